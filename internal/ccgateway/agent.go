@@ -1,0 +1,72 @@
+package ccgateway
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+)
+
+// agentForm is looser than any range documented (101–59999, 101–999999).
+var agentForm = regexp.MustCompile(`^[0-9]{1,10}$`)
+
+// Agent is one seat's session. It is safe for concurrent use: SignIn,
+// ForceSignIn, UpdateGUID, SignOut and Poll wait for one another, because they
+// change the session (a GUID replaced by UpdateGUID may be dead at once); the
+// other calls run beside them.
+//
+// Of all clients in the world only one may poll an agent: two take each other's
+// events, and only one learns the next GUID.
+type Agent struct {
+	id      string
+	client  *Client
+	session session
+	turn    chan struct{} // holds one token; who changes the session takes it
+
+	unlisted int // polls in a row answered with an unlisted 1xx code; under turn
+}
+
+// Agent returns a new, empty session for the agent with the given id (workNo, one
+// to ten digits; with any other id every call returns an error). Keep it: two
+// Agents of one id know nothing of each other.
+func (c *Client) Agent(id string) *Agent {
+	a := &Agent{id: id, client: c, turn: make(chan struct{}, 1)}
+	a.turn <- struct{}{}
+	return a
+}
+
+// ID returns the agent's id.
+func (a *Agent) ID() string { return a.id }
+
+// Resume takes over a session that somebody else signed in, or that was kept from
+// before a restart. guid may have any of the forms of the Set-GUID header; one that
+// can't be a header value leaves the agent without a session.
+func (a *Agent) Resume(guid string) { a.session.setGUID(parseGUID(guid)) }
+
+// GUID returns the newest GUID, "" without a session. It is a secret. With
+// dynamic authentication (AUTHMODE 2) it changes about every minute; store it
+// with the event of the poll that brought it.
+func (a *Agent) GUID() string { return a.session.currentGUID() }
+
+// take waits for the turn; the caller must call the function returned.
+func (a *Agent) take(ctx context.Context) (func(), error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	select {
+	case <-a.turn:
+		return func() { a.turn <- struct{}{} }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// ready reports why a call can't be made at all.
+func (a *Agent) ready(needsSession bool) error {
+	if !agentForm.MatchString(a.id) {
+		return fmt.Errorf("agent id %.20q is not one to ten digits", a.id)
+	}
+	if needsSession && a.GUID() == "" {
+		return ErrNoSession
+	}
+	return nil
+}

@@ -1,0 +1,261 @@
+package ccgateway
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// SignIn is the body of a sign-in (cec_07_1202). A nil or zero optional field is
+// not sent, so the gateway's default counts. callBackUri and serviceToken don't
+// exist here: they would switch the agent from polling to push.
+type SignIn struct {
+	Password string // required; encrypted as the gateway is configured
+	Phone    string // required; at most 24 characters
+
+	AutoAnswer    *bool // default true
+	AutoEnterIdle *bool // after a call: true idle (default), false wrap-up
+	ReleasePhone  *bool // hang up when a call ends; editions differ on the default
+	PhoneLinkage  *bool // default false
+	CheckInWebM   *bool // sign in to the web-chat server; default true
+	CheckInMailM  *bool // sign in to the mail server; default false
+
+	Status     int    // after sign-in: 3 busy, 4 idle (default), 5 wrap-up
+	AgentType  int    // 4 PC and phone (default), 11 video
+	IP         string // client address; default 127.0.0.1
+	VideoPhone string // vcPhoneNumber
+}
+
+// Format keeps password and phone out of every print.
+func (s SignIn) Format(f fmt.State, _ rune) { fmt.Fprint(f, "sign-in(***)") }
+
+// MarshalJSON keeps password and phone out of structured logs.
+func (s SignIn) MarshalJSON() ([]byte, error) { return []byte(`"***"`), nil }
+
+// encode returns the body sent, with numbers and booleans as JSON numbers and
+// booleans.
+func (s SignIn) encode() ([]byte, error) {
+	if s.Password == "" || s.Phone == "" {
+		return nil, errors.New("password or phone is missing; both are needed to sign in")
+	}
+	return json.Marshal(struct {
+		Password      string `json:"password"`
+		Phone         string `json:"phonenum"`
+		AutoAnswer    *bool  `json:"autoanswer,omitempty"`
+		AutoEnterIdle *bool  `json:"autoenteridle,omitempty"`
+		ReleasePhone  *bool  `json:"releasephone,omitempty"`
+		AgentType     int    `json:"agenttype,omitempty"`
+		Status        int    `json:"status,omitempty"`
+		IP            string `json:"ip,omitempty"`
+		PhoneLinkage  *bool  `json:"phonelinkage,omitempty"`
+		CheckInWebM   *bool  `json:"checkInWebm,omitempty"`
+		CheckInMailM  *bool  `json:"checkInMailm,omitempty"`
+		VideoPhone    string `json:"vcPhoneNumber,omitempty"`
+	}{
+		s.Password, s.Phone, s.AutoAnswer, s.AutoEnterIdle, s.ReleasePhone, s.AgentType,
+		s.Status, s.IP, s.PhoneLinkage, s.CheckInWebM, s.CheckInMailM, s.VideoPhone,
+	})
+}
+
+// SignedIn is the gateway's answer to a sign-in.
+type SignedIn struct {
+	// LoginTime names the session: AgentOther_ShutdownService repeats it. Zero
+	// if not sent.
+	LoginTime time.Time
+	// MediaType has a T or F each for call, web-chat and mail server, e.g. "TTF".
+	MediaType string
+	// ServerName is the gateway node or cluster.
+	ServerName string
+	// PasswordDays until the password expires; -1 if not sent.
+	PasswordDays int
+	// MustChangePassword: no call work before the password is changed.
+	MustChangePassword bool
+}
+
+// Status is an agent's state as the gateway sees it. Asking for it takes no event.
+type Status struct {
+	// State: 0 unknown, 1 signed in, 2 signed out, 3 busy (not ready), 4 idle,
+	// 5 wrap-up, 6 as idle, 7 in a call, 8 rest, 9 rest or busy pending
+	// (cec_07_1431).
+	State   int
+	Working bool
+}
+
+// SignIn signs the agent in. Start ResetSkills and then polling at once: the
+// gateway signs a silent agent out after 120 s. On an error that is neither
+// *CodeError nor *StatusError the agent may be signed in all the same.
+func (a *Agent) SignIn(ctx context.Context, s SignIn) (SignedIn, error) {
+	return a.signIn(ctx, s, call{operation: "sign in", path: []string{"onlineagent", a.id}})
+}
+
+// ForceSignIn signs the agent in and throws out whoever is signed in now. Use it
+// only where the operator asked for it: two clients that force expel each other
+// in turns.
+func (a *Agent) ForceSignIn(ctx context.Context, s SignIn) (SignedIn, error) {
+	return a.signIn(ctx, s, call{operation: "force sign in", path: []string{"onlineagent", a.id, "forcelogin"}})
+}
+
+func (a *Agent) signIn(ctx context.Context, s SignIn, c call) (SignedIn, error) {
+	body, err := s.encode()
+	if err != nil {
+		return SignedIn{}, wrap(c, a, err)
+	}
+	c.method, c.body, c.secrets, c.anonymous = http.MethodPut, body, []string{s.Password, s.Phone}, true
+	release, err := a.take(ctx)
+	if err != nil {
+		return SignedIn{}, wrap(c, a, err)
+	}
+	defer release()
+	var result struct {
+		LoginTime     text `json:"loginTime"`
+		MediaType     text `json:"mediatype"`
+		ServerName    text `json:"serverName"`
+		TimeRemaining text `json:"timeRemaining"`
+		IsForceChange text `json:"isForceChange"`
+	}
+	header, err := a.do(ctx, c, &result)
+	if err != nil {
+		return SignedIn{}, err
+	}
+	guid := guidFrom(header, true)
+	a.session.setGUID(guid)
+	if guid == "" {
+		return SignedIn{}, wrap(c, a, errors.New("gateway accepted, but gave no GUID (header Set-GUID) to go on with"))
+	}
+	a.unlisted = 0
+	return SignedIn{
+		LoginTime:          result.LoginTime.moment(),
+		MediaType:          string(result.MediaType),
+		ServerName:         string(result.ServerName),
+		PasswordDays:       result.TimeRemaining.number(-1),
+		MustChangePassword: result.IsForceChange.truth(),
+	}, nil
+}
+
+// ResetSkills signs the agent in to all skill queues configured for it
+// (cec_07_1209). Without it the agent may get no calls.
+func (a *Agent) ResetSkills(ctx context.Context) error {
+	_, err := a.do(ctx, call{
+		operation: "reset skills of",
+		method:    http.MethodPost,
+		path:      []string{"onlineagent", a.id, "resetskill", "true"},
+	}, nil)
+	return err
+}
+
+// Status asks for the agent's state (cec_07_1222).
+func (a *Agent) Status(ctx context.Context) (Status, error) {
+	c := call{operation: "get status of", method: http.MethodGet, path: []string{"onlineagent", a.id, "agentstatus"}}
+	var result struct {
+		AgentState text `json:"agentState"`
+		IsWorking  text `json:"isWorking"`
+	}
+	if _, err := a.do(ctx, c, &result); err != nil {
+		return Status{}, err
+	}
+	state := result.AgentState.number(-1)
+	if state < 0 {
+		return Status{}, wrap(c, a, fmt.Errorf("%w: it has no agentState", ErrUndecodable))
+	}
+	return Status{State: state, Working: result.IsWorking.truth()}, nil
+}
+
+// Heartbeat keeps an agent signed in that isn't polled; a poll is a heartbeat
+// itself (cec_05_4015).
+func (a *Agent) Heartbeat(ctx context.Context) error {
+	_, err := a.do(ctx, call{
+		operation: "send heartbeat of",
+		method:    http.MethodPost,
+		path:      []string{"onlineagent", a.id, "handshake"},
+	}, nil)
+	return err
+}
+
+// UpdateGUID exchanges the GUID, which must still be valid, for a new one
+// (cec_07_1225). It is the remedy when the answer that brought a new GUID may be
+// lost: the old one dies within 120 s.
+func (a *Agent) UpdateGUID(ctx context.Context) error {
+	c := call{operation: "update guid of", method: http.MethodPut, path: []string{"onlineagent", a.id, "updateGuid"}}
+	release, err := a.take(ctx)
+	if err != nil {
+		return wrap(c, a, err)
+	}
+	defer release()
+	var result struct {
+		GUID text `json:"guid"`
+	}
+	header, err := a.do(ctx, c, &result)
+	if err != nil {
+		return err
+	}
+	guid := parseGUID(string(result.GUID))
+	if guid == "" {
+		guid = guidFrom(header, false)
+	}
+	if guid == "" {
+		return wrap(c, a, fmt.Errorf("%w: it has no guid", ErrUndecodable))
+	}
+	a.session.setGUID(guid)
+	return nil
+}
+
+// SignOut ends the session (cec_07_1219); the gateway refuses while the agent is
+// answering or talking (100-010, ClassAgain). An agent that turns out to be
+// signed out already is success. Afterwards GUID is empty.
+func (a *Agent) SignOut(ctx context.Context) error {
+	c := call{operation: "sign out", method: http.MethodDelete, path: []string{"onlineagent", a.id, "logout"}}
+	release, err := a.take(ctx)
+	if err != nil {
+		return wrap(c, a, err)
+	}
+	defer release()
+	_, err = a.do(ctx, c, nil)
+	var refused *CodeError
+	if err != nil && !(errors.As(err, &refused) && refused.Class == ClassGone) {
+		return err
+	}
+	a.session.forget()
+	return nil
+}
+
+// do makes any call but the poll. On success result, unless nil, is filled from
+// the answer's result; one that is missing leaves it as it is.
+func (a *Agent) do(ctx context.Context, c call, result any) (http.Header, error) {
+	if err := a.ready(!c.anonymous); err != nil {
+		return nil, wrap(c, a, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, a.client.callTimeout)
+	defer cancel()
+	secrets := append(a.session.secrets(), c.secrets...)
+	ans := a.exchange(ctx, c)
+	switch {
+	case ans.status != 0 && ans.status != http.StatusOK:
+		return nil, &StatusError{Operation: c.operation, Agent: a.id, Status: ans.status, Class: statusClass(ans.status)}
+	case ans.err != nil:
+		return nil, wrap(c, a, ans.err)
+	}
+	r, err := decodeReply(ans.body, ans.header.Get("Content-Type"))
+	if err != nil {
+		return nil, wrap(c, a, err)
+	}
+	if r.Code != CodeOK {
+		secrets = append(append(secrets, a.session.secrets()...), guidFrom(ans.header, c.anonymous))
+		return nil, &CodeError{
+			Operation: c.operation,
+			Agent:     a.id,
+			Code:      r.Code,
+			Message:   redact(r.Message, secrets...),
+			Class:     Classify(r.Code),
+		}
+	}
+	if result == nil || len(r.Result) == 0 || r.Result[0] != '{' {
+		return ans.header, nil
+	}
+	if err := json.Unmarshal(r.Result, result); err != nil {
+		return nil, wrap(c, a, fmt.Errorf("%w: result is not as documented", ErrUndecodable))
+	}
+	return ans.header, nil
+}

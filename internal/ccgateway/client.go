@@ -1,0 +1,173 @@
+package ccgateway
+
+import (
+	"cmp"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// Defaults of Options.
+const (
+	// DefaultHold is how long an idle gateway holds a poll: AGENT_POLL_WAIT_TIMES
+	// × AGENT_POLL_WAIT_INTERVAL of its basic.properties.
+	DefaultHold = 10 * time.Second
+	// DefaultPollMargin is added to the hold to get the poll's time limit.
+	DefaultPollMargin = 20 * time.Second
+	// DefaultCallTimeout limits every call but the poll.
+	DefaultCallTimeout = 20 * time.Second
+	// DefaultMaxBodyBytes limits an answer. Real ones are below 20 KiB (call data
+	// of a preview call-out is at most 16 KB).
+	DefaultMaxBodyBytes = 1 << 20
+	// DefaultMaxConnections is the number of connections kept open: one per agent.
+	DefaultMaxConnections = 20_000
+)
+
+const (
+	// idleTimeout is far above the longest pause between two polls of an agent
+	// (30 s), and below the 120 s after which the gateway drops a silent agent.
+	idleTimeout = 90 * time.Second
+	// bufferBytes is the size of a connection's read and of its write buffer.
+	// Requests and answers are about 0.5 KiB; net/http's default of 4 KiB each
+	// costs 6 KiB more per agent.
+	bufferBytes = 1 << 10
+	// maxHeaderBytes limits the headers of an answer.
+	maxHeaderBytes = 64 << 10
+)
+
+// Options configure a Client. The zero value of every field but URL is usable.
+type Options struct {
+	// URL is the base of all calls, e.g.
+	// https://gateway.example.com:8043/agentgateway/resource. Must be http or
+	// https, without user, query and fragment. All calls of an agent go to it:
+	// a session lives on one node of the gateway.
+	URL string
+	// RootCAs are the authorities trusted to sign the gateway's certificate;
+	// nil means those of the system.
+	RootCAs *x509.CertPool
+	// InsecureSkipVerify accepts any certificate. Whoever sits between bridge
+	// and gateway can then read passwords and GUIDs.
+	InsecureSkipVerify bool
+	// Hold is how long the gateway holds a poll without events; 0 means
+	// DefaultHold. It is longer where a site switchover takes longer
+	// (cec_07_1274).
+	Hold time.Duration
+	// PollTimeout ends a poll without an answer; 0 means Hold + DefaultPollMargin.
+	// Must be above Hold: a poll given up may take an event with it.
+	PollTimeout time.Duration
+	// CallTimeout ends any other call; 0 means DefaultCallTimeout.
+	CallTimeout time.Duration
+	// MaxBodyBytes limits an answer; 0 means DefaultMaxBodyBytes.
+	MaxBodyBytes int64
+	// MaxConnections is how many idle connections are kept for reuse; 0 means
+	// DefaultMaxConnections. Should not be below the number of agents.
+	MaxConnections int
+	// DialContext replaces the TCP dialer; nil means a net.Dialer. TLS, if the
+	// URL asks for it, is laid over what it returns.
+	DialContext dialFunc
+	// Logger: the zero value discards.
+	Logger zerolog.Logger
+
+	breakage breakage
+}
+
+// breakage damages the client on purpose, so that tests can show that they would
+// notice.
+type breakage struct {
+	replayableGET bool // let net/http repeat a poll
+	ignoreSetGUID bool // miss the rotation of the GUID
+	forgetWrites  bool // take every broken poll for not sent
+}
+
+// Client holds the connections to one gateway. It is safe for concurrent use.
+type Client struct {
+	base        *url.URL
+	transport   *http.Transport
+	pollTimeout time.Duration
+	callTimeout time.Duration
+	maxBody     int64
+	log         zerolog.Logger
+	breakage    breakage
+}
+
+// New checks the options and returns a Client. It does no I/O.
+func New(o Options) (*Client, error) {
+	base, err := parseBase(o.URL)
+	if err != nil {
+		return nil, err
+	}
+	hold := cmp.Or(o.Hold, DefaultHold)
+	c := &Client{
+		base:        base,
+		transport:   newTransport(o),
+		pollTimeout: cmp.Or(o.PollTimeout, hold+DefaultPollMargin),
+		callTimeout: cmp.Or(o.CallTimeout, DefaultCallTimeout),
+		maxBody:     cmp.Or(o.MaxBodyBytes, DefaultMaxBodyBytes),
+		log:         o.Logger,
+		breakage:    o.breakage,
+	}
+	switch {
+	case hold < 0 || c.callTimeout < 0 || c.maxBody < 0 || o.MaxConnections < 0:
+		return nil, errors.New("gateway options: a duration or limit is negative; use 0 for its default")
+	case c.pollTimeout <= hold:
+		return nil, fmt.Errorf("gateway options: poll timeout %s must be longer than the hold of %s, or every idle poll would be broken off", c.pollTimeout, hold)
+	}
+	if o.InsecureSkipVerify {
+		c.log.Warn().Str("gateway", base.Host).Msg("gateway certificate is not verified")
+	}
+	return c, nil
+}
+
+// Close closes idle connections. Polls in flight end by themselves.
+func (c *Client) Close() { c.transport.CloseIdleConnections() }
+
+func parseBase(raw string) (*url.URL, error) {
+	u, err := url.Parse(raw)
+	if err != nil {
+		// url.Error repeats the text, which may hold a password.
+		return nil, errors.New("gateway URL can't be parsed; give https://host:8043/agentgateway/resource")
+	}
+	switch {
+	case u.Scheme != "https" && u.Scheme != "http" || u.Host == "":
+		return nil, errors.New("gateway URL must begin with https://host; give https://host:8043/agentgateway/resource")
+	case u.User != nil, u.RawQuery != "", u.Fragment != "":
+		return nil, errors.New("gateway URL must not have a user, a query or a fragment; remove it")
+	}
+	return u, nil
+}
+
+// newTransport speaks HTTP/1.1 only: one lost HTTP/2 connection would break the
+// polls of many agents at once. Proxy stays nil, so that the environment can't
+// put a stranger into the way of passwords.
+func newTransport(o Options) *http.Transport {
+	dial := o.DialContext
+	if dial == nil {
+		dial = (&net.Dialer{Timeout: connectTimeout}).DialContext
+	}
+	config := &tls.Config{
+		MinVersion:         tls.VersionTLS12,
+		RootCAs:            o.RootCAs,
+		InsecureSkipVerify: o.InsecureSkipVerify,
+		ClientSessionCache: tls.NewLRUClientSessionCache(0),
+	}
+	var http1 http.Protocols
+	http1.SetHTTP1(true)
+	return &http.Transport{
+		DialContext:            counted(dial, nil),
+		DialTLSContext:         counted(dial, config),
+		Protocols:              &http1,
+		DisableCompression:     true,
+		MaxIdleConnsPerHost:    cmp.Or(o.MaxConnections, DefaultMaxConnections),
+		IdleConnTimeout:        idleTimeout,
+		MaxResponseHeaderBytes: maxHeaderBytes,
+		ReadBufferSize:         bufferBytes,
+		WriteBufferSize:        bufferBytes,
+	}
+}

@@ -1,0 +1,154 @@
+package ccgateway
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Event is one event of an agent, as the gateway gave it.
+type Event struct {
+	// Type is the platform's name, e.g. AgentState_Ready; never empty.
+	Type string
+	// WorkNo is the agent as named in the event; "" if it isn't (some events of
+	// supervision): then it is the polled one.
+	WorkNo string
+	// Content is nil when it is null or absent. It may be an object, a string
+	// (a bare call id), or anything else.
+	Content json.RawMessage
+	// GeneratedAt is eventGenTime in UTC; zero on gateways that don't send it.
+	GeneratedAt time.Time
+	// Raw is the whole event object: valid JSON in UTF-8, NULs removed.
+	Raw json.RawMessage
+}
+
+// reply is a decoded answer.
+type reply struct {
+	Code    string
+	Message string
+	Events  []Event
+	Result  json.RawMessage
+}
+
+// envelope is what all answers have in common. Some documentation calls message
+// msg. EventType is there for events that come without envelope.
+type envelope struct {
+	RetCode   *text           `json:"retcode"`
+	Message   text            `json:"message"`
+	Msg       text            `json:"msg"`
+	Event     json.RawMessage `json:"event"`
+	Result    json.RawMessage `json:"result"`
+	EventType *text           `json:"eventType"`
+}
+
+// decodeReply reads the body of an answer with status 200. Every error matches
+// ErrUndecodable, and quotes nothing of the body.
+func decodeReply(body []byte, contentType string) (reply, error) {
+	body, err := clean(body, contentType)
+	if err != nil {
+		return reply{}, err
+	}
+	if len(bytes.TrimSpace(body)) == 0 {
+		return reply{}, fmt.Errorf("%w: it is empty", ErrUndecodable)
+	}
+	var e envelope
+	if err := json.Unmarshal(body, &e); err != nil {
+		return reply{}, fmt.Errorf("%w: it is no JSON object", ErrUndecodable)
+	}
+	raw := e.Event
+	if e.RetCode == nil && e.EventType != nil {
+		raw = bytes.TrimSpace(body)
+	}
+	r := reply{Message: string(e.Message), Result: e.Result}
+	if r.Message == "" {
+		r.Message = string(e.Msg)
+	}
+	if r.Events, err = decodeEvents(raw); err != nil {
+		return reply{}, err
+	}
+	switch {
+	case e.RetCode != nil && *e.RetCode != "":
+		r.Code = string(*e.RetCode)
+	case len(r.Events) > 0:
+		r.Code = CodeOK
+	default:
+		return reply{}, fmt.Errorf("%w: it has neither retcode nor event", ErrUndecodable)
+	}
+	return r, nil
+}
+
+// decodeEvents reads the field event: normally one object, but null, {}, [], ""
+// and lists occur too.
+func decodeEvents(raw json.RawMessage) ([]Event, error) {
+	if blank(raw) {
+		return nil, nil
+	}
+	items := []json.RawMessage{raw}
+	if raw[0] == '[' {
+		items = nil
+		if err := json.Unmarshal(raw, &items); err != nil {
+			return nil, fmt.Errorf("%w: event is no list", ErrUndecodable)
+		}
+	}
+	var events []Event
+	for _, item := range items {
+		if blank(item) {
+			continue
+		}
+		event, err := decodeEvent(item)
+		if err != nil {
+			return nil, err
+		}
+		events = append(events, event)
+	}
+	return events, nil
+}
+
+func decodeEvent(raw json.RawMessage) (Event, error) {
+	var e struct {
+		EventType    text            `json:"eventType"`
+		WorkNo       text            `json:"workNo"`
+		Content      json.RawMessage `json:"content"`
+		EventGenTime text            `json:"eventGenTime"`
+	}
+	if err := json.Unmarshal(raw, &e); err != nil {
+		return Event{}, fmt.Errorf("%w: event is no object", ErrUndecodable)
+	}
+	if e.EventType == "" {
+		return Event{}, fmt.Errorf("%w: event has no eventType", ErrUndecodable)
+	}
+	if string(e.Content) == "null" {
+		e.Content = nil
+	}
+	return Event{
+		Type:        string(e.EventType),
+		WorkNo:      string(e.WorkNo),
+		Content:     e.Content,
+		GeneratedAt: e.EventGenTime.moment(),
+		Raw:         raw,
+	}, nil
+}
+
+// blank reports whether a value holds no event: absent, null, "", [], {}, or an
+// object of nothing but jsonKey, the key list that gateways leave in objects.
+func blank(raw json.RawMessage) bool {
+	switch string(raw) {
+	case "", "null", `""`, "[]", "{}":
+		return true
+	}
+	if raw[0] != '{' {
+		return false
+	}
+	var keys map[string]json.RawMessage
+	if json.Unmarshal(raw, &keys) != nil {
+		return false
+	}
+	for key := range keys {
+		if !strings.EqualFold(key, "jsonKey") {
+			return false
+		}
+	}
+	return true
+}

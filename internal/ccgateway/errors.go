@@ -1,0 +1,82 @@
+package ccgateway
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+var (
+	// ErrNoSession: the agent has no GUID; call SignIn or Resume first.
+	ErrNoSession = errors.New("agent has no session: sign in or hand over a GUID first")
+	// ErrBodyTooLarge: an answer exceeded Options.MaxBodyBytes.
+	ErrBodyTooLarge = errors.New("answer exceeds the size limit")
+	// ErrUndecodable: an answer with status 200 is not what the platform documents.
+	ErrUndecodable = errors.New("answer can't be decoded")
+)
+
+// CodeError is an answer with status 200 whose return code is not "0".
+type CodeError struct {
+	Operation string // e.g. "sign in"
+	Agent     string
+	Code      string // e.g. "100-002"
+	Message   string // the gateway's text, shortened, secrets replaced by ***; often ""
+	Class     Class
+}
+
+func (e *CodeError) Error() string {
+	s := fmt.Sprintf("%s agent %s: gateway refused with %s", e.Operation, e.Agent, e.Code)
+	if text := CodeText(e.Code); text != "" {
+		s += " (" + text + ")"
+	}
+	if e.Message != "" {
+		s += ": " + e.Message
+	}
+	return s
+}
+
+// StatusError is an answer whose HTTP status is not 200.
+type StatusError struct {
+	Operation string
+	Agent     string
+	Status    int
+	// Class is ClassAuth for 401 and 403, which the platform doesn't document:
+	// try once more, then treat them like 000-003. Otherwise it is ClassAgain.
+	Class Class
+}
+
+func (e *StatusError) Error() string {
+	return fmt.Sprintf("%s agent %s: gateway answered HTTP status %d %s",
+		e.Operation, e.Agent, e.Status, http.StatusText(e.Status))
+}
+
+func statusClass(status int) Class {
+	if status == http.StatusUnauthorized || status == http.StatusForbidden {
+		return ClassAuth
+	}
+	return ClassAgain
+}
+
+// wrap names the call in an error that isn't the gateway's own.
+func wrap(c call, a *Agent, err error) error {
+	return fmt.Errorf("%s agent %.20s: %w", c.operation, a.id, err)
+}
+
+// brokenError is an error of net/http without the foreign text in it: a malformed
+// answer is quoted there, and the line quoted may be the one with the GUID.
+type brokenError struct {
+	text string
+	err  error
+}
+
+func (e *brokenError) Error() string { return e.text }
+func (e *brokenError) Unwrap() error { return e.err }
+
+func hideForeignText(err error) error {
+	before, _, found := strings.Cut(err.Error(), "malformed")
+	if !found {
+		return err
+	}
+	return &brokenError{text: before + "malformed HTTP answer", err: err}
+}

@@ -1,0 +1,184 @@
+// Package config turns the bridge's one YAML file into a validated struct.
+//
+// Invariants:
+//   - Strict: a key that the structs below do not name is an error, as are
+//     duplicate keys, wrong types, anchors and tags.
+//   - Complete: every fault of a file is reported in one go, each as a Finding
+//     with file, line, column, key, problem and remedy. Only a YAML syntax
+//     error stands alone, because nothing after it can be read.
+//   - One place: names, defaults and bounds are the tags of the structs in this
+//     file. The decoder reads them, Effective prints by them, and a test holds
+//     bridge.example.yaml to them.
+//   - Resolved: a Config has its secrets read, times parsed, relative paths
+//     joined to the folder of the file, defaults filled in. Nobody changes it
+//     afterwards.
+//   - Secrets come from files only, and print as ***.
+//
+// An empty value ("" or nothing after the colon) means the default, except
+// where a tag says empty:"keep".
+//
+// Tags: yaml is the key; default, min and max are written as in the file; zero
+// allows 0 below min; oneof lists the allowed words; match and say are a
+// pattern and its meaning in words; why explains a bound; required is the
+// remedy when the key is missing; computed is a default that depends on
+// another key.
+package config
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"net/url"
+	"time"
+)
+
+// Config is a whole, valid configuration. Load and Parse make it.
+type Config struct {
+	NATS      NATS      `yaml:"nats"`
+	DataDir   string    `yaml:"data_dir" default:"./data"` // embedded server's or spool's files
+	Listen    Listen    `yaml:"listen"`
+	Callbacks Callbacks `yaml:"callbacks"`
+	Shutdown  Shutdown  `yaml:"shutdown"`
+	Tenants   []Tenant  `yaml:"tenants" required:"list at least one contact centre, as bridge.example.yaml shows"`
+	Log       Log       `yaml:"log"`
+	Worker    Worker    `yaml:"worker"`
+
+	// Warnings are findings that do not keep the bridge from running.
+	Warnings []Finding `yaml:"-"`
+}
+
+// NATS says where the hub is. An empty URL means the embedded server.
+type NATS struct {
+	URL             string         `yaml:"url"`              // one or more, separated by commas; empty: embedded
+	CredentialsFile string         `yaml:"credentials_file"` // .creds file; empty: none
+	CAFile          string         `yaml:"ca_file"`          // empty: the system's roots
+	RootCAs         *x509.CertPool `yaml:"-"`                // from CAFile; nil: the system's roots
+	SubjectPrefix   string         `yaml:"subject_prefix" default:"aicc" match:"^[a-z][a-z0-9_-]{0,15}$" say:"a small letter followed by at most 15 small letters, digits, _ or -"`
+}
+
+// Listen holds the addresses (host:port) the bridge opens. Port 0 takes a free one.
+type Listen struct {
+	Callbacks string `yaml:"callbacks" default:"0.0.0.0:8443"`            // what the platform calls
+	Admin     string `yaml:"admin" default:"127.0.0.1:8080" empty:"keep"` // health, metrics, status page; empty: not opened
+	NATS      string `yaml:"nats" default:"127.0.0.1:4222" empty:"keep"`  // embedded server only; empty: in-process only
+}
+
+// Callbacks is the endpoint on which the file store says that a file is ready.
+type Callbacks struct {
+	PublicURL         *url.URL         `yaml:"public_url"` // nil only when no tenant has files
+	CertificateFile   string           `yaml:"certificate_file"`
+	KeyFile           string           `yaml:"key_file"`
+	AllowInsecureHTTP bool             `yaml:"allow_insecure_http" default:"false"` // plain HTTP listener, http:// in PublicURL
+	Certificate       *tls.Certificate `yaml:"-"`                                   // nil: plain HTTP listener
+	Verify            string           `yaml:"verify" default:"enforce" oneof:"enforce|observe|off"`
+	Window            time.Duration    `yaml:"window" default:"15m" min:"0s" max:"24h"` // signature age, either way; 0: any age
+}
+
+// Shutdown bounds the end of the process.
+type Shutdown struct {
+	Grace time.Duration `yaml:"grace" default:"30s" min:"1s" max:"1h"` // for files in hand, after the signal
+}
+
+// Tenant is one contact centre: a Gateway, Files, or both.
+type Tenant struct {
+	Name     string         `yaml:"name" required:"give the tenant a short name, for example acme: it appears in subjects" match:"^[a-z0-9][a-z0-9-]{0,31}$" say:"1 to 32 small letters, digits or -, not starting with -"`
+	Timezone *time.Location `yaml:"timezone" required:"write the IANA name of the contact centre's time zone, for example Asia/Shanghai"`
+	Gateway  *Gateway       `yaml:"gateway"` // nil: no live events
+	Files    *Files         `yaml:"files"`   // nil: no CDRs, recordings, operations
+}
+
+// Gateway is a tenant's CC-Gateway: live agent events by long polls.
+type Gateway struct {
+	URL                *url.URL       `yaml:"url" required:"write the gateway's base URL, for example https://gateway.example.com:8043/agentgateway/resource"`
+	CAFile             string         `yaml:"ca_file"`
+	RootCAs            *x509.CertPool `yaml:"-"` // from CAFile; nil: the system's roots
+	InsecureSkipVerify bool           `yaml:"insecure_skip_verify" default:"false"`
+	AllowInsecureHTTP  bool           `yaml:"allow_insecure_http" default:"false"`
+	Hold               time.Duration  `yaml:"hold" default:"10s" min:"0s" max:"60s" why:"the platform signs an agent out after 120 s without a poll"`
+	PollTimeout        time.Duration  `yaml:"poll_timeout" computed:"hold + 20s" min:"5s" max:"110s" why:"the platform signs an agent out after 120 s without a poll"`
+	EventGap           time.Duration  `yaml:"event_gap" default:"200ms" min:"200ms" max:"2s" why:"the platform asks for a pause between polls"`
+	IdleGap            time.Duration  `yaml:"idle_gap" default:"400ms" min:"200ms" max:"5s" why:"the platform asks for a pause between polls"`
+	ForceSignIn        bool           `yaml:"force_sign_in" default:"false"`
+	SignOutOnShutdown  bool           `yaml:"sign_out_on_shutdown" default:"false"`
+	Heartbeat          time.Duration  `yaml:"heartbeat" default:"5m" min:"1s" max:"24h" zero:"off"` // 0: none
+	Agents             []Agent        `yaml:"agents"`                                               // empty: only agents signed in by another system
+}
+
+// Agent is a seat the bridge signs in.
+type Agent struct {
+	ID            string `yaml:"id" required:"write the agent's work number, in quotes" match:"^[0-9A-Za-z][0-9A-Za-z._-]{0,23}$" say:"1 to 24 letters, digits, dots, _ or -"`
+	Phone         string `yaml:"phone" required:"write the number of the agent's phone, in quotes" match:"^[^\\s[:cntrl:]]{1,24}$" say:"1 to 24 signs without blanks"`
+	Password      Secret `yaml:"password_file" required:"name the file that holds the agent's password"`
+	AutoAnswer    bool   `yaml:"auto_answer" default:"true"`
+	AutoEnterIdle bool   `yaml:"auto_enter_idle" default:"true"`
+	Status        string `yaml:"status" default:"idle" oneof:"idle|busy|wrapup"` // after signing in
+}
+
+// Files is a tenant's CC-FS: CDRs, recording indexes, agent operations.
+type Files struct {
+	URL                *url.URL       `yaml:"url" required:"write the file store's base URL, for example https://ccfs.example.com:28443/CCFS/resource/ccfs"`
+	CAFile             string         `yaml:"ca_file"`
+	RootCAs            *x509.CertPool `yaml:"-"` // from CAFile; nil: the system's roots
+	InsecureSkipVerify bool           `yaml:"insecure_skip_verify" default:"false"`
+	AllowInsecureHTTP  bool           `yaml:"allow_insecure_http" default:"false"`
+	AccessKey          string         `yaml:"access_key" required:"write the developer's access key (AK); callbacks are told apart by it" match:"^[^\\s/;[:cntrl:]]{1,128}$" say:"1 to 128 signs without blanks, / or ;"`
+	SecretKey          Secret         `yaml:"secret_key_file" required:"name the file that holds the developer's secret key (SK)"`
+	AccountID          string         `yaml:"account_id" match:"^[^\\s[:cntrl:]]{1,20}$" say:"1 to 20 signs without blanks"`
+	SignedHeaders      string         `yaml:"signed_headers" default:"all" oneof:"all|host"`
+	EmptyQueryLine     bool           `yaml:"empty_query_line" default:"false"`
+	RequestSpacing     time.Duration  `yaml:"request_spacing" default:"15s" min:"0s" max:"1h"`
+	MaxOutstanding     int            `yaml:"max_outstanding" default:"3" min:"1" max:"100"`
+	Overdue            time.Duration  `yaml:"overdue" default:"15m" min:"1s" max:"24h"`
+	Header             string         `yaml:"header" default:"auto" oneof:"auto|present|absent"`
+	Charset            string         `yaml:"charset" default:"auto" oneof:"auto|utf-8|gb18030"`
+	Extracts           Extracts       `yaml:"extracts"`
+}
+
+// Extracts holds one Extract per kind; nil means that the kind is not extracted.
+type Extracts struct {
+	CDR       *Extract `yaml:"cdr"`
+	Recording *Extract `yaml:"recording"`
+	Operation *Extract `yaml:"operation"`
+}
+
+// Extract says how one kind is cut into windows.
+type Extract struct {
+	Window     time.Duration   `yaml:"window" default:"1h" min:"1s" max:"72h" why:"the platform extracts at most 3 days at once"`
+	Settle     time.Duration   `yaml:"settle" default:"15m" min:"0s" max:"168h"`
+	SweepAgain []time.Duration `yaml:"sweep_again" default:"6h,24h" min:"1s" max:"720h"` // after the window's end, ascending; [] = never
+	Since      time.Time       `yaml:"since"`                                            // zero: the start of the tenant's day at first start
+}
+
+// Each returns the kinds that are extracted, in a fixed order.
+func (e Extracts) Each() []KindExtract {
+	var all []KindExtract
+	for _, k := range []struct {
+		kind string
+		e    *Extract
+	}{{"cdr", e.CDR}, {"recording", e.Recording}, {"operation", e.Operation}} {
+		if k.e != nil {
+			all = append(all, KindExtract{Kind: k.kind, Extract: *k.e})
+		}
+	}
+	return all
+}
+
+// KindExtract is an Extract with the kind it is for: cdr, recording or operation.
+type KindExtract struct {
+	Kind string
+	Extract
+}
+
+// Log is how the bridge logs to standard error.
+type Log struct {
+	Level  string `yaml:"level" default:"info" oneof:"debug|info|warn|error"`
+	Format string `yaml:"format" default:"auto" oneof:"auto|console|json"` // auto: console on a terminal, JSON otherwise
+}
+
+// Worker bounds the work on one downloaded file.
+type Worker struct {
+	Count            int  `yaml:"count" default:"2" min:"1" max:"64"`
+	MaxAttempts      int  `yaml:"max_attempts" default:"10" min:"1" max:"1000"`
+	MaxZIPBytes      Size `yaml:"max_zip" default:"2GiB" min:"1MiB" max:"1TiB"`
+	MaxUnpackedBytes Size `yaml:"max_unpacked" default:"10GiB" min:"1MiB" max:"10TiB"`
+	MaxRatio         int  `yaml:"max_ratio" default:"200" min:"2" max:"100000"` // unpacked to packed, against ZIP bombs
+}

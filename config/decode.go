@@ -1,0 +1,311 @@
+package config
+
+import (
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml/ast"
+)
+
+type position struct{ line, column int }
+
+// decoder walks the syntax tree along the structs of Config. It never stops at
+// a fault: it reports it, marks the key as bad and goes on.
+type decoder struct {
+	file, dir string
+	env       Environment
+
+	at    map[string]position // key path -> where its value is (its key, while there is no value)
+	given map[string]bool     // key path -> it is in the file with a value
+	bad   map[string]bool     // key path -> reported already; its value means nothing
+
+	findings, warnings []Finding
+}
+
+func (d *decoder) reportAt(key string, at position, f *fault) {
+	d.bad[key] = true
+	d.findings = append(d.findings, d.finding(key, at, f))
+}
+
+func (d *decoder) finding(key string, at position, f *fault) Finding {
+	return Finding{File: d.file, Line: at.line, Column: at.column, Key: key, Problem: f.problem, Remedy: f.remedy}
+}
+
+// report reports a fault of a key, at its value or, when it is missing, at the
+// section it is missing from.
+func (d *decoder) report(key, remedy, problem string, args ...any) {
+	d.reportAt(key, d.where(key), faultf(remedy, problem, args...))
+}
+
+func (d *decoder) warn(key, remedy, problem string, args ...any) {
+	d.warnings = append(d.warnings, d.finding(key, d.where(key), faultf(remedy, problem, args...)))
+}
+
+func (d *decoder) where(key string) position {
+	for key != "" {
+		if at, ok := d.at[key]; ok {
+			return at
+		}
+		key = key[:max(0, strings.LastIndexAny(key, ".["))]
+	}
+	return position{1, 1}
+}
+
+func join(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}
+
+func positionOf(n ast.Node) position {
+	if m, ok := n.(*ast.MappingNode); ok && !m.IsFlowStyle && len(m.Values) > 0 {
+		n = m.Values[0].Key // the token of a block mapping is its first colon
+	}
+	if t := n.GetToken(); t != nil && t.Position != nil {
+		return position{t.Position.Line, t.Position.Column}
+	}
+	return position{1, 1}
+}
+
+// section decodes a mapping into a struct. A nil node is an absent section:
+// its defaults apply and its required keys are missing.
+func (d *decoder) section(path string, node ast.Node, v reflect.Value) {
+	entries, ok := d.entries(path, node)
+	if !ok {
+		d.bad[path] = true
+		return
+	}
+	fields := keys(v.Type())
+	names := slices.DeleteFunc(slices.Clone(fields), func(s string) bool { return s == "" })
+	seen, meant := map[string]position{}, map[string]bool{}
+	for _, e := range entries {
+		name, at := keyText(e.Key), positionOf(e.Key)
+		key := join(path, name)
+		if first, twice := seen[name]; twice {
+			d.reportAt(key, at, faultf("keep one of the two", "the key is given twice, first on line %d", first.line))
+			continue
+		}
+		seen[name] = at
+		if !slices.Contains(names, name) {
+			d.reportAt(key, at, unknownKey(path, name, names))
+			guess, near := probable(name, names)
+			meant[guess] = near || meant[guess]
+			continue
+		}
+		d.at[key] = at
+		d.value(key, e.Value, v, name)
+	}
+	for i, name := range fields {
+		switch key := join(path, name); {
+		case name == "" || seen[name] != position{}:
+		case meant[name]:
+			d.bad[key] = true // mistyped: do not call it missing as well
+		default:
+			d.absent(key, v.Field(i), v.Type().Field(i))
+		}
+	}
+}
+
+// entries returns the keys of a mapping; none for an empty or absent one.
+func (d *decoder) entries(path string, node ast.Node) ([]*ast.MappingValueNode, bool) {
+	switch n := node.(type) {
+	case nil, *ast.NullNode:
+		return nil, true
+	case *ast.MappingNode:
+		return n.Values, true
+	case *ast.MappingValueNode:
+		return []*ast.MappingValueNode{n}, true
+	}
+	d.reportAt(path, positionOf(node), wrongNode(node, "keys with values belong here", "write one key: value per line, indented below"))
+	return nil, false
+}
+
+// keys lists the yaml keys of a struct by field index; "" for fields that are
+// not in the file.
+func keys(t reflect.Type) []string {
+	names := make([]string, t.NumField())
+	for i := range names {
+		if k := t.Field(i).Tag.Get("yaml"); k != "-" {
+			names[i] = k
+		}
+	}
+	return names
+}
+
+func keyText(n ast.MapKeyNode) string {
+	if s, ok := n.(*ast.StringNode); ok {
+		return s.Value
+	}
+	return n.GetToken().Value
+}
+
+// notHere explains keys that people will look for, by their last two parts.
+var notHere = map[string]fault{
+	"extracts.skill":   {"skill details are not available yet", "remove the key: cdr, recording and operation are available"},
+	"agents.password":  {"secrets do not belong in this file", "write the password into a file of its own and name it with password_file"},
+	"files.secret_key": {"secrets do not belong in this file", "write the secret key into a file of its own and name it with secret_key_file"},
+	"nats.user":        {"user and password are not offered", "use credentials_file"},
+	"nats.password":    {"secrets do not belong in this file", "use credentials_file"},
+	"nats.token":       {"secrets do not belong in this file", "use credentials_file"},
+	"callbacks.key":    {"secrets do not belong in this file", "name the file that holds the private key with key_file"},
+}
+
+func unknownKey(path, name string, names []string) *fault {
+	if name == "<<" {
+		return faultf("write the keys out", "merge keys are not supported")
+	}
+	section, _, _ := strings.Cut(path[strings.LastIndex(path, ".")+1:], "[")
+	if f, ok := notHere[section+"."+name]; ok {
+		return &f
+	}
+	return faultf(didYouMean(name, names), "the key is not known")
+}
+
+// value decodes the node of one key into its field.
+func (d *decoder) value(key string, node ast.Node, section reflect.Value, name string) {
+	i := slices.Index(keys(section.Type()), name)
+	v, field := section.Field(i), section.Type().Field(i)
+	if _, empty := node.(*ast.NullNode); !empty {
+		d.at[key] = positionOf(node)
+	}
+	switch {
+	case isSection(v.Type()):
+		d.given[key] = true
+		d.section(key, node, v)
+	case isOptionalSection(v.Type()):
+		d.given[key] = true
+		v.Set(reflect.New(v.Type().Elem()))
+		d.section(key, node, v.Elem())
+	case v.Kind() == reflect.Slice:
+		d.list(key, node, v, field)
+	default:
+		d.scalar(key, node, v, field)
+	}
+}
+
+func isSection(t reflect.Type) bool {
+	return t.Kind() == reflect.Struct && !slices.Contains(scalarStructs(), t)
+}
+
+func isOptionalSection(t reflect.Type) bool {
+	return t.Kind() == reflect.Pointer && isSection(t.Elem())
+}
+
+func scalarStructs() []reflect.Type {
+	return []reflect.Type{reflect.TypeFor[Secret](), reflect.TypeFor[time.Time](), reflect.TypeFor[url.URL](), reflect.TypeFor[time.Location]()}
+}
+
+// absent gives a key that is not in the file its default, or reports it.
+func (d *decoder) absent(key string, v reflect.Value, field reflect.StructField) {
+	switch {
+	case isSection(v.Type()):
+		d.section(key, nil, v)
+	case field.Tag.Get("required") != "":
+		d.report(key, field.Tag.Get("required"), "the key is missing")
+	case field.Tag.Get("default") != "":
+		d.setDefault(key, v, field)
+	}
+}
+
+func (d *decoder) setDefault(key string, v reflect.Value, field reflect.StructField) {
+	text := field.Tag.Get("default")
+	if v.Kind() != reflect.Slice {
+		d.set(key, text, v, field)
+		return
+	}
+	for t := range strings.SplitSeq(text, ",") {
+		item := reflect.New(v.Type().Elem()).Elem()
+		d.set(key, t, item, field)
+		v.Set(reflect.Append(v, item))
+	}
+}
+
+// list decodes a sequence of sections or of scalars.
+func (d *decoder) list(key string, node ast.Node, v reflect.Value, field reflect.StructField) {
+	if _, empty := node.(*ast.NullNode); empty {
+		d.absent(key, v, field)
+		return
+	}
+	s, ok := node.(*ast.SequenceNode)
+	if !ok {
+		d.reportAt(key, positionOf(node), wrongNode(node, "a list belongs here", `begin each entry with "- ", or write [a, b]`))
+		return
+	}
+	d.given[key] = true
+	if len(s.Values) == 0 && field.Tag.Get("required") != "" {
+		d.report(key, field.Tag.Get("required"), "the list is empty")
+	}
+	v.Set(reflect.MakeSlice(v.Type(), len(s.Values), len(s.Values)))
+	for i, n := range s.Values {
+		item := fmt.Sprintf("%s[%d]", key, i)
+		d.at[item] = positionOf(n)
+		if isSection(v.Type().Elem()) {
+			d.section(item, n, v.Index(i))
+		} else {
+			d.scalar(item, n, v.Index(i), field)
+		}
+	}
+}
+
+// scalar decodes one value: text, expanded, then by the type of the field. An
+// empty value is as good as an absent key, unless the tag says otherwise.
+func (d *decoder) scalar(key string, node ast.Node, v reflect.Value, field reflect.StructField) {
+	raw, f := scalarText(node)
+	if f != nil {
+		d.reportAt(key, positionOf(node), f)
+		return
+	}
+	text, f := expand(raw, d.env.Lookup)
+	if f != nil {
+		d.reportAt(key, d.where(key), f)
+		return
+	}
+	_, null := node.(*ast.NullNode)
+	if text == "" && (null || field.Tag.Get("empty") != "keep") {
+		d.absent(key, v, field)
+		return
+	}
+	d.given[key] = true
+	d.set(key, text, v, field)
+}
+
+func scalarText(node ast.Node) (string, *fault) {
+	switch n := node.(type) {
+	case *ast.NullNode:
+		return "", nil
+	case *ast.StringNode:
+		return n.Value, nil
+	case *ast.LiteralNode:
+		return strings.TrimRight(n.Value.Value, "\n"), nil
+	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.InfinityNode, *ast.NanNode:
+		return n.GetToken().Value, nil // as written: 00701 stays 00701
+	}
+	return "", wrongNode(node, "a single value belongs here", "write one value behind the colon")
+}
+
+func wrongNode(n ast.Node, want, remedy string) *fault {
+	got := "a single value"
+	switch n.(type) {
+	case *ast.MappingNode, *ast.MappingValueNode:
+		got = "keys with values"
+	case *ast.SequenceNode:
+		got = "a list"
+	case *ast.AnchorNode, *ast.AliasNode, *ast.TagNode:
+		return faultf("write the value out", "YAML anchors (&), aliases (*) and tags (!) are not supported")
+	}
+	return faultf(remedy, "%s, not %s", want, got)
+}
+
+// path joins a relative path to the folder of the configuration file.
+func (d *decoder) path(p string) string {
+	if p == "" || filepath.IsAbs(p) {
+		return p
+	}
+	return filepath.Join(d.dir, p)
+}

@@ -1,0 +1,83 @@
+package config
+
+import (
+	"net/url"
+	"reflect"
+	"time"
+
+	"github.com/goccy/go-yaml"
+)
+
+// Effective is the configuration as the bridge understood it: every key, with
+// defaults filled in and paths resolved, in the form of the file. Secrets are
+// shown by the file they came from, never by value.
+func (c *Config) Effective() ([]byte, error) {
+	return yaml.Marshal(values(reflect.ValueOf(c).Elem()))
+}
+
+// MarshalJSON is Effective as JSON.
+func (c *Config) MarshalJSON() ([]byte, error) {
+	return yaml.MarshalWithOptions(values(reflect.ValueOf(c).Elem()), yaml.JSON())
+}
+
+// String is Effective.
+func (c *Config) String() string {
+	text, err := c.Effective()
+	if err != nil {
+		return "config: " + err.Error()
+	}
+	return string(text)
+}
+
+func values(section reflect.Value) yaml.MapSlice {
+	out := yaml.MapSlice{}
+	for i, name := range keys(section.Type()) {
+		v := section.Field(i)
+		if name == "" || isOptionalSection(v.Type()) && v.IsNil() {
+			continue
+		}
+		out = append(out, yaml.MapItem{Key: name, Value: value(v)})
+	}
+	return out
+}
+
+func value(v reflect.Value) any {
+	switch {
+	case isSection(v.Type()):
+		return values(v)
+	case isOptionalSection(v.Type()):
+		return values(v.Elem())
+	case v.Kind() == reflect.Slice:
+		list := make([]any, v.Len())
+		for i := range list {
+			list[i] = value(v.Index(i))
+		}
+		return list
+	}
+	return text(v.Interface())
+}
+
+// text writes a scalar as the file would have it.
+func text(scalar any) any {
+	switch s := scalar.(type) {
+	case time.Duration:
+		return durationString(s)
+	case Size:
+		return s.String()
+	case Secret:
+		return s.File()
+	case *time.Location:
+		return s.String()
+	case *url.URL:
+		if s == nil {
+			return ""
+		}
+		return s.String()
+	case time.Time:
+		if s.IsZero() {
+			return ""
+		}
+		return s.Format(time.RFC3339)
+	}
+	return scalar
+}

@@ -1,0 +1,246 @@
+package config
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const examplePath = "../bridge.example.yaml"
+
+// simulated answers for the files that `bridge simulate` writes.
+func simulated(path string) ([]byte, fs.FileMode, error) {
+	files := map[string]string{"ca.pem": "test-only.crt", "bridge.crt": "test-only.crt", "bridge.key": "test-only.key"}
+	if name, ok := files[filepath.Base(path)]; ok {
+		data, err := os.ReadFile(filepath.Join("testdata", "tls", name))
+		return data, 0o600, err
+	}
+	if !strings.HasPrefix(filepath.ToSlash(path), "../sim/") {
+		return nil, 0, fs.ErrNotExist
+	}
+	return []byte("from-" + filepath.Base(path) + "\n"), 0o600, nil
+}
+
+// parseExample loads the sample as if the simulator had written its files.
+func parseExample(t *testing.T, variables map[string]string) *Config {
+	t.Helper()
+	data, err := os.ReadFile(examplePath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := Parse(examplePath, data, Environment{Read: simulated,
+		Lookup: func(name string) (string, bool) { v, ok := variables[name]; return v, ok }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// TestExampleFitsTheSimulator: what the sample must say, so that it runs unedited.
+func TestExampleFitsTheSimulator(t *testing.T) {
+	c := parseExample(t, nil)
+	if len(c.Warnings) > 0 {
+		t.Errorf("warnings: %v", c.Warnings)
+	}
+	tenant := c.Tenants[0]
+	got := []string{tenant.Gateway.URL.String(), tenant.Files.URL.String(), c.Callbacks.PublicURL.String(), c.Listen.Callbacks,
+		tenant.Timezone.String(), tenant.Files.AccessKey, tenant.Files.SecretKey.Reveal()}
+	want := []string{"https://127.0.0.1:8043/agentgateway/resource", "https://127.0.0.1:28443/CCFS/resource/ccfs", "https://127.0.0.1:8443/",
+		"127.0.0.1:8443", "Asia/Shanghai", "testak01", "from-secret_key"}
+	for _, a := range tenant.Gateway.Agents {
+		got = append(got, a.ID+" "+a.Phone+" "+a.Password.Reveal())
+	}
+	for _, id := range []string{"101", "102", "103", "104", "105"} {
+		want = append(want, id+" 70"+id+" from-"+id)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	for _, e := range tenant.Files.Extracts.Each() {
+		if e.Window != time.Hour || e.Settle != 15*time.Minute || !e.Since.IsZero() || len(e.SweepAgain) != 2 {
+			t.Errorf("%s: %+v", e.Kind, e.Extract)
+		}
+	}
+	fast := parseExample(t, map[string]string{"AICC_WINDOW": "30s", "AICC_SETTLE": "5s", "AICC_SPACING": "0", "AICC_SINCE": "2026-11-01T00:00:00+08:00"}).Tenants[0].Files
+	for _, e := range fast.Extracts.Each() {
+		if e.Window != 30*time.Second || e.Settle != 5*time.Second || e.Since.IsZero() || fast.RequestSpacing != 0 {
+			t.Errorf("%s from the environment: %+v", e.Kind, e.Extract)
+		}
+	}
+}
+
+// documented is one key of the sample with the comment above it.
+type documented struct{ comment, value string }
+
+// readExample finds the comment above the first line of each key, by indentation.
+func readExample(t *testing.T) map[string]documented {
+	t.Helper()
+	data, err := os.ReadFile(examplePath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, path, comment := map[string]documented{}, []string{}, ""
+	for line := range strings.SplitSeq(string(data), "\n") {
+		text := strings.TrimLeft(line, " -")
+		indent := len(line) - len(text)
+		if words, ok := strings.CutPrefix(text, "#"); ok {
+			comment += words
+			continue
+		}
+		key, value, ok := strings.Cut(text, ":")
+		if ok && !strings.HasPrefix(text, "{") {
+			path = append(path[:min(len(path), indent/2)], make([]string, max(0, indent/2-len(path)))...)
+			path = append(path, key)
+			full := strings.Join(slices.DeleteFunc(slices.Clone(path), func(s string) bool { return s == "" }), ".")
+			if _, before := found[full]; !before {
+				found[full] = documented{strings.TrimSpace(comment), strings.TrimSpace(value)}
+			}
+		}
+		comment = ""
+	}
+	return found
+}
+
+// TestExampleDocumentsEveryKey: each key has a comment that states its default
+// as the tags do, or that it is required.
+func TestExampleDocumentsEveryKey(t *testing.T) {
+	example, keysSeen := readExample(t), 0
+	eachScalar(reflect.TypeFor[Config](), "", func(path string, field reflect.StructField) {
+		if strings.Contains(path, "extracts.recording") || strings.Contains(path, "extracts.operation") {
+			return // as cdr
+		}
+		keysSeen++
+		d, ok := example[path]
+		if !ok {
+			t.Errorf("%s is not in %s", path, examplePath)
+			return
+		}
+		want := "Default: " + defaultText(field)
+		if field.Tag.Get("required") != "" {
+			want = "Required"
+		}
+		i := strings.LastIndex(d.comment, want)
+		if i < 0 || !strings.ContainsAny(d.comment[i+len(want):][:1], ".,") {
+			t.Errorf("the comment of %s does not say %q: %q", path, want, d.comment)
+		}
+	})
+	if keysSeen < 55 {
+		t.Errorf("only %d keys were compared", keysSeen)
+	}
+}
+
+func defaultText(field reflect.StructField) string {
+	switch text := field.Tag.Get("default"); {
+	case field.Tag.Get("computed") != "":
+		return field.Tag.Get("computed")
+	case field.Type.Kind() == reflect.Slice && text != "":
+		return "[" + strings.ReplaceAll(text, ",", ", ") + "]"
+	case text != "":
+		return text
+	}
+	return "empty"
+}
+
+// eachScalar visits every key of the file that is not a section.
+func eachScalar(t reflect.Type, path string, visit func(string, reflect.StructField)) {
+	for i, name := range keys(t) {
+		if name == "" {
+			continue
+		}
+		field := t.Field(i)
+		inner := field.Type
+		if inner.Kind() == reflect.Slice || isOptionalSection(inner) {
+			inner = inner.Elem()
+		}
+		switch key := join(path, name); {
+		case isSection(inner):
+			eachScalar(inner, key, visit)
+		default:
+			visit(key, field)
+		}
+	}
+}
+
+// TestExampleShowsDefaults: the sample's values are the defaults, apart from
+// the keys that differ for the simulator's sake.
+func TestExampleShowsDefaults(t *testing.T) {
+	forSimulator := []string{"listen.callbacks", "callbacks.public_url", "callbacks.certificate_file", "callbacks.key_file",
+		"tenants.gateway.ca_file", "tenants.files.ca_file"}
+	example, got := readExample(t), flatten(parseExample(t, nil))
+	eachScalar(reflect.TypeFor[Config](), "", func(path string, field reflect.StructField) {
+		if field.Tag.Get("required") != "" || slices.Contains(forSimulator, path) {
+			return
+		}
+		v := reflect.New(field.Type).Elem()
+		d := decoder{dir: filepath.Dir(examplePath)}
+		if text := field.Tag.Get("default"); text != "" {
+			d.setDefault(path, v, field)
+		}
+		if field.Tag.Get("computed") == "hold + 20s" {
+			v.SetInt(int64(30 * time.Second))
+		}
+		if diff := cmp.Diff(value(v), got[path]); diff != "" {
+			t.Errorf("%s: default -, example +\n%s(%q)", path, diff, example[path].value)
+		}
+	})
+}
+
+// flatten takes the first entry of each list of sections.
+func flatten(c *Config) map[string]any {
+	out := map[string]any{}
+	var walk func(v reflect.Value, path string)
+	walk = func(v reflect.Value, path string) {
+		for i, name := range keys(v.Type()) {
+			if name == "" {
+				continue
+			}
+			f, key := v.Field(i), join(path, name)
+			switch {
+			case isOptionalSection(f.Type()):
+				walk(f.Elem(), key)
+			case isSection(f.Type()):
+				walk(f, key)
+			case f.Kind() == reflect.Slice && isSection(f.Type().Elem()):
+				walk(f.Index(0), key)
+			default:
+				out[key] = value(f)
+			}
+		}
+	}
+	walk(reflect.ValueOf(c).Elem(), "")
+	return out
+}
+
+// TestTags: every default, bound and pattern can be parsed, and the defaults
+// keep their own bounds.
+func TestTags(t *testing.T) {
+	eachScalar(reflect.TypeFor[Config](), "", func(path string, field reflect.StructField) {
+		d := decoder{at: map[string]position{}, bad: map[string]bool{}}
+		v := reflect.New(field.Type).Elem()
+		if field.Tag.Get("default") != "" {
+			d.setDefault(path, v, field)
+		}
+		item := v.Type()
+		if item.Kind() == reflect.Slice {
+			item = item.Elem()
+		}
+		for _, tag := range []string{"min", "max"} {
+			if text := field.Tag.Get(tag); text != "" {
+				d.set(path, text, reflect.New(item).Elem(), reflect.StructField{Tag: reflect.StructTag(`yaml:"x"`)})
+			}
+		}
+		if (field.Tag.Get("min") == "") != (field.Tag.Get("max") == "") || (field.Tag.Get("match") == "") != (field.Tag.Get("say") == "") {
+			t.Errorf("%s: min goes with max, match with say", path)
+		}
+		if len(d.findings) > 0 {
+			t.Errorf("%s: %v", path, d.findings)
+		}
+	})
+}

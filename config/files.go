@@ -1,0 +1,124 @@
+package config
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"io/fs"
+	"runtime"
+	"strings"
+)
+
+// secret reads a secret's file: one line, whose end is cut off.
+func (d *decoder) secret(key, path string) (Secret, *fault) {
+	data, mode, err := d.env.Read(path)
+	if err != nil {
+		return Secret{}, missing(path, err)
+	}
+	text := strings.TrimRight(string(data), "\r\n")
+	switch {
+	case strings.TrimSpace(text) == "":
+		return Secret{}, faultf("write the secret into it", "the file %s is empty", path)
+	case strings.ContainsAny(text, "\r\n"):
+		return Secret{}, faultf("leave only the line that is the secret", "the file %s has several lines", path)
+	}
+	d.warnExposed(key, path, mode)
+	return Secret{file: path, value: &text}, nil
+}
+
+func missing(path string, err error) *fault {
+	return faultf("create the file or correct the path (relative paths start at the configuration's folder)", "%s cannot be read: %s", path, cause(err))
+}
+
+// warnExposed warns of a secret that others on this machine may read.
+func (d *decoder) warnExposed(key, path string, mode fs.FileMode) {
+	if runtime.GOOS != "windows" && mode.Perm()&0o044 != 0 {
+		d.warn(key, "run chmod 600 "+path, "the secret in %s may be read by other users (mode %04o)", path, mode.Perm())
+	}
+}
+
+// secretPath checks a secret's file that others will read: NATS credentials.
+func (d *decoder) secretPath(key, path string) {
+	if path == "" || d.bad[key] {
+		return
+	}
+	data, mode, err := d.env.Read(path)
+	switch {
+	case err != nil:
+		d.reportAt(key, d.where(key), missing(path, err))
+	case strings.TrimSpace(string(data)) == "":
+		d.report(key, "write the secret into it", "the file %s is empty", path)
+	default:
+		d.warnExposed(key, path, mode)
+	}
+}
+
+// pool reads a file of CA certificates; nil when none is named.
+func (d *decoder) pool(key, path string) *x509.CertPool {
+	if path == "" || d.bad[key] {
+		return nil
+	}
+	data, _, err := d.env.Read(path)
+	if err != nil {
+		d.reportAt(key, d.where(key), missing(path, err))
+		return nil
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(data) {
+		d.report(key, "name a file with one or more -----BEGIN CERTIFICATE----- blocks", "%s holds no certificate in PEM form", path)
+		return nil
+	}
+	return pool
+}
+
+// certificate reads the callback listener's certificate and key.
+func (d *decoder) certificate(certKey, certPath, keyKey, keyPath string) *tls.Certificate {
+	cert, certOK := d.pemFile(certKey, certPath, "CERTIFICATE", "name the certificate, followed by its intermediate certificates, in PEM form")
+	key, keyOK := d.pemFile(keyKey, keyPath, "PRIVATE KEY", "name the unencrypted private key in PEM form")
+	if certOK {
+		block, _ := pem.Decode(cert)
+		if _, err := x509.ParseCertificate(block.Bytes); err != nil {
+			d.report(certKey, "export the certificate again", "the certificate in %s is damaged", certPath)
+			certOK = false
+		}
+	}
+	if !certOK || !keyOK {
+		return nil
+	}
+	pair, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		d.report(keyKey, "name the key that the certificate was made with", "the key in %s does not fit the certificate in %s, or cannot be read", keyPath, certPath)
+		return nil
+	}
+	return &pair
+}
+
+// pemFile reads a file whose first PEM block is of the wanted type (by the end
+// of its name: EC PRIVATE KEY is a PRIVATE KEY).
+func (d *decoder) pemFile(key, path, kind, remedy string) ([]byte, bool) {
+	if path == "" || d.bad[key] {
+		return nil, false
+	}
+	data, mode, err := d.env.Read(path)
+	if err != nil {
+		d.reportAt(key, d.where(key), missing(path, err))
+		return nil, false
+	}
+	rest := data
+	for {
+		block, after := pem.Decode(rest)
+		if block == nil {
+			d.report(key, remedy, "%s holds no %s in PEM form", path, strings.ToLower(kind))
+			return nil, false
+		}
+		if strings.HasSuffix(block.Type, kind) && !strings.HasPrefix(block.Type, "ENCRYPTED") {
+			break
+		}
+		rest = after
+	}
+	if kind != "CERTIFICATE" {
+		d.warnExposed(key, path, mode)
+		return data, true
+	}
+	return rest, true
+}

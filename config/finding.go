@@ -1,0 +1,56 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Finding is one thing the user should look at in the file.
+type Finding struct {
+	File    string `json:"file"`
+	Line    int    `json:"line"`    // from 1
+	Column  int    `json:"column"`  // from 1, in characters
+	Key     string `json:"key"`     // for example tenants[0].gateway.url; empty: the file as a whole
+	Problem string `json:"problem"` // what is wrong
+	Remedy  string `json:"remedy"`  // what to do about it
+}
+
+// String is "file:line:column: key: problem; remedy".
+func (f Finding) String() string {
+	key := f.Key
+	if key != "" {
+		key += ": "
+	}
+	return fmt.Sprintf("%s:%d:%d: %s%s; %s", f.File, f.Line, f.Column, key, f.Problem, f.Remedy)
+}
+
+// Errors is every fault of a file, in the order of their positions.
+// Load and Parse return it (find it with errors.As), never empty.
+type Errors []Finding
+
+// Error prints one fault per line.
+func (e Errors) Error() string {
+	lines := make([]string, len(e))
+	for i, f := range e {
+		lines[i] = f.String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+func byPosition(a, b Finding) int {
+	return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Key, b.Key))
+}
+
+func sorted(f []Finding) []Finding {
+	slices.SortStableFunc(f, byPosition)
+	return f
+}
+
+// fault is a problem and its remedy before the position is known.
+type fault struct{ problem, remedy string }
+
+func faultf(remedy, problem string, args ...any) *fault {
+	return &fault{problem: fmt.Sprintf(problem, args...), remedy: remedy}
+}

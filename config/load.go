@@ -1,0 +1,180 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+)
+
+// Limits that keep a mistaken file (a dump, a binary) from occupying the YAML
+// parser, whose time grows with the square of length and depth.
+const (
+	maxFileBytes = 1 << 20
+	maxLineBytes = 4096
+	maxDepth     = 64
+)
+
+// Environment is what a configuration refers to outside its own text.
+// The zero value is the process's environment and file system.
+type Environment struct {
+	Lookup func(name string) (value string, set bool)     // nil: os.LookupEnv
+	Read   func(path string) ([]byte, fs.FileMode, error) // nil: the file system, at most 1 MiB
+}
+
+// Load reads and validates the file. Its error is Errors, also when the file
+// itself cannot be read.
+func Load(path string) (*Config, error) {
+	data, _, err := readFile(path)
+	if err != nil {
+		return nil, Errors{{File: path, Line: 1, Column: 1, Problem: "cannot be read: " + cause(err),
+			Remedy: "name the configuration with -c, or start from bridge.example.yaml"}}
+	}
+	return Parse(path, data, Environment{})
+}
+
+// Parse is Load for data that is already there. The name appears in findings;
+// its folder is where relative paths start.
+func Parse(name string, data []byte, env Environment) (*Config, error) {
+	if env.Lookup == nil {
+		env.Lookup = os.LookupEnv
+	}
+	if env.Read == nil {
+		env.Read = readFile
+	}
+	d := &decoder{file: name, dir: filepath.Dir(name), env: env,
+		at: map[string]position{}, given: map[string]bool{}, bad: map[string]bool{}}
+	root, ok := d.parse(bytes.TrimPrefix(data, []byte("\ufeff")))
+	if !ok {
+		return nil, Errors(d.findings)
+	}
+	var c Config
+	d.section("", root, reflect.ValueOf(&c).Elem())
+	d.validate(&c)
+	if len(d.findings) > 0 {
+		return nil, Errors(sorted(d.findings))
+	}
+	c.Warnings = sorted(d.warnings)
+	return &c, nil
+}
+
+// parse returns the root node; nil for an empty file.
+func (d *decoder) parse(data []byte) (ast.Node, bool) {
+	if f, at := unreadable(data); f != nil {
+		d.reportAt("", at, f)
+		return nil, false
+	}
+	file, err := parseYAML(data)
+	if err != nil {
+		at, f := syntaxFault(err)
+		d.reportAt("", at, f)
+		return nil, false
+	}
+	if len(file.Docs) > 1 && file.Docs[1].Body != nil {
+		d.reportAt("", positionOf(file.Docs[1].Body), faultf("remove the --- line, or everything from it on", "a second YAML document begins here"))
+		return nil, false
+	}
+	if len(file.Docs) == 0 {
+		return nil, true
+	}
+	return file.Docs[0].Body, true
+}
+
+// parseYAML shields the program from a panic of the YAML parser on odd input.
+func parseYAML(data []byte) (file *ast.File, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the YAML parser gave up: %v", p)
+		}
+	}()
+	return parser.ParseBytes(data, 0, parser.AllowDuplicateMapKey())
+}
+
+func syntaxFault(err error) (position, *fault) {
+	at, problem := position{1, 1}, "this is not YAML: "+err.Error()
+	var y yaml.Error
+	if errors.As(err, &y) {
+		problem = "this is not YAML: " + y.GetMessage()
+		if t := y.GetToken(); t != nil && t.Position != nil {
+			at = position{t.Position.Line, t.Position.Column}
+		}
+	}
+	return at, faultf("check indentation, colons, brackets and quotes on this line and its neighbours; quote values holding ': ', ' #', { or [", "%s", problem)
+}
+
+// unreadable finds what the YAML parser would report badly or take too long over.
+func unreadable(data []byte) (*fault, position) {
+	if len(data) > maxFileBytes {
+		return faultf("check that this is the right file", "the file is larger than 1 MiB"), position{1, 1}
+	}
+	depth := 0
+	for n, line := range strings.Split(string(data), "\n") {
+		if i := strings.IndexFunc(line, notText); i >= 0 {
+			return faultf("save the file as UTF-8 text without control characters", "the line holds something that is not UTF-8 text"),
+				position{n + 1, utf8.RuneCountInString(line[:i]) + 1}
+		}
+		indent := line[:len(line)-len(strings.TrimLeft(line, " \t"))]
+		if i := strings.IndexByte(indent, '\t'); i >= 0 && len(strings.TrimSpace(line)) > 0 {
+			return faultf("indent with spaces; most editors can convert", "the line is indented with a tab, which YAML does not allow"), position{n + 1, i + 1}
+		}
+		if len(line) > maxLineBytes {
+			return faultf("check that this is the right file, or break the line", "the line is longer than %d bytes", maxLineBytes), position{n + 1, 1}
+		}
+		if depth += opens(line); depth > maxDepth {
+			return faultf("close the brackets that are open", "more than %d brackets are open", maxDepth), position{n + 1, 1}
+		}
+	}
+	return nil, position{}
+}
+
+func notText(r rune) bool {
+	return r == utf8.RuneError || r < ' ' && r != '\t' && r != '\r' || r == 0x7f
+}
+
+// opens is how many more brackets a line opens than it closes. Brackets in
+// comments and quotes count too: it is a guard, not a parser.
+func opens(line string) int {
+	return strings.Count(line, "[") + strings.Count(line, "{") - strings.Count(line, "]") - strings.Count(line, "}")
+}
+
+func readFile(path string) ([]byte, fs.FileMode, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	if info.IsDir() {
+		return nil, 0, errors.New("it is a folder")
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))
+	if len(data) > maxFileBytes {
+		return nil, 0, errors.New("it is larger than 1 MiB")
+	}
+	return data, info.Mode(), err
+}
+
+// cause is the part of a file error that does not repeat the path.
+func cause(err error) string {
+	var p *fs.PathError
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "there is no such file"
+	case errors.As(err, &p):
+		return p.Err.Error()
+	}
+	return err.Error()
+}

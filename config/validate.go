@@ -1,0 +1,283 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// validate holds the decoded file to the rules that concern more than one key,
+// and reads the files it names. A key in d.bad has been reported already.
+func (d *decoder) validate(c *Config) {
+	d.nats(&c.NATS)
+	d.listen(c)
+	d.callbacks(c)
+	d.tenants(c)
+	d.worker(&c.Worker)
+}
+
+func (d *decoder) nats(n *NATS) {
+	for text := range strings.SplitSeq(n.URL, ",") {
+		if n.URL == "" {
+			break
+		}
+		u, err := url.Parse(strings.TrimSpace(text))
+		switch {
+		case err != nil || u.Hostname() == "" || !strings.Contains(" nats tls ws wss ", " "+u.Scheme+" "):
+			d.report("nats.url", "write nats://host:4222 or tls://host:4222, several separated by commas", "the value is not the address of a NATS server")
+		case u.User != nil:
+			d.report("nats.url", "remove the part up to the @ and use credentials_file", "the URL holds a user name, password or token")
+		}
+	}
+	d.secretPath("nats.credentials_file", n.CredentialsFile)
+	n.RootCAs = d.pool("nats.ca_file", n.CAFile)
+}
+
+func (d *decoder) listen(c *Config) {
+	type open struct {
+		key  string
+		addr netip.AddrPort
+	}
+	var opened []open
+	for _, l := range []struct{ key, text string }{
+		{"listen.callbacks", c.Listen.Callbacks}, {"listen.admin", c.Listen.Admin}, {"listen.nats", c.Listen.NATS},
+	} {
+		if l.text == "" || l.key == "listen.nats" && c.NATS.URL != "" {
+			continue // not opened
+		}
+		addr, f := parseListen(l.text)
+		if f != nil {
+			d.reportAt(l.key, d.where(l.key), f)
+			continue
+		}
+		for _, o := range opened {
+			if overlap(o.addr, addr) {
+				d.report(l.key, "give each listener a port of its own", "%s is used by %s already", l.text, o.key)
+			}
+		}
+		opened = append(opened, open{l.key, addr})
+		if l.key == "listen.nats" && !addr.Addr().IsLoopback() {
+			d.report(l.key, "listen on 127.0.0.1, or run a NATS server of your own and name it in nats.url",
+				"the embedded NATS server has no sign-in yet, so it is refused on an address that other machines reach")
+		}
+	}
+}
+
+// parseListen reads host:port, where host is an IP address, localhost or
+// nothing (all addresses).
+func parseListen(text string) (netip.AddrPort, *fault) {
+	remedy := "write address:port, for example 127.0.0.1:8080 or 0.0.0.0:8443"
+	host, port, err := net.SplitHostPort(text)
+	if err != nil {
+		return netip.AddrPort{}, faultf(remedy, "%q is not an address with a port", text)
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return netip.AddrPort{}, faultf("write a port from 1 to 65535, or 0 for any free one", "%q is not a port", port)
+	}
+	switch host {
+	case "":
+		host = "0.0.0.0"
+	case "localhost":
+		host = "127.0.0.1"
+	}
+	ip, err := netip.ParseAddr(host)
+	if err != nil {
+		return netip.AddrPort{}, faultf(remedy, "%q is not an IP address of this machine", host)
+	}
+	return netip.AddrPortFrom(ip, uint16(n)), nil
+}
+
+func overlap(a, b netip.AddrPort) bool {
+	sameHost := a.Addr() == b.Addr() || a.Addr().IsUnspecified() || b.Addr().IsUnspecified()
+	return a.Port() == b.Port() && a.Port() != 0 && sameHost
+}
+
+func (d *decoder) callbacks(c *Config) {
+	b := &c.Callbacks
+	if files := d.firstFiles(c); files != "" {
+		d.requireCallbacks(c, files)
+	}
+	if (b.CertificateFile == "") != (b.KeyFile == "") && b.AllowInsecureHTTP {
+		d.report("callbacks", "give both or neither", "only one of certificate_file and key_file is given")
+	}
+	d.scheme("callbacks", b.PublicURL, b.AllowInsecureHTTP)
+	b.Certificate = d.certificate("callbacks.certificate_file", b.CertificateFile, "callbacks.key_file", b.KeyFile)
+	if b.Certificate != nil && b.PublicURL != nil && b.Certificate.Leaf.VerifyHostname(b.PublicURL.Hostname()) != nil {
+		d.warn("callbacks.certificate_file", "use a certificate for that host, unless a proxy in front has one",
+			"the certificate is not valid for %s, the host of public_url", b.PublicURL.Hostname())
+	}
+	if b.Verify != "enforce" && !d.bad["callbacks.verify"] {
+		d.warn("callbacks.verify", "use it for a trial only", "with %s, callbacks that the platform did not sign are accepted", b.Verify)
+	}
+}
+
+// firstFiles is the key of the first tenant's files; empty when none has any.
+func (d *decoder) firstFiles(c *Config) string {
+	for i := range c.Tenants {
+		if key := fmt.Sprintf("tenants[%d].files", i); d.given[key] {
+			return key
+		}
+	}
+	return ""
+}
+
+// requireCallbacks reports what is missing for the file store's callbacks: in
+// the section callbacks or, when there is none, where files asks for them.
+func (d *decoder) requireCallbacks(c *Config, files string) {
+	b, tls := &c.Callbacks, "name the PEM file, or set callbacks.allow_insecure_http: true when a proxy in front ends TLS"
+	for _, r := range []struct {
+		key     string
+		present bool
+		remedy  string
+	}{
+		{"callbacks.public_url", b.PublicURL != nil, "write the https URL by which the file store reaches this bridge: its callback says that a file is ready"},
+		{"callbacks.certificate_file", b.CertificateFile != "" || b.AllowInsecureHTTP, tls},
+		{"callbacks.key_file", b.KeyFile != "" || b.AllowInsecureHTTP, tls},
+	} {
+		if r.present || d.bad[r.key] {
+			continue
+		}
+		at := d.where(r.key)
+		if at == (position{1, 1}) {
+			at = d.where(files)
+		}
+		d.reportAt(r.key, at, faultf(r.remedy, "the key is missing although %s is given", files))
+	}
+}
+
+// scheme refuses http:// unless it is allowed by name.
+func (d *decoder) scheme(section string, u *url.URL, allowed bool) {
+	key := section + ".url"
+	if section == "callbacks" {
+		key = "callbacks.public_url"
+	}
+	if u != nil && u.Scheme == "http" && !allowed && !d.bad[key] {
+		d.report(key, "write https://, or set allow_insecure_http: true beside it for a trial", "the URL is not encrypted")
+	}
+}
+
+func (d *decoder) tenants(c *Config) {
+	names, accessKeys, seats := first{}, first{}, first{}
+	for i := range c.Tenants {
+		t, key := &c.Tenants[i], fmt.Sprintf("tenants[%d]", i)
+		d.unique(names, key+".name", t.Name, "give each tenant a name of its own")
+		if !d.given[key+".gateway"] && !d.given[key+".files"] && !d.bad[key] {
+			d.report(key, "add gateway for live events, files for CDRs and recordings, or both", "the tenant has neither gateway nor files")
+		}
+		if t.Gateway != nil {
+			d.gateway(key+".gateway", t.Gateway, seats)
+		}
+		if t.Files != nil {
+			d.files(key+".files", t.Files)
+			d.unique(accessKeys, key+".files.access_key", t.Files.AccessKey, "give each tenant an access key of its own: callbacks are told apart by it")
+		}
+	}
+}
+
+// first remembers the key at which a value was met first.
+type first map[string]string
+
+func (d *decoder) unique(seen first, key, value, remedy string) {
+	if value == "" || d.bad[key] {
+		return
+	}
+	if before, twice := seen[value]; twice {
+		d.report(key, remedy, "the value is the same as that of %s (line %d)", before, d.where(before).line)
+		return
+	}
+	seen[value] = key
+}
+
+func (d *decoder) gateway(key string, g *Gateway, seats first) {
+	d.scheme(key, g.URL, g.AllowInsecureHTTP)
+	d.base(key, g.URL, "/agentgateway/resource")
+	g.RootCAs = d.pool(key+".ca_file", g.CAFile)
+	d.warnSkipVerify(key, g.InsecureSkipVerify)
+	timeout := key + ".poll_timeout"
+	if !d.given[timeout] && !d.bad[timeout] {
+		g.PollTimeout = g.Hold + 20*time.Second
+	}
+	if g.PollTimeout < g.Hold+5*time.Second && !d.bad[timeout] && !d.bad[key+".hold"] {
+		d.report(timeout, "write at least hold plus 5s, or remove the key",
+			"%s is too short for a hold of %s: an answer that is cut off is an event lost", durationString(g.PollTimeout), durationString(g.Hold))
+	}
+	ids := first{}
+	for i := range g.Agents {
+		a, at := &g.Agents[i], fmt.Sprintf("%s.agents[%d]", key, i)
+		d.unique(ids, at+".id", a.ID, "list each agent once")
+		if g.URL != nil && a.ID != "" {
+			d.unique(seats, at+".id", g.URL.Host+" "+a.ID, "remove the agent from one of the tenants: two polls of one agent take each other's events")
+		}
+	}
+}
+
+func (d *decoder) files(key string, f *Files) {
+	d.scheme(key, f.URL, f.AllowInsecureHTTP)
+	d.base(key, f.URL, "/CCFS/resource/ccfs")
+	f.RootCAs = d.pool(key+".ca_file", f.CAFile)
+	d.warnSkipVerify(key, f.InsecureSkipVerify)
+	at := key + ".extracts"
+	if f.Extracts == (Extracts{}) && !d.bad[at] && !d.bad[key] && !d.anyBadUnder(at) {
+		d.report(at, "name at least one of cdr, recording and operation below extracts, or remove files", "nothing is extracted from the file store")
+	}
+	for _, e := range []struct {
+		kind string
+		*Extract
+	}{{"cdr", f.Extracts.CDR}, {"recording", f.Extracts.Recording}, {"operation", f.Extracts.Operation}} {
+		if e.Extract != nil {
+			d.extract(at+"."+e.kind, e.Extract)
+		}
+	}
+}
+
+func (d *decoder) anyBadUnder(key string) bool {
+	for bad := range d.bad {
+		if strings.HasPrefix(bad, key+".") {
+			return true
+		}
+	}
+	return false
+}
+
+func (d *decoder) extract(key string, e *Extract) {
+	for name, value := range map[string]time.Duration{"window": e.Window, "settle": e.Settle} {
+		if value%time.Second != 0 {
+			d.report(key+"."+name, "write whole seconds: the platform knows no smaller ones", "%s is not a whole number of seconds", value)
+		}
+	}
+	for i := 1; i < len(e.SweepAgain); i++ {
+		if e.SweepAgain[i] <= e.SweepAgain[i-1] {
+			d.report(fmt.Sprintf("%s.sweep_again[%d]", key, i), "write the delays in ascending order, for example [6h, 24h]",
+				"%s does not come after %s", durationString(e.SweepAgain[i]), durationString(e.SweepAgain[i-1]))
+		}
+	}
+}
+
+// base cuts a trailing slash off a URL and warns when it does not end as the
+// platform's base URLs do.
+func (d *decoder) base(key string, u *url.URL, end string) {
+	if u == nil {
+		return
+	}
+	u.Path = strings.TrimRight(u.Path, "/")
+	if !strings.HasSuffix(u.Path, end) {
+		d.warn(key+".url", "check it with the platform's operator", "the URL does not end in %s, as the platform's do", end)
+	}
+}
+
+func (d *decoder) warnSkipVerify(key string, skip bool) {
+	if skip {
+		d.warn(key+".insecure_skip_verify", "name the server's CA in ca_file instead", "anybody on the way can read and change the traffic")
+	}
+}
+
+func (d *decoder) worker(w *Worker) {
+	if w.MaxUnpackedBytes < w.MaxZIPBytes && !d.bad["worker.max_unpacked"] && !d.bad["worker.max_zip"] {
+		d.report("worker.max_unpacked", "write at least as much as max_zip", "%s is less than max_zip, %s", w.MaxUnpackedBytes, w.MaxZIPBytes)
+	}
+}

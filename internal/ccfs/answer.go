@@ -1,0 +1,250 @@
+package ccfs
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"strconv"
+	"time"
+
+	"aiccbridge/internal/retry"
+)
+
+// answer is a successful answer: either data of a JSON answer or a file still arriving.
+type answer struct {
+	status int
+	data   json.RawMessage // resultData; may be empty
+	file   io.Reader       // the ZIP, from its first byte
+	length int64           // Content-Length of the file, -1 if not given
+	body   io.Closer
+}
+
+func (a *answer) close() { _ = a.body.Close() } // nothing can be done about it
+
+// body is a JSON answer, or the error page of the platform's web server (cec_07_0836).
+type body struct {
+	ResultCode text            `json:"resultCode"`
+	ResultDesc text            `json:"resultDesc"`
+	ResultData json.RawMessage `json:"resultData"`
+	Response   json.RawMessage `json:"response"` // legacy: used when resultCode is missing
+	Error      text            `json:"error"`
+	Message    text            `json:"message"`
+}
+
+// text is a JSON string, or a number taken literally. Anything else reads as empty.
+type text string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (t *text) UnmarshalJSON(data []byte) error {
+	var s string
+	var n json.Number
+	switch {
+	case json.Unmarshal(data, &s) == nil:
+		*t = text(s)
+	case json.Unmarshal(data, &n) == nil:
+		*t = text(n)
+	}
+	return nil
+}
+
+// result returns code and text, falling back to the legacy object.
+func (b body) result() (code, message string) {
+	if b.ResultCode == "" && len(b.Response) > 0 {
+		var legacy struct {
+			ResultCode text `json:"resultCode"`
+			ResultMsg  text `json:"resultMsg"`
+		}
+		if json.Unmarshal(b.Response, &legacy) == nil {
+			return string(legacy.ResultCode), string(legacy.ResultMsg)
+		}
+	}
+	return string(b.ResultCode), string(b.ResultDesc)
+}
+
+// read decides what an answer is by its first bytes. It reads JSON to the end, under the
+// watchdog, and leaves a file to be streamed.
+func (c *Client) read(ctx context.Context, operation string, res *http.Response, watchdog *time.Timer) (*answer, error) {
+	stream := &watched{r: res.Body, watchdog: watchdog}
+	in := bufio.NewReader(stream)
+	kind, err := sniff(in)
+	err = cutOff(ctx, err)
+	ok := retry.HTTPStatus(res.StatusCode) == retry.OK
+	if err != nil && ok {
+		return nil, c.noAnswer(ctx, operation, err)
+	}
+	if ok && (kind == zipFile || c.options.breakage.statusDecides) {
+		stream.idle = c.options.IdleTimeout
+		return &answer{status: res.StatusCode, file: in, length: res.ContentLength, body: res.Body}, nil
+	}
+	content, err := io.ReadAll(io.LimitReader(in, c.options.MaxAnswerBytes+1))
+	err = cutOff(ctx, err)
+	if err != nil && ok { // a bad status counts even when its body is cut off
+		return nil, c.noAnswer(ctx, operation, err)
+	}
+	e := &Error{Operation: operation, Status: res.StatusCode}
+	switch {
+	case !ok:
+		judgeStatus(e, kind, content, res.Header)
+	case int64(len(content)) > c.options.MaxAnswerBytes:
+		e.Class, e.Message = Broken, fmt.Sprintf("the answer is longer than %d bytes", c.options.MaxAnswerBytes)
+	case kind == jsonText:
+		data, good := judgeJSON(e, content)
+		if good {
+			return &answer{status: res.StatusCode, data: data, body: res.Body}, nil
+		}
+	default:
+		judgeForeign(e, kind, content)
+	}
+	return nil, c.fail(e)
+}
+
+// judgeJSON returns resultData of a success, or completes e.
+func judgeJSON(e *Error, content []byte) (data json.RawMessage, good bool) {
+	var b body
+	if err := json.Unmarshal(content, &b); err != nil {
+		e.Class, e.Message, e.Err = Broken, "the answer is not valid JSON", err
+		return nil, false
+	}
+	code, message := b.result()
+	if succeeded(code) {
+		return b.ResultData, true
+	}
+	if code == "" {
+		e.Class, e.Message = Broken, "the answer has no resultCode: "+cmp.Or(string(b.Message), string(b.Error))
+		return nil, false
+	}
+	applyCode(e, code, message)
+	return nil, false
+}
+
+func applyCode(e *Error, code, message string) {
+	v := judge(code)
+	e.Code, e.Class, e.MaxAttempts, e.RetryAfter = code, v.class, v.maxAttempts, v.retryAfter
+	e.Message = cmp.Or(message, v.text)
+}
+
+// judgeForeign completes e for an answer with status 200 that is neither ZIP nor JSON.
+func judgeForeign(e *Error, k kind, content []byte) {
+	switch k {
+	case empty:
+		e.Class, e.Message = Again, "the answer is empty"
+	case htmlText:
+		e.Class, e.RetryAfter, e.Message = Firewall, firewallPause, "a web page instead of an answer: "+plain(content)
+	default:
+		e.Class, e.Message = Broken, "the answer is neither ZIP nor JSON"
+	}
+}
+
+const (
+	firewallPause    = 30 * time.Second
+	maxFirewallPause = 15 * time.Minute
+)
+
+// judgeStatus completes e for an answer with another status than 200.
+func judgeStatus(e *Error, k kind, content []byte, header http.Header) {
+	var b body
+	if k == jsonText {
+		_ = json.Unmarshal(content, &b) // without a text the status alone decides
+	}
+	code, message := b.result()
+	e.Message = cmp.Or(message, string(b.Message), string(b.Error))
+	switch retry.HTTPStatus(e.Status) {
+	case retry.Auth:
+		e.Class, e.Message = Auth, "the signature was refused: "+cmp.Or(e.Message, "no reason given")
+		return
+	case retry.Locked:
+		if k == jsonText {
+			e.Class, e.Message = Locked, "the platform locked our address: "+cmp.Or(e.Message, "no reason given")
+			return
+		}
+		e.Class = Firewall
+	case retry.Retry:
+		e.Class = Again
+		if e.Status == 418 || e.Status == 429 || k == htmlText || e.Status == 502 && k != jsonText {
+			e.Class = Firewall
+		}
+	default:
+		e.Class = Permanent
+		e.Message = cmp.Or(e.Message, "check the URL, and whether this tenant offers the operation")
+	}
+	if code != "" && !succeeded(code) {
+		applyCode(e, code, message)
+		return
+	}
+	if e.Class == Firewall {
+		e.RetryAfter = retryAfter(header)
+		e.Message = cmp.Or(e.Message, "a firewall or proxy answered: "+plain(content))
+	}
+}
+
+var markup = regexp.MustCompile(`(?is)<(?:script|style)\b.*?</(?:script|style)>|<[^>]*>`)
+
+// plain returns the words of a web page.
+func plain(page []byte) string { return markup.ReplaceAllString(string(page), " ") }
+
+// retryAfter reads the header's seconds, within 30 s and 15 min.
+func retryAfter(header http.Header) time.Duration {
+	seconds, err := strconv.Atoi(header.Get("Retry-After"))
+	if err != nil {
+		return firewallPause
+	}
+	return min(max(time.Duration(min(seconds, 3600))*time.Second, firewallPause), maxFirewallPause)
+}
+
+// kind is what the first bytes of an answer say it is.
+type kind int
+
+const (
+	foreign kind = iota
+	empty
+	zipFile
+	jsonText
+	htmlText
+)
+
+const maxBlanks = 1024
+
+// sniff skips blanks and a byte order mark and looks at the next bytes without taking them.
+func sniff(in *bufio.Reader) (kind, error) {
+	for range maxBlanks {
+		head, err := in.Peek(4)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return foreign, err
+		}
+		skip := 0
+		switch {
+		case len(head) == 0:
+			return empty, nil
+		case bytes.HasPrefix(head, []byte("\xef\xbb\xbf")):
+			skip = 3
+		case bytes.IndexByte([]byte(" \t\r\n"), head[0]) >= 0:
+			skip = 1
+		default:
+			return kindOf(head), nil
+		}
+		if _, err := in.Discard(skip); err != nil {
+			return foreign, err
+		}
+	}
+	return foreign, nil
+}
+
+// kindOf knows ZIPs by a first entry or, when empty, by the end record.
+func kindOf(head []byte) kind {
+	switch {
+	case string(head) == "PK\x03\x04" || string(head) == "PK\x05\x06":
+		return zipFile
+	case head[0] == '{':
+		return jsonText
+	case head[0] == '<':
+		return htmlText
+	}
+	return foreign
+}

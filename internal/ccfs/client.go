@@ -1,0 +1,158 @@
+package ccfs
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"aiccbridge/internal/c2sign"
+)
+
+// Options configure a Client. URL and Key are needed, the rest has defaults.
+type Options struct {
+	// URL is the base address, https://host:port/CCFS/resource/ccfs. Its host is signed as
+	// written: keep the name the platform knows, firewalls refuse bare addresses (418).
+	URL     string
+	Key     c2sign.Key
+	Profile c2sign.Profile // zero value: the platform's own form
+	RootCAs *x509.CertPool // nil: the system's
+	// InsecureSkipVerify accepts any certificate. For a first connection only: whoever
+	// answers then sees the signed requests and may send any file.
+	InsecureSkipVerify bool
+	// AllowHTTP accepts a URL that begins with http://, for a file store behind a TLS
+	// proxy on the same host.
+	AllowHTTP bool
+	Logger    zerolog.Logger // zero value: silent
+
+	// DialContext replaces the dialer, e.g. to connect to an address that DNS does not
+	// give for the host of URL. Nil dials normally.
+	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
+	// Now is the clock for signatures, pauses and skew. Nil means time.Now.
+	Now func() time.Time
+
+	MaxFileBytes   int64         // longest file accepted, compressed; default 2 GiB
+	MaxAnswerBytes int64         // longest JSON answer read; default 64 KiB
+	AnswerTimeout  time.Duration // from dialing to the first bytes of a file or the end of a JSON answer; default 2 min
+	IdleTimeout    time.Duration // longest silence while a file arrives; default 60 s
+	AuthPause      time.Duration // no calls for so long after two 401 in a row; default 10 min
+	LockPause      time.Duration // no calls for so long after a 403 lock; default 30 min
+
+	breakage breakage
+}
+
+// breakage spoils the client on purpose; only tests of this package can set it, to show
+// that the tests notice.
+type breakage struct {
+	circuitIgnored, statusDecides, sizeUnbounded bool
+}
+
+// Client talks to one file store under one developer account. Safe for concurrent use.
+type Client struct {
+	base    *url.URL
+	http    *http.Client
+	circuit *circuit
+	clock   *clock
+	secret  string
+	options Options
+}
+
+// New checks the options and returns a Client; it does no I/O.
+func New(o Options) (*Client, error) {
+	base, err := parseBase(o.URL, o.AllowHTTP)
+	if err != nil {
+		return nil, err
+	}
+	o.MaxFileBytes = cmp.Or(o.MaxFileBytes, 2<<30)
+	o.MaxAnswerBytes = cmp.Or(o.MaxAnswerBytes, 64<<10)
+	o.AnswerTimeout = cmp.Or(o.AnswerTimeout, 2*time.Minute)
+	o.IdleTimeout = cmp.Or(o.IdleTimeout, time.Minute)
+	o.AuthPause = cmp.Or(o.AuthPause, 10*time.Minute)
+	o.LockPause = cmp.Or(o.LockPause, 30*time.Minute)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	trial := c2sign.Request{Header: map[string]string{"host": base.Host, "content-length": "0", "content-type": contentType}}
+	if _, err := c2sign.Sign(o.Key, o.Profile, trial, o.Now()); err != nil {
+		return nil, fmt.Errorf("file store client: %w", err)
+	}
+	return &Client{
+		base: base,
+		http: &http.Client{
+			Transport:     c2sign.NewTransport(newTransport(o), o.Key, o.Profile, o.Now),
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+		circuit: &circuit{
+			now: o.Now, authPause: o.AuthPause, lockPause: o.LockPause,
+			logger: o.Logger, slot: make(chan struct{}, 1),
+		},
+		clock:   &clock{now: o.Now, logger: o.Logger},
+		secret:  o.Key.SecretKey,
+		options: o,
+	}, nil
+}
+
+// Close drops idle connections. Calls in progress go on.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// Skew returns the platform's clock minus ours, from the last answer that had a Date
+// header, to about a second; false when there was none yet.
+func (c *Client) Skew() (time.Duration, bool) { return c.clock.read() }
+
+func newTransport(o Options) *http.Transport {
+	var protocols http.Protocols
+	protocols.SetHTTP1(true) // HTTP/2 replaces the signed Host header
+	dial := o.DialContext
+	if dial == nil {
+		dial = (&net.Dialer{Timeout: 30 * time.Second}).DialContext
+	}
+	return &http.Transport{
+		Proxy:                  nil, // a proxy that rewrites Host breaks the signature
+		DialContext:            dial,
+		TLSClientConfig:        &tls.Config{RootCAs: o.RootCAs, InsecureSkipVerify: o.InsecureSkipVerify, MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:    30 * time.Second,
+		Protocols:              &protocols,
+		DisableCompression:     true, // the first bytes must be the file's own
+		MaxIdleConnsPerHost:    4,
+		IdleConnTimeout:        time.Minute,
+		MaxResponseHeaderBytes: 64 << 10,
+	}
+}
+
+func parseBase(s string, allowHTTP bool) (*url.URL, error) {
+	u, err := url.Parse(s)
+	if err != nil {
+		return nil, errors.New("file store URL cannot be parsed; write https://host:port/CCFS/resource/ccfs")
+	}
+	u.Path = strings.TrimRight(u.Path, "/")
+	problem := ""
+	switch {
+	case u.Scheme != "https" && !(allowHTTP && u.Scheme == "http"):
+		problem = "must begin with https://"
+	case u.Hostname() == "":
+		problem = "has no host"
+	case u.User != nil:
+		problem = "must not hold a user name or password"
+	case u.RawQuery != "" || u.ForceQuery:
+		problem = "must not have a query"
+	case strings.Contains(s, "#"):
+		problem = "must not have a fragment"
+	case u.EscapedPath() != u.Path || strings.ContainsAny(u.Path, "%;"):
+		problem = "holds characters in its path that need escaping"
+	case strings.ContainsFunc(u.Host, func(r rune) bool { return r <= ' ' || r > '~' || r == '%' }):
+		problem = "holds a zone or a character outside ASCII in its host"
+	}
+	if problem != "" {
+		return nil, fmt.Errorf("file store URL %s; write https://host:port/CCFS/resource/ccfs", problem)
+	}
+	return u, nil
+}

@@ -1,0 +1,49 @@
+package ccfs
+
+import (
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// maxSkew is the clock difference above which a warning is logged. What the platform
+// tolerates is not documented.
+const maxSkew = time.Minute
+
+// clock compares the Date header of answers with the local clock.
+type clock struct {
+	now    func() time.Time
+	logger zerolog.Logger
+
+	mu     sync.Mutex
+	skew   time.Duration
+	known  bool
+	warned bool
+}
+
+// observe logs when the clocks part or meet again, not each time they differ.
+func (c *clock) observe(h http.Header) {
+	date, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.skew, c.known = date.Sub(c.now()), true
+	switch off := c.skew.Abs() > maxSkew; {
+	case off && !c.warned:
+		c.logger.Warn().Dur("skew", c.skew).Msg("clock differs from the file store's, signatures may be refused; check NTP")
+		c.warned = true
+	case !off && c.warned:
+		c.logger.Info().Dur("skew", c.skew).Msg("clock agrees with the file store's again")
+		c.warned = false
+	}
+}
+
+func (c *clock) read() (time.Duration, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.skew, c.known
+}

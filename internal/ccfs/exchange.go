@@ -1,0 +1,127 @@
+package ccfs
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+const (
+	// contentType is the samples' spelling; the tables print a blank after the semicolon,
+	// which would sign differently.
+	contentType = "application/json;charset=UTF-8"
+	userAgent   = "aiccbridge"
+)
+
+// envelope wraps every request.
+type envelope struct {
+	Request version `json:"request"`
+	MsgBody any     `json:"msgBody"`
+}
+
+type version struct {
+	Version string `json:"version"`
+}
+
+// errSilent is the cause of a context cancelled by the watchdog.
+var errSilent = errors.New("the platform went silent")
+
+// exchange sends one request and hands a successful answer to handle while the connection
+// is open. All errors but those of handle are of type *Error.
+func (c *Client) exchange(ctx context.Context, operation string, body any, handle func(context.Context, *answer) error) error {
+	payload, err := json.Marshal(envelope{Request: version{"2.0"}, MsgBody: body})
+	if err != nil {
+		return invalid(operation, err)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	a, err := c.guarded(ctx, operation, func() (*answer, error) {
+		watchdog := time.AfterFunc(c.options.AnswerTimeout, func() { cancel(errSilent) })
+		defer watchdog.Stop() // from here on only reads of a file restart it
+		return c.send(ctx, operation, payload, watchdog)
+	})
+	if err != nil {
+		return err
+	}
+	defer a.close()
+	return handle(ctx, a)
+}
+
+// guarded runs call under the circuit's rules.
+func (c *Client) guarded(ctx context.Context, operation string, call func() (*answer, error)) (*answer, error) {
+	if c.options.breakage.circuitIgnored {
+		return call()
+	}
+	leave, err := c.circuit.enter(ctx)
+	if err != nil {
+		var e *Error
+		if errors.As(err, &e) {
+			e.Operation = operation
+			return nil, c.fail(e)
+		}
+		return nil, err
+	}
+	defer leave()
+	a, err := call()
+	c.circuit.report(err)
+	return a, err
+}
+
+func (c *Client) send(ctx context.Context, operation string, payload []byte, watchdog *time.Timer) (*answer, error) {
+	target := *c.base
+	target.Path += "/" + operation
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target.String(), bytes.NewReader(payload))
+	if err != nil {
+		return nil, c.fail(invalid(operation, err))
+	}
+	req.Host = c.base.Host
+	req.Header.Set("Accept", "*/*")
+	req.Header.Set("Content-Type", contentType)
+	req.Header.Set("User-Agent", userAgent)
+	res, err := c.http.Do(req)
+	if err != nil {
+		return nil, c.noAnswer(ctx, operation, err)
+	}
+	c.clock.observe(res.Header)
+	a, err := c.read(ctx, operation, res, watchdog)
+	if err != nil {
+		_ = res.Body.Close() // nothing was kept of it
+		return nil, err
+	}
+	return a, nil
+}
+
+// noAnswer describes a call that ended without an HTTP answer, or in the middle of one.
+func (c *Client) noAnswer(ctx context.Context, operation string, err error) *Error {
+	e := &Error{Operation: operation, Class: Again, Err: err}
+	var wrapped *url.Error
+	if errors.As(err, &wrapped) {
+		e.Err = wrapped.Err // drops "Post https://…", the operation says as much
+	}
+	var untrusted *tls.CertificateVerificationError
+	switch {
+	case errors.Is(context.Cause(ctx), errSilent):
+		e.Err = errSilent
+		e.Message = fmt.Sprintf("no complete answer within %v", c.options.AnswerTimeout)
+	case ctx.Err() != nil:
+		e.Err = context.Cause(ctx)
+	case errors.As(err, &untrusted):
+		e.Message = "the file store's certificate is not trusted, give its CA certificate"
+	}
+	return c.fail(e)
+}
+
+// fail completes an error: the clock's state, and no secret in the text.
+func (c *Client) fail(e *Error) *Error {
+	e.Skew, _ = c.clock.read()
+	e.Message = strings.ReplaceAll(clean(e.Message), c.secret, "***")
+	e.Code = clean(e.Code)
+	return e
+}

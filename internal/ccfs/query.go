@@ -1,0 +1,161 @@
+package ccfs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// What Query.DataType can ask for.
+const (
+	DataTypeCall       = "call"        // call detail records
+	DataTypeRecord     = "record"      // recording index
+	DataTypeCallRecord = "call_record" // both, in one ZIP
+)
+
+// maxSpan is the longest window. The platform's own sample uses exactly this much.
+const maxSpan = 72 * time.Hour
+
+const wallClock = "2006-01-02 15:04:05"
+
+// Query asks for one extraction. Unused optional fields stay empty and are left out of the
+// request: the platform has an error code for empty strings.
+type Query struct {
+	// DataType is one of the DataType constants for QueryBills, empty for agent operations.
+	DataType string
+	// From and To bound the window, at most 3 days apart. Their wall clock is sent as it
+	// stands, so give them in the tenant's time zone; fractions of seconds are dropped. To
+	// is sent as the end and should be meant inclusively.
+	From, To    time.Time
+	AccountID   string // enterprise account; at most 20 characters
+	AgentID     string // at most 20 characters
+	CallID      string // QueryBills only; at most 25 characters
+	CallbackURL string // where the platform posts the file name; no query, no fragment
+}
+
+type billQuery struct {
+	BeginTime   string `json:"beginTime"`
+	EndTime     string `json:"endTime"`
+	AccountID   string `json:"accountId,omitempty"`
+	AgentID     string `json:"agentId,omitempty"`
+	CallID      string `json:"callId,omitempty"`
+	DataType    string `json:"dataType"`
+	CallBackURL string `json:"callBackURL"`
+}
+
+type agentOperationQuery struct {
+	BeginTime   string `json:"beginTime"`
+	EndTime     string `json:"endTime"`
+	AccountID   string `json:"accountId,omitempty"`
+	AgentID     string `json:"agentId,omitempty"`
+	CallBackURL string `json:"callBackURL"`
+}
+
+// QueryBills orders a file of call records and/or recording indexes (queryBillData) and
+// returns its responseId: 32 lower-case hex digits without dashes. The callback may arrive
+// before this returns. Errors are of type *Error.
+func (c *Client) QueryBills(ctx context.Context, q Query) (responseID string, err error) {
+	const operation = "queryBillData"
+	if err := q.check(true); err != nil {
+		return "", invalid(operation, err)
+	}
+	return c.query(ctx, operation, billQuery{
+		BeginTime: q.From.Format(wallClock), EndTime: q.To.Format(wallClock),
+		AccountID: q.AccountID, AgentID: q.AgentID, CallID: q.CallID,
+		DataType: q.DataType, CallBackURL: q.CallbackURL,
+	})
+}
+
+// QueryAgentOperations orders a file of agent operations (queryAgentOprInfoData) and
+// returns its responseId, as QueryBills does.
+func (c *Client) QueryAgentOperations(ctx context.Context, q Query) (responseID string, err error) {
+	const operation = "queryAgentOprInfoData"
+	if err := q.check(false); err != nil {
+		return "", invalid(operation, err)
+	}
+	return c.query(ctx, operation, agentOperationQuery{
+		BeginTime: q.From.Format(wallClock), EndTime: q.To.Format(wallClock),
+		AccountID: q.AccountID, AgentID: q.AgentID, CallBackURL: q.CallbackURL,
+	})
+}
+
+func (c *Client) query(ctx context.Context, operation string, body any) (string, error) {
+	var id string
+	err := c.exchange(ctx, operation, body, func(_ context.Context, a *answer) error {
+		var data struct {
+			ResponseID string `json:"responseId"`
+		}
+		if a.file != nil {
+			return c.fail(&Error{Operation: operation, Status: a.status, Class: Broken, Message: "the answer is a file, not JSON"})
+		}
+		err := json.Unmarshal(a.data, &data)
+		if err == nil {
+			id, err = NormalizeResponseID(data.ResponseID)
+		}
+		if err != nil {
+			return c.fail(&Error{Operation: operation, Status: a.status, Class: Broken, Message: "success without a usable responseId", Err: err})
+		}
+		return nil
+	})
+	return id, err
+}
+
+var responseIDText = regexp.MustCompile(`^[0-9a-f]{32}$`)
+
+// NormalizeResponseID removes dashes and lowers the case: one table of the documentation
+// prints the id as a UUID while its file name has none. The result is 32 hex digits.
+func NormalizeResponseID(s string) (string, error) {
+	id := strings.ToLower(strings.ReplaceAll(s, "-", ""))
+	if !responseIDText.MatchString(id) {
+		return "", fmt.Errorf("responseId %q is not 32 hex digits", clean(s))
+	}
+	return id, nil
+}
+
+func (q Query) check(bills bool) error {
+	knownType := slices.Contains([]string{DataTypeCall, DataTypeRecord, DataTypeCallRecord}, q.DataType)
+	switch {
+	case bills && !knownType:
+		return fmt.Errorf("data type %q is none of call, record, call_record", q.DataType)
+	case !bills && (q.DataType != "" || q.CallID != ""):
+		return errors.New("agent operations have neither data type nor call id")
+	case q.From.IsZero() || q.To.IsZero():
+		return errors.New("the window has no begin or no end")
+	case len(q.AccountID) > 20 || len(q.AgentID) > 20 || len(q.CallID) > 25:
+		return errors.New("account, agent or call id is too long (20, 20 and 25 characters)")
+	}
+	// The platform compares what is written, not the instants: they differ across a DST change.
+	switch span := written(q.To).Sub(written(q.From)); {
+	case span < 0:
+		return errors.New("the window ends before it begins, as written in the tenant's time zone")
+	case span > maxSpan:
+		return errors.New("the window is longer than 3 days, as written in the tenant's time zone")
+	}
+	return checkCallback(q.CallbackURL)
+}
+
+// written returns t's wall clock, to the second, as if it were UTC.
+func written(t time.Time) time.Time {
+	return time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), 0, time.UTC)
+}
+
+func checkCallback(s string) error {
+	u, err := url.Parse(s)
+	if err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http" {
+		return errors.New("the callback URL is not an absolute http or https URL")
+	}
+	if u.RawQuery != "" || u.ForceQuery || strings.Contains(s, "#") || u.User != nil {
+		return errors.New("the callback URL must not have a query, a fragment or a user")
+	}
+	return nil
+}
+
+func invalid(operation string, err error) *Error {
+	return &Error{Operation: operation, Class: Permanent, Local: true, Message: "invalid request", Err: err}
+}

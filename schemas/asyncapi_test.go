@@ -1,0 +1,183 @@
+package schemas
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/goccy/go-yaml"
+)
+
+type reference struct {
+	Ref string `yaml:"$ref"`
+}
+
+type asyncAPI struct {
+	AsyncAPI string `yaml:"asyncapi"`
+	Channels map[string]struct {
+		Address    string               `yaml:"address"`
+		Parameters map[string]any       `yaml:"parameters"`
+		Messages   map[string]reference `yaml:"messages"`
+	} `yaml:"channels"`
+	Operations map[string]struct {
+		Action  string    `yaml:"action"`
+		Channel reference `yaml:"channel"`
+	} `yaml:"operations"`
+	Components struct {
+		Messages map[string]struct {
+			Name    string `yaml:"name"`
+			Payload struct {
+				Format string    `yaml:"schemaFormat"`
+				Schema reference `yaml:"schema"`
+			} `yaml:"payload"`
+		} `yaml:"messages"`
+		Traits map[string]struct {
+			Headers struct {
+				Required   []string       `yaml:"required"`
+				Properties map[string]any `yaml:"properties"`
+			} `yaml:"headers"`
+		} `yaml:"messageTraits"`
+	} `yaml:"components"`
+}
+
+func readAsyncAPI(t *testing.T) asyncAPI {
+	t.Helper()
+	var doc asyncAPI
+	if err := yaml.Unmarshal(AsyncAPI(), &doc); err != nil {
+		t.Fatal(err)
+	}
+	return doc
+}
+
+var placeholder = regexp.MustCompile(`\{[a-z]+\}`)
+
+// matches reports whether a subject is one of an address.
+func matches(address, subject string) bool {
+	parts := placeholder.Split(address, -1)
+	for i := range parts {
+		parts[i] = regexp.QuoteMeta(parts[i])
+	}
+	return regexp.MustCompile("^" + strings.Join(parts, `[^.]+`) + "$").MatchString(subject)
+}
+
+// TestAsyncAPINamesEveryMessage checks that each message of the contract has a
+// channel whose address is its subject, and the other way round.
+func TestAsyncAPINamesEveryMessage(t *testing.T) {
+	doc := readAsyncAPI(t)
+	if !strings.HasPrefix(doc.AsyncAPI, "3.") {
+		t.Errorf("version %q", doc.AsyncAPI)
+	}
+	used := map[string]bool{}
+	for typ, m := range testMessages(t) {
+		key := strings.TrimPrefix(typ, "aicc.v1.")
+		found := false
+		for name, c := range doc.Channels {
+			if c.Messages[key].Ref == "#/components/messages/"+key && matches(c.Address, m.Subject) {
+				found, used[name] = true, true
+			}
+		}
+		if !found {
+			t.Errorf("no channel carries %s on %s", typ, m.Subject)
+		}
+		message := doc.Components.Messages[key]
+		if message.Name != typ || message.Payload.Schema.Ref != "./jsonschema/"+key+".json" ||
+			message.Payload.Format != "application/schema+json;version=draft-2020-12" {
+			t.Errorf("message %s: %+v", key, message)
+		}
+		checkHeaders(t, doc, m)
+	}
+	for name, c := range doc.Channels {
+		if !used[name] {
+			t.Errorf("channel %s carries no message of the contract", name)
+		}
+		for key, ref := range c.Messages {
+			if ref.Ref != "#/components/messages/"+key || doc.Components.Messages[key].Name == "" {
+				t.Errorf("channel %s: message %s is %s", name, key, ref.Ref)
+			}
+		}
+	}
+}
+
+func checkHeaders(t *testing.T, doc asyncAPI, m Message) {
+	t.Helper()
+	trait := doc.Components.Traits["cloudEvent"].Headers
+	headers := m.Headers()
+	for name := range headers {
+		if _, ok := trait.Properties[name]; !ok {
+			t.Errorf("%s: header %s is not described", m.Type, name)
+		}
+	}
+	for _, name := range trait.Required {
+		if len(headers[name]) != 1 {
+			t.Errorf("%s: header %s is missing", m.Type, name)
+		}
+	}
+}
+
+// TestAsyncAPIDescribesEveryStream checks addresses against the streams' own
+// wildcards, and that parameters and operations are complete.
+func TestAsyncAPIDescribesEveryStream(t *testing.T) {
+	doc, n := readAsyncAPI(t), testNames(t)
+	sent := map[string]bool{}
+	for _, op := range doc.Operations {
+		if op.Action == "send" {
+			sent[strings.TrimPrefix(op.Channel.Ref, "#/channels/")] = true
+		}
+	}
+	streams := []Stream{StreamEvents, StreamFiles, StreamRows, StreamCoverage, StreamDeadLetters}
+	covered := map[Stream]bool{}
+	for name, c := range doc.Channels {
+		var want []string
+		for _, p := range placeholder.FindAllString(c.Address, -1) {
+			want = append(want, strings.Trim(p, "{}"))
+		}
+		if len(c.Parameters) != len(want) || slices.ContainsFunc(want, func(p string) bool { return c.Parameters[p] == nil }) {
+			t.Errorf("channel %s: parameters %v, want %v", name, c.Parameters, want)
+		}
+		if !sent[name] {
+			t.Errorf("channel %s: nobody sends to it", name)
+		}
+		within := 0
+		for _, s := range streams {
+			if covers(n.StreamSubjects(s), placeholder.ReplaceAllString(c.Address, "x")) {
+				covered[s] = true
+				within++
+			}
+		}
+		if within != 1 {
+			t.Errorf("channel %s lies in %d streams", name, within)
+		}
+	}
+	if len(covered) != len(streams) {
+		t.Errorf("streams described: %v", covered)
+	}
+}
+
+// covers reports whether a NATS wildcard matches a subject.
+func covers(wildcard, subject string) bool {
+	w, s := strings.Split(wildcard, "."), strings.Split(subject, ".")
+	for i, token := range w {
+		switch {
+		case token == ">":
+			return len(s) > i
+		case i >= len(s) || token != "*" && token != s[i]:
+			return false
+		}
+	}
+	return len(w) == len(s)
+}
+
+func TestCovers(t *testing.T) {
+	for _, c := range []struct {
+		wildcard, subject string
+		want              bool
+	}{
+		{"a.*.c", "a.b.c", true}, {"a.*.c", "a.b.d", false}, {"a.*", "a.b.c", false}, {"a.>", "a.b.c", true}, {"a.>", "a", false},
+	} {
+		if got := covers(c.wildcard, c.subject); got != c.want {
+			t.Error(fmt.Sprint(c, got))
+		}
+	}
+}

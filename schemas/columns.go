@@ -1,0 +1,160 @@
+package schemas
+
+import (
+	"slices"
+	"strings"
+)
+
+// ColumnType says how the cells of a column are published.
+type ColumnType int
+
+// The types of columns.
+const (
+	// Text is published as a JSON string, as it is in the file.
+	Text ColumnType = iota
+	// Integer is published as a JSON number when the cell is a canonical integer
+	// of at most 15 digits, and as a string otherwise.
+	Integer
+	// Time is a wall-clock time of the tenant's zone, published as RFC 3339 with
+	// that zone's offset.
+	Time
+	// TimeUTC is a wall-clock time in UTC, published as RFC 3339 with "Z".
+	TimeUTC
+)
+
+func (t ColumnType) isTime() bool { return t == Time || t == TimeUTC }
+
+// Column is one documented column of a CSV member. The names are the
+// platform's, capitals included.
+type Column struct {
+	Name     string
+	Type     ColumnType
+	Required bool // a header line without it is refused
+}
+
+// columnSet is what is known of the members of one kind.
+type columnSet struct {
+	part    string     // in the member's file name
+	columns []Column   // in the documented order
+	key     [][]string // parts of the natural key: of each, the first column with a value
+	id      string     // column of the platform's own row id; "" for none
+}
+
+// columnSets holds the pages cec_07_0831 (cdr, recording), cec_07_0832
+// (operation) and cec_07_0833 (skill). Ids are text even where the page types
+// them as numbers, so that agent_id is one type over all kinds. Do not alter it.
+var columnSets = map[Kind]columnSet{
+	KindCDR: {
+		part: "call",
+		key:  [][]string{{"developer"}, {"call_id"}, {"call_id_num"}},
+		columns: []Column{
+			{Name: "developer"}, {Name: "account_id"}, {Name: "cc_id"}, {Name: "agent_id"},
+			{Name: "call_id", Required: true}, {Name: "caller_no"}, {Name: "callee_no"},
+			{Name: "wait_begin", Type: Time}, {Name: "wait_end", Type: Time},
+			{Name: "ack_begin", Type: Time}, {Name: "ack_end", Type: Time},
+			{Name: "call_begin", Type: Time, Required: true}, {Name: "call_end", Type: Time},
+			{Name: "device_type", Type: Integer}, {Name: "device_no", Type: Integer},
+			{Name: "call_type", Type: Integer}, {Name: "release_cause", Type: Integer},
+			{Name: "call_id_num", Type: Integer, Required: true}, {Name: "vdn_id"},
+			{Name: "pre_device_type"}, {Name: "pre_device_no"},
+		},
+	},
+	KindRecording: {
+		part: "record",
+		key:  [][]string{{"developer"}, {"call_id"}, {"original_file_name", "file_name"}, {"call_begin"}},
+		columns: []Column{
+			{Name: "developer"}, {Name: "account_id"}, {Name: "cc_id"}, {Name: "agent_id"},
+			{Name: "call_id", Required: true}, {Name: "caller_no"}, {Name: "callee_no"},
+			{Name: "call_begin", Type: Time, Required: true}, {Name: "call_end", Type: Time},
+			{Name: "file_name"}, {Name: "task_status"}, {Name: "task_result"},
+			{Name: "original_file_name"}, {Name: "vdn_id"}, {Name: "call_type"},
+			{Name: "media_type"}, {Name: "user_wanted_skill_id"}, {Name: "current_skill_id"},
+		},
+	},
+	KindOperation: {
+		part: "agentOprInfo",
+		key:  [][]string{{"developer_id"}, {"cc_id"}, {"vdn_id"}, {"id"}},
+		id:   "id",
+		columns: []Column{
+			{Name: "id", Required: true}, {Name: "developer_id"}, {Name: "account_id"},
+			{Name: "agent_id"}, {Name: "service_no"}, {Name: "skill_id"}, {Name: "call_id"},
+			{Name: "begin_time", Type: Time, Required: true}, {Name: "end_time", Type: Time},
+			{Name: "op_type"}, {Name: "op_object"}, {Name: "op_cause"}, {Name: "media_type"},
+			{Name: "vdn_id"}, {Name: "cc_id"}, {Name: "agent_type"}, {Name: "phone_no"},
+			{Name: "callIn_out"}, {Name: "location_id"}, {Name: "logon_sn"}, {Name: "skillInfo_sn"},
+		},
+	},
+	KindSkill: {
+		part: "agentSkillInfo",
+		key:  [][]string{{"developer_id"}, {"sub_cc_no"}, {"vdn"}, {"id"}},
+		id:   "id",
+		columns: []Column{
+			{Name: "id", Required: true}, {Name: "developer_id"}, {Name: "account_id"},
+			{Name: "sub_cc_no"}, {Name: "vdn"}, {Name: "agent_id"},
+			{Name: "operate_time", Type: Time, Required: true}, {Name: "operate_id"},
+			{Name: "operate_type", Type: Integer}, {Name: "skill_list"}, {Name: "logon_sn"},
+			{Name: "operate_sn", Type: Integer}, {Name: "operate_end_time", Type: Time},
+			{Name: "renew_flag", Type: Integer}, {Name: "update_time", Type: TimeUTC},
+			{Name: "month_of_year", Type: Integer},
+		},
+	},
+}
+
+// Columns returns the documented columns in the order of the file; nil for an
+// unknown kind. Newer platforms append more, which are published under "extra".
+func (k Kind) Columns() []Column { return slices.Clone(columnSets[k].columns) }
+
+// FilePart is the part of a CSV member's name that says its kind: call, record,
+// agentOprInfo or agentSkillInfo; "" for an unknown kind.
+func (k Kind) FilePart() string { return columnSets[k].part }
+
+// headerKey is the form in which header names are compared: without blanks,
+// "_" and a byte order mark, in lower case, and with one name for the developer
+// column, which the pages call developer and developer_id.
+func headerKey(name string) string {
+	key := strings.Map(func(r rune) rune {
+		switch r {
+		case ' ', '\t', '\r', '\n', '_', '\ufeff', 0:
+			return -1
+		}
+		return r
+	}, strings.ToLower(name))
+	if key == "developerid" {
+		return "developer"
+	}
+	return key
+}
+
+// position returns the place of a header name among the columns, -1 for none.
+func (s columnSet) position(name string) int {
+	key := headerKey(name)
+	return slices.IndexFunc(s.columns, func(c Column) bool { return headerKey(c.Name) == key })
+}
+
+// named returns the place of a column by its exact name, -1 for none.
+func (s columnSet) named(name string) int {
+	return slices.IndexFunc(s.columns, func(c Column) bool { return c.Name == name })
+}
+
+// IsHeader reports whether the first record of a member is a header line, which
+// the pages leave open: it is one when two of its cells are names of columns, or
+// when it has cells where the times belong and none of them is a time.
+func (k Kind) IsHeader(record []string) bool {
+	set := columnSets[k]
+	known, times, readable := 0, 0, 0
+	for i, cell := range record {
+		if set.position(cell) >= 0 {
+			known++
+		}
+		if i >= len(set.columns) || !set.columns[i].Type.isTime() {
+			continue
+		}
+		if text := trimCell(cell); !isNull(text) {
+			times++
+			if _, ok := parseClock(text); ok {
+				readable++
+			}
+		}
+	}
+	return known >= 2 || times > 0 && readable == 0
+}

@@ -1,0 +1,54 @@
+package schemas
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+	"unicode/utf8"
+)
+
+// DeadLetter is what could not be processed: why, how often it was tried, and
+// where the bytes are.
+type DeadLetter struct {
+	Tenant   string          `json:"tenant"`
+	Reason   Reason          `json:"reason"`
+	Error    string          `json:"error"`
+	Attempts int             `json:"attempts"`
+	FirstAt  time.Time       `json:"first_at"`
+	LastAt   time.Time       `json:"last_at"`
+	Object   string          `json:"object,omitempty"`   // <object store>/<name>, or <stream>/<sequence>
+	Original json.RawMessage `json:"original,omitempty"` // the message or record itself; text that is not JSON is a JSON string
+}
+
+// Validate reports a dead letter that must not be published.
+func (d DeadLetter) Validate() error {
+	var err error
+	switch {
+	case d.Tenant == "":
+		err = fmt.Errorf("tenant is empty")
+	case d.Reason == "":
+		err = fmt.Errorf("reason must be set")
+	case d.Attempts < 1:
+		err = fmt.Errorf("attempts count from 1")
+	case d.FirstAt.IsZero() || d.LastAt.Before(d.FirstAt):
+		err = fmt.Errorf("first_at must be set and not after last_at")
+	}
+	return wrapInvalid("dead letter", err)
+}
+
+// DeadLetterMessage makes the message. id must be computed from what failed
+// (e.g. stream and sequence), so that a repeat is the same dead letter.
+func (n Names) DeadLetterMessage(d DeadLetter, id string) (Message, error) {
+	source := "/aicc/" + EncodeToken(d.Tenant) + "/deadletter"
+	return newMessage(n.DeadLetter(d.Tenant, d.Reason), TypeDeadLetter, source, id, d.LastAt, d)
+}
+
+// Quote returns b itself when it is JSON in UTF-8, and b as a JSON string
+// otherwise (foreign bytes as U+FFFD), for [DeadLetter.Original].
+func Quote(b []byte) json.RawMessage {
+	if json.Valid(b) && utf8.Valid(b) {
+		return append(json.RawMessage(nil), b...)
+	}
+	quoted, _ := json.Marshal(string(b)) // a string always encodes
+	return quoted
+}

@@ -1,0 +1,15 @@
+// Package schemas is the contract between the bridge and everybody who
+// subscribes to it: every message, subject, id, key and table that crosses the
+// bus. It imports the standard library only and does no I/O.
+//
+// Invariants:
+//
+//   - A subject is made of lower-case tokens; whatever comes from outside
+//     (tenant, agent, window, unknown event names) passes [EncodeToken] first,
+//     so no foreign byte can add a token or a wildcard.
+//   - The same fact always gets the same id. Ids are computed, never random.
+//   - A row's id depends on its values and columns only: not on the order of the
+//     columns, a header line, padding, encoding, time zone or time of extraction.
+//   - No credential of an event's content is published ([EventInfo.Fill]).
+//   - v1 is additive: fields may be added, none changes its meaning.
+package schemas

@@ -1,0 +1,255 @@
+package schemas
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// Message types (ce-type). TypeRow is followed by the kind.
+const (
+	TypeEvent          = "aicc.v1.event"
+	TypeGap            = "aicc.v1.gap"
+	TypeHeartbeat      = "aicc.v1.heartbeat"
+	TypeFileReady      = "aicc.v1.file_ready"
+	TypeRow            = "aicc.v1.row."
+	TypeWindowComplete = "aicc.v1.window_complete"
+	TypeCoverage       = "aicc.v1.coverage"
+	TypeDeadLetter     = "aicc.v1.dead_letter"
+)
+
+// Group is the family an event belongs to; a subject token.
+type Group string
+
+// The groups.
+const (
+	GroupState       Group = "state"
+	GroupCall        Group = "call"
+	GroupMedia       Group = "media"
+	GroupConference  Group = "conference"
+	GroupChat        Group = "chat"
+	GroupSupervision Group = "supervision"
+	GroupPhone       Group = "phone"
+	GroupSession     Group = "session"
+	GroupGap         Group = "gap"
+	GroupOther       Group = "other"
+)
+
+// State is what an agent is doing.
+type State string
+
+// The states. The empty State means "not changed by this event".
+const (
+	StateReady     State = "ready"
+	StateNotReady  State = "not_ready"
+	StateRest      State = "rest"
+	StateWrapup    State = "wrapup"
+	StateOnCall    State = "on_call"
+	StateSignedOut State = "signed_out"
+	StateUnknown   State = "unknown"
+)
+
+// Types of the events that the bridge makes itself (group session). The
+// platform's own types never start with "bridge.".
+const (
+	EventSignedIn  = "bridge.session.signed_in"  // the bridge signed the agent in
+	EventResumed   = "bridge.session.resumed"    // the bridge went on with a session it knew
+	EventSignedOut = "bridge.session.signed_out" // the session ended; content.cause says why
+	EventLeft      = "bridge.session.left"       // the bridge stopped polling and left the session alive
+)
+
+// Position numbers the messages of one agent: order is by epoch, then seq. The
+// epoch grows with every owner of the agent, seq counts from 1 within it and has
+// no holes, gaps and session events included.
+type Position struct {
+	Epoch uint64 `json:"epoch"`
+	Seq   uint64 `json:"seq"`
+}
+
+func (p Position) id(agent string) string {
+	return strconv.FormatUint(p.Epoch, 10) + "." + EncodeToken(agent) + "." + strconv.FormatUint(p.Seq, 10)
+}
+
+func (p Position) validate(tenant, agent string) error {
+	switch {
+	case tenant == "":
+		return fmt.Errorf("tenant is empty")
+	case agent == "":
+		return fmt.Errorf("agent is empty")
+	case p.Epoch == 0 || p.Seq == 0:
+		return fmt.Errorf("epoch and seq count from 1")
+	}
+	return nil
+}
+
+// Event is one agent event as popped by one long poll, or one session event of
+// the bridge's own (type bridge.session.…).
+type Event struct {
+	Tenant string `json:"tenant"`
+	Agent  string `json:"agent"`
+	Type   string `json:"type"` // the platform's own eventType
+	Group  Group  `json:"group"`
+	Name   string `json:"name"`
+	State  State  `json:"state,omitempty"` // the state the event leads to, if it changes it
+
+	CallID       string `json:"call_id,omitempty"`
+	Caller       string `json:"caller,omitempty"`
+	Called       string `json:"called,omitempty"`
+	OtherParty   string `json:"other_party,omitempty"`
+	CallRole     string `json:"call_role,omitempty"` // main or assistant, the content's "type"
+	CallFeature  string `json:"call_feature,omitempty"`
+	MediaType    string `json:"media_type,omitempty"`
+	MediaAbility string `json:"media_ability,omitempty"`
+	SkillID      string `json:"skill_id,omitempty"`
+	Reason       string `json:"reason,omitempty"`
+	Result       string `json:"result,omitempty"`
+	TaskID       string `json:"task_id,omitempty"`
+	RecordingID  string `json:"recording_id,omitempty"`
+	ConferenceID string `json:"conference_id,omitempty"`
+
+	OccurredAt time.Time `json:"occurred_at,omitzero"` // platform's eventGenTime; absent on older gateways
+	ReceivedAt time.Time `json:"received_at"`
+	Position
+	Content json.RawMessage `json:"content,omitempty"` // the platform's content, untouched but for credentials
+}
+
+// Validate reports an event that must not be published.
+func (e Event) Validate() error {
+	err := e.validate(e.Tenant, e.Agent)
+	switch {
+	case err != nil:
+	case e.Type == "" || e.Group == "" || e.Name == "":
+		err = fmt.Errorf("type, group and name must be set")
+	case e.ReceivedAt.IsZero():
+		err = fmt.Errorf("received_at must be set")
+	case len(e.Content) > 0 && !json.Valid(e.Content):
+		err = fmt.Errorf("content is not JSON")
+	}
+	return wrapInvalid("event", err)
+}
+
+// Gap says that events of an agent may have been lost between From and To: one
+// per poll whose outcome is unknown, and per owner that did not stop cleanly.
+type Gap struct {
+	Tenant  string    `json:"tenant"`
+	Agent   string    `json:"agent"`
+	From    time.Time `json:"from"`
+	To      time.Time `json:"to"`
+	Cause   GapCause  `json:"cause"`
+	Detail  string    `json:"detail,omitempty"`  // e.g. "connection reset after the request was sent"
+	LastSeq uint64    `json:"last_seq"`          // seq of the agent's last message before the gap, 0 for none
+	LastEp  uint64    `json:"last_epoch"`        // epoch of that message
+	MaxLost int       `json:"max_lost,omitzero"` // how many events at most, 0 when unbounded
+	Position
+}
+
+// GapCause says what made the gap; a subject token.
+type GapCause string
+
+// The causes.
+const (
+	GapPollUnknown GapCause = "poll_unknown" // a poll was sent and its answer lost: at most one event
+	GapUndecodable GapCause = "undecodable"  // an answer came that could not be read: its bytes are a dead letter
+	GapUnclean     GapCause = "unclean_stop" // the last owner ended without releasing the agent
+)
+
+// Validate reports a gap that must not be published.
+func (g Gap) Validate() error {
+	err := g.validate(g.Tenant, g.Agent)
+	switch {
+	case err != nil:
+	case g.Cause == "":
+		err = fmt.Errorf("cause must be set")
+	case g.From.IsZero() || g.To.Before(g.From):
+		err = fmt.Errorf("from must be set and not after to")
+	}
+	return wrapInvalid("gap", err)
+}
+
+// Heartbeat says that an agent is being polled and what is known of it. It lets
+// a consumer tell an idle agent from a dead bridge, and check that it has every
+// message up to Seq.
+type Heartbeat struct {
+	Tenant string    `json:"tenant"`
+	Agent  string    `json:"agent"`
+	State  State     `json:"state"`
+	Since  time.Time `json:"since,omitzero"`
+	CallID string    `json:"call_id,omitempty"`
+	At     time.Time `json:"at"`
+	Position
+}
+
+// Validate reports a heartbeat that must not be published.
+func (h Heartbeat) Validate() error {
+	err := h.validate(h.Tenant, h.Agent)
+	switch {
+	case err != nil:
+	case h.State == "":
+		err = fmt.Errorf("state must be set")
+	case h.At.IsZero():
+		err = fmt.Errorf("at must be set")
+	}
+	return wrapInvalid("heartbeat", err)
+}
+
+// EventMessage makes the message of an event.
+func (n Names) EventMessage(e Event) (Message, error) {
+	subject := n.Event(e.Tenant, e.Agent, e.Group, e.Name)
+	at := e.OccurredAt
+	if at.IsZero() {
+		at = e.ReceivedAt
+	}
+	return agentMessage(subject, TypeEvent, e.Tenant, e.Agent, e.Position, at, e)
+}
+
+// GapMessage makes the message of a gap, on …agent.<agent>.gap.<cause>.
+func (n Names) GapMessage(g Gap) (Message, error) {
+	subject := n.Event(g.Tenant, g.Agent, GroupGap, string(g.Cause))
+	return agentMessage(subject, TypeGap, g.Tenant, g.Agent, g.Position, g.To, g)
+}
+
+// HeartbeatMessage makes the message of a heartbeat, on
+// …agent.<agent>.session.heartbeat. Its id holds the time too, because its
+// position may be that of the agent's last event.
+func (n Names) HeartbeatMessage(h Heartbeat) (Message, error) {
+	subject := n.Event(h.Tenant, h.Agent, GroupSession, "heartbeat")
+	id := h.id(h.Agent) + ".heartbeat." + strconv.FormatInt(h.At.UnixMilli(), 10)
+	return newMessage(subject, TypeHeartbeat, agentSource(h.Tenant, h.Agent), id, h.At, h)
+}
+
+type validator interface{ Validate() error }
+
+func agentMessage(subject, typ, tenant, agent string, p Position, at time.Time, v validator) (Message, error) {
+	return newMessage(subject, typ, agentSource(tenant, agent), p.id(agent), at, v)
+}
+
+func agentSource(tenant, agent string) string {
+	return "/aicc/" + EncodeToken(tenant) + "/agent/" + EncodeToken(agent)
+}
+
+// newMessage validates v and encodes it as the body of a deduplicated message.
+func newMessage(subject, typ, source, id string, at time.Time, v validator) (Message, error) {
+	if err := v.Validate(); err != nil {
+		return Message{}, err
+	}
+	var body bytes.Buffer
+	enc := json.NewEncoder(&body)
+	enc.SetEscapeHTML(false) // the platform's content stays as it came
+	if err := enc.Encode(v); err != nil {
+		return Message{}, fmt.Errorf("encode %s: %w", typ, err)
+	}
+	m := Message{
+		Subject: subject, ID: id, Type: typ, Source: source, Time: at,
+		Schema: schemaURN(typ), Dedupe: true, Body: bytes.TrimSuffix(body.Bytes(), []byte("\n")),
+	}
+	return m, m.Validate()
+}
+
+func wrapInvalid(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("invalid %s: %w", what, err)
+}

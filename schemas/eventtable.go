@@ -1,0 +1,171 @@
+package schemas
+
+// Where a line of the event table comes from.
+const (
+	SourceDocumented = "documented"  // on a page of the platform
+	SourceClientCode = "client code" // seen in public client code only
+	SourceBridge     = "bridge"      // made by the bridge itself
+)
+
+// EventInfo is one line of the event table: what an event type means.
+type EventInfo struct {
+	// Type is the platform's identifier, misspellings included.
+	Type string
+	// Group and Name are the last two tokens of the event's subject. The name is
+	// Type in snake case without its prefix; misspellings are mended, and events
+	// of the group state are named after the state.
+	Group Group
+	Name  string
+	// State is the state the event leads to; empty: it changes none.
+	State State
+	// Fields are the documented fields of the content, as the platform spells
+	// them; nil: null, a bare call id, or not known.
+	Fields []string
+	// StringCallID: the content is the bare call id, a string.
+	StringCallID bool
+	// Secrets are content fields that must not be published.
+	Secrets []string
+	// Ends: the agent's session is over, polling must stop.
+	Ends bool
+	// Source is one of SourceDocumented, SourceClientCode, SourceBridge.
+	Source string
+}
+
+// Content fields that several events share.
+var (
+	ringFields      = []string{"caller", "called", "callid", "transfer", "transfrom", "type", "mediaType", "mediaAbility", "feature"}
+	recordFields    = []string{"taskId", "caller", "called", "recordID", "locationId", "fileName", "fileMediaType", "callId"}
+	callIDFields    = []string{"callId"}
+	confFields      = []string{"confId"}
+	reasonFields    = []string{"reason"}
+	resultFields    = []string{"result"}
+	superviseFields = []string{"qcType", "qcAgentId"}
+	noteFields      = []string{"sender", "context"}
+)
+
+// eventTable lists every identifier of the platform's event pages (cec_07_1343
+// to cec_07_1429, cec_07_0542 and cec_07_0543 of the newer edition), those seen
+// in client code, and the bridge's own session events. Do not alter it.
+var eventTable = []EventInfo{
+	// State. Busy means taken by a call, not "not ready" (cec_07_1343).
+	{Type: "AgentState_Busy", Group: GroupState, Name: "on_call", State: StateOnCall, Source: SourceDocumented},
+	{Type: "AgentState_Work", Group: GroupState, Name: "wrapup", State: StateWrapup, Source: SourceDocumented},
+	{Type: "AgentState_Ready", Group: GroupState, Name: "ready", State: StateReady, Source: SourceDocumented},
+	{Type: "AgentState_SetNotReady_Success", Group: GroupState, Name: "not_ready", State: StateNotReady, Fields: reasonFields, Source: SourceDocumented},
+	{Type: "AgentState_CancelNotReady_Success", Group: GroupState, Name: "not_ready_ended", State: StateReady, Source: SourceDocumented},
+	{Type: "AgentState_SetRest_Success", Group: GroupState, Name: "rest", State: StateRest, Fields: reasonFields, Source: SourceDocumented},
+	{Type: "AgentState_CancelRest_Success", Group: GroupState, Name: "rest_ended", State: StateReady, Source: SourceDocumented},
+	// A reminder only: the agent stays in rest (cec_07_1350).
+	{Type: "AgentState_Rest_Timeout", Group: GroupState, Name: "rest_timeout", Source: SourceDocumented},
+	{Type: "AgentState_SetWork_Success", Group: GroupState, Name: "wrapup_requested", State: StateWrapup, Source: SourceDocumented},
+	{Type: "AgentState_CancelWork_Success", Group: GroupState, Name: "wrapup_ended", State: StateReady, Source: SourceDocumented},
+	{Type: "AgentState_Force_SetNotReady", Group: GroupState, Name: "not_ready_forced", State: StateNotReady, Source: SourceClientCode},
+	{Type: "AgentState_Force_Ready", Group: GroupState, Name: "ready_forced", State: StateReady, Source: SourceClientCode},
+
+	// Voice and video calls.
+	{Type: "AgentEvent_Ringing", Group: GroupCall, Name: "ringing", Fields: ringFields, Source: SourceDocumented},
+	{Type: "AgentEvent_Auto_Answer", Group: GroupCall, Name: "auto_answer", Fields: ringFields, Source: SourceDocumented},
+	{Type: "AgentEvent_Customer_Alerting", Group: GroupCall, Name: "customer_alerting", Fields: []string{"callid", "otherPhone", "otherPhoneWorkno", "type"}, Source: SourceDocumented},
+	{Type: "AgentEvent_Talking", Group: GroupCall, Name: "talking", Fields: []string{"caller", "called", "callid", "feature", "type", "mediaAbility"}, Source: SourceDocumented},
+	{Type: "AgentEvent_Hold", Group: GroupCall, Name: "hold", StringCallID: true, Source: SourceDocumented},
+	{Type: "AgentEvent_Conference", Group: GroupCall, Name: "conference", Fields: []string{"callid", "partner"}, Source: SourceDocumented},
+	{Type: "AgentEvent_Call_Release", Group: GroupCall, Name: "call_release", StringCallID: true, Source: SourceDocumented},
+	{Type: "AgentEvent_Customer_Release", Group: GroupCall, Name: "customer_release", Fields: []string{"callid", "number"}, Source: SourceDocumented},
+	{Type: "AgentEvent_Call_Out_Fail", Group: GroupCall, Name: "call_out_fail", StringCallID: true, Source: SourceDocumented},
+	{Type: "AgentEvent_Inside_Call_Fail", Group: GroupCall, Name: "inside_call_fail", StringCallID: true, Source: SourceDocumented},
+	{Type: "AgentEvent_Connect_Fail", Group: GroupCall, Name: "connect_fail", StringCallID: true, Source: SourceDocumented},
+	{Type: "AgentEvent_Consult_Fail", Group: GroupCall, Name: "consult_fail", StringCallID: true, Source: SourceDocumented},
+	{Type: "AgentEvent_No_Answer", Group: GroupCall, Name: "no_answer", StringCallID: true, Source: SourceDocumented},
+	{Type: "AgentEvent_SuccTransResult", Group: GroupCall, Name: "transfer_result", Fields: []string{"result", "callId"}, Source: SourceDocumented},
+	{Type: "AgentEvent_ReturnFromIvr", Group: GroupCall, Name: "return_from_ivr", StringCallID: true, Source: SourceDocumented},
+	{Type: "AgentEvent_MediaSwith", Group: GroupCall, Name: "media_switch", Fields: []string{"callid", "reason", "caller", "mediaType", "called"}, Source: SourceDocumented},
+	{Type: "AgentEvent_Incoming_CallInfo", Group: GroupCall, Name: "incoming_call_info", Fields: []string{"callId", "skillName", "skillId", "caller", "called", "lastReleaseAgentId", "mediaType", "releaseAndReQueueCount", "releaseAndReQueueCallFlag"}, Source: SourceDocumented},
+	{Type: "OUTBOUND_DETECT_EVENT", Group: GroupCall, Name: "outbound_detect", Fields: []string{"callId", "detect", "desc"}, Source: SourceDocumented},
+	{Type: "AgentEvent_Preview", Group: GroupCall, Name: "preview", Fields: []string{"controlid", "dialeddigits"}, Source: SourceDocumented},
+	{Type: "AgentEvent_Preview_CallOut", Group: GroupCall, Name: "preview_call_out", Fields: []string{"controlid", "dialeddigits", "callData"}, Source: SourceDocumented},
+	{Type: "AgentEvent_Preview_CallOut_Ex", Group: GroupCall, Name: "preview_call_out_ex", Fields: []string{"controlid", "dialeddigits", "callData"}, Source: SourceDocumented},
+	// The pages differ in the prefix of the next two: see eventSuffixes.
+	{Type: "AgentEvent_Agent_Occupyed", Group: GroupCall, Name: "agent_occupied", Source: SourceDocumented},
+	{Type: "AgentEvent_Release_Preview", Group: GroupCall, Name: "release_preview", Source: SourceDocumented},
+	{Type: "AgentEvent_ReleaseRequest", Group: GroupCall, Name: "release_request", Source: SourceClientCode},
+	{Type: "AgentEvent_ReleaseResponse", Group: GroupCall, Name: "release_response", Source: SourceClientCode},
+	{Type: "AgentEvent_No_Answer_From_Cti", Group: GroupCall, Name: "no_answer_from_cti", Source: SourceClientCode},
+	{Type: "AgentEvent_AbandonCall", Group: GroupCall, Name: "abandon_call", Source: SourceClientCode},
+	{Type: "AgentEvent_ControlWindow_Notify", Group: GroupOther, Name: "control_window_notify", Source: SourceClientCode},
+	{Type: "AgentEvent_Orders_Notify", Group: GroupOther, Name: "orders_notify", Source: SourceClientCode},
+
+	// Phone linkage.
+	{Type: "AgentEvent_linkageCapability", Group: GroupPhone, Name: "linkage_capability", Fields: resultFields, Source: SourceDocumented},
+	{Type: "AgentEvent_linkagePhoneStatus", Group: GroupPhone, Name: "linkage_status", Fields: resultFields, Source: SourceDocumented},
+	{Type: "AgentEvent_linkagePhoneMute", Group: GroupPhone, Name: "linkage_mute", Fields: callIDFields, Source: SourceDocumented},
+	{Type: "AgentEvent_linkagePhoneUnMute", Group: GroupPhone, Name: "linkage_unmute", Fields: callIDFields, Source: SourceDocumented},
+	{Type: "AgentEvent_linkagePhoneHold", Group: GroupPhone, Name: "linkage_hold", Fields: callIDFields, Source: SourceDocumented},
+	{Type: "AgentEvent_linkagePhoneUnHold", Group: GroupPhone, Name: "linkage_unhold", Fields: callIDFields, Source: SourceDocumented},
+	{Type: "AgentEvent_linkagePhoneTransferOut", Group: GroupPhone, Name: "linkage_transfer_out", Fields: []string{"addrOut", "addrSelf"}, Source: SourceDocumented},
+	{Type: "AgentEvent_linkagePhoneTransferOut_Result", Group: GroupPhone, Name: "linkage_transfer_out_result", Fields: []string{"result", "callId"}, Source: SourceDocumented},
+	{Type: "AgentEvent_linkagePhoneCallOut", Group: GroupPhone, Name: "linkage_call_out", Fields: []string{"addrCalled", "addrCaller", "skillId", "callId"}, Source: SourceDocumented},
+
+	// Recording and playback.
+	{Type: "AgentMediaEvent_Record", Group: GroupMedia, Name: "record", Fields: recordFields, Source: SourceDocumented},
+	{Type: "AgentMediaEvent_Record_Fail", Group: GroupMedia, Name: "record_fail", Fields: recordFields, Source: SourceDocumented},
+	// Carries no call id: correlate by task_id with record.
+	{Type: "AgentMediaEvent_StopRecordDone", Group: GroupMedia, Name: "stop_record_done", Fields: []string{"beginTime", "endTime", "fileMediaType", "recordFormat", "taskId"}, Source: SourceDocumented},
+	{Type: "AgentMediaEvent_Play", Group: GroupMedia, Name: "play", Source: SourceDocumented},
+	{Type: "AgentMediaEvent_Play_Succ", Group: GroupMedia, Name: "play_success", Source: SourceDocumented},
+	{Type: "AgentMediaEvent_Play_Fail", Group: GroupMedia, Name: "play_fail", Source: SourceDocumented},
+	{Type: "AgentMediaEvent_StopPlayDone", Group: GroupMedia, Name: "stop_play_done", Fields: []string{"cause"}, Source: SourceDocumented},
+	{Type: "AgentMediaEvent_PausePlayDone", Group: GroupMedia, Name: "pause_play_done", Source: SourceDocumented},
+	{Type: "AgentMediaEvent_ResumePlayDone", Group: GroupMedia, Name: "resume_play_done", Source: SourceDocumented},
+	{Type: "AgentMediaEvent_JumpPlayDone", Group: GroupMedia, Name: "jump_play_done", Source: SourceDocumented},
+
+	// Multimedia and text chat.
+	{Type: "AgentEvent_MessageData", Group: GroupChat, Name: "message_data", Fields: []string{"callid", "caller", "called", "feature", "type", "message", "mediaAbility"}, Source: SourceDocumented},
+	// Holds what is needed to join a room, credentials included.
+	{Type: "AgentEvent_RequestConnect", Group: GroupMedia, Name: "request_connect", Fields: []string{"callid", "userId", "ctime", "channelId", "appId", "ip", "port", "role", "signalingDomainIn", "signalingDomainOut", "locationId", "signature"}, Secrets: []string{"signature"}, Source: SourceDocumented},
+	{Type: "AgentEvent_ImageCapture", Group: GroupMedia, Name: "image_capture", Fields: []string{"callid", "result", "filename", "locationId"}, Source: SourceDocumented},
+	{Type: "AgentChat_Ring", Group: GroupChat, Name: "ring", Fields: callIDFields, Source: SourceClientCode},
+	{Type: "AgentChat_Connected", Group: GroupChat, Name: "connected", Fields: []string{"callId", "caller", "called", "isInnerCall"}, Source: SourceClientCode},
+	{Type: "AgentChat_Disconnected", Group: GroupChat, Name: "disconnected", Fields: callIDFields, Source: SourceClientCode},
+	{Type: "AgentChat_DataRecved", Group: GroupChat, Name: "data_received", Fields: []string{"sender", "callId", "chatContent"}, Source: SourceClientCode},
+	{Type: "AgentChat_CallOutCreated", Group: GroupChat, Name: "call_out_created", Source: SourceClientCode},
+	{Type: "AgentChat_CalloutFailed", Group: GroupChat, Name: "call_out_failed", Source: SourceClientCode},
+	{Type: "AgentChat_TransferStart", Group: GroupChat, Name: "transfer_start", Source: SourceClientCode},
+	{Type: "AgentChat_TransferFailed", Group: GroupChat, Name: "transfer_failed", Source: SourceClientCode},
+	{Type: "AgentChat_DELAY_EMAIL", Group: GroupChat, Name: "delay_email", Source: SourceClientCode},
+
+	// Conference.
+	{Type: "AgentConf_RequestSuccess", Group: GroupConference, Name: "request_success", Fields: confFields, Source: SourceDocumented},
+	{Type: "AgentConf_RequestFailed", Group: GroupConference, Name: "request_failed", Fields: []string{"cause"}, Source: SourceDocumented},
+	{Type: "AgentConf_SelfJoinResult", Group: GroupConference, Name: "self_join_result", Fields: confFields, Source: SourceDocumented},
+	{Type: "AgentConf_Ringing", Group: GroupConference, Name: "ringing", Fields: confFields, Source: SourceDocumented},
+	{Type: "AgentConf_Timeout", Group: GroupConference, Name: "timeout", Fields: confFields, Source: SourceDocumented},
+	{Type: "AgentConf_ParticipantChanged", Group: GroupConference, Name: "participant_changed", Fields: []string{"confId", "participant", "participantType", "changeType", "changeReason", "result", "deviceCallType", "deviceType"}, Source: SourceDocumented},
+	{Type: "AgentConf_SelfLeaveResult", Group: GroupConference, Name: "self_leave_result", Fields: confFields, Source: SourceDocumented},
+	{Type: "AgentConf_PresidentChanged", Group: GroupConference, Name: "president_changed", Fields: confFields, Source: SourceDocumented},
+	{Type: "AgentConf_StopVoice", Group: GroupConference, Name: "stop_voice", Fields: resultFields, Source: SourceDocumented},
+	{Type: "AgentConf_StopParticipantVoice", Group: GroupConference, Name: "stop_participant_voice", Fields: resultFields, Source: SourceDocumented},
+
+	// Supervision. The first one comes to the inspector, about a watched agent.
+	{Type: "QC_AgentState_Notify", Group: GroupSupervision, Name: "agent_state_notify", Fields: []string{"subtype", "monitoredagent", "agentname", "mediaserver"}, Source: SourceDocumented},
+	{Type: "AgentOther_BeQcStart", Group: GroupSupervision, Name: "be_qc_start", Fields: superviseFields, Source: SourceDocumented},
+	{Type: "AgentOther_BeQcStop", Group: GroupSupervision, Name: "be_qc_stop", Fields: superviseFields, Source: SourceDocumented},
+
+	// Session, phone and the rest.
+	{Type: "AgentOther_InService", Group: GroupSession, Name: "in_service", Source: SourceDocumented},
+	{Type: "AgentOther_ShutdownService", Group: GroupSession, Name: "shutdown_service", State: StateSignedOut, Fields: []string{"loginTime"}, Ends: true, Source: SourceDocumented},
+	{Type: "AgentOther_All_Agent_Busy", Group: GroupOther, Name: "all_agent_busy", Source: SourceDocumented},
+	{Type: "AgentOther_PhoneAlerting", Group: GroupPhone, Name: "alerting", Fields: []string{"callid", "caller"}, Source: SourceDocumented},
+	{Type: "AgentOther_PhoneOffhook", Group: GroupPhone, Name: "offhook", Fields: []string{"type"}, Source: SourceDocumented},
+	{Type: "AgentOther_PhoneRelease", Group: GroupPhone, Name: "release", Fields: []string{"phoneState"}, Source: SourceDocumented},
+	{Type: "AgentOther_PhoneBusy", Group: GroupPhone, Name: "busy", Source: SourceDocumented},
+	{Type: "AgentOther_PhoneUnknow", Group: GroupPhone, Name: "unknown", Source: SourceDocumented},
+	{Type: "AgentOther_Note", Group: GroupOther, Name: "note", Fields: noteFields, Source: SourceDocumented},
+	{Type: "AgentOther_Bulletin", Group: GroupOther, Name: "bulletin", Fields: noteFields, Source: SourceClientCode},
+
+	// The bridge's own. After signing in, and after leaving a session alive, the
+	// state is not known until the next event or status answer.
+	{Type: EventSignedIn, Group: GroupSession, Name: "signed_in", State: StateUnknown, Source: SourceBridge},
+	{Type: EventResumed, Group: GroupSession, Name: "resumed", Source: SourceBridge},
+	{Type: EventSignedOut, Group: GroupSession, Name: "signed_out", State: StateSignedOut, Fields: []string{"cause"}, Ends: true, Source: SourceBridge},
+	{Type: EventLeft, Group: GroupSession, Name: "left", State: StateUnknown, Source: SourceBridge},
+}

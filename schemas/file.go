@@ -1,0 +1,212 @@
+package schemas
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// FileNotice is what a callback says: this file is ready. It is not yet known
+// for which window.
+type FileNotice struct {
+	Tenant     string    `json:"tenant"`
+	ResponseID string    `json:"response_id"` // 32 lower-case hex digits
+	FileName   string    `json:"file_name"`   // yyyyMMdd_<response id>.zip
+	AccountID  string    `json:"account_id,omitempty"`
+	ReceivedAt time.Time `json:"received_at"`
+	Via        Via       `json:"via"`
+}
+
+// Via says how the bridge learnt of a file.
+type Via string
+
+// The ways.
+const (
+	ViaCallback  Via = "callback"
+	ViaPredicted Via = "predicted"
+	ViaManual    Via = "manual"
+)
+
+var (
+	responseIDPattern = regexp.MustCompile(`^[0-9a-f]{32}$`)
+	fileNamePattern   = regexp.MustCompile(`^\d{8}_[0-9A-Za-z-]{1,40}\.zip$`)
+)
+
+// NormaliseResponseID removes dashes and lowers the case, and reports ids that
+// are not 32 hex digits then. One table of the platform's pages prints it with
+// dashes although file names have none (cec_07_0814).
+func NormaliseResponseID(id string) (string, error) {
+	s := strings.ToLower(strings.ReplaceAll(strings.TrimSpace(id), "-", ""))
+	if !responseIDPattern.MatchString(s) {
+		return "", fmt.Errorf("response id: want 32 hex digits")
+	}
+	return s, nil
+}
+
+// ValidateFileName reports a ZIP name that is not yyyyMMdd_<id>.zip. Names with
+// a directory part never pass.
+func ValidateFileName(name string) error {
+	if !fileNamePattern.MatchString(name) {
+		return fmt.Errorf("file name: want yyyyMMdd_<response id>.zip")
+	}
+	if _, err := time.Parse("20060102", name[:8]); err != nil {
+		return fmt.Errorf("file name: its first eight digits are no date")
+	}
+	return nil
+}
+
+// Validate reports a notice that must not be stored.
+func (f FileNotice) Validate() error {
+	err := ValidateFileName(f.FileName)
+	switch {
+	case f.Tenant == "":
+		err = fmt.Errorf("tenant is empty")
+	case !responseIDPattern.MatchString(f.ResponseID):
+		err = fmt.Errorf("response_id: want 32 lower-case hex digits")
+	case f.ReceivedAt.IsZero() || f.Via == "":
+		err = fmt.Errorf("received_at and via must be set")
+	}
+	return wrapInvalid("file notice", err)
+}
+
+// FileReady hands one generated file to the workers: a notice matched with the
+// window it was requested for.
+type FileReady struct {
+	Tenant     string    `json:"tenant"`
+	Kind       Kind      `json:"kind"`
+	Window     Window    `json:"window"`
+	ResponseID string    `json:"response_id"`
+	FileName   string    `json:"file_name"`
+	AccountID  string    `json:"account_id,omitempty"`
+	ReceivedAt time.Time `json:"received_at"`
+	Via        Via       `json:"via"`
+}
+
+// Validate reports a message that must not be published.
+func (f FileReady) Validate() error {
+	err := f.notice().Validate()
+	if err == nil {
+		err = f.Kind.Validate()
+	}
+	if err == nil {
+		err = f.Window.Validate()
+	}
+	return wrapInvalid("file ready", err)
+}
+
+func (f FileReady) notice() FileNotice {
+	return FileNotice{f.Tenant, f.ResponseID, f.FileName, f.AccountID, f.ReceivedAt, f.Via}
+}
+
+// FileReadyMessage makes the message; its id is the response id, so that the
+// same callback twice is one message.
+func (n Names) FileReadyMessage(f FileReady) (Message, error) {
+	return newMessage(n.FileReady(f.Tenant, f.Kind), TypeFileReady, fileSource(f.Tenant, f.Kind), f.ResponseID, f.ReceivedAt, f)
+}
+
+func fileSource(tenant string, k Kind) string {
+	return "/aicc/" + EncodeToken(tenant) + "/file/" + string(k)
+}
+
+// WindowComplete is the last message of a window's subject after each extract:
+// every row of the file is in the stream.
+type WindowComplete struct {
+	Tenant      string         `json:"tenant"`
+	Kind        Kind           `json:"kind"`
+	Window      Window         `json:"window"`
+	ResponseID  string         `json:"response_id"`
+	Rows        int            `json:"rows"`    // rows of this kind in the file
+	Added       int            `json:"added"`   // of these, new to the window
+	Revised     int            `json:"revised"` // of the added, later revisions of a known row
+	Rejected    int            `json:"rejected,omitzero"`
+	Files       []CompleteFile `json:"files"`  // CSV members, in the order they were read
+	SHA256      string         `json:"sha256"` // of the ZIP
+	RequestedAt time.Time      `json:"requested_at,omitzero"`
+	CompletedAt time.Time      `json:"completed_at"`
+}
+
+// CompleteFile is one CSV member of the ZIP.
+type CompleteFile struct {
+	Name     string `json:"name"`
+	Rows     int    `json:"rows"`
+	Header   bool   `json:"header"`
+	Encoding string `json:"encoding"` // utf-8 or gb18030
+}
+
+// Validate reports a marker that must not be published.
+func (w WindowComplete) Validate() error {
+	err := w.Kind.Validate()
+	if err == nil {
+		err = w.Window.Validate()
+	}
+	switch {
+	case err != nil:
+	case w.Tenant == "":
+		err = fmt.Errorf("tenant is empty")
+	case !responseIDPattern.MatchString(w.ResponseID):
+		err = fmt.Errorf("response_id: want 32 lower-case hex digits")
+	case w.Rows < 0 || w.Added > w.Rows || w.Revised > w.Added:
+		err = fmt.Errorf("counts: want revised <= added <= rows")
+	case w.CompletedAt.IsZero():
+		err = fmt.Errorf("completed_at must be set")
+	}
+	return wrapInvalid("window complete", err)
+}
+
+// WindowCompleteMessage makes the marker; it travels in the last batch of its
+// rows, on their subject, and so carries no Nats-Msg-Id.
+func (n Names) WindowCompleteMessage(w WindowComplete) (Message, error) {
+	if w.Files == nil {
+		w.Files = []CompleteFile{} // [] rather than null
+	}
+	m, err := newMessage(n.Row(w.Tenant, w.Kind, w.Window), TypeWindowComplete,
+		rowSource(w.Tenant, w.Kind, w.Window), CompleteID(w.ResponseID), w.CompletedAt, w)
+	m.Dedupe = false
+	m.Header = map[string]string{HeaderExtract: w.ResponseID}
+	return m, err
+}
+
+// CompleteID is the ce-id of the marker of one extract.
+func CompleteID(responseID string) string { return "complete." + responseID }
+
+func rowSource(tenant string, k Kind, w Window) string {
+	return "/aicc/" + EncodeToken(tenant) + "/row/" + string(k) + "/" + w.String()
+}
+
+// Coverage says up to when a kind is complete, and where it is not.
+type Coverage struct {
+	Tenant     string    `json:"tenant"`
+	Kind       Kind      `json:"kind"`
+	From       time.Time `json:"from"`        // where extraction began
+	CompleteTo time.Time `json:"complete_to"` // every window before it is complete
+	Holes      []Hole    `json:"holes,omitempty"`
+	At         time.Time `json:"at"`
+}
+
+// Hole is one window that is not complete although later ones are.
+type Hole struct {
+	Window Window `json:"window"`
+	State  string `json:"state"`
+	Reason string `json:"reason,omitempty"`
+}
+
+// Validate reports a statement that must not be published.
+func (c Coverage) Validate() error {
+	err := c.Kind.Validate()
+	switch {
+	case err != nil:
+	case c.Tenant == "":
+		err = fmt.Errorf("tenant is empty")
+	case c.From.IsZero() || c.CompleteTo.Before(c.From) || c.At.IsZero():
+		err = fmt.Errorf("from, complete_to and at must be set and in order")
+	}
+	return wrapInvalid("coverage", err)
+}
+
+// CoverageMessage makes the message; equal statements share an id.
+func (n Names) CoverageMessage(c Coverage) (Message, error) {
+	source := "/aicc/" + EncodeToken(c.Tenant) + "/coverage/" + string(c.Kind)
+	id := fmt.Sprintf("%d.%d", c.CompleteTo.Unix(), c.At.UnixMilli())
+	return newMessage(n.Coverage(c.Tenant, c.Kind), TypeCoverage, source, id, c.At, c)
+}

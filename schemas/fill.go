@@ -1,0 +1,195 @@
+package schemas
+
+import (
+	"bytes"
+	"encoding/json"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// contentFields maps content fields, in lower case because releases differ in
+// theirs, onto the fields of Event. Of several names the first with a value wins.
+var contentFields = []struct {
+	names []string
+	field func(*Event) *string
+}{
+	{[]string{"callid"}, func(e *Event) *string { return &e.CallID }},
+	{[]string{"caller", "addrcaller"}, func(e *Event) *string { return &e.Caller }},
+	{[]string{"called", "addrcalled"}, func(e *Event) *string { return &e.Called }},
+	{[]string{"otherphone", "number", "partner", "participant", "sender", "monitoredagent", "qcagentid"}, func(e *Event) *string { return &e.OtherParty }},
+	{[]string{"type"}, func(e *Event) *string { return &e.CallRole }},
+	{[]string{"feature"}, func(e *Event) *string { return &e.CallFeature }},
+	{[]string{"mediatype"}, func(e *Event) *string { return &e.MediaType }},
+	{[]string{"mediaability"}, func(e *Event) *string { return &e.MediaAbility }},
+	{[]string{"skillid"}, func(e *Event) *string { return &e.SkillID }},
+	{[]string{"reason", "cause", "changereason"}, func(e *Event) *string { return &e.Reason }},
+	{[]string{"result"}, func(e *Event) *string { return &e.Result }},
+	{[]string{"taskid"}, func(e *Event) *string { return &e.TaskID }},
+	{[]string{"recordid"}, func(e *Event) *string { return &e.RecordingID }},
+	{[]string{"confid", "conferenceid"}, func(e *Event) *string { return &e.ConferenceID }},
+}
+
+// callIDPattern is a call id: seconds since 1970, hyphen, handle.
+var callIDPattern = regexp.MustCompile(`^\d{9,11}-\d{1,10}$`)
+
+// redacted stands where a credential stood.
+const redacted = `"***"`
+
+// Fill sets what the table and the content say of an event: group, name, state,
+// the call's fields, and the content itself with credentials redacted; blanks
+// and NULs around its type are removed. Content
+// that is absent or null is left out. It never fails: values may be strings,
+// numbers or booleans, keys of any case; what has another form stays in the
+// content only, and content that is not JSON is published as one JSON string.
+func (i EventInfo) Fill(e *Event, content json.RawMessage) {
+	e.Type, e.Group, e.Name, e.State = trimType(e.Type), i.Group, i.Name, i.State
+	content = json.RawMessage(bytes.Trim(content, " \t\r\n"))
+	if len(content) == 0 || string(content) == "null" {
+		return
+	}
+	if !utf8.Valid(content) {
+		content = bytes.ToValidUTF8(content, []byte("\ufffd"))
+	}
+	e.Content = i.redact(content)
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(content, &fields) != nil {
+		if text := scalar(content); i.StringCallID || callIDPattern.MatchString(text) {
+			e.CallID = text
+		}
+		return
+	}
+	folded := foldKeys(fields)
+	for _, f := range contentFields {
+		for _, name := range f.names {
+			if *f.field(e) = scalar(folded[name]); *f.field(e) != "" {
+				break
+			}
+		}
+	}
+	if e.CallID == "" && i.StringCallID {
+		e.CallID = scalar(content)
+	}
+}
+
+// foldKeys lowers the keys; of keys that differ in case only, the one that
+// sorts first wins, so that the result does not depend on chance.
+func foldKeys(fields map[string]json.RawMessage) map[string]json.RawMessage {
+	folded := make(map[string]json.RawMessage, len(fields))
+	chosen := make(map[string]string, len(fields))
+	for key, value := range fields {
+		low := strings.ToLower(key)
+		if before, ok := chosen[low]; !ok || key < before {
+			chosen[low], folded[low] = key, value
+		}
+	}
+	return folded
+}
+
+// scalar reads a string, number or boolean as text; an object that names a call
+// ({time, handle}) or a device ({address}) as that. Everything else is "".
+func scalar(raw json.RawMessage) string {
+	switch {
+	case len(raw) == 0 || raw[0] == 'n' || raw[0] == '[':
+		return ""
+	case raw[0] == '"':
+		var text string
+		if json.Unmarshal(raw, &text) != nil {
+			return ""
+		}
+		return strings.Trim(text, " \t\r\n\x00")
+	case raw[0] == '{':
+		var parts map[string]json.RawMessage
+		if json.Unmarshal(raw, &parts) != nil {
+			return ""
+		}
+		return joined(foldKeys(parts))
+	case json.Valid(raw):
+		return string(raw)
+	}
+	return ""
+}
+
+func joined(parts map[string]json.RawMessage) string {
+	// Only flat parts: an object inside an object is nothing we know.
+	flat := func(name string) string {
+		if raw := parts[name]; len(raw) > 0 && raw[0] != '{' {
+			return scalar(raw)
+		}
+		return ""
+	}
+	if t, handle := flat("time"), flat("handle"); t != "" && handle != "" {
+		return t + "-" + handle
+	}
+	return flat("address")
+}
+
+// redact returns content that may be published: with the values of secret
+// fields replaced, at any depth, everything else byte for byte. Where secrets
+// are expected and the content cannot be searched, all of it is replaced.
+func (i EventInfo) redact(content json.RawMessage) json.RawMessage {
+	switch {
+	case len(i.Secrets) == 0:
+		return Quote(content)
+	case !json.Valid(content):
+		return json.RawMessage(redacted)
+	case content[0] == '{' || content[0] == '[':
+		return replaceValues(content, i.isSecret)
+	case content[0] != '"':
+		return slices.Clone(content)
+	}
+	var inner string // an object within a string, as some releases send
+	if json.Unmarshal(content, &inner) != nil || !json.Valid([]byte(inner)) {
+		return json.RawMessage(redacted)
+	}
+	quoted, _ := json.Marshal(string(i.redact(json.RawMessage(strings.TrimSpace(inner))))) // a string always encodes
+	return quoted
+}
+
+func (i EventInfo) isSecret(key string) bool {
+	return slices.ContainsFunc(i.Secrets, func(s string) bool { return strings.EqualFold(s, key) })
+}
+
+// replaceValues copies a valid JSON object or array and puts redacted in place
+// of each value whose key is secret.
+func replaceValues(content []byte, secret func(key string) bool) json.RawMessage {
+	var out []byte
+	dec := json.NewDecoder(bytes.NewReader(content))
+	dec.UseNumber()
+	copied := int64(0)
+	inObject, isKey := []bool{}, false // the open containers; whether the next string in an object is a key
+	for {
+		token, err := dec.Token()
+		if err != nil { // the end: the content is valid
+			return append(out, content[copied:]...)
+		}
+		delim, isDelim := token.(json.Delim)
+		switch {
+		case isDelim && (delim == '{' || delim == '['):
+			inObject = append(inObject, delim == '{')
+			isKey = true
+			continue
+		case isDelim:
+			inObject = inObject[:len(inObject)-1]
+			isKey = true
+			continue
+		}
+		if len(inObject) == 0 || !inObject[len(inObject)-1] || !isKey {
+			isKey = true
+			continue
+		}
+		isKey = false
+		key, _ := token.(string)
+		if !secret(key) {
+			continue
+		}
+		var value json.RawMessage
+		if dec.Decode(&value) != nil {
+			return json.RawMessage(redacted)
+		}
+		end := dec.InputOffset()
+		out = append(append(out, content[copied:end-int64(len(value))]...), redacted...)
+		copied, isKey = end, true
+	}
+}

@@ -1,0 +1,103 @@
+package schemas
+
+import (
+	"fmt"
+	"time"
+)
+
+// WindowState is where a window stands in the ledger.
+//
+//	planned ──► requested ──► ready ──► complete
+//	   ▲            │           │          │ re-sweep due
+//	   │            ▼           ▼          │
+//	   └──────── failed ◄───────┘          │
+//	   └───────────────────────────────────┘
+type WindowState string
+
+// The states of a window.
+const (
+	WindowPlanned   WindowState = "planned"
+	WindowRequested WindowState = "requested"
+	WindowReady     WindowState = "ready"
+	WindowCompleted WindowState = "complete"
+	WindowFailed    WindowState = "failed"
+)
+
+// WindowEntry is the ledger's entry of one window: the value under
+// [WindowKey] in the bucket WINDOWS, changed by compare-and-set only.
+type WindowEntry struct {
+	Tenant string      `json:"tenant"`
+	Kind   Kind        `json:"kind"`
+	Window Window      `json:"window"`
+	State  WindowState `json:"state"`
+
+	// Attempts counts the extracts asked for since the window was last complete
+	// (or planned); it is written before the request is sent, because the
+	// platform has no idempotency key.
+	Attempts int `json:"attempts"`
+	// DueAt is when a planned or failed window is to be asked for, and the
+	// deadline of a requested or ready one. Zero: never; the re-sweeps of a
+	// complete window follow from its end and the settings.
+	DueAt time.Time `json:"due_at,omitzero"`
+
+	ResponseID  string    `json:"response_id,omitempty"` // of the current extract
+	FileName    string    `json:"file_name,omitempty"`
+	RequestedAt time.Time `json:"requested_at,omitzero"`
+	ReadyAt     time.Time `json:"ready_at,omitzero"`
+	CompletedAt time.Time `json:"completed_at,omitzero"` // of the last complete extract
+	Rows        int       `json:"rows"`                  // distinct rows in the stream after it
+	Reason      Reason    `json:"reason,omitempty"`      // why it failed last
+	Error       string    `json:"error,omitempty"`
+	Object      string    `json:"object,omitempty"` // where a damaged file is
+	// Past holds the response ids of earlier extracts, newest last, at most
+	// [MaxPastExtracts]: their callbacks may still be repeated.
+	Past []string `json:"past,omitempty"`
+}
+
+// MaxPastExtracts is how many earlier response ids an entry remembers.
+const MaxPastExtracts = 20
+
+// Key is the entry's key in the bucket.
+func (e WindowEntry) Key() string { return WindowKey(e.Tenant, e.Kind, e.Window) }
+
+// Validate reports an entry that must not be stored.
+func (e WindowEntry) Validate() error {
+	err := e.Kind.Validate()
+	if err == nil {
+		err = e.Window.Validate()
+	}
+	switch {
+	case err != nil:
+	case e.Tenant == "":
+		err = fmt.Errorf("tenant is empty")
+	case e.State == "":
+		err = fmt.Errorf("state must be set")
+	case e.State == WindowReady && (e.ResponseID == "" || e.FileName == ""):
+		err = fmt.Errorf("a ready window needs response_id and file_name")
+	}
+	return wrapInvalid("window entry", err)
+}
+
+// Session is the value of one agent in the bucket SESSIONS.
+type Session struct {
+	Tenant string `json:"tenant"`
+	Agent  string `json:"agent"`
+	// GUID is the gateway's current session id, sealed; never in clear.
+	GUID string `json:"guid,omitempty"`
+	// Polling is true while an owner polls the agent. An owner that finds it
+	// true at its start knows that the last one did not stop cleanly.
+	Polling   bool      `json:"polling"`
+	Epoch     uint64    `json:"epoch"`
+	LastSeq   uint64    `json:"last_seq"` // as of UpdatedAt
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// AgentState is the value of one agent in the bucket STATE.
+type AgentState struct {
+	Tenant string    `json:"tenant"`
+	Agent  string    `json:"agent"`
+	State  State     `json:"state"`
+	Since  time.Time `json:"since"`
+	CallID string    `json:"call_id,omitempty"`
+	Position
+}

@@ -1,0 +1,119 @@
+package schemas
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Header names beside the CloudEvents ones. HeaderMsgID is JetStream's own.
+const (
+	HeaderMsgID = "Nats-Msg-Id"
+	// HeaderRowKey is the hash of a row's natural key (rows only).
+	HeaderRowKey = "aicc-row-key"
+	// HeaderRowRevision is the row's revision, from 1 (rows only).
+	HeaderRowRevision = "aicc-row-revision"
+	// HeaderExtract is the response id of the extract that brought a row or a
+	// window's marker.
+	HeaderExtract = "aicc-extract"
+)
+
+// MaxBatch is the largest number of messages in one atomic batch; the server
+// refuses more (error 10199).
+const MaxBatch = 1000
+
+// Message is one message ready for the bus: a CloudEvent 1.0 in NATS binary
+// mode. ID and Source together are unique; both are computed from the content.
+type Message struct {
+	Subject string
+	ID      string            // ce-id
+	Type    string            // ce-type, e.g. aicc.v1.event
+	Source  string            // ce-source, /aicc/<tenant>/…
+	Time    time.Time         // ce-time
+	Schema  string            // ce-dataschema
+	Header  map[string]string // further headers, nil for none
+	Dedupe  bool              // carries Nats-Msg-Id; false for rows, whose batches are fenced by sequence
+	Body    []byte            // JSON
+}
+
+// MsgID is the value of Nats-Msg-Id: source and id, so that equal ids of two
+// tenants stay two messages.
+func (m Message) MsgID() string { return m.Source + "#" + m.ID }
+
+// Headers returns all headers of the message. Values are plain ASCII: other
+// bytes, blanks and "%" are percent-encoded as the CloudEvents NATS binding asks.
+func (m Message) Headers() map[string][]string {
+	h := make(map[string][]string, 8+len(m.Header))
+	set := func(name, value string) {
+		if value != "" {
+			h[name] = []string{encodeHeader(value)}
+		}
+	}
+	set("ce-specversion", "1.0")
+	set("ce-id", m.ID)
+	set("ce-type", m.Type)
+	set("ce-source", m.Source)
+	set("ce-time", m.Time.UTC().Format(time.RFC3339Nano))
+	set("ce-dataschema", m.Schema)
+	h["content-type"] = []string{"application/json"}
+	for name, value := range m.Header {
+		set(name, value)
+	}
+	if m.Dedupe {
+		h[HeaderMsgID] = []string{encodeHeader(m.MsgID())}
+	}
+	return h
+}
+
+// Validate reports a message that must not be sent.
+func (m Message) Validate() error {
+	switch {
+	case m.Subject == "" || strings.ContainsAny(m.Subject, " *>\t\r\n") || strings.Contains(m.Subject, ".."):
+		return fmt.Errorf("message: bad subject %q", m.Subject)
+	case m.ID == "" || m.Type == "" || m.Source == "" || m.Schema == "":
+		return fmt.Errorf("message on %s: id, type, source and schema must be set", m.Subject)
+	case m.Time.IsZero():
+		return fmt.Errorf("message on %s: time must be set", m.Subject)
+	case !json.Valid(m.Body):
+		return fmt.Errorf("message on %s: body is not JSON", m.Subject)
+	}
+	return nil
+}
+
+// Stored is one message as read back from a stream.
+type Stored struct {
+	Subject  string
+	Sequence uint64
+	StoredAt time.Time
+	Header   map[string][]string
+	Body     []byte
+}
+
+// Get returns the first value of a header, "" when absent.
+func (s Stored) Get(name string) string {
+	if v := s.Header[name]; len(v) > 0 {
+		return v[0]
+	}
+	return ""
+}
+
+func encodeHeader(s string) string {
+	const upperHex = "0123456789ABCDEF"
+	var b strings.Builder
+	for i := range len(s) {
+		if c := s[i]; c > ' ' && c < 0x7f && c != '%' && c != '"' {
+			b.WriteByte(c)
+		} else {
+			b.WriteByte('%')
+			b.WriteByte(upperHex[c>>4])
+			b.WriteByte(upperHex[c&15])
+		}
+	}
+	return b.String()
+}
+
+// schemaURN names the JSON Schema of a message type.
+func schemaURN(messageType string) string {
+	return "urn:aicc:schema:" + strings.ReplaceAll(strings.TrimPrefix(messageType, "aicc."), ".", ":")
+}

@@ -1,0 +1,367 @@
+package schemas
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+func testEncoder(t testing.TB, k Kind, zone *time.Location) *RowEncoder {
+	return NewRowEncoder(testNames(t), testFile(k), k, zone)
+}
+
+func columnNames(k Kind) []string {
+	var names []string
+	for _, c := range k.Columns() {
+		names = append(names, c.Name)
+	}
+	return names
+}
+
+// body encodes one record and returns its body.
+func body(t testing.TB, e *RowEncoder, record []string) map[string]any {
+	t.Helper()
+	id, err := e.Identify(record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := e.Message(record, id, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out map[string]any
+	if err := json.Unmarshal(m.Body, &out); err != nil {
+		t.Fatalf("%s: %v", m.Body, err)
+	}
+	return out
+}
+
+func TestColumns(t *testing.T) {
+	want := map[Kind]struct {
+		count int
+		part  string
+	}{KindCDR: {21, "call"}, KindRecording: {18, "record"}, KindOperation: {21, "agentOprInfo"}, KindSkill: {16, "agentSkillInfo"}}
+	for _, k := range Kinds() {
+		if got := len(k.Columns()); got != want[k].count || k.FilePart() != want[k].part {
+			t.Errorf("%s: %d columns, part %q", k, got, k.FilePart())
+		}
+		set := columnSets[k]
+		seen := map[string]bool{}
+		for _, c := range set.columns {
+			if seen[headerKey(c.Name)] {
+				t.Errorf("%s: %s comes twice", k, c.Name)
+			}
+			seen[headerKey(c.Name)] = true
+		}
+		for _, part := range set.key {
+			for _, name := range part {
+				if set.named(name) < 0 {
+					t.Errorf("%s: key column %s does not exist", k, name)
+				}
+			}
+		}
+	}
+	if Kind("x").Columns() != nil || Kind("x").FilePart() != "" {
+		t.Error("an unknown kind has columns")
+	}
+}
+
+func TestIsHeader(t *testing.T) {
+	for _, k := range Kinds() {
+		names := columnNames(k)
+		for i, header := range [][]string{
+			names, names[:3], {" Account ID ", "AGENTID", "x"}, {"\ufeffdeveloper_id", "Account_Id"},
+			slices.Repeat([]string{"名称"}, len(names)),
+		} {
+			if !k.IsHeader(header) {
+				t.Errorf("%s: header %d is not seen", k, i)
+			}
+		}
+		for i, data := range [][]string{
+			strings.Split(testRecords[k], ","), {"a", "b"}, {}, make([]string, len(names)), slices.Repeat([]string{"null"}, len(names)),
+		} {
+			if k.IsHeader(data) {
+				t.Errorf("%s: record %d is taken for a header", k, i)
+			}
+		}
+	}
+}
+
+func TestHeaderRefuses(t *testing.T) {
+	e := testEncoder(t, KindCDR, nil)
+	for want, names := range map[string][]string{
+		"cdr header: missing call_id, call_begin, call_id_num": {"developer", "x"},
+		"cdr header: missing call_begin":                       {"CallId", "call_id_num"},
+		"cdr header: column call_id comes twice":               {"call_id", "call_begin", "call_id_num", "CALL ID"},
+		"cdr header: column developer comes twice":             {"developer", "developer_id"},
+	} {
+		if err := e.Header(names); err == nil || err.Error() != want {
+			t.Errorf("Header(%q): %v, want %s", names, err, want)
+		}
+	}
+	if id, err := e.Identify(strings.Split(testRecords[KindCDR], ",")); err != nil || id.Ordinal != 1 {
+		t.Error("a refused header changed the encoder")
+	}
+}
+
+func TestExtraCells(t *testing.T) {
+	e := testEncoder(t, KindCDR, nil)
+	header := []string{"call_id", "Leave Reason", "call_begin", "", "Leave Reason", "col2", "call_id_num", "x\xff"}
+	if err := e.Header(header); err != nil {
+		t.Fatal(err)
+	}
+	got := body(t, e, []string{"c", "16", "yesterday", "e", "17", "18", "x", "19", "20", "", "null", "21"})
+	want := map[string]any{
+		"Leave Reason": "16", "col4": "e", "col5": "17", "col6": "18", "x\ufffd": "19", "col9": "20", "col12": "21", "call_begin": "yesterday",
+	}
+	if diff := cmp.Diff(want, got["extra"]); diff != "" {
+		t.Error(diff)
+	}
+	if got["call_id_num"] != "x" {
+		t.Errorf("an integer that is none became %v", got["call_id_num"])
+	}
+}
+
+func TestCellTypes(t *testing.T) {
+	for text, want := range map[string]string{
+		"0": "0", "-1": "-1", "17": "17", "123456789012345": "123456789012345", "1234567890123456": `"1234567890123456"`,
+		"007": `"007"`, "-0": `"-0"`, "+1": `"+1"`, "1.0": `"1.0"`, "1e3": `"1e3"`, "-": `"-"`, " 5\t": "5", "a\"\\\n\x01b": `"a\"\\\n\u0001b"`,
+		"名\xff": "\"名\ufffd\"", "\u2028<": "\"\u2028<\"",
+	} {
+		e := testEncoder(t, KindCDR, nil)
+		record := make([]string, 21)
+		record[4], record[13] = "c", text // device_type
+		id, _ := e.Identify(record)
+		m, err := e.Message(record, id, 1)
+		if err != nil || !bytes.Contains(m.Body, []byte(`"device_type":`+want+`,"row"`)) {
+			t.Errorf("%q became %s, %v; want %s", text, m.Body, err, want)
+		}
+	}
+}
+
+func TestNoIdentity(t *testing.T) {
+	for _, k := range Kinds() {
+		e := testEncoder(t, k, nil)
+		record := slices.Repeat([]string{"x"}, len(k.Columns()))
+		for i, c := range k.Columns() {
+			if c.Name == "id" || c.Name == "call_id" {
+				record[i] = " NULL "
+			}
+		}
+		if _, err := e.Identify(record); !errors.Is(err, ErrNoIdentity) {
+			t.Errorf("%s: %v", k, err)
+		}
+		if _, err := e.Identify(nil); !errors.Is(err, ErrNoIdentity) {
+			t.Errorf("%s, empty: %v", k, err)
+		}
+	}
+	for _, bad := range []struct {
+		id       RowIdentity
+		revision int
+	}{{RowIdentity{}, 1}, {RowIdentity{"a", "b", 1}, 0}, {RowIdentity{"a", "b", 0}, 1}} {
+		if _, err := testEncoder(t, KindCDR, nil).Message(nil, bad.id, bad.revision); err == nil {
+			t.Errorf("%+v is accepted", bad)
+		}
+	}
+}
+
+func TestNaturalKey(t *testing.T) {
+	key := func(k Kind, changes map[string]string) string {
+		t.Helper()
+		record := strings.Split(testRecords[k], ",")
+		for i, c := range k.Columns() {
+			if text, ok := changes[c.Name]; ok {
+				record[i] = text
+			}
+		}
+		id, err := testEncoder(t, k, nil).Identify(record)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return id.Key
+	}
+	for _, c := range []struct {
+		kind    Kind
+		changes map[string]string
+		same    bool
+	}{
+		{KindCDR, map[string]string{"call_end": "2024-05-01 10:00:00", "release_cause": "9"}, true},
+		{KindCDR, map[string]string{"call_id_num": "1"}, false},
+		{KindCDR, map[string]string{"call_id": "2"}, false},
+		{KindRecording, map[string]string{"task_status": "1", "file_name": ""}, true}, // original_file_name stands
+		{KindRecording, map[string]string{"original_file_name": "x"}, false},
+		{KindRecording, map[string]string{"call_begin": "2024-05-01 10:00:00"}, false},
+		{KindOperation, map[string]string{"op_type": "3", "call_id": ""}, true},
+		{KindOperation, map[string]string{"id": "1"}, false},
+		{KindSkill, map[string]string{"skill_list": "1"}, true},
+		{KindSkill, map[string]string{"vdn": "40"}, false},
+	} {
+		if same := key(c.kind, nil) == key(c.kind, c.changes); same != c.same {
+			t.Errorf("%s, %v: same key %t, want %t", c.kind, c.changes, same, c.same)
+		}
+	}
+	// Without its own id, an operation is its own key.
+	if key(KindOperation, map[string]string{"id": ""}) == key(KindOperation, map[string]string{"id": "", "op_type": "3"}) {
+		t.Error("two operations without id share a key")
+	}
+}
+
+// TestRowsFollowTheirSchemas: whatever the cells hold, the body is what its
+// schema says.
+func TestRowsFollowTheirSchemas(t *testing.T) {
+	zone, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range Kinds() {
+		schema := compileSchema(t, TypeRow+string(k))
+		rapid.Check(t, func(rt *rapid.T) {
+			e := testEncoder(t, k, zone)
+			l := drawLayout(rt, k, drawRow(rt, k))
+			id, err := identify(e, l)
+			if err != nil {
+				rt.Fatal(err)
+			}
+			m, err := e.Message(l.record, id, 3)
+			if err != nil {
+				rt.Fatal(err)
+			}
+			if err := validateBody(t, schema, m.Body); err != nil {
+				rt.Fatalf("%s: %v", m.Body, err)
+			}
+			want := RowHeader{id.ID, id.Key, testResponseID, TypeRow + string(k), 3}
+			if got := ReadRowHeader(m.Headers()); got != want {
+				rt.Fatalf("header %+v, want %+v", got, want)
+			}
+		})
+	}
+	if h := ReadRowHeader(testMessages(t)[TypeWindowComplete].Headers()); h.Type != TypeWindowComplete || h.Revision != 0 || h.Extract != testResponseID {
+		t.Errorf("marker: %+v", h)
+	}
+}
+
+func FuzzRowEncoder(f *testing.F) {
+	for i, k := range Kinds() {
+		f.Add(byte(i), "", testRecords[k])
+		f.Add(byte(i), strings.Join(columnNames(k), ","), testRecords[k])
+	}
+	f.Add(byte(0), "call_id,call_begin,call_id_num,x,x,col1", "1,2024-03-31 02:30:00,007,\xff,\"\"\"\",\u2028,y")
+	zone, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, which byte, header, line string) {
+		k := kinds[int(which)%len(kinds)]
+		r := csv.NewReader(strings.NewReader(line))
+		r.LazyQuotes, r.FieldsPerRecord = true, -1
+		record, err := r.Read()
+		if err != nil {
+			return
+		}
+		l := layout{record: record}
+		if header != "" {
+			l.header = strings.Split(header, ",")
+		}
+		k.IsHeader(record)
+		e := testEncoder(t, k, zone)
+		id, err := identify(e, l)
+		if err != nil {
+			return
+		}
+		m, err := e.Message(record, id, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkRowBody(t, record, m.Body)
+		if again, err := e.Identify(record); err != nil || again.Ordinal != 2 || again.Key != id.Key {
+			t.Fatalf("second time: %+v, %v", again, err)
+		}
+	})
+}
+
+// checkRowBody: valid JSON in UTF-8 without repeated names, holding every value
+// of the record.
+func checkRowBody(t *testing.T, record []string, body []byte) {
+	t.Helper()
+	if !json.Valid(body) || !utf8.Valid(body) {
+		t.Fatalf("body %q", body)
+	}
+	var out map[string]json.RawMessage
+	var extra map[string]string
+	if err := json.Unmarshal(body, &out); err != nil {
+		t.Fatal(err)
+	}
+	if raw, ok := out["extra"]; ok {
+		if err := json.Unmarshal(raw, &extra); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cells := len(extra) + len(out)
+	for _, name := range []string{"extra", "ambiguous", "row"} {
+		if _, ok := out[name]; ok {
+			cells--
+		}
+	}
+	values, times := 0, 0
+	for _, cell := range record {
+		if text := trimCell(cell); !isNull(text) {
+			values++
+			if neverHappened(text) {
+				times++
+			}
+		}
+	}
+	if cells > values || cells < values-times {
+		t.Fatalf("%d cells of %d values (%d perhaps not happened): %q", cells, values, times, body)
+	}
+}
+
+func BenchmarkRowEncoder(b *testing.B) {
+	e := testEncoder(b, KindCDR, time.FixedZone("", 8*3600))
+	record := strings.Split(testRecords[KindCDR], ",")
+	id, err := e.Identify(record)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("identify", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := e.Identify(record); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("message", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := e.Message(record, id, 1); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("baseline: encoding/json map", func(b *testing.B) {
+		b.ReportAllocs()
+		names := columnNames(KindCDR)
+		for b.Loop() {
+			row := make(map[string]any, len(names)+1)
+			for i, name := range names {
+				if text := strings.TrimSpace(record[i]); text != "" {
+					row[name] = text
+				}
+			}
+			row["row"] = map[string]any{"id": id.ID, "ordinal": 1, "file": "x.zip", "revision": 1}
+			if _, err := json.Marshal(row); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}

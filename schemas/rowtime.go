@@ -1,0 +1,204 @@
+package schemas
+
+import (
+	"strconv"
+	"strings"
+	"time"
+)
+
+// trimCell removes the padding of a cell: blanks, tabs and control characters.
+func trimCell(s string) string {
+	i, j := 0, len(s)
+	for i < j && s[i] <= ' ' {
+		i++
+	}
+	for j > i && s[j-1] <= ' ' {
+		j--
+	}
+	return s[i:j]
+}
+
+// isNull reports whether a trimmed cell says "no value". -1 is a value: a code.
+func isNull(text string) bool {
+	switch text {
+	case "", "null", "NULL", `\N`:
+		return true
+	}
+	return false
+}
+
+// neverHappened reports whether a trimmed time cell stands for "not happened":
+// the first day of the epoch, as text or as milliseconds.
+func neverHappened(text string) bool {
+	return strings.HasPrefix(text, "1970-01-01") || strings.HasPrefix(text, "1970/01/01") ||
+		len(text) == 13 && strings.HasPrefix(text, "00000")
+}
+
+// clock is a time as the file says it: a wall-clock time, or an instant.
+type clock struct {
+	year, month, day, hour, minute, second int
+	fraction                               string // digits after the point
+	instant                                bool   // millis counts; the rest is unset
+	millis                                 int64
+}
+
+// parseClock reads yyyy-MM-dd HH:mm:ss, also with "/" between the parts of the
+// date, "T" before the time and a fraction of a second; or 13 digits of epoch
+// milliseconds.
+func parseClock(s string) (c clock, ok bool) {
+	if len(s) == 13 && allDigits(s) {
+		c.millis, _ = strconv.ParseInt(s, 10, 64) // 13 digits always fit
+		c.instant = true
+		return c, true
+	}
+	if len(s) < 19 || s[4] != '-' && s[4] != '/' || s[7] != s[4] || s[10] != ' ' && s[10] != 'T' || s[13] != ':' || s[16] != ':' {
+		return c, false
+	}
+	for _, part := range [...]string{s[0:4], s[5:7], s[8:10], s[11:13], s[14:16], s[17:19]} {
+		if !allDigits(part) {
+			return c, false
+		}
+	}
+	if len(s) > 19 {
+		c.fraction = s[20:]
+		if s[19] != '.' || c.fraction == "" || len(c.fraction) > 9 || !allDigits(c.fraction) {
+			return c, false
+		}
+	}
+	c.year, c.month, c.day = number(s[0:4]), number(s[5:7]), number(s[8:10])
+	c.hour, c.minute, c.second = number(s[11:13]), number(s[14:16]), number(s[17:19])
+	ok = c.month >= 1 && c.month <= 12 && c.day >= 1 && c.day <= daysIn(c.year, c.month) &&
+		c.hour <= 23 && c.minute <= 59 && c.second <= 59
+	return c, ok
+}
+
+func allDigits(s string) bool {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return true
+}
+
+// number reads digits that allDigits has seen.
+func number(s string) (n int) {
+	for i := range len(s) {
+		n = n*10 + int(s[i]-'0')
+	}
+	return n
+}
+
+func daysIn(year, month int) int {
+	switch month {
+	case 2:
+		if year%4 == 0 && (year%100 != 0 || year%400 == 0) {
+			return 29
+		}
+		return 28
+	case 4, 6, 9, 11:
+		return 30
+	}
+	return 31
+}
+
+// zoneSlack is more than the offset of any zone plus any change of it, so that
+// one span of constant offset, made shorter by it on both ends, can be compared
+// with wall-clock seconds.
+const zoneSlack = 26 * 60 * 60
+
+// wallClock resolves wall-clock times of one zone. It remembers the span of the
+// last answer: the rows of a file lie close together.
+type wallClock struct {
+	zone     *time.Location
+	from, to int64 // wall-clock seconds with one answer only
+	offset   int   // that answer
+}
+
+// append writes c as RFC 3339. odd says that the wall-clock time occurs twice at
+// a clock change (then the first occurrence is taken) or never (then what
+// time.Date makes of it).
+func (w *wallClock) append(b []byte, c clock) (out []byte, odd bool) {
+	if c.instant {
+		return time.UnixMilli(c.millis).In(w.zone).AppendFormat(b, "2006-01-02T15:04:05.999Z07:00"), false
+	}
+	wall := time.Date(c.year, time.Month(c.month), c.day, c.hour, c.minute, c.second, 0, time.UTC).Unix()
+	offset, count := w.resolve(wall)
+	if count == 0 {
+		t := time.Date(c.year, time.Month(c.month), c.day, c.hour, c.minute, c.second, 0, w.zone)
+		return appendClock(b, clockOf(t, c.fraction), offsetOf(t)), true
+	}
+	return appendClock(b, c, offset), count > 1
+}
+
+// resolve returns the offset of a wall-clock time (seconds as if it were UTC)
+// and how often it occurs: usually once; at clock changes twice or never.
+func (w *wallClock) resolve(wall int64) (offset, count int) {
+	if wall >= w.from && wall < w.to {
+		return w.offset, 1
+	}
+	span := time.Unix(wall-zoneSlack, 0).In(w.zone)
+	for {
+		start, end := span.ZoneBounds()
+		at := wall - int64(offsetOf(span))
+		if (start.IsZero() || at >= start.Unix()) && (end.IsZero() || at < end.Unix()) {
+			if count++; count == 1 {
+				offset = offsetOf(span)
+				w.remember(start, end, offset)
+			}
+		}
+		if end.IsZero() || end.Unix() > wall+zoneSlack {
+			return offset, count
+		}
+		span = end
+	}
+}
+
+func (w *wallClock) remember(start, end time.Time, offset int) {
+	const forever = 1 << 60
+	w.from, w.to, w.offset = -forever, forever, offset
+	if !start.IsZero() {
+		w.from = start.Unix() + zoneSlack
+	}
+	if !end.IsZero() {
+		w.to = end.Unix() - zoneSlack
+	}
+}
+
+func offsetOf(t time.Time) int {
+	_, offset := t.Zone()
+	return offset
+}
+
+func clockOf(t time.Time, fraction string) clock {
+	return clock{
+		year: t.Year(), month: int(t.Month()), day: t.Day(),
+		hour: t.Hour(), minute: t.Minute(), second: t.Second(), fraction: fraction,
+	}
+}
+
+func appendClock(b []byte, c clock, offset int) []byte {
+	b = append(b, byte('0'+c.year/1000%10), byte('0'+c.year/100%10))
+	b = appendTwo(b, c.year%100)
+	b = appendTwo(append(b, '-'), c.month)
+	b = appendTwo(append(b, '-'), c.day)
+	b = appendTwo(append(b, 'T'), c.hour)
+	b = appendTwo(append(b, ':'), c.minute)
+	b = appendTwo(append(b, ':'), c.second)
+	if c.fraction != "" {
+		b = append(append(b, '.'), c.fraction...)
+	}
+	if offset == 0 {
+		return append(b, 'Z')
+	}
+	sign := byte('+')
+	if offset < 0 {
+		sign, offset = '-', -offset
+	}
+	b = appendTwo(append(b, sign), offset/3600)
+	return appendTwo(append(b, ':'), offset/60%60)
+}
+
+func appendTwo(b []byte, n int) []byte {
+	return append(b, byte('0'+n/10%10), byte('0'+n%10))
+}

@@ -1,0 +1,152 @@
+package schemas
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+	_ "time/tzdata" // the tests do not depend on the machine's zones
+
+	"pgregory.net/rapid"
+)
+
+func loadZone(t testing.TB, name string) *time.Location {
+	t.Helper()
+	zone, err := time.LoadLocation(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return zone
+}
+
+func TestParseClock(t *testing.T) {
+	zone := loadZone(t, "Asia/Shanghai")
+	for text, want := range map[string]string{
+		"2015-02-08 20:23:30":           "2015-02-08T20:23:30+08:00",
+		"2015/02/08 20:23:30":           "2015-02-08T20:23:30+08:00",
+		"2015-02-08T20:23:30":           "2015-02-08T20:23:30+08:00",
+		"2015-02-08 20:23:30.123":       "2015-02-08T20:23:30.123+08:00",
+		"2015-02-08 20:23:30.123456789": "2015-02-08T20:23:30.123456789+08:00",
+		"1423398210123":                 "2015-02-08T20:23:30.123+08:00",
+		"1423398210000":                 "2015-02-08T20:23:30+08:00",
+		"2024-02-29 23:59:59":           "2024-02-29T23:59:59+08:00",
+		"0001-01-01 00:00:00":           "0001-01-01T00:00:00+08:05", // local mean time
+	} {
+		c, ok := parseClock(text)
+		if !ok {
+			t.Errorf("%q is not read", text)
+			continue
+		}
+		got, odd := (&wallClock{zone: zone}).append(nil, c)
+		if string(got) != want || odd {
+			t.Errorf("%q became %s (odd: %t), want %s", text, got, odd, want)
+		}
+	}
+	for _, text := range []string{
+		"", "-1", "0", "2015-02-08", "2015-02-08 20:23", "2015-2-8 20:23:30", "2015-02/08 20:23:30", "2015-02-30 20:23:30", "2023-02-29 00:00:00",
+		"2015-13-08 20:23:30", "2015-00-08 20:23:30", "2015-02-00 20:23:30", "2015-02-08 24:00:00", "2015-02-08 20:60:30", "2015-02-08 20:23:60",
+		"2015-02-08 20:23:30.", "2015-02-08 20:23:30.1234567890", "2015-02-08 20:23:30,5", "2015-02-08 20:23:30Z", "2015-02-08 20:23:30.1x",
+		"2015-04-31 20:23:30", "142339821012", "14233982101234", "142339821012x", "2015-02-08x20:23:30", "0000-00-00 00:00:00", "1900-02-29 00:00:00",
+	} {
+		if c, ok := parseClock(text); ok {
+			t.Errorf("%q is read as %+v", text, c)
+		}
+	}
+}
+
+func TestClockChanges(t *testing.T) {
+	for _, c := range []struct {
+		zone, wall, want string
+		odd              bool
+	}{
+		{"Europe/Berlin", "2024-10-27 01:59:59", "2024-10-27T01:59:59+02:00", false},
+		{"Europe/Berlin", "2024-10-27 02:00:00", "2024-10-27T02:00:00+02:00", true}, // the first of two
+		{"Europe/Berlin", "2024-10-27 02:59:59.5", "2024-10-27T02:59:59.5+02:00", true},
+		{"Europe/Berlin", "2024-10-27 03:00:00", "2024-10-27T03:00:00+01:00", false},
+		{"Europe/Berlin", "2024-03-31 01:59:59", "2024-03-31T01:59:59+01:00", false},
+		{"Europe/Berlin", "2024-03-31 02:30:00", "2024-03-31T03:30:00+02:00", true}, // never
+		{"Europe/Berlin", "2024-03-31 03:00:00", "2024-03-31T03:00:00+02:00", false},
+		{"America/New_York", "2026-11-01 01:30:00", "2026-11-01T01:30:00-04:00", true},
+		{"Australia/Lord_Howe", "2024-04-07 01:45:00", "2024-04-07T01:45:00+11:00", true}, // half an hour
+		{"Australia/Lord_Howe", "2024-04-07 01:15:00", "2024-04-07T01:15:00+11:00", false},
+		{"Pacific/Apia", "2011-12-30 12:00:00", "2011-12-31T12:00:00+14:00", true}, // a day that never was
+		{"Pacific/Apia", "2011-12-31 00:00:00", "2011-12-31T00:00:00+14:00", false},
+		{"Asia/Shanghai", "2024-03-31 02:30:00", "2024-03-31T02:30:00+08:00", false},
+		{"Europe/London", "2024-01-01 00:00:00", "2024-01-01T00:00:00Z", false},
+		{"UTC", "2024-10-27 02:30:00", "2024-10-27T02:30:00Z", false},
+		{"Asia/Kathmandu", "2024-10-27 02:30:00", "2024-10-27T02:30:00+05:45", false},
+	} {
+		parsed, _ := parseClock(c.wall)
+		got, odd := (&wallClock{zone: loadZone(t, c.zone)}).append(nil, parsed)
+		if string(got) != c.want || odd != c.odd {
+			t.Errorf("%s %s became %s (odd: %t), want %s (%t)", c.zone, c.wall, got, odd, c.want, c.odd)
+		}
+	}
+}
+
+// occurrences finds by search when a wall-clock time occurs in a zone.
+func occurrences(zone *time.Location, wall int64) (found []int64) {
+	for shift := int64(-zoneSlack); shift <= zoneSlack; shift += 15 * 60 {
+		_, offset := time.Unix(wall+shift, 0).In(zone).Zone()
+		at := wall - int64(offset)
+		if _, there := time.Unix(at, 0).In(zone).Zone(); there == offset && !slices.Contains(found, at) {
+			found = append(found, at)
+		}
+	}
+	slices.Sort(found)
+	return found
+}
+
+// TestWallClockProperties compares with the search, one wallClock for many times
+// so that its memory of the last span is tried too.
+func TestWallClockProperties(t *testing.T) {
+	zones := []*time.Location{time.UTC, time.FixedZone("", -5*3600)}
+	for _, name := range []string{"Asia/Shanghai", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Pacific/Apia", "Africa/Casablanca", "America/Sao_Paulo"} {
+		zones = append(zones, loadZone(t, name))
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		zone := rapid.SampledFrom(zones).Draw(t, "zone")
+		w := &wallClock{zone: zone}
+		near := rapid.Int64Range(0, 2_000_000_000).Draw(t, "near")
+		if _, end := time.Unix(near, 0).In(zone).ZoneBounds(); !end.IsZero() && rapid.Bool().Draw(t, "at a change") {
+			near = end.Unix()
+		}
+		for range 5 {
+			wall := near + rapid.Int64Range(-40*3600, 40*3600).Draw(t, "shift")
+			u := time.Unix(wall, 0).UTC()
+			got, odd := w.append(nil, clockOf(u, ""))
+			at, err := time.Parse(time.RFC3339, string(got))
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := occurrences(zone, wall)
+			if odd != (len(want) != 1) {
+				t.Fatalf("%s in %s: odd %t, occurs %d times", u, zone, odd, len(want))
+			}
+			if len(want) > 0 && at.Unix() != want[0] {
+				t.Fatalf("%s in %s became %s, want %s", u, zone, got, time.Unix(want[0], 0).In(zone))
+			}
+		}
+	})
+}
+
+func TestTimesInRows(t *testing.T) {
+	e := testEncoder(t, KindSkill, loadZone(t, "Europe/Berlin"))
+	record := make([]string, 16)
+	record[0] = "1"
+	record[6] = "2024-10-27 02:30:00"  // operate_time, of the tenant's zone
+	record[12] = "1970-01-01 08:00:00" // operate_end_time: not happened
+	record[14] = "2024-10-27 02:30:00" // update_time, UTC
+	got := body(t, e, record)
+	delete(got, "row")
+	want := `map[ambiguous:[operate_time] id:1 operate_time:2024-10-27T02:30:00+02:00 update_time:2024-10-27T02:30:00Z]`
+	if text := fmt.Sprint(got); text != want {
+		t.Errorf("got %s, want %s", text, want)
+	}
+	for _, never := range []string{"1970-01-01 00:00:00", "1970/01/01 00:00:00", "0000000000000", "1970-01-01T08:00:00"} {
+		record[6] = never
+		if got := body(t, e, record); got["operate_time"] != nil || got["extra"] != nil {
+			t.Errorf("%s became %v", never, got)
+		}
+	}
+}

@@ -1,0 +1,129 @@
+package schemas
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Names builds every subject, stream and bucket name from one prefix. The zero
+// value is not usable; see [NewNames].
+type Names struct{ prefix, upper string }
+
+// NewNames checks the prefix (setting nats.subject_prefix; a lower-case letter,
+// then up to 15 of a–z, 0–9, "-", "_") and returns the names below it.
+func NewNames(prefix string) (Names, error) {
+	if prefix == "" || len(prefix) > 16 || prefix[0] < 'a' || prefix[0] > 'z' || EncodeToken(prefix) != prefix {
+		return Names{}, fmt.Errorf("subject prefix %q: want a lower-case letter, then up to 15 of a-z, 0-9, - and _", prefix)
+	}
+	return Names{prefix: prefix, upper: strings.ToUpper(prefix)}, nil
+}
+
+// Prefix returns the prefix itself.
+func (n Names) Prefix() string { return n.prefix }
+
+func (n Names) subject(tokens ...string) string {
+	return n.prefix + ".v1." + strings.Join(tokens, ".")
+}
+
+// Event is the subject of one agent's event:
+// aicc.v1.<tenant>.agent.<agent>.<group>.<name>.
+func (n Names) Event(tenant, agent string, group Group, name string) string {
+	return n.subject(EncodeToken(tenant), "agent", EncodeToken(agent), EncodeToken(string(group)), EncodeToken(name))
+}
+
+// Agent matches every message of one agent.
+func (n Names) Agent(tenant, agent string) string {
+	return n.subject(EncodeToken(tenant), "agent", EncodeToken(agent), ">")
+}
+
+// FileReady is the subject of FileReady messages: aicc.v1.<tenant>.file.<kind>.ready.
+func (n Names) FileReady(tenant string, kind Kind) string {
+	return n.subject(EncodeToken(tenant), "file", EncodeToken(string(kind)), "ready")
+}
+
+// Row is the subject of the rows of one window:
+// aicc.v1.<tenant>.row.<kind>.<window>.
+func (n Names) Row(tenant string, kind Kind, w Window) string {
+	return n.subject(EncodeToken(tenant), "row", EncodeToken(string(kind)), w.String())
+}
+
+// Coverage is the subject of "complete up to" statements.
+func (n Names) Coverage(tenant string, kind Kind) string {
+	return n.subject(EncodeToken(tenant), "coverage", EncodeToken(string(kind)))
+}
+
+// DeadLetter is the subject of what could not be processed.
+func (n Names) DeadLetter(tenant string, reason Reason) string {
+	return n.subject(EncodeToken(tenant), "deadletter", EncodeToken(string(reason)))
+}
+
+// All matches every subject of the contract.
+func (n Names) All() string { return n.subject(">") }
+
+// Stream is the role of a stream; [Names.Stream] gives its name.
+type Stream string
+
+// The streams.
+const (
+	StreamEvents      Stream = "EVENTS"
+	StreamFiles       Stream = "FILES"
+	StreamRows        Stream = "ROWS"
+	StreamCoverage    Stream = "COVERAGE"
+	StreamDeadLetters Stream = "DEADLETTERS"
+)
+
+// Stream is the name of a stream, e.g. AICC_EVENTS.
+func (n Names) Stream(s Stream) string { return n.upper + "_" + string(s) }
+
+// StreamSubjects is the wildcard that a stream captures. No two overlap.
+func (n Names) StreamSubjects(s Stream) string {
+	switch s {
+	case StreamEvents:
+		return n.subject("*", "agent", ">")
+	case StreamFiles:
+		return n.subject("*", "file", "*", "ready")
+	case StreamRows:
+		return n.subject("*", "row", "*", "*")
+	case StreamCoverage:
+		return n.subject("*", "coverage", "*")
+	default:
+		return n.subject("*", "deadletter", "*")
+	}
+}
+
+// Bucket is the role of a key-value or object bucket; [Names.Bucket] gives its name.
+type Bucket string
+
+// The buckets: the first four are key-value, the last two object stores.
+const (
+	BucketWindows    Bucket = "WINDOWS"
+	BucketSessions   Bucket = "SESSIONS"
+	BucketLeases     Bucket = "LEASES"
+	BucketState      Bucket = "STATE"
+	BucketQuarantine Bucket = "QUARANTINE"
+	BucketRecordings Bucket = "RECORDINGS"
+)
+
+// Bucket is the name of a bucket, e.g. AICC_WINDOWS.
+func (n Names) Bucket(b Bucket) string { return n.upper + "_" + string(b) }
+
+// AgentKey is the key of one agent in SESSIONS and STATE: <tenant>.<agent>.
+func AgentKey(tenant, agent string) string {
+	return EncodeToken(tenant) + "." + EncodeToken(agent)
+}
+
+// WindowKey is the key of one window in WINDOWS: <tenant>.<kind>.<window>.
+func WindowKey(tenant string, kind Kind, w Window) string {
+	return EncodeToken(tenant) + "." + EncodeToken(string(kind)) + "." + w.String()
+}
+
+// UnmatchedKey is the key in WINDOWS of a file notice whose response id no
+// window knows yet: <tenant>.unmatched.<response id>.
+func UnmatchedKey(tenant, responseID string) string {
+	return EncodeToken(tenant) + ".unmatched." + EncodeToken(responseID)
+}
+
+// LeaseKey is the key of one partition's lease in LEASES: <tenant>.<partition>.
+func LeaseKey(tenant, partition string) string {
+	return EncodeToken(tenant) + "." + EncodeToken(partition)
+}

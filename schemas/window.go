@@ -1,0 +1,69 @@
+package schemas
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// windowLayout is UTC in whole seconds, lower case as subject tokens are.
+const windowLayout = "20060102t150405z"
+
+// Window is a half-open span of time [From, To) for which one kind is
+// extracted. Both ends are whole seconds. The zero Window is not valid.
+type Window struct {
+	From time.Time
+	To   time.Time
+}
+
+// Validate reports a window without extent or with fractions of a second.
+func (w Window) Validate() error {
+	switch {
+	case w.From.IsZero() || w.To.IsZero():
+		return fmt.Errorf("window %s: both ends must be set", w)
+	case !w.From.Before(w.To):
+		return fmt.Errorf("window %s: from must be before to", w)
+	case w.From.UTC().Year() < 0 || w.To.UTC().Year() > 9999:
+		return fmt.Errorf("window %s: want years of four digits", w)
+	case w.From.Nanosecond() != 0 || w.To.Nanosecond() != 0:
+		return fmt.Errorf("window %s: ends must be whole seconds", w)
+	}
+	return nil
+}
+
+// String returns the window's token, both ends in UTC:
+// 20261101t000000z-20261101t010000z. Tokens of one length sort by time, and
+// stay distinct in the hour that a clock change repeats.
+func (w Window) String() string {
+	return w.From.UTC().Format(windowLayout) + "-" + w.To.UTC().Format(windowLayout)
+}
+
+// ParseWindow is the inverse of [Window.String].
+func ParseWindow(token string) (Window, error) {
+	from, to, ok := strings.Cut(token, "-")
+	if !ok {
+		return Window{}, fmt.Errorf("parse window %q: want from-to", token)
+	}
+	f, err := time.Parse(windowLayout, from)
+	if err != nil {
+		return Window{}, fmt.Errorf("parse window %q: %w", token, err)
+	}
+	t, err := time.Parse(windowLayout, to)
+	if err != nil {
+		return Window{}, fmt.Errorf("parse window %q: %w", token, err)
+	}
+	w := Window{From: f, To: t}
+	if w.String() != token {
+		return Window{}, fmt.Errorf("parse window %q: not in canonical form", token)
+	}
+	return w, w.Validate()
+}
+
+// MarshalText writes the window's token.
+func (w Window) MarshalText() ([]byte, error) { return []byte(w.String()), nil }
+
+// UnmarshalText reads a window's token.
+func (w *Window) UnmarshalText(text []byte) (err error) {
+	*w, err = ParseWindow(string(text))
+	return err
+}

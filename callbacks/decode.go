@@ -1,0 +1,117 @@
+package callbacks
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+
+	"aiccbridge/schemas"
+)
+
+// nameFields are the documented spellings of the field with the file name, in
+// the order they are looked for. The pages contradict each other: table, sample
+// and prose of one operation name it differently.
+var nameFields = []string{
+	"billFileName", "agentOprInfoFileName", "agentSkillInfoFileName", "agentOprSkillFileName", "fileName", "billName",
+}
+
+var errNoFile = errors.New("no field names a file")
+
+// decode reads a callback's body. It accepts every documented spelling: msgBody
+// or its fields at the top level, any name field (else any string that looks
+// like a file name), a response id with or without dashes or none at all.
+func decode(body []byte) (n schemas.FileNotice, err error) {
+	fields, err := object(body)
+	if err != nil {
+		return n, err
+	}
+	if raw, ok := fields["msgBody"]; ok {
+		if fields, err = object(raw); err != nil {
+			return n, fmt.Errorf("msgBody: %w", err)
+		}
+	}
+	if n.FileName, err = fileName(fields); err != nil {
+		return n, err
+	}
+	id := text(fields["responseId"])
+	if id == "" {
+		id = strings.TrimSuffix(n.FileName[len("yyyymmdd_"):], ".zip")
+	}
+	if n.ResponseID, err = schemas.NormaliseResponseID(id); err != nil {
+		return n, err
+	}
+	n.AccountID = text(fields["accountId"])
+	return n, nil
+}
+
+func fileName(fields map[string]json.RawMessage) (string, error) {
+	for _, field := range nameFields {
+		if name := text(fields[field]); name != "" {
+			return checkName(name)
+		}
+	}
+	for _, raw := range fields {
+		if name := text(raw); schemas.ValidateFileName(name) == nil {
+			return name, nil
+		}
+	}
+	return "", errNoFile
+}
+
+// checkName strips a directory part and refuses what is not a plain ZIP name.
+// A name that climbs ("..") or uses backslashes is refused, not mended.
+func checkName(name string) (string, error) {
+	if strings.Contains(name, "..") || strings.Contains(name, `\`) {
+		return "", errors.New("file name with a path that climbs")
+	}
+	name = path.Base(name)
+	return name, schemas.ValidateFileName(name)
+}
+
+// object reads one JSON object and refuses a key that occurs twice: which of the
+// two the sender meant cannot be known.
+func object(b []byte) (map[string]json.RawMessage, error) {
+	d := json.NewDecoder(bytes.NewReader(b))
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return nil, errors.New("want a JSON object")
+	}
+	fields := map[string]json.RawMessage{}
+	for d.More() {
+		t, err := d.Token()
+		if err != nil {
+			return nil, fmt.Errorf("read key: %w", err)
+		}
+		key, _ := t.(string) // keys of an object are strings
+		if _, twice := fields[key]; twice {
+			return nil, errors.New("a key occurs twice")
+		}
+		var raw json.RawMessage
+		if err := d.Decode(&raw); err != nil {
+			return nil, fmt.Errorf("read value: %w", err)
+		}
+		fields[key] = raw
+	}
+	if _, err := d.Token(); err != nil {
+		return nil, errors.New("the object does not end")
+	}
+	if d.More() {
+		return nil, errors.New("something follows the object")
+	}
+	return fields, nil
+}
+
+// text returns a JSON string or bare number as trimmed text, "" for all else.
+func text(raw json.RawMessage) string {
+	var s string
+	if json.Unmarshal(raw, &s) == nil {
+		return strings.TrimSpace(s)
+	}
+	var number json.Number
+	if json.Unmarshal(raw, &number) == nil {
+		return number.String()
+	}
+	return ""
+}

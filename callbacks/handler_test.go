@@ -1,0 +1,231 @@
+package callbacks
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"aiccbridge/internal/c2sign"
+	"aiccbridge/schemas"
+)
+
+var key = c2sign.Key{AccessKey: "testak01", SecretKey: "testsk-0123456789abcdef"}
+
+// memory is a store that counts effects: the first notice of a response id.
+type memory struct {
+	mu      sync.Mutex
+	fail    error
+	awaits  string
+	calls   int
+	notices map[string]schemas.FileNotice
+	dead    []schemas.Message
+}
+
+func (s *memory) Accept(_ context.Context, n schemas.FileNotice) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fail != nil {
+		return s.fail
+	}
+	s.calls++
+	if s.notices == nil {
+		s.notices = map[string]schemas.FileNotice{}
+	}
+	s.notices[n.ResponseID] = n
+	return nil
+}
+
+func (s *memory) Awaits(_, responseID string) bool { return responseID == s.awaits }
+
+func (s *memory) Publish(_ context.Context, m schemas.Message) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.dead = append(s.dead, m)
+	return s.fail
+}
+
+func newHandler(t *testing.T, store Store, edit func(*Options)) *Handler {
+	t.Helper()
+	names, err := schemas.NewNames("aicc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := Options{
+		Names: names, Store: store, Tenants: map[string]string{key.AccessKey: "acme"},
+		Keys: func(ak string) []c2sign.Key {
+			if ak == key.AccessKey {
+				return []c2sign.Key{key}
+			}
+			return nil
+		},
+		PublicURL: &url.URL{Scheme: "https", Host: "bridge.example.com:8443", Path: "/ccfs/callback"},
+	}
+	if edit != nil {
+		edit(&o)
+	}
+	h, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// signed makes a callback as the platform would send it.
+func signed(t *testing.T, path, body string, at time.Time) *http.Request {
+	t.Helper()
+	r := httptest.NewRequest(http.MethodPost, "https://bridge.example.com:8443"+path, strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/json;charset=UTF-8")
+	request, err := c2sign.FromHTTP(r, []byte(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	authorization, err := c2sign.Sign(key, c2sign.Profile{}, request, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", authorization)
+	return r
+}
+
+const sample = `{"request":{"version":"2.0"},"msgBody":{"responseId":"` + id + `","billFileName":"` + file + `","accountId":""}}`
+
+func serve(h http.Handler, r *http.Request) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+func TestAnswers(t *testing.T) {
+	now := time.Now()
+	post := func(t *testing.T) *http.Request { return signed(t, "/ccfs/callback", sample, now) }
+	tests := []struct {
+		name    string
+		request func(t *testing.T) *http.Request
+		store   *memory
+		edit    func(*Options)
+		status  int
+		effects int
+		dead    int
+	}{
+		{name: "signed", request: post, status: 200, effects: 1},
+		{name: "signed, path stripped by an ingress", status: 200, effects: 1,
+			request: func(t *testing.T) *http.Request { return signed(t, "/", sample, now) }},
+		{name: "store fails", request: post, store: &memory{fail: errors.New("no disk")}, status: 503},
+		{name: "no signature", status: 401, request: func(t *testing.T) *http.Request {
+			r := post(t)
+			r.Header.Del("Authorization")
+			return r
+		}},
+		{name: "body changed", status: 401, request: func(t *testing.T) *http.Request {
+			r := signed(t, "/ccfs/callback", strings.Replace(sample, "9239", "9230", 1), now)
+			forged := httptest.NewRequest(http.MethodPost, "https://bridge.example.com:8443/ccfs/callback", strings.NewReader(sample))
+			forged.Header = r.Header
+			return forged
+		}},
+		{name: "too old, nobody waits", status: 401,
+			request: func(t *testing.T) *http.Request { return signed(t, "/ccfs/callback", sample, now.Add(-time.Hour)) }},
+		{name: "too old, but awaited", status: 200, effects: 1, store: &memory{awaits: id},
+			request: func(t *testing.T) *http.Request { return signed(t, "/ccfs/callback", sample, now.Add(-time.Hour)) }},
+		{name: "too far ahead", status: 401,
+			request: func(t *testing.T) *http.Request { return signed(t, "/ccfs/callback", sample, now.Add(time.Hour)) }},
+		{name: "signed nonsense", status: 400, dead: 1,
+			request: func(t *testing.T) *http.Request { return signed(t, "/ccfs/callback", `{"msgBody":{}}`, now) }},
+		{name: "too large", status: 413,
+			request: func(t *testing.T) *http.Request {
+				return signed(t, "/ccfs/callback", `"`+strings.Repeat("x", 17<<10)+`"`, now)
+			}},
+		{name: "too large without a length", status: 413,
+			request: func(t *testing.T) *http.Request {
+				r := signed(t, "/ccfs/callback", `"`+strings.Repeat("x", 17<<10)+`"`, now)
+				r.ContentLength = -1
+				return r
+			}},
+		{name: "GET", status: 405, request: func(*testing.T) *http.Request {
+			return httptest.NewRequest(http.MethodGet, "https://bridge.example.com:8443/", nil)
+		}},
+		{name: "other path", status: 404,
+			request: func(t *testing.T) *http.Request { return signed(t, "/admin", sample, now) }},
+		{name: "observe takes what does not verify", status: 200, effects: 1,
+			edit: func(o *Options) { o.Verify = Observe },
+			request: func(t *testing.T) *http.Request {
+				r := post(t)
+				r.Header.Set("Authorization", strings.Replace(r.Header.Get("Authorization"), "auth-v2", "auth-v9", 1))
+				return r
+			}},
+		{name: "off", status: 200, effects: 1, edit: func(o *Options) { o.Verify = Off },
+			request: func(t *testing.T) *http.Request {
+				r := post(t)
+				r.Header.Del("Authorization")
+				return r
+			}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			store := cmp.Or(tt.store, &memory{})
+			w := serve(newHandler(t, store, tt.edit), tt.request(t))
+			if w.Code != tt.status || len(store.notices) != tt.effects || len(store.dead) != tt.dead {
+				t.Errorf("status %d, effects %d, dead letters %d; want %d, %d, %d",
+					w.Code, len(store.notices), len(store.dead), tt.status, tt.effects, tt.dead)
+			}
+			if w.Body.Len() == 0 {
+				t.Error("answered without a body")
+			}
+			if tt.status == 200 && w.Body.String() != `{"resultCode":"0","resultDesc":"success"}` {
+				t.Errorf("body %s", w.Body)
+			}
+		})
+	}
+}
+
+func TestRepeatsSucceed(t *testing.T) {
+	store := &memory{}
+	h := newHandler(t, store, nil)
+	var group sync.WaitGroup
+	codes := make([]int, 10)
+	for i := range codes {
+		r := signed(t, "/ccfs/callback", sample, time.Now())
+		group.Go(func() { codes[i] = serve(h, r).Code })
+	}
+	group.Wait()
+	for _, code := range codes {
+		if code != http.StatusOK {
+			t.Errorf("codes %v, want ten times 200", codes)
+		}
+	}
+	if len(store.notices) != 1 || store.calls != 10 {
+		t.Errorf("%d effects of %d calls", len(store.notices), store.calls)
+	}
+}
+
+func TestPanicIsAnswered(t *testing.T) {
+	h := newHandler(t, &memory{}, nil)
+	h.o.Store = nil // what a mistake of ours would look like
+	if w := serve(h, signed(t, "/ccfs/callback", sample, time.Now())); w.Code != http.StatusInternalServerError || w.Body.Len() == 0 {
+		t.Errorf("status %d, body %q", w.Code, w.Body)
+	}
+}
+
+func TestNewRefuses(t *testing.T) {
+	names, _ := schemas.NewNames("aicc")
+	good := Options{Names: names, Store: &memory{}, Tenants: map[string]string{"ak": "acme"}, PublicURL: &url.URL{Path: "/"}}
+	for name, edit := range map[string]func(*Options){
+		"names":      func(o *Options) { o.Names = schemas.Names{} },
+		"store":      func(o *Options) { o.Store = nil },
+		"tenants":    func(o *Options) { o.Tenants = nil },
+		"public URL": func(o *Options) { o.PublicURL = nil },
+		"query":      func(o *Options) { o.PublicURL = &url.URL{RawQuery: "a=b"} },
+	} {
+		o := good
+		edit(&o)
+		if _, err := New(o); err == nil {
+			t.Errorf("accepted without a proper %s", name)
+		}
+	}
+}

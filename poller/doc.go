@@ -1,0 +1,56 @@
+// Package poller keeps the wanted agents polled and turns what the gateway hands
+// over into messages of the contract.
+//
+// A long poll is a destructive read: the platform deletes an event when it
+// answers, there is no acknowledgement and no second try. Everything here follows
+// from that.
+//
+// Invariants:
+//
+//   - One goroutine and at most one request in flight per agent, restarts of the
+//     agent included.
+//   - The next poll begins after everything the last one brought is stored: its
+//     events, the gap or dead letter it caused, and then the new GUID if it
+//     brought one. There is no queue, so nothing can be dropped and back-pressure
+//     needs no policy. Events go before the GUID because a lost GUID costs a
+//     session, a lost event is lost.
+//   - The end of intake never cancels a request: the poll in flight ends by
+//     itself and what it brings is stored. Only the end of work cuts it.
+//   - At least EventGap between an answer and the next poll, more than 1 s after
+//     an answer with a status other than 200 (cec_07_1274), at most 15 s of
+//     back-off, so that the 120 s after which the gateway signs a silent agent out
+//     (cec_05_4012) stay far away.
+//   - Messages of an agent are numbered (epoch, seq) when they are stored; seq has
+//     no holes, gaps, session events and heartbeats included.
+//   - What may be lost is said: one gap record per poll whose outcome is unknown,
+//     and one per owner that did not stop cleanly.
+//   - A refused password or a locked account is never tried again by itself.
+//
+// # The life of an agent
+//
+//	starting ──── GUID known, younger than 110 s ─────────► polling ◄─────┐
+//	   │ (gap first, if the last owner                       │   │ bad     │ good
+//	   │  did not stop cleanly)                              │   │ poll    │ poll
+//	   │                                                     │   ▼         │
+//	   ├─ password known ─► signing_in ── signed in, skills  │  retrying ──┘
+//	   │                      ▲  │  │     reset ──► polling  │   │
+//	   │                      │  │  └─ try again, back-off   │   │ more than 10 in a row,
+//	   │                      │  ▼                           │   │ 240 s without a good one,
+//	   │                      │ halted ◄─ 000-001 ─┐         │   │ switchover over 5 min
+//	   │                      │  (wrong password,  │         ▼   ▼
+//	   │                      │  locked, …)        └───────── ended ◄─ ShutdownService,
+//	   │                      └─────── password known ────────┘ │      000-003, 100-006,
+//	   │                                                        │      105-00x, 401/403 twice
+//	   └─ no password ─► waiting ◄──────────── no password ─────┘
+//	                        └── a GUID appears in the bucket ──► polling
+//
+//	any phase ── intake ends, or the agent is no longer wanted ──► leaving ──► stopped
+//	any phase ── work ends ──► stopped (the entry says "polling": the next owner writes a gap)
+//	any phase ── a higher epoch is in the bucket ──► fenced (somebody else polls it now)
+//
+// A halted agent stays so until its wanted description changes. The phases are the
+// values of the label "state" of the gauge aicc_poller_agents.
+//
+// Identity across restarts is kept in the bucket SESSIONS (the GUID sealed); what
+// the agent is doing goes to the bucket STATE, best effort.
+package poller

@@ -1,0 +1,81 @@
+package poller
+
+import (
+	"cmp"
+	"encoding/json"
+	"time"
+
+	"aiccbridge/internal/ccgateway"
+	"aiccbridge/schemas"
+)
+
+// origin says where an event was received.
+type origin struct {
+	tenant     string
+	agent      string // the polled one
+	receivedAt time.Time
+	position   schemas.Position
+}
+
+// normalise is the only place where an event of the platform becomes one of ours.
+// The agent is the one that the event names, else the polled one (events of
+// supervision name none). What the type means comes from the event table; an
+// unknown type keeps everything but a meaning. ends reports that the platform
+// says the session is over.
+func normalise(e ccgateway.Event, from origin) (event schemas.Event, ends bool) {
+	info, _ := schemas.LookupEvent(e.Type)
+	event = schemas.Event{
+		Tenant:     from.tenant,
+		Agent:      cmp.Or(e.WorkNo, from.agent),
+		Type:       e.Type,
+		OccurredAt: e.GeneratedAt.UTC(),
+		ReceivedAt: from.receivedAt.UTC(),
+		Position:   from.position,
+	}
+	info.Fill(&event, e.Content)
+	return event, info.Ends
+}
+
+// sessionEvent makes one of the bridge's own events. content may be nil.
+func sessionEvent(eventType string, content *sessionContent, from origin) (schemas.Event, error) {
+	info, _ := schemas.LookupEvent(eventType)
+	event := schemas.Event{
+		Tenant: from.tenant, Agent: from.agent,
+		Type: info.Type, Group: info.Group, Name: info.Name, State: info.State,
+		ReceivedAt: from.receivedAt.UTC(), Position: from.position,
+	}
+	if content == nil {
+		return event, nil
+	}
+	event.Reason, event.Result = string(content.Cause), content.Code
+	if content.Cause == CauseLost {
+		event.State = schemas.StateUnknown // the gateway was not there to say
+	}
+	var err error
+	event.Content, err = json.Marshal(content)
+	return event, err
+}
+
+// sessionContent is the content of the bridge's own session events.
+type sessionContent struct {
+	Cause     Cause  `json:"cause,omitempty"`      // signed_out: why
+	Code      string `json:"retcode,omitempty"`    // signed_out: the gateway's return code, if it gave one
+	Message   string `json:"message,omitempty"`    // signed_out: the gateway's text, or what failed
+	Forced    bool   `json:"forced,omitempty"`     // signed_in: another session was thrown out
+	MediaType string `json:"media_type,omitempty"` // signed_in: T or F each for call, web-chat and mail server
+	Server    string `json:"server,omitempty"`     // signed_in: the gateway node or cluster
+}
+
+// Cause says why a session ended: content.cause of [schemas.EventSignedOut].
+type Cause string
+
+// The causes.
+const (
+	CauseShutdownService Cause = "shutdown_service" // the platform said so: somebody else signed the agent out, or in elsewhere
+	CauseNotSignedIn     Cause = "not_signed_in"    // 100-006 and the other codes of a session that is gone
+	CauseAuth            Cause = "auth"             // 000-003, or HTTP 401 or 403 twice: the GUID is not accepted any more
+	CauseWrongMode       Cause = "wrong_mode"       // 000-001: the gateway does not let this agent be polled; configuration
+	CauseRecovery        Cause = "recovery"         // a site switchover lost the session, or took longer than 5 minutes
+	CauseLost            Cause = "lost"             // no good poll for too long; the gateway never said that the session ended
+	CauseStopped         Cause = "stopped"          // the bridge signed the agent out itself
+)

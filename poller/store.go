@@ -1,0 +1,227 @@
+package poller
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"aiccbridge/internal/ccgateway"
+	"aiccbridge/internal/retry"
+	"aiccbridge/schemas"
+)
+
+// maxOriginalBytes limits the foreign bytes in a dead letter, so that it stays
+// below a server's usual message limit of 1 MiB even when every byte is escaped.
+const maxOriginalBytes = 64 << 10
+
+// publish numbers a message and stores it; the number is used up only when it is
+// stored, so there are no holes. The error is that of the context, of building
+// the message, or a *schemas.Permanent.
+func (s *stint) publish(ctx context.Context, build func(origin) (schemas.Message, error)) error {
+	m, err := build(s.origin(time.Now()))
+	if err != nil {
+		return err
+	}
+	if err := s.store(ctx, m); err != nil {
+		return err
+	}
+	s.seat.seq++
+	return nil
+}
+
+func (s *stint) origin(at time.Time) origin {
+	return origin{
+		tenant: s.pool.Tenant, agent: s.agent.ID, receivedAt: at,
+		position: schemas.Position{Epoch: s.pool.Epoch, Seq: s.seat.seq + 1},
+	}
+}
+
+// store blocks until m is stored, ctx ends, or the store says that it never will be.
+func (s *stint) store(ctx context.Context, m schemas.Message) error {
+	begun := time.Now()
+	pauses := retry.NewBackOff(minGap, maxStoreGap)
+	for {
+		err := s.pool.Store.Publish(ctx, m)
+		if err == nil {
+			s.pool.metrics.stored(begun)
+			s.storing.over(s.log, "storing works again")
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if permanent := (*schemas.Permanent)(nil); errors.As(err, &permanent) {
+			return err
+		}
+		s.storing.on(s.log, "publish", err, "message is not stored; no poll until it is")
+		if err := retry.Wait(ctx, pauses.NextBackOff()); err != nil {
+			return err
+		}
+	}
+}
+
+// storeEvents stores the events of a poll in their order. ends reports that one
+// of them says this session is over.
+func (s *stint) storeEvents(ctx context.Context, p ccgateway.Poll) (ends bool, err error) {
+	for _, e := range p.Events {
+		var event schemas.Event
+		var over bool
+		err := s.publish(ctx, func(o origin) (schemas.Message, error) {
+			o.receivedAt = p.ReceivedAt
+			event, over = normalise(e, o)
+			m, err := s.pool.Names.EventMessage(event)
+			if event.Agent != s.agent.ID {
+				// Numbered among the messages of the polled agent; the named
+				// agent's own messages have the same numbers.
+				m.ID = positionID(o)
+			}
+			return m, err
+		})
+		switch {
+		case err == nil:
+		case ctx.Err() != nil:
+			return false, ctx.Err()
+		default: // nobody can store it as an event: keep its bytes, say that one is missing
+			redacted, _ := json.Marshal(event) // at worst an empty original
+			if err := s.bury(ctx, redacted, p, err); err != nil {
+				return false, err
+			}
+			continue
+		}
+		s.pool.metrics.event(string(event.Group))
+		if event.Agent != s.agent.ID {
+			s.log.Warn().Str("kind", event.Name).Msg("event names another agent than the polled one")
+			continue
+		}
+		ends = ends || over && s.namesThisSession(e.Content)
+		s.learn(ctx, event)
+	}
+	return ends, nil
+}
+
+// namesThisSession compares the loginTime of AgentOther_ShutdownService with that
+// of our sign-in; the event of an earlier session may come late. Without either
+// time it counts as ours.
+func (s *stint) namesThisSession(content json.RawMessage) bool {
+	var c struct {
+		LoginTime json.RawMessage `json:"loginTime"`
+	}
+	if s.loginTime.IsZero() || json.Unmarshal(content, &c) != nil || len(c.LoginTime) == 0 {
+		return true
+	}
+	var ms int64
+	if _, err := fmt.Sscanf(string(trimQuotes(c.LoginTime)), "%d", &ms); err != nil || ms <= 0 {
+		return true
+	}
+	return ms == s.loginTime.UnixMilli()
+}
+
+func trimQuotes(b []byte) []byte {
+	if len(b) >= 2 && b[0] == '"' && b[len(b)-1] == '"' {
+		return b[1 : len(b)-1]
+	}
+	return b
+}
+
+// bury stores what can't be read as a dead letter, and the gap that goes with it.
+func (s *stint) bury(ctx context.Context, body []byte, p ccgateway.Poll, cause error) error {
+	o := s.origin(p.ReceivedAt)
+	letter := schemas.DeadLetter{
+		Tenant: s.pool.Tenant, Reason: schemas.ReasonUndecodable, Attempts: 1,
+		Error:   fmt.Sprintf("poll of agent %s: %v (%d bytes, at most %d kept)", s.agent.ID, cause, len(body), maxOriginalBytes),
+		FirstAt: p.ReceivedAt.UTC(), LastAt: p.ReceivedAt.UTC(), Original: original(body),
+	}
+	// It has the number of the gap record that follows, so the two can be matched.
+	m, err := s.pool.Names.DeadLetterMessage(letter, positionID(o))
+	if err == nil {
+		err = s.store(ctx, m)
+	}
+	if err != nil && ctx.Err() == nil {
+		s.log.Error().Err(err).Msg("dead letter can't be stored")
+	}
+	return s.recordGap(ctx, schemas.GapUndecodable, p.SentAt, p.ReceivedAt, cause.Error(), 1)
+}
+
+// positionID is the id of the message that o will number: epoch.agent.seq.
+func positionID(o origin) string {
+	return fmt.Sprintf("%d.%s.%d", o.position.Epoch, schemas.EncodeToken(o.agent), o.position.Seq)
+}
+
+// credential finds the fields of any event that must not be published, in bytes
+// that can't be decoded.
+var credential = regexp.MustCompile(`(?i)("(?:` + strings.Join(secretFields(), "|") + `)"\s*:\s*")[^"]*`)
+
+func secretFields() (names []string) {
+	for _, info := range schemas.EventTable() {
+		for _, name := range info.Secrets {
+			names = append(names, regexp.QuoteMeta(name))
+		}
+	}
+	return names
+}
+
+// original is body as the JSON of a dead letter: itself, or a JSON string; bytes
+// that are no text become a data URL, because a JSON string would alter them.
+// Credentials are masked.
+func original(body []byte) json.RawMessage {
+	body = credential.ReplaceAll(body, []byte("${1}***"))
+	body = body[:min(len(body), maxOriginalBytes)]
+	if utf8.Valid(body) {
+		return schemas.Quote(body)
+	}
+	return schemas.Quote([]byte("data:application/octet-stream;base64," + base64.StdEncoding.EncodeToString(body)))
+}
+
+// recordGap says that events between from and to may be lost.
+func (s *stint) recordGap(ctx context.Context, cause schemas.GapCause, from, to time.Time, detail string, most int) error {
+	if s.pool.broken.noGap {
+		return nil
+	}
+	g := schemas.Gap{
+		From: from.UTC(), To: to.UTC(), Cause: cause, Detail: detail, MaxLost: most,
+		LastSeq: s.seat.seq, LastEp: s.pool.Epoch,
+	}
+	if s.seat.seq == 0 { // nothing of this epoch yet: the owner before
+		g.LastSeq, g.LastEp = s.before.Seq, s.before.Epoch
+	}
+	err := s.publish(ctx, func(o origin) (schemas.Message, error) {
+		g.Tenant, g.Agent, g.Position = o.tenant, o.agent, o.position
+		return s.pool.Names.GapMessage(g)
+	})
+	if err == nil {
+		s.pool.metrics.gap(string(cause))
+	}
+	return s.forgive(ctx, err, "gap record can't be stored")
+}
+
+// announce stores one of the bridge's own session events.
+func (s *stint) announce(ctx context.Context, eventType string, content *sessionContent) error {
+	var event schemas.Event
+	err := s.publish(ctx, func(o origin) (_ schemas.Message, err error) {
+		if event, err = sessionEvent(eventType, content, o); err != nil {
+			return schemas.Message{}, err
+		}
+		return s.pool.Names.EventMessage(event)
+	})
+	if err == nil {
+		s.pool.metrics.event(string(event.Group))
+		s.learn(ctx, event)
+	}
+	return s.forgive(ctx, err, "session event can't be stored")
+}
+
+// forgive keeps an error that no retry mends from stopping the agent: it is
+// logged, and polling goes on.
+func (s *stint) forgive(ctx context.Context, err error, what string) error {
+	if err == nil || ctx.Err() != nil {
+		return ctx.Err()
+	}
+	s.log.Error().Err(err).Msg(what)
+	return nil
+}

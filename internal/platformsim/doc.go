@@ -1,0 +1,22 @@
+// Package platformsim is a contact centre platform in one process: a seeded
+// world of agents and calls, the CC-Gateway that hands out their live events,
+// and the CC-FS that makes files of their records.
+//
+//	              ┌────────── world ──────────┐
+//	              │ events               rows │
+//	              ▼                           ▼
+//	HTTPS ──► gateway                     filestore ──► HTTPS callback
+//	              └───────► truth ◄───────────┘
+//	                          ▲
+//	HTTP (loopback) ──► management: truth, faults, settings
+//
+// Invariants:
+//   - Whatever a client should have seen is in the truth log: events handed
+//     out, files made, callbacks tried, downloads served.
+//   - Both services present certificates of one authority made by New, valid
+//     for the listen address; the file store trusts the same authority when
+//     it calls back.
+//   - Run returns only when everything it started has ended.
+//   - The simulator shares no code with the clients it is made to test, apart
+//     from the signature, which is proved by vectors of its own.
+package platformsim

@@ -1,0 +1,368 @@
+package filestore
+
+import (
+	"bytes"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/text/encoding/simplifiedchinese"
+
+	"aiccbridge/internal/platformsim/truth"
+	"aiccbridge/internal/platformsim/world"
+)
+
+// cells are the truth's rows of one kind.
+func cells(f truth.File, kind world.Kind) [][]string {
+	var out [][]string
+	for _, r := range f.Rows {
+		if r.Kind == kind {
+			out = append(out, r.Cells)
+		}
+	}
+	return out
+}
+
+var _ Source = (*world.World)(nil)
+
+func TestFiles(t *testing.T) {
+	for _, c := range []struct {
+		query, dataType, download, field string
+		kinds                            []world.Kind
+	}{
+		{"queryBillData", "call", "downloadBillFile", "billFileName", []world.Kind{world.Call}},
+		{"queryBillData", "record", "downloadBillFile", "billFileName", []world.Kind{world.Record}},
+		{"queryBillData", "call_record", "downloadBillFile", "billFileName", []world.Kind{world.Call, world.Record}},
+		{"queryAgentOprInfoData", "", "downloadAgentOprInfoFile", "agentOprInfoFileName", []world.Kind{world.Operation}},
+		{"queryAgentSkillInfoData", "", "downloadAgentSkillInfoFile", "agentSkillInfoFileName", []world.Kind{world.SkillGrant}},
+	} {
+		t.Run(c.query+c.dataType, func(t *testing.T) {
+			bubble(t, nil, func(r *rig) {
+				ask := map[string]any{}
+				if c.dataType != "" {
+					ask["dataType"] = c.dataType
+				}
+				f := r.made(c.query, ask)
+				w := r.call(c.download, envelope(t, map[string]any{c.field: f.Name}))
+				again := r.call(c.download, envelope(t, map[string]any{c.field: f.Name}))
+				if !bytes.Equal(w.Body.Bytes(), again.Body.Bytes()) {
+					t.Error("two downloads differ")
+				}
+				if got := w.Header().Get("Content-Type"); got != octetType {
+					t.Errorf("content type %q", got)
+				}
+				members := unzip(t, w.Body.Bytes())
+				if len(members) != len(c.kinds) || len(f.Rows) != len(c.kinds) {
+					t.Fatalf("%d members, %d rows", len(members), len(f.Rows))
+				}
+				for i, kind := range c.kinds {
+					if !regexp.MustCompile(`^\d{20}_` + string(kind) + `\.csv$`).MatchString(members[i].name) {
+						t.Errorf("member %s", members[i].name)
+					}
+					want := append([][]string{world.Columns[kind]}, cells(f, kind)...)
+					if diff := cmp.Diff(want, parse(t, members[i].raw)); diff != "" {
+						t.Error(diff)
+					}
+				}
+				for other := range r.store.operations {
+					if strings.HasPrefix(other, "download") && other != c.download {
+						field := r.store.operations[other].fileField
+						if got := r.ask(other, map[string]any{field: f.Name}).ResultCode; got != codeNoFile {
+							t.Errorf("%s gives %s", other, got)
+						}
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestCSVFaults(t *testing.T) {
+	one := Chance{Next: 1}
+	columns := world.Columns[world.Call]
+	n := len(columns)
+	gbkOf := func(s string) string {
+		out, err := simplifiedchinese.GBK.NewEncoder().String(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	type in struct {
+		members []member
+		rows    [][]string // truth
+	}
+	for name, c := range map[string]struct {
+		faults CSVFaults
+		check  func(*testing.T, in)
+	}{
+		noHeader: {CSVFaults{NoHeader: one}, func(t *testing.T, i in) {
+			if diff := cmp.Diff(i.rows, parse(t, i.members[0].raw)); diff != "" {
+				t.Error(diff)
+			}
+		}},
+		gbk: {CSVFaults{GBK: one}, func(t *testing.T, i in) {
+			if i.rows[0][n-1] != word || !strings.Contains(i.members[0].raw, ","+gbkOf(word)+"\n") {
+				t.Errorf("%q", i.members[0].raw)
+			}
+		}},
+		gb18030: {CSVFaults{GB18030: one}, func(t *testing.T, i in) {
+			got, err := simplifiedchinese.GB18030.NewDecoder().String(i.members[0].raw)
+			if err != nil || i.rows[0][n-1] != rareWord || parse(t, got)[1][n-1] != rareWord || got == i.members[0].raw {
+				t.Errorf("%v %q", err, got)
+			}
+		}},
+		bom: {CSVFaults{BOM: one}, func(t *testing.T, i in) {
+			if !strings.HasPrefix(i.members[0].raw, "\xef\xbb\xbfdeveloper,") {
+				t.Errorf("%q", i.members[0].raw)
+			}
+		}},
+		crlf: {CSVFaults{CRLF: one}, func(t *testing.T, i in) {
+			if strings.Count(i.members[0].raw, "\r\n") != 4 {
+				t.Errorf("%q", i.members[0].raw)
+			}
+		}},
+		extraColumns: {CSVFaults{ExtraColumns: one, Columns: 3}, func(t *testing.T, i in) {
+			got := parse(t, i.members[0].raw)
+			if diff := cmp.Diff([]string{"extra_1", "extra_2", "extra_3"}, got[0][n:]); diff != "" || !cmp.Equal(got[1:], i.rows) {
+				t.Error(diff, got)
+			}
+		}},
+		missingColumns: {CSVFaults{MissingColumns: one}, func(t *testing.T, i in) {
+			got := parse(t, i.members[0].raw)
+			if !cmp.Equal(got[0], columns[:n-2]) || !cmp.Equal(got[1], i.rows[0][:n-2]) || i.rows[0][n-1] != "" {
+				t.Errorf("%v", got)
+			}
+		}},
+		reordered: {CSVFaults{Reordered: one}, func(t *testing.T, i in) {
+			for _, line := range parse(t, i.members[0].raw)[1:2] {
+				slices.Reverse(line)
+				if !cmp.Equal(line, i.rows[0]) {
+					t.Errorf("%v", line)
+				}
+			}
+		}},
+		split: {CSVFaults{Split: one}, func(t *testing.T, i in) {
+			var got [][]string
+			for k, m := range i.members {
+				if !strings.HasSuffix(m.name, "_call_"+strconv.Itoa(k+1)+".csv") {
+					t.Errorf("member %s", m.name)
+				}
+				got = append(got, parse(t, m.raw)[1:]...)
+			}
+			if len(i.members) != 2 || !cmp.Equal(got, i.rows) {
+				t.Errorf("%d members, %v", len(i.members), got)
+			}
+		}},
+		padded: {CSVFaults{Padded: one}, func(t *testing.T, i in) {
+			got := parse(t, i.members[0].raw)
+			if got[1][0] == i.rows[0][0] || strings.TrimSpace(got[1][0]) != i.rows[0][0] {
+				t.Errorf("%q", got[1])
+			}
+		}},
+		quoted: {CSVFaults{Quoted: one}, func(t *testing.T, i in) {
+			if got := i.members[0].raw; strings.Count(got, `"`) != 2*n*4 || !cmp.Equal(parse(t, got)[1:], i.rows) {
+				t.Errorf("%q", got)
+			}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(o *Options) { o.Faults.CSV = c.faults }, func(r *rig) {
+				for range 2 {
+					r.book.add(world.Call, r.start.Add(-time.Minute), r.start, r.zone, nil)
+				}
+				f := r.made("queryBillData", nil)
+				if f.Damaged != name {
+					t.Errorf("recorded as %q", f.Damaged)
+				}
+				c.check(t, in{unzip(t, r.download(f.Name).Body.Bytes()), cells(f, world.Call)})
+			})
+		})
+	}
+}
+
+func TestBothKinds(t *testing.T) {
+	bubble(t, func(o *Options) { o.Faults.CSV.BothKinds.Next = 1 }, func(r *rig) {
+		r.made("queryAgentOprInfoData", nil) // does not use it up
+		f := r.made("queryBillData", nil)
+		members := unzip(t, r.download(f.Name).Body.Bytes())
+		if len(members) != 2 || len(cells(f, world.Record)) != 1 || f.Damaged != bothKinds {
+			t.Errorf("%d members: %+v", len(members), f)
+		}
+	})
+}
+
+func TestEmptyWindow(t *testing.T) {
+	one := Chance{Next: 1}
+	header := strings.Join(world.Columns[world.Call], ",") + "\n"
+	for name, c := range map[string]struct {
+		faults    EmptyFaults
+		members   []string // nil: no ZIP
+		callbacks int
+	}{
+		"":         {EmptyFaults{}, []string{header}, 1},
+		emptyCSV:   {EmptyFaults{EmptyCSV: one}, []string{""}, 1},
+		emptyZIP:   {EmptyFaults{EmptyZIP: one}, []string{}, 1},
+		noCallback: {EmptyFaults{NoCallback: one}, []string{header}, 0},
+		noData:     {EmptyFaults{NoData: one}, nil, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(o *Options) { o.Faults.Empty = c.faults; o.Faults.CSV.NoHeader = one }, func(r *rig) {
+				f := r.made("queryBillData", map[string]any{"callId": "no such call"})
+				if f.Damaged != name || len(f.Rows) != 0 || len(r.received()) != c.callbacks {
+					t.Errorf("%d callbacks, %+v", len(r.received()), f)
+				}
+				w := r.download(f.Name)
+				if c.members == nil {
+					if got := r.decode(w).ResultCode; got != codeNoData {
+						t.Errorf("code %s", got)
+					}
+					return
+				}
+				got := []string{}
+				for _, m := range unzip(t, w.Body.Bytes()) {
+					got = append(got, m.raw)
+				}
+				if diff := cmp.Diff(c.members, got); diff != "" {
+					t.Error(diff)
+				}
+				if r.store.Faults().CSV.NoHeader.Next != 1 {
+					t.Error("a fault of the CSV form was used up by an empty file")
+				}
+			})
+		})
+	}
+}
+
+func TestRowFaults(t *testing.T) {
+	bubble(t, nil, func(r *rig) {
+		for i := range 3 {
+			r.book.add(world.Call, r.start.Add(-time.Duration(i+1)*time.Minute), r.start, r.zone, map[string]string{"call_id": strconv.Itoa(i)})
+		}
+		take := func(f Faults) [][]string {
+			t.Helper()
+			r.store.SetFaults(f)
+			return cells(r.made("queryBillData", nil), world.Call)
+		}
+		short := take(Faults{Rows: RowFaults{Changed: Chance{Next: 1}, Late: Chance{Next: 1}}})
+		if len(short) != 3 || r.store.Faults().Rows.Changed.Next != 1 {
+			t.Errorf("late: %d rows, changed %+v", len(short), r.store.Faults().Rows.Changed)
+		}
+		full := take(Faults{})
+		if len(full) != 4 || subset(short, full) != 3 {
+			t.Errorf("second extraction: %d rows, %d in common", len(full), subset(short, full))
+		}
+		changed := take(Faults{Rows: RowFaults{Changed: Chance{Next: 1}}})
+		if len(changed) != 4 || subset(changed, full) != 3 {
+			t.Errorf("changed: %d rows, %d in common", len(changed), subset(changed, full))
+		}
+		if again := take(Faults{}); !cmp.Equal(again, changed) {
+			t.Error("the change did not last")
+		}
+		speaks := take(Faults{CSV: CSVFaults{GB18030: Chance{Next: 1}}})
+		simple := take(Faults{CSV: CSVFaults{GBK: Chance{Next: 1}}})
+		if speaks[0][20] != rareWord || simple[0][20] != word {
+			t.Errorf("words %q and %q", speaks[0][20], simple[0][20])
+		}
+		if again := take(Faults{}); !cmp.Equal(again, simple) {
+			t.Error("the word did not last")
+		}
+	})
+}
+
+func subset(of, in [][]string) int {
+	n := 0
+	for _, a := range of {
+		if slices.ContainsFunc(in, func(b []string) bool { return slices.Equal(a, b) }) {
+			n++
+		}
+	}
+	return n
+}
+
+func TestExtraRows(t *testing.T) {
+	const n = 20_000 // enough for the race detector; the figure has no limit
+	for op, kind := range map[string]world.Kind{"queryBillData": world.Call, "queryAgentOprInfoData": world.Operation, "queryAgentSkillInfoData": world.SkillGrant} {
+		t.Run(op, func(t *testing.T) {
+			count := 500
+			if kind == world.Call {
+				count = n
+			}
+			bubble(t, func(o *Options) { o.Faults.Rows.Extra = count }, func(r *rig) {
+				ask := map[string]any{"agentId": "101"}
+				f := r.made(op, ask)
+				if len(f.Rows) != count+1 {
+					t.Fatalf("%d rows", len(f.Rows))
+				}
+				distinct := map[string]bool{}
+				for _, row := range f.Rows {
+					if len(row.Cells) != len(world.Columns[kind]) || row.AgentID != "101" && row.AgentID != "" {
+						t.Fatalf("row %v", row)
+					}
+					distinct[strings.Join(row.Cells, ",")] = true
+				}
+				if len(distinct) != count+1 {
+					t.Errorf("%d distinct rows", len(distinct))
+				}
+				if again := r.made(op, ask); len(again.Rows) != count+1 {
+					t.Errorf("%d rows in the second extraction", len(again.Rows))
+				}
+			})
+		})
+	}
+}
+
+// TestClockChange covers the two nights of Berlin's year.
+func TestClockChange(t *testing.T) {
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		day  string
+		want []string // ack_begin
+	}{
+		"back":    {"2024-10-27", []string{"02:30:00", "02:30:00"}},
+		"forward": {"2024-03-31", []string{"02:30:00"}}, // does not exist
+		"neither": {"2024-10-28", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(o *Options) { o.Timezone = berlin; o.Faults.Rows.DST.Next = 1 }, func(r *rig) {
+				f := r.made("queryBillData", map[string]any{"beginTime": c.day + " 00:00:00", "endTime": c.day + " 23:59:59"})
+				var got []string
+				for _, row := range f.Rows {
+					got = append(got, strings.TrimPrefix(row.Cells[9], c.day+" "))
+				}
+				if diff := cmp.Diff(c.want, got); diff != "" {
+					t.Error(diff)
+				}
+				if len(f.Rows) == 2 && f.Rows[1].At.Sub(f.Rows[0].At) != time.Hour {
+					t.Errorf("apart by %v", f.Rows[1].At.Sub(f.Rows[0].At))
+				}
+			})
+		})
+	}
+}
+
+// TestRepeatedHour selects both instants of a wall clock, and nothing beyond
+// it.
+func TestRepeatedHour(t *testing.T) {
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bubble(t, func(o *Options) { o.Timezone = berlin }, func(r *rig) {
+		first := time.Date(2024, 10, 27, 0, 15, 0, 0, time.UTC) // 02:15 in summer
+		for _, at := range []time.Time{first, first.Add(30 * time.Minute), first.Add(time.Hour), first.Add(2 * time.Hour)} {
+			r.book.add(world.Call, at, time.Time{}, berlin, nil)
+		}
+		f := r.made("queryBillData", map[string]any{"beginTime": "2024-10-27 02:00:00", "endTime": "2024-10-27 02:29:59"})
+		if len(f.Rows) != 2 || !f.Rows[0].At.Equal(first) || !f.Rows[1].At.Equal(first.Add(time.Hour)) {
+			t.Errorf("%v", f.Rows)
+		}
+	})
+}

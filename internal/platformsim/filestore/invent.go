@@ -1,0 +1,93 @@
+package filestore
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"aiccbridge/internal/platformsim/world"
+)
+
+// invent adds the synthetic rows that the faults ask for, inside the window
+// and matching the request's filters.
+func (s *Store) invent(x *extraction, kind world.Kind, now time.Time) {
+	begin, end := s.span(x)
+	local := func(t time.Time) string { return t.In(s.o.Timezone).Format(layout) }
+	add := func(at time.Time, serial int, wall func(time.Time) string) world.Row {
+		return s.invented(x, kind, at, now, serial, wall)
+	}
+	if n := s.faults.takeExtra(); n > 0 {
+		s.ledger.invent(kind, n, func(i, serial int) world.Row {
+			offset := time.Duration(float64(end.Sub(begin)) * float64(i) / float64(n)).Truncate(time.Second)
+			return add(begin.Add(offset), serial, local)
+		})
+	}
+	_, change := begin.ZoneBounds()
+	if change.IsZero() || change.After(end) || !s.faults.hit(func(f *Faults) *Chance { return &f.Rows.DST }) {
+		return
+	}
+	_, before := change.Add(-time.Second).In(s.o.Timezone).Zone()
+	_, after := change.In(s.o.Timezone).Zone()
+	const half = 30 * time.Minute // changes are of an hour nearly everywhere
+	if after > before {           // clocks go forward: keep the old time for a while
+		old := time.FixedZone("", before)
+		s.ledger.invent(kind, 1, func(_, serial int) world.Row {
+			return add(change.Add(half), serial, func(t time.Time) string { return t.In(old).Format(layout) })
+		})
+		return
+	}
+	s.ledger.invent(kind, 2, func(i, serial int) world.Row {
+		return add(change.Add(half*time.Duration(2*i-1)), serial, local)
+	})
+}
+
+// invented builds one row that is valid by pages cec_07_0831 to 0833.
+func (s *Store) invented(x *extraction, kind world.Kind, at, now time.Time, serial int, wall func(time.Time) string) world.Row {
+	cells := s.inventedCells(at, serial, wall)
+	for column, want := range x.filters {
+		cells[column] = want
+	}
+	if kind == world.Record {
+		cells["call_begin"] = wall(at)
+	}
+	r := world.Row{
+		Kind: kind, At: at, Known: now, AgentID: cells["agent_id"],
+		Cells: make([]string, 0, len(world.Columns[kind])),
+	}
+	if kind != world.SkillGrant {
+		r.CallID = cells["call_id"]
+	}
+	for _, column := range world.Columns[kind] {
+		r.Cells = append(r.Cells, cells[column])
+	}
+	return r
+}
+
+// inventedCells are the cells of all kinds by column name; what is missing is
+// empty. The call is an agent's leg, behind queue 12.
+func (s *Store) inventedCells(at time.Time, serial int, wall func(time.Time) string) map[string]string {
+	n := strconv.Itoa(serial)
+	day := at.In(s.o.Timezone).Format("20060102")
+	answered, ended := at.Add(5*time.Second), at.Add(65*time.Second)
+	return map[string]string{
+		"id":        strconv.Itoa(8_000_000_000 + serial),
+		"developer": s.o.AccessKey, "developer_id": s.o.AccessKey, "account_id": s.o.AccountID,
+		"cc_id": "1", "sub_cc_no": "1", "vdn_id": "39", "vdn": "39", "location_id": "0",
+		"agent_id": "101", "agent_type": "4", "skill_id": "12", "media_type": "5",
+		"call_id":   fmt.Sprintf("%d-%d", at.Unix(), 500_000+serial),
+		"caller_no": fmt.Sprintf("555%07d", serial), "callee_no": "5550199",
+		"ack_begin": wall(at), "ack_end": wall(answered), "call_begin": wall(answered), "call_end": wall(ended),
+		"device_type": "2", "device_no": "101", "call_type": "0", "release_cause": "0", "call_id_num": "-1",
+		"pre_device_type": "1", "pre_device_no": "12",
+		"file_name":            "/10/1/record/39/" + day + "/101/" + n + ".wav",
+		"original_file_name":   `X:\39\0\` + day + `\101\` + n + `.V3`,
+		"task_status":          "0",
+		"user_wanted_skill_id": "12", "current_skill_id": "12",
+		"begin_time": wall(at), "end_time": wall(ended), "op_type": "2", "op_object": "-1", "op_cause": "0",
+		"callIn_out": "0", "logon_sn": fmt.Sprintf("%d-7", at.Unix()), "skillInfo_sn": "3",
+		"operate_time": wall(at), "operate_end_time": wall(at), "operate_id": "101", "operate_type": "1",
+		"skill_list": "12;13", "operate_sn": n, "renew_flag": "0",
+		"update_time":   at.UTC().Format(layout), // the one column in UTC
+		"month_of_year": strconv.Itoa(int(at.In(s.o.Timezone).Month())),
+	}
+}

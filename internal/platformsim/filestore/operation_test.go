@@ -1,0 +1,254 @@
+package filestore
+
+import (
+	"bytes"
+	"encoding/json"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestValidation goes through the codes in their order.
+func TestValidation(t *testing.T) {
+	const q, a, d = "queryBillData", "queryAgentOprInfoData", "downloadBillFile"
+	bill := func(changes string) string {
+		return `{"request":{"version":"2.0"},"msgBody":{"beginTime":"2024-05-01 00:00:00","endTime":"2024-05-01 23:59:59",` +
+			`"dataType":"call","callBackURL":"https://b.example.com/"` + changes + `}}`
+	}
+	file := func(name string) string {
+		return `{"request":{"version":"2.0"},"msgBody":{"billFileName":` + name + `}}`
+	}
+	for name, c := range map[string]struct{ op, body, code, text string }{
+		"empty body":         {q, ``, "0300007", ""},
+		"null":               {q, `null`, "0300007", ""},
+		"empty object":       {q, `{}`, "0300007", ""},
+		"no msgBody":         {q, `{"request":{"version":"1.0"}}`, "0300007", ""},
+		"null msgBody":       {q, `{"request":{"version":"2.0"},"msgBody":null}`, "0300007", ""},
+		"names are exact":    {q, `{"Request":{"version":"2.0"},"MsgBody":{}}`, "0300007", ""},
+		"version first":      {q, `{"request":{"version":"1.0"},"msgBody":{}}`, "0300006", ""},
+		"no version":         {q, `{"request":{},"msgBody":{}}`, "0300006", ""},
+		"nothing given":      {q, `{"request":{"version":"2.0"},"msgBody":{}}`, "0300001", "Parameter beginTime is null."},
+		"null begin":         {q, bill(`,"beginTime":null`), "0300001", "Parameter beginTime is null."},
+		"misspelt field":     {a, `{"request":{"version":"2.0"},"msgBody":{"beginTime":"2024-05-01 00:00:00","endtime":"2024-05-01 00:00:00"}}`, "0300001", "Parameter endTime is null."},
+		"empty end":          {q, bill(`,"endTime":""`), "0300002", "Parameter endTime is empty."},
+		"long account":       {q, bill(`,"accountId":"123456789012345678901"`), "0300003", "Parameter accountId is too long."},
+		"long call":          {q, bill(`,"callId":"12345678901234567890123456"`), "0300003", "Parameter callId is too long."},
+		"long data type":     {q, bill(`,"dataType":"callrecordall"`), "0300003", "Parameter dataType is too long."},
+		"unknown data type":  {q, bill(`,"dataType":"calls"`), "0300004", "Parameter dataType has an incorrect format."},
+		"other time form":    {q, bill(`,"beginTime":"2024-05-01T00:00:00"`), "0300004", "Parameter beginTime has an incorrect format."},
+		"time with fraction": {q, bill(`,"beginTime":"2024-05-01 00:00:00.5"`), "0300004", "Parameter beginTime has an incorrect format."},
+		"no such day":        {q, bill(`,"beginTime":"2024-02-30 00:00:00"`), "0300004", "Parameter beginTime has an incorrect format."},
+		"object for text":    {q, bill(`,"beginTime":{}`), "0300004", "Parameter beginTime has an incorrect format."},
+		"relative url":       {q, bill(`,"callBackURL":"/callback"`), "0300004", "Parameter callBackURL has an incorrect format."},
+		"backwards":          {q, bill(`,"beginTime":"2024-05-02 00:00:00"`), "0300013", ""},
+		"three days and 1 s": {q, bill(`,"endTime":"2024-05-04 00:00:01"`), "0300004", ""},
+		"three days":         {q, bill(`,"endTime":"2024-05-04 00:00:00"`), "0", "success"},
+		"one instant":        {q, bill(`,"endTime":"2024-05-01 00:00:00"`), "0", "success"},
+		"empty optionals":    {q, bill(`,"accountId":"","agentId":"","callId":"","callerNo":"","calleeNo":""`), "0", "success"},
+		"plain http":         {q, bill(`,"callBackURL":"http://b.example.com:8080/x"`), "0", "success"},
+		"number for text":    {q, bill(`,"agentId":101`), "0", "success"},
+		"unknown field":      {q, bill(`,"colour":"blue"`), "0", "success"},
+		"no file name":       {d, file(`null`), "0300001", "Parameter billFileName is null."},
+		"empty file name":    {d, file(`""`), "0300002", "Parameter billFileName is empty."},
+		"long file name":     {d, file(`"20240502_0123456789abcdef0123456789abcdef01234.zip"`), "0300003", ""},
+		"path":               {d, file(`"../20240502_0123.zip"`), "0300004", ""},
+		"no zip":             {d, file(`"20240502_0123.csv"`), "0300004", ""},
+		"no such date":       {d, file(`"20241302_0123456789abcdef0123456789abcdef.zip"`), "0300010", ""},
+		"unknown file":       {d, string(unknownFile), "0300011", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, nil)
+			w := r.call(c.op, []byte(c.body))
+			got := r.decode(w)
+			if got.ResultCode != c.code || c.text != "" && got.ResultDesc != c.text {
+				t.Errorf("got %s %q, want %s %q", got.ResultCode, got.ResultDesc, c.code, c.text)
+			}
+			if c.code != "0" && string(got.ResultData) != `""` {
+				t.Errorf("resultData %s", got.ResultData)
+			}
+			if got := w.Header().Get("Content-Type"); got != jsonType {
+				t.Errorf("content type %q", got)
+			}
+		})
+	}
+}
+
+func TestLegacyResponse(t *testing.T) {
+	r := newRig(t, func(o *Options) { o.LegacyResponse = true })
+	got := r.decode(r.call("downloadBillFile", unknownFile))
+	want := &legacyResponse{Version: "2.0", ResultCode: "0300011", ResultMsg: got.ResultDesc}
+	if diff := cmp.Diff(want, got.Response); diff != "" {
+		t.Error(diff)
+	}
+	if r := newRig(t, nil); bytes.Contains(r.call("downloadBillFile", unknownFile).Body.Bytes(), []byte(`"response"`)) {
+		t.Error("the legacy object is there without its switch")
+	}
+}
+
+func TestForeignAccount(t *testing.T) {
+	r := newRig(t, nil)
+	msg := r.window()
+	msg["dataType"], msg["accountId"] = "call", "4711"
+	if w := r.call("queryBillData", envelope(t, msg)); w.Code != 401 {
+		t.Errorf("status %d", w.Code)
+	}
+}
+
+func TestCreationLimit(t *testing.T) {
+	bubble(t, func(o *Options) { o.CreationsPerMinute = 0 }, func(r *rig) {
+		msg := r.window()
+		code := func() string { return r.ask("queryAgentOprInfoData", msg).ResultCode }
+		for n := range 5 {
+			if got := code(); got != "0" {
+				t.Fatalf("creation %d: %s", n+1, got)
+			}
+		}
+		if got := code(); got != "0300009" {
+			t.Errorf("sixth creation: %s", got)
+		}
+		r.pass(time.Minute)
+		if got := code(); got != "0" {
+			t.Errorf("a minute later: %s", got)
+		}
+		r.store.SetFaults(Faults{Answer: AnswerFaults{FlowControl: Chance{Next: 1}}})
+		if got := code(); got != "0300009" {
+			t.Errorf("fault: %s", got)
+		}
+	})
+}
+
+// TestFilters asks for one row among others.
+func TestFilters(t *testing.T) {
+	for name, c := range map[string]struct {
+		op    string
+		ask   map[string]any
+		cells map[string]string // of the one row that fits
+		other map[string]string // of one that does not
+	}{
+		"agent":         {"queryBillData", map[string]any{"agentId": "102"}, map[string]string{"agent_id": "102"}, nil},
+		"call":          {"queryBillData", map[string]any{"callId": "7-1"}, map[string]string{"call_id": "7-1"}, nil},
+		"caller":        {"queryBillData", map[string]any{"callerNo": "555"}, map[string]string{"caller_no": "555"}, map[string]string{"callee_no": "555"}},
+		"callee":        {"queryBillData", map[string]any{"calleeNo": "555"}, map[string]string{"callee_no": "555"}, map[string]string{"caller_no": "555"}},
+		"second callee": {"queryBillData", map[string]any{"calleeNo": "1", "calleeNo2": "2"}, map[string]string{"caller_no": "1", "callee_no": "2"}, map[string]string{"callee_no": "1"}},
+		"records":       {"queryBillData", map[string]any{"dataType": "record", "callId": "7-1"}, map[string]string{"call_id": "7-1"}, nil},
+		"operations":    {"queryAgentOprInfoData", map[string]any{"agentId": "102"}, map[string]string{"agent_id": "102"}, nil},
+		"skills":        {"queryAgentSkillInfoData", map[string]any{"agentId": "102"}, map[string]string{"agent_id": "102"}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, nil, func(r *rig) {
+				kind := r.store.operations[c.op].kinds(message{"dataType": {value: "call"}})[0]
+				if c.ask["dataType"] == "record" {
+					kind = dataKinds["record"][0]
+				}
+				at := r.start.Add(-30 * time.Minute)
+				want := r.book.add(kind, at, at, r.zone, c.cells)
+				r.book.add(kind, at, at, r.zone, c.other)
+				f := r.made(c.op, c.ask)
+				if len(f.Rows) != 1 || !cmp.Equal(f.Rows[0].Cells, want.Cells) {
+					t.Errorf("got %v", f.Rows)
+				}
+			})
+		})
+	}
+}
+
+// TestAccountFilter takes only the rows of the account asked for.
+func TestAccountFilter(t *testing.T) {
+	bubble(t, nil, func(r *rig) {
+		at := r.start.Add(-30 * time.Minute)
+		r.book.add("call", at, at, r.zone, map[string]string{"account_id": "another"})
+		if f := r.made("queryBillData", nil); len(f.Rows) != 2 {
+			t.Errorf("without account: %d rows", len(f.Rows))
+		}
+		if f := r.made("queryBillData", map[string]any{"accountId": testAccount}); len(f.Rows) != 1 || f.AccountID != testAccount {
+			t.Errorf("with account: %+v", f)
+		}
+	})
+}
+
+func FuzzDecode(f *testing.F) {
+	for _, s := range []string{``, `null`, `{}`, `{"request":{"version":"2.0"},"msgBody":{"beginTime":1,"endTime":[],"dataType":null}}`, string(unknownFile)} {
+		f.Add([]byte(s))
+	}
+	ops := table()
+	f.Fuzz(func(t *testing.T, body []byte) {
+		msg, refused, err := decode(body)
+		if err != nil || refused != nil {
+			if msg != nil {
+				t.Error("a refused request has a message")
+			}
+			return
+		}
+		for _, op := range ops {
+			if op.check(msg) != nil {
+				continue
+			}
+			for _, field := range op.fields {
+				if v := msg[field.name]; field.required && (!v.given || v.value == "") {
+					t.Errorf("%s passed without %s", op.name, field.name)
+				}
+			}
+			if op.create && checkWindow(msg) == nil && len(op.kinds(msg)) == 0 {
+				t.Errorf("%s extracts nothing", op.name)
+			}
+			op.filters(msg)
+		}
+	})
+}
+
+// TestFaultsJSON shows that the names used by the truth log are those of the
+// JSON, and that no chance is out of reach.
+func TestFaultsJSON(t *testing.T) {
+	known := map[string]bool{}
+	for _, list := range []func(*Faults) []named{beforeSignature, perExtraction, perTry, perFile, perEmptyFile, perDownload} {
+		for _, n := range list(&Faults{}) {
+			known[n.name] = true
+		}
+	}
+	for _, name := range []string{lost, bothKinds, "late", "changed", "dst"} {
+		known[name] = true
+	}
+	data, err := json.Marshal(Faults{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var groups map[string]map[string]json.RawMessage
+	if err := json.Unmarshal(data, &groups); err != nil {
+		t.Fatal(err)
+	}
+	for group, members := range groups {
+		for name := range members {
+			if _, ok := known[name]; !ok {
+				t.Errorf("%s.%s is decided nowhere", group, name)
+			}
+			known[name] = false
+		}
+	}
+	for name, open := range known {
+		if open {
+			t.Errorf("%s has no switch", name)
+		}
+	}
+}
+
+// TestChances counts down, then rolls.
+func TestChances(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		r.store.SetFaults(Faults{Download: DownloadFaults{NotThere: Chance{Next: 2, Probability: 0.5}}})
+		hits := 0
+		for range 1002 {
+			if r.store.faults.first(perDownload) == notThere {
+				hits++
+			}
+		}
+		if hits < 402 || hits > 602 {
+			t.Errorf("%d hits of 1002", hits)
+		}
+		if left := r.store.Faults().Download.NotThere.Next; left != 0 {
+			t.Errorf("%d left", left)
+		}
+	})
+}

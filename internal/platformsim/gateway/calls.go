@@ -1,0 +1,242 @@
+package gateway
+
+import (
+	"encoding/json"
+	"net/http"
+	"regexp"
+	"strconv"
+
+	"aiccbridge/internal/platformsim/world"
+)
+
+// cookieName is what the load balancer in front sets.
+const cookieName = "route"
+
+var agentID = regexp.MustCompile(`^\d{1,6}$`)
+
+// routes lists every interface. Unknown paths answer 000-002.
+func (g *Gateway) routes() {
+	online := base + "/onlineagent/{agent}"
+	for _, r := range []struct {
+		pattern, on string
+		handler     http.HandlerFunc
+	}{
+		{"PUT " + online, "signin", g.signIn(false)},
+		{"PUT " + online + "/forcelogin", "signin", g.signIn(true)},
+		{"GET " + base + "/agentevent/{agent}", "poll", g.poll},
+		{"GET " + base + "/agentevent/allagentevent", "poll", g.pollAll},
+		{"DELETE " + online + "/logout", "other", g.signOut(true)},
+		{"DELETE " + online + "/forcelogout", "other", g.signOut(false)},
+		{"DELETE " + online + "/forcelogoutwithreason/{reason}", "other", g.signOut(false)},
+		{"POST " + online + "/resetskill/{auto}", "other", g.session(g.resetSkills)},
+		{"GET " + online + "/agentstatus", "other", g.session(g.agentStatus)},
+		{"PUT " + online + "/updateGuid", "other", g.session(g.updateGUID)},
+		{"POST " + online + "/handshake", "other", g.session(g.handshake)},
+		{"POST " + online + "/syncagentinfo", "other", g.session(g.syncInfo)},
+		{"POST " + online + "/saybusy", "other", g.session(g.sayBusy)},
+		{"POST " + online + "/cancelbusy", "other", g.session(g.ask(world.Idle))},
+		{"POST " + online + "/sayfree", "other", g.session(g.ask(world.Idle))},
+		{"POST " + online + "/work", "other", g.session(g.ask(world.WrapUp))},
+		{"POST " + online + "/cancelwork", "other", g.session(g.ask(world.Idle))},
+		{"POST " + online + "/rest/{seconds}/{cause}", "other", g.session(g.rest)},
+		{"POST " + online + "/cancelrest", "other", g.session(g.ask(world.Idle))},
+	} {
+		g.mux.HandleFunc(r.pattern, g.faulty(r.on, r.handler))
+	}
+	g.mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { g.answer(w, "000-002", pair{}) })
+}
+
+// faulty lets a fault take the place of the answer.
+func (g *Gateway) faulty(on string, next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		f := g.faults.strike(occasion{
+			agent: r.PathValue("agent"), on: on, stage: before, reused: reused(r), now: g.o.Now(),
+		})
+		if f != nil {
+			g.damage(w, r, f, nil)
+			return
+		}
+		next(w, r)
+	}
+}
+
+// enter finds the running session a request belongs to by cookie and GUID, or
+// the retcode of the refusal.
+func (g *Gateway) enter(r *http.Request) (*session, string) {
+	agent := r.PathValue("agent")
+	if !agentID.MatchString(agent) {
+		return nil, "000-002"
+	}
+	st := g.seat(agent)
+	if st == nil {
+		return nil, "100-006"
+	}
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	g.expireSeat(st)
+	value, now := r.Header.Get("Guid"), g.o.Now()
+	if s := st.session; s != nil && s.knows(value, now) && g.bringsCookie(r, s) {
+		if g.o.AnyRequestCounts {
+			s.seen()
+		}
+		return s, ""
+	}
+	if ghost := st.ghost; ghost != nil && ghost.knows(value, now) {
+		if g.o.ShutdownEvent && !ghost.told {
+			return ghost, "" // it has ended, so its poll gets the farewell
+		}
+		return nil, ghost.endCode()
+	}
+	if st.session == nil || (st.session.knows(value, now) && !g.bringsCookie(r, st.session)) {
+		return nil, "100-006" // without its cookie a request reaches a node that knows nothing of it
+	}
+	return nil, "000-003"
+}
+
+func (g *Gateway) bringsCookie(r *http.Request, s *session) bool {
+	if g.o.NoCookie {
+		return true
+	}
+	c, err := r.Cookie(cookieName)
+	return err == nil && c.Value == s.cookie
+}
+
+// reply is what a session interface answers.
+type reply struct {
+	code   string
+	result json.RawMessage // nil: none
+}
+
+// session wraps an interface that needs a running session.
+func (g *Gateway) session(call func(http.ResponseWriter, *http.Request, *session) reply) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		s, code := g.enter(r)
+		if s == nil {
+			g.answer(w, code, pair{"result", text("")})
+			return
+		}
+		a := call(w, r, s)
+		inner := pair{}
+		if a.result != nil {
+			inner = pair{"result", a.result}
+		}
+		g.answer(w, a.code, inner)
+	}
+}
+
+// signOut is DELETE logout, forcelogout and forcelogoutwithreason (pages
+// cec_07_1219…1221). An agent's own sign-out sends no event.
+func (g *Gateway) signOut(polite bool) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		cause := 258
+		if text := r.PathValue("reason"); text != "" {
+			n, err := strconv.Atoi(text)
+			if err != nil || n < 1 || n > 255 {
+				g.answer(w, "100-005", pair{})
+				return
+			}
+			cause = n
+		}
+		s, code := g.enter(r)
+		if s == nil {
+			g.answer(w, code, pair{})
+			return
+		}
+		if polite && g.o.Floor.Status(s.agent).InCall {
+			g.answer(w, "100-010", pair{})
+			return
+		}
+		st := g.seat(s.agent)
+		st.mu.Lock()
+		defer st.mu.Unlock()
+		if st.session != s {
+			g.answer(w, "100-006", pair{})
+			return
+		}
+		g.leave(st, departure{change: "signed_out", cause: cause, code: "100-006"})
+		g.answer(w, "0", pair{})
+	}
+}
+
+func (g *Gateway) resetSkills(_ http.ResponseWriter, r *http.Request, s *session) reply {
+	if auto := r.PathValue("auto"); (auto != "true" && auto != "false") || len(r.FormValue("skillid")) > 4000 {
+		return reply{code: "000-002"}
+	}
+	if g.o.Floor.ResetSkills(s.agent) != nil {
+		return reply{code: "100-006"}
+	}
+	return reply{code: "0"}
+}
+
+func (g *Gateway) agentStatus(_ http.ResponseWriter, _ *http.Request, s *session) reply {
+	st := g.o.Floor.Status(s.agent)
+	return reply{"0", object(
+		pair{"agentState", json.RawMessage(strconv.Itoa(st.State))},
+		pair{"isWorking", json.RawMessage(strconv.FormatBool(st.InCall))},
+	)}
+}
+
+// updateGUID hands out a new GUID; the old ones are void at once.
+func (g *Gateway) updateGUID(_ http.ResponseWriter, _ *http.Request, s *session) reply {
+	return reply{"0", object(pair{"guid", text(s.renew())})}
+}
+
+// handshake is the heartbeat of push mode; it works for every session.
+func (g *Gateway) handshake(w http.ResponseWriter, _ *http.Request, s *session) reply {
+	s.seen()
+	s.rotate(w.Header())
+	return reply{code: "0"}
+}
+
+// syncInfo clears the queue, as for a browser that was reloaded.
+func (g *Gateway) syncInfo(_ http.ResponseWriter, _ *http.Request, s *session) reply {
+	s.clear("cleared")
+	state := map[int]string{world.Idle: "1", world.WrapUp: "2", world.Resting: "3", world.Busy: "4", world.InCall: "9"}
+	number, ok := state[g.o.Floor.Status(s.agent).State]
+	if !ok {
+		number = "255"
+	}
+	return reply{"0", object(
+		pair{"callinfo", json.RawMessage(`{"callFeature":0,"callData":""}`)},
+		pair{"agentStateInfo", object(
+			pair{"workNo", text(s.agent)},
+			pair{"state", json.RawMessage(number)},
+			pair{"currentTime", text(strconv.FormatInt(g.o.Now().UnixMilli(), 10))},
+		)},
+	)}
+}
+
+// ask requests a state.
+func (g *Gateway) ask(state int) func(http.ResponseWriter, *http.Request, *session) reply {
+	return func(_ http.ResponseWriter, _ *http.Request, s *session) reply {
+		return g.wish(s, world.Wish{State: state})
+	}
+}
+
+func (g *Gateway) wish(s *session, wish world.Wish) reply {
+	if g.o.Floor.Ask(s.agent, wish) != nil {
+		return reply{code: "100-006"}
+	}
+	return reply{code: "0"}
+}
+
+func (g *Gateway) sayBusy(_ http.ResponseWriter, r *http.Request, s *session) reply {
+	cause := 1
+	if text := r.FormValue("reason"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 200 || n > 250 {
+			return reply{code: "000-002"}
+		}
+		cause = n
+	}
+	return g.wish(s, world.Wish{State: world.Busy, Cause: cause})
+}
+
+func (g *Gateway) rest(_ http.ResponseWriter, r *http.Request, s *session) reply {
+	seconds, err1 := strconv.Atoi(r.PathValue("seconds"))
+	cause, err2 := strconv.Atoi(r.PathValue("cause"))
+	if err1 != nil || err2 != nil || seconds < 1 || seconds > 86399 || cause < 0 || cause > 255 {
+		return reply{code: "000-002"}
+	}
+	return g.wish(s, world.Wish{State: world.Resting, Cause: cause})
+}

@@ -1,0 +1,131 @@
+package gateway
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/text/encoding/simplifiedchinese"
+)
+
+// damage answers a poll under a fault. body is what a healthy gateway would
+// have sent. It reports whether the client got something to read in full.
+func (g *Gateway) damage(w http.ResponseWriter, r *http.Request, f *Fault, body []byte) bool {
+	switch f.Kind {
+	case "status":
+		page(w, cmp.Or(f.Status, http.StatusServiceUnavailable))
+	case "cut", "cut_reused", "cut_after_pop":
+		cut(w)
+		return false
+	case "code":
+		g.answer(w, cmp.Or(f.Code, "000-003"), pair{})
+	case "empty":
+		return send(w, jsonType, nil) == nil
+	case "slow":
+		timer := time.NewTimer(time.Duration(cmp.Or(f.DelayMS, 30_000)) * time.Millisecond)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-r.Context().Done():
+			return false
+		}
+		return send(w, jsonType, body) == nil
+	case "truncated":
+		w.Header().Set("Content-Type", jsonType)
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+		// Fewer bytes than announced: the server closes the connection.
+		_, _ = w.Write(body[:len(body)/2])
+		return false
+	case "bad_json":
+		return send(w, jsonType, bytes.TrimSuffix(bytes.Replace(body, []byte(`"content"`), []byte("content"), 1), []byte("}"))) == nil
+	case "gbk":
+		return sendGBK(w, body)
+	case "nul":
+		return send(w, jsonType, pad(body)) == nil
+	case "wrong_types":
+		return send(w, jsonType, retype(body)) == nil
+	}
+	return true
+}
+
+// page is what a proxy in front of the gateway shows.
+func page(w http.ResponseWriter, status int) {
+	w.Header().Set("Content-Type", "text/html")
+	w.WriteHeader(status)
+	name := strconv.Itoa(status) + " " + http.StatusText(status)
+	_, _ = w.Write([]byte("<html>\r\n<head><title>" + name + "</title></head>\r\n<body>\r\n<center><h1>" + name +
+		"</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"))
+}
+
+// cut closes the connection without an answer. Where there is no connection
+// (a recorder in a test) the answer is 502.
+func cut(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		w.WriteHeader(http.StatusBadGateway)
+		return
+	}
+	_ = conn.Close()
+}
+
+// sendGBK answers in GBK, with a message that shows it.
+func sendGBK(w http.ResponseWriter, body []byte) bool {
+	pairs := members(body)
+	for i := range pairs {
+		if pairs[i].key == "message" {
+			pairs[i].value = text("操作成功")
+		}
+	}
+	encoded, err := simplifiedchinese.GBK.NewEncoder().Bytes(object(pairs...))
+	if err != nil {
+		return false
+	}
+	return send(w, "application/json;charset=GBK", encoded) == nil
+}
+
+// pad puts NUL characters behind every string value, as fixed-length fields
+// of the platform do.
+func pad(body json.RawMessage) json.RawMessage {
+	pairs := members(body)
+	if pairs == nil {
+		return body
+	}
+	for i, p := range pairs {
+		switch {
+		case p.value[0] == '{':
+			pairs[i].value = pad(p.value)
+		case p.value[0] == '"' && p.key != "retcode" && p.key != "eventType":
+			pairs[i].value = json.RawMessage(strings.TrimSuffix(string(p.value), `"`) + `\u0000\u0000"`)
+		}
+	}
+	return object(pairs...)
+}
+
+// retype gives the envelope's members another JSON type.
+func retype(body json.RawMessage) json.RawMessage {
+	pairs := members(body)
+	for i, p := range pairs {
+		switch p.key {
+		case "message":
+			pairs[i].value = json.RawMessage("{}")
+		case "retcode":
+			pairs[i].value = json.RawMessage("0")
+		case "event":
+			inner := members(p.value)
+			for j, q := range inner {
+				switch q.key {
+				case "workNo":
+					inner[j].value = json.RawMessage(strings.Trim(string(q.value), `"`))
+				case "eventGenTime":
+					inner[j].value = text(string(q.value))
+				}
+			}
+			pairs[i].value = object(inner...)
+		}
+	}
+	return object(pairs...)
+}

@@ -1,0 +1,214 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"aiccbridge/internal/platformsim/truth"
+	"aiccbridge/internal/platformsim/world"
+)
+
+// base is the path in front of every interface.
+const base = "/agentgateway/resource"
+
+// maxBodyBytes bounds a request body; the largest documented field has 16 KiB.
+const maxBodyBytes = 64 << 10
+
+// Gateway is the simulated CC-Gateway, an http.Handler.
+type Gateway struct {
+	o      Options
+	mux    *http.ServeMux
+	faults *faultBook
+
+	mu    sync.Mutex
+	seats map[string]*seat
+}
+
+// seat is an agent as the gateway knows him.
+type seat struct {
+	id string
+
+	mu          sync.Mutex
+	session     *session // nil: signed out
+	ghost       *session // ended by somebody else; may still be asked for
+	signingIn   bool
+	sessions    int
+	wrong       int // wrong passwords in a row
+	lockedUntil time.Time
+}
+
+// New builds a gateway in which nobody is signed in.
+func New(o Options) (*Gateway, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	g := &Gateway{
+		o: o, mux: http.NewServeMux(), seats: make(map[string]*seat),
+		faults: newFaultBook(o.Faults, o.Seed, o.Now()),
+	}
+	g.routes()
+	return g, nil
+}
+
+// ServeHTTP answers one request.
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if use := connOf(r.Context()); use != nil {
+		use.requests.Add(1)
+	}
+	if r.Body != nil {
+		r.Body = http.MaxBytesReader(w, r.Body, maxBodyBytes)
+	}
+	g.mux.ServeHTTP(w, r)
+}
+
+// Run ends the sessions of agents who have fallen silent, until ctx ends.
+func (g *Gateway) Run(ctx context.Context) error {
+	tick := time.NewTicker(min(time.Second, g.o.MaxTime/4))
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			g.expire()
+		}
+	}
+}
+
+// expire signs silent agents out.
+func (g *Gateway) expire() {
+	g.mu.Lock()
+	seats := make([]*seat, 0, len(g.seats))
+	for _, s := range g.seats {
+		seats = append(seats, s)
+	}
+	g.mu.Unlock()
+	for _, s := range seats {
+		s.mu.Lock()
+		g.expireSeat(s)
+		s.mu.Unlock()
+	}
+}
+
+// expireSeat looks at one seat. The caller holds its mu.
+func (g *Gateway) expireSeat(s *seat) {
+	if s.session != nil && s.session.silent(g.o.Now()) {
+		g.leave(s, departure{change: "silent", cause: 263, code: "100-006"})
+	}
+}
+
+// departure is how a session ends.
+type departure struct {
+	change string // in truth
+	cause  int    // of the sign-out row
+	code   string // retcode for polls of the old session
+}
+
+// leave ends the seat's session. The caller holds s.mu.
+func (g *Gateway) leave(s *seat, d departure) {
+	old := s.session
+	s.session = nil
+	old.end(d.code)
+	if err := g.o.Floor.SignOut(s.id, d.cause); err != nil && !errors.Is(err, world.ErrSignedOut) {
+		g.o.Logger.Warn().Err(err).Str("agent", s.id).Msg("sign-out refused by the contact centre")
+	}
+	g.o.Truth.Session(truth.Session{At: g.o.Now(), Agent: s.id, Session: old.name, Change: d.change})
+	g.o.Logger.Debug().Str("agent", s.id).Str("change", d.change).Msg("agent left")
+}
+
+// Expel signs an agent out as an inspector does. His session learns it by the
+// event AgentOther_ShutdownService (Options.ShutdownEvent), then by 100-006.
+// It reports whether the agent was signed in.
+func (g *Gateway) Expel(agent string) bool {
+	s := g.seat(agent)
+	if s == nil {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.session == nil {
+		return false
+	}
+	s.ghost = s.session
+	g.leave(s, departure{change: "forced_out", cause: 257, code: "100-006"})
+	return true
+}
+
+// seat finds a configured agent; nil if there is none.
+func (g *Gateway) seat(agent string) *seat {
+	if _, ok := g.o.Floor.Agent(agent); !ok {
+		return nil
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	s := g.seats[agent]
+	if s == nil {
+		s = &seat{id: agent}
+		g.seats[agent] = s
+	}
+	return s
+}
+
+// SetFaults replaces the faults, counts and times starting anew.
+func (g *Gateway) SetFaults(f Faults) error {
+	if err := f.validate(); err != nil {
+		return err
+	}
+	g.faults.set(f, g.o.Now())
+	return nil
+}
+
+// Faults returns the faults with what is left of their counts.
+func (g *Gateway) Faults() Faults { return g.faults.get() }
+
+// Pending is the number of events waiting in all queues.
+func (g *Gateway) Pending() int {
+	n := 0
+	for _, s := range g.sessions() {
+		n += s.waiting()
+	}
+	return n
+}
+
+// sessions lists the running sessions.
+func (g *Gateway) sessions() []*session {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var out []*session
+	for _, s := range g.seats {
+		s.mu.Lock()
+		if s.session != nil {
+			out = append(out, s.session)
+		}
+		s.mu.Unlock()
+	}
+	return out
+}
+
+// connUse counts the requests of one connection.
+type connUse struct{ requests atomic.Int64 }
+
+type connKey struct{}
+
+// ConnContext is for http.Server.ConnContext: with it the gateway can tell a
+// reused connection from a fresh one (fault cut_reused).
+func ConnContext(ctx context.Context, _ net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, new(connUse))
+}
+
+func connOf(ctx context.Context) *connUse {
+	use, _ := ctx.Value(connKey{}).(*connUse)
+	return use
+}
+
+// reused reports whether the request's connection has served another before.
+func reused(r *http.Request) bool {
+	use := connOf(r.Context())
+	return use != nil && use.requests.Load() > 1
+}

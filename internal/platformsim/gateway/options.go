@@ -1,0 +1,142 @@
+package gateway
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"aiccbridge/internal/platformsim/truth"
+	"aiccbridge/internal/platformsim/world"
+)
+
+// Floor is the contact centre behind the gateway; world.World is one.
+type Floor interface {
+	Agent(id string) (world.Agent, bool)
+	SignIn(id string, in world.SignIn) (time.Time, error)
+	SignOut(id string, cause int) error
+	ResetSkills(id string) error
+	Ask(id string, wish world.Wish) error
+	Status(id string) world.Status
+}
+
+// Options are the gateway's properties. Zero values are the platform's
+// documented defaults (pages cec_07_1274, cec_05_4012, cec_05_40110).
+type Options struct {
+	// Floor and Truth are required.
+	Floor Floor
+	Truth *truth.Log
+	// Now is the clock, default time.Now.
+	Now func() time.Time
+	// Seed draws the faults given as a share.
+	Seed uint64
+	// Logger gets sign-ins and their ends. Zero value: discard.
+	Logger zerolog.Logger
+
+	// NoHold is AGENT_POLL_WAIT_FLAG=OFF: an idle poll is answered at once.
+	NoHold bool
+	// WaitTimes × WaitInterval is how long an idle poll is held: 100 × 100 ms.
+	WaitTimes    int
+	WaitInterval time.Duration
+	// MaxTime of silence (no poll) ends a session: 120 s.
+	MaxTime time.Duration
+	// AnyRequestCounts lets every request of a session break the silence.
+	// Default false: only polls and heartbeats do.
+	AnyRequestCounts bool
+	// StaticGUID is AUTHMODE=1: the GUID of the sign-in stays. Default false:
+	// a poll or heartbeat answer carries a new GUID when the newest is
+	// GUIDInterval old (60 s), and each GUID dies GUIDTimeout (120 s) after
+	// its issue.
+	StaticGUID   bool
+	GUIDInterval time.Duration
+	GUIDTimeout  time.Duration
+	// MaxQueue events wait per session, default 1000; the oldest give way.
+	MaxQueue int
+	// NoCookie does without the cookie that must come back.
+	NoCookie bool
+	// AllAgents is GET_EVENT_MODE=2: allagentevent works and polls of single
+	// agents answer 000-001. Default false: the other way round.
+	AllAgents bool
+	// DisplacedCode answers the GUID of a displaced session: "100-006"
+	// (default) or "000-003".
+	DisplacedCode string
+	// ShutdownEvent tells a displaced session first with
+	// AgentOther_ShutdownService.
+	ShutdownEvent bool
+	// SignInTime passes before a sign-in is answered; default none.
+	SignInTime time.Duration
+	// MaxWrongPasswords locks an agent for LockTime: 5, 10 minutes.
+	MaxWrongPasswords int
+	LockTime          time.Duration
+	// Node ends every GUID, default AgentGateway0. VDN is vdnid, default 39.
+	Node string
+	VDN  int
+	// Shape varies the answers within what clients have seen.
+	Shape Shape
+	// Faults to begin with.
+	Faults Faults
+
+	breakage breakage
+}
+
+// Shape is how answers are printed. The zero value is the newest documented
+// form.
+type Shape struct {
+	// Idle is the event of an idle answer: "absent" (default), "null", "list".
+	Idle string `json:"idle,omitempty"`
+	// NoGenTime leaves out eventGenTime, as older releases do.
+	NoGenTime bool `json:"no_gen_time,omitempty"`
+	// Order of the keys: "documented" (default) or "reversed".
+	Order string `json:"order,omitempty"`
+	// JSONKey adds jsonKey lists to event and content.
+	JSONKey bool `json:"json_key,omitempty"`
+	// LeadingSpace puts a blank before eventType.
+	LeadingSpace bool `json:"leading_space,omitempty"`
+	// Variants turns retcode, workNo and the numbers of contents from strings
+	// to numbers and back, and message into "success".
+	Variants bool `json:"variants,omitempty"`
+}
+
+// breakage holds mutation switches: each breaks one promise.
+type breakage struct {
+	popForTheGone bool // a client that has gone still takes an event
+	popTwo        bool // a poll takes two events and sends one
+	silentCut     bool // truth is not told about a cut
+}
+
+func (o Options) withDefaults() (Options, error) {
+	if o.Floor == nil || o.Truth == nil {
+		return o, errors.New("gateway options: floor and truth are required")
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	o.WaitTimes = cmp.Or(o.WaitTimes, 100)
+	o.WaitInterval = cmp.Or(o.WaitInterval, 100*time.Millisecond)
+	o.MaxTime = cmp.Or(o.MaxTime, 120*time.Second)
+	o.GUIDInterval = cmp.Or(o.GUIDInterval, 60*time.Second)
+	o.GUIDTimeout = cmp.Or(o.GUIDTimeout, 120*time.Second)
+	o.MaxQueue = cmp.Or(o.MaxQueue, 1000)
+	o.DisplacedCode = cmp.Or(o.DisplacedCode, "100-006")
+	o.MaxWrongPasswords = cmp.Or(o.MaxWrongPasswords, 5)
+	o.LockTime = cmp.Or(o.LockTime, 10*time.Minute)
+	o.Node = cmp.Or(o.Node, "AgentGateway0")
+	o.VDN = cmp.Or(o.VDN, 39)
+	o.Shape.Idle = cmp.Or(o.Shape.Idle, "absent")
+	o.Shape.Order = cmp.Or(o.Shape.Order, "documented")
+	if !o.StaticGUID && o.GUIDInterval >= o.GUIDTimeout {
+		return o, fmt.Errorf("gateway options: GUID interval %v must be shorter than its timeout %v", o.GUIDInterval, o.GUIDTimeout)
+	}
+	for _, c := range []struct{ name, value, one, two, three string }{
+		{"idle form", o.Shape.Idle, "absent", "null", "list"},
+		{"key order", o.Shape.Order, "documented", "reversed", ""},
+		{"displaced code", o.DisplacedCode, "100-006", "000-003", ""},
+	} {
+		if c.value != c.one && c.value != c.two && (c.three == "" || c.value != c.three) {
+			return o, fmt.Errorf("gateway options: %s %q is not known", c.name, c.value)
+		}
+	}
+	return o, o.Faults.validate()
+}

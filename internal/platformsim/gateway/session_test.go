@@ -1,0 +1,377 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"aiccbridge/internal/platformsim/truth"
+	"aiccbridge/internal/platformsim/world"
+)
+
+func TestForcedSignInDisplaces(t *testing.T) {
+	for _, code := range []string{"100-006", "000-003"} {
+		for _, event := range []bool{false, true} {
+			r := overHTTP(t, Options{DisplacedCode: code, ShutdownEvent: event, WaitTimes: 3})
+			old := r.signIn("101")
+			fresh := r.client("101")
+			if a := fresh.call("PUT", "/onlineagent/101/forcelogin", goodBody); a.code() != "0" {
+				t.Fatal(a.Body)
+			}
+			if event {
+				a := old.poll()
+				if a.eventType() != "AgentOther_ShutdownService" || !strings.Contains(string(a.Event), `"loginTime":"1`) {
+					t.Errorf("displaced session hears %s", a.Body)
+				}
+			}
+			if a := old.poll(); a.code() != code {
+				t.Errorf("displaced session hears %s, want %s", a.Body, code)
+			}
+			if a := fresh.poll(); a.eventType() != "AgentOther_InService" {
+				t.Errorf("new session hears %s", a.Body)
+			}
+			if len(r.desk.signOuts()) != 1 || r.desk.signOuts()[0] != 264 {
+				t.Errorf("sign-out causes %v", r.desk.signOuts())
+			}
+		}
+	}
+}
+
+func TestHeldPollEndsWithItsSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := inBubble(t, Options{})
+		c := r.signIn("101")
+		held := make(chan answer, 1)
+		begin := time.Now()
+		go func() { held <- c.poll() }()
+		time.Sleep(3 * time.Second)
+		if !r.g.Expel("101") || r.g.Expel("101") || r.g.Expel("999") {
+			t.Error("an agent can be expelled once")
+		}
+		if a := <-held; a.code() != "100-006" || time.Since(begin) > 4*time.Second {
+			t.Errorf("after %v: %s", time.Since(begin), a.Body)
+		}
+	})
+}
+
+func TestSignOut(t *testing.T) {
+	tests := map[string]struct {
+		path, want string
+		inCall     bool
+		cause      int
+	}{
+		"logout":                {"/logout", "0", false, 258},
+		"logout in a call":      {"/logout", "100-010", true, 0},
+		"forced in a call":      {"/forcelogout", "0", true, 258},
+		"with reason":           {"/forcelogoutwithreason/17", "0", true, 17},
+		"with too big a reason": {"/forcelogoutwithreason/256", "100-005", false, 0},
+		"with a word":           {"/forcelogoutwithreason/x", "100-005", false, 0},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			r := overHTTP(t, Options{NoHold: true})
+			c := r.signIn("101")
+			r.desk.push("101", "AgentState_Ready", "")
+			r.desk.status = world.Status{InCall: tt.inCall}
+			if a := c.call("DELETE", "/onlineagent/101"+tt.path, ""); a.code() != tt.want {
+				t.Errorf("%s, want %s", a.Body, tt.want)
+			}
+			a := c.poll()
+			if tt.want != "0" {
+				if a.eventType() != "AgentState_Ready" {
+					t.Errorf("the session should go on: %s", a.Body)
+				}
+				return
+			}
+			if a.code() != "100-006" {
+				t.Errorf("poll after sign-out: %s", a.Body)
+			}
+			if len(r.desk.signOuts()) != 1 || r.desk.signOuts()[0] != tt.cause {
+				t.Errorf("causes %v, want %d", r.desk.signOuts(), tt.cause)
+			}
+			drops := r.log.Snapshot().Drops
+			if len(drops) != 1 || drops[0].Reason != "session" {
+				t.Errorf("truth: drops %+v", drops)
+			}
+		})
+	}
+}
+
+func TestSilenceEndsTheSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := inBubble(t, Options{})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- r.g.Run(ctx) }()
+		c := r.signIn("101")
+		for range 30 { // held polls of 10 s are no silence
+			c.poll()
+		}
+		time.Sleep(119 * time.Second)
+		if len(r.desk.signOuts()) != 0 {
+			t.Error("signed out before MAXTIME")
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if len(r.desk.signOuts()) != 1 || r.desk.signOuts()[0] != 263 {
+			t.Errorf("after MAXTIME: sign-out causes %v", r.desk.signOuts())
+		}
+		if a := c.poll(); a.code() != "100-006" {
+			t.Errorf("poll after MAXTIME: %s", a.Body)
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestGUIDRotation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := inBubble(t, Options{NoHold: true})
+		c := r.signIn("101")
+		first := c.guid
+		for range 59 {
+			time.Sleep(time.Second)
+			c.poll()
+		}
+		if c.guid != first {
+			t.Fatal("rotated before GUIDINTERVAL")
+		}
+		time.Sleep(time.Second)
+		c.poll()
+		second := c.guid
+		if second == first {
+			t.Fatal("not rotated at GUIDINTERVAL")
+		}
+		c.guid = first
+		time.Sleep(59 * time.Second)
+		if a := c.poll(); a.code() != "0" {
+			t.Errorf("the old GUID died before its timeout: %s", a.Body)
+		}
+		c.guid = first
+		time.Sleep(time.Second)
+		if a := c.poll(); a.code() != "000-003" {
+			t.Errorf("the old GUID outlived its timeout: %s", a.Body)
+		}
+		c.guid = second
+		if a := c.call("PUT", "/onlineagent/101/updateGuid", ""); a.code() != "0" {
+			t.Errorf("updateGuid: %s", a.Body)
+		} else {
+			var result struct{ GUID string }
+			if err := json.Unmarshal(a.Result, &result); err != nil {
+				t.Fatal(err)
+			}
+			if a := c.poll(); a.code() != "000-003" {
+				t.Errorf("updateGuid left the old GUID alive: %s", a.Body)
+			}
+			c.guid = result.GUID
+			if a := c.poll(); a.code() != "0" {
+				t.Errorf("the GUID of updateGuid does not work: %s", a.Body)
+			}
+		}
+	})
+}
+
+func TestStaticGUIDStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := inBubble(t, Options{NoHold: true, StaticGUID: true})
+		c := r.signIn("101")
+		first := c.guid
+		for range 10 {
+			time.Sleep(time.Minute)
+			if a := c.poll(); a.code() != "0" || c.guid != first {
+				t.Fatalf("%s, rotated: %v", a.Body, c.guid != first)
+			}
+		}
+	})
+}
+
+func TestWhoMayAsk(t *testing.T) {
+	r := overHTTP(t, Options{NoHold: true})
+	c := r.signIn("101")
+	stranger := r.client("101")
+	if a := stranger.poll(); a.code() != "000-003" {
+		t.Errorf("no GUID: %s", a.Body)
+	}
+	stranger.guid = "guess.AgentGateway0"
+	if a := stranger.poll(); a.code() != "000-003" {
+		t.Errorf("wrong GUID: %s", a.Body)
+	}
+	stranger.guid = c.guid
+	if a := stranger.poll(); a.code() != "100-006" {
+		t.Errorf("without the cookie: %s", a.Body)
+	}
+	for path, want := range map[string]string{
+		"/agentevent/102": "100-006", "/agentevent/999": "100-006", "/agentevent/12x": "000-002",
+		"/agentevent/allagentevent": "000-001", "/nothing": "000-002",
+	} {
+		if a := c.call("GET", path, ""); a.code() != want || a.Status != 200 {
+			t.Errorf("%s: %d %s, want %s", path, a.Status, a.Body, want)
+		}
+	}
+	free := overHTTP(t, Options{NoHold: true, NoCookie: true})
+	c = free.signIn("101")
+	stranger = free.client("101")
+	stranger.guid = c.guid
+	if a := stranger.poll(); a.code() != "0" {
+		t.Errorf("the cookie is switched off: %s", a.Body)
+	}
+}
+
+func TestPushModeIsNoPollMode(t *testing.T) {
+	r := overHTTP(t, Options{NoHold: true})
+	c := r.client("101")
+	if a := c.call("PUT", "/onlineagent/101", `{"password":"right","phonenum":"1","callBackUri":"https://x/","serviceToken":"abc"}`); a.code() != "0" {
+		t.Fatal(a.Body)
+	}
+	if a := c.poll(); a.code() != "000-001" {
+		t.Errorf("poll in push mode: %s", a.Body)
+	}
+	if a := c.call("POST", "/onlineagent/101/handshake", ""); a.code() != "0" {
+		t.Errorf("heartbeat: %s", a.Body)
+	}
+	half := r.client("102")
+	if a := half.call("PUT", "/onlineagent/102", `{"password":"right","phonenum":"1","serviceToken":"abc"}`); a.code() != "0" {
+		t.Fatal(a.Body)
+	}
+	if a := half.poll(); a.code() != "0" {
+		t.Errorf("one of the two fields selects push mode: %s", a.Body)
+	}
+}
+
+func TestSessionInterfaces(t *testing.T) {
+	r := overHTTP(t, Options{NoHold: true})
+	c := r.signIn("101")
+	r.desk.status = world.Status{State: world.Busy}
+	if a := c.call("GET", "/onlineagent/101/agentstatus", ""); string(a.Result) != `{"agentState":3,"isWorking":false}` {
+		t.Errorf("agentstatus: %s", a.Body)
+	}
+	for _, tt := range []struct{ method, path, want string }{
+		{"POST", "/resetskill/true", "0"},
+		{"POST", "/resetskill/false?skillid=1;2", "0"},
+		{"POST", "/resetskill/maybe", "000-002"},
+		{"POST", "/saybusy", "0"},
+		{"POST", "/saybusy?reason=205", "0"},
+		{"POST", "/saybusy?reason=7", "000-002"},
+		{"POST", "/cancelbusy", "0"},
+		{"POST", "/work", "0"},
+		{"POST", "/rest/600/12", "0"},
+		{"POST", "/rest/0/12", "000-002"},
+		{"PUT", "/loginex", "000-002"},
+	} {
+		if a := c.call(tt.method, "/onlineagent/101"+tt.path, ""); a.code() != tt.want {
+			t.Errorf("%s: %s, want %s", tt.path, a.Body, tt.want)
+		}
+	}
+	want := []world.Wish{{State: world.Busy, Cause: 1}, {State: world.Busy, Cause: 205}, {State: world.Idle}, {State: world.WrapUp}, {State: world.Resting, Cause: 12}}
+	if r.desk.skills != 2 || len(r.desk.wishes) != len(want) {
+		t.Fatalf("skills reset %d times, wishes %v", r.desk.skills, r.desk.wishes)
+	}
+	for i := range want {
+		if r.desk.wishes[i] != want[i] {
+			t.Errorf("wish %d: %+v, want %+v", i, r.desk.wishes[i], want[i])
+		}
+	}
+	r.desk.push("101", "AgentState_Ready", "")
+	if a := c.call("POST", "/onlineagent/101/syncagentinfo", ""); a.code() != "0" || !strings.Contains(a.Body, `"state":4`) {
+		t.Errorf("syncagentinfo: %s", a.Body)
+	}
+	if a := c.poll(); a.Body != `{"message":"","retcode":"0"}` {
+		t.Errorf("syncagentinfo left an event: %s", a.Body)
+	}
+	if drops := r.log.Snapshot().Drops; len(drops) != 1 || drops[0].Reason != "cleared" {
+		t.Errorf("truth: %+v", drops)
+	}
+}
+
+func TestOptionsAreChecked(t *testing.T) {
+	d, l := &desk{}, truth.New()
+	for name, o := range map[string]Options{
+		"no floor":  {Truth: l},
+		"no truth":  {Floor: d},
+		"idle form": {Floor: d, Truth: l, Shape: Shape{Idle: "nil"}},
+		"key order": {Floor: d, Truth: l, Shape: Shape{Order: "list"}},
+		"displaced": {Floor: d, Truth: l, DisplacedCode: "100-002"},
+		"GUID life": {Floor: d, Truth: l, GUIDInterval: time.Hour},
+		"faults":    {Floor: d, Truth: l, Faults: Faults{Rules: []Fault{{Kind: "typo", Next: 1}}}},
+	} {
+		if _, err := New(o); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+}
+
+// A client that leaves during the hold takes nothing along.
+func TestClientGoneDuringTheHold(t *testing.T) {
+	if lost := leaveDuringHold(t, breakage{}); lost {
+		t.Error("the event was taken by a client that had gone")
+	}
+}
+
+func leaveDuringHold(t *testing.T, b breakage) (lost bool) {
+	synctest.Test(t, func(t *testing.T) {
+		r := inBubble(t, Options{breakage: b})
+		c := r.signIn("101")
+		ctx, cancel := context.WithCancel(t.Context())
+		left := make(chan struct{})
+		go func() {
+			defer close(left)
+			c.perform(c.request("GET", "/agentevent/101", "").WithContext(ctx))
+		}()
+		time.Sleep(time.Second + 30*time.Millisecond)
+		r.desk.push("101", "AgentState_Ready", "") // the step has 70 ms to go
+		time.Sleep(10 * time.Millisecond)
+		cancel()
+		<-left
+		lost = c.poll().eventType() != "AgentState_Ready"
+	})
+	return lost
+}
+
+func TestClientGoneOverHTTP(t *testing.T) {
+	r := overHTTP(t, Options{WaitTimes: 10_000})
+	c := r.signIn("101")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	req := c.request("GET", "/agentevent/101", "").WithContext(ctx)
+	left := make(chan answer, 1)
+	go func() { left <- c.perform(req) }()
+	s := r.g.seat("101")
+	waitFor(t, func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.session.held() == 1 })
+	cancel(errors.New("leaving"))
+	if a := <-left; a.Err == nil {
+		t.Fatal("the poll was not cancelled")
+	}
+	waitFor(t, func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.session.held() == 0 })
+	r.desk.push("101", "AgentState_Ready", "")
+	if a := c.poll(); a.eventType() != "AgentState_Ready" {
+		t.Errorf("the event is gone: %s", a.Body)
+	}
+}
+
+func (s *session) held() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.polling
+}
+
+// waitFor waits for what another goroutine does to a real connection.
+func waitFor(t *testing.T, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-t.Context().Done():
+			t.Fatal("never came true")
+		case <-tick.C:
+		}
+	}
+}
+
+var _ http.Handler = (*Gateway)(nil)

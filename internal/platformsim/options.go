@@ -1,0 +1,81 @@
+package platformsim
+
+import (
+	"cmp"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"aiccbridge/internal/platformsim/filestore"
+	"aiccbridge/internal/platformsim/gateway"
+	"aiccbridge/internal/platformsim/world"
+)
+
+// Options describes a platform. The zero value is five agents from 101 in
+// UTC, both services on free loopback ports, no management listener.
+type Options struct {
+	// Seed makes every choice of the world and of the faults.
+	Seed uint64
+	// Agents and FirstAgent: default 5, from 101.
+	Agents, FirstAgent int
+	// Timezone of the tenant, default UTC.
+	Timezone *time.Location
+	// Now is the clock of everything but the certificates, default time.Now.
+	Now func() time.Time
+	// GatewayListen and FilesListen are the services' addresses, default
+	// 127.0.0.1:0. ManagementListen must be a loopback address; empty: none.
+	GatewayListen, FilesListen, ManagementListen string
+	// CallbackHosts are the names and IP addresses of the client's callback
+	// listener; its certificate is issued for them. Default 127.0.0.1 and
+	// localhost.
+	CallbackHosts []string
+	// Dir, when set, receives ca.pem, bridge.crt, bridge.key, secret_key and
+	// the agents' passwords as agents/<id>, readable by the owner only.
+	Dir string
+	// Pace is how fast the world turns; the zero value is realistic.
+	Pace world.Pace
+	// World has the rest of the contact centre: SyncDelay, late rows,
+	// columns. Fields that Options has itself are taken from there.
+	World world.Options
+	// Gateway and Files have the behaviour of the services. What connects
+	// them with the world, the clock and truth is set here. Files.AccessKey
+	// and Files.SecretKey are made up from the seed when empty;
+	// Files.CallbackRoots are trusted beside the platform's own authority.
+	Gateway gateway.Options
+	Files   filestore.Options
+	// Logger, zero value: discard.
+	Logger zerolog.Logger
+}
+
+func (o Options) withDefaults() (Options, error) {
+	if o.Timezone == nil {
+		o.Timezone = time.UTC
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	o.GatewayListen = cmp.Or(o.GatewayListen, "127.0.0.1:0")
+	o.FilesListen = cmp.Or(o.FilesListen, "127.0.0.1:0")
+	if len(o.CallbackHosts) == 0 {
+		o.CallbackHosts = []string{"127.0.0.1", "localhost"}
+	}
+	if o.ManagementListen != "" {
+		host, _, err := net.SplitHostPort(o.ManagementListen)
+		if err != nil {
+			return o, fmt.Errorf("platform simulator: management address %q: %w", o.ManagementListen, err)
+		}
+		if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+			return o, fmt.Errorf("platform simulator: management address %q is not on loopback; it hands out secrets without asking", o.ManagementListen)
+		}
+	}
+	o.Files.AccessKey = cmp.Or(o.Files.AccessKey, "testak01")
+	r := rand.New(rand.NewPCG(o.Seed, 0x5ec7e7))
+	o.Files.SecretKey = cmp.Or(o.Files.SecretKey, fmt.Sprintf("%016x%016x", r.Uint64(), r.Uint64()))
+	o.World.Seed, o.World.Agents, o.World.FirstAgent = o.Seed, o.Agents, o.FirstAgent
+	o.World.Location, o.World.Now, o.World.Pace = o.Timezone, o.Now, o.Pace
+	o.World.Developer = o.Files.AccessKey
+	return o, nil
+}

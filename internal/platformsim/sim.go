@@ -1,0 +1,215 @@
+package platformsim
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"aiccbridge/internal/platformsim/filestore"
+	"aiccbridge/internal/platformsim/gateway"
+	"aiccbridge/internal/platformsim/truth"
+	"aiccbridge/internal/platformsim/world"
+)
+
+// Sim is a platform. Create it with New and run it once with Run.
+type Sim struct {
+	o     Options
+	ca    *authority
+	log   *truth.Log
+	world *world.World
+	gate  *gateway.Gateway
+	files *filestore.Store
+	ready chan struct{}
+
+	mu       sync.Mutex
+	settings Settings
+}
+
+// New builds a platform. It makes keys, and does no I/O.
+func New(o Options) (*Sim, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	s := &Sim{o: o, log: truth.New(), ready: make(chan struct{})}
+	if s.ca, err = newAuthority(); err != nil {
+		return nil, err
+	}
+	if s.world, err = world.New(o.World); err != nil {
+		return nil, err
+	}
+	if s.gate, err = gateway.New(s.gatewayOptions()); err != nil {
+		return nil, err
+	}
+	if s.files, err = filestore.New(s.filesOptions()); err != nil {
+		return nil, err
+	}
+	chain, key, err := s.ca.issue(o.CallbackHosts)
+	if err != nil {
+		return nil, err
+	}
+	s.settings = Settings{
+		CAPEM: string(s.ca.pem), AccessKey: o.Files.AccessKey, SecretKey: o.Files.SecretKey,
+		AccountID: s.world.AccountID(), Agents: agentSettings(s.world.Agents()), Timezone: o.Timezone.String(),
+		CallbackCertPEM: string(chain), CallbackKeyPEM: string(key),
+	}
+	return s, nil
+}
+
+func (s *Sim) gatewayOptions() gateway.Options {
+	g := s.o.Gateway
+	g.Floor, g.Truth, g.Now, g.Seed = s.world, s.log, s.o.Now, s.o.Seed
+	g.Logger = s.o.Logger
+	return g
+}
+
+func (s *Sim) filesOptions() filestore.Options {
+	f := s.o.Files
+	f.Source, f.Truth, f.Now, f.Seed = s.world, s.log, s.o.Now, s.o.Seed
+	f.Timezone, f.AccountID = s.o.Timezone, s.world.AccountID()
+	f.CallbackRoots = s.ca.pool(s.o.Files.CallbackRoots)
+	f.Logger = s.o.Logger
+	return f
+}
+
+// Run listens, serves and drives the world until ctx ends, and returns when
+// all has ended. Ready tells when the listeners are open; if they cannot be
+// opened it returns the reason at once.
+func (s *Sim) Run(ctx context.Context) error {
+	services, err := s.listen(ctx)
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.world.Run(ctx) })
+	group.Go(func() error { return s.gate.Run(ctx) })
+	group.Go(func() error { return s.files.Run(ctx) })
+	for _, v := range services {
+		group.Go(func() error { return v.run(ctx) })
+	}
+	s.o.Logger.Info().Str("gateway", s.Settings().GatewayURL).Str("files", s.Settings().FilesURL).Msg("platform simulator is ready")
+	close(s.ready)
+	return group.Wait()
+}
+
+// listen opens the listeners and completes the settings.
+func (s *Sim) listen(ctx context.Context) (services []*service, err error) {
+	defer func() {
+		for _, v := range services {
+			if err != nil {
+				_ = v.listener.Close()
+			}
+		}
+	}()
+	next := s.Settings()
+	for _, w := range []struct {
+		address, scheme, path string
+		url                   *string
+		handler               http.Handler
+		timeouts              timeouts
+	}{
+		{s.o.GatewayListen, "https", "/agentgateway/resource", &next.GatewayURL, s.gate, gatewayTimeouts},
+		{s.o.FilesListen, "https", "/CCFS/resource/ccfs", &next.FilesURL, s.files, filesTimeouts},
+		{s.o.ManagementListen, "http", "", &next.ManagementURL, s.management(), managementTimeouts},
+	} {
+		if w.address == "" {
+			continue
+		}
+		l, err := s.open(ctx, w.address, w.scheme == "https")
+		if err != nil {
+			return services, err
+		}
+		*w.url = w.scheme + "://" + reachable(l.Addr()) + w.path
+		services = append(services, newService(l, w.handler, w.timeouts))
+	}
+	if s.o.Dir != "" {
+		if err := next.save(s.o.Dir); err != nil {
+			return services, err
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.settings = next
+	return services, nil
+}
+
+func (s *Sim) open(ctx context.Context, address string, secure bool) (net.Listener, error) {
+	var c net.ListenConfig
+	l, err := c.Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("open the simulator's listener: %w", err)
+	}
+	if !secure {
+		return l, nil
+	}
+	host, _, err := net.SplitHostPort(address)
+	if err == nil {
+		var conf *tls.Config
+		if conf, err = s.ca.serverConfig(host); err == nil {
+			return tls.NewListener(l, conf), nil
+		}
+	}
+	_ = l.Close()
+	return nil, fmt.Errorf("prepare TLS for %s: %w", address, err)
+}
+
+// reachable is the address for a client on this machine.
+func reachable(a net.Addr) string {
+	host, port, err := net.SplitHostPort(a.String())
+	if err != nil {
+		return a.String()
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// Ready is closed when the listeners are open and Settings is complete.
+func (s *Sim) Ready() <-chan struct{} { return s.ready }
+
+// Settings returns what a client needs. URLs and files are filled in from
+// Ready on.
+func (s *Sim) Settings() Settings {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := s.settings
+	out.Agents = append([]AgentSettings(nil), out.Agents...)
+	return out
+}
+
+// Truth returns what has happened so far.
+func (s *Sim) Truth() truth.Snapshot { return s.log.Snapshot() }
+
+// Quiesce stops new activities of the agents; running ones end soon. It
+// cannot be undone.
+func (s *Sim) Quiesce() { s.world.Quiesce() }
+
+// Quiet reports whether no activity runs and every agent's queue is empty.
+func (s *Sim) Quiet() bool { return s.world.Running() == 0 && s.gate.Pending() == 0 }
+
+// Faults returns the faults in force, with what is left of their counts.
+func (s *Sim) Faults() Faults {
+	return Faults{Gateway: s.gate.Faults(), Files: s.files.Faults()}
+}
+
+// SetGatewayFaults replaces the gateway's faults; SetFilesFaults those of the
+// file store. The error names a rule that makes no sense.
+func (s *Sim) SetGatewayFaults(f gateway.Faults) error { return s.gate.SetFaults(f) }
+
+// SetFilesFaults replaces the faults of the file store.
+func (s *Sim) SetFilesFaults(f filestore.Faults) { s.files.SetFaults(f) }
+
+// Expel signs an agent out as an inspector does; false when he was not in.
+func (s *Sim) Expel(agent string) bool { return s.gate.Expel(agent) }
+
+// Faults are those of both services.
+type Faults struct {
+	Gateway gateway.Faults   `json:"gateway"`
+	Files   filestore.Faults `json:"filestore"`
+}

@@ -1,0 +1,204 @@
+// Package truth is what really happened in the simulated platform: every
+// event handed out, every file made, every callback tried, every download.
+// A test holds it against what a client of the platform stored.
+//
+// Invariants: entries of one slice are in the order they were logged;
+// Event.N counts each agent's events from 1 without holes, whatever session
+// they were popped in; nothing that was logged is ever dropped or changed,
+// except that an answer which turns out cut marks its event.
+package truth
+
+import (
+	"encoding/json"
+	"slices"
+	"sync"
+	"time"
+
+	"aiccbridge/internal/platformsim/world"
+)
+
+// Event is one agent event taken out of a queue.
+type Event struct {
+	At      time.Time `json:"at"`
+	Agent   string    `json:"agent"`
+	Session string    `json:"session"` // names the sign-in, not the GUID: "<agent>-<n>"
+	N       uint64    `json:"n"`       // per agent, from 1; set by Log.Popped
+	Type    string    `json:"type"`
+	// Content is the event's content as generated, before any noise was added
+	// to the answer; null is kept as null.
+	Content json.RawMessage `json:"content,omitempty"`
+	// GeneratedAt is when the event came into the queue.
+	GeneratedAt time.Time `json:"generated_at"`
+	// Cut says that no readable answer carried the event: the connection was
+	// cut, or the answer damaged, after the event had left the queue.
+	Cut bool `json:"cut,omitempty"`
+	// Fault names what was done to the answer, "" for nothing.
+	Fault string `json:"fault,omitempty"`
+}
+
+// Drop is an event which left its queue without a poll.
+type Drop struct {
+	At      time.Time       `json:"at"`
+	Agent   string          `json:"agent"`
+	Session string          `json:"session"`
+	Type    string          `json:"type"`
+	Content json.RawMessage `json:"content,omitempty"`
+	// Reason is "overflow" (the oldest of a full queue), "cleared"
+	// (syncagentinfo) or "session" (the sign-in ended).
+	Reason string `json:"reason"`
+}
+
+// Session is the begin or the end of a sign-in.
+type Session struct {
+	At      time.Time `json:"at"`
+	Agent   string    `json:"agent"`
+	Session string    `json:"session"`
+	// Change is "signed_in", "signed_out", "forced_out", "displaced" or
+	// "silent" (no poll for the platform's MAXTIME).
+	Change string `json:"change"`
+}
+
+// File is one extraction that was generated.
+type File struct {
+	ResponseID string      `json:"response_id"`
+	Name       string      `json:"name"`
+	Operation  string      `json:"operation"` // "queryBillData" …
+	AccountID  string      `json:"account_id,omitempty"`
+	Begin      time.Time   `json:"begin"`
+	End        time.Time   `json:"end"` // inclusive
+	BeginText  string      `json:"begin_text"`
+	EndText    string      `json:"end_text"`
+	MadeAt     time.Time   `json:"made_at"`
+	Rows       []world.Row `json:"rows,omitempty"`
+	// Damaged names the fault applied to the file: "", "flipped",
+	// "truncated" …
+	Damaged string `json:"damaged,omitempty"`
+}
+
+// Callback is one try to tell the client about a file.
+type Callback struct {
+	ResponseID string    `json:"response_id"`
+	At         time.Time `json:"at"`
+	Attempt    int       `json:"attempt"` // from 1
+	Status     int       `json:"status"`  // 0: no answer
+	BodyBytes  int       `json:"body_bytes"`
+	Err        string    `json:"err,omitempty"`
+	Fault      string    `json:"fault,omitempty"`
+}
+
+// Download is one try to fetch a file.
+type Download struct {
+	Name   string    `json:"name"`
+	At     time.Time `json:"at"`
+	Bytes  int64     `json:"bytes"`
+	Result string    `json:"result"` // "ok", a result code, or the fault applied
+}
+
+// Snapshot is a copy of a log.
+type Snapshot struct {
+	Events    []Event    `json:"events"`
+	Drops     []Drop     `json:"drops"`
+	Sessions  []Session  `json:"sessions"`
+	Files     []File     `json:"files"`
+	Callbacks []Callback `json:"callbacks"`
+	Downloads []Download `json:"downloads"`
+}
+
+// Log collects what happened. Its zero value is ready to use, and it is safe
+// for concurrent use. The slices inside an entry belong to the log once the
+// entry was handed over.
+type Log struct {
+	mu sync.Mutex
+	s  Snapshot
+	at map[string][]int // where an agent's events are in s.Events
+}
+
+// New returns an empty log.
+func New() *Log { return &Log{} }
+
+// Popped records an event taken by a poll, also when its answer was then cut.
+// It sets N and returns it.
+func (l *Log) Popped(e Event) uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.at == nil {
+		l.at = make(map[string][]int)
+	}
+	l.at[e.Agent] = append(l.at[e.Agent], len(l.s.Events))
+	e.N = uint64(len(l.at[e.Agent]))
+	l.s.Events = append(l.s.Events, e)
+	return e.N
+}
+
+// Cut marks the agent's n-th event: its answer did not arrive whole. It does
+// nothing for an event that was never popped.
+func (l *Log) Cut(agent string, n uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if at := l.at[agent]; n >= 1 && n <= uint64(len(at)) {
+		l.s.Events[at[n-1]].Cut = true
+	}
+}
+
+// Dropped records an event which no poll will ever see.
+func (l *Log) Dropped(d Drop) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.s.Drops = append(l.s.Drops, d)
+}
+
+// Session records the begin or the end of a sign-in.
+func (l *Log) Session(s Session) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.s.Sessions = append(l.s.Sessions, s)
+}
+
+// File records a generated extraction.
+func (l *Log) File(f File) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.s.Files = append(l.s.Files, f)
+}
+
+// Callback records a try to tell the client about a file.
+func (l *Log) Callback(c Callback) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.s.Callbacks = append(l.s.Callbacks, c)
+}
+
+// Download records a try to fetch a file.
+func (l *Log) Download(d Download) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.s.Downloads = append(l.s.Downloads, d)
+}
+
+// Snapshot returns a deep copy of everything logged so far.
+func (l *Log) Snapshot() Snapshot {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	out := Snapshot{
+		Events:    slices.Clone(l.s.Events),
+		Drops:     slices.Clone(l.s.Drops),
+		Sessions:  slices.Clone(l.s.Sessions),
+		Files:     slices.Clone(l.s.Files),
+		Callbacks: slices.Clone(l.s.Callbacks),
+		Downloads: slices.Clone(l.s.Downloads),
+	}
+	for i := range out.Events {
+		out.Events[i].Content = slices.Clone(out.Events[i].Content)
+	}
+	for i := range out.Drops {
+		out.Drops[i].Content = slices.Clone(out.Drops[i].Content)
+	}
+	for i := range out.Files {
+		rows := slices.Clone(out.Files[i].Rows)
+		for j := range rows {
+			rows[j].Cells = slices.Clone(rows[j].Cells)
+		}
+		out.Files[i].Rows = rows
+	}
+	return out
+}

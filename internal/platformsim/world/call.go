@@ -1,0 +1,272 @@
+package world
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// Device types, call types and release causes of the call rows (pages
+// cec_07_2640, cec_07_0840, cec_07_0837).
+const (
+	deviceQueue, deviceAgent, deviceIVR = 1, 2, 3
+
+	typeInbound, typeOutbound, typeThreeParty = 0, 7, 52
+
+	causeNormal, causeDisconnected, causeNoAnswer, causeQueueCancelled = 0, 12, 8, 80
+)
+
+// leg is the way of a call through one device; zero times did not happen.
+type leg struct {
+	device, number       int
+	agent                string
+	waitBegin, waitEnd   time.Time
+	ackBegin, ackEnd     time.Time
+	callBegin, callEnd   time.Time
+	deviceBefore, before int // device type 0: none
+}
+
+// finish closes what is still open.
+func (l *leg) finish(at time.Time) {
+	for _, span := range [][2]*time.Time{
+		{&l.waitBegin, &l.waitEnd}, {&l.ackBegin, &l.ackEnd}, {&l.callBegin, &l.callEnd},
+	} {
+		if !span[0].IsZero() && span[1].IsZero() {
+			*span[1] = at
+		}
+	}
+}
+
+// begin is the first thing that happened on the device.
+func (l *leg) begin() time.Time {
+	for _, t := range []time.Time{l.waitBegin, l.ackBegin, l.callBegin} {
+		if !t.IsZero() {
+			return t
+		}
+	}
+	return time.Time{}
+}
+
+// recording is one stretch of recorded talk.
+type recording struct {
+	task       int
+	begin, end time.Time
+}
+
+// directory is the part of a recording's path which the event and the rows
+// share: vdn, direction, day and agent.
+func (r recording) directory(c *call, separator string) string {
+	direction := "0"
+	if c.kind != typeInbound {
+		direction = "1"
+	}
+	at := r.begin.In(c.t.w.o.Location)
+	return strconv.Itoa(c.t.w.o.VDN) + separator + direction + separator + at.Format("20060102") + separator + c.t.ID
+}
+
+// file is the recording's name: the milliseconds of its tenant day.
+func (r recording) file(c *call) string {
+	at := r.begin.In(c.t.w.o.Location)
+	midnight := time.Date(at.Year(), at.Month(), at.Day(), 0, 0, 0, 0, at.Location())
+	return strconv.FormatInt(at.Sub(midnight).Milliseconds(), 10)
+}
+
+// call is one call of one agent; its rows are written when it ends.
+type call struct {
+	t          *shift
+	id         string
+	kind       int // call_type
+	caller     string
+	called     string // as dialled; events name the agent instead
+	customer   string
+	legs       []leg
+	recordings []recording
+	holdBegin  time.Time
+	consult    *call     // the third party's leg, until it is booked
+	joined     time.Time // begin of the three-party talk
+	cause      int
+}
+
+// hotline is the number customers dial.
+const hotline = "5550199"
+
+// newCall begins a call now. Handles are unique in the world, so are the ids.
+func (t *shift) newCall(kind int) *call {
+	t.calls++
+	customer := fmt.Sprintf("55501%02d", t.rng.IntN(99))
+	c := &call{
+		t: t, kind: kind, customer: customer, caller: customer, called: hotline, cause: causeDisconnected,
+		id: fmt.Sprintf("%d-%d", t.now().Unix(), t.calls*len(t.w.agents)+t.index+1),
+	}
+	if kind != typeInbound {
+		c.caller, c.called = hotline, customer
+	}
+	return c
+}
+
+func (t *shift) now() time.Time { return t.w.o.Now() }
+
+// leg is the device the call is at.
+func (c *call) leg() *leg { return &c.legs[len(c.legs)-1] }
+
+// enter moves the call on to another device.
+func (c *call) enter(device, number int, agent string) *leg {
+	next := leg{device: device, number: number, agent: agent}
+	if n := len(c.legs); n > 0 {
+		c.legs[n-1].finish(c.t.now())
+		next.deviceBefore, next.before = c.legs[n-1].device, c.legs[n-1].number
+	}
+	c.legs = append(c.legs, next)
+	return c.leg()
+}
+
+func (c *call) enterQueue() {
+	l := c.enter(deviceQueue, c.t.w.o.Skill, "")
+	l.waitBegin = c.t.now()
+	if l.deviceBefore == 0 {
+		l.deviceBefore, l.before = deviceIVR, 2 // the greeting in front of every queue
+	}
+}
+
+func (c *call) enterAgent() {
+	number, _ := strconv.Atoi(c.t.ID)
+	c.enter(deviceAgent, number, c.t.ID).ackBegin = c.t.now()
+}
+
+// answered begins the conversation.
+func (c *call) answered() {
+	l := c.leg()
+	l.ackEnd = c.t.now()
+	l.callBegin = l.ackEnd
+}
+
+// ended stops the clocks of the call.
+func (c *call) ended(cause int) {
+	c.leg().finish(c.t.now())
+	c.cause = cause
+}
+
+// book writes the rows. A call which the sign-out cut short is closed as
+// disconnected at this moment.
+func (c *call) book() {
+	if len(c.legs) == 0 {
+		return // signed out before the first step
+	}
+	now := c.t.now()
+	c.unjoin()
+	if c.cause == causeDisconnected {
+		c.ended(causeDisconnected)
+		c.unhold()
+	}
+	for i := range c.legs {
+		c.writeLeg(i, now)
+	}
+	for _, r := range c.recordings {
+		if r.end.IsZero() {
+			r.end = now
+		}
+		c.writeRecording(r, now)
+	}
+}
+
+func (c *call) writeLeg(i int, end time.Time) {
+	w, l := c.t.w, c.legs[i]
+	id, number, cause := c.id, i+1, causeNormal
+	if i == len(c.legs)-1 {
+		number, cause = -1, c.cause
+	}
+	if w.o.breakage.foreignID {
+		id += "0"
+	}
+	before := []string{"", ""}
+	if l.deviceBefore != 0 {
+		before = []string{strconv.Itoa(l.deviceBefore), strconv.Itoa(l.before)}
+	}
+	w.write(Row{
+		Kind: Call, At: l.begin(), AgentID: l.agent, CallID: id,
+		Cells: []string{
+			w.o.Developer, w.o.AccountID, strconv.Itoa(w.o.CC), l.agent, id, c.caller, c.called,
+			w.text(l.waitBegin), w.text(l.waitEnd), w.text(l.ackBegin), w.text(l.ackEnd),
+			w.text(l.callBegin), w.text(l.callEnd),
+			strconv.Itoa(l.device), strconv.Itoa(l.number), strconv.Itoa(c.kind), strconv.Itoa(cause),
+			strconv.Itoa(number), strconv.Itoa(w.o.VDN), before[0], before[1],
+		},
+	}, end)
+}
+
+func (c *call) writeRecording(r recording, end time.Time) {
+	w := c.t.w
+	direction := "0"
+	if c.kind != typeInbound {
+		direction = "1"
+	}
+	skill := strconv.Itoa(w.o.Skill)
+	day := r.begin.In(w.o.Location).Format("20060102")
+	w.write(Row{
+		Kind: Record, At: r.begin, AgentID: c.t.ID, CallID: c.id,
+		Cells: []string{
+			w.o.Developer, w.o.AccountID, strconv.Itoa(w.o.CC), c.t.ID, c.id, c.caller, c.called,
+			w.text(r.begin), w.text(r.end),
+			fmt.Sprintf("/10/%d/record/%d/%s/%s/%s.wav", w.o.CC, w.o.VDN, day, c.t.ID, r.file(c)),
+			"0", "", `Y:\` + r.directory(c, `\`) + `\` + r.file(c) + ".V3",
+			strconv.Itoa(w.o.VDN), direction, "5", skill, skill,
+		},
+	}, end)
+}
+
+// hold and unhold mark a stretch in which the customer hears music.
+func (c *call) hold() {
+	c.holdBegin = c.t.now()
+	c.t.send("AgentEvent_Hold", c.id)
+}
+
+func (c *call) unhold() {
+	if c.holdBegin.IsZero() {
+		return
+	}
+	c.t.operation(c.t.s, opHold, -1, c.holdBegin, c.t.now(), c.id)
+	c.holdBegin = time.Time{}
+}
+
+// unjoin ends the three-party talk and books the third party's leg.
+func (c *call) unjoin() {
+	if c.consult == nil {
+		return
+	}
+	c.consult.book()
+	if !c.joined.IsZero() {
+		c.t.operation(c.t.s, opThree, -1, c.joined, c.t.now(), c.id)
+	}
+	c.consult, c.joined = nil, time.Time{}
+}
+
+// record begins and stopRecord ends a recording.
+func (c *call) record() {
+	c.t.tasks++
+	r := recording{task: c.t.tasks, begin: c.t.now()}
+	c.recordings = append(c.recordings, r)
+	caller, called := c.parties()
+	c.t.send("AgentMediaEvent_Record", recordStarted{
+		TaskID: r.task, Caller: caller, Called: called, RecordID: c.id, LocationID: "256",
+		FileName: "Y:/" + r.directory(c, "/") + "/" + r.file(c) + ".V3", FileMediaType: "1", CallID: c.id,
+	})
+}
+
+func (c *call) stopRecord() {
+	r := &c.recordings[len(c.recordings)-1]
+	r.end = c.t.now()
+	c.t.send("AgentMediaEvent_StopRecordDone", recordStopped{
+		BeginTime: r.begin.UnixMilli(), EndTime: r.end.UnixMilli(), FileMediaType: "1", RecordFormat: "0", TaskID: r.task,
+	})
+}
+
+// parties are caller and called as the agent's events name them.
+func (c *call) parties() (caller, called string) {
+	if c.kind == typeInbound {
+		return c.customer, c.t.ID
+	}
+	return c.t.ID, c.customer
+}
+
+// feature is the call feature of the events (page cec_07_1432).
+func (c *call) feature() string { return strconv.Itoa(c.kind) }

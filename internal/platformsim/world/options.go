@@ -1,0 +1,108 @@
+package world
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// Options describes the contact centre. The zero value is five agents from
+// 101 in UTC at a realistic pace.
+type Options struct {
+	// Seed makes every choice; two worlds of one seed behave alike.
+	Seed uint64
+	// Agents is how many there are, default 5; FirstAgent is the id of the
+	// first, default 101, the others follow.
+	Agents, FirstAgent int
+	// Location is the tenant's zone, in which cells are printed. Default UTC.
+	Location *time.Location
+	// Now is the clock, default time.Now. Durations are waited with plain
+	// timers, so it has to run at the speed of real time.
+	Now func() time.Time
+	// Pace is how fast things happen.
+	Pace Pace
+	// SyncDelay is the time between the end of a call or operation and the
+	// moment the file store can see its rows (a scheduled job copies them).
+	// Default 1 minute; negative: none.
+	SyncDelay time.Duration
+	// LateShare (0…1) of all rows are seen only LateDelay after that; such
+	// rows are missing in an extraction made too early. Default 0.
+	LateShare float64
+	LateDelay time.Duration
+	// CallsWithoutSkills routes calls to an agent who has not reset his
+	// skills. Default false: without resetskill an agent gets no calls.
+	CallsWithoutSkills bool
+	// CallInfo sends AgentEvent_Incoming_CallInfo with queued calls, as newer
+	// releases do.
+	CallInfo bool
+	// Developer, AccountID, CC, VDN and Skill fill the columns of these
+	// names; defaults testak01, 202405019999, 1, 39, 12.
+	Developer, AccountID string
+	CC, VDN, Skill       int
+
+	only     string   // tests: play this activity only
+	breakage breakage // tests: break a promise on purpose
+}
+
+// breakage holds mutation switches: each breaks one promise.
+type breakage struct {
+	foreignID   bool // rows carry another call id than the events
+	wrongZone   bool // rows print UTC whatever the zone
+	keepTalking bool // events go on after sign-out
+}
+
+// Pace is how long things take on average; single durations vary between
+// 0.4 and 1.6 times the mean.
+type Pace struct {
+	Idle   time.Duration // between two activities of an agent, default 90 s
+	Queue  time.Duration // a call waits for an agent, default 15 s
+	Ring   time.Duration // until an answer, default 6 s
+	Talk   time.Duration // conversation, default 3 min
+	WrapUp time.Duration // after a call, when it does not go to idle by itself, default 30 s
+	Rest   time.Duration // rest and not-ready spells, default 10 min
+	Signal time.Duration // between two events of one switching step, default 120 ms
+}
+
+func (p Pace) withDefaults() Pace {
+	p.Idle = cmp.Or(p.Idle, 90*time.Second)
+	p.Queue = cmp.Or(p.Queue, 15*time.Second)
+	p.Ring = cmp.Or(p.Ring, 6*time.Second)
+	p.Talk = cmp.Or(p.Talk, 3*time.Minute)
+	p.WrapUp = cmp.Or(p.WrapUp, 30*time.Second)
+	p.Rest = cmp.Or(p.Rest, 10*time.Minute)
+	p.Signal = cmp.Or(p.Signal, 120*time.Millisecond)
+	return p
+}
+
+func (o Options) withDefaults() (Options, error) {
+	o.Agents = cmp.Or(o.Agents, 5)
+	o.FirstAgent = cmp.Or(o.FirstAgent, 101)
+	if o.Agents < 1 || o.FirstAgent < 1 {
+		return o, errors.New("world options: agents and first agent must be positive")
+	}
+	if o.LateShare < 0 || o.LateShare > 1 {
+		return o, fmt.Errorf("world options: late share %v is not between 0 and 1", o.LateShare)
+	}
+	if o.Location == nil {
+		o.Location = time.UTC
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	o.Pace = o.Pace.withDefaults()
+	o.SyncDelay = max(0, cmp.Or(o.SyncDelay, time.Minute))
+	o.Developer = cmp.Or(o.Developer, "testak01")
+	o.AccountID = cmp.Or(o.AccountID, "202405019999")
+	o.CC = cmp.Or(o.CC, 1)
+	o.VDN = cmp.Or(o.VDN, 39)
+	o.Skill = cmp.Or(o.Skill, 12)
+	return o, nil
+}
+
+// about draws a duration around mean, in whole milliseconds as the gateway
+// stamps its events.
+func about(r *rand.Rand, mean time.Duration) time.Duration {
+	return time.Duration(float64(mean) * (0.4 + 1.2*r.Float64())).Round(time.Millisecond)
+}

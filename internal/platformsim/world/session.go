@@ -1,0 +1,158 @@
+package world
+
+import (
+	"cmp"
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// SignIn is what an agent brings along.
+type SignIn struct {
+	// Status is the state after sign-in: Busy, Idle (default) or WrapUp.
+	Status int
+	// AutoAnswer fixes how inbound calls are answered; nil leaves it to the
+	// agent, who changes his mind from call to call.
+	AutoAnswer *bool
+	// WrapUpAfterCall is autoenteridle=false: every call ends in wrap-up.
+	WrapUpAfterCall bool
+	// OffHook is releasephone=false: the phone stays lifted between calls, so
+	// nothing is ever heard of it.
+	OffHook bool
+	// Address is the agent's IP for the sign-in row.
+	Address string
+	// Deliver takes the session's events, one at a time, in order. It must
+	// not block and must not call the world. Required.
+	Deliver func(Event)
+}
+
+// Status is an agent's state as agentstatus reports it.
+type Status struct {
+	State  int  // SignedOut, Busy, Idle, WrapUp, InCall, Resting
+	InCall bool // answering or talking: a plain sign-out is refused
+}
+
+// Wish is a state change asked for from outside.
+type Wish struct {
+	State int // Busy, Idle, WrapUp, Resting
+	Cause int // reason given by the client
+}
+
+// SignIn signs an agent in, sends the events of a sign-in and returns its
+// time. Errors: ErrUnknownAgent, ErrSignedIn.
+func (w *World) SignIn(id string, in SignIn) (time.Time, error) {
+	a, ok := w.byID[id]
+	if !ok {
+		return time.Time{}, ErrUnknownAgent
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.session != nil {
+		return time.Time{}, ErrSignedIn
+	}
+	now := w.o.Now()
+	a.logons++
+	s := &session{in: in, done: make(chan struct{}), started: now, serial: fmt.Sprintf("%d-%d", now.Unix(), a.logons)}
+	a.session, a.wishes = s, nil
+	a.writeOperation(s, spell{op: opSignIn, begin: now, phone: cmp.Or(in.Address, "127.0.0.1")}, -1, now)
+	a.writeSkills(s)
+	a.greet(cmp.Or(in.Status, Idle))
+	a.nudge()
+	return now, nil
+}
+
+// greet sends what follows every sign-in (page cec_07_1202) and begins the
+// first spell. The caller holds mu.
+func (a *agent) greet(status int) {
+	s := a.session
+	s.in.Deliver(a.event("AgentOther_InService", nil))
+	s.in.Deliver(a.event("AgentState_Ready", nil))
+	op := opIdle
+	switch status {
+	case Busy:
+		op = opBusy
+		s.in.Deliver(a.event("AgentState_SetNotReady_Success", reason{"1"}))
+	case WrapUp:
+		op = opWrapUp
+		s.in.Deliver(a.event("AgentState_Work", nil))
+	}
+	a.state = status
+	a.spell = spell{op: op, begin: s.started, skills: "1"}
+	if op == opBusy {
+		a.spell.cause = 1
+	}
+}
+
+// writeSkills adds the skill row of a sign-in. The caller holds mu.
+func (a *agent) writeSkills(s *session) {
+	w, at := a.w, s.started
+	w.write(Row{
+		Kind: SkillGrant, At: at, AgentID: a.ID,
+		Cells: []string{
+			strconv.Itoa((a.index+1)*100_000 + a.logons), w.o.Developer, w.o.AccountID,
+			strconv.Itoa(w.o.CC), strconv.Itoa(w.o.VDN), a.ID, w.text(at), "1", "1",
+			strconv.Itoa(w.o.Skill), s.serial, "1", "", "0",
+			at.UTC().Format(TimeLayout), // the only column in UTC
+			strconv.Itoa(int(at.In(w.o.Location).Month())),
+		},
+	}, at)
+}
+
+// SignOut ends an agent's session at once, whatever he is doing, and sends no
+// event. cause is the reason of the sign-out row: 1–255 given by the client,
+// 256–264 as in page cec_07_0838. Errors: ErrUnknownAgent, ErrSignedOut.
+func (w *World) SignOut(id string, cause int) error {
+	a, ok := w.byID[id]
+	if !ok {
+		return ErrUnknownAgent
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.session == nil {
+		return ErrSignedOut
+	}
+	now := w.o.Now()
+	a.closeSpell()
+	a.writeOperation(a.session, spell{op: opSignOut, cause: cause, begin: now, skills: "1"}, -1, now)
+	close(a.session.done)
+	a.session, a.state = nil, SignedOut
+	return nil
+}
+
+// ResetSkills signs the agent in to his skill queues: from now on calls come.
+func (w *World) ResetSkills(id string) error {
+	return w.with(id, func(a *agent) { a.session.skills = true })
+}
+
+// Ask requests a state change. It takes effect, and sends its event, when the
+// agent's running call or wrap-up has ended.
+func (w *World) Ask(id string, wish Wish) error {
+	return w.with(id, func(a *agent) { a.wishes = append(a.wishes, wish) })
+}
+
+// with does something to a signed-in agent and lets him notice.
+func (w *World) with(id string, f func(*agent)) error {
+	a, ok := w.byID[id]
+	if !ok {
+		return ErrUnknownAgent
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.session == nil {
+		return ErrSignedOut
+	}
+	f(a)
+	a.nudge()
+	return nil
+}
+
+// Status reports an agent's state; SignedOut for an unknown one.
+func (w *World) Status(id string) Status {
+	a, ok := w.byID[id]
+	if !ok {
+		return Status{State: SignedOut}
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return Status{State: a.state, InCall: a.state == InCall}
+}

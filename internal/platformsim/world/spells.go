@@ -1,0 +1,62 @@
+package world
+
+import (
+	"strconv"
+	"time"
+)
+
+// spellOf leaves idle for a while.
+func (t *shift) spellOf(state, op, cause int, begin, end string, mean time.Duration) {
+	length := about(t.rng, mean)
+	var content any
+	if state != WrapUp {
+		content = reason{strconv.Itoa(cause)}
+	}
+	t.play([]step{
+		{0, func() { t.change(t.s, state, op, cause, t.event(begin, content)) }},
+		{length, t.backFrom(end)},
+	})
+}
+
+func (t *shift) rest() {
+	t.spellOf(Resting, opRest, 200, "AgentState_SetRest_Success", leaving[Resting], t.w.o.Pace.Rest)
+}
+
+func (t *shift) notReady() {
+	t.spellOf(Busy, opBusy, 200+t.rng.IntN(3), "AgentState_SetNotReady_Success", leaving[Busy], t.w.o.Pace.Rest)
+}
+
+func (t *shift) wrapUpByHand() {
+	t.spellOf(WrapUp, opWrapUp, 1, "AgentState_SetWork_Success", leaving[WrapUp], t.w.o.Pace.WrapUp)
+}
+
+// chat is a text chat. It leaves the final row of operation 4 and a call row
+// chain, and no recording.
+func (t *shift) chat() {
+	c := t.newCall(typeInbound)
+	c.enterQueue()
+	part := about(t.rng, t.w.o.Pace.Talk) / 4
+	inner := false
+	var begin time.Time
+	steps := []step{
+		{about(t.rng, t.w.o.Pace.Queue), func() {
+			c.enterAgent()
+			t.busy()
+		}},
+		{t.signal(), t.sending("AgentChat_Ring", chatParties{CallID: c.id, Caller: c.customer, Called: t.ID})},
+		{t.signal(), func() {
+			c.answered()
+			begin = t.now()
+			t.send("AgentChat_Connected", chatParties{CallID: c.id, Caller: c.customer, Called: t.ID, InnerCall: &inner})
+		}},
+	}
+	for _, line := range []string{"good morning", "where is my parcel?", "thanks, bye"}[:1+t.rng.IntN(3)] {
+		steps = append(steps, step{part, t.sending("AgentChat_DataRecved", chatData{Sender: c.customer, CallID: c.id, Content: line})})
+	}
+	steps = append(steps, step{part, func() {
+		t.send("AgentChat_Disconnected", chatParties{CallID: c.id})
+		c.ended(causeNormal)
+		t.operation(t.s, opChat, -1, begin, t.now(), c.id)
+	}}, step{t.signal(), t.free})
+	t.complete(c, steps)
+}

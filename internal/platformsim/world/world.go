@@ -1,0 +1,186 @@
+package world
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// Errors of the session calls.
+var (
+	ErrUnknownAgent = errors.New("agent is not known")
+	ErrSignedIn     = errors.New("agent is signed in already")
+	ErrSignedOut    = errors.New("agent is not signed in")
+	ErrInCall       = errors.New("agent is in a call")
+)
+
+// Agent is one configured seat.
+type Agent struct {
+	ID, Phone, Password string
+}
+
+// World is the contact centre. Create it with New, drive it with Run. All
+// methods are safe for concurrent use.
+type World struct {
+	o      Options
+	agents []*agent
+	byID   map[string]*agent
+	hush   chan struct{} // closed by Quiesce
+
+	mu       sync.Mutex
+	rows     map[Kind][]Row
+	running  int // activities which still send events
+	quiesced bool
+}
+
+// New builds a contact centre in which nobody is signed in.
+func New(o Options) (*World, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	w := &World{o: o, byID: make(map[string]*agent, o.Agents), hush: make(chan struct{}), rows: make(map[Kind][]Row)}
+	for i := range o.Agents {
+		r := rand.New(rand.NewPCG(o.Seed, uint64(i)+1))
+		a := &agent{
+			w: w, index: i, rng: r, wake: make(chan struct{}, 1), state: SignedOut,
+			Agent: Agent{
+				ID:       strconv.Itoa(o.FirstAgent + i),
+				Phone:    strconv.Itoa(70001 + i),
+				Password: fmt.Sprintf("Pw-%08x", r.Uint32()),
+			},
+		}
+		w.agents = append(w.agents, a)
+		w.byID[a.ID] = a
+	}
+	return w, nil
+}
+
+// Agents returns the configured seats in ascending order.
+func (w *World) Agents() []Agent {
+	out := make([]Agent, len(w.agents))
+	for i, a := range w.agents {
+		out[i] = a.Agent
+	}
+	return out
+}
+
+// Agent returns one configured seat.
+func (w *World) Agent(id string) (Agent, bool) {
+	a, ok := w.byID[id]
+	if !ok {
+		return Agent{}, false
+	}
+	return a.Agent, true
+}
+
+// AccountID is the tenant space all rows belong to.
+func (w *World) AccountID() string { return w.o.AccountID }
+
+// Run lets the agents work until ctx ends, and returns when all have stopped.
+// Calls still running then are booked as they stand.
+func (w *World) Run(ctx context.Context) error {
+	var all sync.WaitGroup
+	for _, a := range w.agents {
+		all.Go(func() { a.run(ctx) })
+	}
+	all.Wait()
+	return nil
+}
+
+// Quiesce stops new activities; those running end within a few steps of a
+// tenth of a second. It cannot be undone.
+func (w *World) Quiesce() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.quiesced {
+		w.quiesced = true
+		close(w.hush)
+	}
+}
+
+// Running is the number of activities (calls, chats, rests) which still will
+// send events. After Quiesce it falls to 0 and stays there.
+func (w *World) Running() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.running
+}
+
+// begin reserves an activity; false after Quiesce.
+func (w *World) begin() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.quiesced {
+		return false
+	}
+	w.running++
+	return true
+}
+
+func (w *World) end() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.running--
+}
+
+// Rows returns the rows of kind with from <= At <= to which the file store
+// can see at now, in ascending order of At.
+func (w *World) Rows(kind Kind, from, to, now time.Time) []Row {
+	w.mu.Lock()
+	var out []Row
+	for _, r := range w.rows[kind] {
+		if !r.At.Before(from) && !r.At.After(to) && !r.Known.After(now) {
+			r.Cells = slices.Clone(r.Cells)
+			out = append(out, r)
+		}
+	}
+	w.mu.Unlock()
+	// Agents write concurrently: only a total order is the same in each run.
+	slices.SortStableFunc(out, func(a, b Row) int {
+		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.CallID, b.CallID), cmp.Compare(a.AgentID, b.AgentID))
+	})
+	return out
+}
+
+// write stores a finished row. end is when its call or operation ended.
+func (w *World) write(r Row, end time.Time) {
+	r.At = r.At.Truncate(time.Second)
+	r.Known = end.Round(0).Add(w.o.SyncDelay)
+	if w.isLate(r) {
+		r.Known = r.Known.Add(w.o.LateDelay)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.rows[r.Kind] = append(w.rows[r.Kind], r)
+}
+
+// isLate decides by the row itself, not by a generator: rows are also written
+// by the goroutine which signs an agent out.
+func (w *World) isLate(r Row) bool {
+	h := fnv.New64a()
+	h.Write(binary.LittleEndian.AppendUint64(nil, w.o.Seed))
+	for _, c := range r.Cells {
+		h.Write([]byte(c))
+	}
+	return float64(h.Sum64()%1000) < w.o.LateShare*1000
+}
+
+// text prints a time for a cell; the zero time is an empty cell.
+func (w *World) text(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	if w.o.breakage.wrongZone {
+		return t.UTC().Format(TimeLayout)
+	}
+	return t.In(w.o.Location).Format(TimeLayout)
+}

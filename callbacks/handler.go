@@ -1,6 +1,7 @@
 package callbacks
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,7 +53,7 @@ type Options struct {
 	// would sign it is not documented.
 	PublicURL *url.URL
 	// Window is how old or how far ahead a signature may be. Default
-	// [c2sign.DefaultWindow].
+	// [c2sign.DefaultWindow]; negative: any age.
 	Window time.Duration
 	// Verify is the mode, default [Enforce].
 	Verify Mode
@@ -85,9 +86,7 @@ func New(o Options) (*Handler, error) {
 	if o.Verify == "" {
 		o.Verify = Enforce
 	}
-	if o.Window <= 0 {
-		o.Window = c2sign.DefaultWindow
-	}
+	o.Window = max(0, cmp.Or(o.Window, c2sign.DefaultWindow)) // a Verifier takes 0 for any age
 	if o.MaxBodyBytes <= 0 {
 		o.MaxBodyBytes = 16 << 10
 	}

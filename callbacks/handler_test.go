@@ -133,6 +133,10 @@ func TestAnswers(t *testing.T) {
 			request: func(t *testing.T) *http.Request { return signed(t, "/ccfs/callback", sample, now.Add(-time.Hour)) }},
 		{name: "too old, but awaited", status: 200, effects: 1, store: &memory{awaits: id},
 			request: func(t *testing.T) *http.Request { return signed(t, "/ccfs/callback", sample, now.Add(-time.Hour)) }},
+		{name: "any age by setting", status: 200, effects: 1, edit: func(o *Options) { o.Window = -1 },
+			request: func(t *testing.T) *http.Request {
+				return signed(t, "/ccfs/callback", sample, now.Add(-90*24*time.Hour))
+			}},
 		{name: "too far ahead", status: 401,
 			request: func(t *testing.T) *http.Request { return signed(t, "/ccfs/callback", sample, now.Add(time.Hour)) }},
 		{name: "signed nonsense", status: 400, dead: 1,

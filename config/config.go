@@ -58,7 +58,7 @@ type NATS struct {
 // Listen holds the addresses (host:port) the bridge opens. Port 0 takes a free one.
 type Listen struct {
 	Callbacks string `yaml:"callbacks" default:"0.0.0.0:8443"`            // what the platform calls
-	Admin     string `yaml:"admin" default:"127.0.0.1:8080" empty:"keep"` // health, metrics, status page; empty: not opened
+	Admin     string `yaml:"admin" default:"127.0.0.1:8080" empty:"keep"` // health and metrics; empty: not opened
 	NATS      string `yaml:"nats" default:"127.0.0.1:4222" empty:"keep"`  // embedded server only; empty: in-process only
 }
 
@@ -95,8 +95,8 @@ type Gateway struct {
 	AllowInsecureHTTP  bool           `yaml:"allow_insecure_http" default:"false"`
 	Hold               time.Duration  `yaml:"hold" default:"10s" min:"0s" max:"60s" why:"the platform signs an agent out after 120 s without a poll"`
 	PollTimeout        time.Duration  `yaml:"poll_timeout" computed:"hold + 20s" min:"5s" max:"110s" why:"the platform signs an agent out after 120 s without a poll"`
-	EventGap           time.Duration  `yaml:"event_gap" default:"200ms" min:"200ms" max:"2s" why:"the platform asks for a pause between polls"`
-	IdleGap            time.Duration  `yaml:"idle_gap" default:"400ms" min:"200ms" max:"5s" why:"the platform asks for a pause between polls"`
+	EventGap           time.Duration  `yaml:"event_gap" default:"200ms" min:"200ms" max:"500ms" why:"the platform asks for 200 to 500 ms between polls"`
+	IdleGap            time.Duration  `yaml:"idle_gap" default:"400ms" min:"200ms" max:"500ms" why:"the platform asks for 200 to 500 ms between polls"`
 	ForceSignIn        bool           `yaml:"force_sign_in" default:"false"`
 	SignOutOnShutdown  bool           `yaml:"sign_out_on_shutdown" default:"false"`
 	Heartbeat          time.Duration  `yaml:"heartbeat" default:"5m" min:"1s" max:"24h" zero:"off"` // 0: none

@@ -132,13 +132,13 @@ func (s *stint) adopt(sealed string) bool {
 		return false
 	}
 	s.seat.session.Resume(string(plain))
-	s.guid, s.entry.GUID = s.seat.session.GUID(), sealed
+	s.guid, s.entry.GUID = s.seat.session.Ticket(), sealed
 	return true
 }
 
 // keepGUID stores the session's GUID if it changed; the next poll must wait for it.
 func (s *stint) keepGUID(ctx context.Context) error {
-	guid := s.seat.session.GUID()
+	guid := s.seat.session.Ticket()
 	if guid == s.guid {
 		return nil
 	}

@@ -299,7 +299,7 @@ func (f *fakeSession) Resume(guid string) {
 	f.guid = guid
 }
 
-func (f *fakeSession) GUID() string {
+func (f *fakeSession) Ticket() string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.guid

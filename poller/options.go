@@ -77,8 +77,8 @@ type Session interface {
 	SignOut(ctx context.Context) error
 	Status(ctx context.Context) (ccgateway.Status, error)
 	UpdateGUID(ctx context.Context) error
-	Resume(guid string)
-	GUID() string
+	Resume(ticket string)
+	Ticket() string
 }
 
 // Agent is one wanted agent. Two that differ in any field make the pool restart

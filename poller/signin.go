@@ -50,7 +50,7 @@ func (s *stint) signedIn(ctx context.Context, in ccgateway.SignedIn, forced bool
 	s.goLive(in.LoginTime)
 	s.skillsDue = true
 	// Unsealed is not unusable: such a session just can't be resumed.
-	_ = s.sealGUID(s.seat.session.GUID())
+	_ = s.sealGUID(s.seat.session.Ticket())
 	if err := s.saveEntry(ctx); err != nil {
 		return "", err
 	}

@@ -82,7 +82,9 @@ func (e WindowEntry) Validate() error {
 type Session struct {
 	Tenant string `json:"tenant"`
 	Agent  string `json:"agent"`
-	// GUID is the gateway's current session id, sealed; never in clear.
+	// GUID is the gateway's current session id, sealed; never in clear. The
+	// bridge's own entries hold the session's cookies too, each on a line of its
+	// own after the id.
 	GUID string `json:"guid,omitempty"`
 	// Polling is true while an owner polls the agent. An owner that finds it
 	// true at its start knows that the last one did not stop cleanly.

@@ -38,9 +38,16 @@ func (c *Client) Agent(id string) *Agent {
 func (a *Agent) ID() string { return a.id }
 
 // Resume takes over a session that somebody else signed in, or that was kept from
-// before a restart. guid may have any of the forms of the Set-GUID header; one that
-// can't be a header value leaves the agent without a session.
-func (a *Agent) Resume(guid string) { a.session.setGUID(parseGUID(guid)) }
+// before a restart. ticket is what [Agent.Ticket] returned, or a GUID alone, in any of
+// the forms of the Set-GUID header; one that can't be a header value leaves the
+// agent without a session.
+func (a *Agent) Resume(ticket string) { a.session.restore(ticket) }
+
+// Ticket returns all it takes to go on with the session after a restart: the newest
+// GUID, then each cookie (load balancers and the gateway want them back) as
+// name=value on a line of its own. "" without a session. It is a secret, and it
+// changes with the GUID.
+func (a *Agent) Ticket() string { return a.session.ticket() }
 
 // GUID returns the newest GUID, "" without a session. It is a secret. With
 // dynamic authentication (AUTHMODE 2) it changes about every minute; store it

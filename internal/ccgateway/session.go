@@ -42,6 +42,35 @@ func (s *session) setGUID(guid string) bool {
 	return changed
 }
 
+// ticket writes the session down, see Agent.Ticket.
+func (s *session) ticket() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.guid == "" {
+		return ""
+	}
+	lines := []string{s.guid}
+	for _, c := range s.cookies {
+		lines = append(lines, (&http.Cookie{Name: c.Name, Value: c.Value, Quoted: c.Quoted}).String())
+	}
+	return strings.Join(lines, "\n")
+}
+
+// restore goes on with a session from its ticket. A line that is no cookie is
+// passed over: without it the session may still be good.
+func (s *session) restore(ticket string) {
+	guid, rest, _ := strings.Cut(ticket, "\n")
+	var cookies []*http.Cookie
+	for line := range strings.Lines(rest) {
+		if c, err := http.ParseSetCookie(strings.TrimSpace(line)); err == nil && len(cookies) < maxCookies {
+			cookies = append(cookies, &http.Cookie{Name: c.Name, Value: c.Value, Quoted: c.Quoted})
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.guid, s.cookies = parseGUID(guid), cookies
+}
+
 // forget ends the session on our side.
 func (s *session) forget() {
 	s.mu.Lock()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"reflect"
 	"strconv"
 	"strings"
 	"sync"
@@ -176,5 +177,36 @@ func TestTurns(t *testing.T) {
 	}
 	if p := a.Poll(t.Context()); p.Outcome != OutcomeSessionEnded || !errors.Is(p.Err, ErrNoSession) || p.Class != ClassGone {
 		t.Errorf("poll after sign-out: %s: %v", p.Outcome, p.Err)
+	}
+}
+
+func TestTicketCarriesTheSession(t *testing.T) {
+	client, err := New(Options{URL: "https://gateway.example.com:8043/agentgateway/resource"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	before := client.Agent("291")
+	if before.Ticket() != "" {
+		t.Error("a ticket without a session")
+	}
+	before.Resume("JSESSIONID=abc.AgentGateway0; Path=/")
+	before.session.keepCookies([]*http.Cookie{{Name: "route", Value: "a1=b2"}, {Name: "lb", Value: "node 7", Quoted: true}}, time.Now())
+	after := client.Agent("291")
+	after.Resume(before.Ticket())
+	if after.Ticket() != before.Ticket() || after.GUID() != "abc.AgentGateway0" {
+		t.Errorf("ticket %q became %q", before.Ticket(), after.Ticket())
+	}
+	sent := func(a *Agent) http.Header {
+		r, _ := http.NewRequest(http.MethodGet, "https://gateway.example.com/", nil)
+		a.session.dress(r, false)
+		return r.Header
+	}
+	if got, want := sent(after), sent(before); !reflect.DeepEqual(got, want) || len(got["Cookie"]) == 0 {
+		t.Errorf("sends %v, want %v", got, want)
+	}
+	after.Resume("only-a-guid")
+	if after.Ticket() != "only-a-guid" {
+		t.Errorf("cookies of another session are kept: %q", after.Ticket())
 	}
 }

@@ -1,0 +1,173 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// InboxPrefix is the prefix of every answer subject, so that permissions can
+// name it.
+const InboxPrefix = "_INBOX_bridge"
+
+// minVersion is the first server with atomic batches.
+var minVersion = version{2, 12, 0}
+
+// connect dials, waits for the first connection, and checks the server.
+func (b *Bus) connect(ctx context.Context) error {
+	nc, err := nats.Connect(b.opts.URL, b.connectOptions()...)
+	var bad *url.Error
+	if errors.As(err, &bad) { // its text holds the URL, perhaps with a password
+		return fmt.Errorf("the server's URL is not valid: %w", bad.Err)
+	}
+	if err != nil {
+		return err
+	}
+	b.nc = nc
+	if err := b.await(ctx); err != nil {
+		return err
+	}
+	if err := checkVersion(nc.ConnectedServerVersion()); err != nil {
+		return err
+	}
+	if b.js, err = jetstream.New(nc, jetstream.WithDefaultTimeout(b.opts.requestTimeout)); err != nil {
+		return err
+	}
+	return b.checkJetStream(ctx)
+}
+
+func (b *Bus) connectOptions() []nats.Option {
+	opts := []nats.Option{
+		nats.Name("bridge " + b.opts.Instance),
+		nats.CustomInboxPrefix(InboxPrefix),
+		nats.MaxReconnects(-1),
+		nats.ReconnectWait(250 * time.Millisecond),
+		nats.RetryOnFailedConnect(true),
+		nats.IgnoreAuthErrorAbort(),
+		// No buffer while disconnected: a message that waits in one is neither
+		// stored nor refused, and may land long after its retry.
+		nats.ReconnectBufSize(-1),
+		nats.DrainTimeout(b.opts.requestTimeout),
+	}
+	if b.opts.InProcess != nil {
+		opts = append(opts, nats.InProcessServer(b.opts.InProcess))
+	}
+	if b.opts.CredentialsFile != "" {
+		opts = append(opts, nats.UserCredentials(b.opts.CredentialsFile))
+	}
+	if b.opts.TLS != nil {
+		opts = append(opts, nats.Secure(b.opts.TLS))
+	}
+	return append(opts, b.handlers()...)
+}
+
+// handlers log changes of the connection. The client library calls them one
+// after the other.
+func (b *Bus) handlers() []nats.Option {
+	state := &trouble{log: b.log.With().Str("asset", "connection").Logger()}
+	return []nats.Option{
+		nats.ConnectHandler(func(*nats.Conn) { state.over() }),
+		nats.DisconnectErrHandler(func(nc *nats.Conn, err error) {
+			if nc.IsDraining() || nc.IsClosed() {
+				return
+			}
+			if err == nil {
+				err = errors.New("connection lost")
+			}
+			state.failed(err)
+		}),
+		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { state.failed(err) }),
+		nats.ReconnectHandler(func(*nats.Conn) { state.over() }),
+		nats.ClosedHandler(func(*nats.Conn) { close(b.closed) }),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			b.log.Warn().Err(err).Msg("nats reported an error")
+		}),
+		nats.LameDuckModeHandler(func(*nats.Conn) {
+			b.log.Warn().Msg("nats server is about to stop; moving to another")
+		}),
+	}
+}
+
+// await blocks until the connection stands.
+func (b *Bus) await(ctx context.Context) error {
+	changes := b.nc.StatusChanged(nats.CONNECTED, nats.CLOSED)
+	defer b.nc.RemoveStatusListener(changes)
+	if b.nc.IsConnected() {
+		return nil
+	}
+	b.log.Info().Msg("waiting for nats")
+	for {
+		select {
+		case <-ctx.Done():
+			if err := b.nc.LastError(); err != nil {
+				return fmt.Errorf("%w (last failure: %w)", ctx.Err(), err)
+			}
+			return ctx.Err()
+		case s := <-changes:
+			if s == nats.CONNECTED {
+				return nil
+			}
+			return nats.ErrConnectionClosed
+		}
+	}
+}
+
+func (b *Bus) checkJetStream(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, b.opts.requestTimeout)
+	defer cancel()
+	_, err := b.js.AccountInfo(ctx)
+	switch {
+	case errors.Is(err, jetstream.ErrJetStreamNotEnabled):
+		return fmt.Errorf("jetstream is off on this server; switch it on (jetstream {} in its configuration) or connect to another: %w", err)
+	case errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
+		return fmt.Errorf("jetstream is off for this account; switch it on for the account of these credentials: %w", err)
+	case err != nil:
+		return fmt.Errorf("ask for jetstream: %w", err)
+	}
+	return nil
+}
+
+type version [3]int
+
+func (v version) String() string { return fmt.Sprintf("%d.%d.%d", v[0], v[1], v[2]) }
+
+// parseVersion reads "2.12.1", "v2.12.1" and "2.12.1-RC.1".
+func parseVersion(s string) (v version, ok bool) {
+	core, _, _ := strings.Cut(strings.TrimPrefix(s, "v"), "-")
+	core, _, _ = strings.Cut(core, "+")
+	parts := strings.Split(core, ".")
+	if len(parts) != len(v) {
+		return v, false
+	}
+	for i, p := range parts {
+		n, err := strconv.ParseUint(p, 10, 16)
+		if err != nil {
+			return version{}, false
+		}
+		v[i] = int(n)
+	}
+	return v, true
+}
+
+func checkVersion(found string) error {
+	v, ok := parseVersion(found)
+	if !ok {
+		return fmt.Errorf("nats server calls itself version %q; %s or newer is required", found, minVersion)
+	}
+	for i, n := range v {
+		if n > minVersion[i] {
+			return nil
+		}
+		if n < minVersion[i] {
+			return fmt.Errorf("nats server %s is too old: %s or newer is required (atomic batches); upgrade it, or leave nats.url empty to use the embedded server", v, minVersion)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,239 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"aiccbridge/schemas"
+)
+
+// maxOriginalBytes is how much of a message goes into its dead letter; a larger
+// one is left where its object says.
+const maxOriginalBytes = 64 << 10
+
+// Delivery is one file handed to a worker.
+type Delivery struct {
+	Message schemas.Stored
+	// Attempt counts deliveries of this message from 1.
+	Attempt int
+	// Progress says that the work moves on. Without it for AckWait the message
+	// goes to another worker. Call it as often as you like, from any goroutine.
+	Progress func()
+}
+
+// Handler does the work of one file. nil: done. A [*schemas.Permanent]: no
+// retry will help. Any other error: try again later. ctx ends when the bridge
+// stops; then return soon, the result does not count unless it is nil.
+type Handler func(ctx context.Context, d Delivery) error
+
+// verdict is how a delivery ends.
+type verdict string
+
+const (
+	verdictAck   verdict = "ack"
+	verdictNak   verdict = "nak"
+	verdictRetry verdict = "retry"
+	verdictTerm  verdict = "term"
+	verdictLost  verdict = "lost" // the server did not take the verdict; it delivers again
+)
+
+// ConsumeFiles hands files to h in as many goroutines as workers. When intake
+// ends nothing new is fetched, and it returns nil as soon as the files in hand
+// are done. When work ends, handlers see their context end, and unfinished
+// files go back at once. It waits for a consumer that is not there (see
+// Ensure).
+func (b *Bus) ConsumeFiles(intake, work context.Context, workers int, h Handler) error {
+	if workers < 1 {
+		return fmt.Errorf("consume files: %d workers, want at least 1", workers)
+	}
+	intake, cancel := context.WithCancel(intake)
+	defer cancel()
+	defer context.AfterFunc(work, cancel)()
+	var group sync.WaitGroup
+	for range workers {
+		group.Go(func() { b.worker(intake, work, h) })
+	}
+	group.Wait()
+	return nil
+}
+
+// worker fetches until intake ends, over any failure of the server.
+func (b *Bus) worker(intake, work context.Context, h Handler) {
+	t := b.trouble(FileConsumer)
+	backOff := newBackOff()
+	for intake.Err() == nil {
+		err := b.fetch(intake, work, h, func() { t.over(); backOff.Reset() })
+		if intake.Err() == nil {
+			t.failed(err)
+			pause(intake, backOff.NextBackOff())
+		}
+	}
+}
+
+// fetch pulls one message after the other, never one ahead, until the
+// server fails or intake ends. Draining then, rather than dropping the pull,
+// catches a message that is just on its way.
+func (b *Bus) fetch(intake, work context.Context, h Handler, works func()) error {
+	cons, err := b.js.Consumer(intake, b.names.Stream(schemas.StreamFiles), FileConsumer)
+	if err != nil {
+		return err
+	}
+	iter, err := cons.Messages(jetstream.PullMaxMessages(1))
+	if err != nil {
+		return err
+	}
+	defer iter.Stop()
+	defer context.AfterFunc(intake, iter.Drain)()
+	works()
+	for {
+		msg, err := iter.Next()
+		if err != nil {
+			return err
+		}
+		works()
+		b.handle(intake, work, msg, h)
+	}
+}
+
+func (b *Bus) handle(intake, work context.Context, msg jetstream.Msg, h Handler) {
+	meta, err := msg.Metadata()
+	if err != nil {
+		b.log.Error().Err(err).Str("subject", msg.Subject()).Msg("delivery without metadata")
+		return
+	}
+	d := Delivery{Message: stored(msg, meta), Attempt: int(meta.NumDelivered)}
+	if intake.Err() != nil { // came while stopping
+		b.settle(work, msg, d, context.Canceled, true)
+		return
+	}
+	d.Progress = b.progress(msg)
+	if b.opts.breakage.ackFirst {
+		_ = msg.Ack()
+	}
+	err = h(work, d)
+	b.settle(work, msg, d, err, work.Err() != nil)
+}
+
+// settle tells the server the verdict and counts it.
+func (b *Bus) settle(work context.Context, msg jetstream.Msg, d Delivery, handled error, stopping bool) {
+	v, err := b.verdict(work, msg, d, handled, stopping)
+	log := b.log.With().Str("subject", d.Message.Subject).Uint64("sequence", d.Message.Sequence).Int("attempt", d.Attempt).Logger()
+	switch {
+	case err != nil:
+		v = verdictLost
+		log.Warn().Err(err).Msg("verdict not taken; the file will come again")
+	case v == verdictRetry:
+		log.Warn().Err(handled).Dur("delay", b.delay(d.Attempt)).Msg("file failed; it will be tried again")
+	case v == verdictTerm:
+		log.Error().Err(handled).Msg("file given up; see the dead letter")
+	}
+	b.metrics.verdicts.WithLabelValues(string(v)).Inc()
+}
+
+// verdict is the only place that decides about a delivery.
+func (b *Bus) verdict(work context.Context, msg jetstream.Msg, d Delivery, handled error, stopping bool) (verdict, error) {
+	var permanent *schemas.Permanent
+	switch {
+	case handled == nil:
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(work), b.opts.requestTimeout)
+		defer cancel()
+		return verdictAck, msg.DoubleAck(ctx)
+	case stopping:
+		return verdictNak, msg.Nak()
+	case errors.As(handled, &permanent):
+		return b.bury(work, msg, d, permanent)
+	case d.Attempt >= b.opts.MaxAttempts:
+		return b.bury(work, msg, d, &schemas.Permanent{Reason: schemas.ReasonAttempts, Err: handled})
+	default:
+		return verdictRetry, msg.NakWithDelay(b.delay(d.Attempt))
+	}
+}
+
+// bury stores a dead letter, then ends the message. When work ends before it
+// is stored, the message goes back instead.
+func (b *Bus) bury(work context.Context, msg jetstream.Msg, d Delivery, p *schemas.Permanent) (verdict, error) {
+	letter, err := b.deadLetter(d, p)
+	if err == nil {
+		err = b.Publish(work, letter)
+	}
+	switch {
+	case err == nil:
+		b.metrics.deadLetters.WithLabelValues(string(p.Reason)).Inc()
+		return verdictTerm, msg.TermWithReason(string(p.Reason))
+	case work.Err() != nil:
+		return verdictNak, msg.Nak()
+	default:
+		return verdictLost, errors.Join(fmt.Errorf("store dead letter: %w", err), msg.NakWithDelay(b.opts.MaxRetryDelay))
+	}
+}
+
+func (b *Bus) deadLetter(d Delivery, p *schemas.Permanent) (schemas.Message, error) {
+	where := fmt.Sprintf("%s/%d", b.names.Stream(schemas.StreamFiles), d.Message.Sequence)
+	letter := schemas.DeadLetter{
+		Tenant:   tenantOf(d.Message.Subject),
+		Reason:   p.Reason,
+		Error:    p.Err.Error(),
+		Attempts: max(d.Attempt, 1),
+		FirstAt:  d.Message.StoredAt,
+		LastAt:   time.Now(),
+		Object:   p.Object,
+	}
+	if letter.LastAt.Before(letter.FirstAt) { // the server's clock is ahead of ours
+		letter.LastAt = letter.FirstAt
+	}
+	if letter.Object == "" {
+		letter.Object = where
+	}
+	if len(d.Message.Body) <= maxOriginalBytes {
+		letter.Original = schemas.Quote(d.Message.Body)
+	}
+	return b.names.DeadLetterMessage(letter, where)
+}
+
+// delay doubles from RetryDelay to MaxRetryDelay.
+func (b *Bus) delay(attempt int) time.Duration {
+	d := b.opts.RetryDelay
+	for range attempt - 1 {
+		if d >= b.opts.MaxRetryDelay {
+			break
+		}
+		d *= 2
+	}
+	return min(d, b.opts.MaxRetryDelay)
+}
+
+// progress resets the server's timer, at most every third of AckWait.
+func (b *Bus) progress(msg jetstream.Msg) func() {
+	var mu sync.Mutex
+	last := time.Now()
+	return func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if time.Since(last) < b.opts.AckWait/3 {
+			return
+		}
+		if err := msg.InProgress(); err == nil {
+			last = time.Now()
+		} // else not connected: the next call tries again
+	}
+}
+
+// tenantOf reads the tenant out of a subject. A token that is no encoding is
+// taken as it is.
+func tenantOf(subject string) string {
+	tokens := strings.SplitN(subject, ".", 4)
+	if len(tokens) < 4 {
+		return subject
+	}
+	tenant, err := schemas.DecodeToken(tokens[2])
+	if err != nil || tenant == "" {
+		return tokens[2]
+	}
+	return tenant
+}

@@ -1,0 +1,402 @@
+package bus
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"aiccbridge/schemas"
+)
+
+func file(id string) schemas.Message { return message("aicc.v1.acme.file.cdr.ready", id, true) }
+
+func publishFiles(t *testing.T, b *Bus, n int) {
+	t.Helper()
+	for i := range n {
+		if err := b.Publish(t.Context(), file(fmt.Sprint(i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// consuming runs ConsumeFiles until the test ends.
+type consuming struct {
+	b           *Bus
+	intake      context.CancelFunc
+	work        context.CancelFunc
+	done        chan error
+	deliveries  chan Delivery
+	results     chan error
+	contextDone chan struct{} // one value for each handler whose context ended
+}
+
+// consume runs workers whose handlers report each delivery, then return what
+// comes on results, or the context's error.
+func consume(t *testing.T, b *Bus, workers int) *consuming {
+	t.Helper()
+	intake, stopIntake := context.WithCancel(t.Context())
+	work, stopWork := context.WithCancel(t.Context())
+	c := &consuming{
+		b: b, intake: stopIntake, work: stopWork, done: make(chan error, 1),
+		deliveries: make(chan Delivery, 100), results: make(chan error), contextDone: make(chan struct{}, 100),
+	}
+	go func() {
+		c.done <- b.ConsumeFiles(intake, work, workers, func(ctx context.Context, d Delivery) error {
+			c.deliveries <- d
+			select {
+			case err := <-c.results:
+				return err
+			case <-ctx.Done():
+				c.contextDone <- struct{}{}
+				return ctx.Err()
+			}
+		})
+	}()
+	t.Cleanup(stopWork)
+	return c
+}
+
+func (c *consuming) stop(t *testing.T) {
+	t.Helper()
+	c.intake()
+	if err := <-c.done; err != nil {
+		t.Error(err)
+	}
+}
+
+// pending is what the consumer has not settled yet.
+func pending(t *testing.T, b *Bus) (waiting, delivered int) {
+	t.Helper()
+	c, err := b.js.Consumer(t.Context(), "AICC_FILES", FileConsumer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := c.CachedInfo()
+	return int(i.NumPending), i.NumAckPending
+}
+
+func (b *Bus) counted(v verdict) float64 {
+	return testutil.ToFloat64(b.metrics.verdicts.WithLabelValues(string(v)))
+}
+
+func TestVerdicts(t *testing.T) {
+	t.Parallel()
+	permanent := fmt.Errorf("export: %w", &schemas.Permanent{
+		Reason: schemas.ReasonDamagedZip, Object: "AICC_QUARANTINE/x", Err: errors.New("wrong checksum"),
+	})
+	again := errors.New("platform is away")
+	for name, tc := range map[string]struct {
+		results  []error // by attempt
+		verdicts map[verdict]float64
+		reason   schemas.Reason // of the dead letter
+		object   string
+	}{
+		"done":               {[]error{nil}, map[verdict]float64{verdictAck: 1}, "", ""},
+		"again, then done":   {[]error{again, nil}, map[verdict]float64{verdictRetry: 1, verdictAck: 1}, "", ""},
+		"permanent":          {[]error{permanent}, map[verdict]float64{verdictTerm: 1}, schemas.ReasonDamagedZip, "AICC_QUARANTINE/x"},
+		"again, permanent":   {[]error{again, permanent}, map[verdict]float64{verdictRetry: 1, verdictTerm: 1}, schemas.ReasonDamagedZip, "AICC_QUARANTINE/x"},
+		"attempts exhausted": {[]error{again, again, again}, map[verdict]float64{verdictRetry: 2, verdictTerm: 1}, schemas.ReasonAttempts, "AICC_FILES/1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := ready(t, func(o *Options) { o.MaxAttempts, o.RetryDelay = 3, time.Millisecond })
+			publishFiles(t, b, 1)
+			c := consume(t, b, 2)
+			for i, result := range tc.results {
+				d := <-c.deliveries
+				if d.Attempt != i+1 || d.Message.Get("ce-id") != "0" || d.Message.Sequence != 1 {
+					t.Errorf("delivery %+v", d)
+				}
+				c.results <- result
+			}
+			c.stop(t)
+			for _, v := range []verdict{verdictAck, verdictNak, verdictRetry, verdictTerm, verdictLost} {
+				if got := b.counted(v); got != tc.verdicts[v] {
+					t.Errorf("%v times %s, want %v", got, v, tc.verdicts[v])
+				}
+			}
+			await(t, func() bool { _, n := pending(t, b); return n == 0 })
+			checkDeadLetter(t, b, tc.reason, tc.object, len(tc.results))
+		})
+	}
+}
+
+func checkDeadLetter(t *testing.T, b *Bus, reason schemas.Reason, object string, attempts int) {
+	t.Helper()
+	letters := all(t, b, schemas.StreamDeadLetters)
+	if reason == "" {
+		if len(letters) != 0 {
+			t.Errorf("dead letters %+v", letters)
+		}
+		return
+	}
+	if len(letters) != 1 {
+		t.Fatalf("%d dead letters", len(letters))
+	}
+	var d schemas.DeadLetter
+	if err := json.Unmarshal(letters[0].Body, &d); err != nil {
+		t.Fatal(err)
+	}
+	if d.Tenant != "acme" || d.Reason != reason || d.Object != object || d.Attempts != attempts ||
+		d.Error == "" || string(d.Original) != `{"id":"0"}` || d.Validate() != nil {
+		t.Errorf("dead letter %s", letters[0].Body)
+	}
+	if letters[0].Subject != "aicc.v1.acme.deadletter."+string(reason) || letters[0].Get("ce-id") != "AICC_FILES/1" {
+		t.Errorf("dead letter on %s with id %s", letters[0].Subject, letters[0].Get("ce-id"))
+	}
+	if n := testutil.ToFloat64(b.metrics.deadLetters.WithLabelValues(string(reason))); n != 1 {
+		t.Errorf("%v dead letters counted", n)
+	}
+}
+
+// A worker that dies in its handler must not have acknowledged: the message is
+// still the consumer's.
+func TestNothingIsAcknowledgedBeforeItIsDone(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		broken bool
+		want   int
+	}{
+		"kept":                {false, 1},
+		"mutation: ack first": {true, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := ready(t, func(o *Options) { o.breakage.ackFirst = tc.broken })
+			publishFiles(t, b, 1)
+			c := consume(t, b, 1)
+			<-c.deliveries
+			if err := b.nc.Flush(); err != nil { // whatever was sent has arrived
+				t.Fatal(err)
+			}
+			if waiting, delivered := pending(t, b); waiting != 0 || delivered != tc.want {
+				t.Errorf("%d delivered and not acknowledged, want %d", delivered, tc.want)
+			}
+			c.results <- nil
+			c.stop(t)
+		})
+	}
+}
+
+// Stopping: what is in hand is finished while work lasts, and goes back at once
+// when it ends.
+func TestStopping(t *testing.T) {
+	t.Parallel()
+	b := ready(t)
+	publishFiles(t, b, 5)
+	c := consume(t, b, 3)
+	for range 3 {
+		<-c.deliveries
+	}
+	c.intake()
+	c.results <- nil // finished during the grace period
+	await(t, func() bool { return b.counted(verdictAck) == 1 })
+	c.work()
+	if err := <-c.done; err != nil {
+		t.Error(err)
+	}
+	if len(c.contextDone) != 2 || b.counted(verdictNak) != 2 {
+		t.Errorf("%d handlers saw the end, %v naks", len(c.contextDone), b.counted(verdictNak))
+	}
+	if len(c.deliveries) != 0 {
+		t.Error("something new was fetched while stopping")
+	}
+	// The others' turn: all four come at once, long before AckWait.
+	c = consume(t, b, 4)
+	attempts := 0
+	for range 4 {
+		d := <-c.deliveries
+		attempts += d.Attempt
+		c.results <- nil
+	}
+	if attempts != 2*2+2*1 {
+		t.Errorf("%d attempts in all, want 6", attempts)
+	}
+	c.stop(t)
+}
+
+func TestSilenceMovesTheFileOn(t *testing.T) {
+	b := ready(t, func(o *Options) { o.AckWait = 200 * time.Millisecond })
+	publishFiles(t, b, 1)
+	c := consume(t, b, 2)
+	first, second := <-c.deliveries, <-c.deliveries // the first worker says nothing
+	if first.Attempt != 1 || second.Attempt != 2 || second.Message.Sequence != first.Message.Sequence {
+		t.Errorf("deliveries %+v, %+v", first, second)
+	}
+	c.results <- nil
+	c.results <- nil
+	c.stop(t)
+}
+
+func TestProgressKeepsTheFile(t *testing.T) {
+	const wait = 300 * time.Millisecond
+	b := ready(t, func(o *Options) { o.AckWait = wait })
+	publishFiles(t, b, 1)
+	c := consume(t, b, 2)
+	d := <-c.deliveries
+	sent, err := b.nc.SubscribeSync("$JS.ACK.AICC_FILES.>") // what the worker tells the server
+	if err != nil {
+		t.Fatal(err)
+	}
+	tick := time.NewTicker(wait / 20)
+	defer tick.Stop()
+	ticks := 0
+	for end := time.Now().Add(3 * wait); time.Now().Before(end); ticks++ {
+		<-tick.C
+		d.Progress()
+	}
+	if len(c.deliveries) != 0 {
+		t.Error("delivered again in spite of progress")
+	}
+	if n, _, err := sent.Pending(); err != nil || n < 3 || n > 9 {
+		t.Errorf("%d messages for %d calls, want about 8, %v", n, ticks, err)
+	}
+	if err := sent.Unsubscribe(); err != nil {
+		t.Error(err)
+	}
+	c.results <- nil
+	c.stop(t)
+	if got := b.counted(verdictAck); got != 1 {
+		t.Errorf("%v acknowledged", got)
+	}
+}
+
+// The consumer is not there yet, and goes away later.
+func TestConsumerComesAndGoes(t *testing.T) {
+	t.Parallel()
+	b := open(t, server(t))
+	c := consume(t, b, 1)
+	await(t, func() bool { return b.trouble(FileConsumer).active.Load() })
+	if err := b.Ensure(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	publishFiles(t, b, 1)
+	<-c.deliveries
+	c.results <- nil
+	await(t, func() bool { return b.counted(verdictAck) == 1 })
+	if err := b.js.DeleteConsumer(t.Context(), "AICC_FILES", FileConsumer); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Ensure(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if d := <-c.deliveries; d.Message.Sequence != 1 { // a new consumer begins at the first
+		t.Errorf("delivery %+v", d)
+	}
+	c.results <- nil
+	c.stop(t)
+}
+
+func TestConsumeOverServerRestart(t *testing.T) {
+	t.Parallel()
+	s := server(t)
+	b := open(t, s)
+	if err := b.Ensure(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	c := consume(t, b, 1)
+	awaitPull(t, b)
+	if err := s.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	publishFiles(t, b, 1)
+	<-c.deliveries
+	c.results <- nil
+	c.stop(t)
+}
+
+func awaitPull(t *testing.T, b *Bus) {
+	t.Helper()
+	await(t, func() bool {
+		c, err := b.js.Consumer(t.Context(), "AICC_FILES", FileConsumer)
+		return err == nil && c.CachedInfo().NumWaiting > 0
+	})
+}
+
+func TestIdleWorkersStopAtOnce(t *testing.T) {
+	t.Parallel()
+	b := ready(t)
+	c := consume(t, b, 3)
+	awaitPull(t, b)
+	begin := time.Now()
+	c.stop(t)
+	if took := time.Since(begin); took > 5*time.Second {
+		t.Errorf("stopping took %s", took)
+	}
+	if err := b.ConsumeFiles(t.Context(), t.Context(), 0, nil); err == nil {
+		t.Error("no workers are no error")
+	}
+}
+
+func TestDeadLetters(t *testing.T) {
+	b := &Bus{names: names(t), opts: Options{}}
+	storedAt := time.Now().Add(time.Hour) // a server whose clock is ahead
+	for name, tc := range map[string]struct {
+		d            Delivery
+		tenant, want string
+	}{
+		"not JSON":    {Delivery{Message: schemas.Stored{Subject: "aicc.v1.=41.file.cdr.ready", Sequence: 7, Body: []byte("plain text")}}, "A", `"plain text"`},
+		"large":       {Delivery{Message: schemas.Stored{Subject: "aicc.v1.b.file.cdr.ready", Body: []byte(strings.Repeat("1", maxOriginalBytes+1))}}, "b", ""},
+		"odd subject": {Delivery{Message: schemas.Stored{Subject: "aicc.v1.UP.file.x.ready", Body: []byte("1")}}, "UP", "1"},
+	} {
+		tc.d.Message.StoredAt = storedAt
+		m, err := b.deadLetter(tc.d, &schemas.Permanent{Reason: schemas.ReasonInvalid, Err: errors.New("e")})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		var d schemas.DeadLetter
+		if err := json.Unmarshal(m.Body, &d); err != nil {
+			t.Fatal(err)
+		}
+		if d.Tenant != tc.tenant || string(d.Original) != tc.want || !strings.HasPrefix(d.Object, "AICC_FILES/") {
+			t.Errorf("%s: %s", name, m.Body)
+		}
+		if _, ok := b.streamOf(m.Subject); !ok {
+			t.Errorf("%s: no stream for %s", name, m.Subject)
+		}
+	}
+}
+
+func TestDelay(t *testing.T) {
+	b := &Bus{opts: Options{RetryDelay: DefaultRetryDelay, MaxRetryDelay: DefaultMaxRetryDelay}}
+	for attempt, want := range map[int]time.Duration{
+		0: 2 * time.Second, 1: 2 * time.Second, 2: 4 * time.Second, 8: 256 * time.Second, 9: 5 * time.Minute, 1000: 5 * time.Minute,
+	} {
+		if got := b.delay(attempt); got != want {
+			t.Errorf("attempt %d: %s, want %s", attempt, got, want)
+		}
+	}
+}
+
+// A dead letter that cannot be stored must not end its message.
+func TestDeadLetterComesFirst(t *testing.T) {
+	t.Parallel()
+	b := ready(t)
+	if err := b.js.DeleteStream(t.Context(), "AICC_DEADLETTERS"); err != nil {
+		t.Fatal(err)
+	}
+	publishFiles(t, b, 1)
+	c := consume(t, b, 1)
+	<-c.deliveries
+	c.results <- &schemas.Permanent{Reason: schemas.ReasonInvalid, Err: errors.New("e")}
+	await(t, func() bool { return b.publishTo["AICC_DEADLETTERS"].active.Load() })
+	if _, delivered := pending(t, b); delivered != 1 {
+		t.Error("the message has ended without its dead letter")
+	}
+	c.work()
+	if err := <-c.done; err != nil {
+		t.Error(err)
+	}
+	if b.counted(verdictNak) != 1 || b.counted(verdictTerm) != 0 {
+		t.Error("the message did not go back")
+	}
+	if _, err := b.js.Stream(t.Context(), "AICC_DEADLETTERS"); !errors.Is(err, jetstream.ErrStreamNotFound) {
+		t.Errorf("a stream was made on the way: %v", err)
+	}
+}

@@ -1,0 +1,34 @@
+// Package bus is the only NATS code of the bridge: streams, publishing, atomic
+// batches, consuming, buckets, object stores and leases. Nobody else sees a
+// subject on a wire, an acknowledgement or a JetStream error.
+//
+// Invariants:
+//
+//   - Publish returns nil only when the message is stored: acknowledged by the
+//     right stream (every message names it in Nats-Expected-Stream), or proven
+//     to be stored already.
+//   - Rows go out in atomic batches, all or nothing, fenced by the last sequence
+//     of their subject. They carry no Nats-Msg-Id: one known id would refuse a
+//     whole batch, and the fence needs none.
+//   - A delivered file ends in exactly one verdict, given in one function. An
+//     acknowledgement follows the handler's success, never precedes it.
+//   - Streams, buckets and the consumer come from one table (assets.go). What
+//     exists is never weakened, and never used silently when it is weaker.
+//   - A stream that has gone is waited for. It is never replaced on the way by
+//     one with default settings.
+//
+// Deduplication by Nats-Msg-Id holds for the stream's window only. Beyond it
+// Publish looks at the last message of the exact subject, which proves a
+// message stored when its subject has one writer that waits for each
+// acknowledgement, as an agent's events have.
+//
+// A file's way through [Bus.ConsumeFiles]:
+//
+//	            ┌──────────────── nak, nak with delay ──────────────────┐
+//	            ▼                                                       │
+//	stream ─► deliver ─► handler ─┬─ nil ──────────────► double ack     │
+//	                              ├─ work has ended ────────────────────┤
+//	                              ├─ Permanent ─► dead letter ─► term   │
+//	                              ├─ last attempt ─► dead letter ─► term│
+//	                              └─ else ──────────────────────────────┘
+package bus

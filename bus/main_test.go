@@ -1,0 +1,104 @@
+package bus
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"go.uber.org/goleak"
+
+	"aiccbridge/bus/embedded"
+	"aiccbridge/schemas"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func names(t *testing.T) schemas.Names {
+	t.Helper()
+	n, err := schemas.NewNames("aicc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func server(t *testing.T) *embedded.Server {
+	t.Helper()
+	s, err := embedded.Start(t.Context(), embedded.Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Shutdown)
+	return s
+}
+
+// open connects a bus without making assets.
+func open(t *testing.T, p nats.InProcessConnProvider, change ...func(*Options)) *Bus {
+	t.Helper()
+	o := Options{Names: names(t), Instance: "one", InProcess: p}
+	for _, f := range change {
+		f(&o)
+	}
+	b, err := Connect(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Close)
+	return b
+}
+
+// ready connects a bus and makes its assets.
+func ready(t *testing.T, change ...func(*Options)) *Bus {
+	t.Helper()
+	b := open(t, server(t), change...)
+	if err := b.Ensure(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func message(subject, id string, dedupe bool) schemas.Message {
+	return schemas.Message{
+		Subject: subject, ID: id, Type: "aicc.v1.event", Source: "/aicc/acme/test",
+		Time: time.Now(), Schema: "urn:aicc:schema:v1:event", Dedupe: dedupe,
+		Body: json.RawMessage(`{"id":"` + id + `"}`),
+	}
+}
+
+func event(id string) schemas.Message {
+	return message("aicc.v1.acme.agent.291.call.ringing", id, true)
+}
+
+func rowSubject(window int) string { return fmt.Sprintf("aicc.v1.acme.row.cdr.w%d", window) }
+
+func rows(window, from, n int) []schemas.Message {
+	list := make([]schemas.Message, n)
+	for i := range list {
+		list[i] = message(rowSubject(window), fmt.Sprintf("row-%d", from+i), false)
+	}
+	return list
+}
+
+// all reads a stream to its end.
+func all(t *testing.T, b *Bus, s schemas.Stream) []schemas.Stored {
+	t.Helper()
+	var list []schemas.Stored
+	err := b.Read(t.Context(), s, "", 0, func(m schemas.Stored) error {
+		list = append(list, m)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+func limited(t *testing.T, d time.Duration) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	t.Cleanup(cancel)
+	return ctx
+}

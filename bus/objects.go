@@ -1,0 +1,75 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"aiccbridge/schemas"
+)
+
+// Objects is one object store. Every object carries its SHA-256, which is
+// checked when it is read.
+type Objects struct {
+	bus  *Bus
+	name string // e.g. AICC_QUARANTINE
+}
+
+// Quarantine returns the store of damaged files.
+func (b *Bus) Quarantine() *Objects { return b.objects(schemas.BucketQuarantine) }
+
+// Recordings returns the store of fetched audio.
+func (b *Bus) Recordings() *Objects { return b.objects(schemas.BucketRecordings) }
+
+func (b *Bus) objects(bucket schemas.Bucket) *Objects {
+	return &Objects{bus: b, name: b.names.Bucket(bucket)}
+}
+
+// Put stores what r holds under a name, replacing an object of that name, and
+// returns "<bucket>/<name>". It tries once, since r can be read once; after an
+// error nothing is under the name, or what was there before.
+func (o *Objects) Put(ctx context.Context, name string, meta map[string]string, r io.Reader) (object string, err error) {
+	store, err := o.bus.js.ObjectStore(ctx, o.name)
+	if err == nil {
+		_, err = store.Put(ctx, jetstream.ObjectMeta{Name: name, Metadata: meta}, r)
+	}
+	if err != nil {
+		return "", fmt.Errorf("put %s into %s: %w", name, o.name, err)
+	}
+	return o.name + "/" + name, nil
+}
+
+// Get opens an object; found is false when there is none of that name. The
+// reader's last Read reports an object whose bytes do not match its digest.
+func (o *Objects) Get(ctx context.Context, name string) (r io.ReadCloser, found bool, err error) {
+	store, err := o.bus.js.ObjectStore(ctx, o.name)
+	if err != nil {
+		return nil, false, fmt.Errorf("get %s from %s: %w", name, o.name, err)
+	}
+	object, err := store.Get(ctx, name)
+	if errors.Is(err, jetstream.ErrObjectNotFound) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("get %s from %s: %w", name, o.name, err)
+	}
+	return object, true, nil
+}
+
+// Has reports whether there is an object of that name.
+func (o *Objects) Has(ctx context.Context, name string) (bool, error) {
+	store, err := o.bus.js.ObjectStore(ctx, o.name)
+	if err == nil {
+		_, err = store.GetInfo(ctx, name)
+	}
+	if errors.Is(err, jetstream.ErrObjectNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look for %s in %s: %w", name, o.name, err)
+	}
+	return true, nil
+}

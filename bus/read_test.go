@@ -1,0 +1,196 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"aiccbridge/schemas"
+)
+
+func TestRead(t *testing.T) {
+	t.Parallel()
+	b := ready(t)
+	ctx := t.Context()
+	if got := all(t, b, schemas.StreamEvents); len(got) != 0 {
+		t.Fatalf("an empty stream has %d messages", len(got))
+	}
+	for i := range 10 {
+		agent := []string{"291", "292"}[i%2]
+		m := message("aicc.v1.acme.agent."+agent+".call.ringing", fmt.Sprint(i), true)
+		if err := b.Publish(ctx, m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tc := range []struct {
+		filter string
+		from   uint64
+		want   int
+	}{
+		{"", 0, 10},
+		{"", 4, 7},
+		{"", 11, 0},
+		{"aicc.v1.acme.agent.292.>", 0, 5},
+		{"aicc.v1.acme.agent.291.>", 9, 1},
+		{"aicc.v1.acme.agent.291.>", 10, 0}, // the last message is not its
+		{"aicc.v1.acme.agent.293.>", 0, 0},
+	} {
+		got, last := 0, uint64(0)
+		err := b.Read(ctx, schemas.StreamEvents, tc.filter, tc.from, func(m schemas.Stored) error {
+			if m.Sequence <= last || m.Sequence < tc.from {
+				t.Errorf("sequence %d after %d", m.Sequence, last)
+			}
+			last = m.Sequence
+			got++
+			return nil
+		})
+		if err != nil || got != tc.want {
+			t.Errorf("%q from %d: %d messages, want %d, %v", tc.filter, tc.from, got, tc.want, err)
+		}
+	}
+	stop := errors.New("stop")
+	if err := b.Read(ctx, schemas.StreamEvents, "", 0, func(schemas.Stored) error { return stop }); !errors.Is(err, stop) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// What comes after the call is not waited for and not delivered.
+func TestReadEndsAsOfTheCall(t *testing.T) {
+	t.Parallel()
+	b := ready(t)
+	for i := range 3 {
+		if err := b.Publish(t.Context(), event(fmt.Sprint(i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	count := 0
+	err := b.Read(t.Context(), schemas.StreamEvents, "", 0, func(schemas.Stored) error {
+		count++
+		return b.Publish(t.Context(), event(fmt.Sprint("more", count)))
+	})
+	if err != nil || count != 3 {
+		t.Errorf("%d messages, %v", count, err)
+	}
+}
+
+func TestLast(t *testing.T) {
+	t.Parallel()
+	b := ready(t)
+	for i := range 3 {
+		if err := b.Publish(t.Context(), event(fmt.Sprint(i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for filter, want := range map[string]string{
+		"aicc.v1.acme.agent.291.call.ringing": "2",
+		"aicc.v1.acme.agent.291.>":            "2",
+		"aicc.v1.acme.agent.*.call.ringing":   "2",
+		"aicc.v1.acme.agent.292.>":            "",
+		rowSubject(1):                         "",
+	} {
+		got, found, err := b.Last(t.Context(), filter)
+		if err != nil || found != (want != "") || got.Get("ce-id") != want {
+			t.Errorf("%s: %+v %v %v", filter, got, found, err)
+		}
+	}
+	for _, filter := range []string{"aicc.v1.acme.row.>", ">", "aicc.v1.>", "other.v1.acme.agent.x", ""} {
+		if _, _, err := b.Last(t.Context(), filter); err == nil {
+			t.Errorf("%q was taken", filter)
+		}
+	}
+}
+
+// The live view goes on over a restart of the server, without loss or repeats.
+func TestWatch(t *testing.T) {
+	t.Parallel()
+	s := server(t)
+	b := open(t, s)
+	if err := b.Ensure(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Publish(t.Context(), event("before")); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	seen := make(chan string)
+	done := make(chan error, 1)
+	go func() {
+		done <- b.Watch(ctx, schemas.StreamEvents, "aicc.v1.acme.agent.291.>", func(m schemas.Stored) error {
+			seen <- m.Get("ce-id")
+			return nil
+		})
+	}()
+	awaitConsumer(t, b, "AICC_EVENTS")
+	publish := func(id string) {
+		if err := b.Publish(t.Context(), event(id)); err != nil {
+			t.Error(err)
+		}
+	}
+	publish("1")
+	publish("2")
+	if got := <-seen + <-seen; got != "12" {
+		t.Errorf("saw %s", got)
+	}
+	if err := s.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	publish("3")
+	publish("4")
+	if got := <-seen + <-seen; got != "34" {
+		t.Errorf("saw %s after the restart", got)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	stop := errors.New("stop")
+	go func() {
+		done <- b.Watch(t.Context(), schemas.StreamEvents, "", func(schemas.Stored) error { return stop })
+	}()
+	awaitConsumer(t, b, "AICC_EVENTS")
+	publish("5")
+	if err := <-done; !errors.Is(err, stop) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// awaitConsumer waits until somebody reads a stream.
+func awaitConsumer(t *testing.T, b *Bus, stream string) {
+	t.Helper()
+	await(t, func() bool {
+		s, err := b.js.Stream(t.Context(), stream)
+		return err == nil && s.CachedInfo().State.Consumers > 0
+	})
+}
+
+// Messages vanish while they are read: the end comes all the same.
+func TestReadOverAPurge(t *testing.T) {
+	t.Parallel()
+	b := ready(t, func(o *Options) { o.requestTimeout = 300 * time.Millisecond })
+	last := uint64(0)
+	for i := range 3 {
+		next, err := b.Rows().Append(t.Context(), rows(1, i*schemas.MaxBatch, schemas.MaxBatch), last)
+		if err != nil {
+			t.Fatal(err)
+		}
+		last = next
+	}
+	count := 0
+	_, err := b.Rows().ReadBack(t.Context(), rowSubject(1), func(schemas.RowHeader, uint64) {
+		if count++; count > 1 {
+			return
+		}
+		s, err := b.js.Stream(t.Context(), "AICC_ROWS")
+		if err == nil {
+			err = s.Purge(t.Context())
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	if err != nil || count == 3*schemas.MaxBatch {
+		t.Errorf("%d rows, %v", count, err)
+	}
+}

@@ -1,0 +1,74 @@
+package bus
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/rs/zerolog"
+
+	"aiccbridge/schemas"
+)
+
+func TestTroubleLogsChangesOnly(t *testing.T) {
+	var out bytes.Buffer
+	tr := &trouble{log: zerolog.New(&out)}
+	tr.over()
+	for range 100 {
+		tr.failed(errors.New("timeout"))
+	}
+	tr.failed(errors.New("refused"))
+	tr.over()
+	tr.over()
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	if len(lines) != 3 || !strings.Contains(lines[0], "timeout") || !strings.Contains(lines[1], "refused") ||
+		!strings.Contains(lines[2], `"failures":101`) {
+		t.Errorf("logged:\n%s", out.String())
+	}
+}
+
+func TestRetry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &Bus{opts: Options{requestTimeout: defaultRequestTimeout}}
+		tries := 0
+		again := errors.New("away")
+		begin := time.Now()
+		err := b.retry(t.Context(), &trouble{}, func(ctx context.Context) error {
+			if tries++; time.Since(begin) < 24*time.Hour {
+				return again
+			}
+			return nil
+		})
+		if err != nil {
+			t.Errorf("gave up: %v", err)
+		}
+		if least := int(24 * time.Hour / (2 * maxRetryWait)); tries < least { // a pause is at most 1.5 times the cap
+			t.Errorf("%d tries in a day, want at least %d", tries, least)
+		}
+		for name, final := range map[string]error{
+			"permanent": &schemas.Permanent{Reason: schemas.ReasonInvalid, Err: again},
+			"conflict":  schemas.ErrConflict,
+			"closed":    nats.ErrConnectionClosed,
+		} {
+			tries = 0
+			err := b.retry(t.Context(), &trouble{}, func(context.Context) error { tries++; return final })
+			if tries != 1 || !errors.Is(err, final) {
+				t.Errorf("%s: %d tries, %v", name, tries, err)
+			}
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		err = b.retry(ctx, &trouble{}, func(ctx context.Context) error {
+			<-ctx.Done() // a server that does not answer
+			return again
+		})
+		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, again) {
+			t.Errorf("error %v", err)
+		}
+	})
+}

@@ -1,0 +1,104 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/synadia-io/orbit.go/jetstreamext"
+
+	"aiccbridge/schemas"
+)
+
+// batchTimeout limits one atomic batch; the server drops one that idles 10 s.
+const batchTimeout = 30 * time.Second
+
+// Rows reads and appends the rows of a window, one subject each.
+type Rows struct{ bus *Bus }
+
+// Rows returns the rows of the file store.
+func (b *Bus) Rows() *Rows { return &Rows{bus: b} }
+
+// ReadBack calls f for every message of a subject in stream order, headers
+// only, and returns the last one's sequence: 0 when there is none. What comes
+// while it reads may be left out; Append's fence notices.
+func (r *Rows) ReadBack(ctx context.Context, subject string, f func(h schemas.RowHeader, seq uint64)) (lastSeq uint64, err error) {
+	stream := r.bus.names.Stream(schemas.StreamRows)
+	s := scan{stream: stream, filter: subject, headersOnly: true}
+	err = r.bus.read(ctx, s, func(m jetstream.Msg, meta *jetstream.MsgMetadata) error {
+		lastSeq = meta.Sequence.Stream
+		f(schemas.ReadRowHeader(m.Headers()), lastSeq)
+		return nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("read back %s: %w", subject, err)
+	}
+	return lastSeq, nil
+}
+
+// Append stores at most [schemas.MaxBatch] messages of one subject, all or
+// none, if lastSeq is still the subject's last sequence (0: it has no message),
+// and returns the new one. Otherwise the error is [schemas.ErrConflict] and
+// nothing is stored. After any error but that and a [*schemas.Permanent] (one
+// message too large) the batch may be stored or not: read back before trying
+// again. Append itself tries once.
+func (r *Rows) Append(ctx context.Context, msgs []schemas.Message, lastSeq uint64) (newLastSeq uint64, err error) {
+	batch, err := r.batch(msgs, lastSeq)
+	if err != nil {
+		return 0, fmt.Errorf("append rows: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, batchTimeout)
+	defer cancel()
+	ack, err := jetstreamext.PublishMsgBatch(ctx, r.bus.js, batch)
+	stream := r.bus.names.Stream(schemas.StreamRows)
+	switch {
+	case isConflict(err):
+		err = fmt.Errorf("%w: %w", schemas.ErrConflict, err)
+	case isTooLarge(err):
+		err = &schemas.Permanent{Reason: schemas.ReasonOversized, Err: err}
+	case err == nil && ack.Stream != stream:
+		err = fmt.Errorf("acknowledged by stream %q instead of %q", ack.Stream, stream)
+	case err == nil && (ack.BatchSize != uint64(len(msgs)) || ack.Sequence < lastSeq+uint64(len(msgs))):
+		err = fmt.Errorf("acknowledged %d messages up to sequence %d, sent %d after %d", ack.BatchSize, ack.Sequence, len(msgs), lastSeq)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("append %d rows on %s after %d: %w", len(msgs), msgs[0].Subject, lastSeq, err)
+	}
+	r.bus.metrics.published.WithLabelValues(stream).Add(float64(len(msgs)))
+	return ack.Sequence, nil
+}
+
+// batch checks the messages and makes them ready for the wire.
+func (r *Rows) batch(msgs []schemas.Message, lastSeq uint64) ([]*nats.Msg, error) {
+	stream := r.bus.names.Stream(schemas.StreamRows)
+	if len(msgs) == 0 || len(msgs) > schemas.MaxBatch {
+		return nil, invalid(fmt.Errorf("%d messages in a batch, want 1 to %d", len(msgs), schemas.MaxBatch))
+	}
+	batch := make([]*nats.Msg, len(msgs))
+	for i, m := range msgs {
+		switch err := m.Validate(); {
+		case err != nil:
+			return nil, invalid(err)
+		case m.Dedupe:
+			return nil, invalid(errors.New("a row must not carry a message id"))
+		case m.Subject != msgs[0].Subject:
+			return nil, invalid(fmt.Errorf("subjects %s and %s in one batch", msgs[0].Subject, m.Subject))
+		}
+		batch[i] = wire(m)
+		batch[i].Header.Set(jetstream.ExpectedStreamHeader, stream)
+	}
+	if !matches(r.bus.names.StreamSubjects(schemas.StreamRows), msgs[0].Subject) {
+		return nil, invalid(fmt.Errorf("subject %s is not one of rows", msgs[0].Subject))
+	}
+	if !r.bus.opts.breakage.noExpectedSequence {
+		// On the first message only: it fences the subject for the whole batch.
+		batch[0].Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(lastSeq, 10))
+	}
+	return batch, nil
+}
+
+func invalid(err error) error { return &schemas.Permanent{Reason: schemas.ReasonInvalid, Err: err} }

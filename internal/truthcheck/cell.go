@@ -1,0 +1,166 @@
+package truthcheck
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"hash/maphash"
+	"slices"
+	"strings"
+	"time"
+
+	"aiccbridge/internal/platformsim/world"
+	"aiccbridge/schemas"
+)
+
+// rowReader reduces rows of one kind to a hash of their values: cells as the
+// file store made them, and bodies as they are in the stream. A row's value is
+// the text of each documented column that has one, times as wall clock of their
+// zone, and the texts of all further cells, sorted, because without a header
+// line they have no names.
+type rowReader struct {
+	seed    maphash.Seed
+	columns []column
+	place   map[string]int // of a column's name
+	texts   []string       // of the row in hand
+	buf     []byte
+}
+
+type column struct {
+	name  string
+	clock *time.Location // nil: no time
+	id    bool           // one of these must have a value
+}
+
+func newRowReader(k schemas.Kind, zone *time.Location, seed maphash.Seed) *rowReader {
+	types := map[string]schemas.ColumnType{}
+	for _, c := range k.Columns() {
+		types[c.Name] = c.Type
+	}
+	r := &rowReader{seed: seed, place: map[string]int{}}
+	for i, name := range world.Columns[world.Kind(k.FilePart())] {
+		c := column{name: name, id: name == "id" || name == "call_id"}
+		switch types[name] {
+		case schemas.Time:
+			c.clock = zone
+		case schemas.TimeUTC:
+			c.clock = time.UTC
+		}
+		r.columns = append(r.columns, c)
+		r.place[name] = i
+	}
+	r.texts = make([]string, len(r.columns))
+	return r
+}
+
+// cells reads a row of the truth log. identified says that it has what every
+// row needs: an id or a call id.
+func (r *rowReader) cells(cells []string) (value uint64, identified bool) {
+	r.buf = r.buf[:0]
+	for i := range min(len(r.columns), len(cells)) {
+		c := &r.columns[i]
+		text := trim(cells[i])
+		if text == "" || c.clock != nil && strings.HasPrefix(text, "1970-01-01") { // never happened
+			continue
+		}
+		identified = identified || c.id
+		t, err := r.wall(i, text)
+		r.write(i, t, err, text)
+	}
+	var extra []string
+	for i := len(r.columns); i < len(cells); i++ {
+		extra = append(extra, trim(cells[i]))
+	}
+	return r.sum(extra), identified
+}
+
+// body reads the JSON of a row in the stream.
+func (r *rowReader) body(body []byte) (value uint64, err error) {
+	clear(r.texts)
+	extra, strange := []string(nil), false
+	further := func(name string, value json.RawMessage) {
+		if i, ok := r.place[name]; ok { // a time that could not be read
+			r.texts[i] = text(value)
+		} else {
+			extra = append(extra, text(value))
+		}
+	}
+	err = members(body, func(name string, value json.RawMessage) {
+		i, ok := r.place[name]
+		switch {
+		case ok:
+			r.texts[i] = text(value)
+		case name == "extra":
+			strange = validMembers(value, further) != nil || strange
+		case name != "ambiguous" && name != "row":
+			strange = true
+		}
+	})
+	if err != nil || strange {
+		return 0, cmp.Or(err, errStrange)
+	}
+	r.buf = r.buf[:0]
+	for i, text := range r.texts {
+		if text != "" {
+			t, err := r.instant(i, text)
+			r.write(i, t, err, text)
+		}
+	}
+	return r.sum(extra), nil
+}
+
+// errStrange says that a row has a member that is neither a column nor the
+// bridge's own.
+var errStrange = errors.New("row has a member that is no column")
+
+// instant reads a time as it is in the stream.
+func (r *rowReader) instant(place int, text string) (time.Time, error) {
+	zone := r.columns[place].clock
+	if zone == nil {
+		return time.Time{}, errNoTime
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	return t.In(zone), err
+}
+
+// wall reads a time as it is in a file.
+func (r *rowReader) wall(place int, text string) (time.Time, error) {
+	zone := r.columns[place].clock
+	if zone == nil {
+		return time.Time{}, errNoTime
+	}
+	return time.ParseInLocation(world.TimeLayout, text, zone)
+}
+
+var errNoTime = errors.New("not a column of times")
+
+// write adds a column's value: the time, or the text where there is none.
+func (r *rowReader) write(place int, t time.Time, err error, text string) {
+	r.buf = append(r.buf, byte(place))
+	if err == nil {
+		r.buf = t.AppendFormat(r.buf, "2006-01-02 15:04:05.999999999")
+	} else {
+		r.buf = append(r.buf, text...)
+	}
+	r.buf = append(r.buf, 0)
+}
+
+func (r *rowReader) sum(extra []string) uint64 {
+	slices.Sort(extra)
+	for _, text := range extra {
+		if text != "" {
+			r.write(0xff, time.Time{}, errNoTime, text)
+		}
+	}
+	return maphash.Bytes(r.seed, r.buf)
+}
+
+// trim removes padding from a cell, and the words for "no value".
+func trim(cell string) string {
+	text := strings.TrimFunc(cell, func(c rune) bool { return c <= ' ' })
+	switch text {
+	case "null", "NULL", `\N`:
+		return ""
+	}
+	return text
+}

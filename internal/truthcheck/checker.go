@@ -1,0 +1,96 @@
+package truthcheck
+
+import (
+	"encoding/json"
+	"hash/maphash"
+	"slices"
+	"strings"
+	"time"
+
+	"aiccbridge/internal/platformsim/truth"
+	"aiccbridge/schemas"
+)
+
+// Checker collects the messages of one tenant. It is not for concurrent use.
+type Checker struct {
+	zone   *time.Location
+	tenant string // as a subject token
+
+	contents contentReader
+	rows     map[schemas.Kind]*rowReader
+
+	agents   map[string]*agentStream
+	ids      map[string]bool // ce-ids of agent messages
+	extracts map[string]*extract
+	windows  map[windowKey]counts
+	bad      problems // of the streams alone
+	report   Report   // counters of the streams alone
+}
+
+// windowKey names one subject of rows.
+type windowKey struct {
+	kind  schemas.Kind
+	token string // of the window
+}
+
+// New returns a Checker without messages. zone is the zone of the tenant's wall
+// clocks, nil for UTC; it must be the simulator's.
+func New(zone *time.Location, tenant string) *Checker {
+	if zone == nil {
+		zone = time.UTC
+	}
+	seed := maphash.MakeSeed()
+	c := &Checker{
+		zone: zone, tenant: schemas.EncodeToken(tenant), contents: contentReader{seed: seed},
+		rows: map[schemas.Kind]*rowReader{}, agents: map[string]*agentStream{}, ids: map[string]bool{},
+		extracts: map[string]*extract{}, windows: map[windowKey]counts{},
+	}
+	for _, k := range schemas.Kinds() {
+		c.rows[k] = newRowReader(k, zone, seed)
+	}
+	return c
+}
+
+// Message takes one message. All messages of the streams EVENTS, FILES, ROWS and
+// DEADLETTERS must be fed, once, each stream in its order; the order between
+// streams does not matter. Messages of other tenants and streams are ignored.
+func (c *Checker) Message(m schemas.Stored) {
+	tokens := strings.SplitN(m.Subject, ".", 5) // prefix, version, tenant, what, the rest
+	if len(tokens) < 5 || tokens[2] != c.tenant {
+		return
+	}
+	var err error
+	switch tokens[3] {
+	case "agent":
+		err = c.agentMessage(m)
+	case "file":
+		err = c.fileReady(m)
+	case "row":
+		kind, window, _ := strings.Cut(tokens[4], ".")
+		err = c.rowMessage(m, windowKey{schemas.Kind(kind), window})
+	case "deadletter":
+		err = c.deadLetter(m)
+	}
+	if err != nil {
+		c.bad.add("%s message %d (%s) cannot be read", tokens[3], m.Sequence, m.Get("ce-type"))
+	}
+}
+
+// Compare holds the messages fed so far against the truth. It changes nothing
+// and may be called again after further messages.
+func (c *Checker) Compare(t truth.Snapshot) Report {
+	r := c.report
+	p := &problems{list: slices.Clone(c.bad.list)}
+	c.compareEvents(t, &r.Events, p)
+	files := c.judgeFiles(t.Files, &r.Files)
+	required := c.compareRows(files, &r.Rows, p)
+	c.settleFiles(files, required, &r.Files, p)
+	r.Problems, r.OK = p.list, len(p.list) == 0
+	return r
+}
+
+// decode reads a body into a T.
+func decode[T any](m schemas.Stored) (v T, err error) {
+	err = json.Unmarshal(m.Body, &v)
+	return v, err
+}

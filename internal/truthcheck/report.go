@@ -75,7 +75,7 @@ type RowReport struct {
 	Foreign     int            `json:"foreign,omitempty"`      // in no file of the window that may bring rows
 	AfterMarker int            `json:"after_marker,omitempty"` // rows behind the marker of their extract
 	Rejected    int            `json:"rejected,omitempty"`     // rows without id and call id, each a dead letter as it must be
-	ByKind      map[string]int `json:"by_kind,omitempty"`      // InStream by kind
+	ByKind      map[string]int `json:"-"`                      // InStream by kind
 }
 
 // problems keeps the first few and knows whether there are any.

@@ -59,7 +59,7 @@ func (h *Handler) guess(authorization string) (tenant string, ok bool) {
 // shows how the platform signs, so that a profile can be pinned.
 func (h *Handler) note(tenant, variant string) {
 	if h.variants.changed(tenant, variant) {
-		h.o.Logger.Info().Str("tenant", tenant).Str("variant", variant).Msg("callback signatures verify differently now")
+		h.o.Logger.Info().Str("tenant", tenant).Str("variant", variant).Msg("callback signature variant")
 	}
 }
 

@@ -86,7 +86,7 @@ func (s *stint) notSignedIn(err error) phase {
 	if errors.As(err, &refused) {
 		kind = refused.Code
 		if hopeless(refused) {
-			s.log.Error().Str("kind", kind).Err(err).
+			s.log.Error().Str("code", kind).Err(err).
 				Msg("agent can't be signed in and is not tried again; correct its password, phone or account, then change or restart it")
 			return phaseHalted
 		}

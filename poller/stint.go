@@ -107,7 +107,7 @@ func (s *stint) enter(next phase) {
 		return
 	}
 	s.pool.metrics.moved(s.phase, next)
-	s.log.Debug().Str("kind", string(next)).Msg("agent changed phase")
+	s.log.Debug().Str("phase", string(next)).Msg("agent changed phase")
 	s.phase = next
 }
 
@@ -249,7 +249,7 @@ func (s *stint) end(ctx context.Context) (phase, error) {
 	if err := s.release(ctx, schemas.EventSignedOut, &why); err != nil {
 		return "", err
 	}
-	s.log.Warn().Str("kind", string(why.Cause)).Msg("agent's session ended")
+	s.log.Warn().Str("cause", string(why.Cause)).Msg("agent's session ended")
 	if why.Cause == CauseWrongMode {
 		s.log.Error().Msg("gateway does not let the agent be polled (000-001): set EVENT_METHOD and GET_EVENT_MODE for polling by agent in the gateway's basic.properties, then change or restart the agent")
 		return phaseHalted, nil

@@ -96,7 +96,7 @@ func (s *stint) storeEvents(ctx context.Context, p ccgateway.Poll) (ends bool, e
 		}
 		s.pool.metrics.event(string(event.Group))
 		if event.Agent != s.agent.ID {
-			s.log.Warn().Str("kind", event.Name).Msg("event names another agent than the polled one")
+			s.log.Warn().Str("name", event.Name).Msg("event names another agent than the polled one")
 			continue
 		}
 		ends = ends || over && s.namesThisSession(e.Content)

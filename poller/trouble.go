@@ -13,13 +13,13 @@ func (t *trouble) on(l zerolog.Logger, kind string, err error, message string) {
 	t.attempt++
 	if t.kind != kind {
 		t.kind = kind
-		l.Warn().Str("kind", kind).Int("attempt", t.attempt).Err(err).Msg(message)
+		l.Warn().Str("cause", kind).Int("attempt", t.attempt).Err(err).Msg(message)
 	}
 }
 
 func (t *trouble) over(l zerolog.Logger, message string) {
 	if t.attempt > 0 {
-		l.Info().Str("kind", t.kind).Int("attempt", t.attempt).Msg(message)
+		l.Info().Str("cause", t.kind).Int("attempt", t.attempt).Msg(message)
 		*t = trouble{}
 	}
 }

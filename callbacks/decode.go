@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"path"
 	"strings"
 
@@ -28,7 +29,7 @@ func decode(body []byte) (n schemas.FileNotice, err error) {
 	if err != nil {
 		return n, err
 	}
-	if raw, ok := fields["msgBody"]; ok {
+	if raw, ok := fields["msgBody"]; ok && string(raw) != "null" {
 		if fields, err = object(raw); err != nil {
 			return n, fmt.Errorf("msgBody: %w", err)
 		}
@@ -42,6 +43,9 @@ func decode(body []byte) (n schemas.FileNotice, err error) {
 	}
 	if n.ResponseID, err = schemas.NormaliseResponseID(id); err != nil {
 		return n, err
+	}
+	if named, err := schemas.NormaliseResponseID(n.FileName[len("yyyymmdd_") : len(n.FileName)-len(".zip")]); err != nil || named != n.ResponseID {
+		return n, errors.New("the file name holds another response id")
 	}
 	n.AccountID = text(fields["accountId"])
 	return n, nil
@@ -97,7 +101,7 @@ func object(b []byte) (map[string]json.RawMessage, error) {
 	if _, err := d.Token(); err != nil {
 		return nil, errors.New("the object does not end")
 	}
-	if d.More() {
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return nil, errors.New("something follows the object")
 	}
 	return fields, nil

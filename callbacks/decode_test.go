@@ -23,6 +23,7 @@ func TestDecodeEverySpelling(t *testing.T) {
 		"dashed upper case":  `{"msgBody":{"responseId":"9239CB50-A838-4BB0-AB50-3441BF089446","billFileName":"` + file + `"}}`,
 		"no response id":     `{"msgBody":{"billFileName":"` + file + `"}}`,
 		"directory part":     `{"msgBody":{"responseId":"` + id + `","billFileName":"some/where/` + file + `"}}`,
+		"null msgBody":       `{"msgBody":null,"responseId":"` + id + `","fileName":"` + file + `"}`,
 		"empty first choice": `{"msgBody":{"responseId":"` + id + `","billFileName":"","fileName":"` + file + `"}}`,
 	}
 	for name, body := range tests {
@@ -42,6 +43,8 @@ func TestDecodeRefuses(t *testing.T) {
 		"empty":            ``,
 		"no object":        `[]`,
 		"truncated":        `{"msgBody":{"billFileName":"` + file + `"`,
+		"surplus brace":    `{"fileName":"` + file + `"}}`,
+		"another id":       `{"responseId":"0239cb50a8384bb0ab503441bf089446","fileName":"` + file + `"}`,
 		"two documents":    `{"billFileName":"` + file + `"}{}`,
 		"no file":          `{"msgBody":{"responseId":"` + id + `"}}`,
 		"climbs":           `{"msgBody":{"billFileName":"../` + file + `"}}`,

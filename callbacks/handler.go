@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -22,9 +23,10 @@ import (
 type Store interface {
 	// Accept returns nil when the notice is stored, now or by an earlier call.
 	Accept(ctx context.Context, n schemas.FileNotice) error
-	// Awaits reports whether a window waits for this very file. An old signature
-	// is then accepted: the platform may repeat a callback unchanged.
-	Awaits(tenant, responseID string) bool
+	// Knows reports whether a file with this response id was asked for, now or
+	// before. A signature of any age is then accepted: the platform repeats a
+	// callback for an hour and more, and may repeat it unchanged.
+	Knows(tenant, responseID string) bool
 	// Publish stores a dead letter.
 	Publish(ctx context.Context, m schemas.Message) error
 }
@@ -49,7 +51,8 @@ type Options struct {
 	// Keys returns the valid keys of an access key, several during a rotation.
 	Keys func(accessKey string) []c2sign.Key
 	// PublicURL is the address that the platform is told to call. Callbacks are
-	// taken on its path and on "/". A query is not allowed: how the platform
+	// taken on its path and, because an ingress may strip a prefix of it, on every
+	// tail of that path, "/" included. A query is not allowed: how the platform
 	// would sign it is not documented.
 	PublicURL *url.URL
 	// Window is how old or how far ahead a signature may be. Default
@@ -72,7 +75,15 @@ type Handler struct {
 	o        Options
 	verifier c2sign.Verifier
 	counts   *prometheus.CounterVec
+	skew     prometheus.Gauge
 	variants *changes
+	breakage
+}
+
+// breakage breaks the handler on purpose, to show that a test would notice.
+type breakage struct {
+	answerFirst bool // 200 before the notice is stored
+	anySender   bool // a wrong signature is as good as a right one
 }
 
 // New checks the options and returns a handler.
@@ -97,12 +108,15 @@ func New(o Options) (*Handler, error) {
 		o:        o,
 		verifier: c2sign.Verifier{Keys: o.Keys, Window: o.Window, PublicURL: o.PublicURL},
 		counts: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "aicc_callbacks_total", Help: "Callbacks answered, by result.",
-		}, []string{"result"}),
+			Name: "aicc_callbacks_total", Help: "Callbacks answered, by result and by what the signature was worth.",
+		}, []string{"result", "signature"}),
+		skew: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "aicc_callback_skew_seconds", Help: "Time of the last good signature minus the time of its receipt.",
+		}),
 		variants: &changes{last: map[string]string{}},
 	}
 	if o.Registerer != nil {
-		if err := o.Registerer.Register(h.counts); err != nil {
+		if err := errors.Join(o.Registerer.Register(h.counts), o.Registerer.Register(h.skew)); err != nil {
 			return nil, fmt.Errorf("callbacks: register metrics: %w", err)
 		}
 	}
@@ -133,58 +147,75 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer func() {
 		if p := recover(); p != nil {
 			h.o.Logger.Error().Str("panic", fmt.Sprintf("%T", p)).Msg("callback handler panicked")
-			h.reply(w, panicked)
+			h.reply(w, panicked, "")
 		}
 	}()
-	h.reply(w, h.handle(r))
+	a, s := h.handle(r)
+	h.reply(w, a, s)
 }
 
-func (h *Handler) handle(r *http.Request) answer {
-	if path := r.URL.Path; path != "/" && path != h.o.PublicURL.Path {
-		return badPath
+func (h *Handler) handle(r *http.Request) (answer, standing) {
+	if !h.onPath(r.URL.Path) {
+		return badPath, ""
 	}
 	if r.Method != http.MethodPost {
-		return badMethod
+		return badMethod, ""
 	}
 	if r.ContentLength > h.o.MaxBodyBytes {
-		return tooLarge
+		return tooLarge, ""
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, h.o.MaxBodyBytes+1))
 	switch {
 	case err != nil:
-		return unreadable
+		return unreadable, ""
 	case int64(len(body)) > h.o.MaxBodyBytes:
-		return tooLarge
+		return tooLarge, ""
 	}
-	tenant, old, ok := h.verify(r, body)
+	from, ok := h.verify(r, body)
+	if h.anySender {
+		from, ok = h.guess(r.Header.Get("Authorization"))
+	}
 	if !ok {
-		return refused
+		return refused, ""
 	}
-	return h.store(r.Context(), tenant, body, old)
+	if h.answerFirst {
+		return accepted, from.standing
+	}
+	return h.store(r.Context(), from, body), from.standing
 }
 
-func (h *Handler) store(ctx context.Context, tenant string, body []byte, old bool) answer {
+// onPath reports whether path is the public URL's, or a tail of it.
+func (h *Handler) onPath(path string) bool {
+	public := "/" + strings.Trim(h.o.PublicURL.Path, "/")
+	path = "/" + strings.Trim(path, "/")
+	return path == "/" || strings.HasSuffix(public, path)
+}
+
+func (h *Handler) store(ctx context.Context, from sender, body []byte) answer {
 	ctx, cancel := context.WithTimeout(ctx, h.o.StoreTimeout)
 	defer cancel()
 	n, err := decode(body)
-	if err != nil {
-		if old {
-			return refused
-		}
-		return h.reject(ctx, tenant, body, err)
-	}
-	n.Tenant, n.Via, n.ReceivedAt = tenant, schemas.ViaCallback, time.Now().UTC()
-	if old && !h.o.Store.Awaits(tenant, n.ResponseID) {
+	stale := from.standing == old && h.o.Verify != Observe
+	if stale && (err != nil || !h.o.Store.Knows(from.tenant, n.ResponseID)) {
 		return refused
 	}
-	if err := h.o.Store.Accept(ctx, n); err != nil {
-		h.o.Logger.Error().Err(err).Str("tenant", tenant).Msg("callback not stored")
-		return unavailable
+	if err != nil {
+		return h.reject(ctx, from.tenant, body, err)
 	}
-	return accepted
+	n.Tenant, n.Via, n.ReceivedAt = from.tenant, schemas.ViaCallback, time.Now().UTC()
+	err = h.o.Store.Accept(ctx, n)
+	var p *schemas.Permanent
+	switch {
+	case err == nil:
+		return accepted
+	case errors.As(err, &p):
+		return h.reject(ctx, from.tenant, body, p.Err)
+	}
+	h.o.Logger.Error().Err(err).Str("tenant", from.tenant).Msg("callback not stored")
+	return unavailable
 }
 
-// reject keeps a signed callback that cannot be read as a dead letter.
+// reject keeps a callback that no repeat can make good as a dead letter.
 func (h *Handler) reject(ctx context.Context, tenant string, body []byte, cause error) answer {
 	now := time.Now().UTC()
 	m, err := h.o.Names.DeadLetterMessage(schemas.DeadLetter{
@@ -202,8 +233,8 @@ func (h *Handler) reject(ctx context.Context, tenant string, body []byte, cause 
 }
 
 // reply writes status and a small JSON body in the platform's own envelope.
-func (h *Handler) reply(w http.ResponseWriter, a answer) {
-	h.counts.WithLabelValues(a.result).Inc()
+func (h *Handler) reply(w http.ResponseWriter, a answer, s standing) {
+	h.counts.WithLabelValues(a.result, string(s)).Inc()
 	code, text := "1", a.result
 	if a == accepted {
 		code, text = "0", "success"

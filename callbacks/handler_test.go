@@ -1,9 +1,11 @@
 package callbacks
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -11,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/rs/zerolog"
 
 	"aiccbridge/internal/c2sign"
 	"aiccbridge/schemas"
@@ -22,8 +26,9 @@ var key = c2sign.Key{AccessKey: "testak01", SecretKey: "testsk-0123456789abcdef"
 type memory struct {
 	mu      sync.Mutex
 	fail    error
-	awaits  string
+	knows   string
 	calls   int
+	stored  []string
 	notices map[string]schemas.FileNotice
 	dead    []schemas.Message
 }
@@ -35,6 +40,7 @@ func (s *memory) Accept(_ context.Context, n schemas.FileNotice) error {
 		return s.fail
 	}
 	s.calls++
+	s.stored = append(s.stored, n.ResponseID)
 	if s.notices == nil {
 		s.notices = map[string]schemas.FileNotice{}
 	}
@@ -42,13 +48,15 @@ func (s *memory) Accept(_ context.Context, n schemas.FileNotice) error {
 	return nil
 }
 
-func (s *memory) Awaits(_, responseID string) bool { return responseID == s.awaits }
+func (s *memory) Knows(tenant, responseID string) bool {
+	return tenant == "acme" && responseID == s.knows
+}
 
 func (s *memory) Publish(_ context.Context, m schemas.Message) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.dead = append(s.dead, m)
-	return s.fail
+	return nil
 }
 
 func newHandler(t *testing.T, store Store, edit func(*Options)) *Handler {
@@ -117,6 +125,20 @@ func TestAnswers(t *testing.T) {
 		{name: "signed", request: post, status: 200, effects: 1},
 		{name: "signed, path stripped by an ingress", status: 200, effects: 1,
 			request: func(t *testing.T) *http.Request { return signed(t, "/", sample, now) }},
+		{name: "signed, prefix stripped by an ingress", status: 200, effects: 1,
+			request: func(t *testing.T) *http.Request { return signed(t, "/callback", sample, now) }},
+		{name: "a path that only ends alike", status: 404,
+			request: func(t *testing.T) *http.Request { return signed(t, "/xcallback", sample, now) }},
+		{name: "refused for good by the store", request: post, status: 400, dead: 1,
+			store: &memory{fail: &schemas.Permanent{Reason: schemas.ReasonInvalid, Err: errors.New("no")}}},
+		{name: "file and response id differ", status: 400, dead: 1,
+			request: func(t *testing.T) *http.Request {
+				return signed(t, "/ccfs/callback", strings.Replace(sample, "9239", "0239", 1), now)
+			}},
+		{name: "observe takes an old signature", status: 200, effects: 1, edit: func(o *Options) { o.Verify = Observe },
+			request: func(t *testing.T) *http.Request { return signed(t, "/ccfs/callback", sample, now.Add(-time.Hour)) }},
+		{name: "observe does not guess among tenants", status: 401,
+			edit: func(o *Options) { o.Verify, o.Tenants = Observe, map[string]string{"a": "acme", "b": "other"} }, request: post},
 		{name: "store fails", request: post, store: &memory{fail: errors.New("no disk")}, status: 503},
 		{name: "no signature", status: 401, request: func(t *testing.T) *http.Request {
 			r := post(t)
@@ -129,9 +151,9 @@ func TestAnswers(t *testing.T) {
 			forged.Header = r.Header
 			return forged
 		}},
-		{name: "too old, nobody waits", status: 401,
+		{name: "too old, nobody asked", status: 401,
 			request: func(t *testing.T) *http.Request { return signed(t, "/ccfs/callback", sample, now.Add(-time.Hour)) }},
-		{name: "too old, but awaited", status: 200, effects: 1, store: &memory{awaits: id},
+		{name: "too old, but asked for", status: 200, effects: 1, store: &memory{knows: id},
 			request: func(t *testing.T) *http.Request { return signed(t, "/ccfs/callback", sample, now.Add(-time.Hour)) }},
 		{name: "any age by setting", status: 200, effects: 1, edit: func(o *Options) { o.Window = -1 },
 			request: func(t *testing.T) *http.Request {
@@ -230,6 +252,49 @@ func TestNewRefuses(t *testing.T) {
 		edit(&o)
 		if _, err := New(o); err == nil {
 			t.Errorf("accepted without a proper %s", name)
+		}
+	}
+}
+
+// TestPromisesNoticeBreakage breaks the handler on purpose: the checks of
+// TestAnswers must not hold then.
+func TestPromisesNoticeBreakage(t *testing.T) {
+	failing := &memory{fail: errors.New("no disk")}
+	h := newHandler(t, failing, nil)
+	h.answerFirst = true
+	if w := serve(h, signed(t, "/", sample, time.Now())); w.Code != http.StatusOK || len(failing.stored) != 0 {
+		t.Errorf("answerFirst has no effect: %d", w.Code)
+	}
+	store := &memory{}
+	h = newHandler(t, store, nil)
+	h.anySender = true
+	r := signed(t, "/", sample, time.Now())
+	r.Header.Del("Authorization")
+	if w := serve(h, r); w.Code != http.StatusOK || len(store.stored) != 1 {
+		t.Errorf("anySender has no effect: %d", w.Code)
+	}
+}
+
+// TestLogsHoldNothingForeign sends forged callbacks full of things that must not
+// reach a log, many times.
+func TestLogsHoldNothingForeign(t *testing.T) {
+	var log bytes.Buffer
+	h := newHandler(t, &memory{}, func(o *Options) { o.Logger = zerolog.New(&log) })
+	for i := range 100 {
+		r := signed(t, "/", sample, time.Now())
+		forged := strings.Replace(r.Header.Get("Authorization"), "content-length", fmt.Sprintf("x-13800138%03d", i), 1)
+		r.Header.Set("Authorization", forged)
+		if w := serve(h, r); w.Code != http.StatusUnauthorized {
+			t.Fatalf("status %d", w.Code)
+		}
+	}
+	serve(h, signed(t, "/", sample, time.Now()))
+	if n := strings.Count(log.String(), "\n"); n > 2 {
+		t.Errorf("%d lines for one change and one success", n)
+	}
+	for _, canary := range []string{"13800138", key.SecretKey, "auth-v2/", id} {
+		if strings.Contains(log.String(), canary) {
+			t.Errorf("the log holds %q", canary)
 		}
 	}
 }

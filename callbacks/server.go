@@ -22,8 +22,8 @@ const (
 	idleTimeout       = 60 * time.Second
 	maxConnections    = 1024
 	maxPerAddress     = 256
-	requestsPerSecond = 1000 // per address
-	requestBurst      = 2000
+	requestsPerSecond = 50 // per address; the platform sends a few a minute
+	requestBurst      = 1000
 )
 
 // Server serves the callbacks on one listener.
@@ -64,13 +64,15 @@ func (s *Server) Run(intake, work context.Context) error {
 	go func() { failed <- s.http.Serve(s.listener) }()
 	select {
 	case err := <-failed:
-		return fmt.Errorf("serve callbacks on %s: %w", s.listener.Addr(), err)
+		failed <- fmt.Errorf("serve callbacks on %s: %w", s.listener.Addr(), err)
 	case <-intake.Done():
 	}
 	err := s.http.Shutdown(work)
 	if err != nil {
 		err = fmt.Errorf("stop callbacks: %w", errors.Join(err, s.http.Close()))
 	}
-	<-failed
+	if served := <-failed; !errors.Is(served, http.ErrServerClosed) {
+		err = errors.Join(served, err)
+	}
 	return err
 }

@@ -2,6 +2,8 @@ package callbacks
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"io"
 	"net"
 	"net/http"
@@ -117,5 +119,41 @@ func TestRateLimitPerAddress(t *testing.T) {
 		if got[i] != want[i] {
 			t.Fatalf("codes %v, want %v", got, want)
 		}
+	}
+}
+
+func TestTLSFromVersion12(t *testing.T) {
+	certificate := httptest.NewUnstartedServer(nil)
+	certificate.StartTLS() // for its certificate
+	defer certificate.Close()
+	l := listen(t)
+	server := NewServer(l, &tls.Config{Certificates: certificate.TLS.Certificates},
+		http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto) }), zerolog.Nop())
+	intake, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- server.Run(intake, t.Context()) }()
+	roots := x509.NewCertPool()
+	roots.AddCert(certificate.Certificate())
+	dial := func(version uint16) error {
+		c, err := tls.Dial("tcp", l.Addr().String(), &tls.Config{
+			RootCAs: roots, MinVersion: version, MaxVersion: version, NextProtos: []string{"h2", "http/1.1"}, ServerName: "example.com",
+		})
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		if p := c.ConnectionState().NegotiatedProtocol; p != "http/1.1" {
+			t.Errorf("negotiated %q", p)
+		}
+		return nil
+	}
+	for version, ok := range map[uint16]bool{tls.VersionTLS11: false, tls.VersionTLS12: true, tls.VersionTLS13: true} {
+		if err := dial(version); (err == nil) != ok {
+			t.Errorf("version %x: %v", version, err)
+		}
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }

@@ -11,51 +11,80 @@ import (
 	"aiccbridge/internal/c2sign"
 )
 
-// verify finds the tenant of a callback. old says that all is valid but for the
-// signature's age; ok is false when it must be refused.
-func (h *Handler) verify(r *http.Request, body []byte) (tenant string, old, ok bool) {
+// standing is what the signature of a callback is worth.
+type standing string
+
+// The standings, which are also the words for metrics.
+const (
+	verified   standing = "verified"   // signature and time are good
+	old        standing = "old"        // the signature is good, its time is outside the window
+	unverified standing = "unverified" // not checked, or let through in mode observe
+)
+
+// sender is who sent a callback, as far as that is known.
+type sender struct {
+	tenant string
+	standing
+}
+
+// verify finds out who sent a callback; false when it must be refused.
+func (h *Handler) verify(r *http.Request, body []byte) (sender, bool) {
 	authorization := r.Header.Get("Authorization")
 	if h.o.Verify == Off {
-		tenant, ok = h.guess(authorization)
-		return tenant, false, ok
+		return h.guess(authorization)
 	}
 	var match c2sign.Match
 	request, err := c2sign.FromHTTP(r, body)
 	if err == nil {
 		match, err = h.verifier.Verify(request, authorization, time.Now())
 	}
-	switch {
-	case err == nil, errors.Is(err, c2sign.ErrSkew):
-		tenant, ok = h.o.Tenants[match.AccessKey]
-		h.note(tenant, match.String())
-		return tenant, err != nil, ok
-	case h.o.Verify == Observe:
-		tenant, ok = h.guess(authorization)
-		h.note(tenant, "not verified: "+err.Error())
-		return tenant, false, ok
-	default:
-		h.note("", "refused: "+err.Error())
-		return "", false, false
+	good := err == nil || errors.Is(err, c2sign.ErrSkew)
+	if !good && h.o.Verify == Enforce {
+		h.note("", class(err))
+		return sender{}, false
 	}
+	if !good {
+		s, ok := h.guess(authorization)
+		h.note(s.tenant, class(err))
+		return s, ok
+	}
+	s := sender{h.o.Tenants[match.AccessKey], verified}
+	if err != nil {
+		s.standing = old
+	}
+	h.skew.Set(match.Skew.Seconds())
+	h.note(s.tenant, match.String())
+	return s, s.tenant != ""
 }
 
 // guess names the tenant of an unverified callback: by its access key, or the
-// only one there is.
-func (h *Handler) guess(authorization string) (tenant string, ok bool) {
+// only one there is. With several tenants and an unknown key it is refused.
+func (h *Handler) guess(authorization string) (sender, bool) {
 	if header, err := c2sign.ParseHeader(authorization); err == nil {
 		if tenant, ok := h.o.Tenants[header.AccessKey]; ok {
-			return tenant, true
+			return sender{tenant, unverified}, true
 		}
 	}
 	if len(h.o.Tenants) == 1 {
 		for _, tenant := range h.o.Tenants {
-			return tenant, true
+			return sender{tenant, unverified}, true
 		}
 	}
-	return "", false
+	return sender{}, false
 }
 
-// note logs how signatures of a tenant verify, when it changes: the variant
+// class is the reason of a refusal in constant words: nothing that a stranger
+// sent gets into the log.
+func class(err error) string {
+	for _, known := range []error{c2sign.ErrMissing, c2sign.ErrUnknownKey, c2sign.ErrSignature} {
+		if errors.Is(err, known) {
+			return known.Error()
+		}
+	}
+	return c2sign.ErrMalformed.Error()
+}
+
+// note logs how the signatures of a tenant verify, when it changes: the variant
 // shows how the platform signs, so that a profile can be pinned.
 func (h *Handler) note(tenant, variant string) {
 	if h.variants.changed(tenant, variant) {

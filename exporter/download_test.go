@@ -1,0 +1,191 @@
+package exporter
+
+import (
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"aiccbridge/internal/ccfs"
+	"aiccbridge/schemas"
+)
+
+func TestRefusedDownloads(t *testing.T) {
+	tests := []struct {
+		name    string
+		err     error
+		via     schemas.Via
+		attempt int            // that ends it; 0: none of ten
+		reason  schemas.Reason // "": complete without rows
+	}{
+		{"no data", refusedWith(ccfs.NotThere, "0300012"), schemas.ViaCallback, 3, ""},
+		{"no file", refusedWith(ccfs.NotThere, "0300011"), schemas.ViaCallback, 5, schemas.ReasonFileMissing},
+		{"bad parameter", refusedWith(ccfs.Permanent, "0300004"), schemas.ViaCallback, 1, schemas.ReasonRefused},
+		{"bad date", refusedWith(ccfs.Permanent, "0300010"), schemas.ViaCallback, 1, schemas.ReasonRefused},
+		{"unknown code", &ccfs.Error{Class: ccfs.Again, Code: "0399999", MaxAttempts: 3}, schemas.ViaCallback, 3, schemas.ReasonRefused},
+		{"flow control", refusedWith(ccfs.FlowControl, "0300008"), schemas.ViaCallback, 0, ""},
+		{"broken off", refusedWith(ccfs.Broken, ""), schemas.ViaCallback, 0, ""},
+		{"locked", refusedWith(ccfs.Locked, ""), schemas.ViaCallback, 0, ""},
+		{"disk full", errBus, schemas.ViaCallback, 0, ""},
+		{"no file under a predicted name", refusedWith(ccfs.NotThere, "0300011"), schemas.ViaPredicted, 5, schemas.ReasonFileMissing},
+		{"no data under a predicted name", refusedWith(ccfs.NotThere, "0300012"), schemas.ViaPredicted, 5, schemas.ReasonFileMissing},
+		{"bad date in a predicted name", refusedWith(ccfs.Permanent, "0300010"), schemas.ViaPredicted, 5, schemas.ReasonFileMissing},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newShop(t)
+			f := s.ready(1, nil)
+			f.Via = tt.via
+			s.refuse = func(schemas.FileReady) error { return tt.err }
+			ended := 0
+			for attempt := 1; attempt <= 10; attempt++ {
+				err := s.export(f, attempt)
+				if err == nil || reasonOf(err) != "" {
+					if ended = attempt; reasonOf(err) != tt.reason {
+						t.Errorf("attempt %d: %v", attempt, err)
+					}
+					break
+				}
+			}
+			checkSpool(t, s)
+			e := entry(t, s.ledger, hour(0))
+			rows, markers := s.stored()
+			switch complete := tt.attempt > 0 && tt.reason == ""; {
+			case ended != tt.attempt:
+				t.Errorf("ended at attempt %d, want %d", ended, tt.attempt)
+			case complete && (e.State != schemas.WindowCompleted || len(rows) != 0 || len(markers) != 1 || marker(t, markers[0]).Rows != 0):
+				t.Errorf("window is %s with %d rows, %d markers", e.State, len(rows), len(markers))
+			case tt.reason != "" && (e.State != schemas.WindowFailed || e.Reason != tt.reason || e.DueAt.IsZero()):
+				t.Errorf("window is %+v", e)
+			case tt.attempt == 0 && e.State != schemas.WindowReady:
+				t.Errorf("window is %s", e.State)
+			}
+		})
+	}
+}
+
+func TestVerdictNeedsTheLedger(t *testing.T) {
+	s := newShop(t)
+	f := s.ready(1, nil)
+	s.refuse = func(schemas.FileReady) error { return refusedWith(ccfs.Permanent, "0300004") }
+	s.bucket.intercept(func(op, _ string) error {
+		if op == "swap" {
+			return errBus
+		}
+		return nil
+	})
+	if err := s.export(f, 1); err == nil || reasonOf(err) != "" {
+		t.Errorf("export: %v", err)
+	}
+	s.bucket.intercept(nil)
+	if err := s.export(f, 2); reasonOf(err) != schemas.ReasonRefused {
+		t.Errorf("export: %v", err)
+	}
+}
+
+func TestPredictedNameTriesNeighbours(t *testing.T) {
+	s := newShop(t)
+	f := s.ready(1, zipOf(t, csvMember(callRows(0, 3))))
+	f.Via = schemas.ViaPredicted
+	suffix := "_" + responseID(1) + ".zip"
+	s.refuse = func(f schemas.FileReady) error {
+		if f.FileName != "20260102"+suffix {
+			return refusedWith(ccfs.NotThere, "0300011")
+		}
+		return nil
+	}
+	for attempt := 1; s.export(f, attempt) != nil && attempt < 9; attempt++ {
+	}
+	if diff := cmp.Diff([]string{"20260101" + suffix, "20251231" + suffix, "20260102" + suffix}, s.fetched); diff != "" {
+		t.Error(diff)
+	}
+	if rows, markers := s.stored(); len(rows) != 3 || len(markers) != 1 {
+		t.Errorf("%d rows, %d markers", len(rows), len(markers))
+	}
+}
+
+func TestBrokenDownload(t *testing.T) {
+	data := zipOf(t, csvMember(callRows(0, 500)))
+	for percent := 0; percent < 100; percent += 10 {
+		s := newShop(t)
+		f := s.ready(1, data[:len(data)*percent/100])
+		tenant := s.options.Tenants[acme]
+		download, cut := tenant.Download, true
+		tenant.Download = func(ctx context.Context, f schemas.FileReady, w io.Writer) (int64, error) {
+			n, err := download(ctx, f, w)
+			if cut {
+				err = refusedWith(ccfs.Broken, "")
+			}
+			return n, err
+		}
+		s.options.Tenants = map[string]Tenant{acme: tenant}
+		s.restart()
+		if err := s.export(f, 1); err == nil || reasonOf(err) != "" {
+			t.Errorf("cut at %d %%: %v", percent, err)
+		}
+		checkSpool(t, s)
+		if rows, _ := s.stored(); len(rows) != 0 {
+			t.Errorf("cut at %d %%: %d rows", percent, len(rows))
+		}
+		cut = false
+		s.files[responseID(1)] = data
+		check(t, s.export(f, 2))
+		if rows, _ := s.stored(); len(rows) != 500 {
+			t.Errorf("%d rows after the second attempt", len(rows))
+		}
+	}
+}
+
+func TestTidy(t *testing.T) {
+	s := newShop(t)
+	now := time.Now()
+	for name, age := range map[string]time.Duration{
+		"a.part": 0, "b.part": 30 * 24 * time.Hour, "c.zip": 0, "d.zip": 8 * 24 * time.Hour, "e.txt": 30 * 24 * time.Hour,
+	} {
+		path := filepath.Join(s.options.SpoolDir, name)
+		check(t, os.WriteFile(path, nil, 0o600))
+		check(t, os.Chtimes(path, now.Add(-age), now.Add(-age)))
+	}
+	check(t, os.Mkdir(filepath.Join(s.options.SpoolDir, "dir.part"), 0o700))
+	check(t, s.worker.Tidy(now))
+	checkSpool(t, s, "c.zip", "dir.part", "e.txt")
+	s.options.SpoolDir = filepath.Join(s.options.SpoolDir, "none")
+	check(t, s.restart().Tidy(now))
+}
+
+func TestProgress(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	text := callRows(0, 5000)
+	check(t, s.export(s.ready(1, zipOf(t, csvMember(text))), 1))
+	s.progress.Store(0)
+	steps := map[string]int64{}
+	mark := func(step string) { steps[step] = s.progress.Swap(0) }
+	s.refuse = func(schemas.FileReady) error { mark("before"); return nil }
+	s.options.Rows = &watchedRows{s.rows, mark}
+	s.restart()
+	check(t, s.export(s.ready(2, zipOf(t, csvMember(text))), 1)) // all rows are known
+	for step, least := range map[string]int64{"download and inspection": 5, "read back": 5000, "known rows": 5} {
+		if steps[step] < least {
+			t.Errorf("%s: %d calls of progress, want %d", step, steps[step], least)
+		}
+	}
+	data := zipOf(t, csvMember(text))
+	data[len(data)/2] ^= 1
+	s.quarantine.before = func() error { mark("damage"); return nil }
+	if err := s.export(s.ready(3, data), 1); reasonOf(err) != schemas.ReasonDamagedZip {
+		t.Error(err)
+	}
+	if mark("quarantine"); steps["quarantine"] == 0 {
+		t.Error("no progress while the file goes into quarantine")
+	}
+}
+
+type watchedRows struct {
+	Rows
+	mark func(step string)
+}

@@ -1,0 +1,161 @@
+package exporter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"aiccbridge/internal/ccfs"
+	"aiccbridge/schemas"
+)
+
+// export is one try at one ready file.
+type export struct {
+	w        *Worker
+	tenant   Tenant
+	file     schemas.FileReady
+	entry    schemas.WindowEntry
+	attempt  int
+	progress func()
+}
+
+func (x *export) run(ctx context.Context) error {
+	if err := x.fetch(ctx); err != nil {
+		return x.notFetched(ctx, err)
+	}
+	err := x.verified(ctx)
+	var p *schemas.Permanent
+	if errors.As(err, &p) {
+		return x.reject(ctx, p)
+	}
+	return err
+}
+
+// verified publishes the spooled file once it has been found sound.
+func (x *export) verified(ctx context.Context) error {
+	i := inspection{dialect: x.tenant.Dialect, limits: x.w.o.Limits, progress: x.progress, unverified: x.w.publishUnverified}
+	a, err := i.open(ctx, x.path())
+	if err != nil {
+		return err
+	}
+	defer a.file.Close()
+	if len(a.skipped) > 0 {
+		x.w.o.Logger.Warn().Str("tenant", x.file.Tenant).Str("file", x.file.FileName).Strs("members", a.skipped).Msg("members are no rows and were skipped")
+	}
+	if !a.holds(x.file.Kind) {
+		return damaged(schemas.ReasonDamagedZip, fmt.Errorf("no member holds %s rows", x.file.Kind))
+	}
+	return x.publish(ctx, a)
+}
+
+// reject puts a damaged file away and fails its window.
+func (x *export) reject(ctx context.Context, p *schemas.Permanent) error {
+	file, err := os.Open(x.path())
+	if err != nil {
+		return fmt.Errorf("open damaged file: %w", err)
+	}
+	defer file.Close()
+	f := x.file
+	object, err := x.w.o.Quarantine.Put(ctx, schemas.EncodeToken(f.Tenant)+"/"+f.FileName, map[string]string{
+		"tenant": f.Tenant, "kind": string(f.Kind), "window": f.Window.String(), "reason": string(p.Reason),
+	}, &steadyReader{ctx, file, x.progress})
+	if err != nil {
+		return fmt.Errorf("put %s in quarantine: %w", f.FileName, err)
+	}
+	return x.fail(ctx, &schemas.Permanent{Reason: p.Reason, Object: object, Err: p.Err})
+}
+
+// fail ends the window's extract. The verdict is final only once the ledger has it.
+func (x *export) fail(ctx context.Context, p *schemas.Permanent) error {
+	if err := x.w.o.Ledger.Fail(ctx, x.file, p, time.Now()); err != nil {
+		return err
+	}
+	x.w.metrics.files.WithLabelValues(string(x.file.Kind), string(p.Reason)).Inc()
+	return p
+}
+
+// Result codes of a download that need more than their class (cec_07_0835).
+const (
+	codeBadDate = "0300010" // the date in the file name is wrong
+	codeNoData  = "0300012" // no data found
+)
+
+// notFetched decides what a failed download means.
+func (x *export) notFetched(ctx context.Context, err error) error {
+	var refused *ccfs.Error
+	if !errors.As(err, &refused) {
+		return err
+	}
+	guessed := x.file.Via == schemas.ViaPredicted // then no code says more than that the guess was wrong
+	empty := refused.Code == codeNoData && !guessed
+	missing := refused.Class == ccfs.NotThere && !empty || refused.Code == codeBadDate && guessed
+	switch {
+	case empty && x.attempt >= attemptsEmpty:
+		return x.publish(ctx, &archive{})
+	case missing && x.attempt >= attemptsMissing:
+		return x.fail(ctx, &schemas.Permanent{Reason: schemas.ReasonFileMissing, Err: err})
+	case !missing && !empty && refused.Final(x.attempt):
+		return x.fail(ctx, &schemas.Permanent{Reason: schemas.ReasonRefused, Err: err})
+	}
+	return err
+}
+
+// path is where the file is kept while it is worked on.
+func (x *export) path() string {
+	return filepath.Join(x.w.o.SpoolDir, schemas.EncodeToken(x.file.Tenant)+"-"+x.file.ResponseID+spoolExt)
+}
+
+// fetch downloads the file into the spool folder. One that an earlier attempt
+// fetched whole is taken as it is: the platform need not have it any more.
+func (x *export) fetch(ctx context.Context) error {
+	if _, err := os.Stat(x.path()); err == nil {
+		return nil
+	}
+	if err := os.MkdirAll(x.w.o.SpoolDir, 0o700); err != nil {
+		return fmt.Errorf("make spool folder: %w", err)
+	}
+	part, err := os.CreateTemp(x.w.o.SpoolDir, x.file.ResponseID+"-*"+partExt)
+	if err != nil {
+		return fmt.Errorf("make spool file: %w", err)
+	}
+	f := x.file
+	f.FileName = nameAt(f, x.attempt)
+	_, err = x.tenant.Download(ctx, f, &progressWriter{part, x.progress})
+	if err == nil {
+		err = part.Sync()
+	}
+	if err = errors.Join(err, part.Close()); err == nil {
+		err = os.Rename(part.Name(), x.path())
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("fetch %s: %w", f.FileName, err), remove(part.Name()))
+	}
+	return nil
+}
+
+// nameAt is the name to ask for at an attempt. A predicted name holds the date
+// of the request, and the pages leave open in which zone: the neighbours take
+// their turn.
+func nameAt(f schemas.FileReady, attempt int) string {
+	const layout = "20060102"
+	day, err := time.Parse(layout, f.FileName[:min(len(layout), len(f.FileName))])
+	if f.Via != schemas.ViaPredicted || err != nil {
+		return f.FileName
+	}
+	turn := [...]int{0, -1, 1}[max(attempt-1, 0)%3]
+	return day.AddDate(0, 0, turn).Format(layout) + f.FileName[len(layout):]
+}
+
+type progressWriter struct {
+	w        io.Writer
+	progress func()
+}
+
+func (p *progressWriter) Write(b []byte) (int, error) {
+	p.progress()
+	return p.w.Write(b)
+}

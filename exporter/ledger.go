@@ -1,0 +1,263 @@
+package exporter
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"aiccbridge/schemas"
+)
+
+// Bucket is a key-value bucket with compare-and-set.
+type Bucket interface {
+	// Get returns revision 0 when there is no such key.
+	Get(ctx context.Context, key string) (value []byte, revision uint64, err error)
+	// Swap writes if the key's revision is still the given one (0: there must be
+	// no such key). ok is false when somebody was faster.
+	Swap(ctx context.Context, key string, value []byte, revision uint64) (newRevision uint64, ok bool, err error)
+	Delete(ctx context.Context, key string) error
+	// Watch calls f for every key that matches, then loaded once, then f for
+	// every change until ctx ends. A nil value says that the key was deleted.
+	Watch(ctx context.Context, filter string, f func(key string, value []byte, revision uint64), loaded func()) error
+}
+
+// Publisher stores a message; nil means stored.
+type Publisher interface {
+	Publish(ctx context.Context, m schemas.Message) error
+}
+
+// LedgerOptions configure a [Ledger]. Bucket, Publisher and Names are required.
+type LedgerOptions struct {
+	Names     schemas.Names
+	Bucket    Bucket
+	Publisher Publisher
+	// Retry is how long after a failure a window is asked for again; the k-th
+	// failure in a row waits 2^(k-1) times as long, an hour at most. Default 1 min.
+	Retry time.Duration
+	// MaxAttempts is how many extracts in a row may fail before the window is
+	// left failed until its next re-sweep. Default 5.
+	MaxAttempts int
+	// ReadyFor is how long a ready window may stay without being completed
+	// before its file is asked for again. Default 2 h.
+	ReadyFor time.Duration
+	Logger   zerolog.Logger
+}
+
+// Ledger remembers where each window stands. The bucket is the truth; what is
+// kept in memory is a copy that follows it, to find windows by response id and
+// by due time. It is safe for concurrent use, also by several bridges.
+type Ledger struct {
+	o        LedgerOptions
+	loaded   chan struct{}
+	breakage ledgerBreakage
+
+	mu        sync.Mutex
+	entries   map[string]ledgerItem
+	responses map[string]string             // tenant/response id → key
+	unmatched map[string]schemas.FileNotice // bucket key → notice
+}
+
+// ledgerBreakage breaks a ledger on purpose, to show that a test would notice.
+type ledgerBreakage struct {
+	ledgerFirst bool // a window is ready before its message is stored
+}
+
+type ledgerItem struct {
+	schemas.WindowEntry
+	revision uint64
+}
+
+// NewLedger returns a ledger; nothing is read before [Ledger.Run].
+func NewLedger(o LedgerOptions) (*Ledger, error) {
+	if o.Bucket == nil || o.Publisher == nil || o.Names == (schemas.Names{}) {
+		return nil, errors.New("ledger: names, bucket and publisher are required")
+	}
+	if o.Retry < 0 || o.MaxAttempts < 0 || o.ReadyFor < 0 {
+		return nil, errors.New("ledger: retry, attempts and ready time must not be negative")
+	}
+	o.Retry = cmp.Or(o.Retry, time.Minute)
+	o.MaxAttempts = cmp.Or(o.MaxAttempts, 5)
+	o.ReadyFor = cmp.Or(o.ReadyFor, 2*time.Hour)
+	return &Ledger{
+		o: o, loaded: make(chan struct{}),
+		entries: map[string]ledgerItem{}, responses: map[string]string{}, unmatched: map[string]schemas.FileNotice{},
+	}, nil
+}
+
+// Run follows the bucket until ctx ends. Call it once.
+func (l *Ledger) Run(ctx context.Context) error {
+	err := l.o.Bucket.Watch(ctx, ">", l.follow, func() { close(l.loaded) })
+	if ctx.Err() != nil {
+		return nil
+	}
+	return fmt.Errorf("follow ledger: %w", err)
+}
+
+func (l *Ledger) waitLoaded(ctx context.Context) error {
+	select {
+	case <-l.loaded:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait for the ledger: %w", context.Cause(ctx))
+	}
+}
+
+// follow takes over one change of the bucket. What does not decode is left
+// alone: it is not ours.
+func (l *Ledger) follow(key string, value []byte, revision uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if strings.Contains(key, ".unmatched.") {
+		var n schemas.FileNotice
+		if value == nil || json.Unmarshal(value, &n) != nil {
+			delete(l.unmatched, key)
+		} else {
+			l.unmatched[key] = n
+		}
+		return
+	}
+	var e schemas.WindowEntry
+	if value == nil {
+		l.forget(key, revision)
+	} else if err := json.Unmarshal(value, &e); err != nil || e.Validate() != nil {
+		l.o.Logger.Error().Err(err).Str("window", key).Msg("ledger entry is not readable")
+	} else {
+		l.remember(key, e, revision)
+	}
+}
+
+func (l *Ledger) remember(key string, e schemas.WindowEntry, revision uint64) {
+	if revision < l.entries[key].revision {
+		return
+	}
+	l.entries[key] = ledgerItem{e, revision}
+	for _, id := range append([]string{e.ResponseID}, e.Past...) {
+		if id != "" {
+			l.responses[e.Tenant+"/"+id] = key
+		}
+	}
+}
+
+// forget drops a deleted entry, so that callbacks for it are unmatched again.
+func (l *Ledger) forget(key string, revision uint64) {
+	if revision < l.entries[key].revision {
+		return
+	}
+	delete(l.entries, key)
+	maps.DeleteFunc(l.responses, func(_, k string) bool { return k == key })
+}
+
+// find returns the key of the window that a response id was given for.
+func (l *Ledger) find(tenant, responseID string) (string, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	key, ok := l.responses[tenant+"/"+responseID]
+	return key, ok
+}
+
+// Entries returns a copy of the entries of one tenant and kind, ordered by time.
+func (l *Ledger) Entries(tenant string, kind schemas.Kind) []schemas.WindowEntry {
+	var all []schemas.WindowEntry
+	l.each(tenant, func(e schemas.WindowEntry) {
+		if e.Kind == kind {
+			all = append(all, e)
+		}
+	})
+	slices.SortFunc(all, func(a, b schemas.WindowEntry) int { return a.Window.From.Compare(b.Window.From) })
+	return all
+}
+
+// Entry returns the ledger's entry of a window; false when there is none.
+func (l *Ledger) Entry(ctx context.Context, tenant string, kind schemas.Kind, w schemas.Window) (schemas.WindowEntry, bool, error) {
+	e, revision, err := l.get(ctx, schemas.WindowKey(tenant, kind, w))
+	return e, revision > 0, err
+}
+
+// get reads an entry; revision 0 when there is none. A replicated bucket may
+// answer with a value older than one that the copy has seen: the newer counts,
+// or a callback would be taken for one of an extract that nobody waits for.
+func (l *Ledger) get(ctx context.Context, key string) (e schemas.WindowEntry, revision uint64, err error) {
+	value, revision, err := l.o.Bucket.Get(ctx, key)
+	if err == nil && revision > 0 {
+		err = json.Unmarshal(value, &e)
+	}
+	if err != nil {
+		return e, 0, fmt.Errorf("read ledger entry %s: %w", key, err)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if seen, ok := l.entries[key]; ok && revision > 0 && seen.revision > revision {
+		return seen.WindowEntry, seen.revision, nil
+	}
+	return e, revision, nil
+}
+
+// change applies edit to the newest entry under key by compare-and-set, again
+// when somebody was faster. edit returns false to leave the entry as it is.
+func (l *Ledger) change(ctx context.Context, key string, edit func(e *schemas.WindowEntry) bool) error {
+	for {
+		e, revision, err := l.get(ctx, key)
+		if err != nil {
+			return err
+		}
+		if revision == 0 {
+			return fmt.Errorf("change ledger entry %s: there is none", key)
+		}
+		if !edit(&e) {
+			return nil
+		}
+		ok, err := l.swap(ctx, key, e, revision)
+		if err != nil || ok {
+			return err
+		}
+	}
+}
+
+// swap writes an entry and takes it over into the copy at once, so that the
+// writer need not wait for the watch.
+func (l *Ledger) swap(ctx context.Context, key string, e schemas.WindowEntry, revision uint64) (bool, error) {
+	if err := e.Validate(); err != nil {
+		return false, err
+	}
+	value, err := json.Marshal(e)
+	if err != nil {
+		return false, fmt.Errorf("encode ledger entry %s: %w", key, err)
+	}
+	next, ok, err := l.o.Bucket.Swap(ctx, key, value, revision)
+	if err != nil {
+		return false, fmt.Errorf("write ledger entry %s: %w", key, err)
+	}
+	if ok {
+		l.mu.Lock()
+		l.remember(key, e, next)
+		l.mu.Unlock()
+	}
+	return ok, nil
+}
+
+// plan writes a new window down; one that exists is left alone.
+func (l *Ledger) plan(ctx context.Context, e schemas.WindowEntry) error {
+	_, err := l.swap(ctx, e.Key(), e, 0)
+	return err
+}
+
+// each calls f for every entry of one tenant, in no order. f must not call back
+// into the ledger.
+func (l *Ledger) each(tenant string, f func(schemas.WindowEntry)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, e := range l.entries {
+		if e.Tenant == tenant {
+			f(e.WindowEntry)
+		}
+	}
+}

@@ -1,0 +1,174 @@
+package exporter
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"aiccbridge/schemas"
+)
+
+// holdUnmatched is how long a notice waits for the answer of its own query
+// before it is parked as a dead letter.
+const holdUnmatched = 24 * time.Hour
+
+// Accept stores that a file is ready. nil means stored, now or earlier: the
+// caller may acknowledge. A notice whose response id no window knows yet (the
+// callback may overtake the answer of its own query) is stored too, and matched
+// when that answer comes.
+func (l *Ledger) Accept(ctx context.Context, n schemas.FileNotice) error {
+	if err := checkNotice(n); err != nil {
+		return &schemas.Permanent{Reason: schemas.ReasonInvalid, Err: err}
+	}
+	if err := l.waitLoaded(ctx); err != nil {
+		return err
+	}
+	if key, ok := l.find(n.Tenant, n.ResponseID); ok {
+		return l.ready(ctx, key, n)
+	}
+	value, err := json.Marshal(n)
+	if err != nil {
+		return fmt.Errorf("encode file notice: %w", err)
+	}
+	if _, _, err := l.o.Bucket.Swap(ctx, schemas.UnmatchedKey(n.Tenant, n.ResponseID), value, 0); err != nil {
+		return fmt.Errorf("store unmatched notice: %w", err)
+	}
+	_, err = l.claim(ctx, n.Tenant, n.ResponseID)
+	return err
+}
+
+// checkNotice reports a notice that must not be stored. A file name with another
+// id than the notice's own would bring the rows of another extract into the
+// window.
+func checkNotice(n schemas.FileNotice) error {
+	if err := n.Validate(); err != nil {
+		return err
+	}
+	_, id, _ := strings.Cut(strings.TrimSuffix(n.FileName, ".zip"), "_")
+	if id, err := schemas.NormaliseResponseID(id); err != nil || id != n.ResponseID {
+		return errors.New("file notice: the file name holds another id than response_id")
+	}
+	return nil
+}
+
+// claim matches a stored notice with its window, if both are there. It is called
+// by whoever writes the second of the two, so that one of them sees both.
+func (l *Ledger) claim(ctx context.Context, tenant, responseID string) (matched bool, err error) {
+	window, ok := l.find(tenant, responseID)
+	if !ok {
+		return false, nil
+	}
+	key := schemas.UnmatchedKey(tenant, responseID)
+	value, revision, err := l.o.Bucket.Get(ctx, key)
+	if err != nil || revision == 0 {
+		return true, err
+	}
+	var n schemas.FileNotice
+	if err := json.Unmarshal(value, &n); err != nil {
+		return false, fmt.Errorf("read unmatched notice %s: %w", key, err)
+	}
+	if err := l.ready(ctx, window, n); err != nil {
+		return false, err
+	}
+	return true, l.o.Bucket.Delete(ctx, key)
+}
+
+// ready hands the file of a requested window to the workers: first the message
+// is stored, then the ledger says so. Any other state means that this was done
+// before, or that the extract was given up for a newer one.
+func (l *Ledger) ready(ctx context.Context, key string, n schemas.FileNotice) error {
+	e, _, err := l.get(ctx, key)
+	if err != nil {
+		return err
+	}
+	if !awaits(e, n) {
+		return nil
+	}
+	m, err := l.o.Names.FileReadyMessage(schemas.FileReady{
+		Tenant: e.Tenant, Kind: e.Kind, Window: e.Window, ResponseID: n.ResponseID,
+		FileName: n.FileName, AccountID: n.AccountID, ReceivedAt: n.ReceivedAt, Via: n.Via,
+	})
+	if err != nil {
+		return err
+	}
+	if l.breakage.ledgerFirst {
+		return errors.Join(l.markReady(ctx, key, n), l.o.Publisher.Publish(ctx, m))
+	}
+	if err := l.o.Publisher.Publish(ctx, m); err != nil {
+		return fmt.Errorf("hand over %s: %w", n.FileName, err)
+	}
+	return l.markReady(ctx, key, n)
+}
+
+func (l *Ledger) markReady(ctx context.Context, key string, n schemas.FileNotice) error {
+	return l.change(ctx, key, func(e *schemas.WindowEntry) bool {
+		if !awaits(*e, n) {
+			return false
+		}
+		e.State, e.FileName, e.ReadyAt = schemas.WindowReady, n.FileName, n.ReceivedAt
+		e.DueAt = time.Now().Add(l.o.ReadyFor)
+		return true
+	})
+}
+
+func awaits(e schemas.WindowEntry, n schemas.FileNotice) bool {
+	return e.State == schemas.WindowRequested && e.ResponseID == n.ResponseID
+}
+
+// settleNotices matches stored notices that a crash left behind, and parks
+// those that nobody asked for as dead letters.
+func (l *Ledger) settleNotices(ctx context.Context, tenant string, now time.Time) error {
+	for key, n := range l.held(tenant) {
+		matched, err := l.claim(ctx, tenant, n.ResponseID)
+		if err == nil && !matched && now.Sub(n.ReceivedAt) >= holdUnmatched {
+			err = l.park(ctx, key, n, now)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *Ledger) park(ctx context.Context, key string, n schemas.FileNotice, now time.Time) error {
+	original, err := json.Marshal(n)
+	if err != nil {
+		return fmt.Errorf("encode file notice: %w", err)
+	}
+	m, err := l.o.Names.DeadLetterMessage(schemas.DeadLetter{
+		Tenant: n.Tenant, Reason: schemas.ReasonUnknownResponse, Error: "no extract with this response id was asked for",
+		Attempts: 1, FirstAt: n.ReceivedAt, LastAt: now, Original: original,
+	}, "notice."+n.ResponseID)
+	if err != nil {
+		return err
+	}
+	if err := l.o.Publisher.Publish(ctx, m); err != nil {
+		return fmt.Errorf("park notice %s: %w", key, err)
+	}
+	if err := l.o.Bucket.Delete(ctx, key); err != nil {
+		return fmt.Errorf("park notice %s: %w", key, err)
+	}
+	return nil
+}
+
+func (l *Ledger) held(tenant string) map[string]schemas.FileNotice {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	held := map[string]schemas.FileNotice{}
+	for key, n := range l.unmatched {
+		if n.Tenant == tenant {
+			held[key] = n
+		}
+	}
+	return held
+}
+
+// Knows reports whether an extract with this response id was asked for, now or
+// before.
+func (l *Ledger) Knows(tenant, responseID string) bool {
+	_, ok := l.find(tenant, responseID)
+	return ok
+}

@@ -1,0 +1,107 @@
+package exporter
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"aiccbridge/schemas"
+)
+
+// requested writes an attempt down, before its request is sent. false means that
+// somebody else worked on the window since e was read: it must not be asked for.
+func (l *Ledger) requested(ctx context.Context, e schemas.WindowEntry, now, deadline time.Time) (ok bool, err error) {
+	picked := e
+	err = l.change(ctx, e.Key(), func(e *schemas.WindowEntry) bool {
+		if ok = e.State == picked.State && e.RequestedAt.Equal(picked.RequestedAt); !ok {
+			return false
+		}
+		if e.ResponseID != "" {
+			past := append(slices.Clone(e.Past), e.ResponseID)
+			e.Past = past[max(0, len(past)-schemas.MaxPastExtracts):]
+		}
+		e.State, e.ResponseID, e.FileName = schemas.WindowRequested, "", ""
+		e.Attempts++
+		e.RequestedAt, e.ReadyAt, e.DueAt = now, time.Time{}, deadline
+		return true
+	})
+	return ok && err == nil, err
+}
+
+// answered notes the response id that the platform gave, and takes up a callback
+// that was faster.
+func (l *Ledger) answered(ctx context.Context, e schemas.WindowEntry, responseID string) error {
+	err := l.change(ctx, e.Key(), func(e *schemas.WindowEntry) bool {
+		if e.State != schemas.WindowRequested || e.ResponseID != "" {
+			return false
+		}
+		e.ResponseID = responseID
+		return true
+	})
+	if err != nil {
+		return err
+	}
+	_, err = l.claim(ctx, e.Tenant, responseID)
+	return err
+}
+
+// putBack returns a window whose request was certainly not taken, to be asked
+// for again at due. It does not count as an attempt.
+func (l *Ledger) putBack(ctx context.Context, e schemas.WindowEntry, due time.Time, cause error) error {
+	return l.change(ctx, e.Key(), func(e *schemas.WindowEntry) bool {
+		if e.State != schemas.WindowRequested || e.ResponseID != "" {
+			return false
+		}
+		e.State, e.DueAt, e.Error = schemas.WindowPlanned, due, cause.Error()
+		e.Attempts--
+		return true
+	})
+}
+
+// predict hands over the file of a window whose callback did not come, by the
+// name that the platform gives it (cec_07_0814): the date of the request, in the
+// tenant's zone as far as the pages say, and the response id.
+func (l *Ledger) predict(ctx context.Context, e schemas.WindowEntry, zone *time.Location, now time.Time) error {
+	return l.ready(ctx, e.Key(), schemas.FileNotice{
+		Tenant: e.Tenant, ResponseID: e.ResponseID, ReceivedAt: now, Via: schemas.ViaPredicted,
+		FileName: e.RequestedAt.In(zone).Format("20060102") + "_" + e.ResponseID + ".zip",
+	})
+}
+
+// Complete notes that every row of a file is in the stream; rows is how many the
+// window has there. A file that is not the window's current one changes nothing.
+func (l *Ledger) Complete(ctx context.Context, f schemas.FileReady, rows int, now time.Time) error {
+	return l.change(ctx, schemas.WindowKey(f.Tenant, f.Kind, f.Window), func(e *schemas.WindowEntry) bool {
+		if e.ResponseID != f.ResponseID || e.State == schemas.WindowCompleted {
+			return false
+		}
+		e.State, e.CompletedAt, e.Rows = schemas.WindowCompleted, now, rows
+		e.Attempts, e.Reason, e.Error, e.Object, e.DueAt = 0, "", "", "", time.Time{}
+		return true
+	})
+}
+
+// Fail notes why a file's rows could not be published. The window is asked for
+// again later while attempts are left.
+func (l *Ledger) Fail(ctx context.Context, f schemas.FileReady, p *schemas.Permanent, now time.Time) error {
+	return l.fail(ctx, schemas.WindowKey(f.Tenant, f.Kind, f.Window), f.ResponseID, p, now)
+}
+
+func (l *Ledger) fail(ctx context.Context, key, responseID string, p *schemas.Permanent, now time.Time) error {
+	return l.change(ctx, key, func(e *schemas.WindowEntry) bool {
+		open := e.State == schemas.WindowRequested || e.State == schemas.WindowReady
+		if e.ResponseID != responseID || !open {
+			return false
+		}
+		e.State, e.Reason, e.Error, e.Object, e.DueAt = schemas.WindowFailed, p.Reason, p.Err.Error(), p.Object, time.Time{}
+		if e.Attempts < l.o.MaxAttempts {
+			e.DueAt = now.Add(l.delay(e.Attempts))
+		}
+		return true
+	})
+}
+
+// delay is how long a window waits after its k-th failure in a row.
+func (l *Ledger) delay(k int) time.Duration {
+	return min(l.o.Retry<<min(max(k, 1)-1, 12), max(l.o.Retry, time.Hour))
+}

@@ -1,0 +1,277 @@
+package exporter
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"aiccbridge/internal/retry"
+	"aiccbridge/schemas"
+)
+
+// Query asks the platform to generate the file of one kind and window and
+// returns the response id. Errors are *ccfs.Error.
+type Query func(ctx context.Context, kind schemas.Kind, w schemas.Window) (responseID string, err error)
+
+// Extract says how one kind is extracted.
+type Extract struct {
+	Kind schemas.Kind
+	// Window is the length of a window, 1 s to 72 h.
+	Window time.Duration
+	// Settle is how long after a window's end it is asked for: the platform
+	// copies records to the file store with a delay.
+	Settle time.Duration
+	// SweepAgain holds the ages (after a window's end) at which it is extracted
+	// again for late rows, ascending. Empty: never.
+	SweepAgain []time.Duration
+	// Since is where extraction begins. Zero: where the ledger begins, or the
+	// start of the tenant's day at the very first start.
+	Since time.Time
+}
+
+// PlannerOptions configure the planner of one tenant.
+type PlannerOptions struct {
+	Tenant   string
+	Zone     *time.Location
+	Extracts []Extract
+	Ledger   *Ledger
+	Query    Query
+	// Spacing is the least time between two requests. Default 15 s; the platform
+	// answers 0300009 when there are too many.
+	Spacing time.Duration
+	// MaxOutstanding is how many extracts may be under way. Default 3.
+	MaxOutstanding int
+	// Overdue is how long a callback is waited for after a first attempt; twice and
+	// four times as long after the next ones, for a platform that is slow. Default
+	// 15 min; the platform repeats a callback every 10 minutes.
+	Overdue time.Duration
+	// Tick is how often the ledger is looked over. Default 1 s.
+	Tick   time.Duration
+	Logger zerolog.Logger
+}
+
+// Planner keeps one tenant's ledger filled with windows and asks for those that
+// are due, one request at a time.
+//
+//	every Tick ─► park stray notices ─► write new windows ─► end what is overdue
+//	           ─► if Spacing is over and few extracts are out: one request
+type Planner struct {
+	o        PlannerOptions
+	extracts map[schemas.Kind]Extract
+	next     map[schemas.Kind]time.Time // where the next window begins
+	quiet    time.Time                  // no request before
+	pause    pause
+	breakage plannerBreakage
+}
+
+// plannerBreakage breaks a planner on purpose, to show that a test would notice.
+type plannerBreakage struct {
+	overlap   bool // a hole is filled with whole windows
+	forget    bool // an attempt is not written down before its request
+	unlimited bool // any number of extracts may be out
+}
+
+// sweepLate is how long after its time a re-sweep is still made. Older ones are
+// let go, so that a new setting does not sweep the whole history.
+const sweepLate = 7 * 24 * time.Hour
+
+// NewPlanner checks the options and fills in defaults.
+func NewPlanner(o PlannerOptions) (*Planner, error) {
+	if o.Tenant == "" || o.Zone == nil || o.Ledger == nil || o.Query == nil {
+		return nil, errors.New("planner: tenant, zone, ledger and query are required")
+	}
+	if o.Spacing < 0 || o.MaxOutstanding < 0 || o.Overdue < 0 || o.Tick < 0 {
+		return nil, errors.New("planner: spacing, outstanding extracts, overdue and tick must not be negative")
+	}
+	o.Spacing = cmp.Or(o.Spacing, 15*time.Second)
+	o.MaxOutstanding = cmp.Or(o.MaxOutstanding, 3)
+	o.Overdue = cmp.Or(o.Overdue, 15*time.Minute)
+	o.Tick = cmp.Or(o.Tick, time.Second)
+	p := &Planner{o: o, extracts: map[schemas.Kind]Extract{}, next: map[schemas.Kind]time.Time{}}
+	for _, x := range o.Extracts {
+		if err := x.validate(); err != nil {
+			return nil, fmt.Errorf("planner: %w", err)
+		}
+		if _, twice := p.extracts[x.Kind]; twice {
+			return nil, fmt.Errorf("planner: %s is to be extracted twice", x.Kind)
+		}
+		p.extracts[x.Kind] = x
+	}
+	p.pause = newPause(o.Logger.With().Str("tenant", o.Tenant).Logger())
+	return p, nil
+}
+
+func (x Extract) validate() error {
+	if err := x.Kind.Validate(); err != nil {
+		return err
+	}
+	if x.Window < time.Second || x.Window > 72*time.Hour || x.Window%time.Second != 0 || x.Settle < 0 {
+		return fmt.Errorf("%s: want a window of 1s to 72h in whole seconds and a settle delay that is not negative", x.Kind)
+	}
+	if !slices.IsSorted(x.SweepAgain) || len(x.SweepAgain) > 0 && x.SweepAgain[0] <= 0 {
+		return fmt.Errorf("%s: want ages of re-sweeps above zero, in ascending order", x.Kind)
+	}
+	return nil
+}
+
+// Run plans and requests until intake ends. A request under way goes on under
+// work. Failures of the bus are retried; Run returns nil at the end.
+func (p *Planner) Run(intake, work context.Context) error {
+	if err := p.o.Ledger.waitLoaded(intake); err != nil {
+		return nil
+	}
+	for intake.Err() == nil {
+		wait := p.o.Tick
+		if err := p.tick(work, time.Now()); err != nil {
+			wait = p.pause.after(err)
+		}
+		if retry.Wait(intake, wait) != nil {
+			break
+		}
+	}
+	return nil
+}
+
+// tick does everything that is due at now and makes at most one request.
+func (p *Planner) tick(ctx context.Context, now time.Time) error {
+	if err := p.o.Ledger.settleNotices(ctx, p.o.Tenant, now); err != nil {
+		return err
+	}
+	for _, x := range p.o.Extracts {
+		if err := p.extend(ctx, x, now); err != nil {
+			return err
+		}
+	}
+	e, ok, err := p.due(ctx, now)
+	if err != nil || !ok || now.Before(p.quiet) {
+		return err
+	}
+	sent, err := p.request(ctx, e, now)
+	switch {
+	case err != nil:
+		p.quiet = time.Now().Add(p.pause.after(err))
+	case sent:
+		p.quiet = time.Now().Add(p.o.Spacing)
+		p.pause.recovered()
+	}
+	return nil
+}
+
+// extend writes down every window of x that has begun by now.
+func (p *Planner) extend(ctx context.Context, x Extract, now time.Time) (err error) {
+	at, known := p.next[x.Kind]
+	if known {
+		at, err = p.tile(ctx, x, at, now, time.Time{})
+	} else {
+		at, err = p.fill(ctx, x, now)
+	}
+	if err == nil {
+		p.next[x.Kind] = at
+	}
+	return err
+}
+
+// fill writes down what the ledger lacks at the start: the windows since it was
+// written last, and holes that an earlier setting left (a later since, say).
+func (p *Planner) fill(ctx context.Context, x Extract, now time.Time) (at time.Time, err error) {
+	entries := p.o.Ledger.Entries(p.o.Tenant, x.Kind)
+	at = x.Since.Truncate(time.Second)
+	switch {
+	case x.Since.IsZero() && len(entries) > 0:
+		at = entries[0].Window.From
+	case x.Since.IsZero():
+		at = startOfDay(now, p.o.Zone)
+	}
+	for _, e := range entries {
+		if _, err := p.tile(ctx, x, at, e.Window.From, e.Window.From); err != nil {
+			return at, err
+		}
+		if e.Window.To.After(at) {
+			at = e.Window.To
+		}
+	}
+	return p.tile(ctx, x, at, now, time.Time{})
+}
+
+// tile writes the windows that begin in [at, until), the last one cut at cut
+// (zero: not cut), and returns where the next one begins.
+func (p *Planner) tile(ctx context.Context, x Extract, at, until, cut time.Time) (time.Time, error) {
+	for at.Before(until) {
+		w := NextWindow(at, x.Window, p.o.Zone)
+		if !cut.IsZero() && cut.Before(w.To) && !p.breakage.overlap {
+			w.To = cut.UTC()
+		}
+		err := p.o.Ledger.plan(ctx, schemas.WindowEntry{
+			Tenant: p.o.Tenant, Kind: x.Kind, Window: w, State: schemas.WindowPlanned, DueAt: w.To.Add(x.Settle),
+		})
+		if err != nil {
+			return at, err
+		}
+		at = w.To
+	}
+	return at, nil
+}
+
+// due ends what is overdue and picks the window to ask for: the one that has
+// been due for longest.
+func (p *Planner) due(ctx context.Context, now time.Time) (pick schemas.WindowEntry, ok bool, err error) {
+	var late []schemas.WindowEntry
+	var best time.Time
+	outstanding := 0
+	p.o.Ledger.each(p.o.Tenant, func(e schemas.WindowEntry) {
+		x, ours := p.extracts[e.Kind]
+		switch {
+		case !ours: // its extraction was switched off
+		case e.State == schemas.WindowRequested || e.State == schemas.WindowReady:
+			outstanding++
+			if !e.DueAt.After(now) {
+				late = append(late, e)
+			}
+		default:
+			at := dueAt(e, x.SweepAgain, now)
+			if !at.IsZero() && !at.After(now) && (!ok || at.Before(best)) {
+				pick, best, ok = e, at, true
+			}
+		}
+	})
+	for _, e := range late {
+		if err := p.overdue(ctx, e, now); err != nil {
+			return pick, false, err
+		}
+	}
+	return pick, ok && (outstanding < p.o.MaxOutstanding || p.breakage.unlimited), nil
+}
+
+// dueAt is when a window that nobody works on is to be asked for; zero: never.
+func dueAt(e schemas.WindowEntry, sweeps []time.Duration, now time.Time) time.Time {
+	if !e.DueAt.IsZero() || e.State == schemas.WindowPlanned {
+		return e.DueAt
+	}
+	for _, age := range sweeps {
+		if at := e.Window.To.Add(age); at.After(e.RequestedAt) && now.Sub(at) < sweepLate {
+			return at
+		}
+	}
+	return time.Time{}
+}
+
+// overdue goes on with a window whose callback or file did not come: a file
+// whose response id is known is fetched by its predicted name, anything else is
+// asked for again.
+func (p *Planner) overdue(ctx context.Context, e schemas.WindowEntry, now time.Time) error {
+	cause := errors.New("no callback came in time")
+	if e.State == schemas.WindowReady {
+		cause = errors.New("its file was not completed in time")
+	}
+	p.o.Logger.Warn().Str("tenant", e.Tenant).Str("kind", string(e.Kind)).Stringer("window", e.Window).
+		Int("attempt", e.Attempts).Err(cause).Msg("window is overdue")
+	if e.State == schemas.WindowRequested && e.ResponseID != "" {
+		return p.o.Ledger.predict(ctx, e, p.o.Zone, now)
+	}
+	return p.o.Ledger.fail(ctx, e.Key(), e.ResponseID, &schemas.Permanent{Reason: schemas.ReasonOverdue, Err: cause}, now)
+}

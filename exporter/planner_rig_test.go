@@ -1,0 +1,207 @@
+package exporter
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"aiccbridge/internal/ccfs"
+	"aiccbridge/schemas"
+)
+
+// pass lets virtual time go by; for use in synctest bubbles only.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+// asked is one request that reached the platform.
+type asked struct {
+	kind   schemas.Kind
+	window schemas.Window
+	at     time.Time
+	id     string // of the answer, "" when refused
+}
+
+// platform answers queries and notes them.
+type platform struct {
+	mu     sync.Mutex
+	seen   []asked
+	flying int
+	most   int // most requests at one time
+	takes  time.Duration
+
+	// answer, if set, decides about the n-th request, from 0.
+	answer func(ctx context.Context, n int, k schemas.Kind, w schemas.Window) error
+	// onAnswer, if set, is called with each request taken, before its answer is.
+	onAnswer func(asked)
+}
+
+func (p *platform) query(ctx context.Context, k schemas.Kind, w schemas.Window) (string, error) {
+	p.mu.Lock()
+	n, at := len(p.seen), time.Now()
+	p.seen = append(p.seen, asked{kind: k, window: w, at: at})
+	p.flying++
+	p.most = max(p.most, p.flying)
+	p.mu.Unlock()
+	defer func() {
+		p.mu.Lock()
+		p.flying--
+		p.mu.Unlock()
+	}()
+	time.Sleep(p.takes)
+	if p.answer != nil {
+		if err := p.answer(ctx, n, k, w); err != nil {
+			return "", err
+		}
+	}
+	p.mu.Lock()
+	p.seen[n].id = responseID(n + 1)
+	a := p.seen[n]
+	p.mu.Unlock()
+	if p.onAnswer != nil {
+		p.onAnswer(a)
+	}
+	return a.id, nil
+}
+
+func (p *platform) requests() []asked {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return append([]asked(nil), p.seen...)
+}
+
+// of returns the requests for one window.
+func (p *platform) of(w schemas.Window) (all []asked) {
+	for _, a := range p.requests() {
+		if a.window == w {
+			all = append(all, a)
+		}
+	}
+	return all
+}
+
+func refusedWith(class ccfs.Class, code string) error {
+	return &ccfs.Error{Operation: "queryBillData", Class: class, Code: code, Status: 200, Message: "refused"}
+}
+
+// site is one tenant's ledger, planner and platform in virtual time.
+type site struct {
+	t        *testing.T
+	zone     *time.Location
+	bucket   *memBucket
+	pub      *memPublisher
+	platform *platform
+	mu       sync.Mutex
+	ledger   *Ledger
+	stops    []func()
+}
+
+func newSite(t *testing.T) *site {
+	return &site{t: t, zone: time.UTC, bucket: newMemBucket(), pub: &memPublisher{}, platform: &platform{}}
+}
+
+// open starts a ledger and a planner with the given extracts and further options.
+func (s *site) open(o PlannerOptions, extracts ...Extract) {
+	s.t.Helper()
+	l, stop := startLedger(s.t, LedgerOptions{Bucket: s.bucket, Publisher: s.pub})
+	s.mu.Lock()
+	s.ledger = l
+	s.mu.Unlock()
+	o.Ledger, o.Extracts, o.Zone = l, extracts, s.zone
+	if o.Query == nil {
+		o.Query = s.platform.query
+	}
+	s.stops = []func(){startPlanner(s.t, o), stop}
+}
+
+// current is the ledger of now, for goroutines that live through a restart.
+func (s *site) current() *Ledger {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ledger
+}
+
+// close stops both, as a crash or a shutdown does.
+func (s *site) close() {
+	for _, stop := range s.stops {
+		stop()
+	}
+}
+
+func startPlanner(t *testing.T, o PlannerOptions, broken ...plannerBreakage) (stop func()) {
+	t.Helper()
+	o.Tenant = acme
+	if o.Zone == nil {
+		o.Zone = time.UTC
+	}
+	p, err := NewPlanner(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range broken {
+		p.breakage = b
+	}
+	return start(t, func(ctx context.Context) error { return p.Run(ctx, ctx) })
+}
+
+// deliver gives the callback of a request and lets a worker complete its file.
+func (s *site) deliver(a asked) {
+	s.t.Helper()
+	check(s.t, s.ledger.Accept(context.Background(), s.notice(a)))
+	check(s.t, s.ledger.Complete(context.Background(), s.file(a), 1, time.Now()))
+}
+
+func (s *site) notice(a asked) schemas.FileNotice {
+	return schemas.FileNotice{
+		Tenant: acme, ResponseID: a.id, Via: schemas.ViaCallback, ReceivedAt: time.Now(),
+		FileName: a.at.Format("20060102") + "_" + a.id + ".zip",
+	}
+}
+
+func (s *site) file(a asked) schemas.FileReady {
+	n := s.notice(a)
+	return schemas.FileReady{
+		Tenant: acme, Kind: a.kind, Window: a.window, ResponseID: a.id,
+		FileName: n.FileName, ReceivedAt: n.ReceivedAt, Via: n.Via,
+	}
+}
+
+// serve makes the platform give every callback, and a worker complete every
+// file, before the query is answered.
+func (s *site) serve() {
+	s.platform.onAnswer = func(a asked) {
+		if err := s.ledger.Accept(context.Background(), s.notice(a)); err != nil {
+			s.t.Error(err)
+		}
+	}
+	s.pub.after = func(m schemas.Message) error {
+		if m.Type == schemas.TypeFileReady {
+			var f schemas.FileReady
+			unmarshal(s.t, m.Body, &f)
+			return s.ledger.Complete(context.Background(), f, 1, time.Now())
+		}
+		return nil
+	}
+}
+
+func (s *site) entries(k schemas.Kind) []schemas.WindowEntry { return s.ledger.Entries(acme, k) }
+
+// tiled reports holes and overlaps of the entries of a kind, which must begin at
+// from and reach until or later.
+func tiled(entries []schemas.WindowEntry, from, until time.Time) error {
+	at := from
+	for _, e := range entries {
+		if !e.Window.From.Equal(at) {
+			return fmt.Errorf("hole or overlap: window %s, but the one before ends %s", e.Window, at.UTC())
+		}
+		at = e.Window.To
+	}
+	if at.Before(until) {
+		return fmt.Errorf("windows end %s, want %s", at, until)
+	}
+	return nil
+}

@@ -1,0 +1,210 @@
+package exporter
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"aiccbridge/schemas"
+)
+
+// publish brings the rows of a sound archive into the stream: kind by kind, the
+// window's own kind last, whose last batch ends with the window's marker.
+func (x *export) publish(ctx context.Context, a *archive) error {
+	w, f := x.w, x.file
+	kinds := []schemas.Kind{f.Kind}
+	for _, m := range a.members {
+		if !slices.Contains(kinds, m.kind) {
+			kinds = append([]schemas.Kind{m.kind}, kinds...)
+		}
+	}
+	for _, k := range kinds {
+		if err := checkHeaders(w.o.Names, f, k, a.members); err != nil {
+			return damaged(schemas.ReasonMissingColumns, err)
+		}
+	}
+	var rows int
+	for _, k := range kinds {
+		p := &publication{export: x, kind: k, encoder: schemas.NewRowEncoder(w.o.Names, f, k, x.tenant.Zone)}
+		if err := p.run(ctx, a); err != nil {
+			return fmt.Errorf("publish %s rows: %w", k, err)
+		}
+		rows = p.window.rows()
+	}
+	if err := w.o.Ledger.Complete(ctx, f, rows, time.Now()); err != nil {
+		return err
+	}
+	w.metrics.files.WithLabelValues(string(f.Kind), "complete").Inc()
+	return nil
+}
+
+// checkHeaders finds out before the first row goes out whether every member of a
+// kind has the columns it needs.
+func checkHeaders(n schemas.Names, f schemas.FileReady, k schemas.Kind, members []member) error {
+	encoder := schemas.NewRowEncoder(n, f, k, time.UTC)
+	for _, m := range members {
+		if m.kind == k {
+			if err := encoder.Header(m.header); err != nil {
+				return fmt.Errorf("%s: %w", m.base, err)
+			}
+		}
+	}
+	return nil
+}
+
+// publication is the publishing of one kind of one file.
+type publication struct {
+	*export
+	kind    schemas.Kind
+	encoder *schemas.RowEncoder
+
+	window   *windowRows
+	batch    []schemas.Message
+	total    int
+	added    int
+	revised  int
+	rejected int
+}
+
+func (p *publication) run(ctx context.Context, a *archive) error {
+	var err error
+	if p.window, err = p.readBack(ctx, p.kind); err != nil {
+		return err
+	}
+	if p.window.marked {
+		return nil // the marker came with the last rows
+	}
+	for _, m := range a.members {
+		if m.kind == p.kind {
+			if err := p.member(ctx, m); err != nil {
+				return fmt.Errorf("%s: %w", m.base, err)
+			}
+		}
+	}
+	if p.kind == p.file.Kind {
+		if err := p.mark(ctx, a); err != nil {
+			return err
+		}
+	}
+	return p.flush(ctx)
+}
+
+func (p *publication) member(ctx context.Context, m member) error {
+	r, err := m.Open()
+	if err != nil {
+		return fmt.Errorf("open member: %w", err)
+	}
+	defer r.Close()
+	t, err := openTable(&steadyReader{ctx, r, p.progress}, m)
+	if err != nil {
+		return err
+	}
+	if err := p.encoder.Header(m.header); err != nil {
+		return err
+	}
+	for {
+		record, err := t.read()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err == nil {
+			err = p.row(ctx, record, m.base, t.csv.line)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// row adds one record to the batch unless it is in the stream already.
+func (p *publication) row(ctx context.Context, record []string, base string, line int) error {
+	id, err := p.encoder.Identify(record)
+	if errors.Is(err, schemas.ErrNoIdentity) {
+		p.rejected++
+		return p.deadLetter(ctx, record, base, line)
+	}
+	if err != nil {
+		return fmt.Errorf("line %d: %w", line, err)
+	}
+	p.total++
+	fresh, ours, revision := p.window.add(id)
+	if ours {
+		p.added++
+		if revision > 1 {
+			p.revised++
+		}
+	}
+	if !fresh {
+		return nil
+	}
+	m, err := p.encoder.Message(record, id, revision)
+	if err != nil {
+		return fmt.Errorf("line %d: %w", line, err)
+	}
+	return p.put(ctx, m)
+}
+
+func (p *publication) put(ctx context.Context, m schemas.Message) error {
+	p.batch = append(p.batch, m)
+	if len(p.batch) < schemas.MaxBatch {
+		return nil
+	}
+	return p.flush(ctx)
+}
+
+// flush stores the batch behind the last message that this worker knows of. If
+// another worker wrote meanwhile, it is refused and the file is begun again.
+func (p *publication) flush(ctx context.Context) error {
+	if len(p.batch) == 0 {
+		return nil
+	}
+	last, err := p.w.o.Rows.Append(ctx, p.batch, p.window.last)
+	if err != nil {
+		return err
+	}
+	p.window.last = last
+	p.w.metrics.rows.WithLabelValues(string(p.kind)).Add(float64(len(p.batch)))
+	p.batch = p.batch[:0]
+	p.progress()
+	return nil
+}
+
+// mark ends the window's subject with the marker of this extract.
+func (p *publication) mark(ctx context.Context, a *archive) error {
+	marker := schemas.WindowComplete{
+		Tenant: p.file.Tenant, Kind: p.kind, Window: p.file.Window, ResponseID: p.file.ResponseID,
+		Rows: p.total, Added: p.added, Revised: p.revised, Rejected: p.rejected, Files: []schemas.CompleteFile{},
+		SHA256: a.sha256, RequestedAt: p.entry.RequestedAt, CompletedAt: time.Now().UTC(),
+	}
+	for _, m := range a.members {
+		if m.kind == p.kind {
+			marker.Files = append(marker.Files, schemas.CompleteFile{Name: m.base, Rows: m.rows, Header: m.header != nil, Encoding: m.charset})
+		}
+	}
+	m, err := p.w.o.Names.WindowCompleteMessage(marker)
+	if err != nil {
+		return err
+	}
+	return p.put(ctx, m)
+}
+
+// deadLetter keeps a record that names neither its own id nor a call.
+func (p *publication) deadLetter(ctx context.Context, record []string, base string, line int) error {
+	now := time.Now().UTC()
+	original, err := json.Marshal(record)
+	if err != nil {
+		return fmt.Errorf("line %d: %w", line, err)
+	}
+	m, err := p.w.o.Names.DeadLetterMessage(schemas.DeadLetter{
+		Tenant: p.file.Tenant, Reason: schemas.ReasonRowIdentity, Attempts: 1, FirstAt: now, LastAt: now,
+		Error: fmt.Sprintf("%s of %s, line %d: neither an id nor a call id", base, p.file.FileName, line), Original: original,
+	}, fmt.Sprintf("row.%s.%s.%d", p.file.ResponseID, base, line))
+	if err != nil {
+		return err
+	}
+	return p.w.o.Publisher.Publish(ctx, m)
+}

@@ -1,0 +1,97 @@
+package exporter
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+	"github.com/rs/zerolog"
+
+	"aiccbridge/internal/ccfs"
+	"aiccbridge/internal/retry"
+	"aiccbridge/schemas"
+)
+
+// request asks for one window: attempt written down, then sent, then the answer
+// noted. sent is false when somebody else took the window up meanwhile. An error
+// says that the next request should wait.
+func (p *Planner) request(ctx context.Context, e schemas.WindowEntry, now time.Time) (sent bool, err error) {
+	if !p.breakage.forget {
+		deadline := now.Add(p.o.Overdue << min(e.Attempts, 2))
+		if ok, err := p.o.Ledger.requested(ctx, e, now, deadline); err != nil || !ok {
+			return false, err
+		}
+	}
+	responseID, err := p.o.Query(ctx, e.Kind, e.Window)
+	if err == nil {
+		return true, p.o.Ledger.answered(ctx, e, responseID)
+	}
+	now = time.Now()
+	var refused *ccfs.Error
+	if !errors.As(err, &refused) {
+		refused = &ccfs.Error{Class: ccfs.Again}
+	}
+	switch {
+	case refused.Class == ccfs.Permanent || refused.Class == ccfs.NotThere:
+		return true, p.o.Ledger.fail(ctx, e.Key(), "", refusal(err), now)
+	case refused.Local || untaken(refused.Class):
+		return true, errors.Join(err, p.o.Ledger.putBack(ctx, e, now, err))
+	default:
+		// Whether the platform took it is unknown: an extract may come of it that
+		// nobody waits for. The attempt counts.
+		return true, errors.Join(err, p.o.Ledger.fail(ctx, e.Key(), "", refusal(err), now))
+	}
+}
+
+// untaken reports a refusal after which no extract is to be expected.
+func untaken(c ccfs.Class) bool {
+	switch c {
+	case ccfs.FlowControl, ccfs.Auth, ccfs.Locked, ccfs.Firewall:
+		return true
+	}
+	return false
+}
+
+func refusal(err error) *schemas.Permanent {
+	return &schemas.Permanent{Reason: schemas.ReasonRefused, Err: err}
+}
+
+// pause slows a planner down while requests fail, and logs the changes.
+type pause struct {
+	backoff backoff.BackOff
+	log     zerolog.Logger
+	last    string
+	count   int
+}
+
+func newPause(log zerolog.Logger) pause {
+	return pause{backoff: retry.NewBackOff(2*time.Second, 15*time.Minute), log: log}
+}
+
+// after returns how long to wait after err: at least as long as the platform
+// asks for, and a minute when it wants less traffic or refuses the credentials.
+func (p *pause) after(err error) time.Duration {
+	p.count++
+	if text := err.Error(); text != p.last {
+		p.last = text
+		p.log.Warn().Err(err).Msg("extract not requested")
+	}
+	wait := p.backoff.NextBackOff()
+	var refused *ccfs.Error
+	if errors.As(err, &refused) {
+		wait = max(wait, refused.RetryAfter)
+		if untaken(refused.Class) {
+			wait = max(wait, time.Minute)
+		}
+	}
+	return wait
+}
+
+func (p *pause) recovered() {
+	if p.count > 0 {
+		p.log.Info().Int("failures", p.count).Msg("extracts are requested again")
+	}
+	p.last, p.count = "", 0
+	p.backoff.Reset()
+}

@@ -1,0 +1,174 @@
+package exporter
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"aiccbridge/schemas"
+)
+
+func TestFirstStartAndNextDay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
+		s.zone = location(t, "Asia/Shanghai") // 08:00 there
+		s.serve()
+		pass(16*time.Hour + 5*time.Minute) // 00:05 of the next day
+		midnight := bubble.Add(16 * time.Hour)
+		s.open(PlannerOptions{}, hourly)
+		pass(time.Minute)
+		s.close()
+		pass(27 * time.Hour)
+		s.open(PlannerOptions{}, hourly)
+		pass(time.Hour)
+		if err := tiled(s.entries(schemas.KindCDR), midnight, time.Now()); err != nil {
+			t.Error(err)
+		}
+		if n := len(s.platform.requests()); n != 27 {
+			t.Errorf("%d windows were asked for, want 27", n)
+		}
+	})
+}
+
+func TestNewSweepLeavesHistoryAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
+		s.serve()
+		o := PlannerOptions{Tick: 5 * time.Minute}
+		daily := Extract{Kind: schemas.KindCDR, Window: 24 * time.Hour, Since: bubble}
+		s.open(o, daily)
+		pass(20*24*time.Hour + time.Hour)
+		s.close()
+		before := len(s.platform.requests())
+		daily.SweepAgain = []time.Duration{30 * time.Hour}
+		s.open(o, daily)
+		pass(3 * time.Hour)
+		again := s.platform.requests()[before:]
+		if len(again) != 7 {
+			t.Fatalf("%d windows were asked for again, want the last week's 7", len(again))
+		}
+		for i, a := range again {
+			if want := bubble.AddDate(0, 0, 11+i); !a.window.From.Equal(want) {
+				t.Errorf("re-sweep %d is of %s, want the window from %s", i, a.window, want)
+			}
+		}
+	})
+}
+
+func TestSettingsChange(t *testing.T) {
+	t.Parallel()
+	for _, broken := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			pass(26*time.Hour + 20*time.Minute)
+			s := newSite(t)
+			s.serve()
+			s.open(PlannerOptions{}, since(bubble.Add(10*time.Hour+13*time.Minute), hourly))
+			pass(2 * time.Hour)
+			s.close()
+			x := Extract{Kind: schemas.KindCDR, Window: 7 * time.Hour, Settle: time.Minute, Since: bubble.Add(-50 * time.Hour)}
+			l, stop := startLedger(t, LedgerOptions{Bucket: s.bucket, Publisher: s.pub})
+			s.ledger = l
+			stopPlanner := startPlanner(t, PlannerOptions{Tick: 10 * time.Second, Ledger: l, Query: s.platform.query, Extracts: []Extract{x}}, plannerBreakage{overlap: broken})
+			pass(24 * time.Hour)
+			err := tiled(s.entries(schemas.KindCDR), x.Since, time.Now())
+			if (err == nil) == broken {
+				t.Errorf("with whole windows in the hole %v: %v", broken, err)
+			}
+			seen := map[schemas.Window]int{}
+			for _, a := range s.platform.requests() {
+				seen[a.window]++
+				if seen[a.window] > 1 {
+					t.Errorf("window %s was asked for again", a.window)
+				}
+			}
+			stopPlanner()
+			stop()
+		})
+	}
+}
+
+func TestFillGoesOnAfterAnError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pass(26 * time.Hour)
+		s := newSite(t)
+		s.open(PlannerOptions{}, since(bubble.Add(10*time.Hour), hourly))
+		pass(time.Minute)
+		s.close()
+		swaps := 0
+		s.bucket.intercept(func(op, _ string) error {
+			if op == "swap" {
+				if swaps++; swaps == 2 {
+					return errBus
+				}
+			}
+			return nil
+		})
+		s.open(PlannerOptions{}, Extract{Kind: schemas.KindCDR, Window: 4 * time.Hour, Since: bubble.Add(-13 * time.Hour)})
+		pass(time.Hour)
+		if err := tiled(s.entries(schemas.KindCDR), bubble.Add(-13*time.Hour), time.Now()); err != nil || swaps < 3 {
+			t.Errorf("after %d writes: %v", swaps, err)
+		}
+	})
+}
+
+func TestCrashDuringRequest(t *testing.T) {
+	for _, broken := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newSite(t)
+			pass(80 * time.Minute)
+			l, stop := startLedger(t, LedgerOptions{Bucket: s.bucket, Publisher: s.pub})
+			s.ledger = l
+			s.platform.answer = func(ctx context.Context, n int, _ schemas.Kind, _ schemas.Window) error {
+				if n == 0 {
+					<-ctx.Done()
+					return ctx.Err()
+				}
+				return nil
+			}
+			o := PlannerOptions{Ledger: l, Query: s.platform.query, Extracts: []Extract{hourly}}
+			stopPlanner := startPlanner(t, o, plannerBreakage{forget: broken})
+			pass(time.Minute)
+			s.bucket.intercept(func(string, string) error { return errBus }) // nothing is written any more
+			e := s.entries(schemas.KindCDR)[0]
+			stopPlanner()
+			stop()
+			s.bucket.intercept(nil)
+			if recorded := e.State == schemas.WindowRequested && e.Attempts == 1; recorded == broken {
+				t.Errorf("attempt forgotten %v: the entry is %+v", broken, e)
+			}
+			if broken {
+				return
+			}
+			s.serve()
+			s.open(PlannerOptions{}, hourly)
+			pass(13 * time.Minute)
+			if n := len(s.platform.of(bubbleHour(0))); n != 1 {
+				t.Errorf("%d requests before the lost one is overdue", n)
+			}
+			pass(5 * time.Minute)
+			if e := s.entries(schemas.KindCDR)[0]; e.State != schemas.WindowCompleted {
+				t.Errorf("the window is %s", e.State)
+			}
+		})
+	}
+}
+
+func TestShutdownLetsTheRequestEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
+		s.platform.takes = 20 * time.Second
+		pass(80 * time.Minute)
+		l, _ := startLedger(t, LedgerOptions{Bucket: s.bucket, Publisher: s.pub})
+		p, err := NewPlanner(PlannerOptions{Tenant: acme, Zone: time.UTC, Ledger: l, Query: s.platform.query, Extracts: []Extract{hourly}})
+		check(t, err)
+		intake, cancel := context.WithCancel(t.Context())
+		start(t, func(ctx context.Context) error { return p.Run(intake, ctx) })
+		pass(10 * time.Second)
+		cancel()
+		pass(20 * time.Second)
+		if e := l.Entries(acme, schemas.KindCDR)[0]; e.ResponseID != responseID(1) {
+			t.Errorf("the answer was not noted: %+v", e)
+		}
+	})
+}

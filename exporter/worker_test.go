@@ -1,0 +1,442 @@
+package exporter
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"aiccbridge/schemas"
+)
+
+func reasonOf(err error) schemas.Reason {
+	var p *schemas.Permanent
+	if errors.As(err, &p) {
+		return p.Reason
+	}
+	return ""
+}
+
+func TestExport(t *testing.T) {
+	s := newShop(t)
+	file := zipOf(t, csvMember(callHeader+callRows(0, 2500)))
+	f := s.ready(1, file)
+	check(t, s.export(f, 1))
+	rows, markers := s.stored()
+	if err := once(rows); err != nil || len(rows) != 2500 || len(markers) != 1 {
+		t.Fatalf("%d rows, %d markers, %v", len(rows), len(markers), err)
+	}
+	m := marker(t, markers[0])
+	if m.Rows != 2500 || m.Added != 2500 || m.Revised != 0 || m.ResponseID != responseID(1) || len(m.SHA256) != 64 || m.RequestedAt.IsZero() {
+		t.Errorf("marker is %+v", m)
+	}
+	if markers[0].sequence < rows[len(rows)-1].sequence {
+		t.Error("the marker is not last")
+	}
+	if e := entry(t, s.ledger, hour(0)); e.State != schemas.WindowCompleted || e.Rows != 2500 || !e.DueAt.IsZero() || e.Attempts != 0 {
+		t.Errorf("the window is %+v", e)
+	}
+	if s.rows.batches != 3 {
+		t.Errorf("%d batches, want 3", s.rows.batches)
+	}
+	checkSpool(t, s)
+	// The same file again: nothing new, not even a download.
+	check(t, s.export(f, 2))
+	if again, _ := s.stored(); len(again) != 2500 || len(s.fetched) != 1 {
+		t.Errorf("%d rows after %d downloads", len(again), len(s.fetched))
+	}
+}
+
+// checkSpool reports files left in the spool folder.
+func checkSpool(t *testing.T, s *shop, want ...string) {
+	t.Helper()
+	files, err := os.ReadDir(s.options.SpoolDir)
+	check(t, err)
+	var have []string
+	for _, f := range files {
+		have = append(have, f.Name())
+	}
+	if diff := cmp.Diff(want, have); diff != "" {
+		t.Errorf("spool folder: %s", diff)
+	}
+}
+
+// crashAndResume exports a file of late and changed rows, breaks off at batch
+// number k, and exports it again with a new worker.
+func crashAndResume(t *testing.T, k int, crash func(s *shop, k int) (repair func()), broken breakage) error {
+	s := newShop(t)
+	check(t, s.export(s.ready(1, zipOf(t, csvMember(callHeader+callRows(0, 500)))), 1))
+	s.rows.batches = 0
+	late := callHeader + callRow(7, 90) + callRow(8, 90) + callRows(9, 2600)
+	f := s.ready(2, zipOf(t, csvMember(late)))
+	repair := crash(s, k)
+	if err := s.export(f, 1); err == nil || reasonOf(err) != "" {
+		return fmt.Errorf("the export did not break off: %v", err)
+	}
+	repair()
+	s.restart().breakage = broken
+	if err := s.export(f, 2); err != nil {
+		return err
+	}
+	rows, markers := s.stored()
+	if err := once(rows); err != nil {
+		return err
+	}
+	if len(rows) != 2602 || len(markers) != 2 || markers[1].sequence < rows[len(rows)-1].sequence {
+		return fmt.Errorf("%d rows, %d markers", len(rows), len(markers))
+	}
+	m := marker(t, markers[1])
+	if m.Rows != 2593 || m.Added != 2102 || m.Revised != 2 {
+		return fmt.Errorf("marker counts %d rows, %d added, %d revised", m.Rows, m.Added, m.Revised)
+	}
+	if e := entry(t, s.ledger, hour(0)); e.State != schemas.WindowCompleted || e.Rows != 2602 {
+		return fmt.Errorf("the window is %s with %d rows", e.State, e.Rows)
+	}
+	if len(s.fetched) != 2 {
+		return fmt.Errorf("%d downloads: the spooled file was not used", len(s.fetched))
+	}
+	return nil
+}
+
+func refuseBatch(s *shop, k int) func() {
+	s.rows.before = func(n int) error {
+		if n == k {
+			return errBus
+		}
+		return nil
+	}
+	return func() { s.rows.before = nil }
+}
+
+func loseAnswer(s *shop, k int) func() {
+	s.rows.after = func(n int) error {
+		if n == k {
+			return errBus
+		}
+		return nil
+	}
+	return func() { s.rows.after = nil }
+}
+
+func TestCrashAfterBatches(t *testing.T) {
+	t.Parallel()
+	for k := 1; k <= 3; k++ {
+		for name, crash := range map[string]func(*shop, int) func(){"refused": refuseBatch, "answer lost": loseAnswer} {
+			if err := crashAndResume(t, k, crash, breakage{}); err != nil {
+				t.Errorf("batch %d %s: %v", k, name, err)
+			}
+		}
+	}
+	noLedger := func(s *shop, _ int) func() {
+		s.bucket.intercept(func(op, _ string) error {
+			if op == "swap" {
+				return errBus
+			}
+			return nil
+		})
+		return func() { s.bucket.intercept(nil) }
+	}
+	if err := crashAndResume(t, 0, noLedger, breakage{}); err != nil {
+		t.Errorf("between the marker and the ledger: %v", err)
+	}
+	if crashAndResume(t, 2, refuseBatch, breakage{forgetRows: true}) == nil {
+		t.Error("a worker that does not read back passes the check")
+	}
+}
+
+func TestStopDuringExport(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	f := s.ready(1, zipOf(t, csvMember(callRows(0, 2500))))
+	for stop := int64(1); ; stop += 1 + stop/3 {
+		ctx, cancel := context.WithCancel(t.Context())
+		left := stop // calls of progress until the end
+		err := s.worker.Export(ctx, f, 1, func() {
+			if left--; left == 0 {
+				cancel()
+			}
+		})
+		cancel()
+		if reasonOf(err) != "" {
+			t.Fatalf("stopped at step %d: %v", stop, err)
+		}
+		s.restart()
+		if err == nil {
+			break
+		}
+	}
+	rows, markers := s.stored()
+	if err := once(rows); err != nil || len(rows) != 2500 || len(markers) != 1 {
+		t.Errorf("%d rows, %d markers, %v", len(rows), len(markers), err)
+	}
+}
+
+// race lets two workers work on one file. Both begin before
+// either has stored a batch.
+func race(t *testing.T, rows int, unfenced bool) error {
+	s := newShop(t)
+	s.rows.unfenced = unfenced
+	f := s.ready(1, zipOf(t, csvMember(callRows(0, rows))))
+	var both, all sync.WaitGroup
+	both.Add(2)
+	s.rows.before = func(n int) error {
+		if n <= 2 {
+			both.Done()
+			both.Wait()
+		}
+		return nil
+	}
+	for range 2 {
+		w := s.restart()
+		all.Go(func() {
+			for attempt := 1; attempt < 100; attempt++ {
+				if w.Export(t.Context(), f, attempt, func() {}) == nil {
+					return
+				}
+			}
+			t.Error("a worker never came to an end")
+		})
+	}
+	all.Wait()
+	stored, markers := s.stored()
+	if len(stored) != rows || len(markers) != 1 {
+		return fmt.Errorf("%d rows and %d markers", len(stored), len(markers))
+	}
+	return once(stored)
+}
+
+func TestTwoWorkersOneFile(t *testing.T) {
+	t.Parallel()
+	if err := race(t, 20000, false); err != nil {
+		t.Error(err)
+	}
+	if race(t, 3000, true) == nil {
+		t.Error("rows whose sequence is not looked at pass the check")
+	}
+}
+
+func TestExtractAgain(t *testing.T) {
+	s := newShop(t)
+	exports := []struct {
+		text                        string
+		rows, added, revised, total int
+	}{
+		{callRows(0, 1000), 1000, 1000, 0, 1000},
+		{callRows(0, 5) + callRow(5, 99) + callRows(6, 1003), 1003, 4, 1, 1004},
+		{callRows(0, 5) + callRow(5, 111) + callRows(6, 1004), 1004, 2, 1, 1006},
+		{callHeader + callRows(6, 1004), 998, 0, 0, 1006},
+	}
+	for i, x := range exports {
+		check(t, s.export(s.ready(i+1, zipOf(t, csvMember(x.text))), 1))
+		rows, markers := s.stored()
+		m := marker(t, markers[len(markers)-1])
+		if m.Rows != x.rows || m.Added != x.added || m.Revised != x.revised || len(rows) != x.total || len(markers) != i+1 {
+			t.Errorf("extract %d: %d rows in the stream, marker %d rows, %d added, %d revised", i+1, len(rows), m.Rows, m.Added, m.Revised)
+		}
+		if err := once(rows); err != nil {
+			t.Errorf("extract %d: %v", i+1, err)
+		}
+		if e := entry(t, s.ledger, hour(0)); e.Rows != x.total || e.State != schemas.WindowCompleted {
+			t.Errorf("extract %d: the window is %s with %d rows", i+1, e.State, e.Rows)
+		}
+	}
+	rows, _ := s.stored()
+	versions := map[string][]int{}
+	for _, r := range rows {
+		versions[r.header.Key] = append(versions[r.header.Key], r.header.Revision)
+	}
+	changed := rows[slices.IndexFunc(rows, func(r memRow) bool { return r.header.Revision == 2 })].header.Key
+	if len(versions) != 1004 || !slices.Equal(versions[changed], []int{1, 2, 3}) {
+		t.Errorf("%d keys, the changed row has revisions %v", len(versions), versions[changed])
+	}
+}
+
+func TestIdenticalRowsKeepTheirOrdinals(t *testing.T) {
+	s := newShop(t)
+	check(t, s.export(s.ready(1, zipOf(t, csvMember(rowOne+rowTwo+rowOne))), 1))
+	check(t, s.export(s.ready(2, zipOf(t, csvMember(rowOne+rowOne+rowOne+rowTwo))), 1))
+	rows, markers := s.stored()
+	if m := marker(t, markers[1]); len(rows) != 4 || m.Added != 1 {
+		t.Fatalf("%d rows, %d added", len(rows), m.Added)
+	}
+	hash, _, _ := strings.Cut(rows[0].ID, "-")
+	if rows[2].ID != hash+"-2" || rows[3].ID != hash+"-3" {
+		t.Errorf("ids are %s, %s, %s", rows[0].ID, rows[2].ID, rows[3].ID)
+	}
+}
+
+// TestDamageIsReportedAgain crashes at each step of a rejection: the verdict is
+// repeated, and stays the same after it is in the ledger.
+func TestDamageIsReportedAgain(t *testing.T) {
+	s := newShop(t)
+	data := zipOf(t, csvMember(callRows(0, 1000)))
+	data[len(data)/2] ^= 1
+	f := s.ready(1, data)
+	put := failing(1, errBus)
+	s.quarantine.before = put
+	if err := s.export(f, 1); !errors.Is(err, errBus) || reasonOf(err) != "" {
+		t.Fatalf("quarantine is away: %v", err)
+	}
+	s.bucket.intercept(func(op, _ string) error {
+		if op == "swap" {
+			return errBus
+		}
+		return nil
+	})
+	if err := s.export(f, 2); !errors.Is(err, errBus) || reasonOf(err) != "" {
+		t.Fatalf("ledger is away: %v", err)
+	}
+	s.bucket.intercept(nil)
+	checkSpool(t, s, acme+"-"+responseID(1)+".zip")
+	for attempt := 3; attempt < 6; attempt++ {
+		var p *schemas.Permanent
+		if err := s.export(f, attempt); !errors.As(err, &p) || p.Reason != schemas.ReasonDamagedZip || p.Object == "" || p.Err.Error() == "" {
+			t.Fatalf("attempt %d: %v", attempt, err)
+		}
+		s.restart()
+	}
+	if len(s.fetched) != 1 || len(s.quarantine.objects) != 1 {
+		t.Errorf("%d downloads, %d objects", len(s.fetched), len(s.quarantine.objects))
+	}
+	checkSpool(t, s)
+	// The next extract of the window is a sound one.
+	check(t, s.export(s.ready(2, zipOf(t, csvMember(callRows(0, 1000)))), 1))
+	if e := entry(t, s.ledger, hour(0)); e.State != schemas.WindowCompleted || e.Reason != "" || e.Object != "" {
+		t.Errorf("the window is %+v", e)
+	}
+}
+
+func TestVerificationBites(t *testing.T) {
+	s := newShop(t)
+	data := zipOf(t, csvMember(callRows(0, 3000)))
+	at := find(t, data)
+	data[at.directory+16] ^= 1 // the checksum: every row can be read
+	s.worker.publishUnverified = true
+	err := s.export(s.ready(1, data), 1)
+	if rows, _ := s.stored(); len(rows) == 0 {
+		t.Errorf("a worker that does not verify publishes no row of a damaged file either: %v", err)
+	}
+}
+
+// TestRefusedDownloads shows after which attempt a refusal is believed.
+// TestVerdictNeedsTheLedger: a refusal that the ledger does not know yet must be
+// delivered again.
+// TestBrokenDownload cuts the download at every tenth: nothing is published, no
+// half is kept, and the next attempt brings everything.
+func TestRowWithoutIdentity(t *testing.T) {
+	s := newShop(t)
+	nameless := strings.Replace(rowTwo, "1767225600-2", "", 1)
+	check(t, s.export(s.ready(1, zipOf(t, csvMember(callHeader+rowOne+nameless+rowTwo))), 1))
+	letters := s.pub.of(schemas.TypeDeadLetter)
+	if len(letters) != 1 || !strings.HasSuffix(letters[0].Subject, ".row_without_identity") {
+		t.Fatalf("dead letters: %v", letters)
+	}
+	var d schemas.DeadLetter
+	unmarshal(t, letters[0].Body, &d)
+	if !bytes.Contains(d.Original, []byte("企业")) || !strings.Contains(d.Error, "line 3") {
+		t.Errorf("dead letter is %s: %s", d.Error, d.Original)
+	}
+	_, markers := s.stored()
+	if m := marker(t, markers[0]); m.Rows != 2 || m.Rejected != 1 {
+		t.Errorf("marker counts %d rows, %d rejected", m.Rows, m.Rejected)
+	}
+}
+
+func TestUnwantedFiles(t *testing.T) {
+	s := newShop(t)
+	data := zipOf(t, csvMember(callRows(0, 3)))
+	old := s.ready(1, data)
+	check(t, s.ledger.Fail(t.Context(), old, &schemas.Permanent{Reason: schemas.ReasonOverdue, Err: errBus}, newYear))
+	unknown := old
+	unknown.Window = hour(9)
+	check(t, s.export(unknown, 1))
+	s.ready(2, data)
+	check(t, s.export(old, 1))
+	if rows, _ := s.stored(); len(rows) != 0 || len(s.fetched) != 0 {
+		t.Errorf("a superseded file brought %d rows", len(rows))
+	}
+	if e := entry(t, s.ledger, hour(0)); e.State != schemas.WindowReady || e.ResponseID != responseID(2) {
+		t.Errorf("the window is %+v", e)
+	}
+}
+
+// TestLateFileIsWelcome: a file that took too long, but for which no other was
+// asked yet, still completes its window.
+func TestLateFileIsWelcome(t *testing.T) {
+	s := newShop(t)
+	f := s.ready(1, zipOf(t, csvMember(callRows(0, 3))))
+	check(t, s.ledger.Fail(t.Context(), f, &schemas.Permanent{Reason: schemas.ReasonOverdue, Err: errBus}, newYear))
+	check(t, s.export(f, 1))
+	if e := entry(t, s.ledger, hour(0)); e.State != schemas.WindowCompleted || e.Reason != "" || !e.DueAt.IsZero() {
+		t.Errorf("the window is %+v", e)
+	}
+}
+
+func TestForeignFiles(t *testing.T) {
+	s := newShop(t)
+	f := s.ready(1, nil)
+	other := f
+	other.Tenant = "other"
+	if err := s.export(other, 1); err == nil || reasonOf(err) != "" || !strings.Contains(err.Error(), "not configured here") {
+		t.Errorf("another bridge's tenant: %v", err)
+	}
+	f.Kind = "voice"
+	if err := s.export(f, 1); reasonOf(err) != schemas.ReasonInvalid {
+		t.Errorf("invalid message: %v", err)
+	}
+}
+
+// TestProgress: every phase that may be long calls progress, or the bus would
+// hand the file to somebody else.
+// watchedRows marks the steps of an export.
+func (r *watchedRows) ReadBack(ctx context.Context, subject string, f func(schemas.RowHeader, uint64)) (uint64, error) {
+	r.mark("download and inspection")
+	last, err := r.Rows.ReadBack(ctx, subject, f)
+	r.mark("read back")
+	return last, err
+}
+
+func (r *watchedRows) Append(ctx context.Context, m []schemas.Message, last uint64) (uint64, error) {
+	r.mark("known rows")
+	return r.Rows.Append(ctx, m, last)
+}
+
+func TestWorkerOptions(t *testing.T) {
+	good := newShop(t).options
+	registry := prometheus.NewRegistry()
+	good.Registerer = registry
+	for name, spoil := range map[string]func(*WorkerOptions){
+		"names":      func(o *WorkerOptions) { o.Names = schemas.Names{} },
+		"ledger":     func(o *WorkerOptions) { o.Ledger = nil },
+		"rows":       func(o *WorkerOptions) { o.Rows = nil },
+		"quarantine": func(o *WorkerOptions) { o.Quarantine = nil },
+		"publisher":  func(o *WorkerOptions) { o.Publisher = nil },
+		"spool":      func(o *WorkerOptions) { o.SpoolDir = "" },
+		"zone":       func(o *WorkerOptions) { o.Tenants = map[string]Tenant{acme: {Download: good.Tenants[acme].Download}} },
+		"download":   func(o *WorkerOptions) { o.Tenants = map[string]Tenant{acme: {Zone: time.UTC}} },
+		"dialect": func(o *WorkerOptions) {
+			o.Tenants = map[string]Tenant{acme: {Zone: time.UTC, Download: good.Tenants[acme].Download, Dialect: Dialect{Charset: "latin-1"}}}
+		},
+	} {
+		o := good
+		spoil(&o)
+		if _, err := NewWorker(o); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+	w, err := NewWorker(good)
+	check(t, err)
+	w.metrics.files.WithLabelValues("cdr", "complete").Inc()
+	if families, err := registry.Gather(); err != nil || len(families) != 1 || *families[0].Name != "aicc_files_total" {
+		t.Errorf("gathered %v, %v", families, err)
+	}
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// module is the path that our imports begin with.
+const module = "aiccbridge/"
+
+type pkg struct {
+	ImportPath string
+	Name       string
+	Doc        string
+	Standard   bool
+	Imports    []string
+	Deps       []string
+}
+
+func list(t *testing.T, args ...string) []pkg {
+	t.Helper()
+	var stderr bytes.Buffer
+	cmd := exec.Command("go", append([]string{"list", "-json=ImportPath,Name,Doc,Standard,Imports,Deps"}, args...)...)
+	cmd.Dir, cmd.Stderr = "../..", &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, stderr.Bytes())
+	}
+	var all []pkg
+	for d := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p pkg
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+}
+
+// allowed says which of our packages each package may import. A trailing /...
+// allows a tree. Packages that are not named may import nothing of ours.
+var allowed = map[string][]string{
+	"cmd/bridge":                             {"..."},
+	"poller":                                 {"schemas", "internal/ccgateway", "internal/retry"},
+	"callbacks":                              {"schemas", "internal/c2sign"},
+	"exporter":                               {"schemas", "internal/ccfs", "internal/retry"},
+	"bus":                                    {"schemas"},
+	"internal/ccfs":                          {"internal/c2sign", "internal/retry"},
+	"internal/ccgateway":                     {"internal/retry"},
+	"internal/truthcheck":                    {"schemas", "internal/platformsim/truth", "internal/platformsim/world"},
+	"internal/platformsim":                   {"internal/c2sign", "internal/platformsim/..."},
+	"internal/platformsim/truth":             {"internal/platformsim/world"},
+	"internal/platformsim/gateway":           {"internal/platformsim/..."},
+	"internal/platformsim/filestore":         {"internal/c2sign", "internal/platformsim/..."},
+	"internal/platformsim/filestore/archive": {"internal/platformsim/..."},
+}
+
+func permits(rules []string, path string) bool {
+	return slices.ContainsFunc(rules, func(rule string) bool {
+		tree, ok := strings.CutSuffix(rule, "...")
+		return rule == path || ok && strings.HasPrefix(path+"/", tree)
+	})
+}
+
+// violations are the imports that the rules forbid.
+func violations(all []pkg, rules map[string][]string) (found []string) {
+	for _, p := range all {
+		name := strings.TrimPrefix(p.ImportPath, module)
+		for _, imported := range p.Imports {
+			ours, isOurs := strings.CutPrefix(imported, module)
+			switch {
+			case isOurs && !permits(rules[name], ours):
+				found = append(found, name+" imports "+ours)
+			case name == "schemas" && strings.Contains(strings.Split(imported, "/")[0], "."):
+				found = append(found, "schemas imports "+imported)
+			case strings.HasPrefix(imported, "github.com/nats-io/") && name != "bus" && name != "bus/embedded" &&
+				!(name == "cmd/bridge" && imported == "github.com/nats-io/nats-server/v2/server"):
+				found = append(found, name+" imports "+imported)
+			}
+		}
+	}
+	return found
+}
+
+func TestImportRules(t *testing.T) {
+	all := list(t, "./...")
+	for _, v := range violations(all, allowed) {
+		t.Error(v)
+	}
+	if len(all) < len(allowed) {
+		t.Errorf("only %d packages were looked at", len(all))
+	}
+	for name := range allowed {
+		if !slices.ContainsFunc(all, func(p pkg) bool { return p.ImportPath == module+name }) {
+			t.Errorf("a rule names %s, which does not exist", name)
+		}
+	}
+}
+
+func TestImportRulesBite(t *testing.T) {
+	for _, bad := range []pkg{
+		{ImportPath: module + "poller", Imports: []string{module + "bus"}},
+		{ImportPath: module + "exporter", Imports: []string{module + "callbacks"}},
+		{ImportPath: module + "callbacks", Imports: []string{module + "config"}},
+		{ImportPath: module + "internal/platformsim/gateway", Imports: []string{module + "internal/ccgateway"}},
+		{ImportPath: module + "schemas", Imports: []string{"github.com/google/uuid"}},
+		{ImportPath: module + "poller", Imports: []string{"github.com/nats-io/nats.go"}},
+		{ImportPath: module + "new", Imports: []string{module + "schemas"}},
+	} {
+		if len(violations([]pkg{bad}, allowed)) != 1 {
+			t.Errorf("%s may import %v", bad.ImportPath, bad.Imports)
+		}
+	}
+}
+
+func TestEveryPackageHasAComment(t *testing.T) {
+	for _, p := range list(t, "./...") {
+		if p.Doc == "" {
+			t.Errorf("%s has no package comment", p.ImportPath)
+		}
+	}
+}
+
+func TestProgramLinksNoTestCode(t *testing.T) {
+	for _, p := range list(t, "./cmd/bridge") {
+		for _, dep := range p.Deps {
+			for _, test := range []string{"testing", "go.uber.org/goleak", "pgregory.net/rapid", "github.com/google/go-cmp/cmp", "net/http/httptest"} {
+				if dep == test {
+					t.Errorf("the program links %s", dep)
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,230 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+
+	"aiccbridge/bus"
+	"aiccbridge/bus/embedded"
+	"aiccbridge/config"
+	"aiccbridge/exporter"
+	"aiccbridge/internal/seal"
+	"aiccbridge/schemas"
+)
+
+// bridge is everything that runs, wired together.
+type bridge struct {
+	cfg     *config.Config
+	log     zerolog.Logger
+	metrics *prometheus.Registry
+	names   schemas.Names
+	hub     *embedded.Server // nil with an external NATS
+	bus     *bus.Bus
+	ledger  *exporter.Ledger
+	seal    *seal.Box
+	tenants []*tenant
+
+	stopPlanning context.CancelFunc
+}
+
+// runBridge runs until ctx ends, then drains: intake ends at once, work after
+// the grace period, the hub last.
+func runBridge(ctx context.Context, cfg *config.Config, log zerolog.Logger, h hooks) (err error) {
+	b := &bridge{cfg: cfg, log: log, metrics: prometheus.NewRegistry()}
+	b.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if err := b.open(ctx); err != nil {
+		return errors.Join(err, b.close())
+	}
+	defer func() { err = errors.Join(err, b.close()) }()
+
+	group, intake := errgroup.WithContext(ctx)
+	work, endWork := graceAfter(intake, cfg.Shutdown.Grace)
+	defer endWork()
+	var parts sync.WaitGroup
+	start := func(name string, run func(intake, work context.Context) error) {
+		parts.Add(1)
+		group.Go(func() error {
+			defer parts.Done()
+			return named(name, run(intake, work))
+		})
+	}
+	// The ledger's copy serves all the others, so it ends after them.
+	serving, endServing := context.WithCancel(context.WithoutCancel(ctx))
+	defer endServing()
+	group.Go(func() error { return b.ledger.Run(serving) })
+
+	if err := b.start(intake, start); err != nil {
+		group.Go(func() error { return err }) // ends what has been started
+	} else {
+		log.Info().Str("nats", b.natsURL()).Int("tenants", len(b.tenants)).Msg("bridge runs")
+		if h.ready != nil {
+			h.ready(b)
+		}
+	}
+	<-intake.Done()
+	log.Info().Msg("bridge stops: finishing what is in hand")
+	parts.Wait()
+	endServing()
+	err = group.Wait()
+	if err == nil && h.drained != nil {
+		err = h.drained(context.WithoutCancel(ctx), b)
+	}
+	if err == nil {
+		log.Info().Msg("bridge stopped")
+	}
+	return err
+}
+
+func named(name string, err error) error {
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
+// graceAfter returns a context that ends a grace period after intake.
+func graceAfter(intake context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
+	work, end := context.WithCancelCause(context.WithoutCancel(intake))
+	stop := context.AfterFunc(intake, func() {
+		timer := time.NewTimer(grace)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			end(errors.New("the grace period is over"))
+		case <-work.Done():
+		}
+	})
+	return work, func() {
+		stop()
+		end(context.Canceled)
+	}
+}
+
+// open gets everything ready that others build on: hub, bus, ledger.
+func (b *bridge) open(ctx context.Context) (err error) {
+	if b.names, err = schemas.NewNames(b.cfg.NATS.SubjectPrefix); err != nil {
+		return err
+	}
+	instance, err := instanceID(b.cfg.DataDir)
+	if err != nil {
+		return err
+	}
+	if b.seal, err = seal.OpenDir(b.cfg.DataDir); err != nil {
+		return err
+	}
+	o := bus.Options{
+		Names: b.names, Instance: instance, Logger: b.log, Registerer: b.metrics, MaxAttempts: b.cfg.Worker.MaxAttempts,
+	}
+	if b.cfg.NATS.URL == "" {
+		b.hub, err = embedded.Start(ctx, embedded.Options{
+			Dir: filepath.Join(b.cfg.DataDir, "nats"), Listen: b.cfg.Listen.NATS, Logger: b.log,
+		})
+		if err != nil {
+			return err
+		}
+		o.InProcess = b.hub
+	} else {
+		o.URL, o.CredentialsFile = b.cfg.NATS.URL, b.cfg.NATS.CredentialsFile
+		if b.cfg.NATS.RootCAs != nil {
+			o.TLS = &tls.Config{RootCAs: b.cfg.NATS.RootCAs, MinVersion: tls.VersionTLS12}
+		}
+	}
+	if b.bus, err = bus.Connect(ctx, o); err != nil {
+		return err
+	}
+	if err := b.bus.Ensure(ctx); err != nil {
+		return err
+	}
+	b.ledger, err = exporter.NewLedger(exporter.LedgerOptions{
+		Names: b.names, Bucket: b.bus.Bucket(schemas.BucketWindows), Publisher: b.bus,
+		Retry: b.cfg.Worker.RetryAfter, Logger: b.log,
+	})
+	return err
+}
+
+func (b *bridge) close() error {
+	for _, t := range b.tenants {
+		t.close()
+	}
+	if b.bus != nil {
+		b.bus.Close()
+	}
+	if b.hub != nil {
+		b.hub.Shutdown()
+	}
+	return nil
+}
+
+// start builds the components and hands each to run. Nothing has been started
+// when it returns an error before the first.
+func (b *bridge) start(intake context.Context, run func(name string, f func(intake, work context.Context) error)) error {
+	for _, c := range b.cfg.Tenants {
+		t, err := newTenant(b, c)
+		if err != nil {
+			return fmt.Errorf("tenant %s: %w", c.Name, err)
+		}
+		b.tenants = append(b.tenants, t)
+	}
+	worker, err := b.newWorker()
+	if err != nil {
+		return err
+	}
+	callbacks, err := b.newCallbacks()
+	if err != nil {
+		return err
+	}
+	admin, err := b.newAdmin()
+	if err != nil {
+		return err
+	}
+	planning, stop := context.WithCancel(intake)
+	b.stopPlanning = stop
+	for _, t := range b.tenants {
+		if t.pool != nil {
+			run("poller of "+t.cfg.Name, t.poll)
+		}
+		if t.planner != nil {
+			run("planner of "+t.cfg.Name, func(_, work context.Context) error { return t.planner.Run(planning, work) })
+		}
+	}
+	if worker != nil {
+		run("worker", func(intake, work context.Context) error {
+			return b.bus.ConsumeFiles(intake, work, b.cfg.Worker.Count, b.handle(worker))
+		})
+	}
+	if callbacks != nil {
+		run("callbacks", callbacks.Run)
+	}
+	if admin != nil {
+		run("admin", admin.Run)
+	}
+	return nil
+}
+
+// natsURL is where consumers connect.
+func (b *bridge) natsURL() string {
+	if b.hub != nil {
+		return b.hub.ClientURL()
+	}
+	return b.cfg.NATS.URL
+}
+
+// listen opens a listener; an address in use is a sentence, not a stack of verbs.
+func listen(key, address string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w; choose another address for %s", address, err, key)
+	}
+	return l, nil
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"aiccbridge/config"
+)
+
+func newCheck() *cobra.Command {
+	var path string
+	var asJSON, effective bool
+	c := &cobra.Command{
+		Use:   "check",
+		Short: "Check a configuration: every error at once, with line and column",
+		Long: "Check a configuration without starting anything. Every error is printed with\n" +
+			"file, line, column, key, cause and remedy. Exit code 1 when there is one.",
+		Example: "  bridge check -c bridge.yaml\n  bridge check -c bridge.yaml --effective",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			cfg, err := config.Load(path)
+			var found config.Errors
+			if err != nil && !errors.As(err, &found) {
+				return err
+			}
+			if asJSON {
+				return checkJSON(c.OutOrStdout(), cfg, found)
+			}
+			return checkText(c.OutOrStdout(), c.ErrOrStderr(), path, cfg, found, effective)
+		},
+	}
+	c.Flags().StringVarP(&path, "config", "c", "bridge.yaml", "configuration file")
+	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	c.Flags().BoolVar(&effective, "effective", false, "print the configuration as it is understood, defaults filled in, secrets masked")
+	return c
+}
+
+func checkJSON(out io.Writer, cfg *config.Config, found config.Errors) error {
+	report := struct {
+		OK       bool             `json:"ok"`
+		Errors   []config.Finding `json:"errors"`
+		Warnings []config.Finding `json:"warnings"`
+	}{OK: len(found) == 0, Errors: append([]config.Finding{}, found...), Warnings: []config.Finding{}}
+	if cfg != nil {
+		report.Warnings = append(report.Warnings, cfg.Warnings...)
+	}
+	if err := json.NewEncoder(out).Encode(report); err != nil {
+		return err
+	}
+	if len(found) > 0 {
+		return errReported
+	}
+	return nil
+}
+
+func checkText(out, errOut io.Writer, path string, cfg *config.Config, found config.Errors, effective bool) error {
+	if len(found) > 0 {
+		fmt.Fprintln(errOut, found.Error())
+		fmt.Fprintf(errOut, "%s: %s\n", path, count(len(found), "error"))
+		return errReported
+	}
+	warn(errOut, cfg)
+	if effective {
+		text, err := cfg.Effective()
+		if err != nil {
+			return err
+		}
+		_, err = out.Write(text)
+		return err
+	}
+	agents := 0
+	for _, t := range cfg.Tenants {
+		if t.Gateway != nil {
+			agents += len(t.Gateway.Agents)
+		}
+	}
+	_, err := fmt.Fprintf(out, "%s: sound (%s, %s)\n", path, count(len(cfg.Tenants), "tenant"), count(agents, "agent"))
+	return err
+}
+
+// warn prints what is allowed but worth a look.
+func warn(w io.Writer, cfg *config.Config) {
+	for _, f := range cfg.Warnings {
+		fmt.Fprintf(w, "warning: %s\n", f)
+	}
+}
+
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}

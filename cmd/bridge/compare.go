@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+
+	"aiccbridge/bus"
+	"aiccbridge/internal/platformsim/truth"
+	"aiccbridge/internal/truthcheck"
+	"aiccbridge/schemas"
+)
+
+// compareOptions are the flags of the comparison.
+type compareOptions struct {
+	management, nats, credentials, prefix, tenant, zone string
+	wait                                                time.Duration
+	asJSON                                              bool
+}
+
+func newCompare() *cobra.Command {
+	o := compareOptions{}
+	c := &cobra.Command{
+		Use:   "compare",
+		Short: "Hold the streams of a bridge against what the simulator did",
+		Long: "Ask a running simulator to make no new calls, wait until the bridge has caught up,\n" +
+			"and compare every event and every row. Exit code 1 if something is missing, twice,\n" +
+			"out of order, or lost without a gap record that says so.",
+		Example: "  bridge simulate compare\n  bridge simulate compare --json",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			report, err := o.run(c.Context())
+			if err != nil {
+				return err
+			}
+			if o.asJSON {
+				err = json.NewEncoder(c.OutOrStdout()).Encode(report)
+			} else {
+				printReport(c.OutOrStdout(), report)
+			}
+			if err == nil && !report.OK {
+				err = errReported
+			}
+			return err
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&o.management, "management", "http://127.0.0.1:18043", "the simulator's management address")
+	f.StringVar(&o.nats, "nats", "nats://127.0.0.1:4222", "where the bridge's streams are")
+	f.StringVar(&o.credentials, "credentials", "", "NATS credentials file")
+	f.StringVar(&o.prefix, "prefix", "aicc", "subject prefix of the bridge")
+	f.StringVar(&o.tenant, "tenant", "acme", "the tenant's name in the bridge's configuration")
+	f.StringVar(&o.zone, "timezone", "Asia/Shanghai", "the tenant's time zone")
+	f.DurationVar(&o.wait, "wait", 2*time.Minute, "how long the bridge may take to catch up")
+	f.BoolVar(&o.asJSON, "json", false, "print one JSON object")
+	return c
+}
+
+// run compares again and again until nothing is missing or the time is over:
+// files under way are no mistake, only unfinished.
+func (o compareOptions) run(ctx context.Context) (report truthcheck.Report, err error) {
+	zone, err := time.LoadLocation(o.zone)
+	if err != nil {
+		return report, usageError{fmt.Errorf("--timezone %s: no such zone", o.zone)}
+	}
+	names, err := schemas.NewNames(o.prefix)
+	if err != nil {
+		return report, usageError{err}
+	}
+	log := zerolog.New(zerolog.ConsoleWriter{Out: os.Stderr}).Level(zerolog.WarnLevel)
+	b, err := bus.Connect(ctx, bus.Options{
+		Names: names, Instance: uuid.NewString(), URL: o.nats, CredentialsFile: o.credentials, Logger: log,
+	})
+	if err != nil {
+		return report, err
+	}
+	defer b.Close()
+	if err := o.request(ctx, http.MethodPost, "/quiesce", nil); err != nil {
+		return report, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, o.wait)
+	defer cancel()
+	until(ctx, func() bool {
+		var quiet struct {
+			Quiet bool `json:"quiet"`
+		}
+		err = o.request(ctx, http.MethodGet, "/quiet", &quiet)
+		return err != nil || quiet.Quiet
+	})
+	for err == nil {
+		var s truth.Snapshot
+		if err = o.request(context.WithoutCancel(ctx), http.MethodGet, "/truth", &s); err == nil {
+			report, err = compareStreams(context.WithoutCancel(ctx), b, zone, o.tenant, s)
+		}
+		if err != nil || report.OK || !pause(ctx, 2*time.Second) {
+			break
+		}
+	}
+	return report, err
+}
+
+// pause waits, false when ctx ends first.
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
+}
+
+// request calls the simulator's management listener and decodes its answer into
+// v, if v is not nil.
+func (o compareOptions) request(ctx context.Context, method, path string, v any) error {
+	r, err := http.NewRequestWithContext(ctx, method, o.management+path, nil)
+	if err != nil {
+		return usageError{fmt.Errorf("--management %s: %w", o.management, err)}
+	}
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return fmt.Errorf("ask the simulator: %w; is `bridge simulate` running?", err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode >= http.StatusMultipleChoices {
+		return fmt.Errorf("ask the simulator: %s %s answered %s", method, path, answer.Status)
+	}
+	if v == nil {
+		return nil
+	}
+	if err := json.NewDecoder(answer.Body).Decode(v); err != nil {
+		return fmt.Errorf("read the simulator's answer: %w", err)
+	}
+	return nil
+}
+
+// compareStreams holds the streams of one tenant against the simulator's truth.
+func compareStreams(ctx context.Context, b *bus.Bus, zone *time.Location, tenant string, s truth.Snapshot) (truthcheck.Report, error) {
+	c := truthcheck.New(zone, tenant)
+	for _, stream := range []schemas.Stream{schemas.StreamEvents, schemas.StreamFiles, schemas.StreamRows, schemas.StreamDeadLetters} {
+		err := b.Read(ctx, stream, "", 0, func(m schemas.Stored) error { c.Message(m); return nil })
+		if err != nil {
+			return truthcheck.Report{}, err
+		}
+	}
+	return c.Compare(s), nil
+}

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"aiccbridge/config"
+)
+
+func newRun() *cobra.Command {
+	var path string
+	c := &cobra.Command{
+		Use:   "run",
+		Short: "Run the bridge until SIGINT or SIGTERM",
+		Long: "Run the bridge. At SIGINT or SIGTERM it takes nothing new, finishes what it has\n" +
+			"in hand within shutdown.grace, and ends; a second signal ends it at once.",
+		Example: "  bridge run -c bridge.yaml",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			cfg, err := load(path, c.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			return runBridge(c.Context(), cfg, newLogger(cfg.Log, c.ErrOrStderr()), hooks{})
+		},
+	}
+	c.Flags().StringVarP(&path, "config", "c", "bridge.yaml", "configuration file")
+	return c
+}
+
+// load reads a configuration and prints what is wrong or odd in it.
+func load(path string, errOut io.Writer) (*config.Config, error) {
+	cfg, err := config.Load(path)
+	var found config.Errors
+	if errors.As(err, &found) {
+		fmt.Fprintln(errOut, found.Error())
+		return nil, errReported
+	}
+	if err != nil {
+		return nil, err
+	}
+	warn(errOut, cfg)
+	return cfg, nil
+}
+
+// newLogger writes for a person on a terminal, JSON otherwise.
+func newLogger(c config.Log, w io.Writer) zerolog.Logger {
+	level, err := zerolog.ParseLevel(c.Level)
+	if err != nil {
+		level = zerolog.InfoLevel
+	}
+	if c.Format == "console" || c.Format == "auto" && isTerminal(w) {
+		w = zerolog.ConsoleWriter{Out: w, TimeFormat: "15:04:05", NoColor: !isTerminal(w)}
+	}
+	return zerolog.New(w).Level(level).With().Timestamp().Logger()
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// hooks let the demo watch a bridge that runs in its process. Nil hooks are not
+// called.
+type hooks struct {
+	ready   func(*bridge)                              // everything has been started
+	drained func(ctx context.Context, b *bridge) error // everything has ended but the hub
+}

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+
+	"aiccbridge/internal/platformsim"
+	"aiccbridge/internal/platformsim/filestore"
+	"aiccbridge/internal/platformsim/gateway"
+	"aiccbridge/internal/platformsim/world"
+)
+
+// simulateOptions are the flags of the simulator.
+type simulateOptions struct {
+	agents                     int
+	seed                       uint64
+	dir, zone, faults          string
+	gateway, files, management string
+	creations                  int
+	slow, asJSON               bool
+}
+
+func newSimulate() *cobra.Command {
+	o := simulateOptions{}
+	c := &cobra.Command{
+		Use:   "simulate",
+		Short: "The platform simulator alone, with fault switches",
+		Long: "Run CC-Gateway and CC-FS as one seeded contact centre over HTTPS. Certificates,\n" +
+			"keys and passwords for a bridge are written to --dir. Faults can be set at start\n" +
+			"(--faults) and while it runs, at the management address it prints.",
+		Example: "  bridge simulate\n" +
+			"  bridge simulate --faults faults.json\n" +
+			"  curl -X PUT --data '{\"filestore\":{\"download\":{\"flipped\":{\"next\":1}}}}' http://127.0.0.1:18043/faults",
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return simulate(c.Context(), o, c.OutOrStdout(), c.ErrOrStderr())
+		},
+	}
+	f := c.Flags()
+	f.IntVar(&o.agents, "agents", 5, "how many agents, from 101 on")
+	f.Uint64Var(&o.seed, "seed", 1, "seed of every choice")
+	f.StringVar(&o.dir, "dir", "sim", "folder for ca.pem, bridge.crt, bridge.key, secret_key and agents/<id>")
+	f.StringVar(&o.zone, "timezone", "Asia/Shanghai", "the tenant's time zone (IANA)")
+	f.StringVar(&o.gateway, "gateway", "127.0.0.1:8043", "address of CC-Gateway")
+	f.StringVar(&o.files, "files", "127.0.0.1:28443", "address of CC-FS")
+	f.StringVar(&o.management, "management", "127.0.0.1:18043", "address of the management listener, loopback only")
+	f.StringVar(&o.faults, "faults", "", "JSON file with the faults to begin with")
+	f.IntVar(&o.creations, "creations-per-minute", 30, "extracts accepted a minute before 0300009 is answered")
+	f.BoolVar(&o.slow, "realistic", false, "calls of minutes instead of seconds, files after up to 15 s")
+	f.BoolVar(&o.asJSON, "json", false, "print the settings as one JSON object")
+	compare := newCompare()
+	wrapArgs(compare)
+	c.AddCommand(compare)
+	return c
+}
+
+func simulate(ctx context.Context, o simulateOptions, out, errOut io.Writer) error {
+	options, err := o.platform()
+	if err != nil {
+		return err
+	}
+	options.Logger = zerolog.New(zerolog.ConsoleWriter{Out: errOut, TimeFormat: "15:04:05", NoColor: !isTerminal(errOut)}).
+		Level(zerolog.WarnLevel).With().Timestamp().Logger()
+	sim, err := platformsim.New(options)
+	if err != nil {
+		return err
+	}
+	if err := o.setFaults(sim); err != nil {
+		return err
+	}
+	done := make(chan error, 1)
+	go func() { done <- sim.Run(ctx) }()
+	select {
+	case err := <-done:
+		return err
+	case <-sim.Ready():
+	}
+	if err := printSettings(out, sim.Settings(), o.asJSON); err != nil {
+		return err
+	}
+	err = <-done
+	if ctx.Err() != nil {
+		return nil // stopped by the user
+	}
+	return err
+}
+
+func (o simulateOptions) platform() (platformsim.Options, error) {
+	zone, err := time.LoadLocation(o.zone)
+	if err != nil {
+		return platformsim.Options{}, usageError{fmt.Errorf("--timezone %s: no such zone; give an IANA name such as Asia/Shanghai", o.zone)}
+	}
+	p := platformsim.Options{
+		Seed: o.seed, Agents: o.agents, Timezone: zone, Dir: o.dir,
+		GatewayListen: o.gateway, FilesListen: o.files, ManagementListen: o.management,
+		Files: filestore.Options{CreationsPerMinute: o.creations},
+	}
+	if !o.slow {
+		p.Pace = livelyPace
+		p.World.SyncDelay = time.Second
+		p.Files.GenerationMax = 2 * time.Second
+	}
+	return p, nil
+}
+
+// setFaults reads the file of --faults, which has the form of PUT /faults.
+func (o simulateOptions) setFaults(sim *platformsim.Sim) error {
+	if o.faults == "" {
+		return nil
+	}
+	b, err := os.ReadFile(o.faults)
+	if err != nil {
+		return fmt.Errorf("read faults: %w", err)
+	}
+	var f platformsim.Faults
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&f); err != nil {
+		return fmt.Errorf("read faults from %s: %w", o.faults, err)
+	}
+	sim.SetFilesFaults(f.Files)
+	return sim.SetGatewayFaults(f.Gateway)
+}
+
+// livelyPace makes calls of seconds, so that there is something to see.
+var livelyPace = world.Pace{
+	Idle: 2 * time.Second, Queue: time.Second, Ring: time.Second, Talk: 4 * time.Second,
+	WrapUp: time.Second, Rest: 4 * time.Second, Signal: 50 * time.Millisecond,
+}
+
+// demoSim is the demo's platform: lively, and quick to make files.
+func demoSim(o demoOptions, dir string) platformsim.Options {
+	return platformsim.Options{
+		Seed: o.seed, Agents: o.agents, Timezone: mustZone("Asia/Shanghai"), Dir: dir, Pace: livelyPace,
+		World:   world.Options{SyncDelay: -1},
+		Gateway: gateway.Options{WaitTimes: 20},
+		Files:   filestore.Options{GenerationMax: 1500 * time.Millisecond, CreationsPerMinute: -1, ParallelDownloads: -1},
+	}
+}
+
+// mustZone loads a zone that is linked into the program.
+func mustZone(name string) *time.Location {
+	zone, err := time.LoadLocation(name)
+	if err != nil {
+		return time.UTC
+	}
+	return zone
+}
+
+func printSettings(out io.Writer, s platformsim.Settings, asJSON bool) error {
+	if asJSON {
+		return json.NewEncoder(out).Encode(s)
+	}
+	_, err := fmt.Fprintf(out, `CC-Gateway   %s
+CC-FS        %s
+management   %s   (GET /truth, GET and PUT /faults, POST /quiesce)
+authority    %s
+access key   %s, secret key in %s
+agents       %s to %s, passwords beside it in agents/
+
+bridge.example.yaml has these settings. Windows of an hour are long to wait for;
+in another terminal:
+
+  AICC_SINCE=%s AICC_WINDOW=20s AICC_SETTLE=5s AICC_SPACING=2s bridge run -c bridge.example.yaml
+
+and to see what arrives, or to compare it with what happened here:
+
+  nats sub 'aicc.v1.>'
+  bridge simulate compare
+
+Ctrl-C ends the simulator.
+`, s.GatewayURL, s.FilesURL, s.ManagementURL, s.CAFile, s.AccessKey, s.SecretKeyFile,
+		s.Agents[0].ID, s.Agents[len(s.Agents)-1].ID, time.Now().Truncate(time.Second).Format(time.RFC3339))
+	return err
+}

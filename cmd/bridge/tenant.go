@@ -1,0 +1,230 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"aiccbridge/bus"
+	"aiccbridge/config"
+	"aiccbridge/exporter"
+	"aiccbridge/internal/c2sign"
+	"aiccbridge/internal/ccfs"
+	"aiccbridge/internal/ccgateway"
+	"aiccbridge/poller"
+	"aiccbridge/schemas"
+)
+
+// partition is the one that a single bridge polls: all agents of a tenant.
+const partition = "0"
+
+// startEvery spreads the first polls of a tenant's agents: fifty a second, so
+// that a restart is not a storm of sign-ins.
+const startEvery = 20 * time.Millisecond
+
+// tenant is one contact centre: its clients and what works with them.
+type tenant struct {
+	b       *bridge
+	cfg     config.Tenant
+	gateway *ccgateway.Client // nil without a gateway
+	store   *ccfs.Client      // nil without a file store
+	pool    func(epoch uint64) (*poller.Pool, error)
+	planner *exporter.Planner
+}
+
+func newTenant(b *bridge, c config.Tenant) (*tenant, error) {
+	t := &tenant{b: b, cfg: c}
+	if c.Gateway != nil {
+		if err := t.openGateway(); err != nil {
+			return nil, err
+		}
+	}
+	if c.Files != nil {
+		if err := t.openStore(); err != nil {
+			return nil, err
+		}
+	}
+	return t, nil
+}
+
+func (t *tenant) close() {
+	if t.gateway != nil {
+		t.gateway.Close()
+	}
+	if t.store != nil {
+		t.store.Close()
+	}
+}
+
+func (t *tenant) openGateway() (err error) {
+	g := t.cfg.Gateway
+	t.gateway, err = ccgateway.New(ccgateway.Options{
+		URL: g.URL.String(), RootCAs: g.RootCAs, InsecureSkipVerify: g.InsecureSkipVerify,
+		Hold: g.Hold, PollTimeout: g.PollTimeout, Logger: t.b.log.With().Str("tenant", t.cfg.Name).Logger(),
+	})
+	if err != nil {
+		return err
+	}
+	t.pool = func(epoch uint64) (*poller.Pool, error) {
+		return poller.New(poller.Options{
+			Tenant: t.cfg.Name, Names: t.b.names, Epoch: epoch,
+			Agent:    func(id string) poller.Session { return t.gateway.Agent(id) },
+			Store:    t.b.bus,
+			Sessions: t.b.bus.Bucket(schemas.BucketSessions), States: t.b.bus.Bucket(schemas.BucketState),
+			Seal: t.b.seal, LastStored: t.b.bus.Last,
+			EventGap: g.EventGap, IdleGap: g.IdleGap, Heartbeat: noneIfZero(g.Heartbeat), StartSpread: min(time.Duration(len(g.Agents))*startEvery, time.Minute),
+			ForceSignIn: g.ForceSignIn, SignOutOnShutdown: g.SignOutOnShutdown,
+			Logger: t.b.log, Registerer: t.b.metrics,
+		})
+	}
+	return nil
+}
+
+// noneIfZero turns a configured 0 ("none") into the negative that a component
+// takes for it, whose own zero means the default.
+func noneIfZero(d time.Duration) time.Duration {
+	if d == 0 {
+		return -1
+	}
+	return d
+}
+
+// poll holds the tenant's lease and polls its agents under the lease's epoch.
+func (t *tenant) poll(intake, work context.Context) error {
+	lease, err := t.b.bus.Lease(intake, t.cfg.Name, partition)
+	if intake.Err() != nil {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	pool, err := t.pool(lease.Epoch)
+	if err != nil {
+		return err
+	}
+	wanted := make(chan []poller.Agent, 1)
+	wanted <- agents(t.cfg.Gateway.Agents)
+	group, intake := errgroup.WithContext(intake)
+	renewing, stop := context.WithCancel(work)
+	group.Go(func() error { return lease.Run(renewing) })
+	group.Go(func() error {
+		defer stop()
+		return pool.Run(intake, work, wanted)
+	})
+	return errors.Join(group.Wait(), lease.Release(context.WithoutCancel(work)))
+}
+
+func agents(configured []config.Agent) []poller.Agent {
+	status := map[string]int{"idle": 4, "busy": 3, "wrapup": 5}
+	all := make([]poller.Agent, len(configured))
+	for i, a := range configured {
+		all[i] = poller.Agent{
+			ID: a.ID, Phone: a.Phone, Password: a.Password.Reveal(), Status: status[a.Status],
+			AutoAnswer: &a.AutoAnswer, AutoEnterIdle: &a.AutoEnterIdle,
+		}
+	}
+	return all
+}
+
+func (t *tenant) openStore() (err error) {
+	f := t.cfg.Files
+	profile := c2sign.Profile{EmptyQueryLine: f.EmptyQueryLine}
+	if f.SignedHeaders == "host" {
+		profile.SignedHeaders = []string{"host"}
+	}
+	log := t.b.log.With().Str("tenant", t.cfg.Name).Logger()
+	t.store, err = ccfs.New(ccfs.Options{
+		URL: f.URL.String(), Key: t.key(), Profile: profile, RootCAs: f.RootCAs, InsecureSkipVerify: f.InsecureSkipVerify, AllowHTTP: f.AllowInsecureHTTP,
+		MaxFileBytes: int64(t.b.cfg.Worker.MaxZIPBytes), Logger: log,
+	})
+	if err != nil {
+		return err
+	}
+	o := exporter.PlannerOptions{
+		Tenant: t.cfg.Name, Zone: t.cfg.Timezone, Ledger: t.b.ledger, Query: t.query,
+		Spacing:        max(f.RequestSpacing, 1), // the planner takes 0 for its default
+		MaxOutstanding: f.MaxOutstanding, Overdue: f.Overdue, Logger: log,
+	}
+	for _, x := range f.Extracts.Each() {
+		o.Extracts = append(o.Extracts, exporter.Extract{
+			Kind: schemas.Kind(x.Kind), Window: x.Window, Settle: x.Settle, SweepAgain: x.SweepAgain, Since: x.Since,
+		})
+	}
+	t.planner, err = exporter.NewPlanner(o)
+	return err
+}
+
+func (t *tenant) key() c2sign.Key {
+	return c2sign.Key{AccessKey: t.cfg.Files.AccessKey, SecretKey: t.cfg.Files.SecretKey.Reveal()}
+}
+
+// query asks for the file of one kind and window. The platform's ends are texts
+// in whole seconds, so the half-open window ends a second earlier there.
+func (t *tenant) query(ctx context.Context, k schemas.Kind, w schemas.Window) (string, error) {
+	q := ccfs.Query{
+		From: w.From.In(t.cfg.Timezone), To: w.To.Add(-time.Second).In(t.cfg.Timezone),
+		AccountID: t.cfg.Files.AccountID, CallbackURL: t.b.cfg.Callbacks.PublicURL.String(),
+	}
+	switch k {
+	case schemas.KindCDR:
+		q.DataType = ccfs.DataTypeCall
+	case schemas.KindRecording:
+		q.DataType = ccfs.DataTypeRecord
+	case schemas.KindOperation:
+		return t.store.QueryAgentOperations(ctx, q)
+	default:
+		return "", fmt.Errorf("kind %s can't be extracted", k)
+	}
+	return t.store.QueryBills(ctx, q)
+}
+
+func (t *tenant) download(ctx context.Context, f schemas.FileReady, w io.Writer) (int64, error) {
+	if f.Kind == schemas.KindOperation {
+		return t.store.DownloadAgentOperations(ctx, f.FileName, w)
+	}
+	return t.store.DownloadBills(ctx, f.FileName, w)
+}
+
+// newWorker returns nil when no tenant has a file store.
+func (b *bridge) newWorker() (*exporter.Worker, error) {
+	tenants := map[string]exporter.Tenant{}
+	for _, t := range b.tenants {
+		if t.store != nil {
+			f := t.cfg.Files
+			tenants[t.cfg.Name] = exporter.Tenant{
+				Zone: t.cfg.Timezone, Dialect: exporter.Dialect{Header: f.Header, Charset: f.Charset}, Download: t.download,
+			}
+		}
+	}
+	if len(tenants) == 0 {
+		return nil, nil
+	}
+	w, err := exporter.NewWorker(exporter.WorkerOptions{
+		Names: b.names, Tenants: tenants, Ledger: b.ledger,
+		Rows: b.bus.Rows(), Quarantine: b.bus.Quarantine(), Publisher: b.bus,
+		SpoolDir: filepath.Join(b.cfg.DataDir, "spool"),
+		Limits:   exporter.Limits{MaxUnpackedBytes: int64(b.cfg.Worker.MaxUnpackedBytes), MaxRatio: int64(b.cfg.Worker.MaxRatio)},
+		Logger:   b.log, Registerer: b.metrics,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return w, w.Tidy(time.Now())
+}
+
+// handle turns a delivered message into a call of the worker.
+func (b *bridge) handle(w *exporter.Worker) bus.Handler {
+	return func(ctx context.Context, d bus.Delivery) error {
+		var f schemas.FileReady
+		if err := json.Unmarshal(d.Message.Body, &f); err != nil {
+			return &schemas.Permanent{Reason: schemas.ReasonInvalid, Err: fmt.Errorf("decode file message: %w", err)}
+		}
+		return w.Export(ctx, f, d.Attempt, d.Progress)
+	}
+}

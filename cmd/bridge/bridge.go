@@ -49,7 +49,7 @@ func runBridge(ctx context.Context, cfg *config.Config, log zerolog.Logger, h ho
 	defer func() { err = errors.Join(err, b.close()) }()
 
 	group, intake := errgroup.WithContext(ctx)
-	work, endWork := graceAfter(intake, cfg.Shutdown.Grace)
+	work, endWork := graceAfter(intake, context.WithoutCancel(ctx), cfg.Shutdown.Grace)
 	defer endWork()
 	var parts sync.WaitGroup
 	start := func(name string, run func(intake, work context.Context) error) {
@@ -93,9 +93,10 @@ func named(name string, err error) error {
 	return nil
 }
 
-// graceAfter returns a context that ends a grace period after intake.
-func graceAfter(intake context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
-	work, end := context.WithCancelCause(context.WithoutCancel(intake))
+// graceAfter returns a context that ends a grace period after intake, or with
+// parent.
+func graceAfter(intake, parent context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
+	work, end := context.WithCancelCause(parent)
 	stop := context.AfterFunc(intake, func() {
 		timer := time.NewTimer(grace)
 		defer timer.Stop()

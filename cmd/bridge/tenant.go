@@ -95,29 +95,48 @@ func noneIfZero(d time.Duration) time.Duration {
 	return d
 }
 
-// poll holds the tenant's lease and polls its agents under the lease's epoch.
+// poll polls the tenant's agents whenever this bridge holds the tenant's lease.
 func (t *tenant) poll(intake, work context.Context) error {
+	for intake.Err() == nil {
+		err := t.pollUnderLease(intake, work)
+		switch {
+		case errors.Is(err, bus.ErrLeaseLost):
+			t.b.log.Warn().Err(err).Str("tenant", t.cfg.Name).Msg("polling stops until the lease is back")
+		case err != nil:
+			return err
+		}
+	}
+	return nil
+}
+
+// pollUnderLease polls until intake ends or the lease is lost; what is in hand
+// then has the grace period to be stored.
+func (t *tenant) pollUnderLease(intake, work context.Context) (err error) {
 	lease, err := t.b.bus.Lease(intake, t.cfg.Name, partition)
-	if intake.Err() != nil {
-		return nil
+	if intake.Err() != nil && err != nil {
+		return nil // stopped while another bridge had it
 	}
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, lease.Release(context.WithoutCancel(work))) }()
 	pool, err := t.pool(lease.Epoch)
 	if err != nil {
 		return err
 	}
-	wanted := make(chan []poller.Agent, 1)
-	wanted <- agents(t.cfg.Gateway.Agents)
-	group, intake := errgroup.WithContext(intake)
-	renewing, stop := context.WithCancel(work)
+	group, held := errgroup.WithContext(intake)
+	owned, endOwned := graceAfter(held, work, t.b.cfg.Shutdown.Grace)
+	defer endOwned()
+	renewing, stopRenewing := context.WithCancel(work)
+	defer stopRenewing()
 	group.Go(func() error { return lease.Run(renewing) })
 	group.Go(func() error {
-		defer stop()
-		return pool.Run(intake, work, wanted)
+		defer stopRenewing()
+		wanted := make(chan []poller.Agent, 1)
+		wanted <- agents(t.cfg.Gateway.Agents)
+		return pool.Run(held, owned, wanted)
 	})
-	return errors.Join(group.Wait(), lease.Release(context.WithoutCancel(work)))
+	return group.Wait()
 }
 
 func agents(configured []config.Agent) []poller.Agent {

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"aiccbridge/internal/ccfs"
 	"aiccbridge/schemas"
 )
@@ -21,6 +23,13 @@ type export struct {
 	entry    schemas.WindowEntry
 	attempt  int
 	progress func()
+}
+
+// log is the worker's logger with what identifies the export.
+func (x *export) log() *zerolog.Logger {
+	l := x.w.o.Logger.With().Str("tenant", x.file.Tenant).Str("kind", string(x.file.Kind)).
+		Stringer("window", x.file.Window).Str("file", x.file.FileName).Logger()
+	return &l
 }
 
 func (x *export) run(ctx context.Context) error {
@@ -44,7 +53,7 @@ func (x *export) verified(ctx context.Context) error {
 	}
 	defer a.file.Close()
 	if len(a.skipped) > 0 {
-		x.w.o.Logger.Warn().Str("tenant", x.file.Tenant).Str("file", x.file.FileName).Strs("members", a.skipped).Msg("members are no rows and were skipped")
+		x.log().Warn().Strs("members", a.skipped).Msg("members are no rows and were skipped")
 	}
 	if !a.holds(x.file.Kind) {
 		return damaged(schemas.ReasonDamagedZip, fmt.Errorf("no member holds %s rows", x.file.Kind))

@@ -64,6 +64,7 @@ type Ledger struct {
 	entries   map[string]ledgerItem
 	responses map[string]string             // tenant/response id → key
 	unmatched map[string]schemas.FileNotice // bucket key → notice
+	changed   uint64                        // counts changes of entries
 }
 
 // ledgerBreakage breaks a ledger on purpose, to show that a test would notice.
@@ -140,6 +141,7 @@ func (l *Ledger) remember(key string, e schemas.WindowEntry, revision uint64) {
 		return
 	}
 	l.entries[key] = ledgerItem{e, revision}
+	l.changed++
 	for _, id := range append([]string{e.ResponseID}, e.Past...) {
 		if id != "" {
 			l.responses[e.Tenant+"/"+id] = key
@@ -147,11 +149,20 @@ func (l *Ledger) remember(key string, e schemas.WindowEntry, revision uint64) {
 	}
 }
 
+// changes counts the changes of entries so far: an equal count means that nothing
+// has moved.
+func (l *Ledger) changes() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.changed
+}
+
 // forget drops a deleted entry, so that callbacks for it are unmatched again.
 func (l *Ledger) forget(key string, revision uint64) {
 	if revision < l.entries[key].revision {
 		return
 	}
+	l.changed++
 	delete(l.entries, key)
 	maps.DeleteFunc(l.responses, func(_, k string) bool { return k == key })
 }

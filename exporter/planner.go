@@ -52,13 +52,14 @@ type PlannerOptions struct {
 	Overdue time.Duration
 	// Tick is how often the ledger is looked over. Default 1 s.
 	Tick   time.Duration
-	Logger zerolog.Logger
+	Logger zerolog.Logger // with the tenant
 }
 
 // Planner keeps one tenant's ledger filled with windows and asks for those that
 // are due, one request at a time.
 //
-//	every Tick ─► park stray notices ─► write new windows ─► end what is overdue
+//	every Tick ─► park stray notices ─► write new windows ─► state coverage
+//	           ─► end what is overdue
 //	           ─► if Spacing is over and few extracts are out: one request
 type Planner struct {
 	o        PlannerOptions
@@ -66,6 +67,8 @@ type Planner struct {
 	next     map[schemas.Kind]time.Time // where the next window begins
 	quiet    time.Time                  // no request before
 	pause    pause
+	stated   statements
+	started  time.Time
 	breakage plannerBreakage
 }
 
@@ -80,6 +83,11 @@ type plannerBreakage struct {
 // let go, so that a new setting does not sweep the whole history.
 const sweepLate = 7 * 24 * time.Hour
 
+// restartWait is how long after a start the callbacks of extracts from before it
+// are waited for. They may have come while nobody listened, and the platform
+// repeats them only every ten minutes.
+const restartWait = 30 * time.Second
+
 // NewPlanner checks the options and fills in defaults.
 func NewPlanner(o PlannerOptions) (*Planner, error) {
 	if o.Tenant == "" || o.Zone == nil || o.Ledger == nil || o.Query == nil {
@@ -93,6 +101,7 @@ func NewPlanner(o PlannerOptions) (*Planner, error) {
 	o.Overdue = cmp.Or(o.Overdue, 15*time.Minute)
 	o.Tick = cmp.Or(o.Tick, time.Second)
 	p := &Planner{o: o, extracts: map[schemas.Kind]Extract{}, next: map[schemas.Kind]time.Time{}}
+	p.stated.last = map[schemas.Kind]schemas.Coverage{}
 	for _, x := range o.Extracts {
 		if err := x.validate(); err != nil {
 			return nil, fmt.Errorf("planner: %w", err)
@@ -102,7 +111,7 @@ func NewPlanner(o PlannerOptions) (*Planner, error) {
 		}
 		p.extracts[x.Kind] = x
 	}
-	p.pause = newPause(o.Logger.With().Str("tenant", o.Tenant).Logger())
+	p.pause = newPause(o.Logger)
 	return p, nil
 }
 
@@ -125,6 +134,7 @@ func (p *Planner) Run(intake, work context.Context) error {
 	if err := p.o.Ledger.waitLoaded(intake); err != nil {
 		return nil
 	}
+	p.started = time.Now()
 	for intake.Err() == nil {
 		wait := p.o.Tick
 		if err := p.tick(work, time.Now()); err != nil {
@@ -146,6 +156,9 @@ func (p *Planner) tick(ctx context.Context, now time.Time) error {
 		if err := p.extend(ctx, x, now); err != nil {
 			return err
 		}
+	}
+	if err := p.state(ctx, now); err != nil {
+		return err
 	}
 	e, ok, err := p.due(ctx, now)
 	if err != nil || !ok || now.Before(p.quiet) {
@@ -229,7 +242,7 @@ func (p *Planner) due(ctx context.Context, now time.Time) (pick schemas.WindowEn
 		case !ours: // its extraction was switched off
 		case e.State == schemas.WindowRequested || e.State == schemas.WindowReady:
 			outstanding++
-			if !e.DueAt.After(now) {
+			if !p.deadline(e).After(now) {
 				late = append(late, e)
 			}
 		default:
@@ -245,6 +258,15 @@ func (p *Planner) due(ctx context.Context, now time.Time) (pick schemas.WindowEn
 		}
 	}
 	return pick, ok && (outstanding < p.o.MaxOutstanding || p.breakage.unlimited), nil
+}
+
+// deadline is when a requested or ready window is overdue.
+func (p *Planner) deadline(e schemas.WindowEntry) time.Time {
+	early := p.started.Add(restartWait)
+	if e.State == schemas.WindowRequested && e.RequestedAt.Before(p.started) && early.Before(e.DueAt) {
+		return early
+	}
+	return e.DueAt
 }
 
 // dueAt is when a window that nobody works on is to be asked for; zero: never.
@@ -268,7 +290,7 @@ func (p *Planner) overdue(ctx context.Context, e schemas.WindowEntry, now time.T
 	if e.State == schemas.WindowReady {
 		cause = errors.New("its file was not completed in time")
 	}
-	p.o.Logger.Warn().Str("tenant", e.Tenant).Str("kind", string(e.Kind)).Stringer("window", e.Window).
+	p.o.Logger.Warn().Str("kind", string(e.Kind)).Stringer("window", e.Window).
 		Int("attempt", e.Attempts).Err(cause).Msg("window is overdue")
 	if e.State == schemas.WindowRequested && e.ResponseID != "" {
 		return p.o.Ledger.predict(ctx, e, p.o.Zone, now)

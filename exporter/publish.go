@@ -27,18 +27,18 @@ func (x *export) publish(ctx context.Context, a *archive) error {
 			return damaged(schemas.ReasonMissingColumns, err)
 		}
 	}
-	var rows int
+	var p *publication // in the end that of the window's own kind
 	for _, k := range kinds {
-		p := &publication{export: x, kind: k, encoder: schemas.NewRowEncoder(w.o.Names, f, k, x.tenant.Zone)}
+		p = &publication{export: x, kind: k, encoder: schemas.NewRowEncoder(w.o.Names, f, k, x.tenant.Zone)}
 		if err := p.run(ctx, a); err != nil {
 			return fmt.Errorf("publish %s rows: %w", k, err)
 		}
-		rows = p.window.rows()
 	}
-	if err := w.o.Ledger.Complete(ctx, f, rows, time.Now()); err != nil {
+	if err := w.o.Ledger.Complete(ctx, f, p.window.rows(), time.Now()); err != nil {
 		return err
 	}
 	w.metrics.files.WithLabelValues(string(f.Kind), "complete").Inc()
+	x.log().Info().Int("rows", p.total).Int("added", p.added).Int("revised", p.revised).Int("rejected", p.rejected).Msg("window complete")
 	return nil
 }
 

@@ -75,7 +75,7 @@ func (p *pause) after(err error) time.Duration {
 	p.count++
 	if text := err.Error(); text != p.last {
 		p.last = text
-		p.log.Warn().Err(err).Msg("extract not requested")
+		p.log.Warn().Err(err).Msg("extract not requested; it is tried again")
 	}
 	wait := p.backoff.NextBackOff()
 	var refused *ccfs.Error

@@ -142,7 +142,7 @@ func TestCrashDuringRequest(t *testing.T) {
 			}
 			s.serve()
 			s.open(PlannerOptions{}, hourly)
-			pass(13 * time.Minute)
+			pass(restartWait - 2*time.Second)
 			if n := len(s.platform.of(bubbleHour(0))); n != 1 {
 				t.Errorf("%d requests before the lost one is overdue", n)
 			}
@@ -170,5 +170,32 @@ func TestShutdownLetsTheRequestEnd(t *testing.T) {
 		if e := l.Entries(acme, schemas.KindCDR)[0]; e.ResponseID != responseID(1) {
 			t.Errorf("the answer was not noted: %+v", e)
 		}
+	})
+}
+
+// TestCallbackMissedDuringRestart: a callback that came while the bridge was down
+// is not waited for until the platform repeats it; the file is fetched soon.
+func TestCallbackMissedDuringRestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
+		pass(90 * time.Minute)
+		hourly := Extract{Kind: schemas.KindCDR, Window: time.Hour, Since: bubble}
+		s.open(PlannerOptions{}, hourly)
+		pass(10 * time.Second)
+		if n := len(s.platform.of(bubbleHour(0))); n != 1 {
+			t.Fatalf("%d requests, want 1", n)
+		}
+		s.close()
+		pass(20 * time.Second) // the callback finds nobody
+		s.open(PlannerOptions{}, hourly)
+		pass(restartWait - time.Second)
+		if n := len(s.pub.of(schemas.TypeFileReady)); n != 0 {
+			t.Errorf("%d files handed over before the callback could come again", n)
+		}
+		pass(3 * time.Second)
+		if n := len(s.pub.of(schemas.TypeFileReady)); n != 1 {
+			t.Errorf("%d files handed over soon after the restart, want 1", n)
+		}
+		s.close()
 	})
 }

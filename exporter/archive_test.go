@@ -110,7 +110,7 @@ func damagedFiles(t testing.TB) map[string]struct {
 		"gzip":                             {[]byte("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03"), schemas.ReasonNotAZip},
 		"open quote":                       {zipOf(t, csvMember(rows+`ak,"ten`)), schemas.ReasonDamagedCSV},
 		"neither UTF-8 nor GB18030":        {zipOf(t, csvMember(rows+"ak,\xff\xfe,1\n")), schemas.ReasonDamagedCSV},
-		"required column missing":          {zipOf(t, csvMember(strings.Replace(rows, "call_begin", "begin", 1))), schemas.ReasonMissingColumns},
+		"required column missing":          {zipOf(t, csvMember(strings.Replace(rows, "call_id", "id", 1))), schemas.ReasonMissingColumns},
 		"second of two members is damaged": {secondDamaged(t), schemas.ReasonDamagedZip},
 	}
 	for percent := 10; percent < 100; percent += 10 {

@@ -148,8 +148,8 @@ func TestDialectRefusals(t *testing.T) {
 		dialect Dialect
 		reason  schemas.Reason
 	}{
-		{"missing required", "call_id,call_begin\n1,2026-01-01 09:00:00\n", Dialect{}, schemas.ReasonMissingColumns},
-		{"duplicate columns", "call_id,call_begin,call_id_num,callId\n1,2026-01-01 09:00:00,1,2\n", Dialect{}, schemas.ReasonMissingColumns},
+		{"missing required", "caller_no,call_begin\n1,2026-01-01 09:00:00\n", Dialect{}, schemas.ReasonMissingColumns},
+		{"duplicate columns", "call_id,call_begin,call_id_num,call_id\n1,2026-01-01 09:00:00,1,2\n", Dialect{}, schemas.ReasonMissingColumns},
 		{"header by setting", rowOne, Dialect{Header: "present"}, schemas.ReasonMissingColumns},
 		{"invalid bytes", callHeader + rowOne + "a\xff\xffb,c\n", Dialect{}, schemas.ReasonDamagedCSV},
 		{"GB18030 as UTF-8", gb18030(t, rowTwo), Dialect{Charset: charsetUTF8}, schemas.ReasonDamagedCSV},

@@ -51,6 +51,16 @@ func readAsyncAPI(t *testing.T) asyncAPI {
 	return doc
 }
 
+// groups are those that the address of agent events may have.
+func (a asyncAPI) groups() (groups []string) {
+	group, _ := a.Channels["agentEvents"].Parameters["group"].(map[string]any)
+	values, _ := group["enum"].([]any)
+	for _, v := range values {
+		groups = append(groups, fmt.Sprint(v))
+	}
+	return groups
+}
+
 var placeholder = regexp.MustCompile(`\{[a-z]+\}`)
 
 // matches reports whether a subject is one of an address.

@@ -1,6 +1,7 @@
 package schemas
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -27,17 +28,19 @@ func (t ColumnType) isTime() bool { return t == Time || t == TimeUTC }
 // Column is one documented column of a CSV member. The names are the
 // platform's, capitals included.
 type Column struct {
-	Name     string
-	Type     ColumnType
-	Required bool // a header line without it is refused
+	Name string
+	Type ColumnType
+	// Required: it can tell a row from others, and a row must have a value in one
+	// of the required columns. A header line that names none of them is refused.
+	Required bool
 }
 
 // columnSet is what is known of the members of one kind.
 type columnSet struct {
 	part    string     // in the member's file name
 	columns []Column   // in the documented order
+	scope   []string   // within which the key is unique; may be empty
 	key     [][]string // parts of the natural key: of each, the first column with a value
-	id      string     // column of the platform's own row id; "" for none
 }
 
 // columnSets holds the pages cec_07_0831 (cdr, recording), cec_07_0832
@@ -45,53 +48,52 @@ type columnSet struct {
 // them as numbers, so that agent_id is one type over all kinds. Do not alter it.
 var columnSets = map[Kind]columnSet{
 	KindCDR: {
-		part: "call",
-		key:  [][]string{{"developer"}, {"call_id"}, {"call_id_num"}},
+		part:  "call",
+		scope: []string{"developer"}, key: [][]string{{"call_id"}, {"call_id_num"}},
 		columns: []Column{
 			{Name: "developer"}, {Name: "account_id"}, {Name: "cc_id"}, {Name: "agent_id"},
 			{Name: "call_id", Required: true}, {Name: "caller_no"}, {Name: "callee_no"},
 			{Name: "wait_begin", Type: Time}, {Name: "wait_end", Type: Time},
 			{Name: "ack_begin", Type: Time}, {Name: "ack_end", Type: Time},
-			{Name: "call_begin", Type: Time, Required: true}, {Name: "call_end", Type: Time},
+			{Name: "call_begin", Type: Time}, {Name: "call_end", Type: Time},
 			{Name: "device_type", Type: Integer}, {Name: "device_no", Type: Integer},
 			{Name: "call_type", Type: Integer}, {Name: "release_cause", Type: Integer},
-			{Name: "call_id_num", Type: Integer, Required: true}, {Name: "vdn_id"},
+			{Name: "call_id_num", Type: Integer}, {Name: "vdn_id"},
 			{Name: "pre_device_type"}, {Name: "pre_device_no"},
 		},
 	},
 	KindRecording: {
-		part: "record",
-		key:  [][]string{{"developer"}, {"call_id"}, {"original_file_name", "file_name"}, {"call_begin"}},
+		part:  "record",
+		scope: []string{"developer"},
+		key:   [][]string{{"call_id"}, {"original_file_name", "file_name"}, {"call_begin"}},
 		columns: []Column{
 			{Name: "developer"}, {Name: "account_id"}, {Name: "cc_id"}, {Name: "agent_id"},
 			{Name: "call_id", Required: true}, {Name: "caller_no"}, {Name: "callee_no"},
-			{Name: "call_begin", Type: Time, Required: true}, {Name: "call_end", Type: Time},
+			{Name: "call_begin", Type: Time}, {Name: "call_end", Type: Time},
 			{Name: "file_name"}, {Name: "task_status"}, {Name: "task_result"},
 			{Name: "original_file_name"}, {Name: "vdn_id"}, {Name: "call_type"},
 			{Name: "media_type"}, {Name: "user_wanted_skill_id"}, {Name: "current_skill_id"},
 		},
 	},
 	KindOperation: {
-		part: "agentOprInfo",
-		key:  [][]string{{"developer_id"}, {"cc_id"}, {"vdn_id"}, {"id"}},
-		id:   "id",
+		part:  "agentOprInfo",
+		scope: []string{"developer_id", "cc_id", "vdn_id"}, key: [][]string{{"id"}},
 		columns: []Column{
 			{Name: "id", Required: true}, {Name: "developer_id"}, {Name: "account_id"},
-			{Name: "agent_id"}, {Name: "service_no"}, {Name: "skill_id"}, {Name: "call_id"},
-			{Name: "begin_time", Type: Time, Required: true}, {Name: "end_time", Type: Time},
+			{Name: "agent_id"}, {Name: "service_no"}, {Name: "skill_id"}, {Name: "call_id", Required: true},
+			{Name: "begin_time", Type: Time}, {Name: "end_time", Type: Time},
 			{Name: "op_type"}, {Name: "op_object"}, {Name: "op_cause"}, {Name: "media_type"},
 			{Name: "vdn_id"}, {Name: "cc_id"}, {Name: "agent_type"}, {Name: "phone_no"},
 			{Name: "callIn_out"}, {Name: "location_id"}, {Name: "logon_sn"}, {Name: "skillInfo_sn"},
 		},
 	},
 	KindSkill: {
-		part: "agentSkillInfo",
-		key:  [][]string{{"developer_id"}, {"sub_cc_no"}, {"vdn"}, {"id"}},
-		id:   "id",
+		part:  "agentSkillInfo",
+		scope: []string{"developer_id", "sub_cc_no", "vdn"}, key: [][]string{{"id"}},
 		columns: []Column{
 			{Name: "id", Required: true}, {Name: "developer_id"}, {Name: "account_id"},
 			{Name: "sub_cc_no"}, {Name: "vdn"}, {Name: "agent_id"},
-			{Name: "operate_time", Type: Time, Required: true}, {Name: "operate_id"},
+			{Name: "operate_time", Type: Time}, {Name: "operate_id"},
 			{Name: "operate_type", Type: Integer}, {Name: "skill_list"}, {Name: "logon_sn"},
 			{Name: "operate_sn", Type: Integer}, {Name: "operate_end_time", Type: Time},
 			{Name: "renew_flag", Type: Integer}, {Name: "update_time", Type: TimeUTC},
@@ -108,27 +110,71 @@ func (k Kind) Columns() []Column { return slices.Clone(columnSets[k].columns) }
 // agentOprInfo or agentSkillInfo; "" for an unknown kind.
 func (k Kind) FilePart() string { return columnSets[k].part }
 
-// headerKey is the form in which header names are compared: without blanks,
-// "_" and a byte order mark, in lower case, and with one name for the developer
-// column, which the pages call developer and developer_id.
-func headerKey(name string) string {
-	key := strings.Map(func(r rune) rune {
+// headerName is a header cell without its padding and a byte order mark.
+func headerName(cell string) string {
+	return strings.ToValidUTF8(trimCell(strings.TrimPrefix(cell, "\ufeff")), "\ufffd")
+}
+
+// headerFold is the form in which names are compared loosely: without blanks and
+// "_", in lower case.
+func headerFold(cell string) string {
+	return strings.Map(func(r rune) rune {
 		switch r {
 		case ' ', '\t', '\r', '\n', '_', '\ufeff', 0:
 			return -1
 		}
 		return r
-	}, strings.ToLower(name))
-	if key == "developerid" {
-		return "developer"
-	}
-	return key
+	}, strings.ToLower(cell))
 }
 
-// position returns the place of a header name among the columns, -1 for none.
-func (s columnSet) position(name string) int {
-	key := headerKey(name)
-	return slices.IndexFunc(s.columns, func(c Column) bool { return headerKey(c.Name) == key })
+// headerAlias has one name for the developer column, which the pages call
+// developer and developer_id.
+func headerAlias(cell string) string {
+	if fold := headerFold(cell); fold != "developerid" {
+		return fold
+	}
+	return "developer"
+}
+
+// match finds the columns of a header line: cells has the place in the line of
+// each column, columns the column of each place, -1 for none. Names that are
+// exact win over those that are alike, and these over the alias, wherever they
+// stand; a second name for a column is not matched. An exact name that comes
+// twice is reported: nothing tells which of the two is meant.
+func (s columnSet) match(names []string) (cells, columns []int, err error) {
+	cells, columns = slices.Repeat([]int{-1}, len(s.columns)), slices.Repeat([]int{-1}, len(names))
+	for pass, form := range []func(string) string{headerName, headerFold, headerAlias} {
+		for i, name := range names {
+			if columns[i] >= 0 {
+				continue
+			}
+			c := s.find(name, form)
+			switch {
+			case c < 0:
+			case cells[c] < 0:
+				cells[c], columns[i] = i, c
+			case pass == 0:
+				return nil, nil, fmt.Errorf("column %s comes twice", s.columns[c].Name)
+			}
+		}
+	}
+	return cells, columns, nil
+}
+
+// find returns the column whose name has the same form as name, -1 for none.
+func (s columnSet) find(name string, form func(string) string) int {
+	want := form(name)
+	return slices.IndexFunc(s.columns, func(c Column) bool { return form(c.Name) == want })
+}
+
+// required returns the names of the required columns.
+func (s columnSet) required() (names []string) {
+	for _, c := range s.columns {
+		if c.Required {
+			names = append(names, c.Name)
+		}
+	}
+	return names
 }
 
 // named returns the place of a column by its exact name, -1 for none.
@@ -143,7 +189,7 @@ func (k Kind) IsHeader(record []string) bool {
 	set := columnSets[k]
 	known, times, readable := 0, 0, 0
 	for i, cell := range record {
-		if set.position(cell) >= 0 {
+		if set.find(cell, headerAlias) >= 0 {
 			known++
 		}
 		if i >= len(set.columns) || !set.columns[i].Type.isTime() {

@@ -9,7 +9,10 @@
 //     so no foreign byte can add a token or a wildcard.
 //   - The same fact always gets the same id. Ids are computed, never random.
 //   - A row's id depends on its values and columns only: not on the order of the
-//     columns, a header line, padding, encoding, time zone or time of extraction.
-//   - No credential of an event's content is published ([EventInfo.Fill]).
+//     columns, a header line, padding, the way times are written, encoding, time
+//     zone or time of extraction. Of cells beyond the documented columns
+//     [RowIdentity] says more.
+//   - The values of [SecretFields] in an event's content are never published,
+//     whatever the event ([EventInfo.Fill]).
 //   - v1 is additive: fields may be added, none changes its meaning.
 package schemas

@@ -33,7 +33,7 @@ const (
 	GroupSupervision Group = "supervision"
 	GroupPhone       Group = "phone"
 	GroupSession     Group = "session"
-	GroupGap         Group = "gap"
+	GroupGap         Group = "gap" // of gaps only, never of an Event
 	GroupOther       Group = "other"
 )
 
@@ -122,6 +122,8 @@ func (e Event) Validate() error {
 	case err != nil:
 	case e.Type == "" || e.Group == "" || e.Name == "":
 		err = fmt.Errorf("type, group and name must be set")
+	case e.Group == GroupGap:
+		err = fmt.Errorf("the group gap is that of gaps")
 	case e.ReceivedAt.IsZero():
 		err = fmt.Errorf("received_at must be set")
 	case len(e.Content) > 0 && !json.Valid(e.Content):

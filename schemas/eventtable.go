@@ -23,7 +23,8 @@ type EventInfo struct {
 	Fields []string
 	// StringCallID: the content is the bare call id, a string.
 	StringCallID bool
-	// Secrets are content fields that must not be published.
+	// Secrets are those of Fields that must not be published. They are among
+	// SecretFields, which are not published of any event.
 	Secrets []string
 	// Ends: the agent's session is over, polling must stop.
 	Ends bool

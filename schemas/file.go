@@ -1,6 +1,8 @@
 package schemas
 
 import (
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"regexp"
 	"strings"
@@ -204,9 +206,17 @@ func (c Coverage) Validate() error {
 	return wrapInvalid("coverage", err)
 }
 
-// CoverageMessage makes the message; equal statements share an id.
+// CoverageMessage makes the message. Its id is a hash of all that it says, At
+// included: the same statement sent again is one message, and a later one that
+// says the same is another, because in between the truth may have been different
+// (a hole that opens and closes) and the last message on the subject must be the
+// one that holds.
 func (n Names) CoverageMessage(c Coverage) (Message, error) {
 	source := "/aicc/" + EncodeToken(c.Tenant) + "/coverage/" + string(c.Kind)
-	id := fmt.Sprintf("%d.%d", c.CompleteTo.Unix(), c.At.UnixMilli())
-	return newMessage(n.Coverage(c.Tenant, c.Kind), TypeCoverage, source, id, c.At, c)
+	said, err := json.Marshal(c)
+	if err != nil {
+		return Message{}, fmt.Errorf("encode coverage: %w", err)
+	}
+	hash := digest(said)
+	return newMessage(n.Coverage(c.Tenant, c.Kind), TypeCoverage, source, hex.EncodeToString(hash[:]), c.At, c)
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"regexp"
-	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -34,15 +33,12 @@ var contentFields = []struct {
 // callIDPattern is a call id: seconds since 1970, hyphen, handle.
 var callIDPattern = regexp.MustCompile(`^\d{9,11}-\d{1,10}$`)
 
-// redacted stands where a credential stood.
-const redacted = `"***"`
-
 // Fill sets what the table and the content say of an event: group, name, state,
-// the call's fields, and the content itself with credentials redacted; blanks
-// and NULs around its type are removed. Content
-// that is absent or null is left out. It never fails: values may be strings,
-// numbers or booleans, keys of any case; what has another form stays in the
-// content only, and content that is not JSON is published as one JSON string.
+// the call's fields, and the content itself with the values of [SecretFields]
+// redacted; blanks and NULs around its type are removed. Content that is absent
+// or null is left out. It never fails: values may be strings, numbers or
+// booleans, keys of any case; what has another form stays in the content only,
+// and content that is not JSON is published as one JSON string.
 func (i EventInfo) Fill(e *Event, content json.RawMessage) {
 	e.Type, e.Group, e.Name, e.State = trimType(e.Type), i.Group, i.Name, i.State
 	content = json.RawMessage(bytes.Trim(content, " \t\r\n"))
@@ -53,9 +49,12 @@ func (i EventInfo) Fill(e *Event, content json.RawMessage) {
 		content = bytes.ToValidUTF8(content, []byte("\ufffd"))
 	}
 	e.Content = i.redact(content)
-	var fields map[string]json.RawMessage
-	if json.Unmarshal(content, &fields) != nil {
-		if text := scalar(content); i.StringCallID || callIDPattern.MatchString(text) {
+	if !json.Valid(content) || string(e.Content) == redacted {
+		return
+	}
+	var fields map[string]json.RawMessage // of what is published: it has no credentials
+	if json.Unmarshal(e.Content, &fields) != nil {
+		if text := scalar(e.Content); i.StringCallID || callIDPattern.MatchString(text) {
 			e.CallID = text
 		}
 		return
@@ -69,7 +68,7 @@ func (i EventInfo) Fill(e *Event, content json.RawMessage) {
 		}
 	}
 	if e.CallID == "" && i.StringCallID {
-		e.CallID = scalar(content)
+		e.CallID = scalar(e.Content)
 	}
 }
 
@@ -123,73 +122,4 @@ func joined(parts map[string]json.RawMessage) string {
 		return t + "-" + handle
 	}
 	return flat("address")
-}
-
-// redact returns content that may be published: with the values of secret
-// fields replaced, at any depth, everything else byte for byte. Where secrets
-// are expected and the content cannot be searched, all of it is replaced.
-func (i EventInfo) redact(content json.RawMessage) json.RawMessage {
-	switch {
-	case len(i.Secrets) == 0:
-		return Quote(content)
-	case !json.Valid(content):
-		return json.RawMessage(redacted)
-	case content[0] == '{' || content[0] == '[':
-		return replaceValues(content, i.isSecret)
-	case content[0] != '"':
-		return slices.Clone(content)
-	}
-	var inner string // an object within a string, as some releases send
-	if json.Unmarshal(content, &inner) != nil || !json.Valid([]byte(inner)) {
-		return json.RawMessage(redacted)
-	}
-	quoted, _ := json.Marshal(string(i.redact(json.RawMessage(strings.TrimSpace(inner))))) // a string always encodes
-	return quoted
-}
-
-func (i EventInfo) isSecret(key string) bool {
-	return slices.ContainsFunc(i.Secrets, func(s string) bool { return strings.EqualFold(s, key) })
-}
-
-// replaceValues copies a valid JSON object or array and puts redacted in place
-// of each value whose key is secret.
-func replaceValues(content []byte, secret func(key string) bool) json.RawMessage {
-	var out []byte
-	dec := json.NewDecoder(bytes.NewReader(content))
-	dec.UseNumber()
-	copied := int64(0)
-	inObject, isKey := []bool{}, false // the open containers; whether the next string in an object is a key
-	for {
-		token, err := dec.Token()
-		if err != nil { // the end: the content is valid
-			return append(out, content[copied:]...)
-		}
-		delim, isDelim := token.(json.Delim)
-		switch {
-		case isDelim && (delim == '{' || delim == '['):
-			inObject = append(inObject, delim == '{')
-			isKey = true
-			continue
-		case isDelim:
-			inObject = inObject[:len(inObject)-1]
-			isKey = true
-			continue
-		}
-		if len(inObject) == 0 || !inObject[len(inObject)-1] || !isKey {
-			isKey = true
-			continue
-		}
-		isKey = false
-		key, _ := token.(string)
-		if !secret(key) {
-			continue
-		}
-		var value json.RawMessage
-		if dec.Decode(&value) != nil {
-			return json.RawMessage(redacted)
-		}
-		end := dec.InputOffset()
-		out = append(append(out, content[copied:end-int64(len(value))]...), redacted...)
-		copied, isKey = end, true
-	}
 }

@@ -235,6 +235,13 @@ func TestSchemaEnums(t *testing.T) {
 			t.Errorf("%s: state %q is not in the schema", info.Type, info.State)
 		}
 	}
+	groups := []string{"state", "call", "media", "conference", "chat", "supervision", "phone", "session", "other"} // gap is of gaps
+	if diff := cmp.Diff(groups, event.Properties["group"].Enum); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(groups, readAsyncAPI(t).groups()); diff != "" {
+		t.Errorf("asyncapi: %s", diff)
+	}
 	states := []string{"ready", "not_ready", "rest", "wrapup", "on_call", "signed_out", "unknown"}
 	if diff := cmp.Diff(states, readShape(t, TypeHeartbeat).Properties["state"].Enum); diff != "" {
 		t.Error(diff)

@@ -118,6 +118,36 @@ func TestIDsAreUnique(t *testing.T) {
 	}
 }
 
+// TestCoverageIDs: sent again it is the same message; whatever it says else, and
+// whenever it says so again, it is another.
+func TestCoverageIDs(t *testing.T) {
+	n := testNames(t)
+	statement := Coverage{Tenant: "a", Kind: KindCDR, From: at(0), CompleteTo: at(1), At: at(2)}
+	id := func(change func(*Coverage)) string {
+		t.Helper()
+		c := statement
+		change(&c)
+		m, err := n.CoverageMessage(c)
+		if err != nil || !m.Dedupe {
+			t.Fatal(m, err)
+		}
+		return m.MsgID()
+	}
+	same := id(func(*Coverage) {})
+	if same != id(func(*Coverage) {}) {
+		t.Error("a statement sent again is another message")
+	}
+	for i, change := range []func(*Coverage){
+		func(c *Coverage) { c.Tenant = "b" }, func(c *Coverage) { c.Kind = KindSkill }, func(c *Coverage) { c.From = at(-1) },
+		func(c *Coverage) { c.CompleteTo = at(2) }, func(c *Coverage) { c.At = at(3) },
+		func(c *Coverage) { c.Holes = []Hole{{Window{at(1), at(2)}, "failed", ""}} },
+	} {
+		if id(change) == same {
+			t.Errorf("statement %d shares the id of another", i)
+		}
+	}
+}
+
 // TestConstructorsValidate breaks each valid value in one way.
 func TestConstructorsValidate(t *testing.T) {
 	n, window := testNames(t), Window{at(0), at(1)}
@@ -169,7 +199,7 @@ func TestConstructorsValidate(t *testing.T) {
 	}
 	for i, broken := range []any{
 		func(e *Event) { e.Tenant = "" }, func(e *Event) { e.Agent = "" }, func(e *Event) { e.Seq = 0 }, func(e *Event) { e.Epoch = 0 },
-		func(e *Event) { e.Name = "" }, func(e *Event) { e.ReceivedAt = time.Time{} }, func(e *Event) { e.Content = []byte("{") },
+		func(e *Event) { e.Name = "" }, func(e *Event) { e.Group = GroupGap }, func(e *Event) { e.ReceivedAt = time.Time{} }, func(e *Event) { e.Content = []byte("{") },
 		func(g *Gap) { g.Cause = "" }, func(g *Gap) { g.To = at(-1) }, func(g *Gap) { g.From = time.Time{} }, func(g *Gap) { g.Agent = "" },
 		func(b *Heartbeat) { b.State = "" }, func(b *Heartbeat) { b.At = time.Time{} }, func(b *Heartbeat) { b.Tenant = "" },
 		func(f *FileReady) { f.Tenant = "" }, func(f *FileReady) { f.Kind = "x" }, func(f *FileReady) { f.Window = Window{} },

@@ -2,6 +2,7 @@ package schemas
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -22,17 +23,18 @@ type RowEncoder struct {
 	clocks   map[ColumnType]*wallClock
 	keys     [][]byte // `"name":` of each column
 	idCells  []int    // columns of which one must have a value
-	ownID    int      // column of the platform's row id, -1 for none
-	keyParts [][]int  // set.key by place
+	scope    []int    // set.scope by column
+	keyParts [][]int  // set.key by column
 
 	cells   []int    // place in the record of each column, -1 for none
 	columns []int    // column of each place in the record, -1 for extra ones
 	extra   []string // name of each extra place in the header, "" for none
+	inOrder bool     // the columns stand where the pages have them
+	order   []int    // extra places of the header, as they are hashed
 
 	seen      map[[16]byte]int32
 	hashed    []byte
 	buf       []byte
-	values    []string
 	unread    []int
 	ambiguous []int
 }
@@ -54,11 +56,13 @@ func NewRowEncoder(n Names, f FileReady, k Kind, zone *time.Location) *RowEncode
 	}
 	for i, c := range e.set.columns {
 		e.keys = append(e.keys, append(appendString(nil, c.Name), ':'))
-		if c.Name == "id" || c.Name == "call_id" {
+		if c.Required {
 			e.idCells = append(e.idCells, i)
 		}
 	}
-	e.ownID = e.set.named(e.set.id)
+	for _, name := range e.set.scope {
+		e.scope = append(e.scope, e.set.named(name))
+	}
 	for _, names := range e.set.key {
 		part := make([]int, len(names))
 		for i, name := range names {
@@ -71,47 +75,49 @@ func NewRowEncoder(n Names, f FileReady, k Kind, zone *time.Location) *RowEncode
 }
 
 func (e *RowEncoder) byPosition() {
-	e.cells = make([]int, len(e.set.columns))
-	for i := range e.cells {
-		e.cells[i] = i
+	e.cells = indexes(len(e.set.columns))
+	e.columns, e.extra, e.inOrder, e.order = slices.Clone(e.cells), nil, true, nil
+}
+
+// indexes counts from 0 to n-1.
+func indexes(n int) []int {
+	out := make([]int, n)
+	for i := range out {
+		out[i] = i
 	}
-	e.columns, e.extra = slices.Clone(e.cells), nil
+	return out
 }
 
 // Header takes the header line of the next member; nil means that it has none
 // and is read by position. Names are matched without regard to case, blanks and
-// "_". It reports required columns that are missing and known columns that come
-// twice.
+// "_", and developer and developer_id stand for each other; of several names for
+// one column the exact one is taken, else the first, and the others are extra
+// cells. It reports a line with none of the required columns ([Column]) and an
+// exact name that comes twice; the encoder stays as it was then.
 func (e *RowEncoder) Header(names []string) error {
 	if names == nil {
 		e.byPosition()
 		return nil
 	}
-	cells, columns, extra := make([]int, len(e.set.columns)), make([]int, len(names)), make([]string, len(names))
-	for i := range cells {
-		cells[i] = -1
+	cells, columns, err := e.set.match(names)
+	if err != nil {
+		return fmt.Errorf("%s header: %w", e.kind, err)
 	}
-	for i, name := range names {
-		columns[i] = e.set.position(name)
-		switch c := columns[i]; {
-		case c < 0:
-			extra[i] = extraName(name, extra[:i])
-		case cells[c] >= 0:
-			return fmt.Errorf("%s header: column %s comes twice", e.kind, e.set.columns[c].Name)
-		default:
-			cells[c] = i
+	if !slices.ContainsFunc(e.idCells, func(c int) bool { return cells[c] >= 0 }) {
+		return fmt.Errorf("%s header: missing %s", e.kind, strings.Join(e.set.required(), " or "))
+	}
+	extra, order := make([]string, len(names)), []int(nil)
+	for i, c := range columns {
+		if c < 0 {
+			extra[i] = extraName(names[i], extra[:i])
+			order = append(order, i)
 		}
 	}
-	var missing []string
-	for i, c := range e.set.columns {
-		if c.Required && cells[i] < 0 {
-			missing = append(missing, c.Name)
-		}
+	e.cells, e.columns, e.extra, e.order = cells, columns, extra, order
+	e.inOrder = slices.Equal(cells, indexes(len(cells)))
+	if !e.inOrder {
+		slices.SortFunc(e.order, func(a, b int) int { return cmp.Compare(e.extraKey(a), e.extraKey(b)) })
 	}
-	if missing != nil {
-		return fmt.Errorf("%s header: missing %s", e.kind, strings.Join(missing, ", "))
-	}
-	e.cells, e.columns, e.extra = cells, columns, extra
 	return nil
 }
 
@@ -119,13 +125,24 @@ func (e *RowEncoder) Header(names []string) error {
 // when the place must serve: empty names, repeated ones, and such as look like
 // the name of a place.
 func extraName(name string, before []string) string {
-	name = strings.ToValidUTF8(trimCell(strings.TrimPrefix(name, "\ufeff")), "\ufffd")
+	name = headerName(name)
 	place, isPlace := strings.CutPrefix(name, "col")
 	if isPlace && allDigits(place) || slices.Contains(before, name) {
 		return ""
 	}
 	return name
 }
+
+// extraKey is the name under which the cells of an extra place are published.
+func (e *RowEncoder) extraKey(place int) string {
+	if place < len(e.extra) && e.extra[place] != "" {
+		return e.extra[place]
+	}
+	return placeName(place)
+}
+
+// placeName names the cells of a place without a name, from col1.
+func placeName(place int) string { return "col" + strconv.Itoa(place+1) }
 
 // Message makes the message of a row; revision counts from 1. The body holds the
 // columns that have a value, "extra" for cells beyond the known columns and for
@@ -191,13 +208,8 @@ func (e *RowEncoder) appendExtra(record []string) {
 		if text == "" {
 			continue
 		}
-		if i < len(e.extra) && e.extra[i] != "" {
-			e.buf = appendString(e.buf, e.extra[i])
-		} else {
-			e.buf = strconv.AppendInt(append(e.buf, `"col`...), int64(i+1), 10)
-			e.buf = append(e.buf, '"')
-		}
-		e.buf = append(appendString(append(e.buf, ':'), text), ',')
+		e.buf = append(appendString(e.buf, e.extraKey(i)), ':')
+		e.buf = append(appendString(e.buf, text), ',')
 	}
 	if len(e.buf) == empty {
 		e.buf = e.buf[:start]

@@ -18,10 +18,17 @@ var ErrNoIdentity = errors.New("row has neither id nor call id")
 type RowIdentity struct {
 	// ID is the ce-id: 32 hex digits of a hash over the kind and the row's values
 	// by column, "-", and the ordinal. It does not depend on the order of the
-	// columns, on a header line, on padding or on the file's encoding.
+	// columns, on a header line, on padding, on the file's encoding, or on how a
+	// time is written; a time that cannot be read counts as text, and epoch
+	// milliseconds are never equal to a wall-clock time, because no zone counts.
+	//
+	// Extra cells count by their place when the documented columns stand in their
+	// documented order, whether a header line says so or not; else by the name in
+	// the header line. So ids of rows with extra cells do change when a platform
+	// begins to mix the order of its columns.
 	ID string
 	// Key is the hash of the natural key: equal for all revisions of a row. A row
-	// without the columns that make it is its own key.
+	// that lacks a part of it is its own key.
 	Key string
 	// Ordinal counts identical rows of one file, from 1.
 	Ordinal int
@@ -65,51 +72,86 @@ func (e *RowEncoder) Identify(record []string) (RowIdentity, error) {
 	id := make([]byte, 0, 40)
 	id = append(hex.AppendEncode(id, row[:]), '-')
 	id = strconv.AppendInt(id, int64(ordinal), 10)
-	key := row
-	if e.ownID < 0 || e.cell(record, e.ownID) != "" {
-		key = e.hashKey(record)
+	key, ok := e.hashKey(record)
+	if !ok {
+		key = row
 	}
 	return RowIdentity{ID: string(id), Key: hex.EncodeToString(key[:]), Ordinal: ordinal}, nil
 }
 
+// canonicalCell is a trimmed cell in the one form that counts: times as the pages
+// print them, yyyy-MM-dd HH:mm:ss, with a fraction where it is not zero; text,
+// integers and times that cannot be read as they are.
+func canonicalCell(typ ColumnType, text string) string {
+	if !typ.isTime() {
+		return text
+	}
+	c, ok := parseClock(text)
+	if !ok || c.instant || c.fraction == "" && len(text) == clockLength && text[4] == '-' && text[10] == ' ' {
+		return text
+	}
+	return c.String()
+}
+
+func (e *RowEncoder) canonical(record []string, column int) string {
+	return canonicalCell(e.set.columns[column].Type, e.cell(record, column))
+}
+
 // hashRow hashes the values of a row: those of known columns by name in the
-// documented order, then the others, sorted, because without a header line they
-// have no names.
+// documented order, then the extra cells.
 func (e *RowEncoder) hashRow(record []string) [16]byte {
 	h := appendPart(e.hashed[:0], string(e.kind))
 	for i, c := range e.set.columns {
-		if text := e.cell(record, i); text != "" {
+		if text := e.canonical(record, i); text != "" {
 			h = appendPart(appendPart(h, c.Name), text)
 		}
 	}
-	e.values = e.values[:0]
-	for i := range record {
-		if text := e.extraCell(record, i); text != "" {
-			e.values = append(e.values, text)
-		}
+	for _, place := range e.order {
+		h = e.appendExtraPart(h, record, place)
 	}
-	slices.Sort(e.values)
-	for _, text := range e.values {
-		h = appendPart(appendPart(h, ""), text)
+	for place := len(e.columns); place < len(record); place++ {
+		h = e.appendExtraPart(h, record, place)
 	}
 	e.hashed = h
 	return digest(h)
 }
 
-// hashKey hashes the natural key of a row.
-func (e *RowEncoder) hashKey(record []string) [16]byte {
+func (e *RowEncoder) appendExtraPart(h []byte, record []string, place int) []byte {
+	if place >= len(record) {
+		return h
+	}
+	text := e.extraCell(record, place)
+	if text == "" {
+		return h
+	}
+	name := placeName(place)
+	if !e.inOrder {
+		name = e.extraKey(place)
+	}
+	h = appendPart(h, "") // no column has this name
+	return appendPart(appendPart(h, name), text)
+}
+
+// hashKey hashes the natural key of a row; ok says that it has every part.
+func (e *RowEncoder) hashKey(record []string) (key [16]byte, ok bool) {
 	h := appendPart(e.hashed[:0], string(e.kind))
+	for _, column := range e.scope {
+		h = appendPart(h, e.canonical(record, column))
+	}
 	for _, part := range e.keyParts {
 		var value string
 		for _, column := range part {
-			if value = e.cell(record, column); value != "" {
+			if value = e.canonical(record, column); value != "" {
 				break
 			}
+		}
+		if value == "" {
+			return key, false
 		}
 		h = appendPart(h, value)
 	}
 	e.hashed = h
-	return digest(h)
+	return digest(h), true
 }
 
 // appendPart appends text with its length before it, so that no two lists of

@@ -17,37 +17,62 @@ type layout struct {
 	record []string
 }
 
-func drawRow(t *rapid.T, k Kind) []string {
+// drawRow draws a row with extra cells, at most as many as said.
+func drawRow(t *rapid.T, k Kind, extra int) []string {
 	cell := rapid.OneOf(rapid.SampledFrom([]string{"", "", "null", `\N`, "1", "-1", "2024-05-01 09:00:00", "1970-01-01 08:00:00", "x,y", `"`}), rapid.StringMatching(`[a-z0-9 ]{0,8}`))
-	record := rapid.SliceOfN(cell, len(k.Columns()), len(k.Columns())+2).Draw(t, "record")
+	record := rapid.SliceOfN(cell, len(k.Columns()), len(k.Columns())+extra).Draw(t, "record")
 	for i, c := range k.Columns() {
-		if c.Name == "id" || c.Name == "call_id" {
+		if c.Required {
 			record[i] = rapid.SampledFrom([]string{"1", "2"}).Draw(t, c.Name)
 		}
 	}
 	return record
 }
 
-// drawLayout writes record another way: columns in another order, header names
-// spelled differently, cells padded, nulls spelled differently.
-func drawLayout(t *rapid.T, k Kind, record []string) layout {
-	names := columnNames(k)
-	for i := len(names); i < len(record); i++ {
-		names = append(names, fmt.Sprintf("new column %d", i))
-	}
-	order := rapid.Permutation(indexes(len(record))).Draw(t, "order")
+// drawLayout writes record another way: columns in the order given, header names
+// spelled differently, cells padded, nulls and times spelled differently.
+func drawLayout(t *rapid.T, k Kind, record []string, order []int) layout {
+	columns := k.Columns()
 	l := layout{}
 	for _, i := range order {
-		name := names[i]
-		if rapid.Bool().Draw(t, "spelling") {
-			name = " " + strings.ToUpper(strings.ReplaceAll(name, "_", ""))
+		name, cell := fmt.Sprintf("new column %d", i), record[i]
+		if i < len(columns) {
+			name = columns[i].Name
+			if columns[i].Type.isTime() {
+				cell = drawTime(t, cell)
+			}
+			if rapid.Bool().Draw(t, "spelling") {
+				name = " " + strings.ToUpper(strings.ReplaceAll(name, "_", ""))
+			}
 		}
 		if name == "developer" {
 			name = "Developer_ID"
 		}
-		l.header, l.record = append(l.header, name), append(l.record, drawCell(t, record[i]))
+		l.header, l.record = append(l.header, name), append(l.record, drawCell(t, cell))
 	}
 	return l
+}
+
+func drawTime(t *rapid.T, cell string) string {
+	if cell != "2024-05-01 09:00:00" {
+		return cell
+	}
+	return rapid.SampledFrom([]string{cell, "2024/05/01 09:00:00", "2024-05-01T09:00:00", "2024/05/01T09:00:00.0", cell + ".000000000"}).Draw(t, "time")
+}
+
+// drawOrder draws an order of n columns that is not the documented one.
+func drawOrder(t *rapid.T, n int) []int {
+	order := rapid.Permutation(indexes(n)).Draw(t, "order")
+	if order[0] == 0 {
+		slices.Reverse(order)
+	}
+	return order
+}
+
+// drawTurned draws a row in any order.
+func drawTurned(t *rapid.T, k Kind) layout {
+	record := drawRow(t, k, 2)
+	return drawLayout(t, k, record, rapid.Permutation(indexes(len(record))).Draw(t, "order"))
 }
 
 func drawCell(t *rapid.T, cell string) string {
@@ -57,14 +82,6 @@ func drawCell(t *rapid.T, cell string) string {
 	return rapid.SampledFrom([]string{"", " ", "\t "}).Draw(t, "padding") + cell + rapid.SampledFrom([]string{"", "  ", "\x00"}).Draw(t, "padding")
 }
 
-func indexes(n int) []int {
-	out := make([]int, n)
-	for i := range out {
-		out[i] = i
-	}
-	return out
-}
-
 func identify(e *RowEncoder, l layout) (RowIdentity, error) {
 	if err := e.Header(l.header); err != nil {
 		return RowIdentity{}, err
@@ -72,24 +89,128 @@ func identify(e *RowEncoder, l layout) (RowIdentity, error) {
 	return e.Identify(l.record)
 }
 
-// TestRowIdentityIndependence: the same row has the same id however the file is
-// laid out.
+// TestRowIdentityIndependence: the same row has the same id, key and body however
+// the file is laid out. With extra cells that holds for the documented order,
+// with and without a header line, and for all other orders among themselves.
 func TestRowIdentityIndependence(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		k := rapid.SampledFrom(Kinds()).Draw(rt, "kind")
-		record := drawRow(rt, k)
-		want, err := identify(testEncoder(t, k, nil), layout{nil, record})
-		if err != nil {
-			rt.Fatal(err)
+		record := drawRow(rt, k, rapid.SampledFrom([]int{0, 3}).Draw(rt, "extra"))
+		plain, documented := layout{nil, record}, indexes(len(record))
+		same := func(a, b layout) {
+			t.Helper()
+			one, other := testEncoder(t, k, nil), testEncoder(t, k, nil)
+			want, err := identify(one, a)
+			if err != nil {
+				rt.Fatal(err)
+			}
+			got, err := identify(testEncoder(t, k, time.FixedZone("", 3600)), b) // the zone does not count
+			if err != nil {
+				rt.Fatal(err)
+			}
+			if err := other.Header(b.header); err != nil {
+				rt.Fatal(err)
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				rt.Fatalf("%q and %q: %s", a, b, diff)
+			}
+			if diff := cmp.Diff(known(t, one, a.record), known(t, other, b.record)); diff != "" {
+				rt.Fatalf("bodies of %q and %q: %s", a, b, diff)
+			}
 		}
-		got, err := identify(testEncoder(t, k, time.FixedZone("", 3600)), drawLayout(rt, k, record))
-		if err != nil {
-			rt.Fatal(err)
-		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			rt.Fatal(diff)
+		same(plain, drawLayout(rt, k, record, documented))
+		mixed := drawLayout(rt, k, record, drawOrder(rt, len(record)))
+		same(mixed, drawLayout(rt, k, record, drawOrder(rt, len(record))))
+		if len(record) == len(k.Columns()) {
+			same(plain, mixed)
 		}
 	})
+}
+
+// known is the body of a record without its extra cells.
+func known(t testing.TB, e *RowEncoder, record []string) map[string]any {
+	t.Helper()
+	got := body(t, e, record)
+	delete(got, "extra")
+	delete(got, "row")
+	return got
+}
+
+// TestTimesAreOneValue: a time counts as what it says, not as it is written.
+func TestTimesAreOneValue(t *testing.T) {
+	id := func(text string) string {
+		t.Helper()
+		record := strings.Split(testRecords[KindCDR], ",")
+		record[11] = text // call_begin
+		got, err := testEncoder(t, KindCDR, nil).Identify(record)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got.ID
+	}
+	for _, group := range [][]string{
+		{"2024-05-01 09:01:00", "2024/05/01 09:01:00", "2024-05-01T09:01:00", "2024-05-01 09:01:00.000", "2024/05/01T09:01:00.0"},
+		{"2024-05-01 09:01:00.5", "2024-05-01T09:01:00.500"},
+		{"2024-05-01 09:01:01"}, {"2024-05-01 09:01:00.005"}, {"1714554060000"}, {"soon"}, {"2024-05-01 09:01"}, {"2024-05-01  09:01"},
+	} {
+		for _, text := range group {
+			if id(text) != id(group[0]) {
+				t.Errorf("%s and %s give two ids", group[0], text)
+			}
+		}
+		for _, other := range []string{"2024-05-01 09:01:00", "2024-05-01 09:01:00.500"} {
+			if !slices.Contains(group, other) && group[0] != "2024-05-01 09:01:00.5" && id(group[0]) == id(other) {
+				t.Errorf("%s and %s give one id", group[0], other)
+			}
+		}
+	}
+}
+
+// TestExtraCellsHaveAPlace: extra cells are told apart by their place, or by
+// their name in a header line of another order.
+func TestExtraCellsHaveAPlace(t *testing.T) {
+	names, record := columnNames(KindSkill), strings.Split(testRecords[KindSkill], ",")
+	id := func(header bool, mixed bool, extra ...string) string { // of name=value, or of values
+		t.Helper()
+		l := layout{nil, slices.Clone(record)}
+		if header {
+			l.header = slices.Clone(names)
+		}
+		if mixed {
+			slices.Reverse(l.header)
+			slices.Reverse(l.record)
+		}
+		for _, cell := range extra {
+			name, value, _ := strings.Cut(cell, "=")
+			if l.record = append(l.record, value); header {
+				l.header = append(l.header, name)
+			}
+		}
+		got, err := identify(testEncoder(t, KindSkill, nil), l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got.ID
+	}
+	for name, c := range map[string]struct {
+		a, b string
+		same bool
+	}{
+		"turned":            {id(false, false, "x=1", "y=2"), id(false, false, "x=2", "y=1"), false},
+		"moved":             {id(false, false, "x=1"), id(false, false, "x=", "y=1"), false},
+		"empty at the end":  {id(false, false, "x=1"), id(false, false, "x=1", "y= null"), true},
+		"header in order":   {id(false, false, "x=1", "y=2"), id(true, false, "x=1", "y=2"), true},
+		"names, turned":     {id(true, true, "x=1", "y=2"), id(true, true, "y=2", "x=1"), true},
+		"names, exchanged":  {id(true, true, "x=1", "y=2"), id(true, true, "x=2", "y=1"), false},
+		"another name":      {id(true, true, "x=1"), id(true, true, "y=1"), false},
+		"an added column":   {id(true, true, "x=1"), id(true, true, "a=", "x=1"), true},
+		"no extra cells":    {id(false, false), id(true, true), true},
+		"no name, by place": {id(true, true, "=1", "=2"), id(true, true, "=2", "=1"), false},
+	} {
+		if (c.a == c.b) != c.same {
+			t.Errorf("%s: same id %t, want %t", name, c.a == c.b, c.same)
+		}
+	}
 }
 
 // TestRowIdentityBites: an encoder that hashes cells by place must fail the
@@ -118,7 +239,7 @@ func TestRowIdentityBites(t *testing.T) {
 func TestRowIdentityDistinguishes(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		k := rapid.SampledFrom(Kinds()).Draw(rt, "kind")
-		distinct := rapid.SliceOfN(rapid.Custom(func(rt *rapid.T) []string { return drawRow(rt, k) }), 1, 4).Draw(rt, "rows")
+		distinct := rapid.SliceOfN(rapid.Custom(func(rt *rapid.T) []string { return drawRow(rt, k, 2) }), 1, 4).Draw(rt, "rows")
 		file := rapid.SliceOfN(rapid.SampledFrom(distinct), 1, 20).Draw(rt, "file")
 		e := testEncoder(t, k, nil)
 		counts, ids := map[string]int{}, map[string]bool{}
@@ -150,12 +271,10 @@ func canonical(k Kind, record []string) (out []string) {
 		}
 		out = append(out, text)
 	}
-	var extra []string
-	for _, cell := range record[len(columns):] {
+	for i, cell := range record[len(columns):] {
 		if text := strings.Trim(cell, " \t\x00"); !slices.Contains([]string{"", "null", "NULL", `\N`}, text) {
-			extra = append(extra, text)
+			out = append(out, fmt.Sprint(i, "=", text))
 		}
 	}
-	slices.Sort(extra)
-	return append(out, extra...)
+	return out
 }

@@ -37,10 +37,13 @@ func neverHappened(text string) bool {
 // clock is a time as the file says it: a wall-clock time, or an instant.
 type clock struct {
 	year, month, day, hour, minute, second int
-	fraction                               string // digits after the point
+	fraction                               string // digits after the point, without zeros at their end
 	instant                                bool   // millis counts; the rest is unset
 	millis                                 int64
 }
+
+// clockLength is the length of yyyy-MM-dd HH:mm:ss.
+const clockLength = 19
 
 // parseClock reads yyyy-MM-dd HH:mm:ss, also with "/" between the parts of the
 // date, "T" before the time and a fraction of a second; or 13 digits of epoch
@@ -51,7 +54,7 @@ func parseClock(s string) (c clock, ok bool) {
 		c.instant = true
 		return c, true
 	}
-	if len(s) < 19 || s[4] != '-' && s[4] != '/' || s[7] != s[4] || s[10] != ' ' && s[10] != 'T' || s[13] != ':' || s[16] != ':' {
+	if len(s) < clockLength || s[4] != '-' && s[4] != '/' || s[7] != s[4] || s[10] != ' ' && s[10] != 'T' || s[13] != ':' || s[16] != ':' {
 		return c, false
 	}
 	for _, part := range [...]string{s[0:4], s[5:7], s[8:10], s[11:13], s[14:16], s[17:19]} {
@@ -59,11 +62,12 @@ func parseClock(s string) (c clock, ok bool) {
 			return c, false
 		}
 	}
-	if len(s) > 19 {
-		c.fraction = s[20:]
-		if s[19] != '.' || c.fraction == "" || len(c.fraction) > 9 || !allDigits(c.fraction) {
+	if len(s) > clockLength {
+		digits := s[20:]
+		if s[19] != '.' || digits == "" || len(digits) > 9 || !allDigits(digits) {
 			return c, false
 		}
+		c.fraction = strings.TrimRight(digits, "0")
 	}
 	c.year, c.month, c.day = number(s[0:4]), number(s[5:7]), number(s[8:10])
 	c.hour, c.minute, c.second = number(s[11:13]), number(s[14:16]), number(s[17:19])
@@ -177,17 +181,26 @@ func clockOf(t time.Time, fraction string) clock {
 	}
 }
 
-func appendClock(b []byte, c clock, offset int) []byte {
+// String writes a wall-clock time as the pages do: yyyy-MM-dd HH:mm:ss, with the
+// fraction if there is one.
+func (c clock) String() string { return string(appendWall(nil, c, ' ')) }
+
+func appendWall(b []byte, c clock, separator byte) []byte {
 	b = append(b, byte('0'+c.year/1000%10), byte('0'+c.year/100%10))
 	b = appendTwo(b, c.year%100)
 	b = appendTwo(append(b, '-'), c.month)
 	b = appendTwo(append(b, '-'), c.day)
-	b = appendTwo(append(b, 'T'), c.hour)
+	b = appendTwo(append(b, separator), c.hour)
 	b = appendTwo(append(b, ':'), c.minute)
 	b = appendTwo(append(b, ':'), c.second)
 	if c.fraction != "" {
 		b = append(append(b, '.'), c.fraction...)
 	}
+	return b
+}
+
+func appendClock(b []byte, c clock, offset int) []byte {
+	b = appendWall(b, c, 'T')
 	if offset == 0 {
 		return append(b, 'Z')
 	}

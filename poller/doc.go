@@ -22,9 +22,16 @@
 //     (cec_05_4012) stay far away.
 //   - Messages of an agent are numbered (epoch, seq) when they are stored; seq has
 //     no holes, gaps, session events and heartbeats included.
-//   - What may be lost is said: one gap record per poll whose outcome is unknown,
-//     and one per owner that did not stop cleanly.
-//   - A refused password or a locked account is never tried again by itself.
+//   - What was popped is stored even after the end of work, if that takes no more
+//     than 3 s.
+//   - What may be lost is said: one gap record per poll whose outcome is unknown
+//     and per item that is no event, one per owner that did not stop cleanly, and
+//     one per session that ended, or was left and not resumed, with a queue that
+//     nobody had asked for a while.
+//   - All messages that come from an agent's queue are that agent's, whatever agent
+//     an event names.
+//   - A refused password or a locked account is never tried again by itself; a
+//     sign-in answered with 401 or 403 is tried once more.
 //
 // # The life of an agent
 //
@@ -45,6 +52,7 @@
 //	                        └── a GUID appears in the bucket ──► polling
 //
 //	any phase ── intake ends, or the agent is no longer wanted ──► leaving ──► stopped
+//	(by way of ended, if the last poll told that the session is over)
 //	any phase ── work ends ──► stopped (the entry says "polling": the next owner writes a gap)
 //	any phase ── a higher epoch is in the bucket ──► fenced (somebody else polls it now)
 //

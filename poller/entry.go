@@ -14,56 +14,45 @@ import (
 // errFenced says that the agent has an owner with a higher epoch.
 var errFenced = errors.New("somebody else polls the agent")
 
-// loadEntry reads the agent's entry, for as long as it takes. One that can't be
-// read as an entry counts as empty: it is about to be replaced.
-func (s *stint) loadEntry(ctx context.Context) error {
-	value, err := s.persist(ctx, "read session entry", func(ctx context.Context) ([]byte, error) {
-		value, revision, err := s.pool.Sessions.Get(ctx, s.key)
-		if err == nil {
-			s.revision = revision
-		}
-		return value, err
-	})
-	if err != nil {
-		return err
-	}
-	s.entry = schemas.Session{}
-	if len(value) > 0 {
-		if err := json.Unmarshal(value, &s.entry); err != nil {
-			s.log.Error().Err(err).Msg("session entry can't be read and is replaced")
-			s.entry = schemas.Session{}
-		}
-	}
-	return nil
-}
-
-// saveEntry writes the entry, for as long as it takes.
-func (s *stint) saveEntry(ctx context.Context) error {
-	_, err := s.persist(ctx, "write session entry", func(ctx context.Context) ([]byte, error) {
-		return nil, s.swapEntry(ctx)
-	})
-	return err
-}
-
-// persist repeats f until it succeeds, ctx ends, or the agent has a new owner.
-func (s *stint) persist(ctx context.Context, what string, f func(context.Context) ([]byte, error)) ([]byte, error) {
-	pauses := retry.NewBackOff(minGap, maxStoreGap)
+// insist repeats f until it succeeds, ctx ends, or trying again is no use: the
+// agent has a new owner, or the error is permanent. Store and buckets repeat by
+// themselves; the pause only keeps one that does not from being asked without end.
+func (s *stint) insist(ctx context.Context, t *trouble, what string, f func(context.Context) error) error {
 	for {
-		value, err := f(ctx)
+		err := f(ctx)
+		permanent := (*schemas.Permanent)(nil)
 		switch {
 		case err == nil:
-			s.keeping.over(s.log, "session entry works again")
-			return value, nil
+			t.over(s.log, "storing works again")
+			return nil
 		case ctx.Err() != nil:
-			return nil, ctx.Err()
-		case errors.Is(err, errFenced):
-			return nil, err
+			return ctx.Err()
+		case errors.Is(err, errFenced) || errors.As(err, &permanent):
+			return err
 		}
-		s.keeping.on(s.log, what, err, "session entry is not kept; no poll until it is")
-		if err := retry.Wait(ctx, pauses.NextBackOff()); err != nil {
-			return nil, err
+		t.on(s.log, what, err, "not stored; no poll until it is")
+		if err := retry.Wait(ctx, storeGap); err != nil {
+			return err
 		}
 	}
+}
+
+// loadEntry reads the agent's entry, for as long as it takes.
+func (s *stint) loadEntry(ctx context.Context) error {
+	return s.insist(ctx, &s.keeping, "read session entry", func(ctx context.Context) (err error) {
+		s.entry, s.revision, err = s.peekEntry(ctx)
+		return err
+	})
+}
+
+// saveEntry writes the entry, for as long as it takes. One that can't be written
+// for good costs the resumption, not the polling.
+func (s *stint) saveEntry(ctx context.Context) error {
+	err := s.insist(ctx, &s.keeping, "write session entry", s.swapEntry)
+	if errors.Is(err, errFenced) {
+		return err
+	}
+	return s.forgive(ctx, err, "session entry can't be written; the session will not survive a restart")
 }
 
 // swapEntry tries once to write the entry. A conflict means that somebody else
@@ -101,63 +90,32 @@ func (s *stint) yield(ctx context.Context) error {
 		return errFenced
 	}
 	s.revision = revision
-	// Our own write whose answer was lost looks like somebody else's; the sealed
-	// text tells them apart, it is never the same twice.
-	if other.GUID == "" || other.GUID == s.entry.GUID || other.GUID == s.replaced {
-		return nil
-	}
-	if !s.live {
-		s.entry.GUID = other.GUID // not ours to overwrite; see await
-	} else {
-		s.adopt(other.GUID)
+	switch t, ok := s.handed(other.GUID); {
+	case !ok:
+	case s.live:
+		s.adopt(t)
+	default:
+		s.entry.GUID = t.sealed // not ours to overwrite; see await
 	}
 	return nil
 }
 
-// peekEntry reads the entry as it is now, without taking it over.
+// peekEntry reads the entry as it is now, without taking it over. One that can't
+// be read as an entry counts as empty: somebody put a bare GUID there, say, and
+// our next write replaces it.
 func (s *stint) peekEntry(ctx context.Context) (schemas.Session, uint64, error) {
-	var e schemas.Session
 	value, revision, err := s.pool.Sessions.Get(ctx, s.key)
-	if err == nil && len(value) > 0 {
-		err = json.Unmarshal(value, &e)
+	if err != nil || len(value) == 0 {
+		return schemas.Session{}, revision, err
 	}
-	return e, revision, err
-}
-
-// adopt goes on with a GUID from the bucket.
-func (s *stint) adopt(sealed string) bool {
-	plain, err := s.pool.Seal.Open(sealed)
-	if err != nil || len(plain) == 0 {
-		s.log.Warn().Err(err).Msg("kept session can't be opened; was it sealed with another key file?")
-		return false
+	var e schemas.Session
+	if err := json.Unmarshal(value, &e); err != nil {
+		// The error would quote a byte of what may be a GUID.
+		s.reading.on(s.log, "undecodable", nil, "session entry is not the JSON it should be and counts as empty")
+		return schemas.Session{}, revision, nil
 	}
-	s.seat.session.Resume(string(plain))
-	s.guid, s.entry.GUID = s.seat.session.Ticket(), sealed
-	return true
-}
-
-// keepGUID stores the session's GUID if it changed; the next poll must wait for it.
-func (s *stint) keepGUID(ctx context.Context) error {
-	guid := s.seat.session.Ticket()
-	if guid == s.guid {
-		return nil
-	}
-	if err := s.sealGUID(guid); err != nil {
-		return nil // the session goes on, it just can't be resumed
-	}
-	return s.saveEntry(ctx)
-}
-
-func (s *stint) sealGUID(guid string) error {
-	s.guid, s.replaced = guid, s.entry.GUID
-	sealed, err := s.pool.Seal.Seal([]byte(guid))
-	if err != nil {
-		s.entry.GUID = ""
-		s.log.Error().Err(err).Msg("session can't be sealed and will not survive a restart")
-		return err
-	}
-	s.entry.GUID = sealed
-	return nil
+	s.reading.over(s.log, "session entry can be read again")
+	return e, revision, nil
 }
 
 // refresh renews the entry's time, so that the bounds of a gap and the age of the

@@ -2,16 +2,19 @@ package poller
 
 import (
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"aiccbridge/internal/ccgateway"
 	"aiccbridge/schemas"
 )
 
 // hand puts a GUID into the bucket as another system does.
 func (s *stage) hand(id, guid string) {
-	sealed, _ := s.options.Seal.Seal([]byte(guid))
+	sealed, _ := s.options.Seal.Seal([]byte(guid), schemas.AgentKey("acme", id))
 	s.sessions.mu.Lock()
 	defer s.sessions.mu.Unlock()
 	s.sessions.set(schemas.AgentKey("acme", id), []byte(`{"tenant":"acme","agent":"`+id+`","guid":"`+sealed+`"}`))
@@ -107,6 +110,156 @@ func TestAWriteWhoseAnswerIsLostIsKnownAgain(t *testing.T) {
 	})
 }
 
+// A bare GUID put into the bucket by hand is no entry. Polling goes on, and the
+// next new GUID replaces it.
+func TestAnUnreadableEntryDoesNotStopPolling(t *testing.T) {
+	bubble(t, func(t *testing.T, s *stage) {
+		rotated := gotEmpty()
+		rotated.after, rotated.guid = 10*time.Second, "rotated"
+		s.agent("291").script = []answer{rotated}
+		p := s.start(seat291)
+		pass(time.Second)
+		s.sessions.mu.Lock()
+		s.sessions.set("acme.291", []byte("4f3c1d9e-0a6b.AgentGateway0"))
+		s.sessions.mu.Unlock()
+		pass(time.Minute)
+		if n := len(s.j.of("ask")); n < 5 || s.entry("291").Epoch != 7 {
+			t.Errorf("%d polls in a minute, entry %+v", n, s.entry("291"))
+		}
+		p.end()
+		if n := strings.Count(s.logs.String(), "not the JSON it should be"); n != 1 || strings.Contains(s.logs.String(), "4f3c1d9e") {
+			t.Errorf("warned %d times: %s", n, s.logs.String())
+		}
+	})
+}
+
+// A load balancer may set another cookie with each answer. That is no new GUID.
+func TestAChangingCookieIsNoRotation(t *testing.T) {
+	bubble(t, func(t *testing.T, s *stage) {
+		for i := range 300 {
+			a := gotEvent("AgentEvent_Hold", "")
+			a.lb = fmt.Sprintf("lb=%d", i)
+			s.agent("291").script = append(s.agent("291").script, a)
+		}
+		p := s.start(seat291)
+		pass(60100 * time.Millisecond) // 300 polls
+		if n := len(s.j.of("session entry")); n < 5 || n > 16 {
+			t.Errorf("%d writes of the entry in a minute", n)
+		}
+		denied := gotCode("000-003")
+		denied.lb = "lb=x"
+		s.agent("291").then(gotNothing(ccgateway.OutcomeUnknown), gotEmpty(), denied)
+		pass(18 * time.Second)
+		if n := len(s.j.of("sign in")); n != 2 || len(s.j.of("update guid")) != 0 {
+			t.Errorf("%d sign-ins: a new cookie was taken for a newer GUID", n)
+		}
+		last := gotEmpty() // its cookie is not due, but kept when the session is left
+		last.after, last.lb = 2*time.Second, "lb=last"
+		before := gotEmpty()
+		before.lb = "lb=before"
+		s.agent("291").then(before, last)
+		pass(11 * time.Second)
+		p.end()
+		plain, err := s.options.Seal.Open(s.entry("291").GUID, "acme.291")
+		if err != nil || !strings.HasSuffix(string(plain), "\nlb=last") {
+			t.Errorf("kept %q, %v", plain, err)
+		}
+	})
+}
+
+// In a session whose GUID rotates a new one is asked for after a lost answer, also
+// when that brought a cookie.
+func TestACookieDoesNotHideALostGUID(t *testing.T) {
+	bubble(t, func(t *testing.T, s *stage) {
+		rotated, lost, good := gotEmpty(), gotNothing(ccgateway.OutcomeUnknown), gotEmpty()
+		rotated.guid, lost.lb, good.lb = "rotated", "lb=1", "lb=2"
+		s.agent("291").script = []answer{rotated, lost, good}
+		s.agent("291").updated = "asked-for"
+		p := s.start(seat291)
+		pass(20 * time.Second)
+		p.end()
+		if n := len(s.j.of("update guid")); n != 1 {
+			t.Errorf("GUID asked for %d times, want once", n)
+		}
+	})
+}
+
+// A write that was given up may still be done. What it left in the bucket is our
+// own GUID of before, not one handed over.
+func TestAnOwnWriteOfBeforeIsNoHandOver(t *testing.T) {
+	bubble(t, func(t *testing.T, s *stage) {
+		rotated := gotEmpty()
+		rotated.after, rotated.guid = 5*time.Second, "rotated"
+		idle := gotEmpty()
+		idle.after = 10 * time.Second
+		s.agent("291").script = []answer{idle, idle, rotated}
+		n := 0
+		s.sessions.late = func() error {
+			if n++; n == 3 { // the refresh, after the claim and the sign-in
+				return errors.New("timeout")
+			}
+			return nil
+		}
+		p := s.start(seat291)
+		pass(40 * time.Second)
+		p.end()
+		asks := s.j.of("ask")
+		if n < 4 || asks[len(asks)-1].text != "rotated" {
+			t.Errorf("%d writes, polled with %q", n, asks[len(asks)-1].text)
+		}
+	})
+}
+
+// What is not needed for the next poll must not keep it waiting.
+func TestAHangingBucketDoesNotKeepThePollWaiting(t *testing.T) {
+	for name, hang := range map[string]func(s *stage){
+		"refresh": func(s *stage) { s.sessions.hang = func(op string) bool { return op == "swap" } },
+		"state":   func(s *stage) { s.states.hang = func(string) bool { return true } },
+		"status":  func(s *stage) { s.agent("291").statusHangs = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, s *stage) {
+				p := s.start(seat291)
+				pass(time.Second)
+				s.sessions.mu.Lock()
+				s.states.mu.Lock()
+				hang(s)
+				s.states.mu.Unlock()
+				s.sessions.mu.Unlock()
+				s.agent("291").then(gotNothing(ccgateway.OutcomeUnknown), gotEvent("AgentState_Ready", ""), gotEvent("AgentState_Work", ""))
+				pass(3 * time.Minute)
+				asks := s.j.of("ask", "answer")
+				for i := 1; i < len(asks); i++ {
+					if pause := asks[i].at.Sub(asks[i-1].at); pause > 10*time.Second || asks[i].what == "ask" && pause > sideLimit+2*time.Second {
+						t.Errorf("%s after %s", asks[i].what, pause)
+					}
+				}
+				if len(asks) < 20 {
+					t.Errorf("%d polls", len(asks)/2)
+				}
+				p.crash()
+			})
+		})
+	}
+}
+
+// A write of the state happens with many events, so it gets less time.
+func TestAHangingStateCostsASecond(t *testing.T) {
+	bubble(t, func(t *testing.T, s *stage) {
+		s.states.hang = func(op string) bool { return op == "put" }
+		s.agent("291").script = []answer{gotEvent("AgentState_Ready", ""), gotEvent("AgentState_Work", ""), gotEvent("AgentState_Ready", "")}
+		p := s.start(seat291)
+		pass(30 * time.Second)
+		asks := s.j.of("ask")
+		for i := 1; i < 4; i++ {
+			if pause := asks[i].at.Sub(asks[i-1].at); pause != stateLimit {
+				t.Errorf("poll %d after %s, want %s", i, pause, stateLimit)
+			}
+		}
+		p.crash()
+	})
+}
+
 func TestAGUIDThatCannotBeOpenedIsNoSession(t *testing.T) {
 	for name, value := range map[string]string{
 		"another key": `{"guid":"foreign","updated_at":"2000-01-01T00:00:00Z"}`,
@@ -127,5 +280,57 @@ func TestAGUIDThatCannotBeOpenedIsNoSession(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// One sealed with another key stays in the bucket while the agent waits.
+func TestAGUIDThatCannotBeOpenedIsComplainedOfOnce(t *testing.T) {
+	bubble(t, func(t *testing.T, s *stage) {
+		p := s.start(Agent{ID: "291"})
+		pass(time.Second)
+		s.sessions.mu.Lock()
+		s.sessions.set("acme.291", []byte(`{"guid":"foreign"}`))
+		s.sessions.mu.Unlock()
+		pass(time.Minute)
+		if n := strings.Count(s.logs.String(), "can't be opened"); n != 1 {
+			t.Errorf("complained %d times, want once", n)
+		}
+		s.hand("291", "good")
+		pass(11 * time.Second)
+		if n := len(s.j.of("ask")); n == 0 {
+			t.Error("a good one is not polled with")
+		}
+		p.end()
+	})
+}
+
+func TestWhatCountsAsHandedOver(t *testing.T) {
+	pool, err := New(newStage().options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newStint(pool, &seat{id: "291"}, seat291, t.Context(), t.Context())
+	sealed := func(plain, key string) string {
+		text, _ := pool.Seal.Seal([]byte(plain), key)
+		return text
+	}
+	s.kept = ticket{guid: "now", sealed: "x"}
+	s.replaced = ticket{guid: "before", sealed: "y"}
+	for name, c := range map[string]struct {
+		sealed string
+		want   bool
+	}{
+		"another":          {sealed("other", "acme.291"), true},
+		"with cookies":     {sealed("other\nlb=1", "acme.291"), true},
+		"none":             {"", false},
+		"the current one":  {sealed("now\nlb=1", "acme.291"), false},
+		"the one before":   {sealed("before\nlb=1", "acme.291"), false},
+		"of another agent": {sealed("other", "acme.292"), false},
+		"empty":            {sealed("", "acme.291"), false},
+	} {
+		got, ok := s.handed(c.sealed)
+		if ok != c.want || ok && got.guid != "other" {
+			t.Errorf("%s: %+v, %t", name, got, ok)
+		}
 	}
 }

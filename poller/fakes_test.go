@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -96,7 +97,20 @@ type fakeBucket struct {
 	revs     map[string]uint64
 	revision uint64
 	fail     func(op string) error
-	late     func() error // asked after a swap was done
+	late     func() error         // asked after a swap was done
+	hang     func(op string) bool // the call blocks until its context ends
+}
+
+// stuck blocks a call that is to hang; a bucket without a connection does.
+func (b *fakeBucket) stuck(ctx context.Context, op string) error {
+	b.mu.Lock()
+	hang := b.hang != nil && b.hang(op)
+	b.mu.Unlock()
+	if !hang {
+		return nil
+	}
+	<-ctx.Done()
+	return ctx.Err()
 }
 
 func (b *fakeBucket) failing(op string) error {
@@ -106,13 +120,19 @@ func (b *fakeBucket) failing(op string) error {
 	return b.fail(op)
 }
 
-func (b *fakeBucket) Get(_ context.Context, key string) ([]byte, uint64, error) {
+func (b *fakeBucket) Get(ctx context.Context, key string) ([]byte, uint64, error) {
+	if err := b.stuck(ctx, "get"); err != nil {
+		return nil, 0, err
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.values[key], b.revs[key], b.failing("get")
 }
 
-func (b *fakeBucket) Swap(_ context.Context, key string, value []byte, revision uint64) (uint64, bool, error) {
+func (b *fakeBucket) Swap(ctx context.Context, key string, value []byte, revision uint64) (uint64, bool, error) {
+	if err := b.stuck(ctx, "swap"); err != nil {
+		return 0, false, err
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if err := b.failing("swap"); err != nil {
@@ -130,7 +150,10 @@ func (b *fakeBucket) Swap(_ context.Context, key string, value []byte, revision 
 	return revision, true, nil
 }
 
-func (b *fakeBucket) Put(_ context.Context, key string, value []byte) (uint64, error) {
+func (b *fakeBucket) Put(ctx context.Context, key string, value []byte) (uint64, error) {
+	if err := b.stuck(ctx, "put"); err != nil {
+		return 0, err
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if err := b.failing("put"); err != nil {
@@ -158,17 +181,17 @@ type fakeSealer struct {
 	n  int
 }
 
-func (f *fakeSealer) Seal(plain []byte) (string, error) {
+func (f *fakeSealer) Seal(plain []byte, context string) (string, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.n++
-	return fmt.Sprintf("sealed:%d:%x", f.n, plain), nil
+	return fmt.Sprintf("sealed:%d:%x:%s", f.n, plain, context), nil
 }
 
-func (f *fakeSealer) Open(sealed string) ([]byte, error) {
+func (f *fakeSealer) Open(sealed, context string) ([]byte, error) {
 	var n int
 	var plain []byte
-	if _, err := fmt.Sscanf(sealed, "sealed:%d:%x", &n, &plain); err != nil {
+	if _, err := fmt.Sscanf(sealed, "sealed:%d:%x:"+context, &n, &plain); err != nil {
 		return nil, errors.New("not sealed here")
 	}
 	return plain, nil
@@ -179,6 +202,7 @@ type answer struct {
 	after time.Duration // held for so long
 	poll  ccgateway.Poll
 	guid  string // Set-GUID of the answer
+	lb    string // Set-Cookie of the answer
 }
 
 // fakeSession is the gateway as one agent sees it: it follows a script, then
@@ -187,20 +211,22 @@ type fakeSession struct {
 	j  *journal
 	id string
 
-	mu       sync.Mutex
-	script   []answer
-	forever  *answer // instead of the empty answer after the script
-	signIns  []error // results of the sign-ins, then success
-	forces   []error
-	skills   []error
-	signOut  error
-	status   ccgateway.Status
-	updated  string // GUID that UpdateGUID brings
-	guid     string
-	minted   int
-	inFlight int
-	crowd    int // the most polls in flight at once
-	popped   int // events handed out, or dropped on a cancelled poll
+	mu          sync.Mutex
+	script      []answer
+	forever     *answer // instead of the empty answer after the script
+	signIns     []error // results of the sign-ins, then success
+	forces      []error
+	skills      []error
+	signOut     error
+	status      ccgateway.Status
+	statusHangs bool   // Status blocks until its context ends
+	updated     string // GUID that UpdateGUID brings
+	guid        string
+	cookie      string
+	minted      int
+	inFlight    int
+	crowd       int // the most polls in flight at once
+	popped      int // events handed out, or dropped on a cancelled poll
 }
 
 func (f *fakeSession) Poll(ctx context.Context) ccgateway.Poll {
@@ -227,7 +253,7 @@ func (f *fakeSession) Poll(ctx context.Context) ccgateway.Poll {
 	defer f.mu.Unlock()
 	f.inFlight--
 	f.popped += len(a.poll.Events)
-	f.guid = cmp.Or(a.guid, f.guid)
+	f.guid, f.cookie = cmp.Or(a.guid, f.guid), cmp.Or(a.lb, f.cookie)
 	f.j.add("answer", f.id, a.poll.Outcome.String())
 	return a.poll
 }
@@ -280,9 +306,12 @@ func (f *fakeSession) SignOut(context.Context) error {
 	return f.signOut
 }
 
-func (f *fakeSession) Status(context.Context) (ccgateway.Status, error) {
+func (f *fakeSession) Status(ctx context.Context) (ccgateway.Status, error) {
 	f.j.add("status", f.id, "")
-	return f.status, nil
+	if f.statusHangs {
+		<-ctx.Done()
+	}
+	return f.status, ctx.Err()
 }
 
 func (f *fakeSession) UpdateGUID(context.Context) error {
@@ -293,13 +322,22 @@ func (f *fakeSession) UpdateGUID(context.Context) error {
 	return nil
 }
 
-func (f *fakeSession) Resume(guid string) {
+func (f *fakeSession) Resume(ticket string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.guid = guid
+	f.guid, f.cookie, _ = strings.Cut(ticket, "\n")
 }
 
 func (f *fakeSession) Ticket() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.cookie == "" {
+		return f.guid
+	}
+	return f.guid + "\n" + f.cookie
+}
+
+func (f *fakeSession) GUID() string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.guid

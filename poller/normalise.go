@@ -1,7 +1,6 @@
 package poller
 
 import (
-	"cmp"
 	"encoding/json"
 	"time"
 
@@ -18,21 +17,25 @@ type origin struct {
 }
 
 // normalise is the only place where an event of the platform becomes one of ours.
-// The agent is the one that the event names, else the polled one (events of
-// supervision name none). What the type means comes from the event table; an
-// unknown type keeps everything but a meaning. ends reports that the platform
-// says the session is over.
+// The agent is the polled one, whose queue the event was in and among whose
+// messages it is numbered, whatever agent it names (events of supervision name
+// none); one that names another changes no state. What the type means comes from
+// the event table; an unknown type keeps everything but a meaning. ends reports
+// that the platform says the session is over.
 func normalise(e ccgateway.Event, from origin) (event schemas.Event, ends bool) {
 	info, _ := schemas.LookupEvent(e.Type)
 	event = schemas.Event{
 		Tenant:     from.tenant,
-		Agent:      cmp.Or(e.WorkNo, from.agent),
+		Agent:      from.agent,
 		Type:       e.Type,
 		OccurredAt: e.GeneratedAt.UTC(),
 		ReceivedAt: from.receivedAt.UTC(),
 		Position:   from.position,
 	}
 	info.Fill(&event, e.Content)
+	if e.WorkNo != "" && e.WorkNo != from.agent {
+		event.State, event.NamedAgent = "", e.WorkNo
+	}
 	return event, info.Ends
 }
 

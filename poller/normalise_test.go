@@ -76,8 +76,12 @@ func normalised(t *testing.T, body []byte) []byte {
 	names, _ := schemas.NewNames("aicc")
 	var out bytes.Buffer
 	for i, e := range p.Events {
+		polled := e.WorkNo
+		if polled == "" {
+			polled = "291"
+		}
 		event, ends := normalise(e, origin{
-			tenant: "acme", agent: "291",
+			tenant: "acme", agent: polled,
 			receivedAt: time.Date(2026, 11, 20, 8, 0, 0, 0, time.FixedZone("", 8*3600)),
 			position:   schemas.Position{Epoch: 7, Seq: uint64(i + 1)},
 		})
@@ -121,8 +125,8 @@ func FuzzNormalise(f *testing.F) {
 		if len(tokens) != 7 || tokens[5] != string(event.Group) {
 			t.Errorf("subject %q", m.Subject)
 		}
-		if agent, err := schemas.DecodeToken(tokens[4]); err != nil || agent != event.Agent || workNo != "" && agent != workNo {
-			t.Errorf("agent %q from %q, %v", agent, workNo, err)
+		if agent, err := schemas.DecodeToken(tokens[4]); err != nil || agent != event.Agent || agent != "291" || workNo != "" && workNo != "291" && event.State != "" {
+			t.Errorf("agent %q, state %q from %q, %v", agent, event.State, workNo, err)
 		}
 	})
 }

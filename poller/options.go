@@ -38,10 +38,14 @@ const (
 	refreshAfter  = 20 * time.Second  // + one hold of 10 s: the entry is never older than 30 s
 	lookAgain     = 10 * time.Second  // how often an agent without password looks for a GUID
 	maxSignInGap  = time.Minute
-	maxStoreGap   = 5 * time.Second
+	storeGap      = time.Second     // before a store or bucket that gave up is asked again
+	lastChance    = 3 * time.Second // for storing what was popped, after the end of work
+	drainWithin   = 5 * time.Second // before a sign-out: no further poll is begun after that
+	cookiesAfter  = 5 * time.Second // new cookies alone are not written more often
 	sideLimit     = 5 * time.Second // time limit of what must not keep a poll waiting
 	stateLimit    = time.Second     // the same for a write of the state, of which there are more
 	skillAttempts = 3
+	maxDenials    = 2 // sign-ins in a row answered with 401 or 403
 )
 
 // Store keeps messages. Publish returns nil only when the message is stored, or
@@ -62,10 +66,12 @@ type Bucket interface {
 	Put(ctx context.Context, key string, value []byte) (revision uint64, err error)
 }
 
-// Sealer keeps GUIDs from being read in the bucket.
+// Sealer keeps GUIDs from being read in the bucket. What was sealed opens with the
+// same context only: the key of the entry, so that nobody can give one agent the
+// session of another.
 type Sealer interface {
-	Seal(plain []byte) (string, error)
-	Open(sealed string) ([]byte, error)
+	Seal(plain []byte, context string) (string, error)
+	Open(sealed, context string) ([]byte, error)
 }
 
 // Session is one agent's session with the gateway; *ccgateway.Agent is one.
@@ -78,7 +84,8 @@ type Session interface {
 	Status(ctx context.Context) (ccgateway.Status, error)
 	UpdateGUID(ctx context.Context) error
 	Resume(ticket string)
-	Ticket() string
+	Ticket() string // GUID and cookies
+	GUID() string
 }
 
 // Agent is one wanted agent. Two that differ in any field make the pool restart
@@ -116,9 +123,10 @@ type Options struct {
 	// higher than that of every earlier Pool for the same agents: an agent whose
 	// entry has the same or a higher epoch is not polled.
 	Epoch uint64
-	// LastStored returns the last message of a subject filter; it makes the bounds
-	// of an unclean-stop gap exact. Nil: they are taken from the session entry,
-	// which is up to 30 s old.
+	// LastStored returns the last message of a subject filter. It makes the bounds
+	// of a gap between two owners exact, and finds one that the session entry, which
+	// others may write, does not show. Nil: the entry alone counts, and its bounds
+	// are up to 30 s old.
 	LastStored func(ctx context.Context, filter string) (m schemas.Stored, ok bool, err error)
 
 	EventGap    time.Duration // from an answer with an event to the next poll; 200 to 500 ms, default 200 ms

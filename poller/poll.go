@@ -17,6 +17,9 @@ import (
 // pollState is what the loop remembers from poll to poll.
 type pollState struct {
 	goodAt      time.Time // of the last good poll, or of the session's begin
+	covered     time.Time // all that the platform queued until then was fetched
+	askedAt     time.Time // when the last poll was sent
+	more        bool      // the last poll brought events; there may be more
 	fails       int       // bad polls in a row
 	denied      bool      // the last poll was answered with 401 or 403
 	newer       bool      // 000-003 was already answered with a newer GUID
@@ -27,8 +30,22 @@ type pollState struct {
 }
 
 func (p *pollState) reset(now time.Time) {
-	p.goodAt, p.fails, p.denied, p.newer, p.recovering = now, 0, false, false, time.Time{}
+	p.goodAt, p.covered, p.more = now, now, false
+	p.fails, p.denied, p.newer, p.recovering = 0, false, false, time.Time{}
 	p.pauses.Reset()
+}
+
+// errNoEvent is the error of a dead letter whose bytes stood where an event should.
+var errNoEvent = errors.New("item of the answer is no event")
+
+// outlive returns a context that ends the given time after ctx.
+func outlive(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(d, cancel) })
+	return longer, func() {
+		stop()
+		cancel()
+	}
 }
 
 // turn is what one poll leads to: the next one after a pause, or the end.
@@ -65,8 +82,9 @@ func (s *stint) pollOnce(ctx context.Context) (turn, error) {
 	if s.pool.broken.cancelOnIntake {
 		request = s.intake
 	}
-	guid := s.guid
+	guid := s.kept.guid
 	p := s.seat.session.Poll(request)
+	s.polls.askedAt = p.SentAt
 	s.pool.metrics.poll(p.Outcome.String())
 	if s.pool.broken.storeLate {
 		s.late, p.Events = p.Events, s.late
@@ -75,10 +93,10 @@ func (s *stint) pollOnce(ctx context.Context) (turn, error) {
 	if err != nil {
 		return turn{}, err
 	}
-	if err := s.keepGUID(ctx); err != nil {
+	if err := s.keepTicket(ctx); err != nil {
 		return turn{}, err
 	}
-	s.rotates = s.rotates || s.guid != guid
+	s.rotates = s.rotates || s.kept.guid != guid
 	switch p.Outcome {
 	case ccgateway.OutcomeEvent, ccgateway.OutcomeEmpty:
 		return s.goodPoll(p, over), nil
@@ -89,17 +107,25 @@ func (s *stint) pollOnce(ctx context.Context) (turn, error) {
 }
 
 // keep stores what a poll brought or lost. It returns nil only when all is stored.
+// What was popped exists nowhere else, so it gets lastChance after the end of work.
 func (s *stint) keep(ctx context.Context, p ccgateway.Poll) (over bool, err error) {
 	if ctx.Err() != nil && p.Outcome != ccgateway.OutcomeEvent {
 		return false, ctx.Err() // cut by the end of work; the next owner says so
 	}
+	ctx, cancel := outlive(ctx, lastChance)
+	defer cancel()
 	if over, err = s.storeEvents(ctx, p); err != nil {
 		return false, err
+	}
+	for _, item := range p.Bad {
+		if err := s.bury(ctx, item, p, errNoEvent); err != nil {
+			return false, err
+		}
 	}
 	if !p.MayHaveLost {
 		return over, nil
 	}
-	s.polls.doubt, s.polls.doubtedGUID = true, s.guid
+	s.polls.doubt, s.polls.doubtedGUID = true, s.kept.guid
 	detail := fmt.Sprint(p.Outcome)
 	if p.Err != nil {
 		detail = p.Err.Error()
@@ -112,6 +138,7 @@ func (s *stint) keep(ctx context.Context, p ccgateway.Poll) (over bool, err erro
 
 func (s *stint) goodPoll(p ccgateway.Poll, over bool) turn {
 	s.polls.reset(p.ReceivedAt)
+	s.polls.more = p.Outcome == ccgateway.OutcomeEvent
 	s.polling.over(s.log, "polling works again")
 	if over {
 		return turn{ended: &sessionContent{Cause: CauseShutdownService}}
@@ -143,7 +170,7 @@ func (s *stint) sessionEnded(ctx context.Context, p ccgateway.Poll, used string)
 // newerGUID reports whether another GUID than the one used is known: from the
 // answer itself, or from the bucket, where another system may have put it.
 func (s *stint) newerGUID(ctx context.Context, used string) (bool, error) {
-	if s.guid != used {
+	if s.kept.guid != used {
 		return true, nil
 	}
 	side, cancel := context.WithTimeout(ctx, sideLimit)
@@ -152,15 +179,18 @@ func (s *stint) newerGUID(ctx context.Context, used string) (bool, error) {
 	switch {
 	case ctx.Err() != nil:
 		return false, ctx.Err()
-	case err != nil || e.GUID == "" || e.GUID == s.entry.GUID:
+	case err != nil:
 		return false, nil
 	case e.Epoch > s.pool.Epoch:
 		return false, errFenced
-	case !s.adopt(e.GUID):
+	}
+	t, ok := s.handed(e.GUID)
+	if !ok {
 		return false, nil
 	}
+	s.adopt(t)
 	s.revision = revision
-	return s.guid != used, s.saveEntry(ctx)
+	return s.kept.guid != used, s.saveEntry(ctx)
 }
 
 func causeOf(p ccgateway.Poll) Cause {
@@ -187,6 +217,7 @@ func (s *stint) ended(p ccgateway.Poll, cause Cause) turn {
 func (s *stint) badPoll(p ccgateway.Poll) turn {
 	now := time.Now()
 	st := &s.polls
+	st.more = false
 	s.polling.on(s.log, p.Outcome.String()+" "+p.Code, p.Err, "poll failed; trying again")
 	if switchover(p.Code) {
 		if st.recovering.IsZero() {
@@ -251,11 +282,11 @@ func (s *stint) clearDoubt(ctx context.Context) error {
 	if status, err := s.seat.session.Status(side); err == nil {
 		s.correctState(ctx, status.State)
 	}
-	if !s.rotates || s.guid != s.polls.doubtedGUID {
+	if !s.rotates || s.kept.guid != s.polls.doubtedGUID {
 		return ctx.Err()
 	}
 	if err := s.seat.session.UpdateGUID(side); err != nil {
 		s.log.Warn().Err(err).Msg("guid is not renewed; the session may end within two minutes")
 	}
-	return s.keepGUID(ctx)
+	return s.keepTicket(ctx)
 }

@@ -124,7 +124,7 @@ func TestANewGUIDIsKeptBeforeTheNextPoll(t *testing.T) {
 			}
 			var entry schemas.Session
 			_ = json.Unmarshal([]byte(e.text), &entry)
-			plain, _ := s.options.Seal.Open(entry.GUID)
+			plain, _ := s.options.Seal.Open(entry.GUID, "acme.291")
 			kept = string(plain)
 		}
 		if kept != "rotated-2" {

@@ -3,6 +3,7 @@ package poller
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"aiccbridge/internal/ccgateway"
@@ -47,10 +48,10 @@ func (s *stint) signedIn(ctx context.Context, in ccgateway.SignedIn, forced bool
 	if in.MustChangePassword {
 		s.log.Warn().Msg("gateway asks for a new password: the agent gets no calls until it is changed")
 	}
+	s.denials = 0
 	s.goLive(in.LoginTime)
 	s.skillsDue = true
-	// Unsealed is not unusable: such a session just can't be resumed.
-	_ = s.sealGUID(s.seat.session.Ticket())
+	s.sealTicket()
 	if err := s.saveEntry(ctx); err != nil {
 		return "", err
 	}
@@ -64,7 +65,6 @@ func (s *stint) signedIn(ctx context.Context, in ccgateway.SignedIn, forced bool
 			break // polling matters more; it is tried again between polls
 		}
 	}
-	s.polls.reset(time.Now())
 	return phasePolling, ctx.Err()
 }
 
@@ -82,8 +82,18 @@ func (s *stint) resetSkills(ctx context.Context) {
 // notSignedIn decides what a refused or broken sign-in leads to.
 func (s *stint) notSignedIn(err error) phase {
 	var refused *ccgateway.CodeError
+	var status *ccgateway.StatusError
 	kind := "no answer"
-	if errors.As(err, &refused) {
+	switch {
+	case errors.As(err, &status):
+		kind = fmt.Sprint("status ", status.Status)
+		if s.deniedAgain(status) {
+			s.log.Error().Err(err).
+				Msg("agent can't be signed in and is not tried again: the gateway, or what stands before it, denies access; mend that, then change or restart the agent")
+			return phaseHalted
+		}
+	case errors.As(err, &refused):
+		s.denials = 0
 		kind = refused.Code
 		if hopeless(refused) {
 			s.log.Error().Str("code", kind).Err(err).
@@ -99,6 +109,17 @@ func (s *stint) notSignedIn(err error) phase {
 	s.signing.on(s.log, kind, err, "agent is not signed in; trying again")
 	s.signInAt = time.Now().Add(max(s.pool.ErrorGap, s.signInPauses.NextBackOff()))
 	return phaseSigningIn
+}
+
+// deniedAgain reports the second sign-in in a row that was answered with 401 or
+// 403: it may be counted against the account like a wrong password.
+func (s *stint) deniedAgain(e *ccgateway.StatusError) bool {
+	if e.Class != ccgateway.ClassAuth {
+		s.denials = 0
+		return false
+	}
+	s.denials++
+	return s.denials >= maxDenials
 }
 
 // hopeless reports a refusal that repeating can't mend. Above all a wrong password:

@@ -128,6 +128,61 @@ func TestSignInIsTriedAgainWithBackOff(t *testing.T) {
 	})
 }
 
+// A 401 or 403 may be counted against the account like a wrong password.
+func TestADeniedSignInIsTriedOnceMore(t *testing.T) {
+	status := func(status int) error { return gotStatus(status).poll.Err }
+	for name, c := range map[string]struct {
+		answers []error
+		want    int
+	}{
+		"twice":            {[]error{status(401), status(403)}, 2},
+		"around no answer": {[]error{status(403), errors.New("connection refused"), status(403)}, 3},
+		"not in a row":     {[]error{status(401), status(503), status(401), refusal("100-003"), status(401)}, 6},
+		"busy":             {[]error{status(503), status(503), status(503)}, 4},
+		"after a session":  {[]error{status(401), nil, status(401), status(401)}, 4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, s *stage) {
+				s.agent("291").signIns = c.answers
+				s.agent("291").script = []answer{gotCode("100-006")}
+				if !slices.Contains(c.answers, nil) {
+					s.agent("291").script = nil
+				}
+				p := s.start(seat291)
+				pass(24 * time.Hour)
+				p.end()
+				if n := len(s.j.of("sign in")); n != c.want {
+					t.Errorf("%d sign-ins in a day, want %d", n, c.want)
+				}
+			})
+		})
+	}
+}
+
+// Sessions that end at once slow the next sign-in down, one that lasted does not.
+func TestAStableSessionResetsTheBackOff(t *testing.T) {
+	bubble(t, func(t *testing.T, s *stage) {
+		a := s.agent("291")
+		a.script = slices.Repeat([]answer{gotCode("100-006")}, 12)
+		lasting := gotCode("100-006")
+		lasting.after = stableAfter
+		a.script = append(a.script, lasting)
+		p := s.start(seat291)
+		pass(20 * time.Minute)
+		p.end()
+		entries := s.j.of("answer", "sign in")
+		var pauses []time.Duration
+		for i := 1; i < len(entries); i++ {
+			if entries[i].what == "sign in" {
+				pauses = append(pauses, entries[i].at.Sub(entries[i-1].at))
+			}
+		}
+		if len(pauses) != 13 || pauses[11] < 15*time.Second || pauses[12] > 4*time.Second {
+			t.Errorf("pauses before sign-ins: %v", pauses)
+		}
+	})
+}
+
 func TestSkillsAreResetLaterWhenTheyFail(t *testing.T) {
 	bubble(t, func(t *testing.T, s *stage) {
 		s.agent("291").skills = slices.Repeat([]error{refusal("100-007")}, 5)

@@ -120,19 +120,3 @@ func (s *stint) beat(ctx context.Context) error {
 	})
 	return s.forgive(ctx, err, "heartbeat can't be stored")
 }
-
-// lastStored returns the position and time of the agent's last message in the
-// stream, if that can be had.
-func (s *stint) lastStored(ctx context.Context) (schemas.Position, time.Time, bool) {
-	if s.pool.LastStored == nil {
-		return schemas.Position{}, time.Time{}, false
-	}
-	side, cancel := context.WithTimeout(ctx, sideLimit)
-	defer cancel()
-	m, ok, err := s.pool.LastStored(side, s.pool.Names.Agent(s.pool.Tenant, s.agent.ID))
-	var at schemas.Position
-	if err != nil || !ok || json.Unmarshal(m.Body, &at) != nil || at.Epoch == 0 {
-		return schemas.Position{}, time.Time{}, false
-	}
-	return at, m.StoredAt, true
-}

@@ -46,8 +46,8 @@ type stint struct {
 	entry    schemas.Session
 	revision uint64
 	savedAt  time.Time
-	guid     string // whose sealed form is in entry
-	replaced string // sealed form of the GUID before
+	kept     ticket // of the session, as in entry
+	replaced ticket // the one before the last new GUID
 	before   schemas.Position
 
 	// The session.
@@ -61,6 +61,7 @@ type stint struct {
 	// The way in.
 	force        bool // the next sign-in throws the other session out
 	forced       bool // that was done once; never again in this stint
+	denials      int  // sign-ins answered with 401 or 403 in a row
 	signInPauses backoff.BackOff
 	signInAt     time.Time // not before
 
@@ -71,8 +72,9 @@ type stint struct {
 	knownStale  bool // not written to the bucket STATE yet
 	heartbeatAt time.Time
 
-	polling, signing, storing, keeping trouble
-	late                               []ccgateway.Event // see breakage.storeLate
+	polling, signing, storing, keeping, reading trouble
+	stranger                                    string            // the last other agent that an event named
+	late                                        []ccgateway.Event // see breakage.storeLate
 }
 
 func newStint(p *Pool, s *seat, a Agent, intake, work context.Context) *stint {
@@ -114,7 +116,7 @@ func (s *stint) enter(next phase) {
 // step does one thing and says what is next. An error ends the stint without
 // another word to the gateway or the store.
 func (s *stint) step(now phase) (phase, error) {
-	if s.intake.Err() != nil && now != phaseLeaving && now != phaseFenced {
+	if s.intake.Err() != nil && now != phaseLeaving && now != phaseFenced && now != phaseEnded {
 		return phaseLeaving, nil
 	}
 	switch now {
@@ -149,103 +151,15 @@ func (s *stint) cut(err error) phase {
 	return phaseStopped
 }
 
-// begin claims the agent and finds out whether there is a session to go on with.
-func (s *stint) begin(ctx context.Context) (phase, error) {
-	if err := s.loadEntry(ctx); err != nil {
-		return "", err
-	}
-	s.before = schemas.Position{Epoch: s.entry.Epoch, Seq: s.entry.LastSeq}
-	switch {
-	case s.entry.Epoch > s.pool.Epoch, s.entry.Epoch == s.pool.Epoch && s.entry.Polling:
-		// Of an owner with our own epoch that did not stop cleanly the last number
-		// is not known; used again, it would be taken for a repeat and dropped.
-		return "", errFenced
-	case s.entry.Epoch == s.pool.Epoch:
-		s.seat.seq = max(s.seat.seq, s.entry.LastSeq)
-	}
-	s.recallState(ctx)
-	if s.entry.Polling {
-		if err := s.recordUncleanStop(ctx); err != nil {
+// end says that the session is over, and what went with it, and decides what
+// follows.
+func (s *stint) end(ctx context.Context) (phase, error) {
+	why := s.ending
+	if s.queueLost() {
+		if err := s.recordGap(ctx, schemas.GapSession, s.polls.covered, time.Now(), "the session ended after polls that brought nothing", 0); err != nil {
 			return "", err
 		}
 	}
-	sealed, age := s.entry.GUID, time.Since(s.entry.UpdatedAt)
-	s.entry.Polling, s.entry.GUID, s.replaced = false, "", sealed
-	if sealed != "" && (age < resumeWithin || s.agent.Password == "") && s.adopt(sealed) {
-		return s.resume(ctx)
-	}
-	s.forgetState(ctx)
-	return s.signedOut(), s.saveEntry(ctx)
-}
-
-// recordUncleanStop says that the last owner did not. Its entry may be 30 s old;
-// the last message stored makes the bounds exact, if it can be had.
-func (s *stint) recordUncleanStop(ctx context.Context) error {
-	now := time.Now()
-	from := s.entry.UpdatedAt
-	if last, at, ok := s.lastStored(ctx); ok {
-		if last.Epoch > s.before.Epoch || last.Epoch == s.before.Epoch && last.Seq > s.before.Seq {
-			s.before = last
-		}
-		if at.After(from) {
-			from = at
-		}
-	}
-	if from.IsZero() || from.After(now) {
-		from = now
-	}
-	return s.recordGap(ctx, schemas.GapUnclean, from, now, "the last owner did not release the agent", 0)
-}
-
-// signedOut is the phase of an agent without session.
-func (s *stint) signedOut() phase {
-	if s.agent.Password == "" {
-		return phaseWaiting
-	}
-	return phaseSigningIn
-}
-
-// resume goes on with the GUID just adopted; the first poll shows whether the
-// session is still alive.
-func (s *stint) resume(ctx context.Context) (phase, error) {
-	s.goLive(time.Time{})
-	if err := s.saveEntry(ctx); err != nil {
-		return "", err
-	}
-	s.polls.doubt = true // the state may have changed since; ask
-	return phasePolling, s.announce(ctx, schemas.EventResumed, nil)
-}
-
-func (s *stint) goLive(loginTime time.Time) {
-	now := time.Now()
-	s.live, s.liveSince, s.loginTime, s.rotates = true, now, loginTime, false
-	s.polls.reset(now)
-	s.heartbeatAt = now.Add(s.pool.Heartbeat)
-	s.entry.Polling = true
-}
-
-// await looks whether another system handed a GUID over.
-func (s *stint) await(ctx context.Context) (phase, error) {
-	if retry.Wait(s.intake, lookAgain) != nil {
-		return phaseLeaving, nil
-	}
-	if err := s.loadEntry(ctx); err != nil {
-		return "", err
-	}
-	sealed := s.entry.GUID
-	switch {
-	case s.entry.Epoch > s.pool.Epoch:
-		return "", errFenced
-	case sealed == "" || sealed == s.replaced || !s.adopt(sealed):
-		s.replaced = sealed // don't try, and don't complain, again
-		return phaseWaiting, nil
-	}
-	return s.resume(ctx)
-}
-
-// end says that the session is over and decides what follows.
-func (s *stint) end(ctx context.Context) (phase, error) {
-	why := s.ending
 	if err := s.release(ctx, schemas.EventSignedOut, &why); err != nil {
 		return "", err
 	}
@@ -261,14 +175,23 @@ func (s *stint) end(ctx context.Context) (phase, error) {
 	return s.signedOut(), nil
 }
 
+// queueLost reports whether events may have waited in the queue of the session
+// that ended. Between a good poll and one that says so at once they had no time.
+func (s *stint) queueLost() bool {
+	return s.polls.askedAt.Sub(s.polls.covered) >= minErrorGap
+}
+
 // release ends the session on our side: the event first, then the entry.
 func (s *stint) release(ctx context.Context, eventType string, content *sessionContent) error {
 	if err := s.announce(ctx, eventType, content); err != nil {
 		return err
 	}
 	s.live, s.entry.Polling = false, false
-	if eventType == schemas.EventSignedOut {
-		s.replaced, s.entry.GUID = s.entry.GUID, ""
+	switch {
+	case eventType == schemas.EventSignedOut:
+		s.kept, s.replaced, s.entry.GUID = ticket{}, s.kept, ""
+	case s.seat.session.Ticket() != s.kept.plain: // cookies that were not due yet
+		s.sealTicket()
 	}
 	return s.saveEntry(ctx)
 }
@@ -279,6 +202,9 @@ func (s *stint) leave(ctx context.Context) (phase, error) {
 		return phaseStopped, nil
 	}
 	if s.pool.SignOutOnShutdown {
+		if over, err := s.drain(ctx); over || err != nil {
+			return phaseEnded, err
+		}
 		err := s.seat.session.SignOut(ctx)
 		if err == nil {
 			return phaseStopped, s.release(ctx, schemas.EventSignedOut, &sessionContent{Cause: CauseStopped})
@@ -286,4 +212,23 @@ func (s *stint) leave(ctx context.Context) (phase, error) {
 		s.log.Warn().Err(err).Msg("agent can't be signed out; its session is left alive")
 	}
 	return phaseStopped, s.release(ctx, schemas.EventLeft, nil)
+}
+
+// drain polls on while polls bring events: the gateway drops the queue at the
+// sign-out. over reports that the session ended meanwhile.
+func (s *stint) drain(ctx context.Context) (over bool, err error) {
+	for begun := time.Now(); s.polls.more && time.Since(begun) < drainWithin; {
+		if err := retry.Wait(ctx, s.pool.EventGap); err != nil {
+			return false, err
+		}
+		t, err := s.pollOnce(ctx)
+		if err != nil {
+			return false, err
+		}
+		if t.ended != nil {
+			s.ending = *t.ended
+			return true, nil
+		}
+	}
+	return false, nil
 }

@@ -4,15 +4,11 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"regexp"
-	"strings"
 	"time"
 	"unicode/utf8"
 
 	"aiccbridge/internal/ccgateway"
-	"aiccbridge/internal/retry"
 	"aiccbridge/schemas"
 )
 
@@ -45,25 +41,13 @@ func (s *stint) origin(at time.Time) origin {
 // store blocks until m is stored, ctx ends, or the store says that it never will be.
 func (s *stint) store(ctx context.Context, m schemas.Message) error {
 	begun := time.Now()
-	pauses := retry.NewBackOff(minGap, maxStoreGap)
-	for {
-		err := s.pool.Store.Publish(ctx, m)
-		if err == nil {
-			s.pool.metrics.stored(begun)
-			s.storing.over(s.log, "storing works again")
-			return nil
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if permanent := (*schemas.Permanent)(nil); errors.As(err, &permanent) {
-			return err
-		}
-		s.storing.on(s.log, "publish", err, "message is not stored; no poll until it is")
-		if err := retry.Wait(ctx, pauses.NextBackOff()); err != nil {
-			return err
-		}
+	err := s.insist(ctx, &s.storing, "publish", func(ctx context.Context) error {
+		return s.pool.Store.Publish(ctx, m)
+	})
+	if err == nil {
+		s.pool.metrics.stored(begun)
 	}
+	return err
 }
 
 // storeEvents stores the events of a poll in their order. ends reports that one
@@ -75,13 +59,7 @@ func (s *stint) storeEvents(ctx context.Context, p ccgateway.Poll) (ends bool, e
 		err := s.publish(ctx, func(o origin) (schemas.Message, error) {
 			o.receivedAt = p.ReceivedAt
 			event, over = normalise(e, o)
-			m, err := s.pool.Names.EventMessage(event)
-			if event.Agent != s.agent.ID {
-				// Numbered among the messages of the polled agent; the named
-				// agent's own messages have the same numbers.
-				m.ID = positionID(o)
-			}
-			return m, err
+			return s.pool.Names.EventMessage(event)
 		})
 		switch {
 		case err == nil:
@@ -95,14 +73,26 @@ func (s *stint) storeEvents(ctx context.Context, p ccgateway.Poll) (ends bool, e
 			continue
 		}
 		s.pool.metrics.event(string(event.Group))
-		if event.Agent != s.agent.ID {
-			s.log.Warn().Str("name", event.Name).Msg("event names another agent than the polled one")
+		if s.namesStranger(e) {
 			continue
 		}
 		ends = ends || over && s.namesThisSession(e.Content)
 		s.learn(ctx, event)
 	}
 	return ends, nil
+}
+
+// namesStranger reports an event that names another agent than the polled one. It
+// says nothing of the state and the session of ours.
+func (s *stint) namesStranger(e ccgateway.Event) bool {
+	if e.WorkNo == "" || e.WorkNo == s.agent.ID {
+		return false
+	}
+	if s.stranger != e.WorkNo {
+		s.stranger = e.WorkNo
+		s.log.Warn().Str("named", e.WorkNo).Msg("events of the agent's queue name another agent; they are stored as the polled one's")
+	}
+	return true
 }
 
 // namesThisSession compares the loginTime of AgentOther_ShutdownService with that
@@ -153,24 +143,11 @@ func positionID(o origin) string {
 	return fmt.Sprintf("%d.%s.%d", o.position.Epoch, schemas.EncodeToken(o.agent), o.position.Seq)
 }
 
-// credential finds the fields of any event that must not be published, in bytes
-// that can't be decoded.
-var credential = regexp.MustCompile(`(?i)("(?:` + strings.Join(secretFields(), "|") + `)"\s*:\s*")[^"]*`)
-
-func secretFields() (names []string) {
-	for _, info := range schemas.EventTable() {
-		for _, name := range info.Secrets {
-			names = append(names, regexp.QuoteMeta(name))
-		}
-	}
-	return names
-}
-
 // original is body as the JSON of a dead letter: itself, or a JSON string; bytes
 // that are no text become a data URL, because a JSON string would alter them.
 // Credentials are masked.
 func original(body []byte) json.RawMessage {
-	body = credential.ReplaceAll(body, []byte("${1}***"))
+	body = mask(body)
 	body = body[:min(len(body), maxOriginalBytes)]
 	if utf8.Valid(body) {
 		return schemas.Quote(body)

@@ -3,6 +3,7 @@ package poller
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -30,7 +31,7 @@ func TestNoPollWhileNothingCanBeStored(t *testing.T) {
 			t.Errorf("stored: %v", s.stored())
 		}
 		p.end()
-		if n := strings.Count(s.logs.String(), "message is not stored"); n != 1 {
+		if n := strings.Count(s.logs.String(), "not stored; no poll until it is"); n != 1 {
 			t.Errorf("logged %d times, want once", n)
 		}
 	})
@@ -97,31 +98,48 @@ func TestWhatCannotBeReadBecomesDeadLetterAndGap(t *testing.T) {
 	})
 }
 
-// The event of a poll of an agent may name another one. It must keep its name, and
-// its id must not be that of a message of the other agent.
+// The event of a poll of an agent may name another one. It is a message of the
+// polled agent all the same: subject, id and number agree. It says nothing of the
+// polled agent's state or session.
 func TestAnEventOfAnotherAgent(t *testing.T) {
 	bubble(t, func(t *testing.T, s *stage) {
-		foreign := gotEvent("AgentState_Rest_Timeout", "")
-		foreign.poll.Events[0].WorkNo = "292"
+		foreign := func(eventType string) answer {
+			a := gotEvent(eventType, `{"a":1}`)
+			a.poll.Events[0].WorkNo = "292"
+			return a
+		}
 		nobody := gotEvent("AgentOther_BeQcStart", `{"qcType":8}`)
 		nobody.poll.Events[0].WorkNo = ""
-		s.agent("291").script = []answer{foreign, nobody}
+		s.agent("291").script = []answer{gotEvent("AgentState_Ready", ""), foreign("AgentState_Rest_Success"), foreign("AgentOther_ShutdownService"), nobody}
 		other := seat291
 		other.ID = "292"
 		p := s.start(seat291, other)
 		pass(time.Minute)
+		if k := s.state("291"); k.State != schemas.StateReady {
+			t.Errorf("state: %+v", k)
+		}
 		p.end()
-		ids := map[string]bool{}
+		checkNumbers(t, s, 7)
+		ids, polled := map[string]bool{}, 0
 		for _, m := range s.store.messages() {
 			if ids[m.MsgID()] {
 				t.Errorf("id %s twice", m.MsgID())
 			}
 			ids[m.MsgID()] = true
-		}
-		for _, e := range bodies[schemas.Event](s, schemas.TypeEvent) {
-			if e.Name == "rest_timeout" && e.Agent != "292" || e.Name == "be_qc_start" && e.Agent != "291" {
-				t.Errorf("event %s: agent %s", e.Name, e.Agent)
+			var e schemas.Event
+			_ = json.Unmarshal(m.Body, &e)
+			if strings.HasPrefix(e.Type, "Agent") {
+				polled++
+				if e.Agent != "291" || !strings.Contains(m.Subject, ".agent.291.") || m.ID != fmt.Sprintf("7.291.%d", e.Seq) || e.State != "" && e.State != schemas.StateReady {
+					t.Errorf("subject %s, id %s, event %+v", m.Subject, m.ID, e)
+				}
 			}
+		}
+		if polled != 4 || slices.Contains(s.stored(), "session.signed_out") {
+			t.Errorf("stored: %v", s.stored())
+		}
+		if n := strings.Count(s.logs.String(), "name another agent"); n != 1 {
+			t.Errorf("logged %d times, want once", n)
 		}
 	})
 }

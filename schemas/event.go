@@ -108,6 +108,7 @@ type Event struct {
 	TaskID       string `json:"task_id,omitempty"`
 	RecordingID  string `json:"recording_id,omitempty"`
 	ConferenceID string `json:"conference_id,omitempty"`
+	NamedAgent   string `json:"named_agent,omitempty"` // the agent that the event names, if it is not the polled one
 
 	OccurredAt time.Time `json:"occurred_at,omitzero"` // platform's eventGenTime; absent on older gateways
 	ReceivedAt time.Time `json:"received_at"`
@@ -155,6 +156,7 @@ const (
 	GapPollUnknown GapCause = "poll_unknown" // a poll was sent and its answer lost: at most one event
 	GapUndecodable GapCause = "undecodable"  // an answer came that could not be read: its bytes are a dead letter
 	GapUnclean     GapCause = "unclean_stop" // the last owner ended without releasing the agent
+	GapSession     GapCause = "session_lost" // the session ended unseen, and with it what the platform had queued
 )
 
 // Validate reports a gap that must not be published.

@@ -100,7 +100,9 @@ var codeTable = []codeRow{
 
 	{"110-016", "", ClassAuth, "account locked"},
 	{"110-021", "", ClassAuth, "account locked after failed sign-ins"},
-	{"110-002", "110-022", ClassAuth, "password or account refused"},
+	// 110-002 to 110-022 were observed. The rest of the family is taken for the
+	// same: a sign-in repeated on one of them could lock the account.
+	{"110-000", "110-999", ClassAuth, "password or account refused"},
 
 	{"200-017", "", ClassCaller, "call could not be released"},
 	{"200-018", "", ClassCaller, "consultation refused"},

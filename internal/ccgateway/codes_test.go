@@ -34,7 +34,7 @@ func TestEveryCode(t *testing.T) {
 	lists := map[Class]string{
 		ClassAgain:  "000-000 4 7 100-003 7 10 21 105-002…3",
 		ClassGone:   "100-006 8 105-001 4…7",
-		ClassAuth:   "000-003 100-004 17 20 110-002…22",
+		ClassAuth:   "000-003 100-004 17 20 110-000…22 110-999",
 		ClassConfig: "000-001 999-001",
 		ClassCaller: "000-002 5…6 100-001…2 5 9 11…16 18…19 101-001…7 104-001…10 12 106-001…4 107-001…50 " +
 			"200-001…18 300-001…4 400-001…3 500-001…9 600-001…5 700-014 16 17 23 24 100 800-001 900-001…5",
@@ -53,7 +53,7 @@ func TestEveryCode(t *testing.T) {
 	}
 	for code, class := range map[string]Class{
 		"100-022": ClassAgain, "104-011": ClassAgain, "199-999": ClassAgain,
-		"110-001": ClassAgain, "850-001": ClassCaller, "-1": ClassCaller, "": ClassCaller,
+		"850-001": ClassCaller, "-1": ClassCaller, "": ClassCaller,
 		"1": ClassCaller, "100-0060": ClassCaller, "700-015": ClassCaller, "106-1": ClassCaller,
 	} {
 		if got := Classify(code); got != class || CodeText(code) != "" {

@@ -64,20 +64,19 @@ func wrapped(c net.Conn, err error) (net.Conn, error) {
 	return &conn{Conn: c}, nil
 }
 
-// wire watches the connections that one request uses. Its hook runs in the
-// goroutine of RoundTrip, and RoundTrip returns an error only after the
-// connection's write loop has ended: no lock needed.
+// wire watches the connection that one request uses; nonReplayable sees to it that
+// a poll never gets a second. Its hook runs in the goroutine of RoundTrip, and
+// RoundTrip returns an error only after the connection's write loop has ended: no
+// lock needed.
 type wire struct {
 	connections int   // how many the request was given; more than one means it was re-sent
 	current     *conn // the newest
 	before      int64 // current.written when it was given
-	wroteBefore bool  // on an earlier connection
 }
 
 func (w *wire) trace(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(info httptrace.GotConnInfo) {
-			w.wroteBefore = w.wrote()
 			w.connections++
 			w.current, _ = info.Conn.(*conn)
 			if w.current != nil {
@@ -89,9 +88,6 @@ func (w *wire) trace(ctx context.Context) context.Context {
 
 // wrote reports whether any byte of the request may have left. In doubt: yes.
 func (w *wire) wrote() bool {
-	if w.wroteBefore {
-		return true
-	}
 	if w.current == nil {
 		return w.connections > 0
 	}

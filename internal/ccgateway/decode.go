@@ -29,6 +29,7 @@ type reply struct {
 	Code    string
 	Message string
 	Events  []Event
+	Bad     []json.RawMessage // items of event that are no event
 	Result  json.RawMessage
 }
 
@@ -43,8 +44,9 @@ type envelope struct {
 	EventType *text           `json:"eventType"`
 }
 
-// decodeReply reads the body of an answer with status 200. Every error matches
-// ErrUndecodable, and quotes nothing of the body.
+// decodeReply reads the body of an answer with status 200. An odd event costs
+// neither the code nor the other events. Every error matches ErrUndecodable, and
+// quotes nothing of the body.
 func decodeReply(body []byte, contentType string) (reply, error) {
 	body, err := clean(body, contentType)
 	if err != nil {
@@ -65,9 +67,7 @@ func decodeReply(body []byte, contentType string) (reply, error) {
 	if r.Message == "" {
 		r.Message = string(e.Msg)
 	}
-	if r.Events, err = decodeEvents(raw); err != nil {
-		return reply{}, err
-	}
+	r.Events, r.Bad = decodeEvents(raw)
 	switch {
 	case e.RetCode != nil && *e.RetCode != "":
 		r.Code = string(*e.RetCode)
@@ -79,45 +79,37 @@ func decodeReply(body []byte, contentType string) (reply, error) {
 	return r, nil
 }
 
-// decodeEvents reads the field event: normally one object, but null, {}, [], ""
-// and lists occur too.
-func decodeEvents(raw json.RawMessage) ([]Event, error) {
-	if blank(raw) {
-		return nil, nil
-	}
+// decodeEvents reads the field event: normally one object, but null, {}, [], blank
+// strings and lists occur too. What is neither blank nor an event is in bad.
+func decodeEvents(raw json.RawMessage) (events []Event, bad []json.RawMessage) {
 	items := []json.RawMessage{raw}
-	if raw[0] == '[' {
+	if len(raw) > 0 && raw[0] == '[' {
 		items = nil
-		if err := json.Unmarshal(raw, &items); err != nil {
-			return nil, fmt.Errorf("%w: event is no list", ErrUndecodable)
-		}
+		_ = json.Unmarshal(raw, &items) // can't fail: it was part of valid JSON
 	}
-	var events []Event
 	for _, item := range items {
 		if blank(item) {
 			continue
 		}
-		event, err := decodeEvent(item)
-		if err != nil {
-			return nil, err
+		if event, ok := decodeEvent(item); ok {
+			events = append(events, event)
+		} else {
+			bad = append(bad, item)
 		}
-		events = append(events, event)
 	}
-	return events, nil
+	return events, bad
 }
 
-func decodeEvent(raw json.RawMessage) (Event, error) {
+// decodeEvent reads one event: an object with an eventType.
+func decodeEvent(raw json.RawMessage) (Event, bool) {
 	var e struct {
 		EventType    text            `json:"eventType"`
 		WorkNo       text            `json:"workNo"`
 		Content      json.RawMessage `json:"content"`
 		EventGenTime text            `json:"eventGenTime"`
 	}
-	if err := json.Unmarshal(raw, &e); err != nil {
-		return Event{}, fmt.Errorf("%w: event is no object", ErrUndecodable)
-	}
-	if e.EventType == "" {
-		return Event{}, fmt.Errorf("%w: event has no eventType", ErrUndecodable)
+	if json.Unmarshal(raw, &e) != nil || e.EventType == "" {
+		return Event{}, false
 	}
 	if string(e.Content) == "null" {
 		e.Content = nil
@@ -128,17 +120,20 @@ func decodeEvent(raw json.RawMessage) (Event, error) {
 		Content:     e.Content,
 		GeneratedAt: e.EventGenTime.moment(),
 		Raw:         raw,
-	}, nil
+	}, true
 }
 
-// blank reports whether a value holds no event: absent, null, "", [], {}, or an
-// object of nothing but jsonKey, the key list that gateways leave in objects.
+// blank reports whether a value holds no event: absent, null, a string of blanks,
+// [], or an object of nothing but jsonKey, the key list that gateways leave in
+// objects.
 func blank(raw json.RawMessage) bool {
-	switch string(raw) {
-	case "", "null", `""`, "[]", "{}":
+	switch {
+	case len(raw) == 0 || string(raw) == "null" || string(raw) == "[]":
 		return true
-	}
-	if raw[0] != '{' {
+	case raw[0] == '"':
+		var t text
+		return json.Unmarshal(raw, &t) == nil && t == ""
+	case raw[0] != '{':
 		return false
 	}
 	var keys map[string]json.RawMessage

@@ -34,6 +34,9 @@ func golden(body []byte) string {
 	}
 	var b strings.Builder
 	b.WriteString("code: " + r.Code + " " + Classify(r.Code).String() + "\nmessage: " + r.Message + "\n")
+	for _, item := range r.Bad {
+		b.WriteString("bad: " + string(item) + "\n")
+	}
 	for _, e := range r.Events {
 		b.WriteString("event: " + e.Type + " of " + e.WorkNo + "\n")
 		if !e.GeneratedAt.IsZero() {
@@ -127,6 +130,11 @@ func FuzzDecodeReply(f *testing.F) {
 		}
 		if r.Code == "" {
 			t.Fatal("no code")
+		}
+		for _, item := range r.Bad {
+			if !json.Valid(item) || !utf8.Valid(item) {
+				t.Fatalf("bad item %q", item)
+			}
 		}
 		var list []json.RawMessage
 		for _, e := range r.Events {

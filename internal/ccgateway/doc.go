@@ -32,6 +32,7 @@
 //	                                    └── body ─┬ truncated, too long,
 //	                                              │ empty, undecodable ► Unknown
 //	                                              ├ has an event ──────► Event
+//	                                              │  (odd ones in Poll.Bad)
 //	                                              ├ retcode 0 ─────────► Empty
 //	                                              ├ 000-001, 000-003,
 //	                                              │ 100-006, class Gone ► SessionEnded

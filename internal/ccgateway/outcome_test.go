@@ -114,6 +114,26 @@ func TestOutcomeOfAnswers(t *testing.T) {
 	}
 }
 
+// An odd item costs neither the events beside it nor what the code says.
+func TestOddEvents(t *testing.T) {
+	for name, c := range map[string]struct {
+		body        string
+		outcome     Outcome
+		events, bad int
+	}{
+		"alone":              {`{"retcode":"0","event":7}`, OutcomeEvent, 0, 1},
+		"among good ones":    {`{"retcode":"0","event":[{"eventType":"A"},{"workNo":"1"},{"eventType":"B"}]}`, OutcomeEvent, 2, 1},
+		"at a session's end": {`{"retcode":"100-006","event":"odd"}`, OutcomeSessionEnded, 0, 1},
+		"beside a refusal":   {`{"retcode":"100-007","event":[5,"",null]}`, OutcomeRefused, 0, 1},
+		"blank":              {`{"retcode":"0","event":" "}`, OutcomeEmpty, 0, 0},
+	} {
+		p := newAgent(t, Options{URL: serve(t, reply200(c.body))}).Poll(t.Context())
+		if p.Outcome != c.outcome || len(p.Events) != c.events || len(p.Bad) != c.bad || p.MayHaveLost || p.Body != nil {
+			t.Errorf("%s: %+v", name, p)
+		}
+	}
+}
+
 func TestRefusedConnectionIsNotSent(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

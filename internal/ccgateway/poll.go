@@ -2,6 +2,7 @@ package ccgateway
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"time"
@@ -15,7 +16,8 @@ const (
 	// answer came: connection cut, time limit, context ended, body truncated, too
 	// long, empty or undecodable. An event may be lost. The zero value.
 	OutcomeUnknown Outcome = iota
-	// OutcomeEvent: Poll.Events has at least one event.
+	// OutcomeEvent: Poll.Events has at least one event, or the return code is "0"
+	// and Poll.Bad has at least one item.
 	OutcomeEvent
 	// OutcomeEmpty: success without event.
 	OutcomeEmpty
@@ -46,9 +48,13 @@ func (o Outcome) String() string {
 // Poll is the result of one poll.
 type Poll struct {
 	Outcome Outcome
-	// Events is not empty exactly for OutcomeEvent. One poll pops one event;
+	// Events is empty for every outcome but OutcomeEvent. One poll pops one event;
 	// a list was observed in the all-agents variant only.
 	Events []Event
+	// Bad holds what stood where an event should and is none, as valid JSON in
+	// UTF-8: each is an event popped and lost, and needs a dead letter. With any
+	// outcome that has a decoded answer; almost always empty.
+	Bad []json.RawMessage
 	// Code is the return code, "" without a decoded answer. Beside an event it
 	// may be an error code: the event counts, the next poll tells the code again.
 	Code string
@@ -141,14 +147,14 @@ func (a *Agent) judge(c call, ans answer, secrets []string) Poll {
 }
 
 func (a *Agent) judgeReply(c call, r reply, message string) Poll {
-	p := Poll{Events: r.Events, Code: r.Code, Message: message, Class: Classify(r.Code)}
+	p := Poll{Events: r.Events, Bad: r.Bad, Code: r.Code, Message: message, Class: Classify(r.Code)}
 	if unlistedSession(r.Code) {
 		a.unlisted++
 	} else {
 		a.unlisted = 0
 	}
 	switch {
-	case len(r.Events) > 0:
+	case len(r.Events) > 0, len(r.Bad) > 0 && r.Code == CodeOK:
 		p.Outcome = OutcomeEvent
 		return p
 	case r.Code == CodeOK:

@@ -136,7 +136,8 @@ func guidFrom(h http.Header, signIn bool) string {
 }
 
 // parseGUID understands the forms "JSESSIONID={guid}", "{guid}", and either with
-// cookie attributes after a semicolon. What can't be a header value is "".
+// cookie attributes after a semicolon. What can't be a header value is "", and so
+// is "null", a Java program's text for none.
 func parseGUID(value string) string {
 	const name = "jsessionid="
 	if i := strings.Index(strings.ToLower(value), name); i >= 0 && i+len(name) <= len(value) {
@@ -145,7 +146,7 @@ func parseGUID(value string) string {
 	value, _, _ = strings.Cut(value, ";")
 	value = strings.Trim(strings.TrimSpace(value), `"`)
 	foreign := func(r rune) bool { return r <= ' ' || r > '~' }
-	if len(value) > maxGUIDBytes || strings.ContainsFunc(value, foreign) {
+	if len(value) > maxGUIDBytes || strings.EqualFold(value, "null") || strings.ContainsFunc(value, foreign) {
 		return ""
 	}
 	return value

@@ -25,6 +25,8 @@ func TestGUIDForms(t *testing.T) {
 		"padded":              {"  " + id + " ", id},
 		"quoted":              {`"` + id + `"`, id},
 		"empty":               {"", ""},
+		"null":                {"null", ""},
+		"named null":          {"JSESSIONID=null; Path=/", ""},
 		"no value":            {"JSESSIONID=; Path=/", ""},
 		"control characters":  {"a\x01b", ""},
 		"longer than allowed": {strings.Repeat("a", maxGUIDBytes+1), ""},

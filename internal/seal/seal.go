@@ -3,8 +3,8 @@
 //
 // Invariants:
 //
-//   - AES-256-GCM with a random nonce: what was altered, or sealed with another
-//     key, does not open. Equal secrets never look equal.
+//   - AES-256-GCM with a random nonce: what was altered, sealed with another key,
+//     or for another place, does not open. Equal secrets never look equal.
 //   - The key never leaves its file, which only its owner may read.
 //   - No error shows a secret, sealed or plain.
 //
@@ -36,8 +36,9 @@ const (
 	version = "v1."
 )
 
-// ErrNotOpened says that a text was not sealed with this key, or was altered.
-var ErrNotOpened = errors.New("sealed text can't be opened: altered, or sealed with another key")
+// ErrNotOpened says that a text was not sealed with this key for this place, or
+// was altered.
+var ErrNotOpened = errors.New("sealed text can't be opened: altered, or sealed with another key or for another place")
 
 // Box seals and opens. It is safe for concurrent use.
 type Box struct{ aead cipher.AEAD }
@@ -68,13 +69,15 @@ func OpenDir(dir string) (*Box, error) {
 	return &Box{aead: aead}, nil
 }
 
-// Seal returns plain encrypted, as printable ASCII.
-func (b *Box) Seal(plain []byte) (string, error) {
-	return version + base64.RawURLEncoding.EncodeToString(b.aead.Seal(nil, nil, plain, []byte(version))), nil
+// Seal returns plain encrypted, as printable ASCII. context names the place where
+// the text will be kept, e.g. the key in a bucket, and is not in it; "" is allowed.
+func (b *Box) Seal(plain []byte, context string) (string, error) {
+	return version + base64.RawURLEncoding.EncodeToString(b.aead.Seal(nil, nil, plain, bound(context))), nil
 }
 
-// Open returns what was sealed. Every error is ErrNotOpened.
-func (b *Box) Open(sealed string) ([]byte, error) {
+// Open returns what was sealed with the same context: a text moved to another
+// place does not open there. Every error is ErrNotOpened.
+func (b *Box) Open(sealed, context string) ([]byte, error) {
 	text, ok := strings.CutPrefix(sealed, version)
 	if !ok {
 		return nil, ErrNotOpened
@@ -83,12 +86,15 @@ func (b *Box) Open(sealed string) ([]byte, error) {
 	if err != nil {
 		return nil, ErrNotOpened
 	}
-	plain, err := b.aead.Open(nil, nil, raw, []byte(version))
+	plain, err := b.aead.Open(nil, nil, raw, bound(context))
 	if err != nil {
 		return nil, ErrNotOpened
 	}
 	return plain, nil
 }
+
+// bound is the data that a text is sealed with and does not hold.
+func bound(context string) []byte { return []byte(version + context) }
 
 func load(path string) ([]byte, error) {
 	info, err := os.Stat(path)

@@ -10,6 +10,8 @@ import (
 	"testing"
 )
 
+const place = "acme.291"
+
 func open(t *testing.T, dir string) *Box {
 	t.Helper()
 	b, err := OpenDir(dir)
@@ -22,15 +24,15 @@ func open(t *testing.T, dir string) *Box {
 func TestSealedOpensAgainAfterARestart(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	const secret = "4f3c1d9e-0a6b.AgentGateway0"
-	sealed, err := open(t, dir).Seal([]byte(secret))
+	sealed, err := open(t, dir).Seal([]byte(secret), place)
 	if err != nil || strings.Contains(sealed, secret) {
 		t.Fatalf("Seal = %q, %v", sealed, err)
 	}
-	again, _ := open(t, dir).Seal([]byte(secret))
+	again, _ := open(t, dir).Seal([]byte(secret), place)
 	if again == sealed {
 		t.Error("equal secrets look equal")
 	}
-	plain, err := open(t, dir).Open(sealed)
+	plain, err := open(t, dir).Open(sealed, place)
 	if err != nil || string(plain) != secret {
 		t.Errorf("Open = %q, %v", plain, err)
 	}
@@ -46,15 +48,18 @@ func TestSealedOpensAgainAfterARestart(t *testing.T) {
 
 func TestOpenRefuses(t *testing.T) {
 	box, other := open(t, t.TempDir()), open(t, t.TempDir())
-	sealed, _ := box.Seal([]byte("secret"))
-	foreign, _ := other.Seal([]byte("secret"))
+	sealed, _ := box.Seal([]byte("secret"), place)
+	foreign, _ := other.Seal([]byte("secret"), place)
 	flipped := []byte(sealed)
 	flipped[len(flipped)/2] ^= 1
+	moved, _ := box.Seal([]byte("secret"), "acme.292")
+	nowhere, _ := box.Seal([]byte("secret"), "")
 	for name, text := range map[string]string{
+		"of another place": moved, "of no place": nowhere,
 		"empty": "", "plain": "secret", "other key": foreign, "altered": string(flipped),
 		"cut": sealed[:len(sealed)-4], "only version": "v1.", "other version": "v2." + sealed[3:],
 	} {
-		plain, err := box.Open(text)
+		plain, err := box.Open(text, place)
 		if !errors.Is(err, ErrNotOpened) || plain != nil {
 			t.Errorf("%s: Open = %q, %v", name, plain, err)
 		}
@@ -106,8 +111,8 @@ func TestOneKeyForAllWhoStartAtOnce(t *testing.T) {
 		if b == nil {
 			t.Fatalf("box %d is missing", i)
 		}
-		sealed, _ := b.Seal([]byte("x"))
-		if _, err := boxes[0].Open(sealed); err != nil {
+		sealed, _ := b.Seal([]byte("x"), place)
+		if _, err := boxes[0].Open(sealed, place); err != nil {
 			t.Errorf("box %d has another key", i)
 		}
 	}
@@ -118,12 +123,12 @@ func FuzzOpen(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	sealed, _ := box.Seal([]byte("secret"))
+	sealed, _ := box.Seal([]byte("secret"), place)
 	for _, seed := range []string{"", "v1.", sealed, sealed + "A", "v1.AAAA"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		plain, err := box.Open(text)
+		plain, err := box.Open(text, place)
 		if err == nil && (text != sealed || !bytes.Equal(plain, []byte("secret"))) {
 			t.Errorf("opened %q", text)
 		}

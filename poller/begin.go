@@ -147,6 +147,7 @@ func (s *stint) resume(ctx context.Context, asked time.Time) (phase, error) {
 		return "", err
 	}
 	s.polls.doubt = true // the state may have changed since; ask
+	s.log.Info().Msg("agent's session resumed")
 	return phasePolling, s.announce(ctx, schemas.EventResumed, nil)
 }
 

@@ -218,7 +218,7 @@ func (s *stint) badPoll(p ccgateway.Poll) turn {
 	now := time.Now()
 	st := &s.polls
 	st.more = false
-	s.polling.on(s.log, p.Outcome.String()+" "+p.Code, p.Err, "poll failed; trying again")
+	s.polling.on(s.log, strings.TrimSpace(p.Outcome.String()+" "+p.Code), p.Err, "poll failed; trying again")
 	if switchover(p.Code) {
 		if st.recovering.IsZero() {
 			st.recovering = now

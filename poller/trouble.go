@@ -19,7 +19,7 @@ func (t *trouble) on(l zerolog.Logger, kind string, err error, message string) {
 
 func (t *trouble) over(l zerolog.Logger, message string) {
 	if t.attempt > 0 {
-		l.Info().Str("cause", t.kind).Int("attempt", t.attempt).Msg(message)
+		l.Info().Int("failures", t.attempt).Msg(message)
 		*t = trouble{}
 	}
 }

@@ -20,7 +20,7 @@ import (
 	"aiccbridge/schemas"
 )
 
-var key = c2sign.Key{AccessKey: "testak01", SecretKey: "testsk-0123456789abcdef"}
+var key = c2sign.NewKey("testak01", "testsk-0123456789abcdef")
 
 // memory is a store that counts effects: the first notice of a response id.
 type memory struct {
@@ -292,7 +292,7 @@ func TestLogsHoldNothingForeign(t *testing.T) {
 	if n := strings.Count(log.String(), "\n"); n > 2 {
 		t.Errorf("%d lines for one change and one success", n)
 	}
-	for _, canary := range []string{"13800138", key.SecretKey, "auth-v2/", id} {
+	for _, canary := range []string{"13800138", key.Reveal(), "auth-v2/", id} {
 		if strings.Contains(log.String(), canary) {
 			t.Errorf("the log holds %q", canary)
 		}

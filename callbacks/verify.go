@@ -40,12 +40,17 @@ func (h *Handler) verify(r *http.Request, body []byte) (sender, bool) {
 	}
 	good := err == nil || errors.Is(err, c2sign.ErrSkew)
 	if !good && h.o.Verify == Enforce {
-		h.note("", class(err))
+		if why := class(err); h.variants.changed("refused", why) {
+			h.o.Logger.Warn().Str("reason", why).Str("from", host(r.RemoteAddr)).
+				Msg("callback refused; if it was a good one, try callbacks.verify: observe")
+		}
 		return sender{}, false
 	}
 	if !good {
 		s, ok := h.guess(authorization)
-		h.note(s.tenant, class(err))
+		if h.variants.changed(s.tenant, class(err)) {
+			h.o.Logger.Warn().Str("tenant", s.tenant).Str("reason", class(err)).Msg("callback accepted although its signature is not good")
+		}
 		return s, ok
 	}
 	s := sender{h.o.Tenants[match.AccessKey], verified}
@@ -88,7 +93,7 @@ func class(err error) string {
 // shows how the platform signs, so that a profile can be pinned.
 func (h *Handler) note(tenant, variant string) {
 	if h.variants.changed(tenant, variant) {
-		h.o.Logger.Info().Str("tenant", tenant).Str("variant", variant).Msg("callback signature variant")
+		h.o.Logger.Debug().Str("tenant", tenant).Str("variant", variant).Msg("callback signature variant")
 	}
 }
 

@@ -180,7 +180,7 @@ func (t *tenant) openStore() (err error) {
 }
 
 func (t *tenant) key() c2sign.Key {
-	return c2sign.Key{AccessKey: t.cfg.Files.AccessKey, SecretKey: t.cfg.Files.SecretKey.Reveal()}
+	return c2sign.NewKey(t.cfg.Files.AccessKey, t.cfg.Files.SecretKey.Reveal())
 }
 
 // query asks for the file of one kind and window. The platform's ends are texts

@@ -17,5 +17,6 @@
 //   - Everything but the Transport is a pure function of its arguments, time included.
 //   - The body is always under the signature, whatever headers are listed.
 //   - Nothing verifies without a secret: unknown access keys and empty secrets never match.
-//   - Secrets and signatures appear in no error, and Key prints as ***.
+//   - Secrets and signatures appear in no error, and no way of printing a Key, or
+//     what holds one, shows its secret.
 package c2sign

@@ -7,11 +7,28 @@ import (
 
 const redacted = "***"
 
-// Key is a developer account's pair of keys. It prints as *** through fmt, JSON, YAML and
-// zerolog, so that it can be part of larger values without leaking.
+// Key is a developer account's pair of keys, made by NewKey. It prints as *** through fmt,
+// JSON, YAML and zerolog, so that it can be part of larger values without leaking. fmt does
+// not call the methods of an unexported field: a Key there shows its access key and the
+// address of a function, never the secret. Keys cannot be compared with ==. The zero value
+// is "no key": it neither signs nor verifies.
 type Key struct {
 	AccessKey string // the developer account (appId); travels in clear text; may contain "/"
-	SecretKey string // never leaves the process; empty means "no key" and never verifies
+
+	secret func() string // nil: none; nothing that prints by reflection looks into a func
+}
+
+// NewKey returns the pair. An empty secret means "no key", as in the zero value.
+func NewKey(accessKey, secretKey string) Key {
+	return Key{AccessKey: accessKey, secret: func() string { return secretKey }}
+}
+
+// Reveal returns the secret key, "" when there is none. It must not leave the process.
+func (k Key) Reveal() string {
+	if k.secret == nil {
+		return ""
+	}
+	return k.secret()
 }
 
 // String returns ***.

@@ -54,12 +54,12 @@ func Sign(k Key, p Profile, r Request, at time.Time) (string, error) {
 		return "", fmt.Errorf("sign: %w", err)
 	}
 	names := p.names()
-	if err := checkNames(names, r); err != nil {
-		return "", fmt.Errorf("sign: %w", err)
+	if name, problem := checkNames(names, r); problem != "" {
+		return "", fmt.Errorf("sign: signed header %q %s", name, problem)
 	}
 	list := strings.Join(names, ";")
 	prefix := version + "/" + k.AccessKey + "/" + p.timestamp(at) + "/" + list
-	return prefix + "/" + requestOf(r, names, list, p.EmptyQueryLine).sign(hmacHex(k.SecretKey, prefix)), nil
+	return prefix + "/" + requestOf(r, names, list, p.EmptyQueryLine).sign(hmacHex(k.Reveal(), prefix)), nil
 }
 
 func requestOf(r Request, names []string, list string, queryLine bool) canonical {
@@ -72,7 +72,7 @@ func requestOf(r Request, names []string, list string, queryLine bool) canonical
 }
 
 func checkKey(k Key) error {
-	if k.AccessKey == "" || k.SecretKey == "" {
+	if k.AccessKey == "" || k.Reveal() == "" {
 		return errors.New("access key and secret key are needed")
 	}
 	if strings.ContainsFunc(k.AccessKey, func(r rune) bool { return r <= ' ' || r > '~' }) {
@@ -82,26 +82,27 @@ func checkKey(k Key) error {
 }
 
 // checkNames makes sure that names is a proper list with host in it and that r has a value
-// for each.
-func checkNames(names []string, r Request) error {
+// for each. It returns the first offender and what is wrong with it, apart from each other
+// because a name that was received must not be quoted; "" when all is well.
+func checkNames(names []string, r Request) (name, problem string) {
 	seen := make(map[string]bool, len(names))
 	for _, name := range names {
 		switch _, present := r.Header[name]; {
 		case !isToken(name):
-			return fmt.Errorf("signed header %q is not a lower-case header name", name)
+			return name, "is not a lower-case header name"
 		case name == "authorization":
-			return errors.New("authorization cannot sign itself")
+			return name, "cannot sign itself"
 		case seen[name]:
-			return fmt.Errorf("signed header %q is listed twice", name)
+			return name, "is listed twice"
 		case !present:
-			return fmt.Errorf("signed header %q is not in the request", name)
+			return name, "is not in the request"
 		}
 		seen[name] = true
 	}
 	if !seen["host"] || r.Header["host"] == "" {
-		return errors.New("host is not among the signed headers")
+		return "host", "is missing"
 	}
-	return nil
+	return "", ""
 }
 
 // isToken accepts lower-case HTTP header names.

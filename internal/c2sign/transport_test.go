@@ -120,7 +120,7 @@ func TestTransportRefusesAndClosesTheBody(t *testing.T) {
 		if body.closed != 1 {
 			t.Errorf("%s: body closed %d times", name, body.closed)
 		}
-		if strings.Contains(err.Error(), testKey.SecretKey) {
+		if strings.Contains(err.Error(), testKey.Reveal()) {
 			t.Errorf("%s: the error holds the secret", name)
 		}
 	}

@@ -40,7 +40,7 @@ func loadVectors(t testing.TB) vectorFile {
 	return f
 }
 
-func (f vectorFile) key() Key { return Key{AccessKey: f.AK, SecretKey: f.SK} }
+func (f vectorFile) key() Key { return NewKey(f.AK, f.SK) }
 
 func (f vectorFile) find(t testing.TB, name string) vector {
 	t.Helper()
@@ -173,7 +173,7 @@ func TestEveryChangedBodyByteIsRefused(t *testing.T) {
 func TestNegativeVectors(t *testing.T) {
 	f := loadVectors(t)
 	v := f.find(t, "V3")
-	other := Key{AccessKey: "testak02", SecretKey: f.SK}
+	other := NewKey("testak02", f.SK)
 	verifier := Verifier{Keys: only(f.key(), other)}
 	header := v.authorization(f.AK)
 	tests := []struct {

@@ -68,7 +68,7 @@ func (m Match) String() string {
 // Verify checks authorization against r at time now. It tries each spelling that may have
 // been signed (at most 3 hosts × 2 paths × 2 query lines × 3 content types) and reports the
 // one that matched. Errors wrap ErrMissing, ErrMalformed, ErrUnknownKey, ErrSignature or
-// ErrSkew; with ErrSkew the Match is filled in. An unknown access key costs the same
+// ErrSkew and quote nothing received; with ErrSkew the Match is filled in. An unknown access key costs the same
 // computation as a known one, and comparisons take constant time.
 func (v Verifier) Verify(r Request, authorization string, now time.Time) (Match, error) {
 	h, err := ParseHeader(authorization)
@@ -81,7 +81,7 @@ func (v Verifier) Verify(r Request, authorization string, now time.Time) (Match,
 	keys := v.keys(h.AccessKey)
 	known := len(keys) > 0
 	if !known {
-		keys = []Key{{SecretKey: "stands in for an unknown key"}}
+		keys = []Key{NewKey("", "stands in for an unknown key")}
 	}
 	m, matched := v.match(h, r, keys)
 	switch {
@@ -98,8 +98,10 @@ func (v Verifier) Verify(r Request, authorization string, now time.Time) (Match,
 }
 
 func (v Verifier) checkSigned(h Header, r Request) error {
-	if err := checkNames(h.SignedHeaders, r); err != nil {
-		return malformed("%v", err)
+	if name, problem := checkNames(h.SignedHeaders, r); name == "host" {
+		return malformed("signed header host %s", problem)
+	} else if problem != "" {
+		return malformed("a signed header %s", problem)
 	}
 	for _, name := range v.RequiredHeaders {
 		if !slices.Contains(h.SignedHeaders, name) {
@@ -115,7 +117,7 @@ func (v Verifier) keys(accessKey string) []Key {
 	}
 	return slices.DeleteFunc(slices.Clone(v.Keys(accessKey)), func(k Key) bool {
 		// Anybody can sign with an empty secret.
-		return k.SecretKey == "" && !v.breakage.emptySecretAccepted
+		return k.Reveal() == "" && !v.breakage.emptySecretAccepted
 	})
 }
 
@@ -123,7 +125,7 @@ func (v Verifier) keys(accessKey string) []Key {
 func (v Verifier) match(h Header, r Request, keys []Key) (Match, bool) {
 	signingKeys := make([]string, len(keys))
 	for i, k := range keys {
-		signingKeys[i] = hmacHex(k.SecretKey, h.prefix)
+		signingKeys[i] = hmacHex(k.Reveal(), h.prefix)
 	}
 	c := requestOf(r, h.SignedHeaders, h.list, false)
 	if v.breakage.bodyNotCovered {

@@ -15,7 +15,7 @@ import (
 )
 
 var (
-	testKey = Key{AccessKey: "testak01", SecretKey: "testsk-0123456789abcdef"}
+	testKey = NewKey("testak01", "testsk-0123456789abcdef")
 	testAt  = time.Date(2024, 5, 2, 3, 4, 5, 0, time.UTC)
 )
 
@@ -134,7 +134,7 @@ func TestVerifyTriesNoMoreThanItsCandidates(t *testing.T) {
 }
 
 func TestVerifyRotation(t *testing.T) {
-	old := Key{AccessKey: testKey.AccessKey, SecretKey: "the old secret"}
+	old := NewKey(testKey.AccessKey, "the old secret")
 	r := callback()
 	for _, k := range []Key{old, testKey} {
 		authorization := mustSign(t, k, Profile{}, r)
@@ -220,11 +220,30 @@ func TestVerifyRefuses(t *testing.T) {
 	}
 }
 
+func TestRefusalsQuoteNothingReceived(t *testing.T) {
+	valid := mustSign(t, testKey, Profile{}, callback())
+	for _, list := range []string{
+		"host;canary-13800138", "host;CANARY", "canary;canary;host", "host;canary 138", "canary",
+		"host;<canary>", "host;%0acanary", "authorization;host;canary",
+	} {
+		authorization := strings.Replace(valid, "content-length;content-type;host", list, 1)
+		_, err := Verifier{Keys: only(testKey)}.Verify(callback(), authorization, testAt)
+		if !errors.Is(err, ErrMalformed) || strings.Contains(strings.ToLower(err.Error()), "canary") {
+			t.Errorf("%s: %v", list, err)
+		}
+	}
+	// The names of one's own profile are quoted: they are there to be mended.
+	_, err := Sign(testKey, Profile{SignedHeaders: []string{"host", "x-own"}}, callback(), testAt)
+	if err == nil || !strings.Contains(err.Error(), "x-own") {
+		t.Errorf("sign: %v", err)
+	}
+}
+
 func TestVerifyAccepts(t *testing.T) {
 	r := callback()
 	valid := mustSign(t, testKey, Profile{}, r)
 	i := strings.LastIndexByte(valid, '/')
-	slashed := Key{AccessKey: "dev/eloper/1", SecretKey: "s"}
+	slashed := NewKey("dev/eloper/1", "s")
 	all := Verifier{Keys: only(testKey, slashed), RequiredHeaders: []string{"content-length", "content-type"}}
 	for name, authorization := range map[string]string{
 		"line break of the printed samples": valid[:i] + "\n " + valid[i:],
@@ -243,7 +262,7 @@ func TestVerifyAccepts(t *testing.T) {
 	// Names in another order than sorted: header lines are sorted, the list stays as received.
 	list := "host;content-length;content-type"
 	prefix := "auth-v2/" + testKey.AccessKey + "/2024-05-02T03:04:05Z/" + list
-	unsorted := prefix + "/" + requestOf(r, strings.Split(list, ";"), list, false).sign(hmacHex(testKey.SecretKey, prefix))
+	unsorted := prefix + "/" + requestOf(r, strings.Split(list, ";"), list, false).sign(hmacHex(testKey.Reveal(), prefix))
 	if _, err := all.Verify(r, unsorted, testAt); err != nil {
 		t.Errorf("unsorted list: %v", err)
 	}
@@ -284,8 +303,8 @@ func TestSignRefuses(t *testing.T) {
 		request Request
 	}{
 		"no secret":       {Key{AccessKey: "a"}, Profile{}, callback()},
-		"no access key":   {Key{SecretKey: "s"}, Profile{}, callback()},
-		"blank in key":    {Key{AccessKey: "a b", SecretKey: "s"}, Profile{}, callback()},
+		"no access key":   {NewKey("", "s"), Profile{}, callback()},
+		"blank in key":    {NewKey("a b", "s"), Profile{}, callback()},
 		"no host":         {testKey, Profile{}, without("host")},
 		"no content type": {testKey, Profile{}, without("content-type")},
 		"host not signed": {testKey, Profile{SignedHeaders: []string{"content-type"}}, callback()},
@@ -318,5 +337,29 @@ func TestKeyPrintsNothing(t *testing.T) {
 	}
 	if !slices.Contains(prints, "***") {
 		t.Error("want ***")
+	}
+}
+
+// fmt calls no methods on what it finds in unexported fields.
+func TestNoHolderPrintsTheSecret(t *testing.T) {
+	type inner struct{ k Key }
+	holders := []any{
+		inner{testKey}, &inner{testKey}, struct{ i inner }{inner{testKey}}, struct{ k *Key }{&testKey},
+		struct{ k []Key }{[]Key{testKey}}, struct{ k map[string]Key }{map[string]Key{"a": testKey}}, struct{ k any }{testKey},
+		NewTransport(nil, testKey, Profile{}, nil), Verifier{Keys: only(testKey)},
+	}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+		for _, h := range holders {
+			p := fmt.Sprintf(verb, h)
+			if strings.Contains(p, testKey.Reveal()) || strings.Contains(p, fmt.Sprintf("%x", testKey.Reveal())) {
+				t.Errorf("%s of %T: %s", verb, h, p)
+			}
+		}
+	}
+	if got := testKey.Reveal(); got != "testsk-0123456789abcdef" {
+		t.Errorf("Reveal: %q", got)
+	}
+	if got := (Key{AccessKey: "a"}).Reveal(); got != "" {
+		t.Errorf("Reveal without a secret: %q", got)
 	}
 }

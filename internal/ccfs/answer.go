@@ -34,8 +34,17 @@ type body struct {
 	ResultDesc text            `json:"resultDesc"`
 	ResultData json.RawMessage `json:"resultData"`
 	Response   json.RawMessage `json:"response"` // legacy: used when resultCode is missing
+	Timestamp  text            `json:"timestamp"`
+	Status     text            `json:"status"`
 	Error      text            `json:"error"`
 	Message    text            `json:"message"`
+	Path       text            `json:"path"`
+}
+
+// ofWebServer reports the shape of the platform's own error page. A firewall's JSON lacks
+// it, and so do result codes.
+func (b body) ofWebServer() bool {
+	return b.Timestamp != "" && b.Status != "" && b.Error != "" && b.Path != ""
 }
 
 // text is a JSON string, or a number taken literally. Anything else reads as empty.
@@ -91,7 +100,8 @@ func (c *Client) read(ctx context.Context, operation string, res *http.Response,
 	e := &Error{Operation: operation, Status: res.StatusCode}
 	switch {
 	case !ok:
-		judgeStatus(e, kind, content, res.Header)
+		judgeStatus(e, kind, content)
+		heedRetryAfter(e, res.Header, c.options.Now())
 	case int64(len(content)) > c.options.MaxAnswerBytes:
 		e.Class, e.Message = Broken, fmt.Sprintf("the answer is longer than %d bytes", c.options.MaxAnswerBytes)
 	case kind == jsonText:
@@ -143,45 +153,58 @@ func judgeForeign(e *Error, k kind, content []byte) {
 }
 
 const (
-	firewallPause    = 30 * time.Second
-	maxFirewallPause = 15 * time.Minute
+	firewallPause = 30 * time.Second
+	longestPause  = time.Hour
 )
 
-// judgeStatus completes e for an answer with another status than 200.
-func judgeStatus(e *Error, k kind, content []byte, header http.Header) {
+// judgeStatus completes e for an answer with another status than 200: by its resultCode,
+// else by its status. A 401 counts as one whatever its body says, since each may be one
+// step towards the lock.
+func judgeStatus(e *Error, k kind, content []byte) {
 	var b body
 	if k == jsonText {
 		_ = json.Unmarshal(content, &b) // without a text the status alone decides
 	}
 	code, message := b.result()
-	e.Message = cmp.Or(message, string(b.Message), string(b.Error))
-	switch retry.HTTPStatus(e.Status) {
-	case retry.Auth:
-		e.Class, e.Message = Auth, "the signature was refused: "+cmp.Or(e.Message, "no reason given")
-		return
-	case retry.Locked:
-		if k == jsonText {
-			e.Class, e.Message = Locked, "the platform locked our address: "+cmp.Or(e.Message, "no reason given")
-			return
-		}
-		e.Class = Firewall
-	case retry.Retry:
-		e.Class = Again
-		if e.Status == 418 || e.Status == 429 || k == htmlText || e.Status == 502 && k != jsonText {
-			e.Class = Firewall
-		}
-	default:
-		e.Class = Permanent
-		e.Message = cmp.Or(e.Message, "check the URL, and whether this tenant offers the operation")
-	}
-	if code != "" && !succeeded(code) {
+	if code != "" && !succeeded(code) && e.Status != http.StatusUnauthorized {
 		applyCode(e, code, message)
 		return
 	}
-	if e.Class == Firewall {
-		e.RetryAfter = retryAfter(header)
-		e.Message = cmp.Or(e.Message, "a firewall or proxy answered: "+plain(content))
+	said := cmp.Or(message, string(b.Message), string(b.Error))
+	switch e.Class = statusClass(e.Status, k, b.ofWebServer()); e.Class {
+	case Auth:
+		e.Message = "the signature was refused: " + cmp.Or(said, "no reason given")
+	case Locked:
+		e.Message = "the platform locked our address: " + cmp.Or(said, "no reason given")
+	case Firewall:
+		e.RetryAfter, e.Message = firewallPause, cmp.Or(said, "a firewall or proxy answered: "+plain(content))
+	case Permanent:
+		e.Message = cmp.Or(said, "check the URL, and whether this tenant offers the operation")
+	default:
+		e.Message = said
 	}
+}
+
+// statusClass judges a status without a result code. own tells that the body is the
+// platform's own error page. Firewalls in front of the platform answer 403, 418, 429 and
+// 502 with pages, or JSON, of their own; only the platform can say that it locked us.
+func statusClass(status int, k kind, own bool) Class {
+	switch retry.HTTPStatus(status) {
+	case retry.Auth:
+		return Auth
+	case retry.Locked:
+		if own {
+			return Locked
+		}
+		return Firewall
+	case retry.Retry:
+		foreign := !own && (status == 418 || status == 429 || status == 502)
+		if foreign || k == htmlText {
+			return Firewall
+		}
+		return Again
+	}
+	return Permanent
 }
 
 var markup = regexp.MustCompile(`(?is)<(?:script|style)\b.*?</(?:script|style)>|<[^>]*>`)
@@ -189,13 +212,26 @@ var markup = regexp.MustCompile(`(?is)<(?:script|style)\b.*?</(?:script|style)>|
 // plain returns the words of a web page.
 func plain(page []byte) string { return markup.ReplaceAllString(string(page), " ") }
 
-// retryAfter reads the header's seconds, within 30 s and 15 min.
-func retryAfter(header http.Header) time.Duration {
-	seconds, err := strconv.Atoi(header.Get("Retry-After"))
-	if err != nil {
-		return firewallPause
+// heedRetryAfter lets the answer's Retry-After, seconds or a date, lengthen the pause of a
+// temporary failure, to at most an hour. A date is taken by the clock that wrote it, the
+// answer's Date, or by now without one.
+func heedRetryAfter(e *Error, header http.Header, now time.Time) {
+	if e.Class != Again && e.Class != FlowControl && e.Class != Firewall {
+		return
 	}
-	return min(max(time.Duration(min(seconds, 3600))*time.Second, firewallPause), maxFirewallPause)
+	value := header.Get("Retry-After")
+	if seconds, err := strconv.Atoi(value); err == nil {
+		e.RetryAfter = max(e.RetryAfter, time.Duration(min(seconds, int(longestPause/time.Second)))*time.Second)
+		return
+	}
+	until, err := http.ParseTime(value)
+	if err != nil {
+		return
+	}
+	if date, err := http.ParseTime(header.Get("Date")); err == nil {
+		now = date
+	}
+	e.RetryAfter = max(e.RetryAfter, min(until.Sub(now), longestPause))
 }
 
 // kind is what the first bytes of an answer say it is.

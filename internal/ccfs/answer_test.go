@@ -17,6 +17,11 @@ import (
 
 func discardLog() *log.Logger { return log.New(io.Discard, "", 0) }
 
+// own is the platform's own error page.
+func own(status int) string {
+	return fmt.Sprintf(`{"timestamp":1532142010247,"status":%d,"error":"x","message":"No message available","path":"/CCFS/x"}`, status)
+}
+
 func TestQueryAnswers(t *testing.T) {
 	lock := sample(t, "forbidden.json")
 	page := sample(t, "firewall.html")
@@ -56,11 +61,19 @@ func TestQueryAnswers(t *testing.T) {
 		{"locked as octet stream", 403, asBytes, lock, Locked, "", ""},
 		{"firewall 403", 403, "text/html", page, Firewall, "", "Request blocked"},
 		{"firewall 403, no body", 403, "text/html", "", Firewall, "", ""},
+		{"firewall 403, JSON", 403, asJSON, `{"error_code":"WAF.1001","error_msg":"request denied"}`, Firewall, "", "WAF.1001"},
+		{"firewall 403, half the platform's fields", 403, asJSON, `{"status":403,"error":"Forbidden","message":"denied"}`, Firewall, "", "denied"},
+		{"firewall 403, success code", 403, asJSON, `{"resultCode":"0"}`, Firewall, "", ""},
+		{"403 for one kind", 403, asJSON, `{"resultCode":"0101003"}`, Permanent, "0101003", "no permission"},
+		{"403 for one kind, legacy", 403, asJSON, `{"response":{"resultCode":"0101003"}}`, Permanent, "0101003", "no permission"},
+		{"403 with flow control", 403, asJSON, `{"resultCode":"0300009"}`, FlowControl, "0300009", ""},
 		{"firewall 418", 418, "text/html", "", Firewall, "", ""},
 		{"firewall 429", 429, asJSON, "{}", Firewall, "", ""},
 		{"gateway 502 page", 502, "text/html", page, Firewall, "", "Request blocked"},
 		{"gateway 502 text", 502, "text/plain", "bad gateway", Firewall, "", "bad gateway"},
-		{"502 of the platform", 502, asJSON, `{"message":"upstream"}`, Again, "", "upstream"},
+		{"gateway 502 JSON", 502, asJSON, `{"message":"upstream"}`, Firewall, "", "upstream"},
+		{"502 of the platform", 502, asJSON, own(502), Again, "", "No message available"},
+		{"429 of the platform", 429, asJSON, own(429), Again, "", "No message available"},
 		{"503 page", 503, "text/html", page, Firewall, "", ""},
 		{"500", 500, asJSON, "", Again, "", ""},
 		{"500 with a code", 500, asJSON, `{"resultCode":"0300004","resultDesc":"bad"}`, Permanent, "0300004", "bad"},
@@ -97,7 +110,7 @@ func TestEveryStatusHasAClass(t *testing.T) {
 	for status := 300; status <= 599; status++ {
 		for k, content := range map[kind]string{jsonText: "{}", htmlText: "<p>x", empty: "", foreign: "x"} {
 			e := &Error{Status: status}
-			judgeStatus(e, k, []byte(content), http.Header{})
+			judgeStatus(e, k, []byte(content))
 			if e.Class == "" || (e.Class == Auth) != (status == 401) || e.Class == Locked && status != 403 {
 				t.Errorf("status %d, kind %d: %q", status, k, e.Class)
 			}
@@ -144,16 +157,48 @@ func TestCodes(t *testing.T) {
 }
 
 func TestRetryAfter(t *testing.T) {
-	for value, want := range map[string]time.Duration{
-		"": 30 * time.Second, "1": 30 * time.Second, "120": 2 * time.Minute, "999999999999": 15 * time.Minute, "-5": 30 * time.Second, "x": 30 * time.Second,
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	date := func(d time.Duration) string { return at.Add(d).Format(http.TimeFormat) }
+	for _, tt := range []struct {
+		name       string
+		status     int
+		body, date string
+		value      string
+		want       time.Duration
+	}{
+		{"firewall", 429, "slow down", date(0), "", 30 * time.Second},
+		{"firewall, short", 429, "slow down", date(0), "1", 30 * time.Second},
+		{"firewall, seconds", 429, "slow down", date(0), "120", 2 * time.Minute},
+		{"firewall, endless", 429, "slow down", date(0), "999999999999", time.Hour},
+		{"firewall, negative", 429, "slow down", date(0), "-5", 30 * time.Second},
+		{"firewall, nonsense", 429, "slow down", date(0), "x", 30 * time.Second},
+		{"firewall, date", 429, "slow down", date(0), date(5 * time.Minute), 5 * time.Minute},
+		{"firewall, date gone by", 429, "slow down", date(0), date(-time.Minute), 30 * time.Second},
+		{"platform 429", 429, own(429), date(0), "7", 7 * time.Second},
+		{"platform 503", 503, own(503), date(0), "120", 2 * time.Minute},
+		{"platform 503, nothing asked", 503, own(503), date(0), "", 0},
+		{"platform 503, date", 503, own(503), date(0), date(10 * time.Minute), 10 * time.Minute},
+		{"platform 503, date by a clock that is fast", 503, own(503), date(time.Hour), date(70 * time.Minute), 10 * time.Minute},
+		{"platform 503, no Date", 503, own(503), "none", date(10 * time.Minute), 10 * time.Minute},
+		{"platform 503, next week", 503, own(503), date(0), date(7 * 24 * time.Hour), time.Hour},
+		{"flow control", 503, `{"resultCode":"0300009"}`, date(0), "", time.Minute},
+		{"flow control, longer", 503, `{"resultCode":"0300009"}`, date(0), "90", 90 * time.Second},
+		{"nothing temporary", 404, "", date(0), "90", 0},
 	} {
-		p := newPlatform(t, func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Retry-After", value)
-			reply(429, "text/html", "slow down")(w, r)
+		t.Run(tt.name, func(t *testing.T) {
+			p := newPlatform(t, func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Date", tt.date)
+				if tt.date == "none" {
+					w.Header()["Date"] = nil // keeps net/http from adding one
+				}
+				w.Header().Set("Retry-After", tt.value)
+				reply(tt.status, asJSON, tt.body)(w, r)
+			})
+			p.clock.t = at
+			if e := asError(t, query(t, p.client())); e.RetryAfter != tt.want {
+				t.Errorf("Retry-After %q: %v, want %v", tt.value, e.RetryAfter, tt.want)
+			}
 		})
-		if e := asError(t, query(t, p.client())); e.RetryAfter != want {
-			t.Errorf("Retry-After %q: %v, want %v", value, e.RetryAfter, want)
-		}
 	}
 	p := newPlatform(t, reply(200, asJSON, `{"resultCode":"0300009"}`))
 	if e := asError(t, query(t, p.client())); e.RetryAfter != time.Minute {
@@ -165,11 +210,11 @@ func TestErrorsCarryNoCredentialsEvenIfEchoed(t *testing.T) {
 	for _, status := range []int{200, 401, 403, 404, 418, 502} {
 		for _, format := range []string{"<p>%s %s</p>", `{"resultCode":"%s","resultDesc":"%s"}`, `{"message":"%s %s","error":"x"}`} {
 			p := newPlatform(t, func(w http.ResponseWriter, r *http.Request) {
-				reply(status, asJSON, fmt.Sprintf(format, r.Header.Get("Authorization"), testKey.SecretKey))(w, r)
+				reply(status, asJSON, fmt.Sprintf(format, r.Header.Get("Authorization"), testKey.Reveal()))(w, r)
 			})
 			err := query(t, p.client())
 			e := asError(t, err)
-			if all := fmt.Sprintf("%v %+v", err, *e); strings.Contains(all, p.last().authorization) || strings.Contains(all, testKey.SecretKey) {
+			if all := fmt.Sprintf("%v %+v", err, *e); strings.Contains(all, p.last().authorization) || strings.Contains(all, testKey.Reveal()) {
 				t.Errorf("status %d: %s", status, all)
 			}
 		}

@@ -111,12 +111,20 @@ func TestLockStopsCalls(t *testing.T) {
 	}
 }
 
-func TestFirewallDoesNotStopCalls(t *testing.T) {
-	p := newPlatform(t, reply(403, "text/html", sample(t, "firewall.html")))
-	c := p.client()
-	for range 3 {
-		if e := asError(t, query(t, c)); e.Class != Firewall || e.Local || e.RetryAfter < 30*time.Second {
-			t.Errorf("got %+v", e)
+func TestOtherRefusalsDoNotStopCalls(t *testing.T) {
+	for _, tt := range []struct {
+		body  string
+		class Class
+	}{
+		{sample(t, "firewall.html"), Firewall},
+		{`{"error_code":"WAF.1001","error_msg":"request denied"}`, Firewall},
+		{`{"resultCode":"0101003"}`, Permanent}, // no permission for one kind of file
+	} {
+		c := newPlatform(t, reply(403, asJSON, tt.body)).client()
+		for range 3 {
+			if e := asError(t, query(t, c)); e.Class != tt.class || e.Local {
+				t.Errorf("%s: got %+v", tt.body, e)
+			}
 		}
 	}
 }

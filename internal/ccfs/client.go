@@ -62,7 +62,6 @@ type Client struct {
 	http    *http.Client
 	circuit *circuit
 	clock   *clock
-	secret  string
 	options Options
 }
 
@@ -96,7 +95,6 @@ func New(o Options) (*Client, error) {
 			logger: o.Logger, slot: make(chan struct{}, 1),
 		},
 		clock:   &clock{now: o.Now, logger: o.Logger},
-		secret:  o.Key.SecretKey,
 		options: o,
 	}, nil
 }

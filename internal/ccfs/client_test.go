@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -148,7 +149,7 @@ func TestNewRefuses(t *testing.T) {
 	}
 	edits := map[string]func(*Options){
 		"no key":    func(o *Options) { o.Key = c2sign.Key{} },
-		"no secret": func(o *Options) { o.Key.SecretKey = "" },
+		"no secret": func(o *Options) { o.Key = c2sign.NewKey(testKey.AccessKey, "") },
 		"profile":   func(o *Options) { o.Profile.SignedHeaders = []string{"content-type"} },
 		"header":    func(o *Options) { o.Profile.SignedHeaders = []string{"host", "x-date"} },
 	}
@@ -165,8 +166,24 @@ func TestNewRefuses(t *testing.T) {
 			t.Errorf("%s: accepted", name)
 			continue
 		}
-		if strings.Contains(err.Error(), testKey.SecretKey) || strings.Contains(err.Error(), "a:b") {
+		if strings.Contains(err.Error(), testKey.Reveal()) || strings.Contains(err.Error(), "a:b") {
 			t.Errorf("%s: the error holds a secret: %v", name, err)
+		}
+	}
+}
+
+func TestPrintedClientHoldsNoSecret(t *testing.T) {
+	o := Options{URL: "https://ccfs.example.com/CCFS", Key: testKey}
+	c, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x"} {
+		for _, v := range []any{c, *c, o, &o, struct{ c Client }{*c}, c.http.Transport} {
+			p := fmt.Sprintf(verb, v)
+			if strings.Contains(p, testKey.Reveal()) || strings.Contains(p, fmt.Sprintf("%x", testKey.Reveal())) {
+				t.Errorf("%s of %T: %s", verb, v, p)
+			}
 		}
 	}
 }

@@ -121,7 +121,7 @@ func (c *Client) noAnswer(ctx context.Context, operation string, err error) *Err
 // fail completes an error: the clock's state, and no secret in the text.
 func (c *Client) fail(e *Error) *Error {
 	e.Skew, _ = c.clock.read()
-	e.Message = strings.ReplaceAll(clean(e.Message), c.secret, "***")
+	e.Message = strings.ReplaceAll(clean(e.Message), c.options.Key.Reveal(), "***")
 	e.Code = clean(e.Code)
 	return e
 }

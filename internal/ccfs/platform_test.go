@@ -30,7 +30,7 @@ const (
 	testCallback = "https://10.57.118.171:8000"
 )
 
-var testKey = c2sign.Key{AccessKey: "testak01", SecretKey: "testsk-0123456789abcdef"}
+var testKey = c2sign.NewKey("testak01", "testsk-0123456789abcdef")
 
 // fakeClock is a clock that tests move by hand.
 type fakeClock struct {
@@ -173,7 +173,7 @@ func asError(t testing.TB, err error) *Error {
 	if !errors.As(err, &e) {
 		t.Fatalf("got %v, want an *Error", err)
 	}
-	for _, secret := range []string{testKey.SecretKey, "auth-v2/testak01"} {
+	for _, secret := range []string{testKey.Reveal(), "auth-v2/testak01"} {
 		if strings.Contains(err.Error()+e.Message, secret) {
 			t.Errorf("the error holds %q: %v", secret, err)
 		}

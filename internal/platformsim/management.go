@@ -17,6 +17,7 @@ const maxManagementBytes = 1 << 20
 
 // management is the HTTP interface for those who run the simulator:
 //
+//	GET  /           what there is to call, and the kinds of gateway faults
 //	GET  /truth      what has happened (truth.Snapshot)
 //	GET  /settings   where and with which secrets to connect (Settings)
 //	GET  /faults     faults in force (Faults)
@@ -26,6 +27,7 @@ const maxManagementBytes = 1 << 20
 //	POST /agents/{agent}/expel   sign an agent out by force
 func (s *Sim) management() http.Handler {
 	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { show(w, index()) })
 	mux.HandleFunc("GET /truth", func(w http.ResponseWriter, _ *http.Request) { show(w, s.Truth()) })
 	mux.HandleFunc("GET /settings", func(w http.ResponseWriter, _ *http.Request) { show(w, s.Settings()) })
 	mux.HandleFunc("GET /faults", func(w http.ResponseWriter, _ *http.Request) { show(w, s.Faults()) })
@@ -45,6 +47,20 @@ func (s *Sim) management() http.Handler {
 		w.WriteHeader(http.StatusNoContent)
 	})
 	return mux
+}
+
+// index describes the management listener and what can be switched.
+func index() map[string]any {
+	return map[string]any{
+		"calls": []string{
+			"GET /truth", "GET /settings", "GET /faults", "GET /quiet", "PUT /faults", "POST /quiesce", "POST /agents/{agent}/expel",
+		},
+		"gateway_fault_kinds": gateway.Kinds(),
+		"gateway_fault":       gateway.Fault{Kind: "cut_after_pop", Agent: "101", Next: 1},
+		"filestore_faults":    filestore.Faults{},
+		"chance":              filestore.Chance{Next: 1, Probability: 0.5},
+		"put":                 `{"gateway":{"rules":[…]},"filestore":{…}}; a half that is left out stays as it is`,
+	}
 }
 
 func (s *Sim) putFaults(w http.ResponseWriter, r *http.Request) {

@@ -148,7 +148,7 @@ func ask(t *testing.T, s *platformsim.Sim, path string, msg map[string]string) [
 		t.Fatal(err)
 	}
 	client := browser(t, s)
-	key := c2sign.Key{AccessKey: s.Settings().AccessKey, SecretKey: s.Settings().SecretKey}
+	key := c2sign.NewKey(s.Settings().AccessKey, s.Settings().SecretKey)
 	client.Transport = c2sign.NewTransport(client.Transport, key, c2sign.Profile{}, nil)
 	resp, err := client.Post(s.Settings().FilesURL+path, "application/json;charset=UTF-8", bytes.NewReader(body))
 	if err != nil {
@@ -185,6 +185,13 @@ func TestManagement(t *testing.T) {
 	}
 	t.Cleanup(http.DefaultClient.CloseIdleConnections)
 
+	var index json.RawMessage
+	do("GET", "/", "", &index)
+	for _, name := range []string{"cut_after_pop", "bad_json", "flipped", "beforeAnswer", "noHeader", "POST /quiesce"} {
+		if !strings.Contains(string(index), name) {
+			t.Errorf("the index does not name %s", name)
+		}
+	}
 	var settings platformsim.Settings
 	if do("GET", "/settings", "", &settings); settings.GatewayURL != s.Settings().GatewayURL || settings.SecretKey == "" || len(settings.Agents) != 1 {
 		t.Errorf("settings: %d agents, gateway %q", len(settings.Agents), settings.GatewayURL)

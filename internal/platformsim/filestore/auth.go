@@ -40,7 +40,7 @@ func (s *Store) verify(r *http.Request, body []byte) error {
 }
 
 func (s *Store) key() c2sign.Key {
-	return c2sign.Key{AccessKey: s.o.AccessKey, SecretKey: s.o.SecretKey}
+	return c2sign.NewKey(s.o.AccessKey, s.o.SecretKey)
 }
 
 var errVariant = errors.New("signed in a form this platform does not take")

@@ -146,7 +146,7 @@ func (s *Store) callbackRequest(ctx context.Context, x *extraction, how drawn) (
 func (s *Store) signCallback(target *url.URL, body []byte, how drawn) (string, error) {
 	key, at := s.key(), s.o.Now()
 	if how.has(wrongSignature) {
-		key.SecretKey += "x"
+		key = c2sign.NewKey(key.AccessKey, key.Reveal()+"x")
 	}
 	if how.has(oldTimestamp) {
 		at = at.Add(-time.Duration(cmp.Or(s.faults.get().Callback.OldSeconds, 3600)) * time.Second)

@@ -323,7 +323,11 @@ func TestAccountInCallback(t *testing.T) {
 // TestLostAnswer makes the extraction nevertheless.
 func TestLostAnswer(t *testing.T) {
 	r := newRig(t, func(o *Options) { o.Faults.Answer.Lost.Next = 1; o.GenerationMax = -1 })
-	server := httptest.NewServer(r.store)
+	done := make(chan struct{}) // the server does not wait for a handler that took its connection
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		defer close(done)
+		r.store.ServeHTTP(w, req)
+	}))
 	defer server.Close()
 	client := *server.Client()
 	client.Transport = c2sign.NewTransport(client.Transport, testKey, c2sign.Profile{}, nil)
@@ -334,7 +338,7 @@ func TestLostAnswer(t *testing.T) {
 		resp.Body.Close()
 		t.Errorf("answered with %d", resp.StatusCode)
 	}
-	server.Close() // waits for the handler
+	<-done
 	if n := len(r.store.waiting.take()); n != 1 {
 		t.Errorf("%d extractions", n)
 	}
@@ -346,6 +350,7 @@ func TestNewRefuses(t *testing.T) {
 		"access key":       func(o *Options) { o.AccessKey = "" },
 		"secret key":       func(o *Options) { o.SecretKey = "" },
 		"source":           func(o *Options) { o.Source = nil },
+		"failure data":     func(o *Options) { o.FailureData = "maybe" },
 		"empty query line": func(o *Options) { o.EmptyQueryLine = "maybe" },
 	} {
 		o := good

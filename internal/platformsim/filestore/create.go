@@ -1,6 +1,7 @@
 package filestore
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -61,6 +62,11 @@ func (s *Store) create(w http.ResponseWriter, r *http.Request, op *operation, ms
 	}
 	if id := msg["accountId"].value; id != "" && s.o.AccountID != "" && id != s.o.AccountID {
 		s.problem(w, r, http.StatusUnauthorized) // access beyond rights, page cec_07_0836
+		return
+	}
+	if s.faults.hit(func(f *Faults) *Chance { return &f.Answer.Refused }) {
+		code := cmp.Or(s.faults.get().Answer.Code, codeShort)
+		s.refuse(w, jsonType, &refusal{code, "The request cannot be carried out."})
 		return
 	}
 	limited := s.faults.hit(func(f *Faults) *Chance { return &f.Answer.FlowControl })

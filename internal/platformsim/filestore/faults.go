@@ -34,6 +34,10 @@ type AnswerFaults struct {
 	Locked       Chance `json:"locked"`       // 403 JSON, for this request only
 	Firewall     Chance `json:"firewall"`     // 418 HTML, as a web firewall answers
 	FlowControl  Chance `json:"flowControl"`  // create: 0300009
+	// Refused answers a create request with Code, default 0300005, which no
+	// documented limit of a field leads to.
+	Refused Chance `json:"refused"`
+	Code    string `json:"code,omitempty"`
 	// Lost creates the extraction and closes the connection without an answer.
 	Lost Chance `json:"lost"`
 }

@@ -87,6 +87,38 @@ func TestLegacyResponse(t *testing.T) {
 	}
 }
 
+func TestFailureData(t *testing.T) {
+	const rest = `"resultCode":"0300011","resultDesc":"The file does not exist."}`
+	for form, want := range map[FailureData]string{
+		"": `{"resultData":"",` + rest, EmptyFailureData: `{"resultData":"",` + rest,
+		NullFailureData: `{"resultData":null,` + rest, AbsentFailureData: `{` + rest,
+	} {
+		r := newRig(t, func(o *Options) { o.FailureData = form })
+		if got := r.call("downloadBillFile", unknownFile).Body.String(); got != want {
+			t.Errorf("%q: %s", form, got)
+		}
+		if r.create("queryBillData", nil) == "" {
+			t.Errorf("%q: no id in a success", form)
+		}
+	}
+}
+
+func TestRefusedWithAnyCode(t *testing.T) {
+	r := newRig(t, nil)
+	for code, want := range map[string]string{"": "0300005", "0101003": "0101003"} {
+		r.store.SetFaults(Faults{Answer: AnswerFaults{Refused: Chance{Next: 1}, Code: code}})
+		if got := r.ask("queryAgentOprInfoData", r.window()); got.ResultCode != want || string(got.ResultData) != `""` {
+			t.Errorf("%q: %+v", code, got)
+		}
+		if r.create("queryAgentOprInfoData", nil) == "" {
+			t.Errorf("%q: refused more than once", code)
+		}
+	}
+	if n := len(r.store.waiting.take()); n != 2 {
+		t.Errorf("%d extractions, want those of the two successes", n)
+	}
+}
+
 func TestForeignAccount(t *testing.T) {
 	r := newRig(t, nil)
 	msg := r.window()
@@ -207,7 +239,7 @@ func TestFaultsJSON(t *testing.T) {
 			known[n.name] = true
 		}
 	}
-	for _, name := range []string{lost, bothKinds, "late", "changed", "dst"} {
+	for _, name := range []string{lost, "refused", bothKinds, "late", "changed", "dst"} {
 		known[name] = true
 	}
 	data, err := json.Marshal(Faults{})

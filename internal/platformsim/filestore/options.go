@@ -32,6 +32,16 @@ const (
 	RefuseEmptyQueryLine  EmptyQueryLine = "refuse"  // the official form only
 )
 
+// FailureData says how resultData is printed in a failure.
+type FailureData string
+
+// The three forms found on the pages.
+const (
+	EmptyFailureData  FailureData = "empty"  // "", as the tables have it; the default
+	NullFailureData   FailureData = "null"   // null, as one sample has it
+	AbsentFailureData FailureData = "absent" // no such field
+)
+
 // Options describe one developer account of a file store. Figures marked
 // "ours" are nowhere documented. For every number and duration zero is the
 // default; a negative one switches the limit off, or makes the wait none.
@@ -77,6 +87,8 @@ type Options struct {
 	// LegacyResponse adds the object "response" of older editions to every
 	// JSON answer.
 	LegacyResponse bool
+	// FailureData is what resultData is in failures; default EmptyFailureData.
+	FailureData FailureData
 
 	Faults Faults         // in force from the start
 	Logger zerolog.Logger // zero: silent
@@ -94,6 +106,12 @@ func (o Options) complete() (Options, error) {
 	case AcceptEmptyQueryLine, RequireEmptyQueryLine, RefuseEmptyQueryLine:
 	default:
 		return o, errors.New("the empty query line must be one of accept, require, refuse")
+	}
+	o.FailureData = cmp.Or(o.FailureData, EmptyFailureData)
+	switch o.FailureData {
+	case EmptyFailureData, NullFailureData, AbsentFailureData:
+	default:
+		return o, errors.New("the failure data must be one of empty, null, absent")
 	}
 	if o.Timezone == nil {
 		o.Timezone = time.UTC

@@ -28,7 +28,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-var testKey = c2sign.Key{AccessKey: "testak01", SecretKey: "testsk-0123456789abcdef"}
+var testKey = c2sign.NewKey("testak01", "testsk-0123456789abcdef")
 
 const (
 	testAccount = "202405019999"
@@ -133,7 +133,7 @@ func newRig(t *testing.T, change func(*Options)) *rig {
 	r := &rig{t: t, truth: truth.New(), book: &book{}, start: time.Now(), zone: zone}
 	r.answer = func(int) (int, string) { return 200, `{"resultCode":"0"}` }
 	o := Options{
-		AccessKey: testKey.AccessKey, SecretKey: testKey.SecretKey, AccountID: testAccount,
+		AccessKey: testKey.AccessKey, SecretKey: testKey.Reveal(), AccountID: testAccount,
 		Timezone: zone, Source: r.book, Truth: r.truth, Seed: 1, CallbackDial: r.dial,
 		CreationsPerMinute: -1,
 	}

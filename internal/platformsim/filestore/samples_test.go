@@ -130,7 +130,7 @@ func sampleStore(t *testing.T, now time.Time, receiver string) *Store {
 		t.Fatal(err)
 	}
 	store, err := New(Options{
-		AccessKey: testKey.AccessKey, SecretKey: testKey.SecretKey, AccountID: testAccount,
+		AccessKey: testKey.AccessKey, SecretKey: testKey.Reveal(), AccountID: testAccount,
 		Timezone: zone, Now: func() time.Time { return now }, Source: &book{}, Truth: truth.New(),
 		GenerationMax: -1, CallbackTrustAll: true,
 		CallbackDial: func(ctx context.Context, network, _ string) (net.Conn, error) {

@@ -16,6 +16,7 @@ const (
 	codeEmpty     = "0300002"
 	codeLong      = "0300003"
 	codeFormat    = "0300004"
+	codeShort     = "0300005" // only as a fault: no field has a least length above 1
 	codeVersion   = "0300006"
 	codeBodyNull  = "0300007"
 	codeDownloads = "0300008"
@@ -60,7 +61,7 @@ const (
 
 // result is the JSON answer; the order of its fields is that of the samples.
 type result struct {
-	ResultData any             `json:"resultData"`
+	ResultData any             `json:"resultData,omitzero"` // nil: absent
 	ResultCode string          `json:"resultCode"`
 	ResultDesc string          `json:"resultDesc"`
 	Response   *legacyResponse `json:"response,omitempty"`
@@ -83,9 +84,10 @@ func (s *Store) writeResult(w http.ResponseWriter, contentType string, r result)
 	s.writeJSON(w, http.StatusOK, contentType, r)
 }
 
-// refuse answers with resultData as an empty string, as the pages have it.
+// refuse answers with resultData in the form of Options.FailureData.
 func (s *Store) refuse(w http.ResponseWriter, contentType string, r *refusal) {
-	s.writeResult(w, contentType, result{ResultData: "", ResultCode: r.code, ResultDesc: r.text})
+	data := map[FailureData]any{EmptyFailureData: "", NullFailureData: json.RawMessage("null")}[s.o.FailureData]
+	s.writeResult(w, contentType, result{ResultData: data, ResultCode: r.code, ResultDesc: r.text})
 }
 
 // problem is the body of every other status (page cec_07_0836).

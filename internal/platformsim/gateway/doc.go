@@ -19,6 +19,11 @@
 //   - Business errors are HTTP 200 with a retcode; other statuses are faults.
 //   - GUIDs, cookies and passwords are in no log and in no error.
 //
+// Left out: push mode. A sign-in with callBackUri and serviceToken succeeds,
+// its polls answer 000-001 and its heartbeats count, as documented (pages
+// cec_07_1275, cec_07_1204), but nothing is ever posted to callBackUri: the
+// events of such a session wait in its queue and go with it.
+//
 // Locks are taken in the order seat, session, truth; the world delivers
 // events holding its own lock and takes the session's only.
 package gateway

@@ -2,8 +2,10 @@ package gateway
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -107,7 +109,8 @@ func (f *Faults) validate() error {
 		k, known := kinds[r.Kind]
 		switch {
 		case !known:
-			return fmt.Errorf("gateway fault %d: kind %q is not known", i+1, r.Kind)
+			return fmt.Errorf("gateway fault %d: kind %q is not known; the kinds are %s", i+1, r.Kind,
+				strings.Join(slices.Sorted(maps.Keys(kinds)), ", "))
 		case r.Next < 0 || r.ForMS < 0 || r.DelayMS < 0 || r.Share < 0 || r.Share > 1:
 			return fmt.Errorf("gateway fault %d: a number is out of range", i+1)
 		case r.Next == 0 && r.ForMS == 0 && r.Share == 0:

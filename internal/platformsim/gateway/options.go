@@ -59,6 +59,9 @@ type Options struct {
 	// AllAgents is GET_EVENT_MODE=2: allagentevent works and polls of single
 	// agents answer 000-001. Default false: the other way round.
 	AllAgents bool
+	// AllAgentsCounts lets allagentevent break the silence of every session.
+	// Default false, as no page says so: heartbeats keep the agents in.
+	AllAgentsCounts bool
 	// DisplacedCode answers the GUID of a displaced session: "100-006"
 	// (default) or "000-003".
 	DisplacedCode string

@@ -134,6 +134,9 @@ func (g *Gateway) pollAll(w http.ResponseWriter, r *http.Request) {
 		g.answer(w, "000-003", pair{})
 		return
 	}
+	if g.o.AnyRequestCounts {
+		who.seen()
+	}
 	list := g.collect(r.Context())
 	if r.Context().Err() != nil && len(list) == 0 {
 		return
@@ -163,7 +166,9 @@ func (g *Gateway) collect(ctx context.Context) []popped {
 	for n := 0; ; n++ {
 		var list []popped
 		for _, s := range g.sessions() {
-			s.seen()
+			if g.o.AllAgentsCounts {
+				s.seen()
+			}
 			for len(list) < maxAllAgents {
 				p, _, out, _ := s.take(ctx, func() *Fault { return nil })
 				if out != gotEvent {

@@ -223,6 +223,44 @@ func TestAllAgents(t *testing.T) {
 	}
 }
 
+func TestAllAgentsIsNoHeartbeat(t *testing.T) {
+	for name, tt := range map[string]struct {
+		o    Options
+		stay map[string]string // retcode after MAXTIME of allagentevent alone
+	}{
+		"default":              {Options{}, map[string]string{"101": "100-006", "102": "100-006", "103": "0"}},
+		"every request":        {Options{AnyRequestCounts: true}, map[string]string{"101": "0", "102": "100-006", "103": "0"}},
+		"allagentevent counts": {Options{AllAgentsCounts: true}, map[string]string{"101": "0", "102": "0", "103": "0"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o := tt.o
+				o.AllAgents, o.NoHold, o.StaticGUID = true, true, true
+				r := inBubble(t, o)
+				clients := map[string]*seatClient{}
+				for agent := range tt.stay {
+					clients[agent] = r.client(agent)
+					if a := clients[agent].call("PUT", "/onlineagent/"+agent, goodBody); a.code() != "0" {
+						t.Fatal(a.Body)
+					}
+				}
+				for range 12 {
+					time.Sleep(10 * time.Second)
+					if a := clients["101"].call("GET", "/agentevent/allagentevent", ""); a.code() != "0" {
+						t.Fatal(a.Body)
+					}
+					clients["103"].call("POST", "/onlineagent/103/handshake", "")
+				}
+				for agent, want := range tt.stay {
+					if a := clients[agent].call("GET", "/onlineagent/"+agent+"/agentstatus", ""); a.code() != want {
+						t.Errorf("agent %s: %s, want %s", agent, a.Body, want)
+					}
+				}
+			})
+		})
+	}
+}
+
 // With the real contact centre behind: what a client reads is what truth has.
 func TestClientSeesWhatTruthSays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -122,7 +122,9 @@ func (k *Bucket) swap(ctx context.Context, verb, key string, m *nats.Msg, revisi
 // values, then with each change as it comes, and blocks until ctx ends; then it
 // returns nil. value is nil when the key was deleted. loaded, if not nil, is
 // called once, after the current values. After a broken connection values may
-// be repeated. Entries that expire (leases) are not announced.
+// be repeated. After the bucket was deleted and made anew, f gets its current
+// values again, and nothing about keys that have gone. Entries that expire
+// (leases) are not announced.
 func (k *Bucket) Watch(ctx context.Context, keyFilter string, f func(key string, value []byte, revision uint64), loaded func()) error {
 	prefix := bucketSubject(k.name, "")
 	s := scan{stream: bucketStream(k.name), filter: prefix + keyFilter, newestOnly: true}

@@ -211,6 +211,59 @@ func TestBucketWatch(t *testing.T) {
 	}
 }
 
+func TestBucketWatchOfABucketMadeAnew(t *testing.T) {
+	t.Parallel()
+	b := ready(t, func(o *Options) { o.requestTimeout = 200 * time.Millisecond })
+	k := b.Bucket(schemas.BucketSessions)
+	put := func(key string) {
+		t.Helper()
+		if _, err := k.Put(t.Context(), key, []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("old.1")
+	put("old.2")
+	put("old.3")
+	ctx, cancel := context.WithCancel(t.Context())
+	seen := make(chan string, 100)
+	done := make(chan error, 1)
+	go func() {
+		done <- k.Watch(ctx, ">", func(key string, _ []byte, _ uint64) { seen <- key }, func() { seen <- "loaded" })
+	}()
+	for receive(t, seen) != "loaded" {
+	}
+	if err := b.js.DeleteStream(t.Context(), "KV_AICC_SESSIONS"); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Ensure(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	put("new.1")
+	if got := receive(t, seen); got != "new.1" {
+		t.Errorf("saw %s", got)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// A stream that took over a bucket's subjects must not get its values.
+func TestBucketWritesToItsOwnStreamOnly(t *testing.T) {
+	t.Parallel()
+	b := open(t, server(t))
+	if _, err := b.js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "OTHER", Subjects: []string{"$KV.AICC_STATE.>"}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Bucket(schemas.BucketState).Put(limited(t, 300*time.Millisecond), "k", []byte("v")); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error %v", err)
+	}
+	s, err := b.js.Stream(t.Context(), "OTHER")
+	if err != nil || s.CachedInfo().State.Msgs != 0 {
+		t.Errorf("the wrong stream took the value: %v", err)
+	}
+}
+
 func TestBucketWatchOfAnEmptyBucket(t *testing.T) {
 	t.Parallel()
 	k := ready(t).Bucket(schemas.BucketSessions)

@@ -30,7 +30,9 @@ const (
 const maxRetryWait = 5 * time.Second
 
 // defaultRequestTimeout limits one request to the server; a later one follows.
-const defaultRequestTimeout = 5 * time.Second
+// It is below the few seconds that the platform waits for the answer to a
+// callback, so that a lost answer still leaves time for a second try.
+const defaultRequestTimeout = 2 * time.Second
 
 // Options say where NATS is and how the bus behaves. Exactly one of URL and
 // InProcess is needed.
@@ -77,7 +79,7 @@ type Options struct {
 	// (see prometheus.WrapRegistererWith).
 	Registerer prometheus.Registerer
 
-	requestTimeout time.Duration // default 5 s; tests shorten it
+	requestTimeout time.Duration // default 2 s; tests shorten it
 	breakage       breakage
 }
 
@@ -98,6 +100,7 @@ type Bus struct {
 	nc      *nats.Conn
 	js      jetstream.JetStream
 	closed  chan struct{}
+	advise  sync.Once // about replicas
 
 	mu        sync.Mutex
 	streams   map[string]jetstream.Stream // handles, by name
@@ -106,8 +109,8 @@ type Bus struct {
 }
 
 // Connect connects and waits until the server answers or ctx ends; a server
-// that is away is waited for. Errors that waiting does not mend: a server below
-// version 2.12, JetStream switched off.
+// that is away or slow is waited for. Errors that waiting does not mend come at
+// once: refused credentials, a server below version 2.12, JetStream switched off.
 func Connect(ctx context.Context, o Options) (*Bus, error) {
 	b, err := newBus(o)
 	if err != nil {

@@ -17,6 +17,9 @@ import (
 // name it.
 const InboxPrefix = "_INBOX_bridge"
 
+// reconnectWait is the pause between two tries to connect to a server.
+const reconnectWait = 250 * time.Millisecond
+
 // minVersion is the first server with atomic batches.
 var minVersion = version{2, 12, 0}
 
@@ -34,13 +37,10 @@ func (b *Bus) connect(ctx context.Context) error {
 	if err := b.await(ctx); err != nil {
 		return err
 	}
-	if err := checkVersion(nc.ConnectedServerVersion()); err != nil {
-		return err
-	}
 	if b.js, err = jetstream.New(nc, jetstream.WithDefaultTimeout(b.opts.requestTimeout)); err != nil {
 		return err
 	}
-	return b.checkJetStream(ctx)
+	return b.retry(ctx, b.trouble("jetstream"), b.checkServer)
 }
 
 func (b *Bus) connectOptions() []nats.Option {
@@ -48,7 +48,7 @@ func (b *Bus) connectOptions() []nats.Option {
 		nats.Name("bridge " + b.opts.Instance),
 		nats.CustomInboxPrefix(InboxPrefix),
 		nats.MaxReconnects(-1),
-		nats.ReconnectWait(250 * time.Millisecond),
+		nats.ReconnectWait(reconnectWait),
 		nats.RetryOnFailedConnect(true),
 		nats.IgnoreAuthErrorAbort(),
 		// No buffer while disconnected: a message that waits in one is neither
@@ -95,7 +95,9 @@ func (b *Bus) handlers() []nats.Option {
 	}
 }
 
-// await blocks until the connection stands.
+// await blocks until the connection stands. Refused credentials end it: whoever
+// starts a bridge wants to know. Later ones, while the bridge runs, do not; they
+// may be in the middle of a change.
 func (b *Bus) await(ctx context.Context) error {
 	changes := b.nc.StatusChanged(nats.CONNECTED, nats.CLOSED)
 	defer b.nc.RemoveStatusListener(changes)
@@ -103,6 +105,8 @@ func (b *Bus) await(ctx context.Context) error {
 		return nil
 	}
 	b.log.Info().Msg("waiting for nats")
+	tick := time.NewTicker(reconnectWait / 2)
+	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -110,6 +114,10 @@ func (b *Bus) await(ctx context.Context) error {
 				return fmt.Errorf("%w (last failure: %w)", ctx.Err(), err)
 			}
 			return ctx.Err()
+		case <-tick.C: // refused credentials have no callback while connecting
+			if err := b.nc.LastError(); err != nil && isRefused(err) {
+				return fmt.Errorf("the server refuses the credentials; check the user in the URL or the credentials file: %w", err)
+			}
 		case s := <-changes:
 			if s == nats.CONNECTED {
 				return nil
@@ -119,17 +127,31 @@ func (b *Bus) await(ctx context.Context) error {
 	}
 }
 
-func (b *Bus) checkJetStream(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, b.opts.requestTimeout)
-	defer cancel()
+// isRefused goes by the text: while connecting, the client library passes the
+// server's words on without a type.
+func isRefused(err error) bool {
+	text := strings.ToLower(err.Error())
+	return strings.Contains(text, "authorization violation") ||
+		strings.Contains(text, "authentication expired") || strings.Contains(text, "authentication revoked")
+}
+
+// checkServer tries once; what no repetition mends is marked as final.
+func (b *Bus) checkServer(ctx context.Context) error {
 	_, err := b.js.AccountInfo(ctx)
 	switch {
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabled):
-		return fmt.Errorf("jetstream is off on this server; switch it on (jetstream {} in its configuration) or connect to another: %w", err)
+		return &final{fmt.Errorf("jetstream is off on this server; switch it on (jetstream {} in its configuration) or connect to another: %w", err)}
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
-		return fmt.Errorf("jetstream is off for this account; switch it on for the account of these credentials: %w", err)
+		return &final{fmt.Errorf("jetstream is off for this account; switch it on for the account of these credentials: %w", err)}
 	case err != nil:
 		return fmt.Errorf("ask for jetstream: %w", err)
+	}
+	found := b.nc.ConnectedServerVersion()
+	if found == "" {
+		return errors.New("connection lost")
+	}
+	if err := checkVersion(found); err != nil {
+		return &final{err}
 	}
 	return nil
 }

@@ -75,6 +75,9 @@ func TestConnectWithURL(t *testing.T) {
 	if b.nc.Opts.MaxReconnect != -1 || !b.nc.Opts.IgnoreAuthErrorAbort || !b.nc.Opts.RetryOnFailedConnect {
 		t.Error("the connection would give up")
 	}
+	if b.nc.Opts.ReconnectBufSize != -1 {
+		t.Error("messages wait in a buffer while disconnected")
+	}
 }
 
 func TestConnectWithoutJetStream(t *testing.T) {
@@ -89,6 +92,43 @@ func TestConnectWithoutJetStream(t *testing.T) {
 	_, err = Connect(t.Context(), Options{Names: names(t), Instance: "one", InProcess: ns})
 	if err == nil || !strings.Contains(err.Error(), "switch it on") {
 		t.Errorf("error %v", err)
+	}
+}
+
+func TestConnectWithWrongCredentials(t *testing.T) {
+	t.Parallel()
+	ns, err := natsd.NewServer(&natsd.Options{Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true, Authorization: "token"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ns.Start()
+	defer ns.WaitForShutdown()
+	defer ns.Shutdown()
+	if !ns.ReadyForConnections(10 * time.Second) {
+		t.Fatal("not ready")
+	}
+	_, err = Connect(limited(t, 10*time.Second), Options{Names: names(t), Instance: "one", URL: ns.ClientURL()})
+	if err == nil || !strings.Contains(err.Error(), "check the user") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// A server that is slow to answer is waited for, in Connect and in Ensure.
+func TestStartOverASlowServer(t *testing.T) {
+	t.Parallel()
+	l := &lossy{InProcessConnProvider: server(t)}
+	l.drop("account_info_response", 2)
+	b := open(t, l, func(o *Options) { o.requestTimeout = 200 * time.Millisecond })
+	for _, answer := range []string{"stream_info_response", "stream_create_response", "consumer_info_response", "consumer_create_response"} {
+		l.drop(answer, 1)
+		if err := b.Ensure(limited(t, 20*time.Second)); err != nil {
+			t.Errorf("lost %s: %v", answer, err)
+		}
+		if answer == "consumer_info_response" { // all is there; make it missing
+			if err := b.js.DeleteConsumer(t.Context(), "AICC_FILES", FileConsumer); err != nil {
+				t.Error(err)
+			}
+		}
 	}
 }
 

@@ -32,6 +32,10 @@ type Delivery struct {
 // stops; then return soon, the result does not count unless it is nil.
 type Handler func(ctx context.Context, d Delivery) error
 
+// stopDelay keeps a file that goes back while stopping from coming straight back
+// to a worker whose fetch is not drained yet, which would cost it an attempt.
+const stopDelay = time.Second
+
 // verdict is how a delivery ends.
 type verdict string
 
@@ -46,8 +50,8 @@ const (
 // ConsumeFiles hands files to h in as many goroutines as workers. When intake
 // ends nothing new is fetched, and it returns nil as soon as the files in hand
 // are done. When work ends, handlers see their context end, and unfinished
-// files go back at once. It waits for a consumer that is not there (see
-// Ensure).
+// files go back: another worker gets them a second later, and each has used one
+// attempt. It waits for a consumer that is not there (see Ensure).
 func (b *Bus) ConsumeFiles(intake, work context.Context, workers int, h Handler) error {
 	if workers < 1 {
 		return fmt.Errorf("consume files: %d workers, want at least 1", workers)
@@ -92,6 +96,9 @@ func (b *Bus) fetch(intake, work context.Context, h Handler, works func()) error
 	defer context.AfterFunc(intake, iter.Drain)()
 	works()
 	for {
+		if intake.Err() != nil { // AfterFunc may come a moment later
+			iter.Drain()
+		}
 		msg, err := iter.Next()
 		if err != nil {
 			return err
@@ -145,7 +152,7 @@ func (b *Bus) verdict(work context.Context, msg jetstream.Msg, d Delivery, handl
 		defer cancel()
 		return verdictAck, msg.DoubleAck(ctx)
 	case stopping:
-		return verdictNak, msg.Nak()
+		return verdictNak, msg.NakWithDelay(stopDelay)
 	case errors.As(handled, &permanent):
 		return b.bury(work, msg, d, permanent)
 	case d.Attempt >= b.opts.MaxAttempts:
@@ -156,7 +163,9 @@ func (b *Bus) verdict(work context.Context, msg jetstream.Msg, d Delivery, handl
 }
 
 // bury stores a dead letter, then ends the message. When work ends before it
-// is stored, the message goes back instead.
+// is stored, the message goes back instead. When the server does not hear the
+// end, the message comes again and may leave a second dead letter, with the same
+// ce-id.
 func (b *Bus) bury(work context.Context, msg jetstream.Msg, d Delivery, p *schemas.Permanent) (verdict, error) {
 	letter, err := b.deadLetter(d, p)
 	if err == nil {
@@ -167,7 +176,7 @@ func (b *Bus) bury(work context.Context, msg jetstream.Msg, d Delivery, p *schem
 		b.metrics.deadLetters.WithLabelValues(string(p.Reason)).Inc()
 		return verdictTerm, msg.TermWithReason(string(p.Reason))
 	case work.Err() != nil:
-		return verdictNak, msg.Nak()
+		return verdictNak, msg.NakWithDelay(stopDelay)
 	default:
 		return verdictLost, errors.Join(fmt.Errorf("store dead letter: %w", err), msg.NakWithDelay(b.opts.MaxRetryDelay))
 	}

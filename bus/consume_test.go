@@ -184,43 +184,6 @@ func TestNothingIsAcknowledgedBeforeItIsDone(t *testing.T) {
 	}
 }
 
-// Stopping: what is in hand is finished while work lasts, and goes back at once
-// when it ends.
-func TestStopping(t *testing.T) {
-	t.Parallel()
-	b := ready(t)
-	publishFiles(t, b, 5)
-	c := consume(t, b, 3)
-	for range 3 {
-		<-c.deliveries
-	}
-	c.intake()
-	c.results <- nil // finished during the grace period
-	await(t, func() bool { return b.counted(verdictAck) == 1 })
-	c.work()
-	if err := <-c.done; err != nil {
-		t.Error(err)
-	}
-	if len(c.contextDone) != 2 || b.counted(verdictNak) != 2 {
-		t.Errorf("%d handlers saw the end, %v naks", len(c.contextDone), b.counted(verdictNak))
-	}
-	if len(c.deliveries) != 0 {
-		t.Error("something new was fetched while stopping")
-	}
-	// The others' turn: all four come at once, long before AckWait.
-	c = consume(t, b, 4)
-	attempts := 0
-	for range 4 {
-		d := <-c.deliveries
-		attempts += d.Attempt
-		c.results <- nil
-	}
-	if attempts != 2*2+2*1 {
-		t.Errorf("%d attempts in all, want 6", attempts)
-	}
-	c.stop(t)
-}
-
 func TestSilenceMovesTheFileOn(t *testing.T) {
 	b := ready(t, func(o *Options) { o.AckWait = 200 * time.Millisecond })
 	publishFiles(t, b, 1)
@@ -319,19 +282,26 @@ func awaitPull(t *testing.T, b *Bus) {
 	})
 }
 
-func TestIdleWorkersStopAtOnce(t *testing.T) {
+// More files than any limit wait for their next attempt; a good one is not held up.
+func TestFilesInBackOffDoNotBlock(t *testing.T) {
 	t.Parallel()
-	b := ready(t)
-	c := consume(t, b, 3)
-	awaitPull(t, b)
-	begin := time.Now()
+	b := ready(t, func(o *Options) { o.RetryDelay, o.MaxRetryDelay = time.Hour, time.Hour })
+	const bad = 80
+	publishFiles(t, b, bad+1)
+	c := consume(t, b, 4)
+	for i := range bad + 1 {
+		select {
+		case <-c.deliveries:
+		case <-limited(t, 10*time.Second).Done():
+			t.Fatalf("only %d files came", i)
+		}
+		var result error
+		if i < bad {
+			result = errors.New("away")
+		}
+		c.results <- result
+	}
 	c.stop(t)
-	if took := time.Since(begin); took > 5*time.Second {
-		t.Errorf("stopping took %s", took)
-	}
-	if err := b.ConsumeFiles(t.Context(), t.Context(), 0, nil); err == nil {
-		t.Error("no workers are no error")
-	}
 }
 
 func TestDeadLetters(t *testing.T) {

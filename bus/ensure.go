@@ -41,25 +41,33 @@ func (e *AssetError) Error() string {
 // (a longer age, more replicas) are kept. Weaker ones change nothing and are
 // returned as one [*AssetError], except those in Options.AcceptWeaker. Call it
 // again at any time; it does nothing when all is in place.
+//
+// A server that does not answer, or cannot do it now, is waited for until ctx
+// ends. Errors that waiting does not mend come at once: an AssetError, subjects
+// that another stream has, replicas on a server that is in no cluster.
 func (b *Bus) Ensure(ctx context.Context) error {
-	var missing, changed []jetstream.StreamConfig
+	var missing, changed []streamConfig
 	var weaker []Difference
+	var single []string // streams that one server's disk holds, or two
 	for _, a := range b.opts.assets() {
-		have, err := b.streamConfig(ctx, a.config.Name)
-		switch {
-		case errors.Is(err, jetstream.ErrStreamNotFound):
-			missing = append(missing, a.config)
-		case err != nil:
+		have, err := b.streamConfig(ctx, a.Name)
+		if err != nil {
 			return fmt.Errorf("read %s: %w", a.label, err)
-		default:
-			weaker = append(weaker, b.unaccepted(a.compare(have))...)
-			if merged, differs := improve(have, a.config); differs {
+		}
+		merged, differs := a.streamConfig, false
+		if have == nil {
+			missing = append(missing, merged)
+		} else {
+			weaker = append(weaker, b.unaccepted(a.compare(*have))...)
+			if merged, differs = improve(*have, a.streamConfig); differs {
 				changed = append(changed, merged)
 			}
 		}
+		if merged.Replicas < 3 {
+			single = append(single, a.label)
+		}
 	}
-	files := b.names.Stream(schemas.StreamFiles)
-	consumer, err := b.consumerConfig(ctx, files)
+	consumer, err := b.consumerConfig(ctx)
 	if err != nil {
 		return fmt.Errorf("read consumer %s: %w", FileConsumer, err)
 	}
@@ -69,18 +77,38 @@ func (b *Bus) Ensure(ctx context.Context) error {
 	if len(weaker) > 0 {
 		return &AssetError{Differences: weaker}
 	}
-	return b.apply(ctx, missing, changed, consumer == nil)
+	if err := b.apply(ctx, missing, changed, consumer == nil); err != nil {
+		return err
+	}
+	if b.opts.URL != "" && len(single) > 0 {
+		b.advise.Do(func() { b.log.Warn().Strs("streams", single).Msg(replicasAdvice) })
+	}
+	return nil
 }
 
-func (b *Bus) apply(ctx context.Context, missing, changed []jetstream.StreamConfig, noConsumer bool) error {
+// replicasAdvice is about a setting that clients cannot see: how often the
+// server syncs to its disk.
+const replicasAdvice = "streams on the external nats server have fewer than 3 replicas: unless the server syncs " +
+	"before each acknowledgement, a crash of its machine can lose the messages of the last two minutes; " +
+	"set sync_interval: always in the server's jetstream block, or run a cluster with 3 replicas of each stream"
+
+func (b *Bus) apply(ctx context.Context, missing, changed []streamConfig, noConsumer bool) error {
 	for _, c := range missing {
-		if _, err := b.js.CreateStream(ctx, c); err != nil {
+		err := b.ask(ctx, c.Name, func(ctx context.Context) error {
+			_, err := b.js.CreateStream(ctx, c) // again with the same settings: no error
+			return err
+		})
+		if err != nil {
 			return fmt.Errorf("make stream %s: %w", c.Name, err)
 		}
 		b.log.Info().Str("stream", c.Name).Msg("stream made")
 	}
 	for _, c := range changed {
-		if _, err := b.js.UpdateStream(ctx, c); err != nil {
+		err := b.ask(ctx, c.Name, func(ctx context.Context) error {
+			_, err := b.js.UpdateStream(ctx, c)
+			return err
+		})
+		if err != nil {
 			return fmt.Errorf("update stream %s: %w", c.Name, err)
 		}
 		b.log.Info().Str("stream", c.Name).Msg("stream updated")
@@ -88,31 +116,56 @@ func (b *Bus) apply(ctx context.Context, missing, changed []jetstream.StreamConf
 	if !noConsumer {
 		return nil
 	}
-	if _, err := b.js.CreateConsumer(ctx, b.names.Stream(schemas.StreamFiles), b.opts.fileConsumer()); err != nil {
+	err := b.ask(ctx, FileConsumer, func(ctx context.Context) error {
+		_, err := b.js.CreateConsumer(ctx, b.names.Stream(schemas.StreamFiles), b.opts.fileConsumer())
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("make consumer %s: %w", FileConsumer, err)
 	}
 	b.log.Info().Str("consumer", FileConsumer).Msg("consumer made")
 	return nil
 }
 
-func (b *Bus) streamConfig(ctx context.Context, name string) (jetstream.StreamConfig, error) {
-	s, err := b.js.Stream(ctx, name)
-	if err != nil {
-		return jetstream.StreamConfig{}, err
-	}
-	return s.CachedInfo().Config, nil
+// ask repeats one request about an asset until the server has answered it.
+func (b *Bus) ask(ctx context.Context, asset string, request func(context.Context) error) error {
+	return b.retry(ctx, b.trouble(asset), func(ctx context.Context) error {
+		err := request(ctx)
+		if hasCode(err, codeSubjectsOverlap, codeNoReplicas) {
+			return &final{err}
+		}
+		return err
+	})
+}
+
+// streamConfig is nil when there is no such stream.
+func (b *Bus) streamConfig(ctx context.Context, name string) (c *streamConfig, err error) {
+	err = b.ask(ctx, name, func(ctx context.Context) error {
+		s, err := b.js.Stream(ctx, name)
+		if errors.Is(err, jetstream.ErrStreamNotFound) {
+			return nil
+		}
+		if err == nil {
+			c = &s.CachedInfo().Config
+		}
+		return err
+	})
+	return c, err
 }
 
 // consumerConfig is nil when there is no such consumer or stream.
-func (b *Bus) consumerConfig(ctx context.Context, stream string) (*jetstream.ConsumerConfig, error) {
-	c, err := b.js.Consumer(ctx, stream, FileConsumer)
-	if errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrStreamNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	return &c.CachedInfo().Config, nil
+func (b *Bus) consumerConfig(ctx context.Context) (c *jetstream.ConsumerConfig, err error) {
+	err = b.ask(ctx, FileConsumer, func(ctx context.Context) error {
+		cons, err := b.js.Consumer(ctx, b.names.Stream(schemas.StreamFiles), FileConsumer)
+		if errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrStreamNotFound) {
+			return nil
+		}
+		if err == nil {
+			c = &cons.CachedInfo().Config
+		}
+		return err
+	})
+	return c, err
 }
 
 func (b *Bus) unaccepted(list []Difference) []Difference {
@@ -126,7 +179,7 @@ func (b *Bus) unaccepted(list []Difference) []Difference {
 }
 
 // improve merges what the bridge owns or may add into what exists.
-func improve(have, want jetstream.StreamConfig) (merged jetstream.StreamConfig, differs bool) {
+func improve(have, want streamConfig) (merged streamConfig, differs bool) {
 	merged = have
 	merged.Metadata = maps.Clone(have.Metadata)
 	for k, v := range want.Metadata {
@@ -146,6 +199,9 @@ func improve(have, want jetstream.StreamConfig) (merged jetstream.StreamConfig, 
 	}
 	if want.AllowRollup && !have.AllowRollup {
 		merged.AllowRollup, differs = true, true
+	}
+	if want.AllowMsgTTL && !have.AllowMsgTTL {
+		merged.AllowMsgTTL, differs = true, true
 	}
 	if have.Compression == jetstream.NoCompression && want.Compression != jetstream.NoCompression {
 		merged.Compression, differs = want.Compression, true

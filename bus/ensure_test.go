@@ -1,14 +1,23 @@
 package bus
 
 import (
+	"bytes"
+	"context"
+	"encoding/json"
 	"errors"
+	"flag"
+	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
 
+	"aiccbridge/bus/embedded"
 	"aiccbridge/schemas"
 )
 
@@ -21,7 +30,7 @@ func TestEnsureIsIdempotent(t *testing.T) {
 	}
 	after := configs(t, b)
 	for i, c := range after {
-		if merged, differs := improve(c, b.opts.assets()[i].config); differs {
+		if merged, differs := improve(c, b.opts.assets()[i].streamConfig); differs {
 			t.Errorf("%s is not settled: %+v", c.Name, merged)
 		}
 		if before[i].Name != c.Name || before[i].Description != c.Description {
@@ -34,13 +43,19 @@ func configs(t *testing.T, b *Bus) []jetstream.StreamConfig {
 	t.Helper()
 	var list []jetstream.StreamConfig
 	for _, a := range b.opts.assets() {
-		c, err := b.streamConfig(t.Context(), a.config.Name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		list = append(list, c)
+		list = append(list, *config(t, b, a.Name))
 	}
 	return list
+}
+
+// config is nil when there is no such stream.
+func config(t *testing.T, b *Bus, name string) *jetstream.StreamConfig {
+	t.Helper()
+	c, err := b.streamConfig(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 func TestAssetsAsDesigned(t *testing.T) {
@@ -93,8 +108,8 @@ type weakening struct {
 func (w weakening) make(t *testing.T, b *Bus) jetstream.StreamConfig {
 	t.Helper()
 	list := b.opts.assets()
-	i := slices.IndexFunc(list, func(a asset) bool { return a.config.Name == w.stream })
-	c := list[i].config
+	i := slices.IndexFunc(list, func(a asset) bool { return a.Name == w.stream })
+	c := list[i].streamConfig
 	c.Description = "by somebody else"
 	w.change(&c)
 	if _, err := b.js.CreateStream(t.Context(), c); err != nil {
@@ -123,8 +138,10 @@ func TestWeakerIsRefused(t *testing.T) {
 		"AICC_EVENTS.subject_transform": {events, func(c *jetstream.StreamConfig) {
 			c.SubjectTransform = &jetstream.SubjectTransformConfig{Source: ">", Destination: "x.>"}
 		}},
-		"AICC_ROWS.allow_atomic": {rowStream, func(c *jetstream.StreamConfig) { c.AllowAtomicPublish = false }},
-		"AICC_LEASES.max_age":    {leases, func(c *jetstream.StreamConfig) { c.MaxAge = time.Hour }},
+		"AICC_EVENTS.max_consumers": {events, func(c *jetstream.StreamConfig) { c.MaxConsumers = 1 }},
+		"AICC_EVENTS.allow_direct":  {events, func(c *jetstream.StreamConfig) { c.AllowDirect = true }},
+		"AICC_ROWS.allow_atomic":    {rowStream, func(c *jetstream.StreamConfig) { c.AllowAtomicPublish = false }},
+		"AICC_LEASES.max_age":       {leases, func(c *jetstream.StreamConfig) { c.MaxAge = time.Hour }},
 	} {
 		t.Run(want, func(t *testing.T) {
 			t.Parallel()
@@ -138,11 +155,11 @@ func TestWeakerIsRefused(t *testing.T) {
 			if got := weak.Differences; len(got) != 1 || got[0].Name() != want || !strings.Contains(err.Error(), want+": is ") {
 				t.Errorf("differences %+v", got)
 			}
-			if have, err := b.streamConfig(t.Context(), tc.stream); err != nil || have.Description != made.Description {
-				t.Errorf("the refused stream was changed: %v", err)
+			if have := config(t, b, tc.stream); have.Description != made.Description {
+				t.Error("the refused stream was changed")
 			}
-			if _, err := b.streamConfig(t.Context(), "AICC_FILES"); !errors.Is(err, jetstream.ErrStreamNotFound) {
-				t.Errorf("others were made all the same: %v", err)
+			if config(t, b, "AICC_FILES") != nil {
+				t.Error("others were made all the same")
 			}
 			b.opts.AcceptWeaker = []string{want}
 			if err := b.Ensure(t.Context()); err != nil && want != "AICC_EVENTS.subjects" {
@@ -159,8 +176,11 @@ func TestEveryDifferenceIsListed(t *testing.T) {
 	w.make(t, b)
 	w = weakening{"AICC_FILES", func(c *jetstream.StreamConfig) { c.Replicas = 1 }}
 	w.make(t, b)
+	later := time.Now().Add(time.Hour)
 	_, err := b.js.CreateConsumer(t.Context(), "AICC_FILES", jetstream.ConsumerConfig{
 		Durable: FileConsumer, MaxDeliver: 5, AckWait: time.Second, FilterSubject: "aicc.v1.acme.file.cdr.ready",
+		AckPolicy: jetstream.AckExplicitPolicy, ReplayPolicy: jetstream.ReplayOriginalPolicy,
+		MaxAckPending: 64, MaxRequestExpires: time.Second, PauseUntil: &later,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -175,7 +195,8 @@ func TestEveryDifferenceIsListed(t *testing.T) {
 	}
 	want := []string{
 		"AICC_EVENTS.max_age", "AICC_EVENTS.num_replicas", "AICC_FILES.num_replicas",
-		"exporter.ack_wait", "exporter.max_deliver", "exporter.filter_subjects",
+		"exporter.replay_policy", "exporter.ack_wait", "exporter.max_deliver", "exporter.max_ack_pending",
+		"exporter.max_expires", "exporter.filter_subjects", "exporter.pause_until",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("differences %q, want %q", got, want)
@@ -199,20 +220,14 @@ func TestStrongerIsKept(t *testing.T) {
 	if err := b.Ensure(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	c, err := b.streamConfig(t.Context(), "AICC_EVENTS")
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := config(t, b, "AICC_EVENTS")
 	if c.MaxAge != 0 || c.Duplicates != time.Hour || c.Metadata["team"] != "voice" || len(c.Subjects) != 2 || !c.DenyDelete {
 		t.Errorf("what was stronger is gone: %+v", c)
 	}
 	if c.Metadata[metaOwner] != "aicc" || c.Description == "by somebody else" {
 		t.Errorf("what the bridge owns is not set: %+v", c)
 	}
-	c, err = b.streamConfig(t.Context(), "AICC_ROWS")
-	if err != nil {
-		t.Fatal(err)
-	}
+	c = config(t, b, "AICC_ROWS")
 	if c.Compression != jetstream.S2Compression || !c.AllowDirect {
 		t.Errorf("what may be added was not: %+v", c)
 	}
@@ -230,5 +245,104 @@ func TestEveryStreamIsInTheTable(t *testing.T) {
 	}
 	if _, ok := (&Bus{names: n}).streamOf(n.FileReady("acme", schemas.KindCDR)); !ok {
 		t.Error("a file has no stream")
+	}
+}
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// Every setting of every asset, as the server gets it.
+func TestAssetsGolden(t *testing.T) {
+	o := ready(t).opts
+	golden := struct {
+		Streams  []jetstream.StreamConfig
+		Consumer jetstream.ConsumerConfig
+	}{Consumer: o.fileConsumer()}
+	for _, a := range o.assets() {
+		golden.Streams = append(golden.Streams, a.streamConfig)
+	}
+	got, err := json.MarshalIndent(golden, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const path = "testdata/assets.golden.json"
+	if *update {
+		if err := os.WriteFile(path, append(got, '\n'), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)+"\n"); diff != "" {
+		t.Errorf("settings changed; if they should, run the test with -update:\n%s", diff)
+	}
+}
+
+// The bridge cannot see whether an external server syncs; it says so, once.
+func TestReplicasAdvice(t *testing.T) {
+	t.Parallel()
+	s, err := embedded.Start(t.Context(), embedded.Options{Dir: t.TempDir(), Listen: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Shutdown()
+	for name, tc := range map[string]struct {
+		o    Options
+		want int
+	}{
+		"external":       {Options{URL: s.ClientURL()}, 1},
+		"in the process": {Options{InProcess: s}, 0},
+	} {
+		var out bytes.Buffer
+		tc.o.Names, tc.o.Instance, tc.o.Logger = names(t), "one", zerolog.New(zerolog.SyncWriter(&out))
+		b, err := Connect(t.Context(), tc.o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if err := b.Ensure(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+		b.Close()
+		if got := strings.Count(out.String(), "fewer than 3 replicas"); got != tc.want {
+			t.Errorf("%s: said %d times, want %d:\n%s", name, got, tc.want, out.String())
+		}
+	}
+}
+
+// Waiting does not mend these, so they come at once.
+func TestEnsureSaysWhatCannotBeMended(t *testing.T) {
+	t.Parallel()
+	b := open(t, server(t), func(o *Options) { o.Replicas = 3 })
+	if err := b.Ensure(limited(t, 10*time.Second)); err == nil || errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("replicas without a cluster: %v", err)
+	}
+	b = open(t, server(t))
+	if _, err := b.js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "OTHER", Subjects: []string{"aicc.>"}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Ensure(limited(t, 10*time.Second)); err == nil || errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("subjects that another stream has: %v", err)
+	}
+}
+
+func TestMetricNames(t *testing.T) {
+	t.Parallel()
+	r := prometheus.NewRegistry()
+	m, err := newMetrics(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.published.WithLabelValues("x").Inc()
+	families, err := r.Gather()
+	if err != nil || len(families) == 0 {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if !strings.HasPrefix(f.GetName(), "aicc_bus_") {
+			t.Errorf("metric %s", f.GetName())
+		}
 	}
 }

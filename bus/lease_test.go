@@ -3,6 +3,7 @@ package bus
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,7 +22,7 @@ func leaseBus(t *testing.T, s *embedded.Server, instance string, ttl time.Durati
 
 func acquire(t *testing.T, b *Bus) *Lease {
 	t.Helper()
-	l, err := b.Lease(t.Context(), "acme", "0")
+	l, err := b.Lease(t.Context(), "acme", "0", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +37,7 @@ func TestLeaseTakeover(t *testing.T) {
 	if again.Epoch <= first.Epoch {
 		t.Errorf("epoch %d after %d", again.Epoch, first.Epoch)
 	}
-	if _, err := other.Lease(limited(t, 50*time.Millisecond), "acme", "0"); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := other.Lease(limited(t, 50*time.Millisecond), "acme", "0", 0); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("another instance got a lease that is held: %v", err)
 	}
 	if err := first.Release(t.Context()); err != nil { // not its any more
@@ -75,7 +76,7 @@ func TestLeaseIsRenewed(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- l.Run(ctx) }()
-	if _, err := other.Lease(limited(t, ttl*3/2), "acme", "0"); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := other.Lease(limited(t, ttl*3/2), "acme", "0", 0); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("a lease that is renewed was taken: %v", err)
 	}
 	cancel()
@@ -111,4 +112,88 @@ func TestLeaseIsLost(t *testing.T) {
 			t.Errorf("noticed after %s only", took)
 		}
 	})
+}
+
+// A server that is away must not hold up the end of the process.
+func TestReleaseEnds(t *testing.T) {
+	t.Parallel()
+	for name, ttl := range map[string]time.Duration{"with the lease": 400 * time.Millisecond, "before it": time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := server(t)
+			b := leaseBus(t, s, "one", ttl)
+			l := acquire(t, b)
+			s.Shutdown()
+			b.opts.requestTimeout = 500 * time.Millisecond
+			if ttl < time.Hour {
+				b.opts.requestTimeout = time.Hour
+			}
+			done := make(chan error, 1)
+			go func() { done <- l.Release(context.WithoutCancel(t.Context())) }()
+			select {
+			case err := <-done:
+				if err != nil {
+					t.Errorf("a lease that expires by itself is an error: %v", err)
+				}
+			case <-limited(t, 5*time.Second).Done():
+				t.Fatal("it hangs")
+			}
+		})
+	}
+}
+
+func TestEpochsGrow(t *testing.T) {
+	t.Parallel()
+	s := server(t)
+	const ttl = 300 * time.Millisecond
+	b, other := leaseBus(t, s, "one", ttl), leaseBus(t, s, "two", ttl)
+	last := uint64(0)
+	next := func(what string, b *Bus, floor uint64) {
+		t.Helper()
+		l, err := b.Lease(limited(t, 10*time.Second), "acme", "0", floor)
+		if err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		if l.Epoch <= last || l.Epoch <= floor {
+			t.Errorf("%s: epoch %d after %d, above %d", what, l.Epoch, last, floor)
+		}
+		last = l.Epoch
+	}
+	next("first", b, 0)
+	next("with a floor", b, 1000)
+	next("same instance, no floor", b, 0)
+	next("after expiry, no floor", other, 0)
+	if err := s.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	next("after expiry and a restart", b, 0)
+	l, err := b.Lease(t.Context(), "acme", "0", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	last = l.Epoch
+	if err := l.Release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	next("after a release", other, 0)
+	if err := b.js.DeleteStream(t.Context(), "KV_AICC_LEASES"); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Ensure(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	next("bucket made anew, with a floor", b, last)
+	next("after that, no floor", other, 0)
+}
+
+// An entry that somebody spoiled must not start the epochs anew.
+func TestUnreadableEpoch(t *testing.T) {
+	t.Parallel()
+	b := leaseBus(t, server(t), "one", time.Minute)
+	if _, err := b.Bucket(schemas.BucketLeases).Put(t.Context(), "acme.0.epoch", []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Lease(t.Context(), "acme", "0", 0); err == nil || !strings.Contains(err.Error(), "acme.0.epoch") {
+		t.Errorf("error %v", err)
+	}
 }

@@ -17,7 +17,7 @@ type metrics struct {
 
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	opts := func(name, help string) prometheus.CounterOpts {
-		return prometheus.CounterOpts{Namespace: "bridge", Subsystem: "bus", Name: name, Help: help}
+		return prometheus.CounterOpts{Namespace: "aicc", Subsystem: "bus", Name: name, Help: help}
 	}
 	m := &metrics{
 		published:   prometheus.NewCounterVec(opts("published_total", "Messages stored, by stream."), []string{"stream"}),

@@ -13,9 +13,14 @@ import (
 )
 
 // Publish stores one message. It returns nil only when the message is stored:
-// acknowledged by its stream, or proven to be there already. It tries again
-// until ctx ends; a message that is too large or not valid is refused at once
-// with a [*schemas.Permanent].
+// acknowledged by its stream, or found there. It tries again until ctx ends; a
+// message that is too large or not valid is refused at once with a
+// [*schemas.Permanent].
+//
+// It may be stored twice when an acknowledgement was lost and the next try came
+// after the deduplication window. Before that try Publish looks at the subject's
+// last message, which prevents it for a subject with one writer that waits for
+// each acknowledgement (an agent's events), and not for others.
 func (b *Bus) Publish(ctx context.Context, m schemas.Message) error {
 	stream, err := b.check(m)
 	if err != nil {
@@ -72,8 +77,26 @@ func (b *Bus) send(ctx context.Context, stream string, m schemas.Message) error 
 	b.metrics.published.WithLabelValues(stream).Inc()
 	if ack.Duplicate {
 		b.metrics.duplicates.Inc()
+		return b.storeAgain(ctx, stream, m, ack.Sequence)
 	}
 	return nil
+}
+
+// storeAgain makes sure of a message that the server calls a duplicate. It knows
+// an id until the window has passed, also when the message has been purged
+// since; then the message goes out once more, without the id.
+func (b *Bus) storeAgain(ctx context.Context, stream string, m schemas.Message, seq uint64) error {
+	s, err := b.stream(ctx, stream)
+	if err != nil {
+		return err
+	}
+	if _, err = s.GetMsg(ctx, seq); !errors.Is(err, jetstream.ErrMsgNotFound) {
+		return err
+	}
+	again := wire(m)
+	again.Header.Del(schemas.HeaderMsgID)
+	_, err = b.js.PublishMsg(ctx, again, jetstream.WithExpectStream(stream), jetstream.WithRetryAttempts(0))
+	return err
 }
 
 // isLast reports whether the last message of m's subject is m. It closes the

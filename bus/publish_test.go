@@ -88,6 +88,27 @@ func TestPublishStreamLimitIsPermanent(t *testing.T) {
 	}
 }
 
+// The server still knows the id of a message that was purged.
+func TestPublishAfterAPurge(t *testing.T) {
+	t.Parallel()
+	b := ready(t)
+	for range 2 {
+		if err := b.Publish(t.Context(), file("1")); err != nil {
+			t.Fatal(err)
+		}
+		if got := all(t, b, schemas.StreamFiles); len(got) != 1 || got[0].Get("ce-id") != "1" {
+			t.Errorf("%d messages, want 1", len(got))
+		}
+		s, err := b.js.Stream(t.Context(), "AICC_FILES")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Purge(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // A stream that took over the subjects must not get the messages.
 func TestPublishWaitsForTheRightStream(t *testing.T) {
 	t.Parallel()

@@ -18,6 +18,9 @@ const (
 	readAhead = 1000
 	// readerExpiry is when the server forgets a reader that vanished.
 	readerExpiry = 30 * time.Second
+	// readerHeartbeat is how often the server shows that it knows a reader. Two
+	// missing ones mean that it does not, and a new reader is made.
+	readerHeartbeat = 5 * time.Second
 )
 
 // errDone ends a scan from inside its callback.
@@ -70,16 +73,15 @@ func (b *Bus) Read(ctx context.Context, stream schemas.Stream, filter string, fr
 
 // Watch calls f for the messages of a stream that match filter ("": all) and
 // are stored after the call, each once and in order, however often the
-// connection breaks. It returns nil when ctx ends, f's error at once, and an
-// error when the stream cannot be found at the start.
+// connection breaks. A stream that is deleted and made anew, or has lost its end,
+// is given from its first message. It returns nil when ctx ends, f's error at
+// once, and an error when the stream cannot be found at the start.
 func (b *Bus) Watch(ctx context.Context, stream schemas.Stream, filter string, f func(schemas.Stored) error) error {
 	s := scan{stream: b.names.Stream(stream), filter: filter}
-	end, err := b.end(ctx, s.stream)
-	if err != nil {
+	if _, err := b.identify(ctx, &s); err != nil {
 		return fmt.Errorf("watch %s: %w", s.stream, err)
 	}
-	s.from = end + 1
-	err = b.follow(ctx, &s, func(m jetstream.Msg, meta *jetstream.MsgMetadata) error { return f(stored(m, meta)) }, nil)
+	err := b.follow(ctx, &s, func(m jetstream.Msg, meta *jetstream.MsgMetadata) error { return f(stored(m, meta)) }, nil)
 	if err != nil {
 		return fmt.Errorf("watch %s: %w", s.stream, err)
 	}
@@ -113,6 +115,8 @@ type scan struct {
 	headersOnly    bool
 	newestOnly     bool // the last message of each subject, then all
 	bounded        bool // ask after a silence whether anything is left
+
+	created time.Time // the stream's; another one is another stream
 }
 
 type visit func(m jetstream.Msg, meta *jetstream.MsgMetadata) error
@@ -125,7 +129,7 @@ func (b *Bus) read(ctx context.Context, s scan, f visit) error {
 		return err
 	}
 	s.bounded = true
-	err = b.scan(ctx, s, func(m jetstream.Msg, meta *jetstream.MsgMetadata) error {
+	err = b.scan(ctx, &s, func(m jetstream.Msg, meta *jetstream.MsgMetadata) error {
 		if meta.Sequence.Stream <= end {
 			if err := f(m, meta); err != nil {
 				return err
@@ -146,6 +150,33 @@ func (b *Bus) read(ctx context.Context, s scan, f visit) error {
 type handlerError struct{ error }
 
 func (h handlerError) Unwrap() error { return h.error }
+
+// errReplaced ends an endless scan whose stream is a new one, or may be: the
+// client library has replaced the reader, as it does after a broken connection
+// and for a deleted stream. Another scan follows.
+var errReplaced = errors.New("reader was replaced")
+
+// identify notes which stream is read, at first to go on from its end. It makes
+// the scan start over when the stream is another one than before, or ends before
+// the place to go on from.
+func (b *Bus) identify(ctx context.Context, s *scan) (anew bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, b.opts.requestTimeout)
+	defer cancel()
+	stream, err := b.js.Stream(ctx, s.stream)
+	if err != nil {
+		return false, err
+	}
+	info := stream.CachedInfo()
+	switch end := info.State.LastSeq + 1; {
+	case s.created.IsZero():
+		s.from = end
+	case !info.Created.Equal(s.created) || s.from > end:
+		b.log.Warn().Str("stream", s.stream).Msg("stream was made anew; reading it from the start")
+		s.from, anew = 0, true
+	}
+	s.created = info.Created
+	return anew, nil
+}
 
 // follow scans until ctx ends, over broken connections; s.from moves along.
 func (b *Bus) follow(ctx context.Context, s *scan, f visit, idle func()) error {
@@ -171,15 +202,24 @@ func (b *Bus) follow(ctx context.Context, s *scan, f visit, idle func()) error {
 		return nil
 	}
 	for ctx.Err() == nil {
-		err := b.scan(ctx, *s, each, caughtUp)
+		var err error
+		if s.created.IsZero() {
+			_, err = b.identify(ctx, s)
+		}
+		if err == nil {
+			err = b.scan(ctx, s, each, caughtUp)
+		}
 		var h handlerError
 		if errors.As(err, &h) {
 			return h.error
 		}
-		if ctx.Err() == nil {
-			t.failed(err)
-			pause(ctx, backOff.NextBackOff())
+		if ctx.Err() != nil {
+			return nil
 		}
+		if !errors.Is(err, errReplaced) {
+			t.failed(err)
+		}
+		pause(ctx, backOff.NextBackOff())
 	}
 	return nil
 }
@@ -187,31 +227,48 @@ func (b *Bus) follow(ctx context.Context, s *scan, f visit, idle func()) error {
 // scan reads with an ordered consumer until f returns an error or the server
 // fails for good. caughtUp is called when nothing is pending at the start, and
 // in a bounded scan when nothing is after a silence.
-func (b *Bus) scan(ctx context.Context, s scan, f visit, caughtUp func() error) error {
+func (b *Bus) scan(ctx context.Context, s *scan, f visit, caughtUp func() error) error {
 	cons, err := b.js.OrderedConsumer(ctx, s.stream, s.config())
 	if err != nil {
 		return err
 	}
 	defer b.forget(ctx, s.stream, cons)
-	if info := cons.CachedInfo(); info != nil && info.NumPending == 0 {
+	if !s.bounded { // after the reader was made: it may be on another stream already
+		anew, err := b.identify(ctx, s)
+		if err != nil {
+			return err
+		}
+		if anew {
+			return errReplaced
+		}
+	}
+	reader := cons.CachedInfo()
+	if reader.NumPending == 0 {
 		if err := caughtUp(); err != nil {
 			return err
 		}
 	}
-	iter, err := cons.Messages(jetstream.PullMaxMessages(readAhead))
+	iter, err := cons.Messages(jetstream.PullMaxMessages(readAhead), jetstream.PullHeartbeat(readerHeartbeat))
 	if err != nil {
 		return err
 	}
 	defer iter.Stop()
 	for {
-		m, err := b.next(ctx, s, iter)
-		if errors.Is(err, nats.ErrTimeout) {
-			if err = b.silent(ctx, cons, caughtUp); err == nil {
-				continue
-			}
-		}
-		if err != nil {
+		m, err := b.next(ctx, iter)
+		silence := errors.Is(err, nats.ErrTimeout)
+		if err != nil && !silence {
 			return err
+		}
+		if !s.bounded && cons.CachedInfo().Name != reader.Name {
+			return errReplaced
+		}
+		if silence {
+			if s.bounded {
+				if err := b.silent(ctx, cons, caughtUp); err != nil {
+					return err
+				}
+			}
+			continue
 		}
 		meta, err := m.Metadata()
 		if err != nil {
@@ -223,11 +280,8 @@ func (b *Bus) scan(ctx context.Context, s scan, f visit, caughtUp func() error) 
 	}
 }
 
-// next waits for a message; in a bounded scan only for a while.
-func (b *Bus) next(ctx context.Context, s scan, iter jetstream.MessagesContext) (jetstream.Msg, error) {
-	if !s.bounded {
-		return iter.Next(jetstream.NextContext(ctx))
-	}
+// next waits for a message, but only for a while.
+func (b *Bus) next(ctx context.Context, iter jetstream.MessagesContext) (jetstream.Msg, error) {
 	try, cancel := context.WithTimeout(ctx, b.opts.requestTimeout)
 	defer cancel()
 	m, err := iter.Next(jetstream.NextContext(try))

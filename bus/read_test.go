@@ -156,12 +156,19 @@ func TestWatch(t *testing.T) {
 	}
 }
 
-// awaitConsumer waits until somebody reads a stream.
+// awaitConsumer waits until somebody waits for messages of a stream.
 func awaitConsumer(t *testing.T, b *Bus, stream string) {
 	t.Helper()
 	await(t, func() bool {
 		s, err := b.js.Stream(t.Context(), stream)
-		return err == nil && s.CachedInfo().State.Consumers > 0
+		if err != nil {
+			return false
+		}
+		waiting := false
+		for c := range s.ListConsumers(t.Context()).Info() {
+			waiting = waiting || c.NumWaiting > 0
+		}
+		return waiting
 	})
 }
 
@@ -192,5 +199,56 @@ func TestReadOverAPurge(t *testing.T) {
 	})
 	if err != nil || count == 3*schemas.MaxBatch {
 		t.Errorf("%d rows, %v", count, err)
+	}
+}
+
+// A stream that was made anew counts from one again; the watch must not wait
+// until it is as long as the old one.
+func TestWatchOfAStreamMadeAnew(t *testing.T) {
+	t.Parallel()
+	b := ready(t, func(o *Options) { o.requestTimeout = 200 * time.Millisecond })
+	for i := range 5 {
+		if err := b.Publish(t.Context(), event(fmt.Sprint("before", i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	seen := make(chan string, 10)
+	done := make(chan error, 1)
+	go func() {
+		done <- b.Watch(ctx, schemas.StreamEvents, "", func(m schemas.Stored) error {
+			seen <- m.Get("ce-id")
+			return nil
+		})
+	}()
+	for _, id := range []string{"a", "b"} {
+		awaitConsumer(t, b, "AICC_EVENTS")
+		if err := b.js.DeleteStream(t.Context(), "AICC_EVENTS"); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Ensure(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Publish(t.Context(), event(id)); err != nil {
+			t.Fatal(err)
+		}
+		if got := receive(t, seen); got != id {
+			t.Errorf("saw %s, want %s", got, id)
+		}
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+func receive(t *testing.T, c <-chan string) string {
+	t.Helper()
+	select {
+	case s := <-c:
+		return s
+	case <-limited(t, 20*time.Second).Done():
+		t.Fatal("nothing came")
+		return ""
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,8 +17,12 @@ import (
 	"aiccbridge/schemas"
 )
 
-// codeHeaderTooLarge is an error code that the client library has no name for.
-const codeHeaderTooLarge = 10097
+// Error codes that the client library has no names for.
+const (
+	codeSubjectsOverlap = 10065 // another stream has the subjects
+	codeNoReplicas      = 10074 // replicas on a server that is in no cluster
+	codeHeaderTooLarge  = 10097
+)
 
 // newBackOff never gives up. One instance per goroutine.
 func newBackOff() backoff.BackOff {
@@ -55,9 +60,14 @@ func (b *Bus) retry(ctx context.Context, t *trouble, op func(context.Context) er
 	return err
 }
 
-// isFinal reports errors that no repetition mends.
+// final marks an error that no repetition mends.
+type final struct{ error }
+
+func (f *final) Unwrap() error { return f.error }
+
 func isFinal(err error) bool {
-	return isPermanent(err) || errors.Is(err, schemas.ErrConflict) || errors.Is(err, nats.ErrConnectionClosed)
+	var f *final
+	return errors.As(err, &f) || isPermanent(err) || errors.Is(err, schemas.ErrConflict) || errors.Is(err, nats.ErrConnectionClosed)
 }
 
 func isPermanent(err error) bool {
@@ -106,7 +116,7 @@ type trouble struct {
 	active atomic.Bool // spares the lock when all is well
 
 	mu    sync.Mutex
-	text  string
+	text  string // of the last failure, without its numbers
 	count int
 }
 
@@ -114,7 +124,7 @@ func (t *trouble) failed(err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.count++
-	if text := err.Error(); text != t.text {
+	if text := withoutNumbers(err.Error()); text != t.text {
 		t.text = text
 		t.log.Warn().Err(err).Msg("nats refuses or does not answer; trying again")
 	}
@@ -132,4 +142,15 @@ func (t *trouble) over() {
 	}
 	t.text, t.count = "", 0
 	t.active.Store(false)
+}
+
+// withoutNumbers makes the texts of repetitions equal: ports, sequences and
+// times differ from one to the next.
+func withoutNumbers(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' {
+			return -1
+		}
+		return r
+	}, text)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -19,8 +20,8 @@ func TestTroubleLogsChangesOnly(t *testing.T) {
 	var out bytes.Buffer
 	tr := &trouble{log: zerolog.New(&out)}
 	tr.over()
-	for range 100 {
-		tr.failed(errors.New("timeout"))
+	for port := range 100 { // each try has a port of its own
+		tr.failed(fmt.Errorf("read tcp 127.0.0.1:%d->127.0.0.1:4222: timeout", 50000+97*port))
 	}
 	tr.failed(errors.New("refused"))
 	tr.over()
@@ -29,6 +30,14 @@ func TestTroubleLogsChangesOnly(t *testing.T) {
 	if len(lines) != 3 || !strings.Contains(lines[0], "timeout") || !strings.Contains(lines[1], "refused") ||
 		!strings.Contains(lines[2], `"failures":101`) {
 		t.Errorf("logged:\n%s", out.String())
+	}
+}
+
+// A callback is answered within four seconds: a lost answer of the server must
+// leave time for a second try.
+func TestATryIsShort(t *testing.T) {
+	if defaultRequestTimeout > 2*time.Second {
+		t.Errorf("a try may take %s", defaultRequestTimeout)
 	}
 }
 

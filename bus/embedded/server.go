@@ -56,7 +56,9 @@ type Options struct {
 	MaxStoreBytes int64
 	// MaxPayloadBytes limits one message. Default 1 MiB, as every NATS server.
 	MaxPayloadBytes int
-	// StartTimeout limits recovery of the streams at start. Default 30 s.
+	// StartTimeout limits the wait until the server takes connections once its
+	// streams are recovered. The recovery itself grows with the streams and has
+	// no limit. Default 30 s.
 	StartTimeout time.Duration
 	// Logger gets the server's warnings and errors.
 	Logger zerolog.Logger

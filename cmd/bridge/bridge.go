@@ -35,7 +35,7 @@ type bridge struct {
 	seal    *seal.Box
 	tenants []*tenant
 
-	stopPlanning context.CancelFunc
+	stopPlanning func() // ends the planners and waits for them
 }
 
 // runBridge runs until ctx ends, then drains: intake ends at once, work after
@@ -190,13 +190,18 @@ func (b *bridge) start(intake context.Context, run func(name string, f func(inta
 		return err
 	}
 	planning, stop := context.WithCancel(intake)
-	b.stopPlanning = stop
+	var planners sync.WaitGroup
+	b.stopPlanning = func() { stop(); planners.Wait() }
 	for _, t := range b.tenants {
 		if t.pool != nil {
 			run("poller of "+t.cfg.Name, t.poll)
 		}
 		if t.planner != nil {
-			run("planner of "+t.cfg.Name, func(_, work context.Context) error { return t.planner.Run(planning, work) })
+			planners.Add(1)
+			run("planner of "+t.cfg.Name, func(_, work context.Context) error {
+				defer planners.Done()
+				return t.planner.Run(planning, work)
+			})
 		}
 	}
 	if worker != nil {

@@ -112,7 +112,7 @@ func (t *tenant) poll(intake, work context.Context) error {
 // pollUnderLease polls until intake ends or the lease is lost; what is in hand
 // then has the grace period to be stored.
 func (t *tenant) pollUnderLease(intake, work context.Context) (err error) {
-	lease, err := t.b.bus.Lease(intake, t.cfg.Name, partition)
+	lease, err := t.b.bus.Lease(intake, t.cfg.Name, partition, t.highestEpoch(intake))
 	if intake.Err() != nil && err != nil {
 		return nil // stopped while another bridge had it
 	}
@@ -137,6 +137,22 @@ func (t *tenant) pollUnderLease(intake, work context.Context) (err error) {
 		return pool.Run(held, owned, wanted)
 	})
 	return group.Wait()
+}
+
+// highestEpoch is the highest epoch that the agents' sessions show. The lease's
+// must be above it, also when the bucket of the leases was made anew.
+func (t *tenant) highestEpoch(ctx context.Context) (highest uint64) {
+	loading, loaded := context.WithCancel(ctx)
+	defer loaded()
+	read := func(_ string, value []byte, _ uint64) {
+		var s schemas.Session
+		if json.Unmarshal(value, &s) == nil {
+			highest = max(highest, s.Epoch)
+		}
+	}
+	// It ends when all are read; an error means that ctx ended, as the caller sees.
+	_ = t.b.bus.Bucket(schemas.BucketSessions).Watch(loading, schemas.EncodeToken(t.cfg.Name)+".>", read, loaded)
+	return highest
 }
 
 func agents(configured []config.Agent) []poller.Agent {
@@ -167,7 +183,8 @@ func (t *tenant) openStore() (err error) {
 	}
 	o := exporter.PlannerOptions{
 		Tenant: t.cfg.Name, Zone: t.cfg.Timezone, Ledger: t.b.ledger, Query: t.query,
-		Spacing:        max(f.RequestSpacing, 1), // the planner takes 0 for its default
+		Spacing:        max(f.RequestSpacing, 1),                                      // the planner takes 0 for its default
+		Tick:           min(time.Second, max(f.RequestSpacing, 100*time.Millisecond)), // at most one request a tick
 		MaxOutstanding: f.MaxOutstanding, Overdue: f.Overdue, Logger: log,
 	}
 	for _, x := range f.Extracts.Each() {

@@ -20,12 +20,15 @@ func newCheck() *cobra.Command {
 		Long: "Check a configuration without starting anything. Every error is printed with\n" +
 			"file, line, column, key, cause and remedy. Exit code 1 when there is one.",
 		Example: "  bridge check -c bridge.yaml\n  bridge check -c bridge.yaml --effective",
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, err := config.Load(path)
 			var found config.Errors
 			if err != nil && !errors.As(err, &found) {
 				return err
+			}
+			if asJSON && effective {
+				return usageError{errors.New("--json and --effective exclude each other")}
 			}
 			if asJSON {
 				return checkJSON(c.OutOrStdout(), cfg, found)
@@ -59,9 +62,7 @@ func checkJSON(out io.Writer, cfg *config.Config, found config.Errors) error {
 
 func checkText(out, errOut io.Writer, path string, cfg *config.Config, found config.Errors, effective bool) error {
 	if len(found) > 0 {
-		fmt.Fprintln(errOut, found.Error())
-		fmt.Fprintf(errOut, "%s: %s\n", path, count(len(found), "error"))
-		return errReported
+		return printFindings(errOut, path, found)
 	}
 	warn(errOut, cfg)
 	if effective {
@@ -78,8 +79,18 @@ func checkText(out, errOut io.Writer, path string, cfg *config.Config, found con
 			agents += len(t.Gateway.Agents)
 		}
 	}
-	_, err := fmt.Fprintf(out, "%s: sound (%s, %s)\n", path, count(len(cfg.Tenants), "tenant"), count(agents, "agent"))
+	verdict := "sound"
+	if n := len(cfg.Warnings); n > 0 {
+		verdict += ", " + count(n, "warning")
+	}
+	_, err := fmt.Fprintf(out, "%s: %s (%s, %s)\n", path, verdict, count(len(cfg.Tenants), "tenant"), count(agents, "agent"))
 	return err
+}
+
+// printFindings prints every error, one a line, and how many they are.
+func printFindings(w io.Writer, path string, found config.Errors) error {
+	fmt.Fprintf(w, "%s\n%s: %s\n", found.Error(), path, count(len(found), "error"))
+	return errReported
 }
 
 // warn prints what is allowed but worth a look.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"os"
 	"time"
 
 	"github.com/google/uuid"
@@ -13,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"aiccbridge/bus"
+	"aiccbridge/config"
 	"aiccbridge/internal/platformsim/truth"
 	"aiccbridge/internal/truthcheck"
 	"aiccbridge/schemas"
@@ -32,11 +32,13 @@ func newCompare() *cobra.Command {
 		Short: "Hold the streams of a bridge against what the simulator did",
 		Long: "Ask a running simulator to make no new calls, wait until the bridge has caught up,\n" +
 			"and compare every event and every row. Exit code 1 if something is missing, twice,\n" +
-			"out of order, or lost without a gap record that says so.",
+			"out of order, or lost without a gap record that says so. Calls do not begin again:\n" +
+			"for another round, start the simulator and the bridge anew, without the data folder.",
 		Example: "  bridge simulate compare\n  bridge simulate compare --json",
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
-			report, err := o.run(c.Context())
+			log := newLogger(config.Log{Level: "warn", Format: "auto"}, c.ErrOrStderr())
+			report, err := o.run(c.Context(), log)
 			if err != nil {
 				return err
 			}
@@ -65,7 +67,7 @@ func newCompare() *cobra.Command {
 
 // run compares again and again until nothing is missing or the time is over:
 // files under way are no mistake, only unfinished.
-func (o compareOptions) run(ctx context.Context) (report truthcheck.Report, err error) {
+func (o compareOptions) run(ctx context.Context, log zerolog.Logger) (report truthcheck.Report, err error) {
 	zone, err := time.LoadLocation(o.zone)
 	if err != nil {
 		return report, usageError{fmt.Errorf("--timezone %s: no such zone", o.zone)}
@@ -74,20 +76,19 @@ func (o compareOptions) run(ctx context.Context) (report truthcheck.Report, err 
 	if err != nil {
 		return report, usageError{err}
 	}
-	log := zerolog.New(zerolog.ConsoleWriter{Out: os.Stderr}).Level(zerolog.WarnLevel)
-	b, err := bus.Connect(ctx, bus.Options{
+	waiting, cancel := context.WithTimeout(ctx, o.wait)
+	defer cancel()
+	if err := o.request(waiting, http.MethodPost, "/quiesce", nil); err != nil {
+		return report, err
+	}
+	b, err := bus.Connect(waiting, bus.Options{
 		Names: names, Instance: uuid.NewString(), URL: o.nats, CredentialsFile: o.credentials, Logger: log,
 	})
 	if err != nil {
-		return report, err
+		return report, fmt.Errorf("no NATS at %s: %w; is `bridge run` running? set --nats", o.nats, err)
 	}
 	defer b.Close()
-	if err := o.request(ctx, http.MethodPost, "/quiesce", nil); err != nil {
-		return report, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, o.wait)
-	defer cancel()
-	until(ctx, func() bool {
+	until(waiting, func() bool {
 		var quiet struct {
 			Quiet bool `json:"quiet"`
 		}
@@ -96,10 +97,10 @@ func (o compareOptions) run(ctx context.Context) (report truthcheck.Report, err 
 	})
 	for err == nil {
 		var s truth.Snapshot
-		if err = o.request(context.WithoutCancel(ctx), http.MethodGet, "/truth", &s); err == nil {
-			report, err = compareStreams(context.WithoutCancel(ctx), b, zone, o.tenant, s)
+		if err = o.request(ctx, http.MethodGet, "/truth", &s); err == nil {
+			report, err = compareStreams(ctx, b, zone, o.tenant, s)
 		}
-		if err != nil || report.OK || !pause(ctx, 2*time.Second) {
+		if err != nil || report.OK || !pause(waiting, 2*time.Second) {
 			break
 		}
 	}
@@ -125,7 +126,7 @@ func (o compareOptions) request(ctx context.Context, method, path string, v any)
 	}
 	answer, err := http.DefaultClient.Do(r)
 	if err != nil {
-		return fmt.Errorf("ask the simulator: %w; is `bridge simulate` running?", err)
+		return fmt.Errorf("no simulator at %s: %w; start `bridge simulate`, or set --management", o.management, err)
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode >= http.StatusMultipleChoices {

@@ -42,13 +42,16 @@ func newDemo() *cobra.Command {
 			"over real HTTPS, show what arrives, and at the end compare the streams with what\n" +
 			"the simulator really did. Needs no file and no network.",
 		Example: "  bridge demo --agents 20 --for 60s\n  bridge demo --json | tail -1",
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if o.agents < 1 || o.agents > 2000 {
 				return usageError{errors.New("--agents: want 1 to 2000")}
 			}
 			if o.last < 20*time.Second {
 				return usageError{errors.New("--for: want at least 20s, so that windows of 10s can end")}
+			}
+			if err := checkAddress("--listen", o.natsURL); err != nil {
+				return err
 			}
 			return demo(c.Context(), o, c.OutOrStdout(), c.ErrOrStderr())
 		},
@@ -309,6 +312,14 @@ func demoConfig(s platformsim.Settings, dir, natsAddress string) (*config.Config
 		p("        %s: {window: 10s, settle: %s, sweep_again: [], since: %q}", k, demoSettle, since)
 	}
 	return config.Parse(filepath.Join(dir, "demo.yaml"), []byte(b.String()), config.Environment{})
+}
+
+// checkAddress reports the value of a flag that is no host:port.
+func checkAddress(flag, address string) error {
+	if _, _, err := net.SplitHostPort(address); err != nil {
+		return usageError{fmt.Errorf("%s: %q is not an address with a port; write for example 127.0.0.1:4222", flag, address)}
+	}
+	return nil
 }
 
 // freeAddress returns address if it can be listened on, or the same host with a

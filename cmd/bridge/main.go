@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	_ "time/tzdata" // tenant zones must not depend on the machine
 
@@ -37,13 +38,13 @@ func execute(args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	command, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exitOK
 	}
 	var usage usageError
 	if errors.As(err, &usage) {
-		fmt.Fprintf(stderr, "bridge: %v\nbridge: see bridge help\n", err)
+		fmt.Fprintf(stderr, "bridge: %v\nbridge: see %s --help\n", err, command.CommandPath())
 		return exitUsage
 	}
 	if !errors.Is(err, errReported) {
@@ -61,29 +62,32 @@ func newRoot() *cobra.Command {
 		Short:         "Huawei Cloud contact centre events and files as NATS JetStream messages",
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		Args:          knownCommand,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
+	root.SuggestionsMinimumDistance = 2
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(newDemo(), newRun(), newSimulate(), newCheck(), newVersion())
-	for _, c := range root.Commands() {
-		wrapArgs(c)
-	}
-	wrapArgs(root)
 	return root
 }
 
-// wrapArgs makes wrong arguments usage errors, for exit code 2.
-func wrapArgs(c *cobra.Command) {
-	check := c.Args
-	if check == nil {
-		return
-	}
-	c.Args = func(c *cobra.Command, args []string) error {
-		if err := check(c, args); err != nil {
-			return usageError{err}
-		}
+// knownCommand refuses a word that is no command and names the likely ones.
+func knownCommand(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
 		return nil
 	}
+	message := fmt.Sprintf("there is no command %q", args[0])
+	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+		message += "; did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return usageError{errors.New(message)}
+}
+
+// noArguments refuses words behind a command that takes flags only.
+func noArguments(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageError{fmt.Errorf("%q is too much: the command takes flags only", args[0])}
+	}
+	return nil
 }

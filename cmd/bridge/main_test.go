@@ -1,6 +1,7 @@
 package main
 
 import (
+	"flag"
 	"os"
 	"testing"
 
@@ -15,5 +16,8 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asBridge) != "" {
 		os.Exit(execute(os.Args[1:], os.Stdout, os.Stderr))
 	}
+	// The end-to-end tests mostly wait: for windows, and for what a fault delays.
+	// All can run at once; -parallel on the command line still counts.
+	_ = flag.Set("test.parallel", "32") // the flag exists
 	goleak.VerifyTestMain(m)
 }

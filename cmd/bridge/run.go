@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 
@@ -22,7 +21,7 @@ func newRun() *cobra.Command {
 		Long: "Run the bridge. At SIGINT or SIGTERM it takes nothing new, finishes what it has\n" +
 			"in hand within shutdown.grace, and ends; a second signal ends it at once.",
 		Example: "  bridge run -c bridge.yaml",
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, err := load(path, c.ErrOrStderr())
 			if err != nil {
@@ -40,8 +39,7 @@ func load(path string, errOut io.Writer) (*config.Config, error) {
 	cfg, err := config.Load(path)
 	var found config.Errors
 	if errors.As(err, &found) {
-		fmt.Fprintln(errOut, found.Error())
-		return nil, errReported
+		return nil, printFindings(errOut, path, found)
 	}
 	if err != nil {
 		return nil, err
@@ -65,6 +63,19 @@ func newLogger(c config.Log, w io.Writer) zerolog.Logger {
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// width is how many columns a terminal has, 0 when it is none.
+func width(w io.Writer) int {
+	f, ok := w.(*os.File)
+	if !ok {
+		return 0
+	}
+	columns, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return columns
 }
 
 // hooks let the demo watch a bridge that runs in its process. Nil hooks are not

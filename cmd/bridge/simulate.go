@@ -7,11 +7,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"time"
 
-	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
+	"aiccbridge/config"
 	"aiccbridge/internal/platformsim"
 	"aiccbridge/internal/platformsim/filestore"
 	"aiccbridge/internal/platformsim/gateway"
@@ -39,8 +40,13 @@ func newSimulate() *cobra.Command {
 		Example: "  bridge simulate\n" +
 			"  bridge simulate --faults faults.json\n" +
 			"  curl -X PUT --data '{\"filestore\":{\"download\":{\"flipped\":{\"next\":1}}}}' http://127.0.0.1:18043/faults",
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
+			for flag, address := range map[string]string{"--gateway": o.gateway, "--files": o.files, "--management": o.management} {
+				if err := checkAddress(flag, address); err != nil {
+					return err
+				}
+			}
 			return simulate(c.Context(), o, c.OutOrStdout(), c.ErrOrStderr())
 		},
 	}
@@ -56,9 +62,7 @@ func newSimulate() *cobra.Command {
 	f.IntVar(&o.creations, "creations-per-minute", 30, "extracts accepted a minute before 0300009 is answered")
 	f.BoolVar(&o.slow, "realistic", false, "calls of minutes instead of seconds, files after up to 15 s")
 	f.BoolVar(&o.asJSON, "json", false, "print the settings as one JSON object")
-	compare := newCompare()
-	wrapArgs(compare)
-	c.AddCommand(compare)
+	c.AddCommand(newCompare())
 	return c
 }
 
@@ -67,8 +71,7 @@ func simulate(ctx context.Context, o simulateOptions, out, errOut io.Writer) err
 	if err != nil {
 		return err
 	}
-	options.Logger = zerolog.New(zerolog.ConsoleWriter{Out: errOut, TimeFormat: "15:04:05", NoColor: !isTerminal(errOut)}).
-		Level(zerolog.WarnLevel).With().Timestamp().Logger()
+	options.Logger = newLogger(config.Log{Level: "warn", Format: "auto"}, errOut)
 	sim, err := platformsim.New(options)
 	if err != nil {
 		return err
@@ -159,25 +162,27 @@ func printSettings(out io.Writer, s platformsim.Settings, asJSON bool) error {
 	if asJSON {
 		return json.NewEncoder(out).Encode(s)
 	}
-	_, err := fmt.Fprintf(out, `CC-Gateway   %s
-CC-FS        %s
-management   %s   (GET /truth, GET and PUT /faults, POST /quiesce)
-authority    %s
-access key   %s, secret key in %s
-agents       %s to %s, passwords beside it in agents/
+	first, last := s.Agents[0], s.Agents[len(s.Agents)-1]
+	program := os.Args[0]
+	_, err := fmt.Fprintf(out, `CC-Gateway       %s
+CC-FS            %s
+CA certificate   %s
+access key       %s, secret key in %s
+agents           %s to %s, passwords in %s
+management       %s   (GET / lists what it can do)
 
 bridge.example.yaml has these settings. Windows of an hour are long to wait for;
 in another terminal:
 
-  AICC_SINCE=%s AICC_WINDOW=20s AICC_SETTLE=5s AICC_SPACING=2s bridge run -c bridge.example.yaml
+  AICC_SINCE=%s AICC_WINDOW=20s AICC_SETTLE=5s AICC_SPACING=2s %[11]s run -c bridge.example.yaml
 
-and to see what arrives, or to compare it with what happened here:
+and to see what arrives, or to end the calls and compare it with what happened here:
 
   nats sub 'aicc.v1.>'
-  bridge simulate compare
+  %[11]s simulate compare
 
 Ctrl-C ends the simulator.
-`, s.GatewayURL, s.FilesURL, s.ManagementURL, s.CAFile, s.AccessKey, s.SecretKeyFile,
-		s.Agents[0].ID, s.Agents[len(s.Agents)-1].ID, time.Now().Truncate(time.Second).Format(time.RFC3339))
+`, s.GatewayURL, s.FilesURL, s.CAFile, s.AccessKey, s.SecretKeyFile, first.ID, last.ID,
+		filepath.Dir(first.PasswordFile), s.ManagementURL, time.Now().Truncate(time.Second).Format(time.RFC3339), program)
 	return err
 }

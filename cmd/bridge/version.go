@@ -23,7 +23,7 @@ func newVersion() *cobra.Command {
 		Use:     "version",
 		Short:   "Print the versions of the bridge and of the NATS server in it",
 		Example: "  bridge version --json",
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			v := currentVersions()
 			if asJSON {

@@ -83,9 +83,17 @@ func (v *view) show(p picture) {
 		fmt.Fprintf(v.out, "\x1b[%dA", v.drawn)
 	}
 	for _, line := range lines {
-		fmt.Fprintf(v.out, "\x1b[2K%s\n", line)
+		fmt.Fprintf(v.out, "\x1b[2K%s\n", cutTo(line, width(v.out)))
 	}
 	v.drawn = len(lines)
+}
+
+// cutTo shortens a line to what fits: one that wraps would not be overwritten.
+func cutTo(line string, width int) string {
+	if len(line) >= width && width > 0 {
+		return line[:width-1]
+	}
+	return line
 }
 
 func clock(d time.Duration) string {

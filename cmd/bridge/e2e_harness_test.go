@@ -1,0 +1,361 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"aiccbridge/bus"
+	"aiccbridge/config"
+	"aiccbridge/internal/platformsim"
+	"aiccbridge/internal/platformsim/filestore"
+	"aiccbridge/internal/platformsim/gateway"
+	"aiccbridge/internal/platformsim/truth"
+	"aiccbridge/internal/platformsim/world"
+	"aiccbridge/internal/truthcheck"
+	"aiccbridge/schemas"
+)
+
+// patience is how long a test waits for what must come: far longer than it
+// takes, even on a busy machine.
+const patience = 90 * time.Second
+
+// setup describes a scene. Its zero value has neither agents nor files.
+type setup struct {
+	agents int            // 0: the bridge has no gateway
+	kinds  []schemas.Kind // none: the bridge has no file store
+	// Of every kind. window and settle have defaults of 4 s and 1 s; the
+	// extraction begins since ago.
+	window, settle, since time.Duration
+	sweep                 time.Duration // age of the re-sweep, 0: none
+	overdue               time.Duration // default 1 min
+	grace                 time.Duration // default 20 s
+	faults                filestore.Faults
+}
+
+// scene is a simulated contact centre and the folder of one bridge on it. The
+// bridge can be started as often as wanted, in this process or as a child.
+type scene struct {
+	t       *testing.T
+	setup   setup
+	sim     *platformsim.Sim
+	dir     string
+	nats    string // the bridge's NATS address
+	journal *journal
+}
+
+// newScene starts a simulator, which ends with the test. At the end of the test
+// the logs of all bridges of the scene are searched for secrets.
+func newScene(t *testing.T, o setup) *scene {
+	t.Helper()
+	o.window, o.settle = orDefault(o.window, 4*time.Second), orDefault(o.settle, time.Second)
+	o.overdue, o.grace = orDefault(o.overdue, time.Minute), orDefault(o.grace, 20*time.Second)
+	s := &scene{t: t, setup: o, dir: t.TempDir(), nats: freePort(t), journal: &journal{}}
+	sim, err := platformsim.New(platformsim.Options{
+		Seed: 7, Agents: max(o.agents, 1), Timezone: mustZone("Asia/Shanghai"), Dir: filepath.Join(s.dir, "sim"),
+		Pace: world.Pace{
+			Idle: 500 * time.Millisecond, Queue: 300 * time.Millisecond, Ring: 300 * time.Millisecond, Talk: 2 * time.Second,
+			WrapUp: 300 * time.Millisecond, Rest: time.Second, Signal: 30 * time.Millisecond,
+		},
+		World:   world.Options{SyncDelay: -1},
+		Gateway: gateway.Options{WaitTimes: 8, MaxTime: 25 * time.Second},
+		Files: filestore.Options{
+			GenerationMax: 300 * time.Millisecond, CreationsPerMinute: -1, ParallelDownloads: -1, LockAfter: -1,
+			RepeatEvery: time.Second, Faults: o.faults,
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.sim = sim
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- sim.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Errorf("the simulator ended: %v", err)
+		}
+		for what, line := range s.journal.search(secretsOf(sim)) {
+			t.Errorf("the log holds %s: %.300s", what, line)
+		}
+	})
+	select {
+	case <-sim.Ready():
+	case err := <-done:
+		done <- nil
+		t.Fatalf("start the simulator: %v", err)
+	}
+	s.writeConfig()
+	return s
+}
+
+func orDefault(d, other time.Duration) time.Duration {
+	if d == 0 {
+		return other
+	}
+	return d
+}
+
+// lastPort is below the ports that the system gives away by itself, so that a
+// bridge finds its port free when it starts again.
+var lastPort atomic.Int32
+
+// freePort returns an address that nobody else in this process gets.
+func freePort(t *testing.T) string {
+	t.Helper()
+	for range 1000 {
+		port := 12_000 + (os.Getpid()*97+int(lastPort.Add(1)))%18_000
+		address := fmt.Sprintf("127.0.0.1:%d", port)
+		if l, err := net.Listen("tcp", address); err == nil {
+			_ = l.Close()
+			return address
+		}
+	}
+	t.Fatal("no free port")
+	return ""
+}
+
+// path is where the configuration is.
+func (s *scene) path() string { return filepath.Join(s.dir, "bridge.yaml") }
+
+// writeConfig writes the bridge's configuration as a user would.
+func (s *scene) writeConfig() {
+	s.t.Helper()
+	text := s.configText(filepath.Join(s.dir, "data"), s.nats, freePort(s.t))
+	if err := os.WriteFile(s.path(), []byte(text), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *scene) configText(data, nats, callbacks string) string {
+	set, o := s.sim.Settings(), s.setup
+	var b strings.Builder
+	p := func(format string, a ...any) { fmt.Fprintf(&b, format+"\n", a...) }
+	p("data_dir: %s", data)
+	p("listen: {callbacks: %q, admin: %q, nats: %q}", callbacks, "", nats)
+	p("callbacks: {public_url: %q, certificate_file: %q, key_file: %q}", "https://"+callbacks+"/ready", set.CallbackCertFile, set.CallbackKeyFile)
+	p("shutdown: {grace: %s}", o.grace)
+	p("log: {level: debug, format: json}")
+	p("worker: {retry_after: 1s}")
+	p("tenants:")
+	p("  - name: %s", demoTenant)
+	p("    timezone: %s", set.Timezone)
+	if o.agents > 0 {
+		p("    gateway:")
+		p("      url: %q", set.GatewayURL)
+		p("      ca_file: %q", set.CAFile)
+		p("      hold: 1s")
+		p("      force_sign_in: true")
+		p("      agents:")
+		for i, a := range set.Agents {
+			p("        - {id: %q, phone: %q, password_file: %q, auto_answer: %t, auto_enter_idle: %[4]t}", a.ID, a.Phone, a.PasswordFile, i%2 == 0)
+		}
+	}
+	if len(o.kinds) == 0 {
+		return b.String()
+	}
+	p("    files:")
+	p("      url: %q", set.FilesURL)
+	p("      ca_file: %q", set.CAFile)
+	p("      access_key: %q", set.AccessKey)
+	p("      secret_key_file: %q", set.SecretKeyFile)
+	p("      request_spacing: 0s")
+	p("      max_outstanding: 20")
+	p("      overdue: %s", o.overdue)
+	p("      extracts:")
+	sweep := ""
+	if o.sweep > 0 {
+		sweep = o.sweep.String()
+	}
+	since := time.Now().Add(-o.since).Truncate(time.Second).Format(time.RFC3339)
+	for _, k := range o.kinds {
+		p("        %s: {window: %s, settle: %s, sweep_again: [%s], since: %q}", k, o.window, o.settle, sweep, since)
+	}
+	return b.String()
+}
+
+// until waits for what must become true, and ends the test if it does not.
+func (s *scene) until(what string, condition func() bool) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	defer cancel()
+	if !until(ctx, condition) {
+		s.t.Fatalf("waited in vain until %s\n%s", what, s.journal.tail())
+	}
+}
+
+// running is a bridge in this process.
+type running struct {
+	*bridge
+	s      *scene
+	stop   context.CancelFunc
+	done   chan error
+	judge  bool // compare when it has drained
+	report truthcheck.Report
+
+	markers    []schemas.WindowComplete // when it has drained
+	markerLast bool                     // the last message of the rows is a marker
+}
+
+// run starts the bridge in this process and waits until it runs.
+func (s *scene) run() *running {
+	s.t.Helper()
+	cfg, err := config.Load(s.path())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.WithoutCancel(s.t.Context()))
+	r := &running{s: s, stop: stop, done: make(chan error, 1)}
+	ready := make(chan *bridge, 1)
+	go func() {
+		r.done <- runBridge(ctx, cfg, newLogger(cfg.Log, s.journal), hooks{
+			ready:   func(b *bridge) { ready <- b },
+			drained: r.drained,
+		})
+	}()
+	s.t.Cleanup(func() { // after a failed test; otherwise it has ended
+		stop()
+		<-r.done
+	})
+	select {
+	case r.bridge = <-ready:
+	case err := <-r.done:
+		r.done <- nil
+		s.t.Fatalf("start the bridge: %v", err)
+	}
+	return r
+}
+
+func (r *running) drained(ctx context.Context, b *bridge) (err error) {
+	r.s.journal.learn(ctx, r.s.t, b)
+	if !r.judge {
+		return nil
+	}
+	err = b.bus.Read(ctx, schemas.StreamRows, "", 0, func(m schemas.Stored) error {
+		if r.markerLast = m.Get("ce-type") == schemas.TypeWindowComplete; !r.markerLast {
+			return nil
+		}
+		var w schemas.WindowComplete
+		err := json.Unmarshal(m.Body, &w)
+		r.markers = append(r.markers, w)
+		return err
+	})
+	if err == nil {
+		r.report, err = compareStreams(ctx, b.bus, b.cfg.Tenants[0].Timezone, demoTenant, r.s.sim.Truth())
+	}
+	return err
+}
+
+// end stops the bridge as a signal does.
+func (r *running) end() {
+	r.s.t.Helper()
+	r.stop()
+	if err := <-r.done; err != nil {
+		r.s.t.Errorf("the bridge ended: %v", err)
+	}
+	r.done <- nil
+}
+
+// finish lets everything come to its end, stops the bridge, and compares the
+// streams with what the simulator did. A difference fails the test.
+func (r *running) finish() truthcheck.Report {
+	s := r.s
+	s.t.Helper()
+	s.sim.Quiesce()
+	s.until("the contact centre is quiet", s.sim.Quiet)
+	quiet := time.Now()
+	if len(s.setup.kinds) > 0 {
+		s.until("all windows are complete", func() bool { return r.settled(quiet) })
+		r.stopPlanning()
+		s.until("no extract is under way", func() bool { return outstanding(r.bridge) == 0 })
+	}
+	r.judge = true
+	r.end()
+	if !r.report.OK {
+		s.t.Errorf("the streams differ from the truth: %+v\n%s", r.report, s.journal.tail())
+	}
+	s.t.Logf("popped %d, stored %d, lost %d, gaps %d; files %d, accepted %d, failed %d, superseded %d; rows %d",
+		r.report.Events.Popped, r.report.Events.Stored, len(r.report.Events.Lost), r.report.Events.Gaps,
+		r.report.Files.Made, r.report.Files.Accepted, r.report.Files.Failed, r.report.Files.Superseded, r.report.Rows.InStream)
+	return r.report
+}
+
+// settled reports whether all windows before t are complete and re-swept, nothing
+// is under way, and the planner has nothing to ask for at its next look.
+func (r *running) settled(t time.Time) bool {
+	soon := time.Now().Add(1500 * time.Millisecond)
+	for _, k := range r.s.setup.kinds {
+		reached := false
+		for _, e := range r.ledger.Entries(demoTenant, k) {
+			due := e.DueAt
+			if again := e.Window.To.Add(r.s.setup.sweep); r.s.setup.sweep > 0 && e.State == schemas.WindowCompleted && again.After(e.RequestedAt) {
+				due = again
+			}
+			if e.State == schemas.WindowRequested || e.State == schemas.WindowReady || !due.IsZero() && due.Before(soon) {
+				return false
+			}
+			needed := e.Window.From.Before(t)
+			if r.s.setup.agents == 0 { // no rows come by themselves
+				needed = e.Window.To.Add(r.s.setup.settle).Before(t)
+			}
+			if needed && (e.State != schemas.WindowCompleted || !due.IsZero()) {
+				return false
+			}
+			reached = reached || e.State == schemas.WindowCompleted && !e.Window.To.Before(t)
+		}
+		if !reached && r.s.setup.agents > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// consumer connects to the bridge's NATS listener as any client does. It waits
+// until the bridge listens and has its streams.
+func (s *scene) consumer() *bus.Bus {
+	s.t.Helper()
+	names, err := schemas.NewNames("aicc")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	defer cancel()
+	b, err := bus.Connect(ctx, bus.Options{Names: names, Instance: uuid.NewString(), URL: "nats://" + s.nats})
+	if err != nil {
+		s.t.Fatalf("connect to the bridge's NATS: %v\n%s", err, s.journal.tail())
+	}
+	s.until("the streams are there", func() bool {
+		return b.Read(ctx, schemas.StreamDeadLetters, "", 0, func(schemas.Stored) error { return nil }) == nil
+	})
+	return b
+}
+
+// messages reads a whole stream.
+func (s *scene) messages(b *bus.Bus, stream schemas.Stream) (all []schemas.Stored) {
+	s.t.Helper()
+	err := b.Read(s.t.Context(), stream, "", 0, func(m schemas.Stored) error { all = append(all, m); return nil })
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return all
+}
+
+// callbacksOf are the tries to tell of a file under a fault ("": of all).
+func callbacksOf(s truth.Snapshot, fault string) (all []truth.Callback) {
+	for _, c := range s.Callbacks {
+		if fault == "" || strings.Contains(c.Fault, fault) {
+			all = append(all, c)
+		}
+	}
+	return all
+}

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"syscall"
+
+	"testing"
+)
+
+// child is a bridge as a process of its own.
+type child struct {
+	t    *testing.T
+	cmd  *exec.Cmd
+	done chan struct{}
+}
+
+// start runs `bridge run` as a child. It ends with the test at the latest.
+func (s *scene) start() *child {
+	s.t.Helper()
+	return s.startWith("run", "-c", s.path())
+}
+
+func (s *scene) startWith(args ...string) *child {
+	s.t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	c := &child{t: s.t, cmd: exec.Command(exe, args...), done: make(chan struct{})}
+	c.cmd.Env = append(os.Environ(), asBridge+"=1")
+	c.cmd.Stdout, c.cmd.Stderr = s.journal, s.journal
+	if err := c.cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	go func() {
+		defer close(c.done)
+		_ = c.cmd.Wait() // the state tells
+	}()
+	s.t.Cleanup(func() {
+		select {
+		case <-c.done:
+		default:
+			_ = c.cmd.Process.Kill()
+			<-c.done
+		}
+	})
+	return c
+}
+
+func (c *child) signal(sig syscall.Signal) {
+	c.t.Helper()
+	if err := c.cmd.Process.Signal(sig); err != nil {
+		c.t.Fatalf("send %s: %v", sig, err)
+	}
+}
+
+// kill ends the child as kill -9 does, and waits for it.
+func (c *child) kill() {
+	c.t.Helper()
+	c.signal(syscall.SIGKILL)
+	<-c.done
+	if state := c.state(); !state.Signaled() || state.Signal() != syscall.SIGKILL {
+		c.t.Fatalf("the child ended before it was killed: %v", c.cmd.ProcessState)
+	}
+}
+
+func (c *child) state() syscall.WaitStatus {
+	c.t.Helper()
+	<-c.done
+	state, ok := c.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	if !ok {
+		c.t.Fatal("no wait status on this system")
+	}
+	return state
+}

@@ -93,6 +93,7 @@ const replicasAdvice = "streams on the external nats server have fewer than 3 re
 	"set sync_interval: always in the server's jetstream block, or run a cluster with 3 replicas of each stream"
 
 func (b *Bus) apply(ctx context.Context, missing, changed []streamConfig, noConsumer bool) error {
+	var made []string
 	for _, c := range missing {
 		err := b.ask(ctx, c.Name, func(ctx context.Context) error {
 			_, err := b.js.CreateStream(ctx, c) // again with the same settings: no error
@@ -101,7 +102,10 @@ func (b *Bus) apply(ctx context.Context, missing, changed []streamConfig, noCons
 		if err != nil {
 			return fmt.Errorf("make stream %s: %w", c.Name, err)
 		}
-		b.log.Info().Str("stream", c.Name).Msg("stream made")
+		made = append(made, c.Name)
+	}
+	if len(made) > 0 {
+		b.log.Info().Strs("streams", made).Msg("streams and buckets made")
 	}
 	for _, c := range changed {
 		err := b.ask(ctx, c.Name, func(ctx context.Context) error {
@@ -123,7 +127,6 @@ func (b *Bus) apply(ctx context.Context, missing, changed []streamConfig, noCons
 	if err != nil {
 		return fmt.Errorf("make consumer %s: %w", FileConsumer, err)
 	}
-	b.log.Info().Str("consumer", FileConsumer).Msg("consumer made")
 	return nil
 }
 

@@ -2,6 +2,8 @@ package embedded
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/rs/zerolog"
@@ -13,8 +15,9 @@ import (
 type logger struct {
 	log zerolog.Logger
 
-	mu    sync.Mutex
-	first error
+	mu      sync.Mutex
+	first   error
+	rebuilt bool // said that indexes are rebuilt
 }
 
 func (l *logger) fatal() error {
@@ -37,9 +40,23 @@ func (l *logger) Errorf(format string, v ...any) {
 	l.log.Error().Str("detail", fmt.Sprintf(format, v...)).Msg("nats server error")
 }
 
-// Warnf logs a warning.
+// rebuilding marks the server's warnings, two for each stream, about indexes that
+// were not written when the process was killed. The streams themselves are whole.
+var rebuilding = []string{"Stream state outdated", "Recovering stream state from index errored", "TTL state is outdated"}
+
+// Warnf logs a warning; what is normal after a kill, once and as information.
 func (l *logger) Warnf(format string, v ...any) {
-	l.log.Warn().Str("detail", fmt.Sprintf(format, v...)).Msg("nats server warning")
+	detail := fmt.Sprintf(format, v...)
+	if !slices.ContainsFunc(rebuilding, func(s string) bool { return strings.Contains(detail, s) }) {
+		l.log.Warn().Str("detail", detail).Msg("nats server warning")
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.rebuilt {
+		l.log.Info().Msg("streams were not closed cleanly last time; their indexes are rebuilt")
+	}
+	l.rebuilt = true
 }
 
 // Noticef drops a notice.

@@ -43,7 +43,7 @@ type bridge struct {
 func runBridge(ctx context.Context, cfg *config.Config, log zerolog.Logger, h hooks) (err error) {
 	b := &bridge{cfg: cfg, log: log, metrics: prometheus.NewRegistry()}
 	b.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	if err := b.open(ctx); err != nil {
+	if err := b.open(ctx, h.acceptWeaker); err != nil {
 		return errors.Join(err, b.close())
 	}
 	defer func() { err = errors.Join(err, b.close()) }()
@@ -113,7 +113,7 @@ func graceAfter(intake, parent context.Context, grace time.Duration) (context.Co
 }
 
 // open gets everything ready that others build on: hub, bus, ledger.
-func (b *bridge) open(ctx context.Context) (err error) {
+func (b *bridge) open(ctx context.Context, acceptWeaker []string) (err error) {
 	if b.names, err = schemas.NewNames(b.cfg.NATS.SubjectPrefix); err != nil {
 		return err
 	}
@@ -125,7 +125,7 @@ func (b *bridge) open(ctx context.Context) (err error) {
 		return err
 	}
 	o := bus.Options{
-		Names: b.names, Instance: instance, Logger: b.log, Registerer: b.metrics, MaxAttempts: b.cfg.Worker.MaxAttempts,
+		Names: b.names, Instance: instance, Logger: b.log, Registerer: b.metrics, MaxAttempts: b.cfg.Worker.MaxAttempts, AcceptWeaker: acceptWeaker,
 	}
 	if b.cfg.NATS.URL == "" {
 		b.hub, err = embedded.Start(ctx, embedded.Options{

@@ -5,8 +5,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
+	"aiccbridge/bus/embedded"
 	"aiccbridge/schemas"
 )
 
@@ -61,4 +66,48 @@ func (s *scene) failing(args ...string) string {
 		}
 	}
 	return last
+}
+
+// TestWeakerStream: a stream that keeps less than promised is refused by name,
+// and taken when that name is accepted.
+func TestWeakerStream(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, setup{kinds: []schemas.Kind{schemas.KindCDR}})
+	s.makeWeakEvents()
+	message := s.failing("run", "-c", s.path())
+	if !strings.Contains(message, "weaker") || !strings.Contains(s.journal.String(), "AICC_EVENTS.max_age: is 1h") {
+		t.Fatalf("the bridge says %q", message)
+	}
+	c := s.startWith("run", "-c", s.path(), "--accept-weaker", "AICC_EVENTS.max_age")
+	s.waitFor(schemas.StreamRows, 1)
+	c.signal(syscall.SIGTERM)
+	if state := c.state(); state.ExitStatus() != exitOK {
+		t.Errorf("it ended with %v", c.cmd.ProcessState)
+	}
+}
+
+// makeWeakEvents puts a stream of events that keeps them for an hour into the
+// data folder of a bridge that never ran.
+func (s *scene) makeWeakEvents() {
+	s.t.Helper()
+	hub, err := embedded.Start(s.t.Context(), embedded.Options{Dir: filepath.Join(s.dir, "data", "nats")})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer hub.Shutdown()
+	conn, err := hub.Conn()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer conn.Close()
+	names, _ := schemas.NewNames("aicc")
+	js, err := jetstream.New(conn)
+	if err == nil {
+		_, err = js.CreateStream(s.t.Context(), jetstream.StreamConfig{
+			Name: names.Stream(schemas.StreamEvents), Subjects: []string{names.StreamSubjects(schemas.StreamEvents)}, MaxAge: time.Hour,
+		})
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
 }

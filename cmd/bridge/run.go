@@ -15,6 +15,7 @@ import (
 
 func newRun() *cobra.Command {
 	var path string
+	var weaker []string
 	c := &cobra.Command{
 		Use:   "run",
 		Short: "Run the bridge until SIGINT or SIGTERM",
@@ -27,10 +28,11 @@ func newRun() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return runBridge(c.Context(), cfg, newLogger(cfg.Log, c.ErrOrStderr()), hooks{})
+			return runBridge(c.Context(), cfg, newLogger(cfg.Log, c.ErrOrStderr()), hooks{acceptWeaker: weaker})
 		},
 	}
 	c.Flags().StringVarP(&path, "config", "c", "bridge.yaml", "configuration file")
+	c.Flags().StringArrayVar(&weaker, "accept-weaker", nil, "a stream setting that may be weaker than the bridge wants, by the name that its refusal prints")
 	return c
 }
 
@@ -78,9 +80,11 @@ func width(w io.Writer) int {
 	return columns
 }
 
-// hooks let the demo watch a bridge that runs in its process. Nil hooks are not
-// called.
+// hooks are what a command adds to a run. They let the demo watch a bridge that
+// runs in its process; nil ones are not called.
 type hooks struct {
+	acceptWeaker []string // see bus.Options.AcceptWeaker
+
 	ready   func(*bridge)                              // everything has been started
 	drained func(ctx context.Context, b *bridge) error // everything has ended but the hub
 }

@@ -77,8 +77,9 @@ func (l *Ledger) claim(ctx context.Context, tenant, responseID string) (matched 
 }
 
 // ready hands the file of a requested window to the workers: first the message
-// is stored, then the ledger says so. Any other state means that this was done
-// before, or that the extract was given up for a newer one.
+// is stored, then the ledger says so. A window that failed because its callback
+// or its file did not come in time takes it as well: better late. Any other state
+// means that this was done before, or that the extract was given up for a newer one.
 func (l *Ledger) ready(ctx context.Context, key string, n schemas.FileNotice) error {
 	e, _, err := l.get(ctx, key)
 	if err != nil {
@@ -115,7 +116,9 @@ func (l *Ledger) markReady(ctx context.Context, key string, n schemas.FileNotice
 }
 
 func awaits(e schemas.WindowEntry, n schemas.FileNotice) bool {
-	return e.State == schemas.WindowRequested && e.ResponseID == n.ResponseID
+	late := e.State == schemas.WindowFailed && n.Via == schemas.ViaCallback &&
+		(e.Reason == schemas.ReasonOverdue || e.Reason == schemas.ReasonFileMissing)
+	return (e.State == schemas.WindowRequested || late) && e.ResponseID == n.ResponseID
 }
 
 // settleNotices matches stored notices that a crash left behind, and parks

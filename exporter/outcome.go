@@ -82,23 +82,51 @@ func (l *Ledger) Complete(ctx context.Context, f schemas.FileReady, rows int, no
 }
 
 // Fail notes why a file's rows could not be published. The window is asked for
-// again later while attempts are left.
+// again later: soon while attempts are left, then every slowRetry, for a week, unless
+// the platform refuses the request itself.
 func (l *Ledger) Fail(ctx context.Context, f schemas.FileReady, p *schemas.Permanent, now time.Time) error {
 	return l.fail(ctx, schemas.WindowKey(f.Tenant, f.Kind, f.Window), f.ResponseID, p, now)
 }
 
+// How a window is asked for again once its attempts are used up. What made it
+// fail may last for days (a file store that is down), but not for ever.
+const (
+	slowRetry  = 6 * time.Hour
+	retryUntil = 7 * 24 * time.Hour // after the window's end
+)
+
 func (l *Ledger) fail(ctx context.Context, key, responseID string, p *schemas.Permanent, now time.Time) error {
-	return l.change(ctx, key, func(e *schemas.WindowEntry) bool {
+	var failed schemas.WindowEntry
+	err := l.change(ctx, key, func(e *schemas.WindowEntry) bool {
 		open := e.State == schemas.WindowRequested || e.State == schemas.WindowReady
 		if e.ResponseID != responseID || !open {
 			return false
 		}
 		e.State, e.Reason, e.Error, e.Object, e.DueAt = schemas.WindowFailed, p.Reason, p.Err.Error(), p.Object, time.Time{}
-		if e.Attempts < l.o.MaxAttempts {
+		switch {
+		case e.Attempts < l.o.MaxAttempts:
 			e.DueAt = now.Add(l.delay(e.Attempts))
+		case p.Reason != schemas.ReasonRefused && now.Sub(e.Window.To) < retryUntil:
+			e.DueAt = now.Add(slowRetry)
 		}
+		failed = *e
 		return true
 	})
+	if err == nil && failed.State != "" {
+		l.logFailed(failed)
+	}
+	return err
+}
+
+// logFailed says that a window failed, and when it is asked for again; one that
+// is not is an error.
+func (l *Ledger) logFailed(e schemas.WindowEntry) {
+	line, message := l.o.Logger.Warn(), "window failed; it is asked for again"
+	if e.DueAt.IsZero() {
+		line, message = l.o.Logger.Error(), "window failed and is not asked for again before its next re-sweep"
+	}
+	line.Str("tenant", e.Tenant).Str("kind", string(e.Kind)).Stringer("window", e.Window).Str("reason", string(e.Reason)).
+		Str("error", e.Error).Str("object", e.Object).Int("attempt", e.Attempts).Time("due", e.DueAt).Msg(message)
 }
 
 // delay is how long a window waits after its k-th failure in a row.

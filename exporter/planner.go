@@ -111,7 +111,7 @@ func NewPlanner(o PlannerOptions) (*Planner, error) {
 		}
 		p.extracts[x.Kind] = x
 	}
-	p.pause = newPause(o.Logger)
+	p.pause = newPause(o.Logger, "extract not requested; it is tried again", "extracts are requested again", retry.NewBackOff(2*time.Second, 15*time.Minute))
 	return p, nil
 }
 
@@ -135,10 +135,13 @@ func (p *Planner) Run(intake, work context.Context) error {
 		return nil
 	}
 	p.started = time.Now()
+	ledger := newPause(p.o.Logger, "planning is held up", "planning goes on", retry.NewBackOff(time.Second, 30*time.Second))
 	for intake.Err() == nil {
 		wait := p.o.Tick
 		if err := p.tick(work, time.Now()); err != nil {
-			wait = p.pause.after(err)
+			wait = ledger.after(err)
+		} else {
+			ledger.recovered()
 		}
 		if retry.Wait(intake, wait) != nil {
 			break

@@ -98,20 +98,21 @@ func TestRefusals(t *testing.T) {
 		name     string
 		err      error
 		state    schemas.WindowState // right after the refusal
+		reason   schemas.Reason
 		attempts int
 		quiet    time.Duration // no request for at least
 		most     time.Duration // but one after at most
 	}{
-		{"flow control", refusedWith(ccfs.FlowControl, "0300009"), schemas.WindowPlanned, 0, time.Minute, 2 * time.Minute},
-		{"401", refusedWith(ccfs.Auth, ""), schemas.WindowPlanned, 0, time.Minute, 2 * time.Minute},
-		{"403", refusedWith(ccfs.Locked, ""), schemas.WindowPlanned, 0, time.Minute, 2 * time.Minute},
-		{"firewall", refusedWith(ccfs.Firewall, ""), schemas.WindowPlanned, 0, time.Minute, 2 * time.Minute},
-		{"locked for long", &ccfs.Error{Class: ccfs.Locked, Local: true, RetryAfter: 30 * time.Minute}, schemas.WindowPlanned, 0, 30 * time.Minute, 31 * time.Minute},
-		{"not sent", &ccfs.Error{Class: ccfs.Again, Local: true}, schemas.WindowPlanned, 0, time.Second, time.Minute},
-		{"permanent code", refusedWith(ccfs.Permanent, "0300004"), schemas.WindowFailed, 1, time.Minute, 2 * time.Minute},
-		{"answer lost", refusedWith(ccfs.Again, ""), schemas.WindowFailed, 1, time.Minute, 2 * time.Minute},
-		{"answer garbled", refusedWith(ccfs.Broken, ""), schemas.WindowFailed, 1, time.Minute, 2 * time.Minute},
-		{"foreign error", errBus, schemas.WindowFailed, 1, time.Minute, 2 * time.Minute},
+		{"flow control", refusedWith(ccfs.FlowControl, "0300009"), schemas.WindowPlanned, "", 0, time.Minute, 2 * time.Minute},
+		{"401", refusedWith(ccfs.Auth, ""), schemas.WindowPlanned, "", 0, time.Minute, 2 * time.Minute},
+		{"403", refusedWith(ccfs.Locked, ""), schemas.WindowPlanned, "", 0, time.Minute, 2 * time.Minute},
+		{"firewall", refusedWith(ccfs.Firewall, ""), schemas.WindowPlanned, "", 0, time.Minute, 2 * time.Minute},
+		{"locked for long", &ccfs.Error{Class: ccfs.Locked, Local: true, RetryAfter: 30 * time.Minute}, schemas.WindowPlanned, "", 0, 30 * time.Minute, 31 * time.Minute},
+		{"not sent", &ccfs.Error{Class: ccfs.Again, Local: true}, schemas.WindowPlanned, "", 0, time.Second, time.Minute},
+		{"permanent code", refusedWith(ccfs.Permanent, "0300004"), schemas.WindowFailed, schemas.ReasonRefused, 1, time.Minute, 2 * time.Minute},
+		{"answer lost", refusedWith(ccfs.Again, ""), schemas.WindowFailed, schemas.ReasonUnreachable, 1, time.Minute, 2 * time.Minute},
+		{"answer garbled", refusedWith(ccfs.Broken, ""), schemas.WindowFailed, schemas.ReasonUnreachable, 1, time.Minute, 2 * time.Minute},
+		{"foreign error", errBus, schemas.WindowFailed, schemas.ReasonUnreachable, 1, time.Minute, 2 * time.Minute},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -130,7 +131,7 @@ func TestRefusals(t *testing.T) {
 				if e.State != tt.state || e.Attempts != tt.attempts {
 					t.Errorf("window is %s after %d attempts, want %s after %d", e.State, e.Attempts, tt.state, tt.attempts)
 				}
-				if failed := e.State == schemas.WindowFailed; e.Error != tt.err.Error() || failed != (e.Reason == schemas.ReasonRefused) {
+				if e.Error != tt.err.Error() || e.Reason != tt.reason {
 					t.Errorf("window says %q: %q", e.Reason, e.Error)
 				}
 				pass(32 * time.Minute)
@@ -345,5 +346,47 @@ func TestPlannerOptions(t *testing.T) {
 		if _, err := NewPlanner(o); err == nil {
 			t.Errorf("%s: no error", name)
 		}
+	}
+}
+
+// TestLongOutage: the file store is away for two days. Nothing is given up.
+func TestLongOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
+		back := time.Now().Add(48 * time.Hour)
+		s.platform.answer = func(context.Context, int, schemas.Kind, schemas.Window) error {
+			if time.Now().Before(back) {
+				return refusedWith(ccfs.Again, "")
+			}
+			return nil
+		}
+		s.serve()
+		pass(80 * time.Minute)
+		s.open(PlannerOptions{}, Extract{Kind: schemas.KindCDR, Window: 24 * time.Hour, Since: bubble})
+		pass(72 * time.Hour)
+		for _, e := range s.entries(schemas.KindCDR)[:3] {
+			if e.State != schemas.WindowCompleted {
+				t.Errorf("window %s is %s: %s", e.Window, e.State, e.Reason)
+			}
+		}
+	})
+}
+
+// TestLateCallbackIsWelcome: a window failed because its callback did not come and
+// its file was not there under the predicted name. Then the callback comes.
+func TestLateCallbackIsWelcome(t *testing.T) {
+	bucket, pub := newMemBucket(), &memPublisher{}
+	l, _ := startLedger(t, LedgerOptions{Bucket: bucket, Publisher: pub})
+	e := request(t, l, hour(0), 1)
+	check(t, l.predict(t.Context(), e, time.UTC, newYear))
+	f := schemas.FileReady{Tenant: acme, Kind: e.Kind, Window: e.Window, ResponseID: e.ResponseID}
+	check(t, l.Fail(t.Context(), f, &schemas.Permanent{Reason: schemas.ReasonFileMissing, Err: errBus}, newYear))
+	check(t, l.Accept(t.Context(), notice(1)))
+	if got := entry(t, l, hour(0)); got.State != schemas.WindowReady {
+		t.Errorf("the window is %s", got.State)
+	}
+	ready := pub.of(schemas.TypeFileReady)
+	if len(ready) != 2 || ready[0].MsgID() == ready[1].MsgID() {
+		t.Errorf("%d files handed over, want a guessed and a named one with ids of their own", len(ready))
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"github.com/rs/zerolog"
 
 	"aiccbridge/internal/ccfs"
-	"aiccbridge/internal/retry"
 	"aiccbridge/schemas"
 )
 
@@ -40,7 +39,8 @@ func (p *Planner) request(ctx context.Context, e schemas.WindowEntry, now time.T
 	default:
 		// Whether the platform took it is unknown: an extract may come of it that
 		// nobody waits for. The attempt counts.
-		return true, errors.Join(err, p.o.Ledger.fail(ctx, e.Key(), "", refusal(err), now))
+		unreachable := &schemas.Permanent{Reason: schemas.ReasonUnreachable, Err: err}
+		return true, errors.Join(err, p.o.Ledger.fail(ctx, e.Key(), "", unreachable, now))
 	}
 }
 
@@ -57,16 +57,18 @@ func refusal(err error) *schemas.Permanent {
 	return &schemas.Permanent{Reason: schemas.ReasonRefused, Err: err}
 }
 
-// pause slows a planner down while requests fail, and logs the changes.
+// pause slows a planner down while something fails, and logs the changes.
 type pause struct {
 	backoff backoff.BackOff
 	log     zerolog.Logger
+	failing string // what is said while it fails
+	good    string // and when it works again
 	last    string
 	count   int
 }
 
-func newPause(log zerolog.Logger) pause {
-	return pause{backoff: retry.NewBackOff(2*time.Second, 15*time.Minute), log: log}
+func newPause(log zerolog.Logger, failing, good string, b backoff.BackOff) pause {
+	return pause{backoff: b, log: log, failing: failing, good: good}
 }
 
 // after returns how long to wait after err: at least as long as the platform
@@ -75,7 +77,7 @@ func (p *pause) after(err error) time.Duration {
 	p.count++
 	if text := err.Error(); text != p.last {
 		p.last = text
-		p.log.Warn().Err(err).Msg("extract not requested; it is tried again")
+		p.log.Warn().Err(err).Msg(p.failing)
 	}
 	wait := p.backoff.NextBackOff()
 	var refused *ccfs.Error
@@ -90,7 +92,7 @@ func (p *pause) after(err error) time.Duration {
 
 func (p *pause) recovered() {
 	if p.count > 0 {
-		p.log.Info().Int("failures", p.count).Msg("extracts are requested again")
+		p.log.Info().Int("failures", p.count).Msg(p.good)
 	}
 	p.last, p.count = "", 0
 	p.backoff.Reset()

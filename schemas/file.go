@@ -102,9 +102,14 @@ func (f FileReady) notice() FileNotice {
 }
 
 // FileReadyMessage makes the message; its id is the response id, so that the
-// same callback twice is one message.
+// same callback twice is one message. A file that was handed over by a guess of
+// its name has another id: its callback may still come and know better.
 func (n Names) FileReadyMessage(f FileReady) (Message, error) {
-	return newMessage(n.FileReady(f.Tenant, f.Kind), TypeFileReady, fileSource(f.Tenant, f.Kind), f.ResponseID, f.ReceivedAt, f)
+	id := f.ResponseID
+	if f.Via != ViaCallback {
+		id += "." + string(f.Via)
+	}
+	return newMessage(n.FileReady(f.Tenant, f.Kind), TypeFileReady, fileSource(f.Tenant, f.Kind), id, f.ReceivedAt, f)
 }
 
 func fileSource(tenant string, k Kind) string {

@@ -21,6 +21,7 @@ const (
 	ReasonUnknownResponse Reason = "unknown_response"     // a callback for an extract nobody asked for
 	ReasonRefused         Reason = "refused_by_platform"  // a permanent result code
 	ReasonOverdue         Reason = "overdue"              // no callback, or no complete file, in time
+	ReasonUnreachable     Reason = "unreachable"          // the platform gave no usable answer
 	ReasonInvalid         Reason = "invalid_message"      // a message on the bus that its schema refuses
 )
 

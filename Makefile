@@ -34,5 +34,5 @@ fuzz: ## every fuzz target for FUZZTIME (20s)
 bench: ## benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
-clean: ## what build, demo and simulate leave behind
-	rm -rf bridge data sim
+clean: ## what build and simulate leave behind; data/ is a bridge's, remove it yourself
+	rm -rf bridge sim

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -166,6 +167,15 @@ func (b *Bus) Close() {
 		b.nc.Close()
 	}
 	<-b.closed
+}
+
+// Connected reports why nothing can be stored at the moment; nil when the
+// connection stands.
+func (b *Bus) Connected() error {
+	if status := b.nc.Status(); status != nats.CONNECTED {
+		return fmt.Errorf("nats connection is %s", strings.ToLower(status.String()))
+	}
+	return nil
 }
 
 // stream returns the handle of a stream by its full name, asking the server once.

@@ -206,6 +206,9 @@ func (d *decoder) gateway(key string, g *Gateway, seats first) {
 		d.report(timeout, "write at least hold plus 5s, or remove the key",
 			"%s is too short for a hold of %s: an answer that is cut off is an event lost", durationString(g.PollTimeout), durationString(g.Hold))
 	}
+	if len(g.Agents) == 0 && !d.bad[key+".agents"] {
+		d.report(key+".agents", "list the agents to poll, or leave the gateway section out", "there is no agent")
+	}
 	ids := first{}
 	for i := range g.Agents {
 		a, at := &g.Agents[i], fmt.Sprintf("%s.agents[%d]", key, i)

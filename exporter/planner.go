@@ -147,6 +147,9 @@ func (p *Planner) Run(intake, work context.Context) error {
 			break
 		}
 	}
+	if err := p.state(work, time.Now()); err != nil && work.Err() == nil {
+		p.o.Logger.Warn().Err(err).Msg("last coverage not stated; the next start does it")
+	}
 	return nil
 }
 

@@ -20,6 +20,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -73,6 +74,15 @@ type Server struct {
 	server *server.Server
 	opts   *server.Options
 	port   int // the listener's, kept over a restart
+}
+
+// Lock makes dir, if it is missing, and locks it against a second process until
+// the result is closed. The error of a locked one says what to do.
+func Lock(dir string) (io.Closer, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make data folder: %w", err)
+	}
+	return lockDir(filepath.Join(dir, lockFile))
 }
 
 // Start locks the directory and starts the server, which is ready when Start

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"path/filepath"
 	"sync"
@@ -29,6 +30,7 @@ type bridge struct {
 	log     zerolog.Logger
 	metrics *prometheus.Registry
 	names   schemas.Names
+	lock    io.Closer        // of the data folder
 	hub     *embedded.Server // nil with an external NATS
 	bus     *bus.Bus
 	ledger  *exporter.Ledger
@@ -44,6 +46,10 @@ func runBridge(ctx context.Context, cfg *config.Config, log zerolog.Logger, h ho
 	b := &bridge{cfg: cfg, log: log, metrics: prometheus.NewRegistry()}
 	b.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if err := b.open(ctx, h.acceptWeaker); err != nil {
+		if ctx.Err() != nil {
+			log.Info().Msg("bridge stopped before it was ready")
+			err = nil
+		}
 		return errors.Join(err, b.close())
 	}
 	defer func() { err = errors.Join(err, b.close()) }()
@@ -117,6 +123,11 @@ func (b *bridge) open(ctx context.Context, acceptWeaker []string) (err error) {
 	if b.names, err = schemas.NewNames(b.cfg.NATS.SubjectPrefix); err != nil {
 		return err
 	}
+	// Two bridges on one folder would be one instance, and take the lease from
+	// each other.
+	if b.lock, err = embedded.Lock(b.cfg.DataDir); err != nil {
+		return err
+	}
 	instance, err := instanceID(b.cfg.DataDir)
 	if err != nil {
 		return err
@@ -164,11 +175,14 @@ func (b *bridge) close() error {
 	if b.hub != nil {
 		b.hub.Shutdown()
 	}
+	if b.lock != nil {
+		return b.lock.Close()
+	}
 	return nil
 }
 
-// start builds the components and hands each to run. Nothing has been started
-// when it returns an error before the first.
+// start builds all components, then hands each to run. An error means that none
+// runs.
 func (b *bridge) start(intake context.Context, run func(name string, f func(intake, work context.Context) error)) error {
 	for _, c := range b.cfg.Tenants {
 		t, err := newTenant(b, c)

@@ -14,6 +14,7 @@ import (
 	"aiccbridge/bus"
 	"aiccbridge/config"
 	"aiccbridge/internal/platformsim/truth"
+	"aiccbridge/internal/retry"
 	"aiccbridge/internal/truthcheck"
 	"aiccbridge/schemas"
 )
@@ -95,26 +96,17 @@ func (o compareOptions) run(ctx context.Context, log zerolog.Logger) (report tru
 		err = o.request(ctx, http.MethodGet, "/quiet", &quiet)
 		return err != nil || quiet.Quiet
 	})
+	ended := time.Now()
 	for err == nil {
 		var s truth.Snapshot
 		if err = o.request(ctx, http.MethodGet, "/truth", &s); err == nil {
-			report, err = compareStreams(ctx, b, zone, o.tenant, s)
+			report, err = compareStreams(ctx, b, zone, o.tenant, ended, s)
 		}
-		if err != nil || report.OK || !pause(waiting, 2*time.Second) {
+		if err != nil || report.OK || retry.Wait(waiting, 2*time.Second) != nil {
 			break
 		}
 	}
 	return report, err
-}
-
-// pause waits, false when ctx ends first.
-func pause(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(d):
-		return true
-	}
 }
 
 // request calls the simulator's management listener and decodes its answer into
@@ -124,7 +116,12 @@ func (o compareOptions) request(ctx context.Context, method, path string, v any)
 	if err != nil {
 		return usageError{fmt.Errorf("--management %s: %w", o.management, err)}
 	}
-	answer, err := http.DefaultClient.Do(r)
+	client := http.Client{Timeout: 30 * time.Second}
+	defer client.CloseIdleConnections()
+	answer, err := client.Do(r)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	if err != nil {
 		return fmt.Errorf("no simulator at %s: %w; start `bridge simulate`, or set --management", o.management, err)
 	}
@@ -142,7 +139,9 @@ func (o compareOptions) request(ctx context.Context, method, path string, v any)
 }
 
 // compareStreams holds the streams of one tenant against the simulator's truth.
-func compareStreams(ctx context.Context, b *bus.Bus, zone *time.Location, tenant string, s truth.Snapshot) (truthcheck.Report, error) {
+// Every kind that is extracted must be complete up to ended, when the last call
+// was over: rows of windows not asked for yet are in no file.
+func compareStreams(ctx context.Context, b *bus.Bus, zone *time.Location, tenant string, ended time.Time, s truth.Snapshot) (truthcheck.Report, error) {
 	c := truthcheck.New(zone, tenant)
 	for _, stream := range []schemas.Stream{schemas.StreamEvents, schemas.StreamFiles, schemas.StreamRows, schemas.StreamDeadLetters} {
 		err := b.Read(ctx, stream, "", 0, func(m schemas.Stored) error { c.Message(m); return nil })
@@ -150,5 +149,21 @@ func compareStreams(ctx context.Context, b *bus.Bus, zone *time.Location, tenant
 			return truthcheck.Report{}, err
 		}
 	}
-	return c.Compare(s), nil
+	report := c.Compare(s)
+	last := map[schemas.Kind]schemas.Coverage{}
+	err := b.Read(ctx, schemas.StreamCoverage, "", 0, func(m schemas.Stored) error {
+		var said schemas.Coverage
+		if json.Unmarshal(m.Body, &said) == nil && said.Tenant == tenant {
+			last[said.Kind] = said
+		}
+		return nil
+	})
+	for _, k := range schemas.Kinds() {
+		if said, extracted := last[k]; extracted && said.CompleteTo.Before(ended) {
+			report.OK = false
+			report.Problems = append(report.Problems, fmt.Sprintf("%s is complete up to %s only, calls went on until %s",
+				k, said.CompleteTo.In(zone).Format(time.DateTime), ended.In(zone).Format(time.DateTime)))
+		}
+	}
+	return report, err
 }

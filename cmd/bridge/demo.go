@@ -111,7 +111,7 @@ func demo(ctx context.Context, o demoOptions, out, errOut io.Writer) error {
 		},
 		drained: func(ctx context.Context, b *bridge) (err error) {
 			watching.Wait()
-			d.report, err = compareStreams(ctx, b.bus, cfg.Tenants[0].Timezone, demoTenant, sim.Truth())
+			d.report, err = compareStreams(ctx, b.bus, cfg.Tenants[0].Timezone, demoTenant, d.ended, sim.Truth())
 			return err
 		},
 	})
@@ -131,6 +131,7 @@ type demonstration struct {
 	tally   *tally
 	phase   atomic.Value // what the demo is doing, in words
 	hint    string       // added to it
+	ended   time.Time    // when the last call was over
 	report  truthcheck.Report
 }
 
@@ -180,12 +181,13 @@ const settleWithin = 90 * time.Second
 func (d *demonstration) settle(ctx context.Context, b *bridge) {
 	d.enter("no new calls; running ones come to their end")
 	d.sim.Quiesce()
-	if !until(ctx, d.sim.Quiet) {
+	calm := until(ctx, d.sim.Quiet)
+	d.ended = time.Now()
+	if !calm {
 		return
 	}
 	d.enter("waiting for the files of the last windows")
-	quiet := time.Now().Add(demoSettle)
-	if !until(ctx, func() bool { return completeTo(b, quiet) }) {
+	if !until(ctx, func() bool { return completeTo(b, d.ended) }) {
 		return
 	}
 	b.stopPlanning()

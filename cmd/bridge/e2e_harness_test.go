@@ -251,7 +251,7 @@ func (r *running) drained(ctx context.Context, b *bridge) (err error) {
 		return err
 	})
 	if err == nil {
-		r.report, err = compareStreams(ctx, b.bus, b.cfg.Tenants[0].Timezone, demoTenant, r.s.sim.Truth())
+		r.report, err = compareStreams(ctx, b.bus, b.cfg.Tenants[0].Timezone, demoTenant, time.Time{}, r.s.sim.Truth())
 	}
 	return err
 }

@@ -91,11 +91,13 @@ func (b *bridge) newAdmin() (*admin, error) {
 
 // health answers 200 while messages can be stored, 503 and the reason otherwise.
 func (b *bridge) health(w http.ResponseWriter, _ *http.Request) {
+	err := b.bus.Connected()
 	if b.hub != nil {
-		if err := b.hub.Healthy(); err != nil {
-			http.Error(w, err.Error(), http.StatusServiceUnavailable)
-			return
-		}
+		err = errors.Join(err, b.hub.Healthy())
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		return
 	}
 	_, _ = io.WriteString(w, "ok\n") // the client may have gone
 }

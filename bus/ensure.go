@@ -46,44 +46,77 @@ func (e *AssetError) Error() string {
 // ends. Errors that waiting does not mend come at once: an AssetError, subjects
 // that another stream has, replicas on a server that is in no cluster.
 func (b *Bus) Ensure(ctx context.Context) error {
-	var missing, changed []streamConfig
-	var weaker []Difference
-	var single []string // streams that one server's disk holds, or two
+	f, err := b.inspect(ctx)
+	if err != nil {
+		return err
+	}
+	if len(f.weaker) > 0 {
+		return &AssetError{Differences: f.weaker}
+	}
+	if err := b.apply(ctx, f.missing, f.changed, f.noConsumer); err != nil {
+		return err
+	}
+	if b.opts.URL != "" && len(f.single) > 0 {
+		b.advise.Do(func() { b.log.Warn().Strs("streams", f.single).Msg(replicasAdvice) })
+	}
+	return nil
+}
+
+// Check compares the server with the table and changes nothing. What is missing
+// or weaker, and not accepted, is returned as one [*AssetError].
+func (b *Bus) Check(ctx context.Context) error {
+	f, err := b.inspect(ctx)
+	if err != nil {
+		return err
+	}
+	for _, c := range f.missing {
+		f.weaker = append(f.weaker, Difference{Asset: c.Name, Setting: "exists", Have: "false", Want: "true"})
+	}
+	if f.noConsumer {
+		f.weaker = append(f.weaker, Difference{Asset: FileConsumer, Setting: "exists", Have: "false", Want: "true"})
+	}
+	if len(f.weaker) > 0 {
+		return &AssetError{Differences: f.weaker}
+	}
+	return nil
+}
+
+// findings is how the server differs from the table.
+type findings struct {
+	missing, changed []streamConfig
+	weaker           []Difference
+	single           []string // streams that one server's disk holds, or two
+	noConsumer       bool
+}
+
+func (b *Bus) inspect(ctx context.Context) (f findings, err error) {
 	for _, a := range b.opts.assets() {
 		have, err := b.streamConfig(ctx, a.Name)
 		if err != nil {
-			return fmt.Errorf("read %s: %w", a.label, err)
+			return f, fmt.Errorf("read %s: %w", a.label, err)
 		}
 		merged, differs := a.streamConfig, false
 		if have == nil {
-			missing = append(missing, merged)
+			f.missing = append(f.missing, merged)
 		} else {
-			weaker = append(weaker, b.unaccepted(a.compare(*have))...)
+			f.weaker = append(f.weaker, b.unaccepted(a.compare(*have))...)
 			if merged, differs = improve(*have, a.streamConfig); differs {
-				changed = append(changed, merged)
+				f.changed = append(f.changed, merged)
 			}
 		}
 		if merged.Replicas < 3 {
-			single = append(single, a.label)
+			f.single = append(f.single, a.label)
 		}
 	}
 	consumer, err := b.consumerConfig(ctx)
 	if err != nil {
-		return fmt.Errorf("read consumer %s: %w", FileConsumer, err)
+		return f, fmt.Errorf("read consumer %s: %w", FileConsumer, err)
 	}
+	f.noConsumer = consumer == nil
 	if consumer != nil {
-		weaker = append(weaker, b.unaccepted(compareConsumer(*consumer, b.opts.fileConsumer()))...)
+		f.weaker = append(f.weaker, b.unaccepted(compareConsumer(*consumer, b.opts.fileConsumer()))...)
 	}
-	if len(weaker) > 0 {
-		return &AssetError{Differences: weaker}
-	}
-	if err := b.apply(ctx, missing, changed, consumer == nil); err != nil {
-		return err
-	}
-	if b.opts.URL != "" && len(single) > 0 {
-		b.advise.Do(func() { b.log.Warn().Strs("streams", single).Msg(replicasAdvice) })
-	}
-	return nil
+	return f, nil
 }
 
 // replicasAdvice is about a setting that clients cannot see: how often the

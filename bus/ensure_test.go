@@ -346,3 +346,47 @@ func TestMetricNames(t *testing.T) {
 		}
 	}
 }
+
+// TestCheckSeesWhatChangesWhileRunning: deleted, weakened, put right again.
+func TestCheckSeesWhatChangesWhileRunning(t *testing.T) {
+	t.Parallel()
+	b := ready(t)
+	check := func() string {
+		err := b.Check(t.Context())
+		var weaker *AssetError
+		switch {
+		case err == nil:
+			return ""
+		case errors.As(err, &weaker) && len(weaker.Differences) == 1:
+			return weaker.Differences[0].Name()
+		}
+		return err.Error()
+	}
+	if got := check(); got != "" {
+		t.Fatalf("at the start: %s", got)
+	}
+	events := *config(t, b, "AICC_EVENTS")
+	weak := events
+	weak.MaxAge, weak.Duplicates = time.Hour, time.Minute
+	if _, err := b.js.UpdateStream(t.Context(), weak); err != nil {
+		t.Fatal(err)
+	}
+	if got := check(); !strings.Contains(got, "AICC_EVENTS.max_age") {
+		t.Errorf("weakened: %s", got)
+	}
+	if _, err := b.js.UpdateStream(t.Context(), events); err != nil {
+		t.Fatal(err)
+	}
+	if got := check(); got != "" {
+		t.Errorf("put right: %s", got)
+	}
+	if err := b.js.DeleteStream(t.Context(), "AICC_COVERAGE"); err != nil {
+		t.Fatal(err)
+	}
+	if got := check(); got != "AICC_COVERAGE.exists" {
+		t.Errorf("deleted: %s", got)
+	}
+	if _, err := b.js.Stream(t.Context(), "AICC_COVERAGE"); err == nil {
+		t.Error("the check made a stream")
+	}
+}

@@ -199,7 +199,8 @@ func (b *bridge) start(intake context.Context, run func(name string, f func(inta
 	if err != nil {
 		return err
 	}
-	admin, err := b.newAdmin()
+	watch := b.newWatch()
+	admin, err := b.newAdmin(watch)
 	if err != nil {
 		return err
 	}
@@ -229,6 +230,7 @@ func (b *bridge) start(intake context.Context, run func(name string, f func(inta
 	if admin != nil {
 		run("admin", admin.Run)
 	}
+	run("watch", watch.Run)
 	return nil
 }
 

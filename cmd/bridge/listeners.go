@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"time"
@@ -72,7 +71,7 @@ type admin struct {
 }
 
 // newAdmin returns nil when listen.admin is empty.
-func (b *bridge) newAdmin() (*admin, error) {
+func (b *bridge) newAdmin(health http.Handler) (*admin, error) {
 	if b.cfg.Listen.Admin == "" {
 		return nil, nil
 	}
@@ -82,24 +81,11 @@ func (b *bridge) newAdmin() (*admin, error) {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(b.metrics, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /healthz", b.health)
+	mux.Handle("GET /healthz", health)
 	return &admin{listener: l, server: &http.Server{
 		Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
 		WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 8 << 10,
 	}}, nil
-}
-
-// health answers 200 while messages can be stored, 503 and the reason otherwise.
-func (b *bridge) health(w http.ResponseWriter, _ *http.Request) {
-	err := b.bus.Connected()
-	if b.hub != nil {
-		err = errors.Join(err, b.hub.Healthy())
-	}
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusServiceUnavailable)
-		return
-	}
-	_, _ = io.WriteString(w, "ok\n") // the client may have gone
 }
 
 // Run serves until intake ends.

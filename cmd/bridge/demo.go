@@ -6,10 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,7 +15,6 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
-	"aiccbridge/config"
 	"aiccbridge/internal/platformsim"
 	"aiccbridge/internal/truthcheck"
 	"aiccbridge/schemas"
@@ -29,7 +26,7 @@ type demoOptions struct {
 	last    time.Duration
 	seed    uint64
 	asJSON  bool
-	natsURL string
+	address string
 	verbose bool
 }
 
@@ -50,7 +47,7 @@ func newDemo() *cobra.Command {
 			if o.last < 20*time.Second {
 				return usageError{errors.New("--for: want at least 20s, so that windows of 10s can end")}
 			}
-			if err := checkAddress("--listen", o.natsURL); err != nil {
+			if err := checkAddress("--listen", o.address); err != nil {
 				return err
 			}
 			return demo(c.Context(), o, c.OutOrStdout(), c.ErrOrStderr())
@@ -60,7 +57,7 @@ func newDemo() *cobra.Command {
 	c.Flags().DurationVar(&o.last, "for", time.Minute, "how long calls go on; draining takes about half a minute more")
 	c.Flags().Uint64Var(&o.seed, "seed", 1, "seed of every choice of the simulator")
 	c.Flags().BoolVar(&o.asJSON, "json", false, "end with one JSON object instead of text")
-	c.Flags().StringVar(&o.natsURL, "listen", "127.0.0.1:4222", "where NATS clients connect; a free port is taken if it is in use")
+	c.Flags().StringVar(&o.address, "listen", "127.0.0.1:4222", "where NATS clients connect; a free port is taken if it is in use")
 	c.Flags().BoolVar(&o.verbose, "verbose", false, "show the bridge's log")
 	return c
 }
@@ -68,12 +65,17 @@ func newDemo() *cobra.Command {
 // demo runs simulator and bridge, and returns an error unless the streams hold
 // exactly what the simulator did.
 func demo(ctx context.Context, o demoOptions, out, errOut io.Writer) error {
-	dir, err := os.MkdirTemp("", "bridge-demo-")
+	tidyDemos(time.Now())
+	dir, err := os.MkdirTemp("", demoFolder)
 	if err != nil {
 		return fmt.Errorf("make folder for the demo: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	sim, err := platformsim.New(demoSim(o, filepath.Join(dir, "sim")))
+	platform, err := demoSim(o, filepath.Join(dir, "sim"))
+	if err != nil {
+		return err
+	}
+	sim, err := platformsim.New(platform)
 	if err != nil {
 		return err
 	}
@@ -87,7 +89,7 @@ func demo(ctx context.Context, o demoOptions, out, errOut io.Writer) error {
 		simDone <- err
 		return fmt.Errorf("start the simulator: %w", err)
 	}
-	cfg, err := demoConfig(sim.Settings(), dir, freeAddress(o.natsURL))
+	cfg, err := demoConfig(sim.Settings(), dir, freeAddress(o.address))
 	if err != nil {
 		return err
 	}
@@ -272,70 +274,4 @@ func printReport(out io.Writer, r truthcheck.Report) {
 	} else {
 		fmt.Fprintln(out, "The streams differ from the truth.")
 	}
-}
-
-// demoTenant is the name of the demo's contact centre.
-const demoTenant = "demo"
-
-// demoSettle is the settle delay of the demo's windows.
-const demoSettle = 3 * time.Second
-
-var demoKinds = [...]schemas.Kind{schemas.KindCDR, schemas.KindRecording, schemas.KindOperation}
-
-// demoConfig is the configuration of a bridge on the simulator, with windows
-// short enough to watch.
-func demoConfig(s platformsim.Settings, dir, natsAddress string) (*config.Config, error) {
-	callbacks := freeAddress("127.0.0.1:0")
-	var b strings.Builder
-	p := func(format string, a ...any) { fmt.Fprintf(&b, format+"\n", a...) }
-	p("data_dir: %s", filepath.Join(dir, "data"))
-	p("listen: {callbacks: %q, admin: %q, nats: %q}", callbacks, "", natsAddress)
-	p("callbacks: {public_url: %q, certificate_file: %q, key_file: %q}", "https://"+callbacks+"/", s.CallbackCertFile, s.CallbackKeyFile)
-	p("tenants:")
-	p("  - name: %s", demoTenant)
-	p("    timezone: %s", s.Timezone)
-	p("    gateway:")
-	p("      url: %q", s.GatewayURL)
-	p("      ca_file: %q", s.CAFile)
-	p("      agents:")
-	for i, a := range s.Agents { // every second one answers by hand and has wrap-up, for more kinds of events
-		p("        - {id: %q, phone: %q, password_file: %q, auto_answer: %t, auto_enter_idle: %[4]t}", a.ID, a.Phone, a.PasswordFile, i%2 == 0)
-	}
-	p("    files:")
-	p("      url: %q", s.FilesURL)
-	p("      ca_file: %q", s.CAFile)
-	p("      access_key: %q", s.AccessKey)
-	p("      secret_key_file: %q", s.SecretKeyFile)
-	p("      request_spacing: 200ms")
-	p("      max_outstanding: 6")
-	p("      extracts:")
-	since := time.Now().Truncate(time.Second).Format(time.RFC3339)
-	for _, k := range demoKinds {
-		p("        %s: {window: 10s, settle: %s, sweep_again: [], since: %q}", k, demoSettle, since)
-	}
-	return config.Parse(filepath.Join(dir, "demo.yaml"), []byte(b.String()), config.Environment{})
-}
-
-// checkAddress reports the value of a flag that is no host:port.
-func checkAddress(flag, address string) error {
-	if _, _, err := net.SplitHostPort(address); err != nil {
-		return usageError{fmt.Errorf("%s: %q is not an address with a port; write for example 127.0.0.1:4222", flag, address)}
-	}
-	return nil
-}
-
-// freeAddress returns address if it can be listened on, or the same host with a
-// free port.
-func freeAddress(address string) string {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return address // the configuration will say what is wrong
-	}
-	for _, a := range []string{address, net.JoinHostPort(host, "0")} {
-		if l, err := net.Listen("tcp", a); err == nil {
-			defer l.Close()
-			return l.Addr().String()
-		}
-	}
-	return address
 }

@@ -60,8 +60,12 @@ func newScene(t *testing.T, o setup) *scene {
 	o.window, o.settle = orDefault(o.window, 4*time.Second), orDefault(o.settle, time.Second)
 	o.overdue, o.grace = orDefault(o.overdue, time.Minute), orDefault(o.grace, 20*time.Second)
 	s := &scene{t: t, setup: o, dir: t.TempDir(), nats: freePort(t), journal: &journal{}}
+	zone, err := time.LoadLocation("Asia/Shanghai")
+	if err != nil {
+		t.Fatal(err)
+	}
 	sim, err := platformsim.New(platformsim.Options{
-		Seed: 7, Agents: max(o.agents, 1), Timezone: mustZone("Asia/Shanghai"), Dir: filepath.Join(s.dir, "sim"),
+		Seed: 7, Agents: max(o.agents, 1), Timezone: zone, Dir: filepath.Join(s.dir, "sim"),
 		Pace: world.Pace{
 			Idle: 500 * time.Millisecond, Queue: 300 * time.Millisecond, Ring: 300 * time.Millisecond, Talk: 2 * time.Second,
 			WrapUp: 300 * time.Millisecond, Rest: time.Second, Signal: 30 * time.Millisecond,

@@ -15,7 +15,6 @@ import (
 	"aiccbridge/config"
 	"aiccbridge/internal/platformsim"
 	"aiccbridge/internal/platformsim/filestore"
-	"aiccbridge/internal/platformsim/gateway"
 	"aiccbridge/internal/platformsim/world"
 )
 
@@ -137,25 +136,6 @@ func (o simulateOptions) setFaults(sim *platformsim.Sim) error {
 var livelyPace = world.Pace{
 	Idle: 2 * time.Second, Queue: time.Second, Ring: time.Second, Talk: 4 * time.Second,
 	WrapUp: time.Second, Rest: 4 * time.Second, Signal: 50 * time.Millisecond,
-}
-
-// demoSim is the demo's platform: lively, and quick to make files.
-func demoSim(o demoOptions, dir string) platformsim.Options {
-	return platformsim.Options{
-		Seed: o.seed, Agents: o.agents, Timezone: mustZone("Asia/Shanghai"), Dir: dir, Pace: livelyPace,
-		World:   world.Options{SyncDelay: -1},
-		Gateway: gateway.Options{WaitTimes: 20},
-		Files:   filestore.Options{GenerationMax: 1500 * time.Millisecond, CreationsPerMinute: -1, ParallelDownloads: -1},
-	}
-}
-
-// mustZone loads a zone that is linked into the program.
-func mustZone(name string) *time.Location {
-	zone, err := time.LoadLocation(name)
-	if err != nil {
-		return time.UTC
-	}
-	return zone
 }
 
 func printSettings(out io.Writer, s platformsim.Settings, asJSON bool) error {

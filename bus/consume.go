@@ -121,7 +121,7 @@ func (b *Bus) handle(intake, work context.Context, msg jetstream.Msg, h Handler)
 	}
 	d.Progress = b.progress(msg)
 	if b.opts.breakage.ackFirst {
-		_ = msg.Ack()
+		_ = msg.DoubleAck(work)
 	}
 	err = h(work, d)
 	b.settle(work, msg, d, err, work.Err() != nil)

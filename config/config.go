@@ -179,7 +179,7 @@ type Worker struct {
 	Count       int `yaml:"count" default:"2" min:"1" max:"64"`
 	MaxAttempts int `yaml:"max_attempts" default:"10" min:"1" max:"1000"`
 	// RetryAfter is how long after a failure a window is asked for again; it
-	// doubles with each failure in a row, up to an hour.
+	// doubles with each failure in a row, up to an hour; after five it is six hours.
 	RetryAfter       time.Duration `yaml:"retry_after" default:"1m" min:"1s" max:"1h"`
 	MaxZIPBytes      Size          `yaml:"max_zip" default:"2GiB" min:"1MiB" max:"1TiB"`
 	MaxUnpackedBytes Size          `yaml:"max_unpacked" default:"10GiB" min:"1MiB" max:"10TiB"`

@@ -16,7 +16,7 @@
 //
 // A callback that does not come makes a window ready all the same, under the
 // file's predicted name; if the platform has no such file, the window fails and
-// is asked for again.
+// is asked for again. The callback is welcome then as well.
 //
 // Invariants:
 //
@@ -24,7 +24,8 @@
 //     wall-clock texts that the platform is asked with (see [NextWindow]).
 //   - An attempt is written down before its request is sent: the platform has
 //     no idempotency key, so a lost answer must not be forgotten.
-//   - A window ends complete, or failed with a reason and, while attempts are
-//     left, a time of its next extract.
+//   - A window ends complete, or failed with a reason and a time of its next
+//     extract: soon at first, then every six hours for a week. Only a request that
+//     the platform refuses for good, time after time, ends without one.
 //   - No row goes out before its whole file has been read and found sound.
 package exporter

@@ -43,8 +43,9 @@ type LedgerOptions struct {
 	// Retry is how long after a failure a window is asked for again; the k-th
 	// failure in a row waits 2^(k-1) times as long, an hour at most. Default 1 min.
 	Retry time.Duration
-	// MaxAttempts is how many extracts in a row may fail before the window is
-	// left failed until its next re-sweep. Default 5.
+	// MaxAttempts is how many extracts in a row may fail before a window is asked
+	// for only every six hours, for a week; one whose request the platform refuses
+	// for good is then left failed until its next re-sweep. Default 5.
 	MaxAttempts int
 	// ReadyFor is how long a ready window may stay without being completed
 	// before its file is asked for again. Default 2 h.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -78,15 +79,18 @@ func simulate(ctx context.Context, o simulateOptions, out, errOut io.Writer) err
 	if err := o.setFaults(sim); err != nil {
 		return err
 	}
+	running, stop := context.WithCancel(ctx)
+	defer stop()
 	done := make(chan error, 1)
-	go func() { done <- sim.Run(ctx) }()
+	go func() { done <- sim.Run(running) }()
 	select {
 	case err := <-done:
 		return err
 	case <-sim.Ready():
 	}
 	if err := printSettings(out, sim.Settings(), o.asJSON); err != nil {
-		return err
+		stop()
+		return errors.Join(err, <-done)
 	}
 	err = <-done
 	if ctx.Err() != nil {

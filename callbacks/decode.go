@@ -25,6 +25,9 @@ var errNoFile = errors.New("no field names a file")
 // or its fields at the top level, any name field (else any string that looks
 // like a file name), a response id with or without dashes or none at all.
 func decode(body []byte) (n schemas.FileNotice, err error) {
+	if tooDeep(body) {
+		return n, fmt.Errorf("nested deeper than %d", maxDepth)
+	}
 	fields, err := object(body)
 	if err != nil {
 		return n, err
@@ -49,6 +52,30 @@ func decode(body []byte) (n schemas.FileNotice, err error) {
 	}
 	n.AccountID = text(fields["accountId"])
 	return n, nil
+}
+
+// maxDepth is how deep a body may be nested; the documented ones have two levels.
+const maxDepth = 16
+
+// tooDeep counts brackets outside strings; whether they match is not its business.
+func tooDeep(body []byte) bool {
+	depth, quoted := 0, false
+	for i := 0; i < len(body); i++ {
+		switch c := body[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{' || c == '[':
+			if depth++; depth > maxDepth {
+				return true
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return false
 }
 
 func fileName(fields map[string]json.RawMessage) (string, error) {

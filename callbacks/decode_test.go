@@ -53,6 +53,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"not a ZIP name":   `{"msgBody":{"billFileName":"x.txt"}}`,
 		"name twice":       `{"msgBody":{"billFileName":"` + file + `","billFileName":"` + file + `"}}`,
 		"short id":         `{"msgBody":{"responseId":"abc","billFileName":"` + file + `"}}`,
+		"too deep":         `{"x":` + strings.Repeat("[", 20) + strings.Repeat("]", 20) + `,"fileName":"` + file + `"}`,
 		"msgBody a string": `{"msgBody":"` + file + `"}`,
 	}
 	for name, body := range tests {

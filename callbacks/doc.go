@@ -1,8 +1,8 @@
 // Package callbacks takes the file store's signed callbacks ("this file is
 // ready", cec_07_0814 and cec_07_0818) and answers them.
 //
-// The order is fixed: limits, method and path, raw body, signature, decode,
-// store, answer. Invariants:
+// The order is fixed: who calls, how often, path and its token, method, raw body,
+// signature, decode, store, answer. Invariants:
 //
 //   - 200 is answered only after [Store.Accept] returned nil, and always with a
 //     body: the platform repeats a callback every ten minutes until it gets a

@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"net/netip"
 	"net/url"
-	"strconv"
+	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +19,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"aiccbridge/internal/c2sign"
+	"aiccbridge/internal/sabotage"
 	"aiccbridge/schemas"
 )
 
@@ -55,6 +59,19 @@ type Options struct {
 	// tail of that path, "/" included. A query is not allowed: how the platform
 	// would sign it is not documented.
 	PublicURL *url.URL
+	// Tokens checks the secret at the end of a callback's path. A callback whose
+	// path has none is taken as well: the platform may keep only the host of the
+	// address it was given. nil: a path with a token is an unknown path. An ingress
+	// may strip what is before the token, but not the token: the platform's
+	// signature covers it.
+	Tokens *Tokens
+	// Allow lists the addresses that may call; others get 403 before their request
+	// is looked at. Empty: all.
+	Allow []netip.Prefix
+	// TrustedProxies are the peers whose X-Forwarded-For counts: the right-most
+	// address in it that is no trusted proxy is then the caller, for Allow and for
+	// the limits.
+	TrustedProxies []netip.Prefix
 	// Window is how old or how far ahead a signature may be. Default
 	// [c2sign.DefaultWindow]; negative: any age.
 	Window time.Duration
@@ -77,6 +94,8 @@ type Handler struct {
 	counts   *prometheus.CounterVec
 	skew     prometheus.Gauge
 	variants *changes
+	gate     *gate
+	tenants  []string
 	breakage
 }
 
@@ -84,6 +103,7 @@ type Handler struct {
 type breakage struct {
 	answerFirst bool // 200 before the notice is stored
 	anySender   bool // a wrong signature is as good as a right one
+	noneKnown   bool // an old signature is refused although its file was asked for
 }
 
 // New checks the options and returns a handler.
@@ -96,6 +116,10 @@ func New(o Options) (*Handler, error) {
 	}
 	if o.Verify == "" {
 		o.Verify = Enforce
+	}
+	five := sabotage.Broken("five_minute_window")
+	if five {
+		o.Window = 5 * time.Minute
 	}
 	o.Window = max(0, cmp.Or(o.Window, c2sign.DefaultWindow)) // a Verifier takes 0 for any age
 	if o.MaxBodyBytes <= 0 {
@@ -113,7 +137,9 @@ func New(o Options) (*Handler, error) {
 		skew: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "aicc_callback_skew_seconds", Help: "Time of the last good signature minus the time of its receipt.",
 		}),
-		variants: &changes{last: map[string]string{}},
+		variants: &changes{last: map[string]string{}}, gate: newGate(),
+		tenants:  slices.Compact(slices.Sorted(maps.Values(o.Tenants))),
+		breakage: breakage{answerFirst: sabotage.Broken("answer_before_store"), noneKnown: five},
 	}
 	if o.Registerer != nil {
 		if err := errors.Join(o.Registerer.Register(h.counts), o.Registerer.Register(h.skew)); err != nil {
@@ -123,25 +149,6 @@ func New(o Options) (*Handler, error) {
 	return h, nil
 }
 
-// answer is what goes back: a status and one constant word, which is also the
-// metric's label.
-type answer struct {
-	status int
-	result string
-}
-
-var (
-	accepted    = answer{http.StatusOK, "accepted"}
-	badPath     = answer{http.StatusNotFound, "unknown_path"}
-	badMethod   = answer{http.StatusMethodNotAllowed, "method_not_allowed"}
-	tooLarge    = answer{http.StatusRequestEntityTooLarge, "too_large"}
-	unreadable  = answer{http.StatusBadRequest, "unreadable"}
-	refused     = answer{http.StatusUnauthorized, "unauthorized"}
-	badBody     = answer{http.StatusBadRequest, "bad_request"}
-	unavailable = answer{http.StatusServiceUnavailable, "unavailable"}
-	panicked    = answer{http.StatusInternalServerError, "internal_error"}
-)
-
 // ServeHTTP answers one callback.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer func() {
@@ -150,38 +157,95 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			h.reply(w, panicked, "")
 		}
 	}()
+	if len(r.TransferEncoding) > 0 {
+		// A proxy may send on in chunks what was signed with its length: the signature
+		// covers the body itself, so that is no harm. But if the request had a length
+		// besides, what follows on the connection may be meant as a part of this body.
+		w.Header().Set("Connection", "close")
+	}
 	a, s := h.handle(r)
 	h.reply(w, a, s)
 }
 
+// handle takes one callback. What costs least comes first: nothing is read from a
+// caller that is not allowed, calls too often, or does not know the path.
 func (h *Handler) handle(r *http.Request) (answer, standing) {
-	if !h.onPath(r.URL.Path) {
+	caller := h.caller(r)
+	if !h.allowed(caller) {
+		return forbidden, ""
+	}
+	leave, ok := h.gate.enter(caller)
+	if !ok {
+		return tooMany, ""
+	}
+	defer leave()
+	at, ok := h.place(r.URL.Path)
+	if !ok {
 		return badPath, ""
 	}
 	if r.Method != http.MethodPost {
 		return badMethod, ""
 	}
-	if r.ContentLength > h.o.MaxBodyBytes {
-		return tooLarge, ""
+	body, bad := h.read(r)
+	if bad != (answer{}) {
+		return bad, ""
 	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, h.o.MaxBodyBytes+1))
-	switch {
-	case err != nil:
-		return unreadable, ""
-	case int64(len(body)) > h.o.MaxBodyBytes:
-		return tooLarge, ""
-	}
-	from, ok := h.verify(r, body)
+	from, ok := h.verify(r, body, at)
 	if h.anySender {
-		from, ok = h.guess(r.Header.Get("Authorization"))
+		from, ok = h.guess(r.Header.Get("Authorization"), at)
 	}
 	if !ok {
 		return refused, ""
 	}
+	sabotage.Point("callback.verified")
 	if h.answerFirst {
 		return accepted, from.standing
 	}
-	return h.store(r.Context(), from, body), from.standing
+	a := h.store(r.Context(), from, at, body)
+	if a == accepted {
+		sabotage.Point("callback.stored")
+	}
+	return a, from.standing
+}
+
+// read returns the body, or the answer to one that is not taken.
+func (h *Handler) read(r *http.Request) ([]byte, answer) {
+	// No documented callback is packed, and what is signed is the text itself.
+	if e := r.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
+		return nil, badEncoding
+	}
+	if r.ContentLength > h.o.MaxBodyBytes {
+		return nil, tooLarge
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, h.o.MaxBodyBytes+1))
+	switch {
+	case err != nil:
+		return nil, unreadable
+	case int64(len(body)) > h.o.MaxBodyBytes:
+		return nil, tooLarge
+	}
+	return body, answer{}
+}
+
+// place is what a callback's path says beside that it is ours.
+type place struct {
+	token   string // "": none
+	tenant  string // that the token was made for
+	request *schemas.WindowRequest
+}
+
+// place reads a path: the public URL's or a tail of it, with or without a token
+// behind it.
+func (h *Handler) place(at string) (place, bool) {
+	if h.onPath(at) {
+		return place{}, true
+	}
+	before, last := path.Split(at)
+	if h.o.Tokens == nil || !h.onPath(before) {
+		return place{}, false
+	}
+	tenant, request, ok := h.o.Tokens.check(last, h.tenants)
+	return place{last, tenant, &request}, ok
 }
 
 // onPath reports whether path is the public URL's, or a tail of it.
@@ -191,18 +255,20 @@ func (h *Handler) onPath(path string) bool {
 	return path == "/" || strings.HasSuffix(public, path)
 }
 
-func (h *Handler) store(ctx context.Context, from sender, body []byte) answer {
+func (h *Handler) store(ctx context.Context, from sender, at place, body []byte) answer {
 	ctx, cancel := context.WithTimeout(ctx, h.o.StoreTimeout)
 	defer cancel()
 	n, err := decode(body)
-	stale := from.standing == old && h.o.Verify != Observe
-	if stale && (err != nil || !h.o.Store.Knows(from.tenant, n.ResponseID)) {
-		return refused
+	if stale := from.standing == old && h.o.Verify != Observe; stale {
+		known := err == nil && !h.noneKnown && (at.request != nil || h.o.Store.Knows(from.tenant, n.ResponseID))
+		if !known {
+			return refused
+		}
 	}
 	if err != nil {
 		return h.reject(ctx, from.tenant, body, err)
 	}
-	n.Tenant, n.Via, n.ReceivedAt = from.tenant, schemas.ViaCallback, time.Now().UTC()
+	n.Tenant, n.Via, n.ReceivedAt, n.Request = from.tenant, schemas.ViaCallback, time.Now().UTC(), at.request
 	err = h.o.Store.Accept(ctx, n)
 	var p *schemas.Permanent
 	switch {
@@ -230,18 +296,4 @@ func (h *Handler) reject(ctx context.Context, tenant string, body []byte, cause 
 		return unavailable
 	}
 	return badBody
-}
-
-// reply writes status and a small JSON body in the platform's own envelope.
-func (h *Handler) reply(w http.ResponseWriter, a answer, s standing) {
-	h.counts.WithLabelValues(a.result, string(s)).Inc()
-	code, text := "1", a.result
-	if a == accepted {
-		code, text = "0", "success"
-	}
-	body := `{"resultCode":"` + code + `","resultDesc":"` + text + `"}`
-	w.Header().Set("Content-Type", "application/json;charset=UTF-8")
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	w.WriteHeader(a.status)
-	_, _ = io.WriteString(w, body) // a caller that has gone repeats its callback
 }

@@ -273,6 +273,11 @@ func TestPromisesNoticeBreakage(t *testing.T) {
 	if w := serve(h, r); w.Code != http.StatusOK || len(store.stored) != 1 {
 		t.Errorf("anySender has no effect: %d", w.Code)
 	}
+	h = newHandler(t, &memory{knows: id}, func(o *Options) { o.Window = 5 * time.Minute })
+	h.noneKnown = true
+	if w := serve(h, signed(t, "/", sample, time.Now().Add(-10*time.Minute))); w.Code != http.StatusUnauthorized {
+		t.Errorf("noneKnown has no effect: %d", w.Code)
+	}
 }
 
 // TestLogsHoldNothingForeign sends forged callbacks full of things that must not

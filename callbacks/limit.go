@@ -3,109 +3,111 @@ package callbacks
 import (
 	stdlog "log"
 	"net"
-	"net/http"
+	"net/netip"
 	"sync"
 
 	"github.com/rs/zerolog"
-	"golang.org/x/time/rate"
 )
 
-// cappedListener closes connections above a total and a number per address at
-// once, so that idle ones cannot shut the platform out.
+// cappedListener bounds the open connections, in all and per caller, so that
+// idle ones cannot shut the platform out. At the bound of one caller its next
+// connection is closed at once. At the bound in all, whoever holds the most gives
+// up its oldest for somebody who holds less: a few hosts that hold everything
+// make room for one that holds nothing.
+//
+// The caller is the peer: behind a proxy all connections are the proxy's.
 type cappedListener struct {
 	net.Listener
-	total, perAddress int
+	total, perCaller int
 
 	mu   sync.Mutex
-	open map[string]int
+	open map[netip.Prefix][]*cappedConn // oldest first
 	all  int
 }
 
-func newCappedListener(l net.Listener, total, perAddress int) *cappedListener {
-	return &cappedListener{Listener: l, total: total, perAddress: perAddress, open: map[string]int{}}
+func newCappedListener(l net.Listener, total, perCaller int) *cappedListener {
+	return &cappedListener{Listener: l, total: total, perCaller: perCaller, open: map[netip.Prefix][]*cappedConn{}}
 }
 
 func (l *cappedListener) Accept() (net.Conn, error) {
 	for {
-		c, err := l.Listener.Accept()
+		accepted, err := l.Listener.Accept()
 		if err != nil {
 			return nil, err
 		}
-		address := host(c.RemoteAddr().String())
-		if l.take(address) {
-			return &cappedConn{Conn: c, release: func() { l.give(address) }}, nil
+		c := &cappedConn{Conn: accepted, listener: l, caller: network(parseAddress(accepted.RemoteAddr().String()))}
+		oldest, ok := l.take(c)
+		if oldest != nil {
+			_ = oldest.Conn.Close() // its own server closes it again, and gets an error for it
 		}
-		_ = c.Close() // refused; nothing was read from it
+		if ok {
+			return c, nil
+		}
+		_ = accepted.Close() // refused; nothing was read from it
 	}
 }
 
-func (l *cappedListener) take(address string) bool {
+// take finds a place for c; oldest, if any, has lost its own.
+func (l *cappedListener) take(c *cappedConn) (oldest *cappedConn, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.all >= l.total || l.open[address] >= l.perAddress {
-		return false
+	held := len(l.open[c.caller])
+	if held >= l.perCaller {
+		return nil, false
+	}
+	if l.all >= l.total {
+		if oldest = l.greediest(); oldest == nil || len(l.open[oldest.caller]) <= held+1 {
+			return nil, false
+		}
+		l.drop(oldest)
 	}
 	l.all++
-	l.open[address]++
-	return true
+	l.open[c.caller] = append(l.open[c.caller], c)
+	return oldest, true
 }
 
-func (l *cappedListener) give(address string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.all--
-	if l.open[address]--; l.open[address] == 0 {
-		delete(l.open, address)
+// greediest returns the oldest connection of whoever holds the most.
+func (l *cappedListener) greediest() *cappedConn {
+	var most []*cappedConn
+	for _, held := range l.open {
+		if len(held) > len(most) {
+			most = held
+		}
+	}
+	if most == nil {
+		return nil
+	}
+	return most[0]
+}
+
+// drop takes c off the list, if it is there.
+func (l *cappedListener) drop(c *cappedConn) {
+	held := l.open[c.caller]
+	for i := range held {
+		if held[i] != c {
+			continue
+		}
+		l.all--
+		if len(held) == 1 {
+			delete(l.open, c.caller)
+		} else {
+			l.open[c.caller] = append(held[:i:i], held[i+1:]...)
+		}
+		return
 	}
 }
 
 type cappedConn struct {
 	net.Conn
-	once    sync.Once
-	release func()
+	listener *cappedListener
+	caller   netip.Prefix
 }
 
 func (c *cappedConn) Close() error {
-	c.once.Do(c.release)
+	c.listener.mu.Lock()
+	c.listener.drop(c)
+	c.listener.mu.Unlock()
 	return c.Conn.Close()
-}
-
-// maxLimiters bounds the memory that strangers can take up with addresses.
-const maxLimiters = 4096
-
-// limitRate answers 429 to an address that sends more than perSecond, before
-// anything is read or computed for it.
-func limitRate(next http.Handler, perSecond rate.Limit, burst int) http.Handler {
-	var mu sync.Mutex
-	limiters := map[string]*rate.Limiter{}
-	allow := func(address string) bool {
-		mu.Lock()
-		defer mu.Unlock()
-		l := limiters[address]
-		if l == nil {
-			if len(limiters) >= maxLimiters {
-				clear(limiters)
-			}
-			l = rate.NewLimiter(perSecond, burst)
-			limiters[address] = l
-		}
-		return l.Allow()
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !allow(host(r.RemoteAddr)) {
-			w.Header().Set("Retry-After", "1")
-			http.Error(w, `{"resultCode":"1","resultDesc":"too_many_requests"}`, http.StatusTooManyRequests)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-func host(address string) string {
-	if h, _, err := net.SplitHostPort(address); err == nil {
-		return h
-	}
-	return address
 }
 
 // discardLog takes net/http's own lines (refused TLS handshakes, mostly scans)

@@ -21,9 +21,7 @@ const (
 	writeTimeout      = 10 * time.Second
 	idleTimeout       = 60 * time.Second
 	maxConnections    = 1024
-	maxPerAddress     = 256
-	requestsPerSecond = 50 // per address; the platform sends a few a minute
-	requestBurst      = 1000
+	maxPerCaller      = 256
 )
 
 // Server serves the callbacks on one listener.
@@ -32,11 +30,12 @@ type Server struct {
 	http     *http.Server
 }
 
-// NewServer wraps a handler in the listener's limits. tlsConfig nil means plain
+// NewServer serves a handler within the limits of connections; those of requests
+// are the [Handler]'s own. tlsConfig nil means plain
 // HTTP, for a TLS proxy in front; TLS below 1.2 is refused. The server owns the
 // listener.
 func NewServer(listener net.Listener, tlsConfig *tls.Config, handler http.Handler, log zerolog.Logger) *Server {
-	listener = newCappedListener(listener, maxConnections, maxPerAddress)
+	listener = newCappedListener(listener, maxConnections, maxPerCaller)
 	if tlsConfig != nil {
 		tlsConfig = tlsConfig.Clone()
 		tlsConfig.MinVersion = max(tlsConfig.MinVersion, tls.VersionTLS12)
@@ -46,7 +45,7 @@ func NewServer(listener net.Listener, tlsConfig *tls.Config, handler http.Handle
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	return &Server{listener: listener, http: &http.Server{
-		Handler:           limitRate(handler, requestsPerSecond, requestBurst),
+		Handler:           handler,
 		Protocols:         protocols,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ReadHeaderTimeout: readHeaderTimeout,

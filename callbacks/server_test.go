@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -106,19 +107,94 @@ func TestConnectionCap(t *testing.T) {
 	}
 }
 
-func TestRateLimitPerAddress(t *testing.T) {
-	h := limitRate(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {}), 1, 2)
-	send := func(address string) int {
-		r := httptest.NewRequest(http.MethodPost, "/", nil)
-		r.RemoteAddr = address
+func TestRateLimitPerCaller(t *testing.T) {
+	h := newHandler(t, &memory{}, func(o *Options) { o.TrustedProxies = prefixes(t, "198.51.100.9/32") })
+	h.gate.perSecond, h.gate.burst = 1e-9, 2
+	send := func(peer, forwarded string) int {
+		r := signed(t, "/", sample, time.Now())
+		if r.RemoteAddr = peer; forwarded != "" {
+			r.Header.Set("X-Forwarded-For", forwarded)
+		}
 		return serve(h, r).Code
 	}
-	got := []int{send("192.0.2.1:1"), send("192.0.2.1:2"), send("192.0.2.1:3"), send("192.0.2.2:1")}
-	want := []int{200, 200, 429, 200}
-	for i := range want {
-		if got[i] != want[i] {
-			t.Fatalf("codes %v, want %v", got, want)
+	for i, tt := range []struct {
+		peer, forwarded string
+		want            int
+	}{
+		{"192.0.2.1:1", "", 200},
+		{"192.0.2.1:2", "", 200},
+		{"192.0.2.1:3", "192.0.2.77", 429}, // no proxy of ours: what it forwards counts for nothing
+		{"192.0.2.2:1", "", 200},
+		{"198.51.100.9:1", "192.0.2.1", 429},
+		{"198.51.100.9:2", "192.0.2.3", 200},
+		{"[2001:db8::1]:1", "", 200},
+		{"[2001:db8::2]:1", "", 200},
+		{"[2001:db8::3]:1", "", 429}, // one host has a whole /64
+		{"[2001:db8:0:1::3]:1", "", 200},
+	} {
+		if got := send(tt.peer, tt.forwarded); got != tt.want {
+			t.Errorf("request %d from %s for %q: %d, want %d", i, tt.peer, tt.forwarded, got, tt.want)
 		}
+	}
+}
+
+// TestGateForgets: strangers cannot take up memory, nor make the gate forget who
+// is inside.
+func TestGateForgets(t *testing.T) {
+	g := newGate()
+	first := netip.MustParseAddr("192.0.2.1")
+	var leave func()
+	for range maxInside {
+		leave, _ = g.enter(first)
+	}
+	address := netip.MustParseAddr("198.18.0.0")
+	for range 2 * maxCallers {
+		address = address.Next()
+		if out, ok := g.enter(address); ok {
+			out()
+		}
+	}
+	if n := len(g.callers); n > maxCallers {
+		t.Errorf("%d callers are remembered", n)
+	}
+	if _, ok := g.enter(first); ok {
+		t.Error("one caller is inside more often than allowed")
+	}
+	leave()
+	if _, ok := g.enter(first); !ok {
+		t.Error("who leaves makes no room")
+	}
+}
+
+// TestFullListenerMakesRoom: when all places are taken, whoever holds most gives
+// up its oldest connection for a newcomer, but not for one that holds as much.
+func TestFullListenerMakesRoom(t *testing.T) {
+	l := newCappedListener(nil, 4, 3)
+	conn := func(caller string) *cappedConn {
+		a, b := net.Pipe()
+		t.Cleanup(func() { _ = a.Close() })
+		t.Cleanup(func() { _ = b.Close() })
+		return &cappedConn{Conn: a, listener: l, caller: network(netip.MustParseAddr(caller))}
+	}
+	take := func(c *cappedConn, evicted *cappedConn, taken bool) {
+		t.Helper()
+		if oldest, ok := l.take(c); oldest != evicted || ok != taken {
+			t.Errorf("evicted %v, taken %v", oldest != nil, ok)
+		}
+	}
+	const greedy, other, third, fourth = "192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4"
+	first, second := conn(greedy), conn(greedy)
+	take(first, nil, true)
+	take(second, nil, true)
+	take(conn(greedy), nil, true)
+	take(conn(greedy), nil, false)
+	take(conn(other), nil, true)
+	take(conn(third), first, true)
+	take(conn(fourth), second, true)
+	take(conn("192.0.2.5"), nil, false) // all hold one: nobody is greedy
+	_ = first.Close()                   // a second time
+	if l.all != 4 {
+		t.Errorf("%d places taken, want 4", l.all)
 	}
 }
 

@@ -28,32 +28,31 @@ type sender struct {
 }
 
 // verify finds out who sent a callback; false when it must be refused.
-func (h *Handler) verify(r *http.Request, body []byte) (sender, bool) {
+func (h *Handler) verify(r *http.Request, body []byte, at place) (sender, bool) {
 	authorization := r.Header.Get("Authorization")
 	if h.o.Verify == Off {
-		return h.guess(authorization)
+		return h.guess(authorization, at)
 	}
-	var match c2sign.Match
-	request, err := c2sign.FromHTTP(r, body)
-	if err == nil {
-		match, err = h.verifier.Verify(request, authorization, time.Now())
-	}
+	match, err := h.check(r, body, at)
 	good := err == nil || errors.Is(err, c2sign.ErrSkew)
 	if !good && h.o.Verify == Enforce {
 		if why := class(err); h.variants.changed("refused", why) {
-			h.o.Logger.Warn().Str("reason", why).Str("from", host(r.RemoteAddr)).
+			h.o.Logger.Warn().Str("reason", why).Stringer("from", h.caller(r)).
 				Msg("callback refused; if it was a good one, try callbacks.verify: observe")
 		}
 		return sender{}, false
 	}
 	if !good {
-		s, ok := h.guess(authorization)
+		s, ok := h.guess(authorization, at)
 		if h.variants.changed(s.tenant, class(err)) {
 			h.o.Logger.Warn().Str("tenant", s.tenant).Str("reason", class(err)).Msg("callback accepted although its signature is not good")
 		}
 		return s, ok
 	}
 	s := sender{h.o.Tenants[match.AccessKey], verified}
+	if at.token != "" && at.tenant != s.tenant {
+		return sender{}, false // one tenant's signature on another's address
+	}
 	if err != nil {
 		s.standing = old
 	}
@@ -62,9 +61,29 @@ func (h *Handler) verify(r *http.Request, body []byte) (sender, bool) {
 	return s, s.tenant != ""
 }
 
-// guess names the tenant of an unverified callback: by its access key, or the
-// only one there is. With several tenants and an unknown key it is refused.
-func (h *Handler) guess(authorization string) (sender, bool) {
+// check verifies the signature over the request as it arrived.
+func (h *Handler) check(r *http.Request, body []byte, at place) (c2sign.Match, error) {
+	if len(r.Header.Values("Authorization")) > 1 { // which of them a proxy in front believed cannot be known
+		return c2sign.Match{}, c2sign.ErrMalformed
+	}
+	request, err := c2sign.FromHTTP(r, body)
+	if err != nil {
+		return c2sign.Match{}, err
+	}
+	verifier := h.verifier
+	if at.token != "" { // the platform was given this request's own address
+		verifier.PublicURL = withToken(h.o.PublicURL, at.token)
+	}
+	return verifier.Verify(request, r.Header.Get("Authorization"), time.Now())
+}
+
+// guess names the tenant of an unverified callback: by the token in its path or
+// its access key, or the only one there is. With several tenants and neither it
+// is refused.
+func (h *Handler) guess(authorization string, at place) (sender, bool) {
+	if at.tenant != "" {
+		return sender{at.tenant, unverified}, true
+	}
 	if header, err := c2sign.ParseHeader(authorization); err == nil {
 		if tenant, ok := h.o.Tenants[header.AccessKey]; ok {
 			return sender{tenant, unverified}, true

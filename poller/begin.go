@@ -143,10 +143,11 @@ func (s *stint) signedOut() phase {
 func (s *stint) resume(ctx context.Context, asked time.Time) (phase, error) {
 	s.goLive(time.Time{})
 	s.polls.covered = asked
+	s.seat.heard.at(asked)
 	if err := s.saveEntry(ctx); err != nil {
 		return "", err
 	}
-	s.polls.doubt = true // the state may have changed since; ask
+	s.polls.asks = askAttempts // the state may have changed since
 	s.log.Info().Msg("agent's session resumed")
 	return phasePolling, s.announce(ctx, schemas.EventResumed, nil)
 }
@@ -155,6 +156,8 @@ func (s *stint) goLive(loginTime time.Time) {
 	now := time.Now()
 	s.live, s.liveSince, s.loginTime, s.rotates = true, now, loginTime, false
 	s.polls.reset(now)
+	s.sequence.forget()
+	s.seat.heard.at(now)
 	s.heartbeatAt = now.Add(s.pool.Heartbeat)
 	s.entry.Polling = true
 }

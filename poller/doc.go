@@ -25,9 +25,14 @@
 //   - What was popped is stored even after the end of work, if that takes no more
 //     than 3 s.
 //   - What may be lost is said: one gap record per poll whose outcome is unknown
-//     and per item that is no event, one per owner that did not stop cleanly, and
-//     one per session that ended, or was left and not resumed, with a queue that
-//     nobody had asked for a while.
+//     and per item that is no event, one per owner that did not stop cleanly, one
+//     per session that ended, or was left and not resumed, with a queue that nobody
+//     had asked for a while, and one where events can't follow on each other
+//     without another that never came (type sequence).
+//   - After a gap, but for an inferred one, and after resuming a session, the
+//     gateway is asked where the agent stands, and the answer is published
+//     (schemas.EventStatus). Asking takes no event; syncagentinfo, which empties
+//     the queue, is never called.
 //   - All messages that come from an agent's queue are that agent's, whatever agent
 //     an event names.
 //   - A refused password or a locked account is never tried again by itself; a

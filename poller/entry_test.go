@@ -70,8 +70,8 @@ func TestWithoutPasswordTheGUIDComesFromTheBucket(t *testing.T) {
 			t.Errorf("polled with %q", last())
 		}
 		p.end()
-		once := []string{"session.resumed", "session.signed_out"}
-		want := slices.Concat(once, once, []string{"session.resumed", "session.left"})
+		once := []string{"session.resumed", "session.status", "session.signed_out"}
+		want := slices.Concat(once, once, []string{"session.resumed", "session.status", "session.left"})
 		if got := s.stored(); !slices.Equal(got, want) || len(s.j.of("sign in")) != 0 {
 			t.Errorf("stored: %v", got)
 		}

@@ -219,8 +219,9 @@ type fakeSession struct {
 	skills      []error
 	signOut     error
 	status      ccgateway.Status
-	statusHangs bool   // Status blocks until its context ends
-	updated     string // GUID that UpdateGUID brings
+	statusHangs bool    // Status blocks until its context ends
+	statuses    []error // results of Status, then success
+	updated     string  // GUID that UpdateGUID brings
 	guid        string
 	cookie      string
 	minted      int
@@ -307,9 +308,13 @@ func (f *fakeSession) SignOut(context.Context) error {
 }
 
 func (f *fakeSession) Status(ctx context.Context) (ccgateway.Status, error) {
-	f.j.add("status", f.id, "")
 	if f.statusHangs {
 		<-ctx.Done()
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.next("status", &f.statuses); err != nil {
+		return ccgateway.Status{}, err
 	}
 	return f.status, ctx.Err()
 }

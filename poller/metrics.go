@@ -15,6 +15,7 @@ type metrics struct {
 	gaps    *prometheus.CounterVec
 	agents  *prometheus.GaugeVec
 	publish prometheus.Observer
+	silence *peak
 }
 
 func newMetrics(r prometheus.Registerer, tenant string) (*metrics, error) {
@@ -32,13 +33,14 @@ func newMetrics(r prometheus.Registerer, tenant string) (*metrics, error) {
 		Help:    "Time from a message being ready until it is stored.",
 		Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 5, 30},
 	}, []string{"tenant"}))
-	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
+	silence, err6 := register(r, newSilencePeaks())
+	if err := errors.Join(err1, err2, err3, err4, err5, err6); err != nil {
 		return nil, err
 	}
 	t := prometheus.Labels{"tenant": tenant}
 	return &metrics{
 		polls: polls.MustCurryWith(t), events: events.MustCurryWith(t), gaps: gaps.MustCurryWith(t),
-		agents: agents.MustCurryWith(t), publish: publish.With(t),
+		agents: agents.MustCurryWith(t), publish: publish.With(t), silence: silence.of(tenant),
 	}, nil
 }
 
@@ -90,6 +92,12 @@ func (m *metrics) moved(from, to phase) {
 	}
 	if to != phaseStopped {
 		m.agents.WithLabelValues(string(to)).Inc()
+	}
+}
+
+func (m *metrics) silent(d time.Duration) {
+	if m != nil {
+		m.silence.observe(d)
 	}
 }
 

@@ -51,8 +51,11 @@ func sessionEvent(eventType string, content *sessionContent, from origin) (schem
 		return event, nil
 	}
 	event.Reason, event.Result = string(content.Cause), content.Code
-	if content.Cause == CauseLost {
+	switch {
+	case content.Cause == CauseLost:
 		event.State = schemas.StateUnknown // the gateway was not there to say
+	case content.AgentState != nil:
+		event.State = stateOf(*content.AgentState)
 	}
 	var err error
 	event.Content, err = json.Marshal(content)
@@ -67,6 +70,9 @@ type sessionContent struct {
 	Forced    bool   `json:"forced,omitempty"`     // signed_in: another session was thrown out
 	MediaType string `json:"media_type,omitempty"` // signed_in: T or F each for call, web-chat and mail server
 	Server    string `json:"server,omitempty"`     // signed_in: the gateway node or cluster
+
+	AgentState *int  `json:"agentState,omitempty"` // status: the gateway's code (cec_07_1431)
+	Working    *bool `json:"isWorking,omitempty"`  // status
 }
 
 // Cause says why a session ended: content.cause of [schemas.EventSignedOut].

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"aiccbridge/internal/ccgateway"
+	"aiccbridge/internal/sabotage"
 	"aiccbridge/schemas"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -45,6 +46,7 @@ const (
 	sideLimit     = 5 * time.Second // time limit of what must not keep a poll waiting
 	stateLimit    = time.Second     // the same for a write of the state, of which there are more
 	skillAttempts = 3
+	askAttempts   = 3 // after a gap, how often the gateway is asked where the agent stands
 	maxDenials    = 2 // sign-ins in a row answered with 401 or 403
 )
 
@@ -144,6 +146,9 @@ type Options struct {
 	// resuming it, the gateway ends it after 120 s.
 	SignOutOnShutdown bool
 
+	// Privacy alters personal data before anything is stored. Nil: everything is kept.
+	Privacy Privacy
+
 	Logger     zerolog.Logger        // the zero value discards
 	Registerer prometheus.Registerer // nil: no metrics. Pools may share one.
 
@@ -156,6 +161,15 @@ type breakage struct {
 	storeLate      bool // store events only after the next poll
 	cancelOnIntake bool // the end of intake cancels the poll in flight
 	noGap          bool // keep silent about a poll of unknown outcome
+	hashID         bool // an event's id is the hash of its type and content
+}
+
+// switchOn breaks what the program was told to break; see package sabotage.
+func (b *breakage) switchOn() {
+	b.storeLate = b.storeLate || sabotage.Broken("ack_before_store")
+	b.cancelOnIntake = b.cancelOnIntake || sabotage.Broken("cancel_poll_on_stop")
+	b.noGap = b.noGap || sabotage.Broken("no_gap")
+	b.hashID = b.hashID || sabotage.Broken("content_hash_id")
 }
 
 func (o Options) withDefaults() Options {

@@ -9,6 +9,7 @@ import (
 
 	"aiccbridge/internal/ccgateway"
 	"aiccbridge/internal/retry"
+	"aiccbridge/internal/sabotage"
 	"aiccbridge/schemas"
 
 	"github.com/cenkalti/backoff/v4"
@@ -24,7 +25,8 @@ type pollState struct {
 	denied      bool      // the last poll was answered with 401 or 403
 	newer       bool      // 000-003 was already answered with a newer GUID
 	recovering  time.Time // since when a site switchover goes on; zero: it does not
-	doubt       bool      // the state, and perhaps the GUID, may have been missed
+	asks        int       // how often the gateway may yet be asked where the agent stands; 0: no need
+	doubt       bool      // a new GUID may have been missed
 	doubtedGUID string    // the GUID at the time of the poll of unknown outcome
 	pauses      backoff.BackOff
 }
@@ -83,9 +85,13 @@ func (s *stint) pollOnce(ctx context.Context) (turn, error) {
 		request = s.intake
 	}
 	guid := s.kept.guid
-	p := s.seat.session.Poll(request)
+	sabotage.Point("poll.before_send")
+	p := s.listened(func() ccgateway.Poll { return s.seat.session.Poll(request) })
 	s.polls.askedAt = p.SentAt
 	s.pool.metrics.poll(p.Outcome.String())
+	if len(p.Events) > 0 {
+		sabotage.Point("poll.answered")
+	}
 	if s.pool.broken.storeLate {
 		s.late, p.Events = p.Events, s.late
 	}
@@ -97,9 +103,15 @@ func (s *stint) pollOnce(ctx context.Context) (turn, error) {
 		return turn{}, err
 	}
 	s.rotates = s.rotates || s.kept.guid != guid
+	if len(p.Events) > 0 {
+		sabotage.Point("poll.acked")
+	}
 	switch p.Outcome {
 	case ccgateway.OutcomeEvent, ccgateway.OutcomeEmpty:
 		return s.goodPoll(p, over), nil
+	}
+	s.sequence.forget() // around a switchover the platform repeats itself
+	switch p.Outcome {
 	case ccgateway.OutcomeSessionEnded:
 		return s.sessionEnded(ctx, p, guid)
 	}
@@ -258,8 +270,13 @@ func (s *stint) betweenPolls(ctx context.Context, good bool) error {
 			s.writeState(ctx)
 		}
 	}
+	if good && s.polls.asks > 0 {
+		if err := s.askStatus(ctx); err != nil {
+			return err
+		}
+	}
 	if good && s.polls.doubt {
-		if err := s.clearDoubt(ctx); err != nil {
+		if err := s.renewGUID(ctx); err != nil {
 			return err
 		}
 	}
@@ -271,20 +288,17 @@ func (s *stint) betweenPolls(ctx context.Context, good bool) error {
 	return s.beat(ctx)
 }
 
-// clearDoubt follows a resumed session or a poll of unknown outcome, as soon as
-// the gateway answers again. The lost answer may have told a state, which can be
-// asked for; and a new GUID, without which the old one dies within 120 s. In a
-// session whose GUID rotates and was not replaced since, ask for a new one.
-func (s *stint) clearDoubt(ctx context.Context) error {
+// renewGUID follows a poll of unknown outcome, as soon as the gateway answers
+// again. The lost answer may have told a new GUID, without which the old one dies
+// within 120 s. In a session whose GUID rotates and was not replaced since, ask for
+// another.
+func (s *stint) renewGUID(ctx context.Context) error {
 	s.polls.doubt = false
+	if !s.rotates || s.kept.guid != s.polls.doubtedGUID {
+		return nil
+	}
 	side, cancel := context.WithTimeout(ctx, sideLimit)
 	defer cancel()
-	if status, err := s.seat.session.Status(side); err == nil {
-		s.correctState(ctx, status.State)
-	}
-	if !s.rotates || s.kept.guid != s.polls.doubtedGUID {
-		return ctx.Err()
-	}
 	if err := s.seat.session.UpdateGUID(side); err != nil {
 		s.log.Warn().Err(err).Msg("guid is not renewed; the session may end within two minutes")
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"hash/fnv"
+	"hash/maphash"
 	"reflect"
 	"sync"
 	"sync/atomic"
@@ -18,6 +19,8 @@ import (
 type Pool struct {
 	Options
 	metrics *metrics
+	habits  habits       // of the gateway, learned from all agents
+	seed    maphash.Seed // of the hashes by which repeated events are known
 	started atomic.Bool
 }
 
@@ -32,7 +35,8 @@ func New(o Options) (*Pool, error) {
 		return nil, err
 	}
 	o.Logger = o.Logger.With().Str("tenant", o.Tenant).Logger()
-	return &Pool{Options: o, metrics: m}, nil
+	o.broken.switchOn()
+	return &Pool{Options: o, metrics: m, seed: maphash.MakeSeed()}, nil
 }
 
 // seat is the place of one agent in a pool. It outlives restarts of the agent:
@@ -41,6 +45,7 @@ type seat struct {
 	id      string
 	session Session
 	seq     uint64 // of the last message stored; only the running stint touches it
+	heard   heard
 
 	agent  Agent              // as last wanted
 	wanted bool               // still is
@@ -66,10 +71,14 @@ func (p *Pool) Run(intake, work context.Context, wanted <-chan []Agent) error {
 	defer context.AfterFunc(work, cancel)() // nothing begins after the end of work
 	r := roster{pool: p, intake: intake, work: work, seats: make(map[string]*seat)}
 	defer r.running.Wait()
+	look := time.NewTicker(silenceLook)
+	defer look.Stop()
 	for {
 		select {
 		case <-intake.Done():
 			return nil
+		case <-look.C:
+			r.listen()
 		case agents, open := <-wanted:
 			if !open {
 				wanted = nil

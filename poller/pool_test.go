@@ -36,8 +36,8 @@ func TestReconcile(t *testing.T) {
 			t.Error("the same set again changed something")
 		}
 		want := map[string][]string{
-			"1": {"signed_in", "left", "resumed"},
-			"2": {"signed_in", "left", "resumed"},
+			"1": {"signed_in", "left", "resumed", "status"},
+			"2": {"signed_in", "left", "resumed", "status"},
 			"3": {"signed_in", "left"},
 		}
 		for id, names := range want {

@@ -23,6 +23,7 @@ var promises = []promise{
 	{"events are stored before the next poll", breakage{storeLate: true}, storedBeforeNextPoll},
 	{"the end of intake loses no event of a held poll", breakage{cancelOnIntake: true}, heldEventIsStored},
 	{"every poll of unknown outcome has one gap record", breakage{noGap: true}, oneGapPerUnknown},
+	{"equal events are events of their own", breakage{hashID: true}, equalEventsHaveTheirOwnIDs},
 }
 
 func TestPromises(t *testing.T) {
@@ -115,6 +116,21 @@ func oneGapPerUnknown(s *stage) error {
 		if g.Cause != schemas.GapPollUnknown || g.MaxLost != 1 || g.LastSeq != g.Seq-1 || g.LastEp != 7 || g.Detail == "" {
 			return fmt.Errorf("gap %d: %+v", i, g)
 		}
+	}
+	return nil
+}
+
+func equalEventsHaveTheirOwnIDs(s *stage) error {
+	s.agent("291").script = slices.Repeat([]answer{gotEvent("AgentState_Ready", "")}, 5)
+	p := s.start(seat291)
+	pass(20 * time.Second)
+	p.end()
+	ids := map[string]bool{}
+	for _, m := range s.store.messages() {
+		if ids[m.MsgID()] {
+			return fmt.Errorf("the id %s comes twice; the store would drop one of the two", m.MsgID())
+		}
+		ids[m.MsgID()] = true
 	}
 	return nil
 }

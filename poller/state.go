@@ -42,25 +42,39 @@ func (s *stint) learn(ctx context.Context, e schemas.Event) {
 	s.setState(ctx, k)
 }
 
-// gatewayStates maps the gateway's agentState (cec_07_1431); empty: tells nothing
-// about what the agent does.
+// gatewayStates maps the gateway's agentState (cec_07_1431).
 var gatewayStates = [...]schemas.State{
-	3: schemas.StateNotReady, 4: schemas.StateReady, 5: schemas.StateWrapup,
-	6: schemas.StateReady, 7: schemas.StateOnCall, 8: schemas.StateRest, 9: "",
+	2: schemas.StateSignedOut, 3: schemas.StateNotReady, 4: schemas.StateReady, 5: schemas.StateWrapup,
+	6: schemas.StateReady, 7: schemas.StateOnCall, 8: schemas.StateRest,
 }
 
-// correctState takes over a state that the gateway was asked for. It makes no
-// event: what happened in between is the gap's business.
-func (s *stint) correctState(ctx context.Context, code int) {
-	if code < 0 || code >= len(gatewayStates) || gatewayStates[code] == "" || gatewayStates[code] == s.known.State {
-		return
+// stateOf is unknown for codes that tell nothing about what the agent does: 9, a
+// rest or pause to come, is one.
+func stateOf(agentState int) schemas.State {
+	if agentState < 0 || agentState >= len(gatewayStates) {
+		return schemas.StateUnknown
 	}
-	k := s.known
-	k.State, k.Since = gatewayStates[code], time.Now().UTC()
-	if k.State != schemas.StateOnCall {
-		k.CallID = ""
+	return cmp.Or(gatewayStates[agentState], schemas.StateUnknown)
+}
+
+// askStatus publishes where the agent stands, as the gateway sees it, after a gap
+// or a session resumed. It is no replacement for what was lost: that stays the
+// gap's business. What fails is tried again after the next good poll, a few times.
+func (s *stint) askStatus(ctx context.Context) error {
+	side, cancel := context.WithTimeout(ctx, sideLimit)
+	defer cancel()
+	status, err := s.seat.session.Status(side)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
+		if s.polls.asks--; s.polls.asks == 0 {
+			s.log.Warn().Err(err).Msg("gateway does not say where the agent stands; its next event will")
+		}
+		return nil
 	}
-	s.setState(ctx, k)
+	s.polls.asks = 0
+	return s.announce(ctx, schemas.EventStatus, &sessionContent{AgentState: &status.State, Working: &status.Working})
 }
 
 func (s *stint) setState(ctx context.Context, k schemas.AgentState) {

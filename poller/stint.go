@@ -65,7 +65,9 @@ type stint struct {
 	signInPauses backoff.BackOff
 	signInAt     time.Time // not before
 
-	polls pollState
+	polls    pollState
+	sequence sequence     // what the agent's events must be like
+	recent   recentEvents // to know repeated ones
 
 	// What the agent is doing.
 	known       schemas.AgentState
@@ -143,6 +145,7 @@ func (s *stint) step(now phase) (phase, error) {
 
 // cut ends a stint that has no right, or no time, to say goodbye.
 func (s *stint) cut(err error) phase {
+	s.seat.heard.clear()
 	if errors.Is(err, errFenced) {
 		s.log.Error().Uint64("epoch", s.pool.Epoch).Err(err).
 			Msg("agent is not polled: its session entry has the same or a higher epoch; it belongs to another bridge, or the epoch did not grow")
@@ -187,6 +190,7 @@ func (s *stint) release(ctx context.Context, eventType string, content *sessionC
 		return err
 	}
 	s.live, s.entry.Polling = false, false
+	s.seat.heard.clear()
 	switch {
 	case eventType == schemas.EventSignedOut:
 		s.kept, s.replaced, s.entry.GUID = ticket{}, s.kept, ""

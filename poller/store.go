@@ -2,6 +2,7 @@ package poller
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"aiccbridge/internal/ccgateway"
+	"aiccbridge/internal/sabotage"
 	"aiccbridge/schemas"
 )
 
@@ -27,6 +29,7 @@ func (s *stint) publish(ctx context.Context, build func(origin) (schemas.Message
 	if err := s.store(ctx, m); err != nil {
 		return err
 	}
+	sabotage.Point("poll.stored")
 	s.seat.seq++
 	return nil
 }
@@ -56,10 +59,12 @@ func (s *stint) storeEvents(ctx context.Context, p ccgateway.Poll) (ends bool, e
 	for _, e := range p.Events {
 		var event schemas.Event
 		var over bool
+		repeated := s.recent.again(s.pool.seed, e)
 		err := s.publish(ctx, func(o origin) (schemas.Message, error) {
 			o.receivedAt = p.ReceivedAt
-			event, over = normalise(e, o)
-			return s.pool.Names.EventMessage(event)
+			event, over = s.pool.normalise(e, o)
+			event.Repeated = repeated
+			return s.eventMessage(event)
 		})
 		switch {
 		case err == nil:
@@ -77,9 +82,39 @@ func (s *stint) storeEvents(ctx context.Context, p ccgateway.Poll) (ends bool, e
 			continue
 		}
 		ends = ends || over && s.namesThisSession(e.Content)
+		if repeated {
+			continue // it says nothing new
+		}
 		s.learn(ctx, event)
+		if err := s.infer(ctx, e, event); err != nil {
+			return false, err
+		}
 	}
 	return ends, nil
+}
+
+// infer stores a gap if the event just stored can't follow on those before.
+func (s *stint) infer(ctx context.Context, e ccgateway.Event, stored schemas.Event) error {
+	if s.pool.Privacy != nil { // which may take away what tells calls apart
+		stored, _ = normalise(e, origin{agent: stored.Agent, receivedAt: stored.ReceivedAt, position: stored.Position})
+	}
+	l := s.sequence.observe(&s.pool.habits, stored)
+	if len(l.missing) == 0 {
+		return nil
+	}
+	return s.storeGap(ctx, schemas.Gap{
+		From: l.since.at.UTC(), To: stored.ReceivedAt, Cause: schemas.GapInferred, Detail: l.String(),
+		LastSeq: l.since.seq, LastEp: s.pool.Epoch,
+	})
+}
+
+// eventMessage makes the message of an event of the platform.
+func (s *stint) eventMessage(e schemas.Event) (schemas.Message, error) {
+	m, err := s.pool.Names.EventMessage(e)
+	if s.pool.broken.hashID {
+		m.ID = fmt.Sprintf("%x", sha256.Sum256(append([]byte(e.Type), e.Content...)))
+	}
+	return m, err
 }
 
 // namesStranger reports an event that names another agent than the polled one. It
@@ -124,8 +159,8 @@ func (s *stint) bury(ctx context.Context, body []byte, p ccgateway.Poll, cause e
 	o := s.origin(p.ReceivedAt)
 	letter := schemas.DeadLetter{
 		Tenant: s.pool.Tenant, Reason: schemas.ReasonUndecodable, Attempts: 1,
-		Error:   fmt.Sprintf("poll of agent %s: %v (%d bytes, at most %d kept)", s.agent.ID, cause, len(body), maxOriginalBytes),
-		FirstAt: p.ReceivedAt.UTC(), LastAt: p.ReceivedAt.UTC(), Original: original(body),
+		Error:   fmt.Sprintf("poll of agent %s: %s (%d bytes, at most %d kept)", s.agent.ID, s.pool.concealText(cause.Error()), len(body), maxOriginalBytes),
+		FirstAt: p.ReceivedAt.UTC(), LastAt: p.ReceivedAt.UTC(), Original: original(s.pool.concealOriginal(body)),
 	}
 	// It has the number of the gap record that follows, so the two can be matched.
 	m, err := s.pool.Names.DeadLetterMessage(letter, positionID(o))
@@ -155,24 +190,31 @@ func original(body []byte) json.RawMessage {
 	return schemas.Quote([]byte("data:application/octet-stream;base64," + base64.StdEncoding.EncodeToString(body)))
 }
 
-// recordGap says that events between from and to may be lost.
+// recordGap says that events between from and to may be lost. What came before
+// proves nothing any more, and the gateway is to be asked where the agent stands.
 func (s *stint) recordGap(ctx context.Context, cause schemas.GapCause, from, to time.Time, detail string, most int) error {
-	if s.pool.broken.noGap {
-		return nil
-	}
+	s.sequence.forget()
+	s.polls.asks = askAttempts
 	g := schemas.Gap{
-		From: from.UTC(), To: to.UTC(), Cause: cause, Detail: detail, MaxLost: most,
+		From: from.UTC(), To: to.UTC(), Cause: cause, Detail: s.pool.concealText(detail), MaxLost: most,
 		LastSeq: s.seat.seq, LastEp: s.pool.Epoch,
 	}
 	if s.seat.seq == 0 { // nothing of this epoch yet: the owner before
 		g.LastSeq, g.LastEp = s.before.Seq, s.before.Epoch
+	}
+	return s.storeGap(ctx, g)
+}
+
+func (s *stint) storeGap(ctx context.Context, g schemas.Gap) error {
+	if s.pool.broken.noGap {
+		return nil
 	}
 	err := s.publish(ctx, func(o origin) (schemas.Message, error) {
 		g.Tenant, g.Agent, g.Position = o.tenant, o.agent, o.position
 		return s.pool.Names.GapMessage(g)
 	})
 	if err == nil {
-		s.pool.metrics.gap(string(cause))
+		s.pool.metrics.gap(string(g.Cause))
 	}
 	return s.forgive(ctx, err, "gap record can't be stored")
 }
@@ -181,7 +223,7 @@ func (s *stint) recordGap(ctx context.Context, cause schemas.GapCause, from, to 
 func (s *stint) announce(ctx context.Context, eventType string, content *sessionContent) error {
 	var event schemas.Event
 	err := s.publish(ctx, func(o origin) (_ schemas.Message, err error) {
-		if event, err = sessionEvent(eventType, content, o); err != nil {
+		if event, err = s.pool.sessionEvent(eventType, content, o); err != nil {
 			return schemas.Message{}, err
 		}
 		return s.pool.Names.EventMessage(event)

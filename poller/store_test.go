@@ -229,11 +229,11 @@ func TestMetrics(t *testing.T) {
 		for name, want := range map[string]float64{
 			"aicc_poller_polls_total acme event":       1,
 			"aicc_poller_polls_total acme unknown":     1,
-			"aicc_poller_events_total acme session":    1,
+			"aicc_poller_events_total acme session":    2, // signed in, and the status after the gap
 			"aicc_poller_events_total acme state":      1,
 			"aicc_poller_gaps_total acme poll_unknown": 1,
 			"aicc_poller_agents acme polling":          1,
-			"aicc_poller_publish_seconds acme":         3,
+			"aicc_poller_publish_seconds acme":         4,
 			"aicc_poller_agents acme starting":         0,
 		} {
 			if during[name] != want {

@@ -58,6 +58,7 @@ const (
 	EventResumed   = "bridge.session.resumed"    // the bridge went on with a session it knew
 	EventSignedOut = "bridge.session.signed_out" // the session ended; content.cause says why
 	EventLeft      = "bridge.session.left"       // the bridge stopped polling and left the session alive
+	EventStatus    = "bridge.session.status"     // where the agent stands, as the gateway said when asked: after a gap, and after resuming
 )
 
 // Position numbers the messages of one agent: order is by epoch, then seq. The
@@ -109,6 +110,10 @@ type Event struct {
 	RecordingID  string `json:"recording_id,omitempty"`
 	ConferenceID string `json:"conference_id,omitempty"`
 	NamedAgent   string `json:"named_agent,omitempty"` // the agent that the event names, if it is not the polled one
+	// Repeated: the platform handed out this type with this content and this
+	// occurred_at a short while before, as it may around a site switchover. Two
+	// messages all the same. Never set where the platform sends no times.
+	Repeated bool `json:"repeated,omitempty"`
 
 	OccurredAt time.Time `json:"occurred_at,omitzero"` // platform's eventGenTime; absent on older gateways
 	ReceivedAt time.Time `json:"received_at"`
@@ -134,14 +139,15 @@ func (e Event) Validate() error {
 }
 
 // Gap says that events of an agent may have been lost between From and To: one
-// per poll whose outcome is unknown, and per owner that did not stop cleanly.
+// per poll whose outcome is unknown, per owner that did not stop cleanly, and per
+// event that can't have happened without another one that never came.
 type Gap struct {
 	Tenant  string    `json:"tenant"`
 	Agent   string    `json:"agent"`
 	From    time.Time `json:"from"`
 	To      time.Time `json:"to"`
 	Cause   GapCause  `json:"cause"`
-	Detail  string    `json:"detail,omitempty"`  // e.g. "connection reset after the request was sent"
+	Detail  string    `json:"detail,omitempty"`  // e.g. "connection reset after the request was sent"; inferred: the missing types
 	LastSeq uint64    `json:"last_seq"`          // seq of the agent's last message before the gap, 0 for none
 	LastEp  uint64    `json:"last_epoch"`        // epoch of that message
 	MaxLost int       `json:"max_lost,omitzero"` // how many events at most, 0 when unbounded
@@ -157,6 +163,7 @@ const (
 	GapUndecodable GapCause = "undecodable"  // an answer came that could not be read: its bytes are a dead letter
 	GapUnclean     GapCause = "unclean_stop" // the last owner ended without releasing the agent
 	GapSession     GapCause = "session_lost" // the session ended unseen, and with it what the platform had queued
+	GapInferred    GapCause = "inferred"     // an event came that can't follow on the ones before: others must be missing
 )
 
 // Validate reports a gap that must not be published.

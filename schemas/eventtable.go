@@ -169,4 +169,6 @@ var eventTable = []EventInfo{
 	{Type: EventResumed, Group: GroupSession, Name: "resumed", Source: SourceBridge},
 	{Type: EventSignedOut, Group: GroupSession, Name: "signed_out", State: StateSignedOut, Fields: []string{"cause"}, Ends: true, Source: SourceBridge},
 	{Type: EventLeft, Group: GroupSession, Name: "left", State: StateUnknown, Source: SourceBridge},
+	// Its state is the one in the gateway's answer, which is the content.
+	{Type: EventStatus, Group: GroupSession, Name: "status", Fields: []string{"agentState", "isWorking"}, Source: SourceBridge},
 }

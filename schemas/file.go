@@ -18,6 +18,28 @@ type FileNotice struct {
 	AccountID  string    `json:"account_id,omitempty"`
 	ReceivedAt time.Time `json:"received_at"`
 	Via        Via       `json:"via"`
+	// Request is what the callback's own address named, so that it finds its
+	// window although the answer of its query was lost. nil: it named nothing.
+	Request *WindowRequest `json:"request,omitempty"`
+}
+
+// WindowRequest names one request for a window's extract.
+type WindowRequest struct {
+	Kind   Kind      `json:"kind"`
+	Window Window    `json:"window"`
+	At     time.Time `json:"at"` // when it was made, in whole milliseconds; tells the attempts apart
+}
+
+// Validate reports a request that names nothing.
+func (r WindowRequest) Validate() error {
+	err := r.Kind.Validate()
+	if err == nil {
+		err = r.Window.Validate()
+	}
+	if err == nil && r.At.IsZero() {
+		err = fmt.Errorf("its time must be set")
+	}
+	return wrapInvalid("window request", err)
 }
 
 // Via says how the bridge learnt of a file.
@@ -68,6 +90,8 @@ func (f FileNotice) Validate() error {
 		err = fmt.Errorf("response_id: want 32 lower-case hex digits")
 	case f.ReceivedAt.IsZero() || f.Via == "":
 		err = fmt.Errorf("received_at and via must be set")
+	case err == nil && f.Request != nil:
+		err = f.Request.Validate()
 	}
 	return wrapInvalid("file notice", err)
 }
@@ -98,7 +122,10 @@ func (f FileReady) Validate() error {
 }
 
 func (f FileReady) notice() FileNotice {
-	return FileNotice{f.Tenant, f.ResponseID, f.FileName, f.AccountID, f.ReceivedAt, f.Via}
+	return FileNotice{
+		Tenant: f.Tenant, ResponseID: f.ResponseID, FileName: f.FileName, AccountID: f.AccountID,
+		ReceivedAt: f.ReceivedAt, Via: f.Via,
+	}
 }
 
 // FileReadyMessage makes the message; its id is the response id, so that the
@@ -123,12 +150,12 @@ type WindowComplete struct {
 	Kind        Kind           `json:"kind"`
 	Window      Window         `json:"window"`
 	ResponseID  string         `json:"response_id"`
-	Rows        int            `json:"rows"`    // rows of this kind in the file
-	Added       int            `json:"added"`   // of these, new to the window
-	Revised     int            `json:"revised"` // of the added, later revisions of a known row
-	Rejected    int            `json:"rejected,omitzero"`
-	Files       []CompleteFile `json:"files"`  // CSV members, in the order they were read
-	SHA256      string         `json:"sha256"` // of the ZIP
+	Rows        int            `json:"rows"`              // rows of this kind in the file that are in the stream now
+	Added       int            `json:"added"`             // of these, brought by this extract
+	Revised     int            `json:"revised"`           // of the added, later revisions of a known row
+	Rejected    int            `json:"rejected,omitzero"` // rows of the file that became dead letters: Rows + Rejected is what its members hold
+	Files       []CompleteFile `json:"files"`             // CSV members, in the order they were read
+	SHA256      string         `json:"sha256"`            // of the ZIP
 	RequestedAt time.Time      `json:"requested_at,omitzero"`
 	CompletedAt time.Time      `json:"completed_at"`
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // ErrNoIdentity says that a row has neither an id nor a call id; it is a dead
@@ -26,12 +27,29 @@ type RowIdentity struct {
 	// documented order, whether a header line says so or not; else by the name in
 	// the header line. So ids of rows with extra cells do change when a platform
 	// begins to mix the order of its columns.
+	//
+	// A row that was changed and is then as it was before would have the id of its
+	// first revision; see [RowIdentity.Again].
 	ID string
 	// Key is the hash of the natural key: equal for all revisions of a row. A row
 	// that lacks a part of it is its own key.
 	Key string
 	// Ordinal counts identical rows of one file, from 1.
 	Ordinal int
+}
+
+// Again is the identity of a row whose content is that of an earlier revision
+// but not of the last one: its ID has the revision after a dot, so that no two
+// messages have the same.
+func (r RowIdentity) Again(revision int) RowIdentity {
+	r.ID += "." + strconv.Itoa(revision)
+	return r
+}
+
+// BaseID is an ID without the revision that [RowIdentity.Again] adds.
+func BaseID(id string) string {
+	base, _, _ := strings.Cut(id, ".")
+	return base
 }
 
 // cell returns the trimmed value of a column, "" when it has none.

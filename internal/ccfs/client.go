@@ -16,6 +16,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"aiccbridge/internal/c2sign"
+	"aiccbridge/internal/dialguard"
 )
 
 // Options configure a Client. URL and Key are needed, the rest has defaults.
@@ -32,7 +33,11 @@ type Options struct {
 	// AllowHTTP accepts a URL that begins with http://, for a file store behind a TLS
 	// proxy on the same host.
 	AllowHTTP bool
-	Logger    zerolog.Logger // zero value: silent
+	// AllowLinkLocal lets the client connect to link-local addresses and to those of
+	// clouds' metadata services, which are refused otherwise, after the look-up of the
+	// name. It is about the client's own dialer, not about DialContext.
+	AllowLinkLocal bool
+	Logger         zerolog.Logger // zero value: silent
 
 	// DialContext replaces the dialer, e.g. to connect to an address that DNS does not
 	// give for the host of URL. Nil dials normally.
@@ -111,7 +116,7 @@ func newTransport(o Options) *http.Transport {
 	protocols.SetHTTP1(true) // HTTP/2 replaces the signed Host header
 	dial := o.DialContext
 	if dial == nil {
-		dial = (&net.Dialer{Timeout: 30 * time.Second}).DialContext
+		dial = dialguard.Dialer(net.Dialer{Timeout: 30 * time.Second}, o.AllowLinkLocal).DialContext
 	}
 	return &http.Transport{
 		Proxy:                  nil, // a proxy that rewrites Host breaks the signature

@@ -12,6 +12,9 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"aiccbridge/internal/dialguard"
+	"aiccbridge/internal/sabotage"
 )
 
 // Defaults of Options.
@@ -69,6 +72,11 @@ type Options struct {
 	// MaxConnections is how many idle connections are kept for reuse; 0 means
 	// DefaultMaxConnections. Should not be below the number of agents.
 	MaxConnections int
+	// AllowLinkLocal lets the client connect to link-local addresses and to those
+	// of clouds' metadata services. Without it they are refused, after the look-up
+	// of the name; nothing is sent. It is about the client's own dialer, not about
+	// DialContext.
+	AllowLinkLocal bool
 	// DialContext replaces the TCP dialer; nil means a net.Dialer. TLS, if the
 	// URL asks for it, is laid over what it returns.
 	DialContext dialFunc
@@ -113,6 +121,7 @@ func New(o Options) (*Client, error) {
 		log:         o.Logger,
 		breakage:    o.breakage,
 	}
+	c.breakage.replayableGET = c.breakage.replayableGET || sabotage.Broken("replayable_get")
 	switch {
 	case hold < 0 || c.callTimeout < 0 || c.maxBody < 0 || o.MaxConnections < 0:
 		return nil, errors.New("gateway options: a duration or limit is negative; use 0 for its default")
@@ -149,7 +158,7 @@ func parseBase(raw string) (*url.URL, error) {
 func newTransport(o Options) *http.Transport {
 	dial := o.DialContext
 	if dial == nil {
-		dial = (&net.Dialer{Timeout: connectTimeout}).DialContext
+		dial = dialguard.Dialer(net.Dialer{Timeout: connectTimeout}, o.AllowLinkLocal).DialContext
 	}
 	config := &tls.Config{
 		MinVersion:         tls.VersionTLS12,

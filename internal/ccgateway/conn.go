@@ -8,6 +8,8 @@ import (
 	"net/http/httptrace"
 	"sync/atomic"
 	"time"
+
+	"aiccbridge/internal/sabotage"
 )
 
 // connectTimeout bounds name lookup, TCP connect and TLS handshake together.
@@ -22,11 +24,15 @@ const connectTimeout = 10 * time.Second
 type conn struct {
 	net.Conn
 	written atomic.Int64
+	polling bool // the request it was given last is a poll
 }
 
 func (c *conn) Write(b []byte) (int, error) {
 	n, err := c.Conn.Write(b)
 	c.written.Add(int64(n))
+	if c.polling {
+		sabotage.Point("poll.sent")
+	}
 	return n, err
 }
 
@@ -69,6 +75,7 @@ func wrapped(c net.Conn, err error) (net.Conn, error) {
 // RoundTrip returns an error only after the connection's write loop has ended: no
 // lock needed.
 type wire struct {
+	poll        bool  // what is sent
 	connections int   // how many the request was given; more than one means it was re-sent
 	current     *conn // the newest
 	before      int64 // current.written when it was given
@@ -80,7 +87,7 @@ func (w *wire) trace(ctx context.Context) context.Context {
 			w.connections++
 			w.current, _ = info.Conn.(*conn)
 			if w.current != nil {
-				w.before = w.current.written.Load()
+				w.before, w.current.polling = w.current.written.Load(), w.poll
 			}
 		},
 	})

@@ -31,7 +31,7 @@ type answer struct {
 // exchange makes one request and reads the whole answer. Cookies, and the GUID
 // unless the call is anonymous, are taken over before the body is read.
 func (a *Agent) exchange(ctx context.Context, c call) answer {
-	var w wire
+	w := wire{poll: c.operation == pollOperation}
 	request, err := a.newRequest(w.trace(ctx), c)
 	if err != nil {
 		return answer{err: err}

@@ -45,6 +45,9 @@ func (o Outcome) String() string {
 	return names[o]
 }
 
+// pollOperation is the operation of a poll's call.
+const pollOperation = "poll"
+
 // Poll is the result of one poll.
 type Poll struct {
 	Outcome Outcome
@@ -87,7 +90,7 @@ type Poll struct {
 // request, at most Options.PollTimeout. Don't cancel ctx to stop a bridge: stop
 // between polls, an event may be on its way.
 func (a *Agent) Poll(ctx context.Context) Poll {
-	c := call{operation: "poll", method: http.MethodGet, path: []string{"agentevent", a.id}}
+	c := call{operation: pollOperation, method: http.MethodGet, path: []string{"agentevent", a.id}}
 	release, err := a.take(ctx)
 	if err != nil {
 		return a.unsent(c, err)

@@ -3,6 +3,7 @@ package ccgateway
 import (
 	"bufio"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -119,8 +120,11 @@ func pollPairs(t *testing.T, a *Agent, pairs int) (polls, unknown int64) {
 	return polls, unknown
 }
 
-func TestCutPollIsNeverSentAgain(t *testing.T) {
+// F8: a keep-alive connection is closed after the request was sent. The request must
+// not be sent again in silence.
+func TestF08CutPollIsNeverSentAgain(t *testing.T) {
 	const pairs = 40
+	cuts := 0
 	for name, kind := range cutKinds {
 		t.Run(name, func(t *testing.T) {
 			server := newCutter(t, kind)
@@ -131,6 +135,7 @@ func TestCutPollIsNeverSentAgain(t *testing.T) {
 			if cuts := server.cuts.Load(); unknown != pairs || cuts != pairs {
 				t.Errorf("%d cuts, %d visible errors, want %d of each", cuts, unknown, pairs)
 			}
+			cuts += pairs
 		})
 		t.Run(name+" replayable", func(t *testing.T) {
 			// The check above must notice a GET that net/http may repeat.
@@ -143,6 +148,8 @@ func TestCutPollIsNeverSentAgain(t *testing.T) {
 			}
 		})
 	}
+	t.Attr("figure", fmt.Sprintf("0/%d silent re-sends, each of 4 ways to cut", cuts/len(cutKinds)))
+	t.Attr("tries", fmt.Sprint(cuts))
 }
 
 func TestPollOnTheWire(t *testing.T) {

@@ -15,7 +15,9 @@ package seal
 import (
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/hmac"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -41,7 +43,10 @@ const (
 var ErrNotOpened = errors.New("sealed text can't be opened: altered, or sealed with another key or for another place")
 
 // Box seals and opens. It is safe for concurrent use.
-type Box struct{ aead cipher.AEAD }
+type Box struct {
+	aead cipher.AEAD
+	key  []byte
+}
 
 // OpenDir returns a Box with the key in dir/seal.key and creates the file, and
 // dir, if they are missing. Of several processes that start at once one creates
@@ -66,7 +71,15 @@ func OpenDir(dir string) (*Box, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open seal key %s: %w", path, err)
 	}
-	return &Box{aead: aead}, nil
+	return &Box{aead: aead, key: key}, nil
+}
+
+// Key is a secret key for another purpose, 32 bytes: always the same for the same
+// key file, and of no use for finding the file's key or that of another purpose.
+func (b *Box) Key(purpose string) []byte {
+	mac := hmac.New(sha256.New, b.key)
+	mac.Write([]byte(purpose))
+	return mac.Sum(nil)
 }
 
 // Seal returns plain encrypted, as printable ASCII. context names the place where

@@ -134,3 +134,21 @@ func FuzzOpen(f *testing.F) {
 		}
 	})
 }
+
+func TestKeysOfOtherPurposes(t *testing.T) {
+	dir := t.TempDir()
+	open := func(dir string) *Box {
+		b, err := OpenDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	a, again, other := open(dir), open(dir), open(t.TempDir())
+	if !bytes.Equal(a.Key("x"), again.Key("x")) || len(a.Key("x")) != 32 {
+		t.Error("the key does not come from the file alone")
+	}
+	if bytes.Equal(a.Key("x"), a.Key("y")) || bytes.Equal(a.Key("x"), other.Key("x")) || bytes.Equal(a.Key("x"), a.key) {
+		t.Error("keys of different purposes or files are equal")
+	}
+}

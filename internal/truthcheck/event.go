@@ -47,6 +47,8 @@ type agentBody struct {
 	From    time.Time `json:"from"`
 	To      time.Time `json:"to"`
 	MaxLost int       `json:"max_lost"`
+
+	Cause schemas.GapCause `json:"cause"`
 }
 
 func (c *Checker) agentMessage(m schemas.Stored) error {
@@ -64,7 +66,7 @@ func (c *Checker) agentMessage(m schemas.Stored) error {
 	s.numbers = append(s.numbers, number{b.Position, typ == schemas.TypeHeartbeat})
 	switch {
 	case typ == schemas.TypeGap:
-		s.gaps = append(s.gaps, gap{b.From.Add(-gapSlack), b.To.Add(gapSlack), b.MaxLost})
+		s.gaps = append(s.gaps, gap{b.From.Add(-gapSlack), b.To.Add(gapSlack), b.MaxLost, b.Cause == schemas.GapInferred})
 	case typ == schemas.TypeEvent && !strings.HasPrefix(b.Type, "bridge."):
 		c.platformEvent(s, b)
 	}
@@ -188,7 +190,18 @@ func (c *Checker) compareAgent(agent string, popped []truth.Event, s *agentStrea
 		r.Misordered += n
 		p.add("agent %s: %d events are not in the order in which they were popped", agent, n)
 	}
-	for _, e := range explain(lost(agent, popped, of), s.gaps) {
+	missed := lost(agent, popped, of)
+	for _, g := range s.gaps {
+		if !g.inferred {
+			continue
+		}
+		r.Inferred++
+		if !slices.ContainsFunc(missed, func(e LostEvent) bool { return g.covers(e.At) }) {
+			r.Unfounded++
+			p.add("agent %s: a gap until %s is inferred, but nothing was lost in it", agent, g.to.Add(-gapSlack).UTC().Format(time.RFC3339Nano))
+		}
+	}
+	for _, e := range explain(missed, s.gaps) {
 		r.Lost = append(r.Lost, e)
 		if !e.Explained {
 			r.UnexplainedLost++

@@ -58,6 +58,17 @@ var eventCases = []eventCase{
 		s.gap("101", e.At, later.At.Add(time.Minute), 1)
 		s.gap("101", e.At, e.At.Add(time.Second), 1)
 	}, EventReport{}, 2, true},
+	{"lost, and inferred", func(s *scene) {
+		e := s.pop("101", "AgentState_Work", `null`)
+		s.gapOf("101", schemas.GapInferred, e.At.Add(-time.Minute), e.At.Add(time.Minute), 0)
+	}, EventReport{Inferred: 1}, 1, true},
+	{"inferred for nothing", func(s *scene) {
+		s.gapOf("101", schemas.GapInferred, s.now.Add(-time.Second), s.now, 0)
+	}, EventReport{Inferred: 1, Unfounded: 1}, 0, false},
+	{"lost elsewhere, and inferred for nothing", func(s *scene) {
+		e := s.pop("101", "AgentState_Work", `null`)
+		s.gapOf("101", schemas.GapInferred, e.At.Add(gapSlack+time.Second), e.At.Add(time.Minute), 0)
+	}, EventReport{UnexplainedLost: 1, Inferred: 1, Unfounded: 1}, 1, false},
 	// Which of three equal events was lost is told by their times.
 	{"the one of equal events that is in the gap", func(s *scene) {
 		s.event("101", "AgentState_Rest_Timeout", `null`)

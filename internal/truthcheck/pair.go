@@ -90,6 +90,7 @@ const gapSlack = 2 * time.Second
 type gap struct {
 	from, to time.Time
 	maxLost  int // 0: any number
+	inferred bool
 }
 
 func (g gap) covers(t time.Time) bool { return !t.Before(g.from) && !t.After(g.to) }

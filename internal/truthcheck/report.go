@@ -28,6 +28,9 @@ type EventReport struct {
 	Stored int `json:"stored"` // events in the stream, repeats included
 	Gaps   int `json:"gaps"`   // gap records in the stream
 
+	Inferred  int `json:"inferred,omitempty"`  // of the gaps, those found by events that can't follow on each other
+	Unfounded int `json:"unfounded,omitempty"` // of these, those that cover no loss; a problem
+
 	Lost            []LostEvent `json:"lost,omitempty"`             // popped, not stored; by agent, then in their order
 	UnexplainedLost int         `json:"unexplained_lost,omitempty"` // of these, in no gap
 	Duplicated      int         `json:"duplicated,omitempty"`       // stored more often than popped

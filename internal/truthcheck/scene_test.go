@@ -125,8 +125,13 @@ func (s *scene) session(agent, eventType string) {
 
 func (s *scene) gap(agent string, from, to time.Time, maxLost int) {
 	s.t.Helper()
+	s.gapOf(agent, schemas.GapPollUnknown, from, to, maxLost)
+}
+
+func (s *scene) gapOf(agent string, cause schemas.GapCause, from, to time.Time, maxLost int) {
+	s.t.Helper()
 	m, err := s.names.GapMessage(schemas.Gap{
-		Tenant: tenant, Agent: agent, From: from, To: to, Cause: schemas.GapPollUnknown, MaxLost: maxLost, Position: s.next(agent),
+		Tenant: tenant, Agent: agent, From: from, To: to, Cause: cause, MaxLost: maxLost, Position: s.next(agent),
 	})
 	s.put(&s.events, m, err)
 }

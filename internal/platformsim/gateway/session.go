@@ -195,13 +195,23 @@ const (
 	clientGone
 )
 
+// begin notes the begin of a poll.
+func (s *session) begin() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now, silence := s.o.Now(), time.Duration(0)
+	if s.polling == 0 {
+		silence = now.Sub(s.lastSeen)
+	}
+	s.o.Truth.Polled(s.agent, silence, s.polling)
+	s.polling++
+	s.lastSeen = now
+}
+
 // next waits for the next event, at most for the hold. It takes an event only
 // for a client that is still there. fault is noted in truth.
 func (s *session) next(ctx context.Context, fault func() *Fault) (popped, *Fault, outcome) {
-	s.mu.Lock()
-	s.polling++
-	s.lastSeen = s.o.Now()
-	s.mu.Unlock()
+	s.begin()
 	defer func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -127,6 +128,26 @@ func TestSilenceEndsTheSession(t *testing.T) {
 		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+func TestTruthKnowsThePolls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := inBubble(t, Options{})
+		c := r.signIn("101")
+		c.poll()
+		before := r.log.Snapshot().Polling["101"].Polls
+		time.Sleep(40 * time.Second)
+		c.poll()
+		var both sync.WaitGroup
+		for range 2 {
+			both.Go(func() { c.poll() })
+		}
+		both.Wait()
+		want := truth.Polling{Polls: before + 3, LongestSilence: 40 * time.Second, Overlaps: 1}
+		if got := r.log.Snapshot().Polling["101"]; got != want {
+			t.Errorf("the polls are %+v, want %+v", got, want)
 		}
 	})
 }

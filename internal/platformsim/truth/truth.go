@@ -10,6 +10,7 @@ package truth
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -94,6 +95,16 @@ type Download struct {
 	Result string    `json:"result"` // "ok", a result code, or the fault applied
 }
 
+// Polling is how one agent was polled, over all sessions.
+type Polling struct {
+	Polls int `json:"polls"`
+	// LongestSilence is the longest time that a session waited for its next poll,
+	// or heartbeat.
+	LongestSilence time.Duration `json:"longest_silence_ns"`
+	// Overlaps counts polls that came while another one of the session was held.
+	Overlaps int `json:"overlaps"`
+}
+
 // Snapshot is a copy of a log.
 type Snapshot struct {
 	Events    []Event    `json:"events"`
@@ -102,6 +113,8 @@ type Snapshot struct {
 	Files     []File     `json:"files"`
 	Callbacks []Callback `json:"callbacks"`
 	Downloads []Download `json:"downloads"`
+
+	Polling map[string]Polling `json:"polling"` // by agent
 }
 
 // Log collects what happened. Its zero value is ready to use, and it is safe
@@ -154,6 +167,23 @@ func (l *Log) Session(s Session) {
 	l.s.Sessions = append(l.s.Sessions, s)
 }
 
+// Polled records the begin of a poll after a silence; held is how many polls of
+// the session were held then.
+func (l *Log) Polled(agent string, silence time.Duration, held int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p := l.s.Polling[agent]
+	p.Polls++
+	p.LongestSilence = max(p.LongestSilence, silence)
+	if held > 0 {
+		p.Overlaps++
+	}
+	if l.s.Polling == nil {
+		l.s.Polling = make(map[string]Polling)
+	}
+	l.s.Polling[agent] = p
+}
+
 // File records a generated extraction.
 func (l *Log) File(f File) {
 	l.mu.Lock()
@@ -186,6 +216,7 @@ func (l *Log) Snapshot() Snapshot {
 		Files:     slices.Clone(l.s.Files),
 		Callbacks: slices.Clone(l.s.Callbacks),
 		Downloads: slices.Clone(l.s.Downloads),
+		Polling:   maps.Clone(l.s.Polling),
 	}
 	for i := range out.Events {
 		out.Events[i].Content = slices.Clone(out.Events[i].Content)

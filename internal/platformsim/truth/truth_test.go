@@ -2,6 +2,7 @@ package truth_test
 
 import (
 	"encoding/json"
+	"maps"
 	"sync"
 	"testing"
 	"time"
@@ -42,6 +43,25 @@ func TestCutMarksOneEvent(t *testing.T) {
 	got := l.Snapshot().Events
 	if got[0].Cut || got[1].Cut || !got[2].Cut {
 		t.Errorf("cut marks: %v %v %v", got[0].Cut, got[1].Cut, got[2].Cut)
+	}
+}
+
+func TestPollingIsCounted(t *testing.T) {
+	l := truth.New()
+	l.Polled("101", 3*time.Second, 0)
+	before := l.Snapshot()
+	l.Polled("101", 7*time.Second, 0)
+	l.Polled("101", 0, 1)
+	l.Polled("102", time.Second, 0)
+	want := map[string]truth.Polling{
+		"101": {Polls: 3, LongestSilence: 7 * time.Second, Overlaps: 1},
+		"102": {Polls: 1, LongestSilence: time.Second},
+	}
+	if got := l.Snapshot().Polling; !maps.Equal(got, want) {
+		t.Errorf("the polls are %+v, want %+v", got, want)
+	}
+	if before.Polling["101"].Polls != 1 {
+		t.Error("a later poll changed a snapshot")
 	}
 }
 

@@ -1,0 +1,122 @@
+package callbacks
+
+import (
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/time/rate"
+)
+
+// caller returns who sent a request: the peer of the connection, or, when that is
+// a trusted proxy, the right-most address of X-Forwarded-For that is not one.
+// What stands further left anybody can have written. An entry that is no address
+// ends the search at the proxy that passed it on. The zero Addr is nobody.
+func (h *Handler) caller(r *http.Request) netip.Addr {
+	address := parseAddress(r.RemoteAddr)
+	if !within(h.o.TrustedProxies, address) {
+		return address
+	}
+	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	for _, hop := range slices.Backward(hops) {
+		next := parseAddress(strings.TrimSpace(hop))
+		if !next.IsValid() {
+			break
+		}
+		if address = next; !within(h.o.TrustedProxies, address) {
+			break
+		}
+	}
+	return address
+}
+
+// allowed reports whether an address may call: any, unless some are listed.
+func (h *Handler) allowed(a netip.Addr) bool {
+	return len(h.o.Allow) == 0 || within(h.o.Allow, a)
+}
+
+func within(networks []netip.Prefix, a netip.Addr) bool {
+	return slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Contains(a) })
+}
+
+// parseAddress reads an address with or without a port.
+func parseAddress(s string) netip.Addr {
+	a, err := netip.ParseAddr(strings.Trim(s, "[]"))
+	if err != nil {
+		p, _ := netip.ParseAddrPort(s) // the zero value is nobody
+		a = p.Addr()
+	}
+	return a.Unmap().WithZone("")
+}
+
+// network is what counts as one caller: an IPv4 address, or the /64 that one
+// IPv6 host may choose its addresses from.
+func network(a netip.Addr) netip.Prefix {
+	bits := a.BitLen()
+	if a.Is6() {
+		bits = 64
+	}
+	p, _ := a.Prefix(bits) // the zero Prefix stands for nobody
+	return p
+}
+
+// Limits of one caller; the platform sends a few callbacks a minute.
+const (
+	requestsPerSecond = 50
+	requestBurst      = 1000
+	maxInside         = 64   // requests at one time
+	maxCallers        = 4096 // remembered: what strangers can take up of the memory
+)
+
+// gate lets each caller in so often, and so many times at once.
+type gate struct {
+	perSecond rate.Limit
+	burst     int
+
+	mu      sync.Mutex
+	callers map[netip.Prefix]*visitor
+}
+
+type visitor struct {
+	limiter *rate.Limiter
+	inside  int
+}
+
+func newGate() *gate {
+	return &gate{perSecond: requestsPerSecond, burst: requestBurst, callers: map[netip.Prefix]*visitor{}}
+}
+
+// enter reports whether a caller may come in; it must then leave.
+func (g *gate) enter(a netip.Addr) (leave func(), ok bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	key := network(a)
+	v := g.callers[key]
+	if v == nil {
+		if len(g.callers) >= maxCallers {
+			g.forget()
+		}
+		v = &visitor{limiter: rate.NewLimiter(g.perSecond, g.burst)}
+		g.callers[key] = v
+	}
+	if v.inside >= maxInside || !v.limiter.Allow() {
+		return nil, false
+	}
+	v.inside++
+	return func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		v.inside--
+	}, true
+}
+
+// forget drops all who are not inside.
+func (g *gate) forget() {
+	for key, v := range g.callers {
+		if v.inside == 0 {
+			delete(g.callers, key)
+		}
+	}
+}

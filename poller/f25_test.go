@@ -1,0 +1,57 @@
+package poller
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"aiccbridge/internal/ccgateway"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// F25: everybody starts at once, and later loses the gateway and finds it again at
+// once. Nobody may be silent for a minute, half of what signs an agent out.
+func TestF25ManyAgentsAtOnce(t *testing.T) {
+	const agents = 2000
+	bubble(t, func(t *testing.T, s *stage) {
+		s.options.StartSpread = 0 // the default
+		r := prometheus.NewPedanticRegistry()
+		s.options.Registerer = r
+		var wanted []Agent
+		for i := range agents {
+			a := Agent{ID: fmt.Sprint(10000 + i), Phone: "1", Password: "p"}
+			wanted = append(wanted, a)
+			for range 3 {
+				s.agent(a.ID).script = append(s.agent(a.ID).script, answer{after: 10 * time.Second, poll: gotEmpty().poll})
+			}
+			for range 3 {
+				s.agent(a.ID).script = append(s.agent(a.ID).script, gotNothing(ccgateway.OutcomeNotSent))
+			}
+		}
+		begun := time.Now()
+		p := s.start(wanted...)
+		pass(75 * time.Second)
+		silence := scrape(t, r)["aicc_poller_silence_seconds_max acme"]
+		if polling := scrape(t, r)["aicc_poller_agents acme polling"]; polling != agents {
+			t.Errorf("%v of %d agents poll", polling, agents)
+		}
+		p.end()
+		starts := map[int]int{}
+		for _, e := range s.j.of("sign in") {
+			starts[int(e.at.Sub(begun)/time.Second)]++
+		}
+		most, first := 0, 0
+		for _, n := range starts {
+			most, first = max(most, n), first+n
+		}
+		if first != agents || most > agents/10*3/2 {
+			t.Errorf("%d sign-ins, up to %d in a second", first, most)
+		}
+		if silence < 10 || silence >= 60 {
+			t.Errorf("an agent was silent for %v s", silence)
+		}
+		t.Attr("figure", fmt.Sprintf("%d agents, at most %d sign-ins/s, longest silence %.1f s", agents, most, silence))
+	})
+	t.Attr("tries", fmt.Sprint(agents))
+}

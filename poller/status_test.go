@@ -1,0 +1,178 @@
+package poller
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"aiccbridge/internal/ccgateway"
+	"aiccbridge/schemas"
+)
+
+func (s *stage) statuses() (out []schemas.Event) {
+	for _, e := range bodies[schemas.Event](s, schemas.TypeEvent) {
+		if e.Type == schemas.EventStatus {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+func TestAfterAGapTheGatewayIsAsked(t *testing.T) {
+	lost, bad := gotNothing(ccgateway.OutcomeUnknown), gotEvent("AgentState_Ready", "")
+	bad.poll.Bad = []json.RawMessage{json.RawMessage(`7`)}
+	for name, c := range map[string]struct {
+		script []answer
+		crash  bool
+		cause  schemas.GapCause
+	}{
+		"poll unknown": {[]answer{gotEmpty(), lost, lost}, false, schemas.GapPollUnknown},
+		"undecodable":  {[]answer{gotEmpty(), bad}, false, schemas.GapUndecodable},
+		"session lost": {slices.Repeat([]answer{gotNothing(ccgateway.OutcomeNotSent)}, 11), false, schemas.GapSession},
+		"unclean stop": {nil, true, schemas.GapUnclean},
+		"none":         {[]answer{gotEvent("AgentState_Ready", ""), gotNothing(ccgateway.OutcomeNotSent), gotEmpty()}, false, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, s *stage) {
+				s.agent("291").status = ccgateway.Status{State: 8, Working: true}
+				s.agent("291").script = c.script
+				p := s.start(seat291)
+				pass(5 * time.Second)
+				if c.crash {
+					p.crash()
+					s.options.Epoch++
+					p = s.start(seat291)
+				}
+				pass(3 * time.Minute)
+				got := s.statuses()
+				p.end()
+				if c.cause == "" {
+					if len(got) > 0 {
+						t.Errorf("asked without a gap: %v", s.stored())
+					}
+					return
+				}
+				gaps, stored := s.gaps(c.cause), s.stored()
+				if len(gaps) == 0 || len(got) != 1 || slices.Index(stored, "session.status") < slices.Index(stored, "gap."+string(c.cause)) {
+					t.Fatalf("stored: %v", stored)
+				}
+				if e := got[0]; e.State != schemas.StateRest || e.Group != schemas.GroupSession || string(e.Content) != `{"agentState":8,"isWorking":true}` || e.Seq <= gaps[len(gaps)-1].Seq {
+					t.Errorf("status: %+v", e)
+				}
+				checkEpochs(t, s)
+			})
+		})
+	}
+}
+
+// checkEpochs checks the numbers within each epoch.
+func checkEpochs(t *testing.T, s *stage) {
+	t.Helper()
+	seen := map[uint64]uint64{}
+	for _, m := range s.store.messages() {
+		var p schemas.Position
+		if m.Type == schemas.TypeDeadLetter {
+			continue
+		}
+		if err := json.Unmarshal(m.Body, &p); err != nil {
+			t.Fatal(err)
+		}
+		if seen[p.Epoch]++; p.Seq != seen[p.Epoch] {
+			t.Errorf("number %d.%d, want %d", p.Epoch, p.Seq, seen[p.Epoch])
+		}
+	}
+}
+
+func TestAStatusThatFailsIsAskedForAgain(t *testing.T) {
+	for name, c := range map[string]struct{ fails, asked, stored int }{
+		"twice": {2, 3, 1}, "always": {9, askAttempts, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, s *stage) {
+				s.agent("291").statuses = slices.Repeat([]error{errors.New("busy")}, c.fails)
+				s.agent("291").script = []answer{gotNothing(ccgateway.OutcomeUnknown)}
+				p := s.start(seat291)
+				pass(5 * time.Minute)
+				p.end()
+				if n := len(s.j.of("status")); n != c.asked || len(s.statuses()) != c.stored {
+					t.Errorf("asked %d times, stored: %v", n, s.stored())
+				}
+			})
+		})
+	}
+}
+
+func TestWhatTheGatewaySaysOfTheState(t *testing.T) {
+	for code, want := range map[int]schemas.State{
+		-1: schemas.StateUnknown, 0: schemas.StateUnknown, 2: schemas.StateSignedOut, 3: schemas.StateNotReady, 4: schemas.StateReady,
+		7: schemas.StateOnCall, 9: schemas.StateUnknown, 99: schemas.StateUnknown,
+	} {
+		if got := stateOf(code); got != want {
+			t.Errorf("%d is %s, want %s", code, got, want)
+		}
+	}
+}
+
+// calls are events of [flow] as polls answer them.
+func calls(types string) (answers []answer) {
+	for _, e := range flow(types) {
+		a := gotEvent(e.Type, string(e.Content))
+		a.after = time.Second
+		answers = append(answers, a)
+	}
+	return answers
+}
+
+// ordinary are enough good calls for every rule about them to count.
+func ordinary() string {
+	var b strings.Builder
+	b.WriteString("Ready")
+	for i := range trusted + 1 {
+		b.WriteString(strings.ReplaceAll(" Busy Ringing:x Talking:x Hold:x Talking:x Call_Release:x Ready", "x", fmt.Sprint(100+i)))
+	}
+	return b.String()
+}
+
+func TestAnInferredGapIsStored(t *testing.T) {
+	bubble(t, func(t *testing.T, s *stage) {
+		s.agent("291").script = calls(ordinary() + " Busy Ringing:2 Hold:2 Call_Release:2 Ready SetRest_Success CancelRest_Success")
+		p := s.start(seat291)
+		pass(10 * time.Minute)
+		p.end()
+		gaps := s.gaps(schemas.GapInferred)
+		if len(gaps) != 1 || len(bodies[schemas.Gap](s, schemas.TypeGap)) != 1 || len(s.statuses()) != 0 {
+			t.Fatalf("stored: %v", s.stored())
+		}
+		g, stored := gaps[0], s.stored()
+		if g.Detail != "missing AgentEvent_Talking" || g.MaxLost != 0 || g.LastEp != 7 || stored[g.LastSeq-1] != "state.on_call" ||
+			stored[g.Seq-2] != "state.rest" || !g.From.Before(g.To) {
+			t.Errorf("%+v after %s, found by %s", g, stored[g.LastSeq-1], stored[g.Seq-2])
+		}
+		checkNumbers(t, s, 7)
+	})
+}
+
+// What follows on a known gap proves nothing.
+func TestNothingIsInferredAfterAGap(t *testing.T) {
+	for name, between := range map[string][]answer{
+		"unknown":    {gotNothing(ccgateway.OutcomeUnknown)},
+		"switchover": {gotCode("000-004")},
+		"signed out": {gotCode("100-006")},
+	} {
+		bubble(t, func(t *testing.T, s *stage) {
+			s.agent("291").then(calls(ordinary() + " Busy Ringing:2")...)
+			s.agent("291").then(between...)
+			s.agent("291").then(calls("Hold:2 Call_Release:2 Ready Busy Ready SetRest_Success")...)
+			p := s.start(seat291)
+			pass(10 * time.Minute)
+			p.end()
+			if g := s.gaps(schemas.GapInferred); len(g) != 0 || !slices.Contains(s.stored(), "state.rest") {
+				t.Errorf("%s: %+v", name, g)
+			}
+		})
+	}
+}

@@ -1,0 +1,74 @@
+package main
+
+// fault is one row of the test plan. Its number is its place in [faults], from 1.
+type fault struct{ title, invariant string }
+
+// faults are those that this run must show to be survived.
+var faults = []fault{
+	{"`kill -9` at 24 points", "nothing stored is lost, rows once, what was popped and not stored is in a gap"},
+	{"NATS restarted under load", "nothing lost or repeated, order per agent kept"},
+	{"acknowledgements swallowed, connections cut", "no duplicate"},
+	{"NATS away for longer than its dedupe window", "polling goes on, all arrives in order, once"},
+	{"NATS slower than the timeout", "a late acknowledgement and a retry are one message"},
+	{"disk full, store limit reached", "said at once, polling goes on, recovers by itself"},
+	{"streams deleted, purged, weakened while running", "an alarm each; no stream with other settings appears"},
+	{"connection closed after the poll was sent", "no silent re-send; a gap record"},
+	{"the same callback many times at once", "one effect, every answer a success"},
+	{"callback before its query's answer, or after a restart", "matched, one download"},
+	{"callback never comes", "the file is fetched all the same, the window completes"},
+	{"wrong, old, replayed, smuggled signatures", "refused or accepted exactly as documented, no side effect"},
+	{"slow, many and huge callers", "limits hold, a good callback is served meanwhile"},
+	{"damaged and hostile ZIP files", "quarantined with the right reason, no row"},
+	{"odd and damaged CSV files", "rows in = rows out + rejected"},
+	{"downloads cut, hanging, of wrong length", "repeated, nothing published in part"},
+	{"the platform's errors", "classified, spaced, no hot loop"},
+	{"no connection: DNS, refused, TLS", "no gap record, a clear message"},
+	{"clocks: jumps, nights of clock changes, leap day", "windows tile the year"},
+	{"sign-out, lost and expired sessions", "the agent signs in again, a gap record"},
+	{"disaster recovery switchover", "resumes; repeats are delivered and not merged"},
+	{"two bridges, one paused", "at most one poll overlaps, old writes carry the old epoch"},
+	{"two workers on one file", "rows once, the loser is fenced"},
+	{"poison task", "a dead letter, and the queue moves on"},
+	{"thousands of agents reconnect at once", "rate limit and memory bound kept, nobody signed out"},
+	{"SIGTERM under load, twice, during the start", "what is in flight is finished, no gap"},
+	{"a window extracted again with late and changed rows", "only the new rows; a changed one is a revision"},
+	{"purge, then backfill within the dedupe window", "rows are really stored"},
+	{"configuration and secrets replaced", "a bad file is refused, its line named; the old one stays"},
+	{"secrets and phone numbers in any output", "none"},
+}
+
+// notTested is what this run says nothing about.
+var notTested = []string{
+	"A real contact centre: everything runs against the simulator in this repository, which is made from the platform's pages and from what other clients' code shows.",
+	"A real disaster-recovery switchover of the platform (F21 plays one).",
+	"Power loss, and disks that lie about what they have written (F32): `kill -9` leaves the operating system's cache intact.",
+	"Streams with three replicas on a NATS cluster: leaders killed, rolling restarts, partitions, a wiped node (F31).",
+	"Flipped bits and truncation in the stream's files at rest (F33).",
+	"Long runs: `make soak` is the tool (F34), no result of one is stated here.",
+	"Upgrade and downgrade of a bridge with a filled spool, other versions of NATS (F35).",
+}
+
+// guarantee says which faults try a promise of the README.
+type guarantee struct {
+	name, promise string
+	faults        []int
+}
+
+var guarantees = []guarantee{
+	{"G1", "a stored event is never lost, and there once", []int{1, 2, 3, 4, 5, 6, 22}},
+	{"G2", "what a lost answer may have cost is in a gap record", []int{1, 8, 17, 18, 20, 21, 26}},
+	{"G3", "events of one agent are in order", []int{1, 2, 3, 4, 22}},
+	{"G4", "a callback is answered after it is stored; repeats have no effect; a missing one loses nothing", []int{9, 10, 11, 12, 13}},
+	{"G5", "each row of an accepted file is there once", []int{1, 16, 23, 27, 28}},
+	{"G6", "a window ends complete or failed with a reason; no hole, no overlap", []int{11, 19, 24}},
+	{"G7", "no row of a damaged file", []int{14, 15, 16}},
+	{"G8", "acknowledged means on disk", []int{1, 6, 7}},
+}
+
+// titleOf is what a fault is about, "" if there is no such number.
+func titleOf(n int) string {
+	if n < 1 || n > len(faults) {
+		return ""
+	}
+	return faults[n-1].title
+}

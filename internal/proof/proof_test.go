@@ -1,0 +1,164 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"aiccbridge/internal/sabotage"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// What a test process prints, with -test.v.
+const (
+	passed = "=== RUN   TestF08Cut\n=== ATTR  TestF08Cut figure 40/40 named, 0 rows\n=== ATTR  TestF08Cut tries 40\n" +
+		"=== ATTR  TestF08Cut/sub tries 1\n--- PASS: TestF08Cut (0.10s)\n    --- PASS: TestF08Cut/sub (0.00s)\nPASS\n"
+	failed   = "=== RUN   TestF08Cut\n    f08_test.go:12: 1 silent re-send\n--- FAIL: TestF08Cut (0.10s)\nFAIL\n"
+	timedOut = "=== RUN   TestF08Cut\n    f08_test.go:12: hm\npanic: test timed out after 1s\n--- FAIL: TestF08Cut (1.00s)\n"
+	crashed  = "=== RUN   TestF08Cut\npanic: runtime error: index out of range\n"
+	other    = "=== RUN   TestF08CutTwice\n--- FAIL: TestF08CutTwice (0.10s)\nFAIL\n"
+	skipped  = "=== RUN   TestF08Cut\n--- SKIP: TestF08Cut (0.00s)\nPASS\n"
+)
+
+func TestVerdicts(t *testing.T) {
+	c := faultCase{8, &suite{name: "poller"}, "TestF08Cut"}
+	for name, tt := range map[string]struct {
+		output  string
+		success bool
+		status  string // of a case
+		killed  bool   // of a mutant
+	}{
+		"passed": {passed, true, "ok", false}, "failed": {failed, false, "FAIL", true},
+		"timed out": {timedOut, false, "FAIL", false}, "crashed": {crashed, false, "FAIL", false},
+		"leak after pass": {passed, false, "FAIL", false}, "another one": {other, false, "FAIL", false},
+		"skipped": {skipped, true, "FAIL", false}, "nothing": {"", true, "FAIL", false}, "unbuilt": {"", false, "FAIL", false},
+	} {
+		o := read("TestF08Cut", []byte(tt.output), tt.success, time.Second)
+		if got := (row{c, o}).status(); got != tt.status {
+			t.Errorf("%s: a case is %s, want %s", name, got, tt.status)
+		}
+		if got := (kill{mutant{"no_gap", "poller", "TestF08Cut"}, true, o}).killed(); got != tt.killed {
+			t.Errorf("%s: a mutant is killed: %t, want %t", name, got, tt.killed)
+		}
+	}
+	o := read("TestF08Cut", []byte(passed), true, time.Second)
+	if o.attrs["figure"] != "40/40 named, 0 rows" || o.attrs["tries"] != "40" {
+		t.Errorf("the figures are %v", o.attrs)
+	}
+	if o = read("TestF08Cut", []byte(failed), false, time.Second); o.lastComplaint() != "1 silent re-send" {
+		t.Errorf("it complains %q", o.lastComplaint())
+	}
+}
+
+// sample is a proof in which everything went well.
+func sample() *proof {
+	s := &suite{name: "poller"}
+	p := &proof{seed: 7}
+	for n := range faults {
+		p.rows = append(p.rows, row{faultCase{n + 1, s, "TestX"}, outcome{passed: true, took: time.Second, attrs: map[string]string{"figure": "a|b"}}})
+	}
+	for _, m := range sabotage.Mutants {
+		p.mutants = append(p.mutants, kill{mutant{m, "poller", "TestX"}, true, outcome{failed: true}})
+	}
+	return p
+}
+
+func TestGreen(t *testing.T) {
+	if !sample().green() {
+		t.Error("all is well, and it is not green")
+	}
+	for name, spoil := range map[string]func(p *proof){
+		"missing fault":  func(p *proof) { p.rows[3].suite = nil },
+		"failed case":    func(p *proof) { p.rows[29].passed = false },
+		"mutant alive":   func(p *proof) { p.mutants[0].failed, p.mutants[0].passed = false, true },
+		"mutant missing": func(p *proof) { p.mutants[0] = kill{mutant: mutant{name: "x"}} },
+		"one of two alive": func(p *proof) {
+			p.mutants = append(p.mutants, kill{p.mutants[0].mutant, true, outcome{passed: true}})
+		},
+		"does not build": func(p *proof) { p.broken = []string{"poller does not build"} },
+	} {
+		p := sample()
+		if spoil(p); p.green() {
+			t.Errorf("%s: it is green", name)
+		}
+	}
+}
+
+func TestDocument(t *testing.T) {
+	p := sample()
+	p.rows[3].suite = nil
+	text := p.text(machine{date: "today", commit: "abc", cpu: "cpu", kernel: "linux/amd64", versions: []string{"1", "2", "3"}})
+	for _, want := range []string{
+		`<a id="f01"></a>F01`, `<a id="f30"></a>F30`, `<a id="g8"></a>G8`, "| commit | abc |", `a\|b`, "29/30 cases ok", "missing", "F31",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the document does not say %s", want)
+		}
+	}
+	for line := range strings.Lines(text) {
+		if n := strings.Count(strings.ReplaceAll(line, `\|`, ""), "|"); strings.HasPrefix(line, "| <a id=\"f") && n != 11 {
+			t.Errorf("a row has %d bars: %s", n, line)
+		}
+	}
+}
+
+func TestOrder(t *testing.T) {
+	s := &suite{name: "b", tests: []string{"TestF02Z", "TestF02A", "TestF31X", "TestOther", "TestF01Long", "TestF99No"}}
+	f := &found{suites: map[string]*suite{"b": s, "a": {name: "a", tests: []string{"TestF02M"}}}}
+	var got []string
+	for _, c := range f.cases(func(int) bool { return true }) {
+		got = append(got, c.suite.name+"."+c.test)
+	}
+	if want := []string{"b.TestF01Long", "a.TestF02M", "b.TestF02A", "b.TestF02Z"}; !slices.Equal(got, want) {
+		t.Errorf("the cases are %v, want %v", got, want)
+	}
+
+	var running, most atomic.Int32
+	var order []int
+	each(context.Background(), 3, 20, func(int) {
+		most.Store(max(most.Load(), running.Add(1)))
+		running.Add(-1)
+	}, func(i int) { order = append(order, i) })
+	if !slices.IsSorted(order) || len(order) != 20 || most.Load() > 3 {
+		t.Errorf("%d at once, in the order %v", most.Load(), order)
+	}
+}
+
+func TestEveryFaultAndMutantIsKnown(t *testing.T) {
+	if len(faults) != 30 {
+		t.Errorf("%d faults", len(faults))
+	}
+	for _, g := range guarantees {
+		for _, n := range g.faults {
+			if titleOf(n) == "" {
+				t.Errorf("%s names fault %d", g.name, n)
+			}
+		}
+	}
+	for _, m := range mutants {
+		if !slices.Contains(sabotage.Mutants, m.name) {
+			t.Errorf("%s is no mutant", m.name)
+		}
+	}
+}
+
+func TestFlags(t *testing.T) {
+	s, err := parse([]string{"-only", "F03,f8", "-seed", "9"})
+	if err != nil || !s.wants(3) || !s.wants(8) || s.wants(1) || s.seed != 9 {
+		t.Errorf("got %+v, %v", s, err)
+	}
+	if _, err := parse([]string{"-only", "F31"}); err == nil {
+		t.Error("F31 is taken")
+	}
+	r := runner{settings: s, out: &bytes.Buffer{}}
+	if !r.wantsMutant(mutant{test: "TestF08X"}) || r.wantsMutant(mutant{test: "TestF01X"}) || r.wantsMutant(mutant{test: "TestX"}) {
+		t.Error("-only does not choose the mutants")
+	}
+}

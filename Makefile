@@ -1,8 +1,9 @@
 .DEFAULT_GOAL := help
 GO ?= go
 FUZZTIME ?= 20s
+DURATION ?= 10m
 
-.PHONY: help demo build test lint fmt fuzz bench clean
+.PHONY: help demo build test faults soak lint fmt fuzz bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,10 +17,19 @@ build: ## the program, as ./bridge
 test: ## every package, with the race detector
 	$(GO) test -race -timeout 5m ./...
 
+faults: ## every fault and every mutant, a line each; writes docs/proof.md (ONLY=F03,F08 SEED=7)
+	$(GO) run ./internal/proof $(if $(ONLY),-only $(ONLY)) $(if $(SEED),-seed $(SEED))
+
+soak: ## random faults for DURATION (10m; try 8h), a line a minute
+	$(GO) build -tags faults -o bridge.faults ./cmd/bridge
+	BRIDGE_BINARY=$(CURDIR)/bridge.faults SOAK=$(DURATION) $(GO) test -tags faults -run '^TestSoak$$' -v -timeout 0 ./cmd/bridge
+
 lint: ## gofmt, go vet, staticcheck
 	@test -z "$$(gofmt -l .)" || { echo "not formatted (make fmt):"; gofmt -l .; exit 1; }
 	$(GO) vet ./...
+	$(GO) vet -tags faults ./...
 	$(GO) tool staticcheck ./...
+	$(GO) tool staticcheck -tags faults ./...
 
 fmt: ## format the code
 	gofmt -w .
@@ -34,5 +44,5 @@ fuzz: ## every fuzz target for FUZZTIME (20s)
 bench: ## benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
-clean: ## what build and simulate leave behind; data/ is a bridge's, remove it yourself
-	rm -rf bridge sim
+clean: ## what build, faults, soak and simulate leave behind; data/ is a bridge's, remove it yourself
+	rm -rf bridge bridge.faults proof.out sim

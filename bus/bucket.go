@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/nats-io/nats.go"
@@ -22,6 +23,12 @@ const (
 	// the server.
 	headerOperation = "KV-Operation"
 	headerMarker    = "Nats-Marker-Reason"
+	// headerMirror names the instance that brought a value to the hub, headerHub
+	// the hub's entry that a local value came from.
+	headerMirror = "aicc-mirror"
+	headerHub    = "aicc-hub"
+	// headerLease tells a lease's entry from others of the same instance.
+	headerLease = "aicc-lease"
 )
 
 // Bucket is one key-value bucket. Every call tries again until ctx ends: an
@@ -126,11 +133,8 @@ func (k *Bucket) swap(ctx context.Context, verb, key string, m *nats.Msg, revisi
 // values again, and nothing about keys that have gone. Entries that expire
 // (leases) are not announced.
 func (k *Bucket) Watch(ctx context.Context, keyFilter string, f func(key string, value []byte, revision uint64), loaded func()) error {
-	prefix := bucketSubject(k.name, "")
-	s := scan{stream: bucketStream(k.name), filter: prefix + keyFilter, newestOnly: true}
 	announced := loaded == nil
-	err := k.bus.follow(ctx, &s, func(m jetstream.Msg, meta *jetstream.MsgMetadata) error {
-		entry := stored(m, meta)
+	err := k.follow(ctx, keyFilter, func(key string, entry schemas.Stored, _ time.Time) {
 		value := entry.Body
 		switch {
 		case isDeleted(entry):
@@ -138,9 +142,8 @@ func (k *Bucket) Watch(ctx context.Context, keyFilter string, f func(key string,
 		case value == nil:
 			value = []byte{}
 		}
-		f(strings.TrimPrefix(entry.Subject, prefix), value, entry.Sequence)
-		return nil
-	}, func() {
+		f(key, value, entry.Sequence)
+	}, func(time.Time) {
 		if !announced {
 			announced = true
 			loaded()
@@ -150,6 +153,18 @@ func (k *Bucket) Watch(ctx context.Context, keyFilter string, f func(key string,
 		return fmt.Errorf("watch bucket %s: %w", k.name, err)
 	}
 	return nil
+}
+
+// follow is Watch with the whole entries, and with the time when the bucket was
+// made. idle is called whenever nothing is left to read.
+func (k *Bucket) follow(ctx context.Context, keyFilter string, f func(key string, e schemas.Stored, made time.Time), idle func(made time.Time)) error {
+	prefix := bucketSubject(k.name, "")
+	s := scan{stream: bucketStream(k.name), filter: prefix + keyFilter, newestOnly: true}
+	return k.bus.follow(ctx, &s, func(m jetstream.Msg, meta *jetstream.MsgMetadata) error {
+		e := stored(m, meta)
+		f(strings.TrimPrefix(e.Subject, prefix), e, s.created)
+		return nil
+	}, func() { idle(s.created) })
 }
 
 // do checks the key and repeats op.
@@ -191,6 +206,15 @@ func (k *Bucket) write(ctx context.Context, m *nats.Msg, opts ...jetstream.Publi
 // entry is the last message of a key, a deletion included.
 func (k *Bucket) entry(ctx context.Context, key string) (schemas.Stored, bool, error) {
 	return k.bus.last(ctx, bucketStream(k.name), bucketSubject(k.name, key))
+}
+
+// lookup is entry, for as long as it takes; Sequence 0: there is none.
+func (k *Bucket) lookup(ctx context.Context, key string) (e schemas.Stored, err error) {
+	err = k.do(ctx, "look up", key, func(ctx context.Context) error {
+		e, _, err = k.entry(ctx, key)
+		return err
+	})
+	return e, err
 }
 
 func isDeleted(s schemas.Stored) bool {

@@ -134,7 +134,7 @@ func TestSwapWithLostAnswer(t *testing.T) {
 	t.Parallel()
 	l := &lossy{InProcessConnProvider: server(t)}
 	b := open(t, l, func(o *Options) { o.requestTimeout = 300 * time.Millisecond })
-	if err := b.Ensure(t.Context()); err != nil {
+	if err := ensure(t, b); err != nil {
 		t.Fatal(err)
 	}
 	k := b.Bucket(schemas.BucketWindows)
@@ -159,7 +159,7 @@ func TestBucketWatch(t *testing.T) {
 	t.Parallel()
 	s := server(t)
 	b := open(t, s)
-	if err := b.Ensure(t.Context()); err != nil {
+	if err := ensure(t, b); err != nil {
 		t.Fatal(err)
 	}
 	k := b.Bucket(schemas.BucketSessions)
@@ -232,10 +232,10 @@ func TestBucketWatchOfABucketMadeAnew(t *testing.T) {
 	}()
 	for receive(t, seen) != "loaded" {
 	}
-	if err := b.js.DeleteStream(t.Context(), "KV_AICC_SESSIONS"); err != nil {
+	if err := superior(t, b).js.DeleteStream(t.Context(), "KV_AICC_SESSIONS"); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Ensure(t.Context()); err != nil {
+	if err := ensure(t, b); err != nil {
 		t.Fatal(err)
 	}
 	put("new.1")
@@ -252,13 +252,13 @@ func TestBucketWatchOfABucketMadeAnew(t *testing.T) {
 func TestBucketWritesToItsOwnStreamOnly(t *testing.T) {
 	t.Parallel()
 	b := open(t, server(t))
-	if _, err := b.js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "OTHER", Subjects: []string{"$KV.AICC_STATE.>"}}); err != nil {
+	if _, err := superior(t, b).js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "OTHER", Subjects: []string{"$KV.AICC_STATE.>"}}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := b.Bucket(schemas.BucketState).Put(limited(t, 300*time.Millisecond), "k", []byte("v")); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("error %v", err)
 	}
-	s, err := b.js.Stream(t.Context(), "OTHER")
+	s, err := superior(t, b).js.Stream(t.Context(), "OTHER")
 	if err != nil || s.CachedInfo().State.Msgs != 0 {
 		t.Errorf("the wrong stream took the value: %v", err)
 	}
@@ -321,7 +321,7 @@ func TestObjects(t *testing.T) {
 	if has, err := o.Has(ctx, "half"); has || err != nil {
 		t.Errorf("half an object is there: %v %v", has, err)
 	}
-	if err := b.js.DeleteObjectStore(ctx, "AICC_QUARANTINE"); err != nil {
+	if err := superior(t, b).js.DeleteObjectStore(ctx, "AICC_QUARANTINE"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := o.Put(ctx, "x", nil, strings.NewReader("")); !errors.Is(err, jetstream.ErrBucketNotFound) {

@@ -51,9 +51,14 @@ type Options struct {
 	InProcess nats.InProcessConnProvider
 	// CredentialsFile is read again on each reconnect. "": none.
 	CredentialsFile string
+	// User and Password sign in by name, instead of CredentialsFile. "": none.
+	User, Password string
 	// TLS is for servers that need more than the system's roots. nil: default.
 	TLS *tls.Config
 
+	// KeepAssets leaves streams, buckets and the consumer to somebody else:
+	// Ensure makes and changes nothing, and fails when something is missing.
+	KeepAssets bool
 	// Replicas of every stream and bucket. Default 1; 3 for a cluster.
 	Replicas int
 	// AcceptWeaker lists settings, e.g. "AICC_EVENTS.max_age", that may be
@@ -81,6 +86,7 @@ type Options struct {
 	Registerer prometheus.Registerer
 
 	requestTimeout time.Duration // default 2 s; tests shorten it
+	isSpool        bool          // the server keeps a spool, not the contract's streams
 	breakage       breakage
 }
 
@@ -102,6 +108,7 @@ type Bus struct {
 	js      jetstream.JetStream
 	closed  chan struct{}
 	advise  sync.Once // about replicas
+	denials denials
 
 	mu        sync.Mutex
 	streams   map[string]jetstream.Stream // handles, by name
@@ -109,17 +116,43 @@ type Bus struct {
 	publishTo map[string]*trouble         // by stream, complete from the start
 }
 
-// Connect connects and waits until the server answers or ctx ends; a server
-// that is away or slow is waited for. Errors that waiting does not mend come at
-// once: refused credentials, a server below version 2.12, JetStream switched off.
-func Connect(ctx context.Context, o Options) (*Bus, error) {
+// Open begins to connect and returns without waiting for the server, which may
+// be away for as long as it likes. Until it is there, calls of the Bus wait with
+// their context. Its errors are about the options.
+func Open(o Options) (*Bus, error) {
 	b, err := newBus(o)
-	if err != nil {
-		return nil, fmt.Errorf("connect to nats: %w", err)
+	if err == nil {
+		err = b.dial()
 	}
-	if err := b.connect(ctx); err != nil {
+	if err != nil {
+		return nil, fmt.Errorf("open nats: %w", err)
+	}
+	return b, nil
+}
+
+// Ready waits until the server answers or ctx ends; a server that is away or
+// slow is waited for. Errors that waiting does not mend come at once: refused
+// credentials, a server below version 2.12, JetStream switched off.
+func (b *Bus) Ready(ctx context.Context) error {
+	err := b.await(ctx)
+	if err == nil {
+		err = b.retry(ctx, b.trouble("jetstream"), b.checkServer)
+	}
+	if err != nil {
+		return fmt.Errorf("connect to nats: %w", err)
+	}
+	return nil
+}
+
+// Connect is Open and Ready.
+func Connect(ctx context.Context, o Options) (*Bus, error) {
+	b, err := Open(o)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.Ready(ctx); err != nil {
 		b.Close()
-		return nil, fmt.Errorf("connect to nats: %w", err)
+		return nil, err
 	}
 	return b, nil
 }
@@ -132,6 +165,8 @@ func newBus(o Options) (*Bus, error) {
 		return nil, errors.New("instance must be set")
 	case (o.URL == "") == (o.InProcess == nil):
 		return nil, errors.New("give either a URL or a server in the process")
+	case o.User != "" && o.CredentialsFile != "":
+		return nil, errors.New("give either a user or a credentials file")
 	}
 	o.Replicas = cmp.Or(o.Replicas, 1)
 	o.AckWait = cmp.Or(o.AckWait, DefaultAckWait)
@@ -151,7 +186,11 @@ func newBus(o Options) (*Bus, error) {
 		troubles:  make(map[string]*trouble),
 		publishTo: make(map[string]*trouble),
 	}
-	for _, s := range allStreams {
+	streams := allStreams
+	if o.isSpool {
+		streams = spoolStreams
+	}
+	for _, s := range streams {
 		name := o.Names.Stream(s)
 		b.publishTo[name] = &trouble{log: o.Logger.With().Str("stream", name).Logger()}
 	}
@@ -160,9 +199,6 @@ func newBus(o Options) (*Bus, error) {
 
 // Close sends what is buffered, ends the connection and waits for it.
 func (b *Bus) Close() {
-	if b.nc == nil {
-		return
-	}
 	if err := b.nc.Drain(); err != nil { // not connected: nothing to send
 		b.nc.Close()
 	}

@@ -44,8 +44,21 @@ var settings = []setting{
 	{"subject_transform", func(h streamConfig, w asset) bool { return h.SubjectTransform != nil }, func(c streamConfig) any { return c.SubjectTransform != nil }},
 }
 
+// addable is what may lack on the server as long as the bridge may add it: see
+// improve. Without the one a key cannot be deleted nor an object replaced,
+// without the other the last epoch of a lease expires with the lease.
+var addable = []setting{
+	{"allow_rollup_hdrs", func(h streamConfig, w asset) bool { return w.AllowRollup && !h.AllowRollup }, func(c streamConfig) any { return c.AllowRollup }},
+	{"subject_delete_marker_ttl", func(h streamConfig, w asset) bool {
+		return w.SubjectDeleteMarkerTTL > 0 && h.SubjectDeleteMarkerTTL == 0
+	}, func(c streamConfig) any { return c.SubjectDeleteMarkerTTL }},
+	{"allow_msg_ttl", func(h streamConfig, w asset) bool { return w.AllowMsgTTL && !h.AllowMsgTTL }, func(c streamConfig) any { return c.AllowMsgTTL }},
+}
+
 // compare returns what is weaker on the server than in the table.
-func (a asset) compare(have streamConfig) []Difference {
+func (a asset) compare(have streamConfig) []Difference { return a.differences(have, settings) }
+
+func (a asset) differences(have streamConfig, settings []setting) []Difference {
 	var list []Difference
 	for _, s := range settings {
 		if s.weaker(have, a) {

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"net"
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -20,11 +23,49 @@ const InboxPrefix = "_INBOX_bridge"
 // reconnectWait is the pause between two tries to connect to a server.
 const reconnectWait = 250 * time.Millisecond
 
+// pingInterval finds a connection that is dead without a sign; the client
+// library gives it two of them.
+const pingInterval = 10 * time.Second
+
+// reconnectDelay is the pause after all servers have been tried; none before the
+// first round. The jitter keeps many bridges apart.
+func reconnectDelay(round int) time.Duration {
+	if round == 1 {
+		return 0
+	}
+	return reconnectWait + rand.N(reconnectWait/2)
+}
+
+// errNotYet is how the dialer puts the first round off.
+var errNotYet = errors.New("connecting in the background")
+
+// dialer keeps Open from waiting. The client library tries every server once
+// before it goes on in the background, which a dead network, or a name that does
+// not resolve, would draw out.
+type dialer struct {
+	net.Dialer
+	putOff atomic.Int64 // how many dials fail at once
+}
+
+func newDialer(urls string) *dialer {
+	d := &dialer{Dialer: net.Dialer{Timeout: nats.DefaultTimeout}}
+	d.putOff.Store(int64(strings.Count(urls, ",") + 1))
+	return d
+}
+
+// Dial connects, except in the first round.
+func (d *dialer) Dial(network, address string) (net.Conn, error) {
+	if d.putOff.Add(-1) >= 0 {
+		return nil, errNotYet
+	}
+	return d.Dialer.Dial(network, address)
+}
+
 // minVersion is the first server with atomic batches.
 var minVersion = version{2, 12, 0}
 
-// connect dials, waits for the first connection, and checks the server.
-func (b *Bus) connect(ctx context.Context) error {
+// dial begins to connect.
+func (b *Bus) dial() error {
 	nc, err := nats.Connect(b.opts.URL, b.connectOptions()...)
 	var bad *url.Error
 	if errors.As(err, &bad) { // its text holds the URL, perhaps with a password
@@ -33,14 +74,13 @@ func (b *Bus) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.nc = nc
-	if err := b.await(ctx); err != nil {
+	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(b.opts.requestTimeout))
+	if err != nil {
+		nc.Close()
 		return err
 	}
-	if b.js, err = jetstream.New(nc, jetstream.WithDefaultTimeout(b.opts.requestTimeout)); err != nil {
-		return err
-	}
-	return b.retry(ctx, b.trouble("jetstream"), b.checkServer)
+	b.nc, b.js = nc, js
+	return nil
 }
 
 func (b *Bus) connectOptions() []nats.Option {
@@ -48,16 +88,22 @@ func (b *Bus) connectOptions() []nats.Option {
 		nats.Name("bridge " + b.opts.Instance),
 		nats.CustomInboxPrefix(InboxPrefix),
 		nats.MaxReconnects(-1),
-		nats.ReconnectWait(reconnectWait),
+		nats.CustomReconnectDelay(reconnectDelay),
 		nats.RetryOnFailedConnect(true),
 		nats.IgnoreAuthErrorAbort(),
 		// No buffer while disconnected: a message that waits in one is neither
 		// stored nor refused, and may land long after its retry.
 		nats.ReconnectBufSize(-1),
 		nats.DrainTimeout(b.opts.requestTimeout),
+		nats.PingInterval(pingInterval),
 	}
 	if b.opts.InProcess != nil {
 		opts = append(opts, nats.InProcessServer(b.opts.InProcess))
+	} else {
+		opts = append(opts, nats.SkipHostLookup(), nats.SetCustomDialer(newDialer(b.opts.URL)))
+	}
+	if b.opts.User != "" {
+		opts = append(opts, nats.UserInfo(b.opts.User, b.opts.Password))
 	}
 	if b.opts.CredentialsFile != "" {
 		opts = append(opts, nats.UserCredentials(b.opts.CredentialsFile))
@@ -83,10 +129,17 @@ func (b *Bus) handlers() []nats.Option {
 			}
 			state.failed(err)
 		}),
-		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { state.failed(err) }),
+		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) {
+			if !errors.Is(err, errNotYet) {
+				state.failed(err)
+			}
+		}),
 		nats.ReconnectHandler(func(*nats.Conn) { state.over() }),
 		nats.ClosedHandler(func(*nats.Conn) { close(b.closed) }),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			if b.denials.note(err) {
+				return
+			}
 			b.log.Warn().Err(err).Msg("nats reported an error")
 		}),
 		nats.LameDuckModeHandler(func(*nats.Conn) {
@@ -137,8 +190,12 @@ func isRefused(err error) bool {
 
 // checkServer tries once; what no repetition mends is marked as final.
 func (b *Bus) checkServer(ctx context.Context) error {
+	start := time.Now()
 	_, err := b.js.AccountInfo(ctx)
+	err = b.denials.explain(start, "", err)
 	switch {
+	case isDenied(err):
+		return &final{err}
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabled):
 		return &final{fmt.Errorf("jetstream is off on this server; switch it on (jetstream {} in its configuration) or connect to another: %w", err)}
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):

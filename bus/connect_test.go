@@ -118,7 +118,7 @@ func TestStartOverASlowServer(t *testing.T) {
 	t.Parallel()
 	l := &lossy{InProcessConnProvider: server(t)}
 	l.drop("account_info_response", 2)
-	b := open(t, l, func(o *Options) { o.requestTimeout = 200 * time.Millisecond })
+	b := open(t, l, as(RoleAdmin), func(o *Options) { o.requestTimeout = 200 * time.Millisecond })
 	for _, answer := range []string{"stream_info_response", "stream_create_response", "consumer_info_response", "consumer_create_response"} {
 		l.drop(answer, 1)
 		if err := b.Ensure(limited(t, 20*time.Second)); err != nil {
@@ -173,5 +173,75 @@ func TestCloseEndsPublish(t *testing.T) {
 	b.Close()
 	if err := b.Publish(t.Context(), event("1")); !errors.Is(err, nats.ErrConnectionClosed) {
 		t.Errorf("error %v", err)
+	}
+}
+
+// Open waits for nobody; Ready does.
+func TestOpenBeforeTheServer(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	first := hubOn(t, dir, 0)
+	port, url := portOf(t, first), first.ClientURL()
+	first.Shutdown()
+	b, err := Open(Options{Names: names(t), Instance: "one", URL: url})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	if b.Connected() == nil {
+		t.Error("connected to nothing")
+	}
+	if err := b.Ready(limited(t, 50*time.Millisecond)); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error %v", err)
+	}
+	hubOn(t, dir, port)
+	if err := b.Ready(limited(t, 20*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Connected(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A network that swallows everything can't hold Open up: it dials later.
+func TestDialerPutsTheFirstRoundOff(t *testing.T) {
+	t.Parallel()
+	s := hubOn(t, t.TempDir(), 0)
+	address := strings.TrimPrefix(s.ClientURL(), "nats://")
+	d := newDialer("nats://a,nats://b")
+	for i := range 3 {
+		c, err := d.Dial("tcp", address)
+		if c != nil {
+			_ = c.Close()
+		}
+		if late := errors.Is(err, errNotYet); late != (i < 2) {
+			t.Errorf("dial %d: error %v", i, err)
+		}
+	}
+}
+
+func TestSignInByName(t *testing.T) {
+	t.Parallel()
+	ns, err := natsd.NewServer(&natsd.Options{
+		Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true, JetStream: true, StoreDir: t.TempDir(),
+		Username: "bridge", Password: "canary",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ns.Start()
+	defer ns.WaitForShutdown()
+	defer ns.Shutdown()
+	if !ns.ReadyForConnections(10 * time.Second) {
+		t.Fatal("not ready")
+	}
+	for password, ok := range map[string]bool{"canary": true, "wrong": false} {
+		b, err := Connect(limited(t, 10*time.Second), Options{Names: names(t), Instance: "one", URL: ns.ClientURL(), User: "bridge", Password: password})
+		if (err == nil) != ok || err != nil && strings.Contains(err.Error(), password) {
+			t.Errorf("%s: error %v", password, err)
+		}
+		if err == nil {
+			b.Close()
+		}
 	}
 }

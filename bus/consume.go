@@ -10,6 +10,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"aiccbridge/internal/sabotage"
 	"aiccbridge/schemas"
 )
 
@@ -51,7 +52,8 @@ const (
 // ends nothing new is fetched, and it returns nil as soon as the files in hand
 // are done. When work ends, handlers see their context end, and unfinished
 // files go back: another worker gets them a second later, and each has used one
-// attempt. It waits for a consumer that is not there (see Ensure).
+// attempt. It waits for a consumer that is not there (see Ensure), and makes dead
+// letters of files that the server has given up.
 func (b *Bus) ConsumeFiles(intake, work context.Context, workers int, h Handler) error {
 	if workers < 1 {
 		return fmt.Errorf("consume files: %d workers, want at least 1", workers)
@@ -63,6 +65,7 @@ func (b *Bus) ConsumeFiles(intake, work context.Context, workers int, h Handler)
 	for range workers {
 		group.Go(func() { b.worker(intake, work, h) })
 	}
+	group.Go(func() { b.watchAdvisories(intake, work) })
 	group.Wait()
 	return nil
 }
@@ -72,9 +75,10 @@ func (b *Bus) worker(intake, work context.Context, h Handler) {
 	t := b.trouble(FileConsumer)
 	backOff := newBackOff()
 	for intake.Err() == nil {
+		start := time.Now()
 		err := b.fetch(intake, work, h, func() { t.over(); backOff.Reset() })
 		if intake.Err() == nil {
-			t.failed(err)
+			t.failed(b.denials.explain(start, FileConsumer, err))
 			pause(intake, backOff.NextBackOff())
 		}
 	}
@@ -120,7 +124,7 @@ func (b *Bus) handle(intake, work context.Context, msg jetstream.Msg, h Handler)
 		return
 	}
 	d.Progress = b.progress(msg)
-	if b.opts.breakage.ackFirst {
+	if b.opts.breakage.ackFirst || sabotage.Broken("ack_file_first") {
 		_ = msg.DoubleAck(work)
 	}
 	err = h(work, d)

@@ -24,10 +24,7 @@ func TestStopping(t *testing.T) {
 	c.intake()
 	c.results <- nil // finished during the grace period
 	await(t, func() bool { return b.counted(verdictAck) == 1 })
-	sent, err := b.nc.SubscribeSync("$JS.ACK.AICC_FILES.>") // what the workers tell the server
-	if err != nil {
-		t.Fatal(err)
-	}
+	sent := overhear(t, b, "$JS.ACK.AICC_FILES.>") // what the workers tell the server
 	c.work()
 	if err := <-c.done; err != nil {
 		t.Error(err)
@@ -67,7 +64,7 @@ func TestStoppingCatchesWhatIsOnItsWay(t *testing.T) {
 	s := server(t)
 	g := &gated{InProcessConnProvider: s, open: make(chan struct{}), held: make(chan struct{}, 1), unsubscribed: make(chan struct{}, 1)}
 	b, other := open(t, g), open(t, s)
-	if err := b.Ensure(t.Context()); err != nil {
+	if err := ensure(t, b); err != nil {
 		t.Fatal(err)
 	}
 	c := consume(t, b, 1)

@@ -203,10 +203,7 @@ func TestProgressKeepsTheFile(t *testing.T) {
 	publishFiles(t, b, 1)
 	c := consume(t, b, 2)
 	d := <-c.deliveries
-	sent, err := b.nc.SubscribeSync("$JS.ACK.AICC_FILES.>") // what the worker tells the server
-	if err != nil {
-		t.Fatal(err)
-	}
+	sent := overhear(t, b, "$JS.ACK.AICC_FILES.>") // what the worker tells the server
 	tick := time.NewTicker(wait / 20)
 	defer tick.Stop()
 	ticks := 0
@@ -236,17 +233,17 @@ func TestConsumerComesAndGoes(t *testing.T) {
 	b := open(t, server(t))
 	c := consume(t, b, 1)
 	await(t, func() bool { return b.trouble(FileConsumer).active.Load() })
-	if err := b.Ensure(t.Context()); err != nil {
+	if err := ensure(t, b); err != nil {
 		t.Fatal(err)
 	}
 	publishFiles(t, b, 1)
 	<-c.deliveries
 	c.results <- nil
 	await(t, func() bool { return b.counted(verdictAck) == 1 })
-	if err := b.js.DeleteConsumer(t.Context(), "AICC_FILES", FileConsumer); err != nil {
+	if err := superior(t, b).js.DeleteConsumer(t.Context(), "AICC_FILES", FileConsumer); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Ensure(t.Context()); err != nil {
+	if err := ensure(t, b); err != nil {
 		t.Fatal(err)
 	}
 	if d := <-c.deliveries; d.Message.Sequence != 1 { // a new consumer begins at the first
@@ -260,7 +257,7 @@ func TestConsumeOverServerRestart(t *testing.T) {
 	t.Parallel()
 	s := server(t)
 	b := open(t, s)
-	if err := b.Ensure(t.Context()); err != nil {
+	if err := ensure(t, b); err != nil {
 		t.Fatal(err)
 	}
 	c := consume(t, b, 1)
@@ -348,7 +345,7 @@ func TestDelay(t *testing.T) {
 func TestDeadLetterComesFirst(t *testing.T) {
 	t.Parallel()
 	b := ready(t)
-	if err := b.js.DeleteStream(t.Context(), "AICC_DEADLETTERS"); err != nil {
+	if err := superior(t, b).js.DeleteStream(t.Context(), "AICC_DEADLETTERS"); err != nil {
 		t.Fatal(err)
 	}
 	publishFiles(t, b, 1)

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -21,15 +22,31 @@ type Difference struct {
 // Name is what [Options].AcceptWeaker takes, e.g. AICC_EVENTS.max_age.
 func (d Difference) Name() string { return d.Asset + "." + d.Setting }
 
+// exists is the setting of a Difference that says that an asset is not there.
+const exists = "exists"
+
 // AssetError lists every setting that is weaker than the bridge needs.
-type AssetError struct{ Differences []Difference }
+type AssetError struct {
+	Differences []Difference
+
+	kept bool // this bridge makes and changes nothing
+}
 
 // Error prints one difference per line and what to do.
 func (e *AssetError) Error() string {
 	var b strings.Builder
-	b.WriteString("streams on the nats server are weaker than the bridge needs:")
+	if slices.ContainsFunc(e.Differences, func(d Difference) bool { return d.Setting != exists }) {
+		b.WriteString("streams on the nats server are weaker than the bridge needs:")
+	} else {
+		b.WriteString("streams are missing on the nats server:")
+	}
 	for _, d := range e.Differences {
 		fmt.Fprintf(&b, "\n  %s: is %s, want %s", d.Name(), d.Have, d.Want)
+	}
+	if e.kept {
+		b.WriteString("\nthis bridge makes no streams (nats.manage_streams is false): run `bridge apply` with a user who may; it makes what is missing and adds what may be added. ")
+		b.WriteString("Change what is weaker with nats stream edit and nats consumer edit")
+		return b.String()
 	}
 	b.WriteString("\nchange them (nats stream edit, nats consumer edit), move them away so that the bridge makes its own, or accept each by its name")
 	return b.String()
@@ -44,16 +61,22 @@ func (e *AssetError) Error() string {
 //
 // A server that does not answer, or cannot do it now, is waited for until ctx
 // ends. Errors that waiting does not mend come at once: an AssetError, subjects
-// that another stream has, replicas on a server that is in no cluster.
+// that another stream has, replicas on a server that is in no cluster, a
+// [DeniedError].
+//
+// With Options.KeepAssets it changes nothing, and what is missing is part of the
+// AssetError, as it is for Check.
 func (b *Bus) Ensure(ctx context.Context) error {
 	f, err := b.inspect(ctx)
 	if err != nil {
 		return err
 	}
-	if len(f.weaker) > 0 {
-		return &AssetError{Differences: f.weaker}
+	if b.opts.KeepAssets {
+		err = b.assetError(f.all())
+	} else if err = b.assetError(f.weaker); err == nil {
+		err = b.apply(ctx, f.missing, f.changed, f.noConsumer)
 	}
-	if err := b.apply(ctx, f.missing, f.changed, f.noConsumer); err != nil {
+	if err != nil {
 		return err
 	}
 	if b.opts.URL != "" && len(f.single) > 0 {
@@ -69,24 +92,35 @@ func (b *Bus) Check(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, c := range f.missing {
-		f.weaker = append(f.weaker, Difference{Asset: c.Name, Setting: "exists", Have: "false", Want: "true"})
+	return b.assetError(f.all())
+}
+
+func (b *Bus) assetError(list []Difference) error {
+	if len(list) == 0 {
+		return nil
 	}
-	if f.noConsumer {
-		f.weaker = append(f.weaker, Difference{Asset: FileConsumer, Setting: "exists", Have: "false", Want: "true"})
-	}
-	if len(f.weaker) > 0 {
-		return &AssetError{Differences: f.weaker}
-	}
-	return nil
+	return &AssetError{Differences: list, kept: b.opts.KeepAssets}
 }
 
 // findings is how the server differs from the table.
 type findings struct {
 	missing, changed []streamConfig
 	weaker           []Difference
-	single           []string // streams that one server's disk holds, or two
+	addable          []Difference // what Ensure sets right by itself, and the bridge cannot do without
+	single           []string     // streams that one server's disk holds, or two
 	noConsumer       bool
+}
+
+// all is what must change before the bridge can work, whoever changes it.
+func (f findings) all() []Difference {
+	list := append(slices.Clone(f.weaker), f.addable...)
+	for _, c := range f.missing {
+		list = append(list, Difference{Asset: c.Name, Setting: exists, Have: "false", Want: "true"})
+	}
+	if f.noConsumer {
+		list = append(list, Difference{Asset: FileConsumer, Setting: exists, Have: "false", Want: "true"})
+	}
+	return list
 }
 
 func (b *Bus) inspect(ctx context.Context) (f findings, err error) {
@@ -100,6 +134,7 @@ func (b *Bus) inspect(ctx context.Context) (f findings, err error) {
 			f.missing = append(f.missing, merged)
 		} else {
 			f.weaker = append(f.weaker, b.unaccepted(a.compare(*have))...)
+			f.addable = append(f.addable, b.unaccepted(a.differences(*have, addable))...)
 			if merged, differs = improve(*have, a.streamConfig); differs {
 				f.changed = append(f.changed, merged)
 			}
@@ -166,8 +201,9 @@ func (b *Bus) apply(ctx context.Context, missing, changed []streamConfig, noCons
 // ask repeats one request about an asset until the server has answered it.
 func (b *Bus) ask(ctx context.Context, asset string, request func(context.Context) error) error {
 	return b.retry(ctx, b.trouble(asset), func(ctx context.Context) error {
-		err := request(ctx)
-		if hasCode(err, codeSubjectsOverlap, codeNoReplicas) {
+		start := time.Now()
+		err := b.denials.explain(start, asset, request(ctx))
+		if isDenied(err) || hasCode(err, codeSubjectsOverlap, codeNoReplicas) {
 			return &final{err}
 		}
 		return err
@@ -238,6 +274,9 @@ func improve(have, want streamConfig) (merged streamConfig, differs bool) {
 	}
 	if want.AllowMsgTTL && !have.AllowMsgTTL {
 		merged.AllowMsgTTL, differs = true, true
+	}
+	if want.SubjectDeleteMarkerTTL > 0 && have.SubjectDeleteMarkerTTL == 0 {
+		merged.SubjectDeleteMarkerTTL, differs = want.SubjectDeleteMarkerTTL, true
 	}
 	if have.Compression == jetstream.NoCompression && want.Compression != jetstream.NoCompression {
 		merged.Compression, differs = want.Compression, true

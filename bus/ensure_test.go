@@ -112,7 +112,7 @@ func (w weakening) make(t *testing.T, b *Bus) jetstream.StreamConfig {
 	c := list[i].streamConfig
 	c.Description = "by somebody else"
 	w.change(&c)
-	if _, err := b.js.CreateStream(t.Context(), c); err != nil {
+	if _, err := superior(t, b).js.CreateStream(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
 	return c
@@ -145,7 +145,7 @@ func TestWeakerIsRefused(t *testing.T) {
 	} {
 		t.Run(want, func(t *testing.T) {
 			t.Parallel()
-			b := open(t, server(t))
+			b := open(t, server(t), as(RoleAdmin))
 			made := tc.make(t, b)
 			err := b.Ensure(t.Context())
 			var weak *AssetError
@@ -171,7 +171,7 @@ func TestWeakerIsRefused(t *testing.T) {
 
 func TestEveryDifferenceIsListed(t *testing.T) {
 	t.Parallel()
-	b := open(t, server(t), func(o *Options) { o.Replicas = 3 })
+	b := open(t, server(t), as(RoleAdmin), func(o *Options) { o.Replicas = 3 })
 	w := weakening{"AICC_EVENTS", func(c *jetstream.StreamConfig) { c.Replicas, c.MaxAge = 1, time.Hour }}
 	w.make(t, b)
 	w = weakening{"AICC_FILES", func(c *jetstream.StreamConfig) { c.Replicas = 1 }}
@@ -205,7 +205,7 @@ func TestEveryDifferenceIsListed(t *testing.T) {
 
 func TestStrongerIsKept(t *testing.T) {
 	t.Parallel()
-	b := open(t, server(t))
+	b := open(t, server(t), as(RoleAdmin))
 	longer := weakening{"AICC_EVENTS", func(c *jetstream.StreamConfig) {
 		c.MaxAge, c.Duplicates = 0, time.Hour
 		c.Metadata = map[string]string{"team": "voice"}
@@ -315,11 +315,11 @@ func TestReplicasAdvice(t *testing.T) {
 // Waiting does not mend these, so they come at once.
 func TestEnsureSaysWhatCannotBeMended(t *testing.T) {
 	t.Parallel()
-	b := open(t, server(t), func(o *Options) { o.Replicas = 3 })
+	b := open(t, server(t), as(RoleAdmin), func(o *Options) { o.Replicas = 3 })
 	if err := b.Ensure(limited(t, 10*time.Second)); err == nil || errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("replicas without a cluster: %v", err)
 	}
-	b = open(t, server(t))
+	b = open(t, server(t), as(RoleAdmin))
 	if _, err := b.js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "OTHER", Subjects: []string{"aicc.>"}}); err != nil {
 		t.Fatal(err)
 	}
@@ -350,7 +350,7 @@ func TestMetricNames(t *testing.T) {
 // TestCheckSeesWhatChangesWhileRunning: deleted, weakened, put right again.
 func TestCheckSeesWhatChangesWhileRunning(t *testing.T) {
 	t.Parallel()
-	b := ready(t)
+	b := ready(t, as(RoleAdmin))
 	check := func() string {
 		err := b.Check(t.Context())
 		var weaker *AssetError

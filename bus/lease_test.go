@@ -7,14 +7,13 @@ import (
 	"testing"
 	"time"
 
-	"aiccbridge/bus/embedded"
 	"aiccbridge/schemas"
 )
 
-func leaseBus(t *testing.T, s *embedded.Server, instance string, ttl time.Duration) *Bus {
+func leaseBus(t *testing.T, s *testServer, instance string, ttl time.Duration) *Bus {
 	t.Helper()
 	b := open(t, s, func(o *Options) { o.Instance, o.LeaseTTL = instance, ttl })
-	if err := b.Ensure(t.Context()); err != nil {
+	if err := ensure(t, b); err != nil {
 		t.Fatal(err)
 	}
 	return b
@@ -176,10 +175,10 @@ func TestEpochsGrow(t *testing.T) {
 		t.Fatal(err)
 	}
 	next("after a release", other, 0)
-	if err := b.js.DeleteStream(t.Context(), "KV_AICC_LEASES"); err != nil {
+	if err := superior(t, b).js.DeleteStream(t.Context(), "KV_AICC_LEASES"); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Ensure(t.Context()); err != nil {
+	if err := ensure(t, b); err != nil {
 		t.Fatal(err)
 	}
 	next("bucket made anew, with a floor", b, last)

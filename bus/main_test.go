@@ -10,7 +10,6 @@ import (
 	"github.com/nats-io/nats.go"
 	"go.uber.org/goleak"
 
-	"aiccbridge/bus/embedded"
 	"aiccbridge/schemas"
 )
 
@@ -25,20 +24,17 @@ func names(t *testing.T) schemas.Names {
 	return n
 }
 
-func server(t *testing.T) *embedded.Server {
+// server is the one place where the servers of most tests come from.
+func server(t *testing.T) *testServer {
 	t.Helper()
-	s, err := embedded.Start(t.Context(), embedded.Options{Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Shutdown)
-	return s
+	return startServer(t)
 }
 
 // open connects a bus without making assets.
 func open(t *testing.T, p nats.InProcessConnProvider, change ...func(*Options)) *Bus {
 	t.Helper()
 	o := Options{Names: names(t), Instance: "one", InProcess: p}
+	as(RoleBridge)(&o)
 	for _, f := range change {
 		f(&o)
 	}
@@ -50,11 +46,35 @@ func open(t *testing.T, p nats.InProcessConnProvider, change ...func(*Options)) 
 	return b
 }
 
+// ensure makes the assets, as whoever may, and lets b see to them.
+func ensure(t *testing.T, b *Bus) error {
+	t.Helper()
+	m := maker(t, b)
+	if err := m.Ensure(t.Context()); err != nil || m == b {
+		return err
+	}
+	return b.Ensure(t.Context())
+}
+
+// overhear listens to what somebody sends to the server.
+func overhear(t *testing.T, b *Bus, subject string) *nats.Subscription {
+	t.Helper()
+	b = superior(t, b)
+	sub, err := b.nc.SubscribeSync(subject)
+	if err == nil {
+		err = b.nc.Flush()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sub
+}
+
 // ready connects a bus and makes its assets.
 func ready(t *testing.T, change ...func(*Options)) *Bus {
 	t.Helper()
 	b := open(t, server(t), change...)
-	if err := b.Ensure(t.Context()); err != nil {
+	if err := ensure(t, b); err != nil {
 		t.Fatal(err)
 	}
 	return b

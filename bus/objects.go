@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -32,35 +33,49 @@ func (b *Bus) objects(bucket schemas.Bucket) *Objects {
 // returns "<bucket>/<name>". It tries once, since r can be read once; after an
 // error nothing is under the name, or what was there before.
 func (o *Objects) Put(ctx context.Context, name string, meta map[string]string, r io.Reader) (object string, err error) {
+	start := time.Now()
 	store, err := o.bus.js.ObjectStore(ctx, o.name)
 	if err == nil {
-		_, err = store.Put(ctx, jetstream.ObjectMeta{Name: name, Metadata: meta}, r)
+		object := jetstream.ObjectMeta{Name: name, Metadata: meta, Opts: &jetstream.ObjectMetaOptions{ChunkSize: o.chunkBytes()}}
+		_, err = store.Put(ctx, object, r)
 	}
 	if err != nil {
-		return "", fmt.Errorf("put %s into %s: %w", name, o.name, err)
+		return "", fmt.Errorf("put %s into %s: %w", name, o.name, o.bus.denials.explain(start, o.name, err))
 	}
 	return o.name + "/" + name, nil
+}
+
+// chunkBytes is how much of an object goes into one message: NATS' usual 128
+// KiB, or half of what the server takes.
+func (o *Objects) chunkBytes() uint32 {
+	const usual = 128 << 10
+	if limit := o.bus.nc.MaxPayload(); limit > 1 && limit < usual {
+		return uint32(limit / 2)
+	}
+	return usual
 }
 
 // Get opens an object; found is false when there is none of that name. The
 // reader's last Read reports an object whose bytes do not match its digest.
 func (o *Objects) Get(ctx context.Context, name string) (r io.ReadCloser, found bool, err error) {
+	start := time.Now()
 	store, err := o.bus.js.ObjectStore(ctx, o.name)
 	if err != nil {
-		return nil, false, fmt.Errorf("get %s from %s: %w", name, o.name, err)
+		return nil, false, fmt.Errorf("get %s from %s: %w", name, o.name, o.bus.denials.explain(start, o.name, err))
 	}
 	object, err := store.Get(ctx, name)
 	if errors.Is(err, jetstream.ErrObjectNotFound) {
 		return nil, false, nil
 	}
 	if err != nil {
-		return nil, false, fmt.Errorf("get %s from %s: %w", name, o.name, err)
+		return nil, false, fmt.Errorf("get %s from %s: %w", name, o.name, o.bus.denials.explain(start, o.name, err))
 	}
 	return object, true, nil
 }
 
 // Has reports whether there is an object of that name.
 func (o *Objects) Has(ctx context.Context, name string) (bool, error) {
+	start := time.Now()
 	store, err := o.bus.js.ObjectStore(ctx, o.name)
 	if err == nil {
 		_, err = store.GetInfo(ctx, name)
@@ -69,7 +84,7 @@ func (o *Objects) Has(ctx context.Context, name string) (bool, error) {
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("look for %s in %s: %w", name, o.name, err)
+		return false, fmt.Errorf("look for %s in %s: %w", name, o.name, o.bus.denials.explain(start, o.name, err))
 	}
 	return true, nil
 }

@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"aiccbridge/internal/sabotage"
 	"aiccbridge/schemas"
 )
 
@@ -26,8 +29,17 @@ func (b *Bus) Publish(ctx context.Context, m schemas.Message) error {
 	if err != nil {
 		return fmt.Errorf("publish: %w", err)
 	}
+	if err := b.publish(ctx, stream, wire(m)); err != nil {
+		return fmt.Errorf("publish on %s: %w", m.Subject, err)
+	}
+	return nil
+}
+
+// publish tries until the stream has the message, it is refused for good, or
+// ctx ends.
+func (b *Bus) publish(ctx context.Context, stream string, m *nats.Msg) error {
 	mayBeStored := false
-	err = b.retry(ctx, b.publishTo[stream], func(ctx context.Context) error {
+	return b.retry(ctx, b.publishTo[stream], func(ctx context.Context) error {
 		if mayBeStored && !b.opts.breakage.noLookBack {
 			stored, err := b.isLast(ctx, stream, m)
 			if stored || err != nil {
@@ -41,10 +53,6 @@ func (b *Bus) Publish(ctx context.Context, m schemas.Message) error {
 		}
 		return err
 	})
-	if err != nil {
-		return fmt.Errorf("publish on %s: %w", m.Subject, err)
-	}
-	return nil
 }
 
 // check validates a message and returns the name of its stream.
@@ -63,15 +71,9 @@ func (b *Bus) check(m schemas.Message) (stream string, err error) {
 }
 
 // send tries once.
-func (b *Bus) send(ctx context.Context, stream string, m schemas.Message) error {
-	ack, err := b.js.PublishMsg(ctx, wire(m), jetstream.WithExpectStream(stream), jetstream.WithRetryAttempts(0))
-	switch {
-	case err == nil:
-	case isTooLarge(err):
-		return &schemas.Permanent{Reason: schemas.ReasonOversized, Err: err}
-	case errors.Is(err, jetstream.ErrNoStreamResponse):
-		return fmt.Errorf("stream %s does not answer; it may be missing: %w", stream, err)
-	default:
+func (b *Bus) send(ctx context.Context, stream string, m *nats.Msg) error {
+	ack, err := b.sendOnce(ctx, stream, m)
+	if err != nil {
 		return err
 	}
 	b.metrics.published.WithLabelValues(stream).Inc()
@@ -82,32 +84,65 @@ func (b *Bus) send(ctx context.Context, stream string, m schemas.Message) error 
 	return nil
 }
 
+// sendOnce publishes and classifies the failure.
+func (b *Bus) sendOnce(ctx context.Context, stream string, m *nats.Msg, opts ...jetstream.PublishOpt) (*jetstream.PubAck, error) {
+	opts = append(opts, jetstream.WithExpectStream(stream), jetstream.WithRetryAttempts(0))
+	start := time.Now()
+	ack, err := b.js.PublishMsg(ctx, m, opts...)
+	err = b.denials.explain(start, m.Subject, err)
+	switch {
+	case isTooLarge(err):
+		return nil, &schemas.Permanent{Reason: schemas.ReasonOversized, Err: err}
+	case errors.Is(err, jetstream.ErrNoStreamResponse):
+		return nil, fmt.Errorf("stream %s does not answer; it may be missing: %w", stream, err)
+	}
+	return ack, err
+}
+
 // storeAgain makes sure of a message that the server calls a duplicate. It knows
 // an id until the window has passed, also when the message has been purged
-// since; then the message goes out once more, without the id.
-func (b *Bus) storeAgain(ctx context.Context, stream string, m schemas.Message, seq uint64) error {
+// since; then the message goes out once more, without the id. What is missing in
+// a spool is at the hub: nobody else removes anything there.
+func (b *Bus) storeAgain(ctx context.Context, stream string, m *nats.Msg, seq uint64) error {
+	if b.opts.isSpool || sabotage.Broken("trust_duplicate_ack") {
+		return nil
+	}
+	has, err := b.has(ctx, stream, seq)
+	if has || err != nil {
+		return err
+	}
+	_, err = b.sendOnce(ctx, stream, withoutID(m))
+	return err
+}
+
+// has reports whether a stream still holds a message.
+func (b *Bus) has(ctx context.Context, stream string, seq uint64) (bool, error) {
 	s, err := b.stream(ctx, stream)
 	if err != nil {
-		return err
+		return false, err
 	}
-	if _, err = s.GetMsg(ctx, seq); !errors.Is(err, jetstream.ErrMsgNotFound) {
-		return err
+	_, err = s.GetMsg(ctx, seq)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return false, nil
 	}
-	again := wire(m)
+	return err == nil, err
+}
+
+func withoutID(m *nats.Msg) *nats.Msg {
+	again := *m
+	again.Header = maps.Clone(m.Header)
 	again.Header.Del(schemas.HeaderMsgID)
-	_, err = b.js.PublishMsg(ctx, again, jetstream.WithExpectStream(stream), jetstream.WithRetryAttempts(0))
-	return err
+	return &again
 }
 
 // isLast reports whether the last message of m's subject is m. It closes the
 // hole that the deduplication window leaves when an outage outlasts it.
-func (b *Bus) isLast(ctx context.Context, stream string, m schemas.Message) (bool, error) {
+func (b *Bus) isLast(ctx context.Context, stream string, m *nats.Msg) (bool, error) {
 	last, found, err := b.last(ctx, stream, m.Subject)
 	if err != nil || !found {
 		return false, err
 	}
-	h := m.Headers()
-	same := last.Get("ce-id") == h["ce-id"][0] && last.Get("ce-source") == h["ce-source"][0]
+	same := last.Get("ce-id") == m.Header.Get("ce-id") && last.Get("ce-source") == m.Header.Get("ce-source")
 	if same {
 		b.metrics.duplicates.Inc()
 	}

@@ -77,7 +77,7 @@ func TestPublishStreamLimitIsPermanent(t *testing.T) {
 	t.Parallel()
 	b := open(t, server(t), func(o *Options) { o.AcceptWeaker = []string{"AICC_EVENTS.max_msg_size"} })
 	weakening{"AICC_EVENTS", func(c *jetstream.StreamConfig) { c.MaxMsgSize = 300 }}.make(t, b)
-	if err := b.Ensure(t.Context()); err != nil {
+	if err := ensure(t, b); err != nil {
 		t.Fatal(err)
 	}
 	m := event("1")
@@ -99,7 +99,7 @@ func TestPublishAfterAPurge(t *testing.T) {
 		if got := all(t, b, schemas.StreamFiles); len(got) != 1 || got[0].Get("ce-id") != "1" {
 			t.Errorf("%d messages, want 1", len(got))
 		}
-		s, err := b.js.Stream(t.Context(), "AICC_FILES")
+		s, err := superior(t, b).js.Stream(t.Context(), "AICC_FILES")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -113,7 +113,7 @@ func TestPublishAfterAPurge(t *testing.T) {
 func TestPublishWaitsForTheRightStream(t *testing.T) {
 	t.Parallel()
 	b := open(t, server(t))
-	if _, err := b.js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "OTHER", Subjects: []string{"aicc.v1.*.agent.>"}}); err != nil {
+	if _, err := superior(t, b).js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "OTHER", Subjects: []string{"aicc.v1.*.agent.>"}}); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -121,13 +121,13 @@ func TestPublishWaitsForTheRightStream(t *testing.T) {
 	go func() { done <- b.Publish(ctx, event("1")) }()
 	refused := b.publishTo["AICC_EVENTS"]
 	await(t, func() bool { return refused.active.Load() })
-	if s, err := b.js.Stream(t.Context(), "OTHER"); err != nil || s.CachedInfo().State.Msgs != 0 {
+	if s, err := superior(t, b).js.Stream(t.Context(), "OTHER"); err != nil || s.CachedInfo().State.Msgs != 0 {
 		t.Errorf("the wrong stream took the message: %v", err)
 	}
-	if err := b.js.DeleteStream(t.Context(), "OTHER"); err != nil {
+	if err := superior(t, b).js.DeleteStream(t.Context(), "OTHER"); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Ensure(t.Context()); err != nil { // now it has where to go
+	if err := ensure(t, b); err != nil { // now it has where to go
 		t.Fatal(err)
 	}
 	if err := <-done; err != nil {
@@ -164,7 +164,7 @@ func TestPublishOverServerRestart(t *testing.T) {
 	t.Parallel()
 	s := server(t)
 	b := open(t, s, func(o *Options) { o.requestTimeout = 500 * time.Millisecond })
-	if err := b.Ensure(t.Context()); err != nil {
+	if err := ensure(t, b); err != nil {
 		t.Fatal(err)
 	}
 	restarted := make(chan error, 1)
@@ -256,7 +256,7 @@ func TestLostAcknowledgementBeyondTheWindow(t *testing.T) {
 				o.breakage.noLookBack = tc.broken
 			})
 			weakening{"AICC_EVENTS", func(c *jetstream.StreamConfig) { c.Duplicates = 100 * time.Millisecond }}.make(t, b)
-			if err := b.Ensure(t.Context()); err != nil {
+			if err := ensure(t, b); err != nil {
 				t.Fatal(err)
 			}
 			l.drop(`"stream":"AICC_EVENTS"`, 1)

@@ -38,9 +38,10 @@ func (b *Bus) Last(ctx context.Context, filter string) (schemas.Stored, bool, er
 	}
 	ctx, cancel := context.WithTimeout(ctx, b.opts.requestTimeout)
 	defer cancel()
+	start := time.Now()
 	last, found, err := b.last(ctx, b.names.Stream(s), filter)
 	if err != nil {
-		return schemas.Stored{}, false, fmt.Errorf("last message of %s: %w", filter, err)
+		return schemas.Stored{}, false, fmt.Errorf("last message of %s: %w", filter, b.denials.explain(start, b.names.Stream(s), err))
 	}
 	return last, found, nil
 }
@@ -64,9 +65,10 @@ func (b *Bus) last(ctx context.Context, stream, filter string) (schemas.Stored, 
 // a sequence (0: the first) to the end as of the call, then returns. An error of f ends it.
 func (b *Bus) Read(ctx context.Context, stream schemas.Stream, filter string, from uint64, f func(schemas.Stored) error) error {
 	s := scan{stream: b.names.Stream(stream), filter: filter, from: from}
+	start := time.Now()
 	err := b.read(ctx, s, func(m jetstream.Msg, meta *jetstream.MsgMetadata) error { return f(stored(m, meta)) })
 	if err != nil {
-		return fmt.Errorf("read %s: %w", s.stream, err)
+		return fmt.Errorf("read %s: %w", s.stream, b.denials.explain(start, s.stream, err))
 	}
 	return nil
 }
@@ -78,8 +80,9 @@ func (b *Bus) Read(ctx context.Context, stream schemas.Stream, filter string, fr
 // once, and an error when the stream cannot be found at the start.
 func (b *Bus) Watch(ctx context.Context, stream schemas.Stream, filter string, f func(schemas.Stored) error) error {
 	s := scan{stream: b.names.Stream(stream), filter: filter}
+	start := time.Now()
 	if _, err := b.identify(ctx, &s); err != nil {
-		return fmt.Errorf("watch %s: %w", s.stream, err)
+		return fmt.Errorf("watch %s: %w", s.stream, b.denials.explain(start, s.stream, err))
 	}
 	err := b.follow(ctx, &s, func(m jetstream.Msg, meta *jetstream.MsgMetadata) error { return f(stored(m, meta)) }, nil)
 	if err != nil {
@@ -97,15 +100,19 @@ func stored(m jetstream.Msg, meta *jetstream.MsgMetadata) schemas.Stored {
 
 // end is the last sequence of a stream now.
 func (b *Bus) end(ctx context.Context, stream string) (uint64, error) {
-	s, err := b.stream(ctx, stream)
-	if err != nil {
-		return 0, err
-	}
-	info, err := s.Info(ctx)
+	info, err := b.streamInfo(ctx, stream)
 	if err != nil {
 		return 0, err
 	}
 	return info.State.LastSeq, nil
+}
+
+func (b *Bus) streamInfo(ctx context.Context, stream string) (*jetstream.StreamInfo, error) {
+	s, err := b.stream(ctx, stream)
+	if err != nil {
+		return nil, err
+	}
+	return s.Info(ctx)
 }
 
 // scan says what to read.
@@ -203,6 +210,7 @@ func (b *Bus) follow(ctx context.Context, s *scan, f visit, idle func()) error {
 	}
 	for ctx.Err() == nil {
 		var err error
+		start := time.Now()
 		if s.created.IsZero() {
 			_, err = b.identify(ctx, s)
 		}
@@ -217,7 +225,7 @@ func (b *Bus) follow(ctx context.Context, s *scan, f visit, idle func()) error {
 			return nil
 		}
 		if !errors.Is(err, errReplaced) {
-			t.failed(err)
+			t.failed(b.denials.explain(start, s.stream, err))
 		}
 		pause(ctx, backOff.NextBackOff())
 	}

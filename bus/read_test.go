@@ -107,7 +107,7 @@ func TestWatch(t *testing.T) {
 	t.Parallel()
 	s := server(t)
 	b := open(t, s)
-	if err := b.Ensure(t.Context()); err != nil {
+	if err := ensure(t, b); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.Publish(t.Context(), event("before")); err != nil {
@@ -159,8 +159,9 @@ func TestWatch(t *testing.T) {
 // awaitConsumer waits until somebody waits for messages of a stream.
 func awaitConsumer(t *testing.T, b *Bus, stream string) {
 	t.Helper()
+	boss := superior(t, b)
 	await(t, func() bool {
-		s, err := b.js.Stream(t.Context(), stream)
+		s, err := boss.js.Stream(t.Context(), stream)
 		if err != nil {
 			return false
 		}
@@ -189,7 +190,7 @@ func TestReadOverAPurge(t *testing.T) {
 		if count++; count > 1 {
 			return
 		}
-		s, err := b.js.Stream(t.Context(), "AICC_ROWS")
+		s, err := superior(t, b).js.Stream(t.Context(), "AICC_ROWS")
 		if err == nil {
 			err = s.Purge(t.Context())
 		}
@@ -223,10 +224,10 @@ func TestWatchOfAStreamMadeAnew(t *testing.T) {
 	}()
 	for _, id := range []string{"a", "b"} {
 		awaitConsumer(t, b, "AICC_EVENTS")
-		if err := b.js.DeleteStream(t.Context(), "AICC_EVENTS"); err != nil {
+		if err := superior(t, b).js.DeleteStream(t.Context(), "AICC_EVENTS"); err != nil {
 			t.Fatal(err)
 		}
-		if err := b.Ensure(t.Context()); err != nil {
+		if err := ensure(t, b); err != nil {
 			t.Fatal(err)
 		}
 		if err := b.Publish(t.Context(), event(id)); err != nil {

@@ -40,10 +40,13 @@ func (b *Bus) retry(ctx context.Context, t *trouble, op func(context.Context) er
 		return err // sending anyway could store something
 	}
 	var last error
+	before := time.Now() // when the try before began: its refusal may come late
 	err := backoff.Retry(func() error {
 		try, cancel := context.WithTimeout(ctx, b.opts.requestTimeout)
 		defer cancel()
-		last = op(try)
+		start := time.Now()
+		last = b.denials.explain(before, "", op(try))
+		before = start
 		switch {
 		case last == nil:
 			t.over()
@@ -54,7 +57,7 @@ func (b *Bus) retry(ctx context.Context, t *trouble, op func(context.Context) er
 		}
 		return last
 	}, backoff.WithContext(newBackOff(), ctx))
-	if ended := ctx.Err(); err != nil && ended != nil && !errors.Is(last, ended) && last != nil {
+	if ended := ctx.Err(); err != nil && ended != nil && last != nil && (!errors.Is(last, ended) || isDenied(last)) {
 		return fmt.Errorf("%w (last failure: %w)", ended, last)
 	}
 	return err
@@ -104,7 +107,7 @@ func isTooLarge(err error) bool {
 // timeout or a broken connection, may have stored it.
 func certainlyNotStored(err error) bool {
 	var api *jetstream.APIError
-	return errors.As(err, &api) || errors.Is(err, jetstream.ErrNoStreamResponse) ||
+	return errors.As(err, &api) || isDenied(err) || errors.Is(err, jetstream.ErrNoStreamResponse) ||
 		errors.Is(err, nats.ErrNoResponders) || errors.Is(err, nats.ErrReconnectBufExceeded) ||
 		errors.Is(err, nats.ErrMaxPayload) || errors.Is(err, nats.ErrConnectionClosed)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/synadia-io/orbit.go/jetstreamext"
 
+	"aiccbridge/internal/sabotage"
 	"aiccbridge/schemas"
 )
 
@@ -27,7 +28,7 @@ func (b *Bus) Rows() *Rows { return &Rows{bus: b} }
 // only, and returns the last one's sequence: 0 when there is none. What comes
 // while it reads may be left out; Append's fence notices.
 func (r *Rows) ReadBack(ctx context.Context, subject string, f func(h schemas.RowHeader, seq uint64)) (lastSeq uint64, err error) {
-	stream := r.bus.names.Stream(schemas.StreamRows)
+	start, stream := time.Now(), r.bus.names.Stream(schemas.StreamRows)
 	s := scan{stream: stream, filter: subject, headersOnly: true}
 	err = r.bus.read(ctx, s, func(m jetstream.Msg, meta *jetstream.MsgMetadata) error {
 		lastSeq = meta.Sequence.Stream
@@ -35,7 +36,7 @@ func (r *Rows) ReadBack(ctx context.Context, subject string, f func(h schemas.Ro
 		return nil
 	})
 	if err != nil {
-		return 0, fmt.Errorf("read back %s: %w", subject, err)
+		return 0, fmt.Errorf("read back %s: %w", subject, r.bus.denials.explain(start, stream, err))
 	}
 	return lastSeq, nil
 }
@@ -53,7 +54,8 @@ func (r *Rows) Append(ctx context.Context, msgs []schemas.Message, lastSeq uint6
 	}
 	ctx, cancel := context.WithTimeout(ctx, batchTimeout)
 	defer cancel()
-	ack, err := jetstreamext.PublishMsgBatch(ctx, r.bus.js, batch)
+	start := time.Now()
+	ack, err := r.commit(ctx, batch)
 	stream := r.bus.names.Stream(schemas.StreamRows)
 	switch {
 	case isConflict(err):
@@ -66,10 +68,52 @@ func (r *Rows) Append(ctx context.Context, msgs []schemas.Message, lastSeq uint6
 		err = fmt.Errorf("acknowledged %d messages up to sequence %d, sent %d after %d", ack.BatchSize, ack.Sequence, len(msgs), lastSeq)
 	}
 	if err != nil {
+		err = r.bus.denials.explain(start, msgs[0].Subject, err)
 		return 0, fmt.Errorf("append %d rows on %s after %d: %w", len(msgs), msgs[0].Subject, lastSeq, err)
 	}
 	r.bus.metrics.published.WithLabelValues(stream).Add(float64(len(msgs)))
 	return ack.Sequence, nil
+}
+
+// commit sends a batch; the server stores it with its last message or not at all.
+func (r *Rows) commit(ctx context.Context, batch []*nats.Msg) (*jetstreamext.BatchAck, error) {
+	publisher, err := jetstreamext.NewBatchPublisher(r.bus.js)
+	if err != nil {
+		return nil, err
+	}
+	last := len(batch) - 1
+	for _, m := range batch[:last] {
+		if err := publisher.AddMsg(m); err != nil {
+			return nil, err
+		}
+	}
+	sabotage.Point("rows.staged")
+	ack, err := publisher.CommitMsg(ctx, batch[last])
+	sabotage.Point("rows.committed")
+	return ack, err
+}
+
+// overheadBytes is what a message of a batch has besides its own headers: the
+// fence, the stream, and the batch's id, place and end.
+const overheadBytes = 512
+
+// defaultPayloadBytes is the server's limit of a message unless it is set.
+const defaultPayloadBytes = 1 << 20
+
+// Fits reports whether the server takes a message of this size, headers included.
+// While it has not said yet what it takes, its default counts.
+func (r *Rows) Fits(m schemas.Message) bool {
+	size := len(m.Body) + overheadBytes
+	for name, values := range m.Headers() {
+		for _, value := range values {
+			size += len(name) + len(value) + len(": \r\n")
+		}
+	}
+	limit := r.bus.nc.MaxPayload()
+	if limit <= 0 {
+		limit = defaultPayloadBytes
+	}
+	return int64(size) <= limit
 }
 
 // batch checks the messages and makes them ready for the wire.
@@ -94,7 +138,7 @@ func (r *Rows) batch(msgs []schemas.Message, lastSeq uint64) ([]*nats.Msg, error
 	if !matches(r.bus.names.StreamSubjects(schemas.StreamRows), msgs[0].Subject) {
 		return nil, invalid(fmt.Errorf("subject %s is not one of rows", msgs[0].Subject))
 	}
-	if !r.bus.opts.breakage.noExpectedSequence {
+	if !r.bus.opts.breakage.noExpectedSequence && !sabotage.Broken("no_expected_sequence") {
 		// On the first message only: it fences the subject for the whole batch.
 		batch[0].Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(lastSeq, 10))
 	}

@@ -11,8 +11,13 @@
 //     bridge.example.yaml to them.
 //   - Resolved: a Config has its secrets read, times parsed, relative paths
 //     joined to the folder of the file, defaults filled in. Nobody changes it
-//     afterwards.
+//     afterwards: a running bridge does not read the file again. After a change
+//     run `bridge check`, which refuses a broken file and disturbs nobody, then
+//     restart; a broken file keeps the new process from starting. Only the
+//     credentials file of NATS is read again by itself, at each reconnect.
 //   - Secrets come from files only, and print as ***.
+//   - Nothing that other machines reach is open without TLS and a sign-in, apart
+//     from the callbacks, which carry signatures.
 //
 // An empty value ("" or nothing after the colon) means the default, except
 // where a tag says empty:"keep".
@@ -27,6 +32,7 @@ package config
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"net/netip"
 	"net/url"
 	"time"
 )
@@ -35,6 +41,7 @@ import (
 type Config struct {
 	NATS      NATS      `yaml:"nats"`
 	DataDir   string    `yaml:"data_dir" default:"./data"` // embedded server's or spool's files
+	Disk      Disk      `yaml:"disk"`
 	Listen    Listen    `yaml:"listen"`
 	Callbacks Callbacks `yaml:"callbacks"`
 	Shutdown  Shutdown  `yaml:"shutdown"`
@@ -48,18 +55,49 @@ type Config struct {
 
 // NATS says where the hub is. An empty URL means the embedded server.
 type NATS struct {
-	URL             string         `yaml:"url"`              // one or more, separated by commas; empty: embedded
-	CredentialsFile string         `yaml:"credentials_file"` // .creds file; empty: none
-	CAFile          string         `yaml:"ca_file"`          // empty: the system's roots
-	RootCAs         *x509.CertPool `yaml:"-"`                // from CAFile; nil: the system's roots
-	SubjectPrefix   string         `yaml:"subject_prefix" default:"aicc" match:"^[a-z][a-z0-9_-]{0,15}$" say:"a small letter followed by at most 15 small letters, digits, _ or -"`
+	URL               string           `yaml:"url"`              // one or more, separated by commas; empty: embedded
+	CredentialsFile   string           `yaml:"credentials_file"` // .creds file; empty: none
+	User              string           `yaml:"user" match:"^[^[:cntrl:]]{1,128}$" say:"1 to 128 signs"`
+	Password          Secret           `yaml:"password_file"`    // of User
+	CAFile            string           `yaml:"ca_file"`          // empty: the system's roots
+	RootCAs           *x509.CertPool   `yaml:"-"`                // from CAFile; nil: the system's roots
+	CertificateFile   string           `yaml:"certificate_file"` // for servers that ask clients for one
+	KeyFile           string           `yaml:"key_file"`
+	ClientCertificate *tls.Certificate `yaml:"-"` // from CertificateFile and KeyFile; nil: none
+	ManageStreams     bool             `yaml:"manage_streams" default:"true"`
+	SpoolBytes        Size             `yaml:"spool_size" default:"10GiB" min:"64MiB" max:"10TiB"` // external server only
+	SubjectPrefix     string           `yaml:"subject_prefix" default:"aicc" match:"^[a-z][a-z0-9_-]{0,15}$" say:"a small letter followed by at most 15 small letters, digits, _ or -"`
 }
 
-// Listen holds the addresses (host:port) the bridge opens. Port 0 takes a free one.
+// Disk is what the bridge does about a disk that fills up.
+type Disk struct {
+	// Reserve is kept in a file that is given up when the disk is full. 0: none.
+	Reserve Size `yaml:"reserve" default:"64MiB" min:"1MiB" max:"64GiB" zero:"none"`
+}
+
+// Listen holds the addresses (host:port) the bridge opens. Port 0 takes a free
+// one. Admin and NATS need TLS and a sign-in where other machines reach them.
 type Listen struct {
-	Callbacks string `yaml:"callbacks" default:"0.0.0.0:8443"`            // what the platform calls
-	Admin     string `yaml:"admin" default:"127.0.0.1:8080" empty:"keep"` // health and metrics; empty: not opened
-	NATS      string `yaml:"nats" default:"127.0.0.1:4222" empty:"keep"`  // embedded server only; empty: in-process only
+	Callbacks string `yaml:"callbacks" default:"0.0.0.0:8443"` // what the platform calls
+
+	Admin                string           `yaml:"admin" default:"127.0.0.1:8080" empty:"keep"` // health and metrics; empty: not opened
+	AdminCertificateFile string           `yaml:"admin_certificate_file"`
+	AdminKeyFile         string           `yaml:"admin_key_file"`
+	AdminCertificate     *tls.Certificate `yaml:"-"`                // nil: plain HTTP
+	AdminToken           Secret           `yaml:"admin_token_file"` // empty: nobody is asked
+
+	NATS                string           `yaml:"nats" default:"127.0.0.1:4222" empty:"keep"` // embedded server only; empty: in-process only
+	NATSCertificateFile string           `yaml:"nats_certificate_file"`
+	NATSKeyFile         string           `yaml:"nats_key_file"`
+	NATSCertificate     *tls.Certificate `yaml:"-"`          // nil: plain TCP
+	NATSUsers           []NATSUser       `yaml:"nats_users"` // empty: nobody is asked
+}
+
+// NATSUser may sign in at the embedded server's listener.
+type NATSUser struct {
+	Name     string `yaml:"name" required:"give the user a name" match:"^[0-9A-Za-z][0-9A-Za-z._-]{0,31}$" say:"1 to 32 letters, digits, dots, _ or -"`
+	Password Secret `yaml:"password_file" required:"name the file that holds the user's password"`
+	Role     string `yaml:"role" default:"reader" oneof:"reader|admin"` // reader: looks at everything; admin: may do everything
 }
 
 // Callbacks is the endpoint on which the file store says that a file is ready.
@@ -71,6 +109,9 @@ type Callbacks struct {
 	Certificate       *tls.Certificate `yaml:"-"`                                   // nil: plain HTTP listener
 	Verify            string           `yaml:"verify" default:"enforce" oneof:"enforce|observe|off"`
 	Window            time.Duration    `yaml:"window" default:"15m" min:"0s" max:"24h"` // signature age, either way; 0: any age
+	Allow             []netip.Prefix   `yaml:"allow"`                                   // who may call; empty: everybody
+	TrustedProxies    []netip.Prefix   `yaml:"trusted_proxies"`                         // whose X-Forwarded-For counts
+	PathToken         bool             `yaml:"path_token" default:"false"`              // a secret per request in the callback's path
 }
 
 // Shutdown bounds the end of the process.
@@ -84,6 +125,15 @@ type Tenant struct {
 	Timezone *time.Location `yaml:"timezone" required:"write the IANA name of the contact centre's time zone, for example Asia/Shanghai"`
 	Gateway  *Gateway       `yaml:"gateway"` // nil: no live events
 	Files    *Files         `yaml:"files"`   // nil: no CDRs, recordings, operations
+	Privacy  Privacy        `yaml:"privacy"`
+}
+
+// Privacy says what becomes of personal data before anything is stored. Actions
+// are keep, mask, hmac and drop.
+type Privacy struct {
+	PhoneNumbers string            `yaml:"phone_numbers" default:"keep" oneof:"keep|mask|hmac|drop"`
+	Fields       map[string]string `yaml:"fields" oneof:"keep|mask|hmac|drop"` // by name of a JSON key or a column, any case; no two differ in case only
+	Key          Secret            `yaml:"key_file"`                           // for hmac; at least 16 bytes
 }
 
 // Gateway is a tenant's CC-Gateway: live agent events by long polls.
@@ -93,6 +143,7 @@ type Gateway struct {
 	RootCAs            *x509.CertPool `yaml:"-"` // from CAFile; nil: the system's roots
 	InsecureSkipVerify bool           `yaml:"insecure_skip_verify" default:"false"`
 	AllowInsecureHTTP  bool           `yaml:"allow_insecure_http" default:"false"`
+	AllowLinkLocal     bool           `yaml:"allow_link_local" default:"false"` // also clouds' metadata addresses
 	Hold               time.Duration  `yaml:"hold" default:"10s" min:"0s" max:"60s" why:"the platform signs an agent out after 120 s without a poll"`
 	PollTimeout        time.Duration  `yaml:"poll_timeout" computed:"hold + 20s" min:"5s" max:"110s" why:"the platform signs an agent out after 120 s without a poll"`
 	EventGap           time.Duration  `yaml:"event_gap" default:"200ms" min:"200ms" max:"500ms" why:"the platform asks for 200 to 500 ms between polls"`
@@ -120,6 +171,7 @@ type Files struct {
 	RootCAs            *x509.CertPool `yaml:"-"` // from CAFile; nil: the system's roots
 	InsecureSkipVerify bool           `yaml:"insecure_skip_verify" default:"false"`
 	AllowInsecureHTTP  bool           `yaml:"allow_insecure_http" default:"false"`
+	AllowLinkLocal     bool           `yaml:"allow_link_local" default:"false"` // also clouds' metadata addresses
 	AccessKey          string         `yaml:"access_key" required:"write the developer's access key (AK); callbacks are told apart by it" match:"^[^\\s/;[:cntrl:]]{1,128}$" say:"1 to 128 signs without blanks, / or ;"`
 	SecretKey          Secret         `yaml:"secret_key_file" required:"name the file that holds the developer's secret key (SK)"`
 	AccountID          string         `yaml:"account_id" match:"^[^\\s[:cntrl:]]{1,20}$" say:"1 to 20 signs without blanks"`

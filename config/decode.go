@@ -2,12 +2,14 @@ package config
 
 import (
 	"fmt"
+	"net/netip"
 	"net/url"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/goccy/go-yaml/ast"
 )
@@ -150,8 +152,7 @@ var notHere = map[string]fault{
 	"extracts.skill":   {"skill details are not available yet", "remove the key: cdr, recording and operation are available"},
 	"agents.password":  {"secrets do not belong in this file", "write the password into a file of its own and name it with password_file"},
 	"files.secret_key": {"secrets do not belong in this file", "write the secret key into a file of its own and name it with secret_key_file"},
-	"nats.user":        {"user and password are not offered", "use credentials_file"},
-	"nats.password":    {"secrets do not belong in this file", "use credentials_file"},
+	"nats.password":    {"secrets do not belong in this file", "write the password into a file of its own and name it with password_file"},
 	"nats.token":       {"secrets do not belong in this file", "use credentials_file"},
 	"callbacks.key":    {"secrets do not belong in this file", "name the file that holds the private key with key_file"},
 }
@@ -184,6 +185,8 @@ func (d *decoder) value(key string, node ast.Node, section reflect.Value, name s
 		d.section(key, node, v.Elem())
 	case v.Kind() == reflect.Slice:
 		d.list(key, node, v, field)
+	case v.Kind() == reflect.Map:
+		d.dictionary(key, node, v, field)
 	default:
 		d.scalar(key, node, v, field)
 	}
@@ -198,7 +201,7 @@ func isOptionalSection(t reflect.Type) bool {
 }
 
 func scalarStructs() []reflect.Type {
-	return []reflect.Type{reflect.TypeFor[Secret](), reflect.TypeFor[time.Time](), reflect.TypeFor[url.URL](), reflect.TypeFor[time.Location]()}
+	return []reflect.Type{reflect.TypeFor[Secret](), reflect.TypeFor[time.Time](), reflect.TypeFor[url.URL](), reflect.TypeFor[time.Location](), reflect.TypeFor[netip.Prefix]()}
 }
 
 // absent gives a key that is not in the file its default, or reports it.
@@ -250,6 +253,42 @@ func (d *decoder) list(key string, node ast.Node, v reflect.Value, field reflect
 		} else {
 			d.scalar(item, n, v.Index(i), field)
 		}
+	}
+}
+
+// dictionary decodes a mapping whose keys the user chooses. Keys that differ in
+// case only are one key given twice.
+func (d *decoder) dictionary(key string, node ast.Node, v reflect.Value, field reflect.StructField) {
+	entries, ok := d.entries(key, node)
+	if !ok {
+		d.bad[key] = true
+		return
+	}
+	d.given[key] = len(entries) > 0
+	seen := map[string]position{}
+	for _, e := range entries {
+		name, at := keyText(e.Key), positionOf(e.Key)
+		item, fold := key+"["+name+"]", strings.ToLower(name)
+		first, twice := seen[fold]
+		seen[fold] = at
+		switch {
+		case twice:
+			d.reportAt(item, at, faultf("keep one of the two", "the key is given twice, first on line %d; upper and lower case are the same", first.line))
+			continue
+		case strings.TrimSpace(name) != name || name == "" || name == "<<" || len(name) > 64 || strings.ContainsFunc(name, unicode.IsControl):
+			d.reportAt(item, at, faultf("write the name of a JSON key or a column, at most 64 bytes", "the key is not a name"))
+			continue
+		}
+		d.at[item] = positionOf(e.Value)
+		value := reflect.New(v.Type().Elem()).Elem()
+		d.scalar(item, e.Value, value, field)
+		if !d.given[item] && !d.bad[item] {
+			d.report(item, "write a value behind the colon, or remove the key", "the value is empty")
+		}
+		if v.IsNil() {
+			v.Set(reflect.MakeMap(v.Type()))
+		}
+		v.SetMapIndex(reflect.ValueOf(name), value)
 	}
 }
 

@@ -1,8 +1,11 @@
 package config
 
 import (
+	"cmp"
+	"net/netip"
 	"net/url"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -53,6 +56,12 @@ func value(v reflect.Value) any {
 			list[i] = value(v.Index(i))
 		}
 		return list
+	case v.Kind() == reflect.Map:
+		entries := yaml.MapSlice{}
+		for _, k := range slices.SortedFunc(slices.Values(v.MapKeys()), func(a, b reflect.Value) int { return cmp.Compare(a.String(), b.String()) }) {
+			entries = append(entries, yaml.MapItem{Key: k.String(), Value: value(v.MapIndex(k))})
+		}
+		return entries
 	}
 	return text(v.Interface())
 }
@@ -60,6 +69,8 @@ func value(v reflect.Value) any {
 // text writes a scalar as the file would have it.
 func text(scalar any) any {
 	switch s := scalar.(type) {
+	case netip.Prefix:
+		return s.String()
 	case time.Duration:
 		return durationString(s)
 	case Size:

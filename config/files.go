@@ -30,10 +30,10 @@ func missing(path string, err error) *fault {
 	return faultf("create the file or correct the path (relative paths start at the configuration's folder)", "%s cannot be read: %s", path, cause(err))
 }
 
-// warnExposed warns of a secret that others on this machine may read.
+// warnExposed warns of a secret that others on this machine may read or replace.
 func (d *decoder) warnExposed(key, path string, mode fs.FileMode) {
-	if runtime.GOOS != "windows" && mode.Perm()&0o044 != 0 {
-		d.warn(key, "run chmod 600 "+path, "the secret in %s may be read by other users (mode %04o)", path, mode.Perm())
+	if runtime.GOOS != "windows" && mode.Perm()&0o066 != 0 {
+		d.warn(key, "run chmod 600 "+path, "the secret in %s may be read or changed by other users (mode %04o)", path, mode.Perm())
 	}
 }
 
@@ -71,7 +71,17 @@ func (d *decoder) pool(key, path string) *x509.CertPool {
 	return pool
 }
 
-// certificate reads the callback listener's certificate and key.
+// pair is certificate for two keys of which both or none must be given.
+func (d *decoder) pair(certKey, certPath, keyKey, keyPath string) *tls.Certificate {
+	for _, half := range []struct{ key, path, other, otherPath string }{{certKey, certPath, keyKey, keyPath}, {keyKey, keyPath, certKey, certPath}} {
+		if half.path == "" && half.otherPath != "" && !d.bad[half.key] {
+			d.report(half.key, "give both or neither", "the key is missing although %s is given", half.other)
+		}
+	}
+	return d.certificate(certKey, certPath, keyKey, keyPath)
+}
+
+// certificate reads a certificate and its private key; nil when one is not named.
 func (d *decoder) certificate(certKey, certPath, keyKey, keyPath string) *tls.Certificate {
 	cert, certOK := d.pemFile(certKey, certPath, "CERTIFICATE", "name the certificate, followed by its intermediate certificates, in PEM form")
 	key, keyOK := d.pemFile(keyKey, keyPath, "PRIVATE KEY", "name the unencrypted private key in PEM form")

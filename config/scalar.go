@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"math"
+	"net/netip"
 	"net/url"
 	"reflect"
 	"regexp"
@@ -43,6 +44,8 @@ func (d *decoder) assign(key, text string, target any) (f *fault) {
 		*t, f = parseZone(text)
 	case **url.URL:
 		*t, f = parseURL(text)
+	case *netip.Prefix:
+		*t, f = parseNetwork(text)
 	case *Secret:
 		*t, f = d.secret(key, d.path(text))
 	default:
@@ -184,6 +187,26 @@ func parseTime(text string) (time.Time, *fault) {
 		return time.Time{}, faultf("write date, time and offset, for example 2026-11-01T00:00:00+08:00", "%q is not a time", text)
 	}
 	return t, nil
+}
+
+// parseNetwork reads an address or a network (CIDR). An address is the network
+// of itself alone.
+func parseNetwork(text string) (netip.Prefix, *fault) {
+	remedy := "write an address or a network, for example 192.0.2.7 or 192.0.2.0/24"
+	if a, err := netip.ParseAddr(text); err == nil && a.Zone() == "" {
+		a = a.Unmap()
+		return netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(text)
+	switch {
+	case err != nil:
+		return netip.Prefix{}, faultf(remedy, "%q is neither an IP address nor a network", text)
+	case p.Addr().Is4In6():
+		return netip.Prefix{}, faultf("write the network in the form of IPv4", "%q is an IPv4 network in the form of IPv6", text)
+	case p != p.Masked():
+		return netip.Prefix{}, faultf(fmt.Sprintf("write %s for the network, or %s for the address", p.Masked(), p.Addr()), "%s is an address within a network", text)
+	}
+	return p, nil
 }
 
 // parseURL accepts an absolute URL that other paths can be appended to. Its

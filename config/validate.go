@@ -2,10 +2,10 @@ package config
 
 import (
 	"fmt"
-	"net"
+	"maps"
 	"net/netip"
 	"net/url"
-	"strconv"
+	"slices"
 	"strings"
 	"time"
 )
@@ -18,83 +18,6 @@ func (d *decoder) validate(c *Config) {
 	d.callbacks(c)
 	d.tenants(c)
 	d.worker(&c.Worker)
-}
-
-func (d *decoder) nats(n *NATS) {
-	for text := range strings.SplitSeq(n.URL, ",") {
-		if n.URL == "" {
-			break
-		}
-		u, err := url.Parse(strings.TrimSpace(text))
-		switch {
-		case err != nil || u.Hostname() == "" || !strings.Contains(" nats tls ws wss ", " "+u.Scheme+" "):
-			d.report("nats.url", "write nats://host:4222 or tls://host:4222, several separated by commas", "the value is not the address of a NATS server")
-		case u.User != nil:
-			d.report("nats.url", "remove the part up to the @ and use credentials_file", "the URL holds a user name, password or token")
-		}
-	}
-	d.secretPath("nats.credentials_file", n.CredentialsFile)
-	n.RootCAs = d.pool("nats.ca_file", n.CAFile)
-}
-
-func (d *decoder) listen(c *Config) {
-	type open struct {
-		key  string
-		addr netip.AddrPort
-	}
-	var opened []open
-	for _, l := range []struct{ key, text string }{
-		{"listen.callbacks", c.Listen.Callbacks}, {"listen.admin", c.Listen.Admin}, {"listen.nats", c.Listen.NATS},
-	} {
-		if l.text == "" || l.key == "listen.nats" && c.NATS.URL != "" {
-			continue // not opened
-		}
-		addr, f := parseListen(l.text)
-		if f != nil {
-			d.reportAt(l.key, d.where(l.key), f)
-			continue
-		}
-		for _, o := range opened {
-			if overlap(o.addr, addr) {
-				d.report(l.key, "give each listener a port of its own", "%s is used by %s already", l.text, o.key)
-			}
-		}
-		opened = append(opened, open{l.key, addr})
-		if l.key == "listen.nats" && !addr.Addr().IsLoopback() {
-			d.report(l.key, "listen on 127.0.0.1, or run a NATS server of your own and name it in nats.url",
-				"the embedded NATS server has no sign-in yet, so it is refused on an address that other machines reach")
-		}
-	}
-}
-
-// parseListen reads host:port, where host is an IP address, localhost or
-// nothing (all addresses).
-func parseListen(text string) (netip.AddrPort, *fault) {
-	remedy := "write address:port, for example 127.0.0.1:8080 or 0.0.0.0:8443"
-	host, port, err := net.SplitHostPort(text)
-	if err != nil {
-		return netip.AddrPort{}, faultf(remedy, "%q is not an address with a port", text)
-	}
-	n, err := strconv.ParseUint(port, 10, 16)
-	if err != nil {
-		return netip.AddrPort{}, faultf("write a port from 1 to 65535, or 0 for any free one", "%q is not a port", port)
-	}
-	switch host {
-	case "":
-		host = "0.0.0.0"
-	case "localhost":
-		host = "127.0.0.1"
-	}
-	ip, err := netip.ParseAddr(host)
-	if err != nil {
-		return netip.AddrPort{}, faultf(remedy, "%q is not an IP address of this machine", host)
-	}
-	return netip.AddrPortFrom(ip, uint16(n)), nil
-}
-
-func overlap(a, b netip.AddrPort) bool {
-	sameHost := a.Addr() == b.Addr() || a.Addr().IsUnspecified() || b.Addr().IsUnspecified()
-	return a.Port() == b.Port() && a.Port() != 0 && sameHost
 }
 
 func (d *decoder) callbacks(c *Config) {
@@ -111,8 +34,24 @@ func (d *decoder) callbacks(c *Config) {
 		d.warn("callbacks.certificate_file", "use a certificate for that host, unless a proxy in front has one",
 			"the certificate is not valid for %s, the host of public_url", b.PublicURL.Hostname())
 	}
+	d.networks("callbacks.allow", b.Allow)
+	d.networks("callbacks.trusted_proxies", b.TrustedProxies)
+	for i, p := range b.TrustedProxies {
+		if p.IsValid() && p.Bits() == 0 {
+			d.warn(fmt.Sprintf("callbacks.trusted_proxies[%d]", i), "name the proxies' own addresses", "everybody may say with X-Forwarded-For who is calling")
+		}
+	}
 	if b.Verify != "enforce" && !d.bad["callbacks.verify"] {
 		d.warn("callbacks.verify", "use it for a trial only", "with %s, callbacks that the platform did not sign are accepted", b.Verify)
+	}
+}
+
+// networks reports entries without a value.
+func (d *decoder) networks(key string, list []netip.Prefix) {
+	for i, p := range list {
+		if item := fmt.Sprintf("%s[%d]", key, i); !p.IsValid() && !d.bad[item] {
+			d.report(item, "write an address or a network, or remove the entry", "the entry is empty")
+		}
 	}
 }
 
@@ -166,6 +105,7 @@ func (d *decoder) tenants(c *Config) {
 	for i := range c.Tenants {
 		t, key := &c.Tenants[i], fmt.Sprintf("tenants[%d]", i)
 		d.unique(names, key+".name", t.Name, "give each tenant a name of its own")
+		d.privacy(key+".privacy", &t.Privacy)
 		if !d.given[key+".gateway"] && !d.given[key+".files"] && !d.bad[key] {
 			d.report(key, "add gateway for live events, files for CDRs and recordings, or both", "the tenant has neither gateway nor files")
 		}
@@ -176,6 +116,31 @@ func (d *decoder) tenants(c *Config) {
 			d.files(key+".files", t.Files)
 			d.unique(accessKeys, key+".files.access_key", t.Files.AccessKey, "give each tenant an access key of its own: callbacks are told apart by it")
 		}
+	}
+}
+
+// minKeyBytes is the least length of secrets that people choose for machines.
+const minKeyBytes = 16
+
+func (d *decoder) privacy(key string, p *Privacy) {
+	actions := append(slices.Collect(maps.Values(p.Fields)), p.PhoneNumbers)
+	switch at := key + ".key_file"; {
+	case d.bad[at]:
+	case slices.Contains(actions, "hmac") && !d.given[at]:
+		d.report(at, "name a file with at least 16 random bytes, for example of: openssl rand -hex 32", "the key is missing although hmac is used")
+	case d.given[at] && len(p.Key.Reveal()) < minKeyBytes:
+		d.report(at, "write at least 16 random bytes, for example of: openssl rand -hex 32", "the key in %s is shorter than 16 bytes and could be guessed", p.Key.File())
+	}
+}
+
+// linkLocal refuses a link-local address, at which only the machine itself or its
+// cloud would answer. Names, and clouds' other addresses, are checked when dialled.
+func (d *decoder) linkLocal(key string, u *url.URL, allowed bool) {
+	if u == nil || allowed {
+		return
+	}
+	if a, err := netip.ParseAddr(u.Hostname()); err == nil && a.Unmap().IsLinkLocalUnicast() {
+		d.report(key+".url", "write the server's own address or name, or set allow_link_local: true beside it", "%s is a link-local address", a)
 	}
 }
 
@@ -195,6 +160,7 @@ func (d *decoder) unique(seen first, key, value, remedy string) {
 
 func (d *decoder) gateway(key string, g *Gateway, seats first) {
 	d.scheme(key, g.URL, g.AllowInsecureHTTP)
+	d.linkLocal(key, g.URL, g.AllowLinkLocal)
 	d.base(key, g.URL, "/agentgateway/resource")
 	g.RootCAs = d.pool(key+".ca_file", g.CAFile)
 	d.warnSkipVerify(key, g.InsecureSkipVerify)
@@ -221,6 +187,7 @@ func (d *decoder) gateway(key string, g *Gateway, seats first) {
 
 func (d *decoder) files(key string, f *Files) {
 	d.scheme(key, f.URL, f.AllowInsecureHTTP)
+	d.linkLocal(key, f.URL, f.AllowLinkLocal)
 	d.base(key, f.URL, "/CCFS/resource/ccfs")
 	f.RootCAs = d.pool(key+".ca_file", f.CAFile)
 	d.warnSkipVerify(key, f.InsecureSkipVerify)

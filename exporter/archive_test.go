@@ -156,11 +156,12 @@ func secondDamaged(t testing.TB) []byte {
 	return file
 }
 
-// TestDamagedFiles exports every damaged file: the right reason, the bytes in
+// TestF14DamagedFiles exports every damaged file: the right reason, the bytes in
 // quarantine, the window failed and due again, no row.
-func TestDamagedFiles(t *testing.T) {
+func TestF14DamagedFiles(t *testing.T) {
 	t.Parallel()
 	files := damagedFiles(t)
+	named := 0
 	for name, tt := range files {
 		t.Run(name, func(t *testing.T) {
 			s := newShop(t)
@@ -181,9 +182,11 @@ func TestDamagedFiles(t *testing.T) {
 			if e := entry(t, s.ledger, hour(0)); e.State != schemas.WindowFailed || e.Reason != tt.reason || e.Object != p.Object || e.DueAt.IsZero() {
 				t.Errorf("the window is %+v", e)
 			}
+			named++
 		})
 	}
-	t.Logf("%d damaged files named, 0 rows", len(files))
+	t.Attr("figure", fmt.Sprintf("%d/%d named, 0 rows", named, len(files)))
+	t.Attr("tries", fmt.Sprint(len(files)))
 }
 
 func TestEmptyZipIsSound(t *testing.T) {

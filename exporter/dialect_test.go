@@ -97,11 +97,12 @@ func dialectCases(t testing.TB) []dialectCase {
 	}
 }
 
-// TestDialect exports every kind of file and compares rows, marker and dead
+// TestF15TableFiles exports every kind of file and compares rows, marker and dead
 // letters. What goes in must come out: as a row or as a dead letter.
-func TestDialect(t *testing.T) {
+func TestF15TableFiles(t *testing.T) {
 	reconciled := 0
-	for _, tt := range dialectCases(t) {
+	cases := dialectCases(t)
+	for _, tt := range cases {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newShop(t)
 			s.dialect(tt.dialect)
@@ -119,7 +120,8 @@ func TestDialect(t *testing.T) {
 			golden(t, "dialect/"+tt.name+".golden", render(t, rows, m, letters))
 		})
 	}
-	t.Logf("%d files reconciled", reconciled)
+	t.Attr("figure", fmt.Sprintf("%d/%d files reconciled: rows in = rows out + dead letters", reconciled, len(cases)))
+	t.Attr("tries", fmt.Sprint(len(cases)))
 }
 
 func render(t testing.TB, rows []memRow, m schemas.WindowComplete, letters []schemas.Message) []byte {
@@ -140,8 +142,8 @@ func render(t testing.TB, rows []memRow, m schemas.WindowComplete, letters []sch
 	return out.Bytes()
 }
 
-// TestDialectRefusals are the texts of which no row may go out.
-func TestDialectRefusals(t *testing.T) {
+// TestF15RefusedTables are the texts of which no row may go out.
+func TestF15RefusedTables(t *testing.T) {
 	tests := []struct {
 		name    string
 		text    string
@@ -157,6 +159,7 @@ func TestDialectRefusals(t *testing.T) {
 		{"open quote", callHeader + strings.Replace(rowOne, "ten", `"ten`, 1) + rowTwo, Dialect{}, schemas.ReasonDamagedCSV},
 		{"100 KiB cell", callHeader + strings.Replace(rowOne, "ten", strings.Repeat("t1", 50<<10), 1), Dialect{}, schemas.ReasonDamagedCSV},
 	}
+	refused := 0
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newShop(t)
@@ -167,8 +170,11 @@ func TestDialectRefusals(t *testing.T) {
 			if rows, markers := s.stored(); len(rows)+len(markers) > 0 {
 				t.Errorf("%d rows went out", len(rows))
 			}
+			refused++
 		})
 	}
+	t.Attr("figure", fmt.Sprintf("%d/%d named, 0 rows", refused, len(tests)))
+	t.Attr("tries", fmt.Sprint(len(tests)))
 }
 
 // TestTwoKindsInOneZip: a combined extract brings two kinds; each goes to its own

@@ -16,7 +16,12 @@
 //
 // A callback that does not come makes a window ready all the same, under the
 // file's predicted name; if the platform has no such file, the window fails and
-// is asked for again. The callback is welcome then as well.
+// is asked for again. The callback is welcome then as well. One whose address
+// names its request finds its window also when the answer of the query was lost.
+//
+// A window that comes without rows is complete, and is asked for once more an hour
+// later (see Extract.SweepAgain): the platform says the same of records that it has
+// not copied yet.
 //
 // Invariants:
 //
@@ -28,4 +33,7 @@
 //     extract: soon at first, then every six hours for a week. Only a request that
 //     the platform refuses for good, time after time, ends without one.
 //   - No row goes out before its whole file has been read and found sound.
+//   - What a sound file holds is in the stream or a dead letter: the marker's rows
+//     and rejected rows are together the records of its members.
+//   - Every revision of a row has an id of its own, also one that changes it back.
 package exporter

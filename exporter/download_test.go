@@ -2,6 +2,7 @@ package exporter
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -108,7 +109,10 @@ func TestPredictedNameTriesNeighbours(t *testing.T) {
 	}
 }
 
-func TestBrokenDownload(t *testing.T) {
+// TestF16CutDownload: a download that breaks off brings no rows, and the next try
+// brings them all.
+func TestF16CutDownload(t *testing.T) {
+	partial := 0
 	data := zipOf(t, csvMember(callRows(0, 500)))
 	for percent := 0; percent < 100; percent += 10 {
 		s := newShop(t)
@@ -130,6 +134,7 @@ func TestBrokenDownload(t *testing.T) {
 		checkSpool(t, s)
 		if rows, _ := s.stored(); len(rows) != 0 {
 			t.Errorf("cut at %d %%: %d rows", percent, len(rows))
+			partial++
 		}
 		cut = false
 		s.files[responseID(1)] = data
@@ -138,6 +143,8 @@ func TestBrokenDownload(t *testing.T) {
 			t.Errorf("%d rows after the second attempt", len(rows))
 		}
 	}
+	t.Attr("figure", fmt.Sprintf("%d partial of 10 cut downloads", partial))
+	t.Attr("tries", "10")
 }
 
 func TestTidy(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"aiccbridge/internal/ccfs"
+	"aiccbridge/internal/sabotage"
 	"aiccbridge/schemas"
 )
 
@@ -63,6 +64,9 @@ func (x *export) verified(ctx context.Context) error {
 
 // reject puts a damaged file away and fails its window.
 func (x *export) reject(ctx context.Context, p *schemas.Permanent) error {
+	if x.withholds() {
+		return x.fail(ctx, &schemas.Permanent{Reason: p.Reason, Err: fmt.Errorf("%w (bytes not kept: privacy policy)", p.Err)})
+	}
 	file, err := os.Open(x.path())
 	if err != nil {
 		return fmt.Errorf("open damaged file: %w", err)
@@ -135,10 +139,14 @@ func (x *export) fetch(ctx context.Context) error {
 	f.FileName = nameAt(f, x.attempt)
 	_, err = x.tenant.Download(ctx, f, &progressWriter{part, x.progress})
 	if err == nil {
+		sabotage.Point("download.whole")
 		err = part.Sync()
 	}
 	if err = errors.Join(err, part.Close()); err == nil {
 		err = os.Rename(part.Name(), x.path())
+	}
+	if err == nil {
+		sabotage.Point("download.renamed")
 	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("fetch %s: %w", f.FileName, err), remove(part.Name()))
@@ -166,5 +174,7 @@ type progressWriter struct {
 
 func (p *progressWriter) Write(b []byte) (int, error) {
 	p.progress()
-	return p.w.Write(b)
+	n, err := p.w.Write(b)
+	sabotage.Point("download.half")
+	return n, err
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"aiccbridge/internal/sabotage"
 	"aiccbridge/schemas"
 )
 
@@ -30,7 +31,12 @@ type Bucket interface {
 	Watch(ctx context.Context, filter string, f func(key string, value []byte, revision uint64), loaded func()) error
 }
 
-// Publisher stores a message; nil means stored.
+// Publisher stores a message; nil means stored. One that also has
+//
+//	Stored(ctx context.Context, m schemas.Message, since time.Time) (bool, error)
+//
+// is asked for a file's message before it is stored, so that a redo after a crash
+// is no second message however late it comes.
 type Publisher interface {
 	Publish(ctx context.Context, m schemas.Message) error
 }
@@ -91,7 +97,8 @@ func NewLedger(o LedgerOptions) (*Ledger, error) {
 	o.ReadyFor = cmp.Or(o.ReadyFor, 2*time.Hour)
 	return &Ledger{
 		o: o, loaded: make(chan struct{}),
-		entries: map[string]ledgerItem{}, responses: map[string]string{}, unmatched: map[string]schemas.FileNotice{},
+		breakage: ledgerBreakage{ledgerFirst: sabotage.Broken("ledger_before_message")},
+		entries:  map[string]ledgerItem{}, responses: map[string]string{}, unmatched: map[string]schemas.FileNotice{},
 	}, nil
 }
 

@@ -18,7 +18,7 @@ const holdUnmatched = 24 * time.Hour
 // Accept stores that a file is ready. nil means stored, now or earlier: the
 // caller may acknowledge. A notice whose response id no window knows yet (the
 // callback may overtake the answer of its own query) is stored too, and matched
-// when that answer comes.
+// when that answer comes. One that names its request is taken for it at once.
 func (l *Ledger) Accept(ctx context.Context, n schemas.FileNotice) error {
 	if err := checkNotice(n); err != nil {
 		return &schemas.Permanent{Reason: schemas.ReasonInvalid, Err: err}
@@ -29,6 +29,11 @@ func (l *Ledger) Accept(ctx context.Context, n schemas.FileNotice) error {
 	if key, ok := l.find(n.Tenant, n.ResponseID); ok {
 		return l.ready(ctx, key, n)
 	}
+	if n.Request != nil {
+		if done, err := l.adopt(ctx, n); done || err != nil {
+			return err
+		}
+	}
 	value, err := json.Marshal(n)
 	if err != nil {
 		return fmt.Errorf("encode file notice: %w", err)
@@ -38,6 +43,54 @@ func (l *Ledger) Accept(ctx context.Context, n schemas.FileNotice) error {
 	}
 	_, err = l.claim(ctx, n.Tenant, n.ResponseID)
 	return err
+}
+
+// adopt takes a notice for the request that it names, whose answer has not come,
+// or never will: its response id is learnt from the callback. done is false when
+// the notice must be held instead, because the ledger does not fit what it says.
+// A window that has been asked for again since needs it no more: the callback has
+// done what it can, and a repeat will not do better.
+func (l *Ledger) adopt(ctx context.Context, n schemas.FileNotice) (done bool, err error) {
+	key := schemas.WindowKey(n.Tenant, n.Request.Kind, n.Request.Window)
+	e, revision, err := l.get(ctx, key)
+	if err != nil || revision == 0 {
+		return false, err
+	}
+	if requestOf(e).At.After(n.Request.At) {
+		return true, nil
+	}
+	err = l.change(ctx, key, func(e *schemas.WindowEntry) bool {
+		open := e.State == schemas.WindowRequested || e.State == schemas.WindowFailed
+		if !open || e.ResponseID != "" || !requestOf(*e).At.Equal(n.Request.At) {
+			return false
+		}
+		e.State, e.ResponseID = schemas.WindowRequested, n.ResponseID // also one that was given up for lost
+		e.DueAt = time.Now().Add(l.o.ReadyFor)
+		return true
+	})
+	if err != nil {
+		return false, err
+	}
+	if found, ok := l.find(n.Tenant, n.ResponseID); !ok || found != key {
+		return false, nil
+	}
+	return true, l.ready(ctx, key, n)
+}
+
+// Request names the request for a window that is under way, as a callback's
+// address can name it; its time is zero when there is none.
+func (l *Ledger) Request(tenant string, k schemas.Kind, w schemas.Window) schemas.WindowRequest {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.entries[schemas.WindowKey(tenant, k, w)]
+	if e.State != schemas.WindowRequested {
+		return schemas.WindowRequest{Kind: k, Window: w}
+	}
+	return requestOf(e.WindowEntry)
+}
+
+func requestOf(e schemas.WindowEntry) schemas.WindowRequest {
+	return schemas.WindowRequest{Kind: e.Kind, Window: e.Window, At: e.RequestedAt.Truncate(time.Millisecond).UTC()}
 }
 
 // checkNotice reports a notice that must not be stored. A file name with another
@@ -98,10 +151,28 @@ func (l *Ledger) ready(ctx context.Context, key string, n schemas.FileNotice) er
 	if l.breakage.ledgerFirst {
 		return errors.Join(l.markReady(ctx, key, n), l.o.Publisher.Publish(ctx, m))
 	}
-	if err := l.o.Publisher.Publish(ctx, m); err != nil {
+	if err := l.handOver(ctx, m, e.RequestedAt); err != nil {
 		return fmt.Errorf("hand over %s: %w", n.FileName, err)
 	}
 	return l.markReady(ctx, key, n)
+}
+
+// finder is what a Publisher may be besides: one that can say whether a message
+// is stored, of those since a time.
+type finder interface {
+	Stored(ctx context.Context, m schemas.Message, since time.Time) (bool, error)
+}
+
+// handOver stores a file's message once. A crash between the message and the
+// ledger makes a redo of it, which may come long after the bus has forgotten the
+// message's id; so it looks first.
+func (l *Ledger) handOver(ctx context.Context, m schemas.Message, since time.Time) error {
+	if f, ok := l.o.Publisher.(finder); ok {
+		if stored, err := f.Stored(ctx, m, since); stored || err != nil {
+			return err
+		}
+	}
+	return l.o.Publisher.Publish(ctx, m)
 }
 
 func (l *Ledger) markReady(ctx context.Context, key string, n schemas.FileNotice) error {

@@ -5,34 +5,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
 
 	"aiccbridge/internal/retry"
+	"aiccbridge/internal/sabotage"
 	"aiccbridge/schemas"
 )
 
 // Query asks the platform to generate the file of one kind and window and
 // returns the response id. Errors are *ccfs.Error.
 type Query func(ctx context.Context, kind schemas.Kind, w schemas.Window) (responseID string, err error)
-
-// Extract says how one kind is extracted.
-type Extract struct {
-	Kind schemas.Kind
-	// Window is the length of a window, 1 s to 72 h.
-	Window time.Duration
-	// Settle is how long after a window's end it is asked for: the platform
-	// copies records to the file store with a delay.
-	Settle time.Duration
-	// SweepAgain holds the ages (after a window's end) at which it is extracted
-	// again for late rows, ascending. Empty: never.
-	SweepAgain []time.Duration
-	// Since is where extraction begins. Zero: where the ledger begins, or the
-	// start of the tenant's day at the very first start.
-	Since time.Time
-}
 
 // PlannerOptions configure the planner of one tenant.
 type PlannerOptions struct {
@@ -69,6 +53,7 @@ type Planner struct {
 	pause    pause
 	stated   statements
 	started  time.Time
+	newest   bool // whose turn it is: the newest window that is due, else the one due for longest
 	breakage plannerBreakage
 }
 
@@ -78,10 +63,6 @@ type plannerBreakage struct {
 	forget    bool // an attempt is not written down before its request
 	unlimited bool // any number of extracts may be out
 }
-
-// sweepLate is how long after its time a re-sweep is still made. Older ones are
-// let go, so that a new setting does not sweep the whole history.
-const sweepLate = 7 * 24 * time.Hour
 
 // restartWait is how long after a start the callbacks of extracts from before it
 // are waited for. They may have come while nobody listened, and the platform
@@ -101,6 +82,7 @@ func NewPlanner(o PlannerOptions) (*Planner, error) {
 	o.Overdue = cmp.Or(o.Overdue, 15*time.Minute)
 	o.Tick = cmp.Or(o.Tick, time.Second)
 	p := &Planner{o: o, extracts: map[schemas.Kind]Extract{}, next: map[schemas.Kind]time.Time{}}
+	p.breakage.overlap = sabotage.Broken("planner_overlap")
 	p.stated.last = map[schemas.Kind]schemas.Coverage{}
 	for _, x := range o.Extracts {
 		if err := x.validate(); err != nil {
@@ -113,19 +95,6 @@ func NewPlanner(o PlannerOptions) (*Planner, error) {
 	}
 	p.pause = newPause(o.Logger, "extract not requested; it is tried again", "extracts are requested again", retry.NewBackOff(2*time.Second, 15*time.Minute))
 	return p, nil
-}
-
-func (x Extract) validate() error {
-	if err := x.Kind.Validate(); err != nil {
-		return err
-	}
-	if x.Window < time.Second || x.Window > 72*time.Hour || x.Window%time.Second != 0 || x.Settle < 0 {
-		return fmt.Errorf("%s: want a window of 1s to 72h in whole seconds and a settle delay that is not negative", x.Kind)
-	}
-	if !slices.IsSorted(x.SweepAgain) || len(x.SweepAgain) > 0 && x.SweepAgain[0] <= 0 {
-		return fmt.Errorf("%s: want ages of re-sweeps above zero, in ascending order", x.Kind)
-	}
-	return nil
 }
 
 // Run plans and requests until intake ends. A request under way goes on under
@@ -175,6 +144,7 @@ func (p *Planner) tick(ctx context.Context, now time.Time) error {
 	case err != nil:
 		p.quiet = time.Now().Add(p.pause.after(err))
 	case sent:
+		p.newest = !p.newest
 		p.quiet = time.Now().Add(p.o.Spacing)
 		p.pause.recovered()
 	}
@@ -236,11 +206,18 @@ func (p *Planner) tile(ctx context.Context, x Extract, at, until, cut time.Time)
 	return at, nil
 }
 
-// due ends what is overdue and picks the window to ask for: the one that has
-// been due for longest.
+// due ends what is overdue and picks the window to ask for: in turns the one that
+// has been due for longest and the newest, so that the live ones need not wait
+// for the end of a long backfill.
 func (p *Planner) due(ctx context.Context, now time.Time) (pick schemas.WindowEntry, ok bool, err error) {
 	var late []schemas.WindowEntry
 	var best time.Time
+	better := func(e schemas.WindowEntry, at time.Time) bool {
+		if p.newest {
+			return e.Window.From.After(pick.Window.From)
+		}
+		return at.Before(best)
+	}
 	outstanding := 0
 	p.o.Ledger.each(p.o.Tenant, func(e schemas.WindowEntry) {
 		x, ours := p.extracts[e.Kind]
@@ -252,8 +229,8 @@ func (p *Planner) due(ctx context.Context, now time.Time) (pick schemas.WindowEn
 				late = append(late, e)
 			}
 		default:
-			at := dueAt(e, x.SweepAgain, now)
-			if !at.IsZero() && !at.After(now) && (!ok || at.Before(best)) {
+			at := x.dueAt(e, now)
+			if !at.IsZero() && !at.After(now) && (!ok || better(e, at)) {
 				pick, best, ok = e, at, true
 			}
 		}
@@ -273,19 +250,6 @@ func (p *Planner) deadline(e schemas.WindowEntry) time.Time {
 		return early
 	}
 	return e.DueAt
-}
-
-// dueAt is when a window that nobody works on is to be asked for; zero: never.
-func dueAt(e schemas.WindowEntry, sweeps []time.Duration, now time.Time) time.Time {
-	if !e.DueAt.IsZero() || e.State == schemas.WindowPlanned {
-		return e.DueAt
-	}
-	for _, age := range sweeps {
-		if at := e.Window.To.Add(age); at.After(e.RequestedAt) && now.Sub(at) < sweepLate {
-			return at
-		}
-	}
-	return time.Time{}
 }
 
 // overdue goes on with a window whose callback or file did not come: a file

@@ -143,7 +143,9 @@ func startPlanner(t *testing.T, o PlannerOptions, broken ...plannerBreakage) (st
 		t.Fatal(err)
 	}
 	for _, b := range broken {
-		p.breakage = b
+		if b != (plannerBreakage{}) {
+			p.breakage = b
+		}
 	}
 	return start(t, func(ctx context.Context) error { return p.Run(ctx, ctx) })
 }

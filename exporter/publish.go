@@ -2,13 +2,13 @@ package exporter
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"time"
 
+	"aiccbridge/internal/sabotage"
 	"aiccbridge/schemas"
 )
 
@@ -34,7 +34,8 @@ func (x *export) publish(ctx context.Context, a *archive) error {
 			return fmt.Errorf("publish %s rows: %w", k, err)
 		}
 	}
-	if err := w.o.Ledger.Complete(ctx, f, p.window.rows(), time.Now()); err != nil {
+	sabotage.Point("rows.marker_written")
+	if err := w.o.Ledger.Complete(ctx, f, p.window.count, time.Now()); err != nil {
 		return err
 	}
 	w.metrics.files.WithLabelValues(string(f.Kind), "complete").Inc()
@@ -64,11 +65,16 @@ type publication struct {
 
 	window   *windowRows
 	batch    []schemas.Message
+	bytes    int // in the batch
 	total    int
 	added    int
 	revised  int
 	rejected int
 }
+
+// maxBatchBytes bounds what a batch takes up in memory, here and at the server:
+// rows of a thousand bytes fill it by number, oversized ones by size.
+const maxBatchBytes = 8 << 20
 
 func (p *publication) run(ctx context.Context, a *archive) error {
 	var err error
@@ -78,12 +84,11 @@ func (p *publication) run(ctx context.Context, a *archive) error {
 	if p.window.marked {
 		return nil // the marker came with the last rows
 	}
-	for _, m := range a.members {
-		if m.kind == p.kind {
-			if err := p.member(ctx, m); err != nil {
-				return fmt.Errorf("%s: %w", m.base, err)
-			}
-		}
+	if err := p.members(ctx, a, p.row); err != nil {
+		return err
+	}
+	if err := p.bringBack(ctx, a); err != nil {
+		return err
 	}
 	if p.kind == p.file.Kind {
 		if err := p.mark(ctx, a); err != nil {
@@ -93,7 +98,21 @@ func (p *publication) run(ctx context.Context, a *archive) error {
 	return p.flush(ctx)
 }
 
-func (p *publication) member(ctx context.Context, m member) error {
+// visit is called for each record of a member, whose base name and line go along.
+type visit func(ctx context.Context, record []string, base string, line int) error
+
+func (p *publication) members(ctx context.Context, a *archive, f visit) error {
+	for _, m := range a.members {
+		if m.kind == p.kind {
+			if err := p.member(ctx, m, f); err != nil {
+				return fmt.Errorf("%s: %w", m.base, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (p *publication) member(ctx context.Context, m member, f visit) error {
 	r, err := m.Open()
 	if err != nil {
 		return fmt.Errorf("open member: %w", err)
@@ -112,7 +131,7 @@ func (p *publication) member(ctx context.Context, m member) error {
 			return nil
 		}
 		if err == nil {
-			err = p.row(ctx, record, m.base, t.csv.line)
+			err = f(ctx, record, m.base, t.csv.line)
 		}
 		if err != nil {
 			return err
@@ -122,34 +141,75 @@ func (p *publication) member(ctx context.Context, m member) error {
 
 // row adds one record to the batch unless it is in the stream already.
 func (p *publication) row(ctx context.Context, record []string, base string, line int) error {
+	p.conceal(record)
 	id, err := p.encoder.Identify(record)
 	if errors.Is(err, schemas.ErrNoIdentity) {
-		p.rejected++
-		return p.deadLetter(ctx, record, base, line)
+		return p.rejectRecord(ctx, record, base, line)
 	}
 	if err != nil {
 		return fmt.Errorf("line %d: %w", line, err)
 	}
-	p.total++
 	fresh, ours, revision := p.window.add(id)
-	if ours {
-		p.added++
-		if revision > 1 {
-			p.revised++
+	if fresh {
+		m, err := p.encoder.Message(record, id, revision)
+		if err != nil {
+			return fmt.Errorf("line %d: %w", line, err)
+		}
+		if !p.w.o.Rows.Fits(m) {
+			p.window.drop(id)
+			return p.rejectRow(ctx, m, base, line)
+		}
+		if err := p.put(ctx, m); err != nil {
+			return err
 		}
 	}
-	if !fresh {
+	p.total++
+	if ours {
+		p.count(revision)
+	}
+	return nil
+}
+
+// bringBack publishes the rows that are again what they were before a revision,
+// as their next one. Which rows these are is known only after the whole file has
+// been seen; it is rare, so the file is read once more then.
+func (p *publication) bringBack(ctx context.Context, a *archive) error {
+	back := p.window.reverted()
+	if len(back) == 0 {
 		return nil
 	}
-	m, err := p.encoder.Message(record, id, revision)
-	if err != nil {
-		return fmt.Errorf("line %d: %w", line, err)
+	p.encoder = schemas.NewRowEncoder(p.w.o.Names, p.file, p.kind, p.tenant.Zone) // it counts identical rows
+	return p.members(ctx, a, func(ctx context.Context, record []string, _ string, line int) error {
+		p.conceal(record)
+		id, err := p.encoder.Identify(record)
+		if err != nil || !back[id.ID] {
+			return nil // a row without identity has been seen to
+		}
+		revision := p.window.next(id)
+		m, err := p.encoder.Message(record, id.Again(revision), revision)
+		if err != nil {
+			return fmt.Errorf("line %d: %w", line, err)
+		}
+		p.count(revision)
+		return p.put(ctx, m)
+	})
+}
+
+// count counts a row that this extract brings.
+func (p *publication) count(revision int) {
+	p.added++
+	if revision > 1 {
+		p.revised++
 	}
-	return p.put(ctx, m)
 }
 
 func (p *publication) put(ctx context.Context, m schemas.Message) error {
-	p.batch = append(p.batch, m)
+	if p.bytes+len(m.Body) > maxBatchBytes {
+		if err := p.flush(ctx); err != nil {
+			return err
+		}
+	}
+	p.batch, p.bytes = append(p.batch, m), p.bytes+len(m.Body)
 	if len(p.batch) < schemas.MaxBatch {
 		return nil
 	}
@@ -168,8 +228,9 @@ func (p *publication) flush(ctx context.Context) error {
 	}
 	p.window.last = last
 	p.w.metrics.rows.WithLabelValues(string(p.kind)).Add(float64(len(p.batch)))
-	p.batch = p.batch[:0]
+	p.batch, p.bytes = p.batch[:0], 0
 	p.progress()
+	sabotage.Point("rows.between_batches")
 	return nil
 }
 
@@ -190,21 +251,4 @@ func (p *publication) mark(ctx context.Context, a *archive) error {
 		return err
 	}
 	return p.put(ctx, m)
-}
-
-// deadLetter keeps a record that names neither its own id nor a call.
-func (p *publication) deadLetter(ctx context.Context, record []string, base string, line int) error {
-	now := time.Now().UTC()
-	original, err := json.Marshal(record)
-	if err != nil {
-		return fmt.Errorf("line %d: %w", line, err)
-	}
-	m, err := p.w.o.Names.DeadLetterMessage(schemas.DeadLetter{
-		Tenant: p.file.Tenant, Reason: schemas.ReasonRowIdentity, Attempts: 1, FirstAt: now, LastAt: now,
-		Error: fmt.Sprintf("%s of %s, line %d: neither an id nor a call id", base, p.file.FileName, line), Original: original,
-	}, fmt.Sprintf("row.%s.%s.%d", p.file.ResponseID, base, line))
-	if err != nil {
-		return err
-	}
-	return p.w.o.Publisher.Publish(ctx, m)
 }

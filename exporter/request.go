@@ -9,6 +9,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"aiccbridge/internal/ccfs"
+	"aiccbridge/internal/sabotage"
 	"aiccbridge/schemas"
 )
 
@@ -16,15 +17,20 @@ import (
 // noted. sent is false when somebody else took the window up meanwhile. An error
 // says that the next request should wait.
 func (p *Planner) request(ctx context.Context, e schemas.WindowEntry, now time.Time) (sent bool, err error) {
+	sabotage.Point("request.before_ledger")
 	if !p.breakage.forget {
 		deadline := now.Add(p.o.Overdue << min(e.Attempts, 2))
 		if ok, err := p.o.Ledger.requested(ctx, e, now, deadline); err != nil || !ok {
 			return false, err
 		}
 	}
+	sabotage.Point("request.ledger_written")
 	responseID, err := p.o.Query(ctx, e.Kind, e.Window)
 	if err == nil {
-		return true, p.o.Ledger.answered(ctx, e, responseID)
+		sabotage.Point("request.sent")
+		err := p.o.Ledger.answered(ctx, e, responseID)
+		sabotage.Point("request.id_stored")
+		return true, err
 	}
 	now = time.Now()
 	var refused *ccfs.Error

@@ -194,6 +194,7 @@ type memRows struct {
 	subjects map[string][]memRow
 	batches  int
 
+	maxBytes int               // of a body; 0: any
 	unfenced bool              // breakage: the expected sequence is not looked at
 	before   func(n int) error // called before the n-th batch (from 1): nothing is stored on error
 	after    func(n int) error // called after it was stored: the answer is lost on error
@@ -265,6 +266,9 @@ func (r *memRows) append(messages []schemas.Message, last uint64) (uint64, error
 	r.subjects[subject] = rows
 	return r.seq, nil
 }
+
+// Fits is what the server's max_payload does.
+func (r *memRows) Fits(m schemas.Message) bool { return r.maxBytes == 0 || len(m.Body) <= r.maxBytes }
 
 // on returns the rows and the markers of a subject, in order.
 func (r *memRows) on(subject string) (rows, markers []memRow) {

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
+	"aiccbridge/internal/sabotage"
 	"aiccbridge/schemas"
 )
 
@@ -25,6 +26,8 @@ type Rows interface {
 	// It is refused with [schemas.ErrConflict] when the subject's last sequence
 	// is not last.
 	Append(ctx context.Context, messages []schemas.Message, last uint64) (newLast uint64, err error)
+	// Fits reports whether the stream takes a message of this size.
+	Fits(m schemas.Message) bool
 }
 
 // Quarantine keeps damaged files. Put returns where: <bucket>/<name>.
@@ -40,6 +43,7 @@ type Tenant struct {
 	Zone     *time.Location
 	Dialect  Dialect
 	Download Download
+	Privacy  Privacy // nil: everything is kept
 }
 
 // WorkerOptions configure a [Worker]. All but Limits, Logger and Registerer are
@@ -69,7 +73,6 @@ type Worker struct {
 type breakage struct {
 	publishUnverified bool // rows go out although the file was found damaged
 	forgetRows        bool // rows already in the stream are not looked for
-
 }
 
 // NewWorker checks the options. It does no I/O.
@@ -86,7 +89,9 @@ func NewWorker(o WorkerOptions) (*Worker, error) {
 		}
 	}
 	m, err := newWorkerMetrics(o.Registerer)
-	return &Worker{o: o, metrics: m}, err
+	return &Worker{o: o, metrics: m, breakage: breakage{
+		publishUnverified: sabotage.Broken("rows_before_check"), forgetRows: sabotage.Broken("forget_rows_there"),
+	}}, err
 }
 
 // Files in the spool folder.

@@ -33,3 +33,11 @@ func freeBytes(dir string) (int64, error) {
 	}
 	return int64(st.Bavail) * int64(st.Bsize), nil
 }
+
+// allocatedBytes is the space that a file really takes.
+func allocatedBytes(info os.FileInfo) int64 {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return int64(st.Blocks) * 512 // the unit of st_blocks, whatever the file system's
+	}
+	return info.Size()
+}

@@ -1,30 +1,15 @@
-// Package embedded runs a nats-server with JetStream inside the process: the
-// hub of a bridge without an external NATS, and the spool of one with it.
-//
-// Invariants:
-//
-//   - An acknowledged message is on disk: file storage, fsync before every
-//     acknowledgement (SyncAlways). The server's own default acknowledges first
-//     and syncs every two minutes.
-//   - One process per directory: a lock file says so before a second server
-//     could damage the streams.
-//   - At most one listener, for clients. WebSocket, MQTT, leaf nodes, routes,
-//     gateways, monitoring and profiling stay off.
-//   - The store limit is below the free space, so that a full store is a clean,
-//     passing refusal (error 10023) and not a write error that sticks.
-//   - The server installs no signal handlers and never ends the process.
 package embedded
 
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 	"sync"
 	"time"
 
@@ -38,6 +23,8 @@ const (
 	DefaultName            = "bridge"
 	DefaultMaxPayloadBytes = 1 << 20
 	DefaultStartTimeout    = 30 * time.Second
+	DefaultReserveBytes    = 64 << 20
+	DefaultPrefix          = "aicc"
 )
 
 // lockFile guards a directory against a second server.
@@ -48,32 +35,85 @@ type Options struct {
 	// Dir holds the streams; made when missing. Required.
 	Dir string
 	// Listen is the host:port for clients; port 0 picks a free one. "": no
-	// listener, in-process connections only.
+	// listener, in-process connections only. Beyond loopback it needs TLS and
+	// Users.
 	Listen string
+	// TLS is the listener's, with its certificate. In-process connections do
+	// without. Default: no TLS.
+	TLS *tls.Config
+	// Users may sign in at the listener. None: everybody may do everything
+	// there, without signing in.
+	Users []User
+	// Prefix is that of the bridge's streams and subjects; readers see only
+	// these. Default "aicc".
+	Prefix string
 	// Name is the server's name. Default "bridge".
 	Name string
 	// MaxStoreBytes limits all streams together. The limit in force is never
-	// above 80 % of the space that is free or already used by Dir. 0: that.
+	// above what they hold and 80 % of the free space. 0: that.
 	MaxStoreBytes int64
+	// ReserveBytes is the size of the ballast file in Dir, which is given up
+	// when the disk is full. Default 64 MiB; negative: none.
+	ReserveBytes int64
 	// MaxPayloadBytes limits one message. Default 1 MiB, as every NATS server.
 	MaxPayloadBytes int
 	// StartTimeout limits the wait until the server takes connections once its
 	// streams are recovered. The recovery itself grows with the streams and has
 	// no limit. Default 30 s.
 	StartTimeout time.Duration
-	// Logger gets the server's warnings and errors.
+	// Logger gets the server's warnings and errors, and what happens to the disk.
 	Logger zerolog.Logger
+
+	// Tests set these; the defaults are freeBytes and failing.
+	free    func(dir string) (int64, error)
+	failing func(*server.Server) error
+
+	breakage breakage
+}
+
+// breakage breaks promises, to show that the tests notice.
+type breakage struct {
+	oneAccount bool // readers are kept apart by permissions alone
+	anyPush    bool // the gate lets every request pass
+}
+
+// withDefaults fills in the defaults and refuses what is not safe.
+func (o Options) withDefaults() (Options, error) {
+	if o.Dir == "" {
+		return o, errors.New("no directory given")
+	}
+	o.Name = cmp.Or(o.Name, DefaultName)
+	o.Prefix = cmp.Or(o.Prefix, DefaultPrefix)
+	o.MaxPayloadBytes = cmp.Or(o.MaxPayloadBytes, DefaultMaxPayloadBytes)
+	o.StartTimeout = cmp.Or(o.StartTimeout, DefaultStartTimeout)
+	o.ReserveBytes = max(0, cmp.Or(o.ReserveBytes, DefaultReserveBytes))
+	if o.free == nil {
+		o.free = freeBytes
+	}
+	if o.failing == nil {
+		o.failing = failing
+	}
+	return o, o.checkListener()
 }
 
 // Server is a running server. It is safe for concurrent use.
 type Server struct {
 	options Options
-	lock    *os.File
+	signIn  *signIn // nil: nobody must sign in
+	watch   watch   // of the disk
 
-	mu     sync.Mutex
-	server *server.Server
+	life sync.Mutex // held while the server starts or stops
+	lock io.Closer  // of the directory; nil after Shutdown
+	port int        // the listener's, kept over a restart
+	url  string
+	gate *gate // of this run; nil when nobody must sign in
+
+	mu     sync.Mutex     // held for moments only, so that nobody waits for a restart
+	server *server.Server // nil: see down
 	opts   *server.Options
-	port   int // the listener's, kept over a restart
+	down   error // why there is none
+	limit  int64 // of the streams
+	low    error
 }
 
 // Lock makes dir, if it is missing, and locks it against a second process until
@@ -86,212 +126,114 @@ func Lock(dir string) (io.Closer, error) {
 }
 
 // Start locks the directory and starts the server, which is ready when Start
-// returns. ctx is checked once, before the start.
+// returns. ctx is checked once, before the start. A ballast file of the last run
+// is given up if the disk is too full to start with it.
 func Start(ctx context.Context, o Options) (*Server, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	if o.Dir == "" {
-		return nil, errors.New("start embedded nats: no directory given")
-	}
-	o.Name = cmp.Or(o.Name, DefaultName)
-	o.MaxPayloadBytes = cmp.Or(o.MaxPayloadBytes, DefaultMaxPayloadBytes)
-	o.StartTimeout = cmp.Or(o.StartTimeout, DefaultStartTimeout)
-	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
-		return nil, fmt.Errorf("start embedded nats: %w", err)
-	}
-	lock, err := lockDir(filepath.Join(o.Dir, lockFile))
+	s, err := open(ctx, o)
 	if err != nil {
-		return nil, fmt.Errorf("start embedded nats: %w", err)
-	}
-	s := &Server{options: o, lock: lock, port: -1}
-	if err := s.start(); err != nil {
-		_ = lock.Close() // closing unlocks; the start error says more
 		return nil, fmt.Errorf("start embedded nats: %w", err)
 	}
 	return s, nil
 }
 
-// start runs a new server over the directory. The caller holds s.mu or is alone.
-func (s *Server) start() error {
-	opts, err := s.serverOptions()
-	if err != nil {
-		return err
+func open(ctx context.Context, o Options) (*Server, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
 	}
-	ns, err := server.NewServer(opts)
-	if err != nil {
-		return err
-	}
-	log := &logger{log: s.options.Logger}
-	ns.SetLoggerV2(log, false, false, false)
-	ns.Start() // returns once the streams are recovered and the listener is open
-	if err = log.fatal(); err == nil && !ns.ReadyForConnections(s.options.StartTimeout) {
-		err = fmt.Errorf("not ready after %s", s.options.StartTimeout)
-	}
-	if err == nil && !ns.JetStreamEnabled() {
-		err = errors.New("jetstream did not start")
-	}
-	if err != nil {
-		ns.Shutdown()
-		ns.WaitForShutdown()
-		return err
-	}
-	if addr, ok := ns.Addr().(*net.TCPAddr); ok && !opts.DontListen {
-		s.port = addr.Port
-	}
-	s.server, s.opts = ns, opts
-	return nil
-}
-
-func (s *Server) serverOptions() (*server.Options, error) {
-	o := s.options
-	limit, err := maxStore(o.Dir, o.MaxStoreBytes)
+	o, err := o.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	opts := &server.Options{
-		ServerName:             o.Name,
-		DontListen:             o.Listen == "",
-		NoSigs:                 true,
-		NoLog:                  true, // no logger of its own; ours is set before the start
-		MaxPayload:             int32(o.MaxPayloadBytes),
-		JetStream:              true,
-		StoreDir:               o.Dir,
-		JetStreamMaxStore:      limit,
-		SyncAlways:             true,
-		DisableJetStreamBanner: true,
-	}
-	if o.Listen == "" {
-		return opts, nil
-	}
-	host, port, err := net.SplitHostPort(o.Listen)
+	lock, err := Lock(o.Dir)
 	if err != nil {
-		return nil, fmt.Errorf("listen address %q: want host:port", o.Listen)
+		return nil, err
 	}
-	opts.Host = host
-	if opts.Port, err = strconv.Atoi(port); err != nil {
-		return nil, fmt.Errorf("listen address %q: want a port number", o.Listen)
+	s := &Server{
+		options: o, lock: lock, port: -1, signIn: newSignIn(o.Users),
+		watch: watch{ballast: ballast{path: filepath.Join(o.Dir, ballastFile), size: o.ReserveBytes}, log: o.Logger},
 	}
-	if opts.Port == 0 {
-		opts.Port = s.port // a random one at first (-1), the same one after a restart
+	if err := s.firstStart(); err != nil {
+		s.Shutdown()
+		return nil, err
 	}
-	return opts, nil
+	return s, nil
 }
 
 // InProcessConn opens a connection without a socket. It makes a Server a
-// provider for [nats.InProcessServer], also over restarts.
+// provider for [nats.InProcessServer], also over restarts; while one is under way
+// it fails, and the client tries again.
 func (s *Server) InProcessConn() (net.Conn, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.server == nil {
-		return nil, errors.New("embedded nats is shut down")
+	ns, err := s.running()
+	if err != nil {
+		return nil, err
 	}
-	return s.server.InProcessConn()
+	return ns.InProcessConn()
 }
 
-// Conn connects a client without a socket.
+// running is the server, or why there is none.
+func (s *Server) running() (*server.Server, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.server, s.down
+}
+
+// Conn connects a client without a socket, signed in.
 func (s *Server) Conn(opts ...nats.Option) (*nats.Conn, error) {
-	return nats.Connect("", append([]nats.Option{nats.InProcessServer(s)}, opts...)...)
+	return nats.Connect("", append([]nats.Option{nats.InProcessServer(s), nats.UserInfo(s.Login())}, opts...)...)
+}
+
+// Login is how the process's own connections sign in: a name and a password made
+// at each [Start] and kept over restarts in place. Both are "" when nobody must
+// sign in.
+func (s *Server) Login() (user, password string) {
+	if s.signIn == nil {
+		return "", ""
+	}
+	return s.signIn.own.Name, s.signIn.own.Password
 }
 
 // ClientURL is where clients connect, "" without a listener.
-func (s *Server) ClientURL() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.server == nil || s.options.Listen == "" {
-		return ""
-	}
-	return s.server.ClientURL()
-}
+func (s *Server) ClientURL() string { return s.url }
 
-// MaxStoreBytes is the store limit in force.
+// MaxStoreBytes is the limit in force of all streams together. It follows the
+// free space as long as [Server.Run] runs.
 func (s *Server) MaxStoreBytes() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.opts.JetStreamMaxStore
+	return s.limit
 }
 
-// Healthy reports what stops streams from taking messages. A write error, such
-// as a full disk, makes a stream refuse everything until [Server.Restart],
-// without an answer to the publisher; only this check shows it.
+// leastRoom is how much the streams must be able to take to count as healthy:
+// room for some messages of the usual size.
+const leastRoom = 64 << 10
+
+// Healthy reports what stops streams from taking messages: a restart under way,
+// a write error (which no publisher gets an answer about), or the limit. It never
+// waits for a restart.
 func (s *Server) Healthy() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.server == nil {
-		return errors.New("embedded nats is shut down")
+	ns, err := s.running()
+	if err != nil {
+		return err
 	}
-	if h := s.server.Healthz(nil); h.StatusCode >= 400 || h.Error != "" {
+	if err := s.options.failing(ns); err != nil {
+		return err
+	}
+	if used(ns)+leastRoom > s.MaxStoreBytes() {
+		return fmt.Errorf("embedded nats: the streams hold all that they may; make space on the disk of %s, or raise the limit", s.options.Dir)
+	}
+	return nil
+}
+
+// failing is the first error that sticks to a stream.
+func failing(ns *server.Server) error {
+	if h := ns.Healthz(nil); h.StatusCode >= 400 || h.Error != "" {
 		return fmt.Errorf("embedded nats: %s", h.Error)
 	}
 	return nil
 }
 
-// Restart stops the server and starts it again over the same directory and
-// port; clients reconnect. It is the cure for a stream that had a write error,
-// once there is space again. After an error the server is down.
-func (s *Server) Restart() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.server == nil {
-		return errors.New("restart embedded nats: it is shut down")
-	}
-	s.stop()
-	if err := s.start(); err != nil {
-		return fmt.Errorf("restart embedded nats: %w", err)
-	}
-	return nil
-}
-
-// Shutdown stops the server, waits until its goroutines have ended, and frees
-// the directory. Further calls do nothing.
-func (s *Server) Shutdown() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.stop()
-	if s.lock != nil {
-		_ = s.lock.Close() // nothing is written to it
-		s.lock = nil
-	}
-}
-
-func (s *Server) stop() {
-	if s.server == nil {
-		return
-	}
-	s.server.Shutdown()
-	s.server.WaitForShutdown()
-	s.server = nil
-}
-
-// maxStore is the store limit: configured, but at most 80 % of what is free or
-// used by the directory already. Counting only free space would shrink the
-// limit at each start of a filling store, down to refusing everything.
-func maxStore(dir string, configured int64) (int64, error) {
-	free, err := freeBytes(dir)
-	if err != nil {
-		return 0, fmt.Errorf("free space of %s: %w", dir, err)
-	}
-	used, err := usedBytes(dir)
-	if err != nil {
-		return 0, fmt.Errorf("size of %s: %w", dir, err)
-	}
-	limit := (free + used) / 5 * 4
-	if configured > 0 {
-		limit = min(limit, configured)
-	}
-	return max(limit, 1), nil // 0 would mean: the server's own guess
-}
-
-func usedBytes(dir string) (total int64, err error) {
-	err = filepath.WalkDir(dir, func(_ string, d os.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		info, err := d.Info()
-		if err == nil {
-			total += info.Size()
-		}
-		return err
-	})
-	return total, err
+// used is what the streams hold, as the server counts it: before compression and
+// without what is deleted.
+func used(ns *server.Server) int64 {
+	return int64(ns.GlobalAccount().JetStreamUsage().Store)
 }

@@ -2,12 +2,10 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -18,6 +16,7 @@ import (
 
 	"aiccbridge/bus"
 	"aiccbridge/bus/embedded"
+	"aiccbridge/callbacks"
 	"aiccbridge/config"
 	"aiccbridge/exporter"
 	"aiccbridge/internal/seal"
@@ -31,19 +30,25 @@ type bridge struct {
 	metrics *prometheus.Registry
 	names   schemas.Names
 	lock    io.Closer        // of the data folder
-	hub     *embedded.Server // nil with an external NATS
-	bus     *bus.Bus
+	server  *embedded.Server // the hub or, with an external one, the spool's
+	bus     *bus.Bus         // the hub
+	spool   *bus.Spool       // in front of an external hub; nil: the hub is in this process
+	store   store            // the one of the two that pollers and callbacks use
+	reached bool             // the hub's streams have been found as promised
 	ledger  *exporter.Ledger
 	seal    *seal.Box
+	tokens  *callbacks.Tokens
 	tenants []*tenant
+
+	downloading *gate // shut by the watch
 
 	stopPlanning func() // ends the planners and waits for them
 }
 
 // runBridge runs until ctx ends, then drains: intake ends at once, work after
-// the grace period, the hub last.
+// the grace period, spool and hub last.
 func runBridge(ctx context.Context, cfg *config.Config, log zerolog.Logger, h hooks) (err error) {
-	b := &bridge{cfg: cfg, log: log, metrics: prometheus.NewRegistry()}
+	b := &bridge{cfg: cfg, log: log, metrics: prometheus.NewRegistry(), downloading: newGate()}
 	b.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if err := b.open(ctx, h.acceptWeaker); err != nil {
 		if ctx.Err() != nil {
@@ -65,10 +70,14 @@ func runBridge(ctx context.Context, cfg *config.Config, log zerolog.Logger, h ho
 			return named(name, run(intake, work))
 		})
 	}
-	// The ledger's copy serves all the others, so it ends after them.
+	// What serves all the others ends after them.
 	serving, endServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer endServing()
-	group.Go(func() error { return b.ledger.Run(serving) })
+	group.Go(func() error { return named("ledger", b.ledger.Run(serving)) })
+	group.Go(func() error { return named("embedded nats", b.server.Run(serving)) })
+	if b.spool != nil {
+		group.Go(func() error { return named("spool", b.forward(serving)) })
+	}
 
 	if err := b.start(intake, start); err != nil {
 		group.Go(func() error { return err }) // ends what has been started
@@ -81,6 +90,7 @@ func runBridge(ctx context.Context, cfg *config.Config, log zerolog.Logger, h ho
 	<-intake.Done()
 	log.Info().Msg("bridge stops: finishing what is in hand")
 	parts.Wait()
+	b.flush(serving)
 	endServing()
 	err = group.Wait()
 	if err == nil && h.drained != nil {
@@ -135,27 +145,10 @@ func (b *bridge) open(ctx context.Context, acceptWeaker []string) (err error) {
 	if b.seal, err = seal.OpenDir(b.cfg.DataDir); err != nil {
 		return err
 	}
-	o := bus.Options{
-		Names: b.names, Instance: instance, Logger: b.log, Registerer: b.metrics, MaxAttempts: b.cfg.Worker.MaxAttempts, AcceptWeaker: acceptWeaker,
-	}
-	if b.cfg.NATS.URL == "" {
-		b.hub, err = embedded.Start(ctx, embedded.Options{
-			Dir: filepath.Join(b.cfg.DataDir, "nats"), Listen: b.cfg.Listen.NATS, Logger: b.log,
-		})
-		if err != nil {
-			return err
-		}
-		o.InProcess = b.hub
-	} else {
-		o.URL, o.CredentialsFile = b.cfg.NATS.URL, b.cfg.NATS.CredentialsFile
-		if b.cfg.NATS.RootCAs != nil {
-			o.TLS = &tls.Config{RootCAs: b.cfg.NATS.RootCAs, MinVersion: tls.VersionTLS12}
-		}
-	}
-	if b.bus, err = bus.Connect(ctx, o); err != nil {
+	if b.tokens, err = callbacks.NewTokens(b.seal.Key("callback paths")); err != nil {
 		return err
 	}
-	if err := b.bus.Ensure(ctx); err != nil {
+	if err := b.openNATS(ctx, instance, acceptWeaker); err != nil {
 		return err
 	}
 	b.ledger, err = exporter.NewLedger(exporter.LedgerOptions{
@@ -169,11 +162,14 @@ func (b *bridge) close() error {
 	for _, t := range b.tenants {
 		t.close()
 	}
+	if b.spool != nil {
+		b.spool.Close()
+	}
 	if b.bus != nil {
 		b.bus.Close()
 	}
-	if b.hub != nil {
-		b.hub.Shutdown()
+	if b.server != nil {
+		b.server.Shutdown()
 	}
 	if b.lock != nil {
 		return b.lock.Close()
@@ -221,7 +217,9 @@ func (b *bridge) start(intake context.Context, run func(name string, f func(inta
 	}
 	if worker != nil {
 		run("worker", func(intake, work context.Context) error {
-			return b.bus.ConsumeFiles(intake, work, b.cfg.Worker.Count, b.handle(worker))
+			return b.downloading.while(intake, func(intake context.Context) error {
+				return b.bus.ConsumeFiles(intake, work, b.cfg.Worker.Count, b.handle(worker))
+			})
 		})
 	}
 	if callbacks != nil {
@@ -236,10 +234,25 @@ func (b *bridge) start(intake context.Context, run func(name string, f func(inta
 
 // natsURL is where consumers connect.
 func (b *bridge) natsURL() string {
-	if b.hub != nil {
-		return b.hub.ClientURL()
+	if b.spool == nil {
+		return b.server.ClientURL()
 	}
 	return b.cfg.NATS.URL
+}
+
+// flushFor is how long a stop waits for the spool to reach the hub. What is left
+// goes out after the next start.
+const flushFor = 3 * time.Second
+
+func (b *bridge) flush(ctx context.Context) {
+	if b.spool == nil || b.bus.Connected() != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, flushFor)
+	defer cancel()
+	if err := b.spool.Flush(ctx); err != nil {
+		b.log.Info().Uint64("messages", b.spool.State().Messages).Msg("messages are left in the spool; the next start forwards them")
+	}
 }
 
 // listen opens a listener; an address in use is a sentence, not a stack of verbs.

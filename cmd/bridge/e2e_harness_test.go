@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -40,6 +42,8 @@ type setup struct {
 	overdue               time.Duration // default 1 min
 	grace                 time.Duration // default 20 s
 	faults                filestore.Faults
+	external              bool // the bridge has no NATS of its own, but the scene's hub
+	long                  bool // a log without details, and metrics
 }
 
 // scene is a simulated contact centre and the folder of one bridge on it. The
@@ -49,7 +53,9 @@ type scene struct {
 	setup   setup
 	sim     *platformsim.Sim
 	dir     string
-	nats    string // the bridge's NATS address
+	nats    string // where the streams are: the bridge's NATS address, or the hub's
+	hub     *hub   // only in an external setup
+	admin   string // where the metrics are, in a long setup
 	journal *journal
 }
 
@@ -65,7 +71,7 @@ func newScene(t *testing.T, o setup) *scene {
 		t.Fatal(err)
 	}
 	sim, err := platformsim.New(platformsim.Options{
-		Seed: 7, Agents: max(o.agents, 1), Timezone: zone, Dir: filepath.Join(s.dir, "sim"),
+		Seed: seed(t), Agents: max(o.agents, 1), Timezone: zone, Dir: filepath.Join(s.dir, "sim"),
 		Pace: world.Pace{
 			Idle: 500 * time.Millisecond, Queue: 300 * time.Millisecond, Ring: 300 * time.Millisecond, Talk: 2 * time.Second,
 			WrapUp: 300 * time.Millisecond, Rest: time.Second, Signal: 30 * time.Millisecond,
@@ -99,8 +105,25 @@ func newScene(t *testing.T, o setup) *scene {
 		done <- nil
 		t.Fatalf("start the simulator: %v", err)
 	}
+	if o.external {
+		s.hub = newHub(t, s.dir)
+		s.nats = s.hub.address
+	}
+	if o.long {
+		s.admin = freePort(t)
+	}
 	s.writeConfig()
 	return s
+}
+
+// seed is PROOF_SEED, else the same for every run.
+func seed(t *testing.T) uint64 {
+	t.Helper()
+	n, err := strconv.ParseUint(cmp.Or(os.Getenv("PROOF_SEED"), "7"), 10, 64)
+	if err != nil {
+		t.Fatalf("PROOF_SEED: %v", err)
+	}
+	return n
 }
 
 func orDefault(d, other time.Duration) time.Duration {
@@ -146,10 +169,18 @@ func (s *scene) configText(data, nats, callbacks string) string {
 	var b strings.Builder
 	p := func(format string, a ...any) { fmt.Fprintf(&b, format+"\n", a...) }
 	p("data_dir: %s", data)
-	p("listen: {callbacks: %q, admin: %q, nats: %q}", callbacks, "", nats)
+	if s.hub != nil {
+		p("nats: {url: %q}", "nats://"+s.hub.proxy.Addr())
+		nats = ""
+	}
+	p("listen: {callbacks: %q, admin: %q, nats: %q}", callbacks, s.admin, nats)
 	p("callbacks: {public_url: %q, certificate_file: %q, key_file: %q}", "https://"+callbacks+"/ready", set.CallbackCertFile, set.CallbackKeyFile)
 	p("shutdown: {grace: %s}", o.grace)
-	p("log: {level: debug, format: json}")
+	level := "debug"
+	if o.long {
+		level = "warn"
+	}
+	p("log: {level: %s, format: json}", level)
 	p("worker: {retry_after: 1s}")
 	p("tenants:")
 	p("  - name: %s", demoTenant)
@@ -209,6 +240,7 @@ type running struct {
 
 	markers    []schemas.WindowComplete // when it has drained
 	markerLast bool                     // the last message of the rows is a marker
+	unclean    unclean
 }
 
 // run starts the bridge in this process and waits until it runs.
@@ -255,6 +287,9 @@ func (r *running) drained(ctx context.Context, b *bridge) (err error) {
 		return err
 	})
 	if err == nil {
+		r.unclean, err = countUnclean(ctx, b.bus)
+	}
+	if err == nil {
 		r.report, err = compareStreams(ctx, b.bus, b.cfg.Tenants[0].Timezone, demoTenant, time.Time{}, r.s.sim.Truth())
 	}
 	return err
@@ -282,6 +317,14 @@ func (r *running) finish() truthcheck.Report {
 		s.until("all windows are complete", func() bool { return r.settled(quiet) })
 		r.stopPlanning()
 		s.until("no extract is under way", func() bool { return outstanding(r.bridge) == 0 })
+	}
+	if r.spool != nil {
+		s.t.Cleanup(func() {
+			if s.t.Failed() {
+				s.t.Logf("the spool holds %+v", r.spool.State())
+			}
+		})
+		s.until("the spool is empty", func() bool { return r.spool.State().Messages == 0 })
 	}
 	r.judge = true
 	r.end()

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
+	"net/http"
 	"regexp"
 	"slices"
 	"strings"
@@ -11,15 +13,27 @@ import (
 	"testing"
 
 	"aiccbridge/internal/platformsim"
+	"aiccbridge/internal/platformsim/world"
 	"aiccbridge/schemas"
 )
 
 // journal collects what the bridges of one scene log. It is safe for concurrent
 // use.
 type journal struct {
-	mu    sync.Mutex
-	text  bytes.Buffer
-	guids []string // of sessions
+	mu      sync.Mutex
+	text    bytes.Buffer
+	guids   []string          // of sessions
+	planted map[string]string // what must not be there, not even as part of a word, and what it is
+}
+
+// plant has the journal searched for a text.
+func (j *journal) plant(text, what string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.planted == nil {
+		j.planted = map[string]string{}
+	}
+	j.planted[text] = what
 }
 
 func (j *journal) Write(b []byte) (int, error) {
@@ -47,7 +61,7 @@ func (j *journal) tail() string {
 // guidPattern is the form of the simulator's GUIDs.
 var guidPattern = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f-]{27}\.AgentGateway0`)
 
-// learn reads the GUIDs of the sessions that the bridge knows.
+// learn reads the GUIDs and the cookies of the sessions that the bridge knows.
 func (j *journal) learn(ctx context.Context, t *testing.T, b *bridge) {
 	if t.Failed() {
 		return
@@ -70,6 +84,12 @@ func (j *journal) learn(ctx context.Context, t *testing.T, b *bridge) {
 		j.mu.Lock()
 		j.guids = append(j.guids, guid)
 		j.mu.Unlock()
+		_, cookies, _ := strings.Cut(string(plain), "\n")
+		for line := range strings.Lines(cookies) {
+			if c, err := http.ParseSetCookie(strings.TrimSpace(line)); err == nil && c.Value != "" {
+				j.plant(c.Value, "a cookie")
+			}
+		}
 	}
 }
 
@@ -84,36 +104,39 @@ func (b *bridge) agentIDs() (ids []string) {
 	return ids
 }
 
-// secretsOf is what no log may hold: keys, passwords and phone numbers.
+// secretsOf is what no log may hold: keys, passwords and phone numbers, those of
+// agents, of callers and of all others who are in a field for numbers.
 func secretsOf(sim *platformsim.Sim) map[string]string {
 	set, secrets := sim.Settings(), map[string]string{}
 	secrets[set.SecretKey] = "the secret key"
-	for _, a := range set.Agents {
-		secrets[a.Password], secrets[a.Phone] = "the password of agent "+a.ID, "the phone of agent "+a.ID
-	}
 	agents := map[string]bool{}
 	for _, a := range set.Agents {
 		agents[a.ID] = true
+		secrets[a.Password], secrets[a.Phone] = "the password of agent "+a.ID, "the phone of agent "+a.ID
 	}
+	add := func(number, what string) {
+		if len(number) >= 5 && !agents[number] {
+			secrets[number] = what
+		}
+	}
+	phones, _ := schemas.PhoneNames()
 	s := sim.Truth()
 	for _, e := range s.Events {
-		var c struct {
-			Caller     string `json:"caller"`
-			Called     string `json:"called"`
-			OtherPhone string `json:"otherPhone"`
-		}
-		_ = json.Unmarshal(e.Content, &c) // most contents have none of these
-		for _, number := range []string{c.Caller, c.Called, c.OtherPhone} {
-			if number != "" && !agents[number] {
-				secrets[number] = "a phone number of an event"
+		var content map[string]any
+		_ = json.Unmarshal(e.Content, &content) // some are bare call ids
+		for _, name := range phones {
+			for _, number := range strings.Split(fmt.Sprint(content[name]), ",") {
+				if content[name] != nil {
+					add(number, "a phone number of an event")
+				}
 			}
 		}
 	}
 	for _, f := range s.Files {
-		for i, r := range f.Rows {
-			for _, cell := range r.Cells {
-				if i < 200 && strings.HasPrefix(cell, "555") && len(cell) >= 7 {
-					secrets[cell] = "a phone number of a row"
+		for _, r := range f.Rows {
+			for i, column := range world.Columns[r.Kind] {
+				if slices.Contains(phones, column) && strings.HasPrefix(r.Cells[i], "555") {
+					add(r.Cells[i], "a phone number of a row")
 				}
 			}
 		}
@@ -124,16 +147,36 @@ func secretsOf(sim *platformsim.Sim) map[string]string {
 // words can be a secret or a phone number, or hold one.
 var words = regexp.MustCompile(`[0-9A-Za-z_.+-]+`)
 
+// forms are the secrets that show by their form: GUIDs, signatures, what is in an
+// Authorization header, and the values of the fields that are never published.
+var forms = []struct {
+	what    string
+	pattern *regexp.Regexp
+}{
+	{"a GUID", guidPattern},
+	{"a signature", regexp.MustCompile(`auth-v2/`)},
+	{"an Authorization value", regexp.MustCompile(`\b(?:Bearer|Basic) [0-9A-Za-z+/=._-]{8}`)},
+	{"the value of a secret field", regexp.MustCompile(`(?i)(?:^|[^0-9a-z])(?:` + strings.Join(schemas.SecretFields(), "|") +
+		`)(?:\\*["'])?\s*[:=]\s*(?:\\*["'])?[^\s"'\\*,;}\]]`)},
+}
+
 // search says which secrets the journal holds, each once with the line that
-// holds it. GUIDs are found by their form, signatures by their version.
+// holds it.
 func (j *journal) search(secrets map[string]string) map[string]string {
 	found := map[string]string{}
-	for line := range strings.Lines(j.String()) {
-		if guidPattern.MatchString(line) {
-			found["a GUID"] = line
+	text := j.String()
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for line := range strings.Lines(text) {
+		for _, form := range forms {
+			if form.pattern.MatchString(line) {
+				found[form.what] = line
+			}
 		}
-		if strings.Contains(line, "auth-v2/") {
-			found["a signature"] = line
+		for planted, what := range j.planted {
+			if strings.Contains(line, planted) {
+				found[what] = line
+			}
 		}
 		for _, word := range words.FindAllString(line, -1) {
 			for _, part := range append(strings.FieldsFunc(word, separates), word) {
@@ -146,6 +189,9 @@ func (j *journal) search(secrets map[string]string) map[string]string {
 	return found
 }
 
+// lines is how many lines the journal has.
+func (j *journal) lines() int { return strings.Count(j.String(), "\n") }
+
 func separates(c rune) bool { return strings.ContainsRune("_.-+", c) }
 
 // TestJournalFindsSecrets: the search at the end of every scene would notice.
@@ -157,9 +203,16 @@ func TestJournalFindsSecrets(t *testing.T) {
 		`{"subject":"aicc.v1.demo.5550123.x"}`: "a phone number", `{"caller":"5550123"}`: "a phone number",
 		`guid 3f2a1b0c-0000-4000-8000-00000000000a.AgentGateway0`: "a GUID",
 		`Authorization: auth-v2/testak01/2026`:                    "a signature",
+		`{"header":"Bearer 0123456789abcdef"}`:                    "an Authorization value",
+		`{"content":"{\"pwd\":\"hunter2\"}"}`:                     "the value of a secret field",
+		`poll: Set-Guid: x7`:                                      "the value of a secret field",
+		`login?accessToken=x7`:                                    "the value of a secret field",
+		`{"err":"xxCANARYxx"}`:                                    "a canary",
+		`{"pwd":"***","msg":"token is refused, no guid"}`:         "",
 		`{"duration":15550123,"id":"a5550123"}`:                   "",
 	} {
 		j := &journal{}
+		j.plant("CANARY", "a canary")
 		if _, err := j.Write([]byte(line + "\n")); err != nil {
 			t.Fatal(err)
 		}
@@ -168,4 +221,24 @@ func TestJournalFindsSecrets(t *testing.T) {
 			t.Errorf("in %s there is %v, want %q", line, found, want)
 		}
 	}
+}
+
+// TestF30JournalHoldsNoSecrets lets everything go wrong that makes a bridge talk,
+// with credentials planted in whatever the platform sends, and searches its log.
+func TestF30JournalHoldsNoSecrets(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, canaryScene())
+	s.plantCanaries()
+	r := s.run()
+	s.misbehave(r)
+	r.end()
+	needles := secretsOf(s.sim)
+	found := s.journal.search(needles)
+	for what, line := range found {
+		t.Errorf("the log holds %s: %.300s", what, line)
+	}
+	if s.journal.lines() < 30 || len(needles) < 10 || len(s.journal.planted) < len(schemas.SecretFields())+3 {
+		t.Errorf("only %d lines were searched for %d secrets and %d canaries", s.journal.lines(), len(needles), len(s.journal.planted))
+	}
+	t.Attr("figure", fmt.Sprintf("%d hits in %d lines", len(found), s.journal.lines()))
 }

@@ -23,12 +23,22 @@ func (s *scene) start() *child {
 
 func (s *scene) startWith(args ...string) *child {
 	s.t.Helper()
-	exe, err := os.Executable()
-	if err != nil {
-		s.t.Fatal(err)
+	return s.startIn(nil, args...)
+}
+
+// startIn runs a command line with further environment variables. The program is
+// the one that BRIDGE_BINARY names, else the test binary.
+func (s *scene) startIn(env []string, args ...string) *child {
+	s.t.Helper()
+	exe := os.Getenv("BRIDGE_BINARY")
+	if exe == "" {
+		var err error
+		if exe, err = os.Executable(); err != nil {
+			s.t.Fatal(err)
+		}
 	}
 	c := &child{t: s.t, cmd: exec.Command(exe, args...), done: make(chan struct{})}
-	c.cmd.Env = append(os.Environ(), asBridge+"=1")
+	c.cmd.Env = append(append(os.Environ(), asBridge+"=1"), env...)
 	c.cmd.Stdout, c.cmd.Stderr = s.journal, s.journal
 	if err := c.cmd.Start(); err != nil {
 		s.t.Fatal(err)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/subtle"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -16,10 +17,13 @@ import (
 	"aiccbridge/schemas"
 )
 
-// callbackStore is what the callbacks need: the ledger's memory and the bus.
+// callbackStore is what the callbacks need: the ledger's memory, and the store.
 type callbackStore struct{ b *bridge }
 
 func (s callbackStore) Accept(ctx context.Context, n schemas.FileNotice) error {
+	if s.b.spool != nil {
+		return s.b.spool.Accept(ctx, n) // which hands it to the ledger
+	}
 	return s.b.ledger.Accept(ctx, n)
 }
 
@@ -28,14 +32,14 @@ func (s callbackStore) Knows(tenant, responseID string) bool {
 }
 
 func (s callbackStore) Publish(ctx context.Context, m schemas.Message) error {
-	return s.b.bus.Publish(ctx, m)
+	return s.b.store.Publish(ctx, m)
 }
 
 // newCallbacks returns nil when no tenant has a file store.
 func (b *bridge) newCallbacks() (*callbacks.Server, error) {
 	keys, tenants := map[string][]c2sign.Key{}, map[string]string{}
 	for _, t := range b.tenants {
-		if t.store != nil {
+		if t.files != nil {
 			key := t.key()
 			keys[key.AccessKey], tenants[key.AccessKey] = append(keys[key.AccessKey], key), t.cfg.Name
 		}
@@ -48,6 +52,7 @@ func (b *bridge) newCallbacks() (*callbacks.Server, error) {
 		Names: b.names, Store: callbackStore{b}, Tenants: tenants,
 		Keys:      func(accessKey string) []c2sign.Key { return keys[accessKey] },
 		PublicURL: c.PublicURL, Window: noneIfZero(c.Window), Verify: callbacks.Mode(c.Verify),
+		Allow: c.Allow, TrustedProxies: c.TrustedProxies, Tokens: b.tokens,
 		Logger: b.log, Registerer: b.metrics,
 	})
 	if err != nil {
@@ -59,12 +64,12 @@ func (b *bridge) newCallbacks() (*callbacks.Server, error) {
 	}
 	var config *tls.Config
 	if c.Certificate != nil {
-		config = &tls.Config{Certificates: []tls.Certificate{*c.Certificate}, MinVersion: tls.VersionTLS12}
+		config = serverTLS(*c.Certificate)
 	}
 	return callbacks.NewServer(l, config, handler, b.log), nil
 }
 
-// admin serves health and metrics, on loopback unless configured otherwise.
+// admin serves health and metrics: on loopback, or with TLS to who has the token.
 type admin struct {
 	listener net.Listener
 	server   *http.Server
@@ -82,10 +87,29 @@ func (b *bridge) newAdmin(health http.Handler) (*admin, error) {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(b.metrics, promhttp.HandlerOpts{}))
 	mux.Handle("GET /healthz", health)
+	if c := b.cfg.Listen.AdminCertificate; c != nil {
+		l = tls.NewListener(l, serverTLS(*c))
+	}
 	return &admin{listener: l, server: &http.Server{
-		Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
+		Handler: withToken(b.cfg.Listen.AdminToken.Reveal(), mux), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
 		WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 8 << 10,
 	}}, nil
+}
+
+// withToken answers only who sends the token, if there is one.
+func withToken(token string, next http.Handler) http.Handler {
+	if token == "" {
+		return next
+	}
+	want := []byte("Bearer " + token)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if subtle.ConstantTimeCompare([]byte(r.Header.Get("Authorization")), want) != 1 {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			http.Error(w, "the token of listen.admin_token_file is needed", http.StatusUnauthorized)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // Run serves until intake ends.

@@ -17,6 +17,7 @@ import (
 	"aiccbridge/internal/c2sign"
 	"aiccbridge/internal/ccfs"
 	"aiccbridge/internal/ccgateway"
+	"aiccbridge/internal/privacy"
 	"aiccbridge/poller"
 	"aiccbridge/schemas"
 )
@@ -33,13 +34,18 @@ type tenant struct {
 	b       *bridge
 	cfg     config.Tenant
 	gateway *ccgateway.Client // nil without a gateway
-	store   *ccfs.Client      // nil without a file store
+	files   *ccfs.Client      // nil without a file store
 	pool    func(epoch uint64) (*poller.Pool, error)
 	planner *exporter.Planner
+	privacy *privacy.Policy
 }
 
 func newTenant(b *bridge, c config.Tenant) (*tenant, error) {
 	t := &tenant{b: b, cfg: c}
+	var err error
+	if t.privacy, err = newPrivacy(c.Privacy); err != nil {
+		return nil, err
+	}
 	if c.Gateway != nil {
 		if err := t.openGateway(); err != nil {
 			return nil, err
@@ -53,35 +59,48 @@ func newTenant(b *bridge, c config.Tenant) (*tenant, error) {
 	return t, nil
 }
 
+func newPrivacy(c config.Privacy) (*privacy.Policy, error) {
+	o := privacy.Options{PhoneNumbers: privacy.Action(c.PhoneNumbers), Fields: map[string]privacy.Action{}, Key: []byte(c.Key.Reveal())}
+	o.Phones, o.Lists = schemas.PhoneNames()
+	for name, action := range c.Fields {
+		o.Fields[name] = privacy.Action(action)
+	}
+	return privacy.New(o)
+}
+
 func (t *tenant) close() {
 	if t.gateway != nil {
 		t.gateway.Close()
 	}
-	if t.store != nil {
-		t.store.Close()
+	if t.files != nil {
+		t.files.Close()
 	}
 }
 
 func (t *tenant) openGateway() (err error) {
 	g := t.cfg.Gateway
 	t.gateway, err = ccgateway.New(ccgateway.Options{
-		URL: g.URL.String(), RootCAs: g.RootCAs, InsecureSkipVerify: g.InsecureSkipVerify,
+		URL: g.URL.String(), RootCAs: g.RootCAs, InsecureSkipVerify: g.InsecureSkipVerify, AllowLinkLocal: g.AllowLinkLocal,
 		Hold: g.Hold, PollTimeout: g.PollTimeout, Logger: t.b.log.With().Str("tenant", t.cfg.Name).Logger(),
 	})
 	if err != nil {
 		return err
 	}
 	t.pool = func(epoch uint64) (*poller.Pool, error) {
-		return poller.New(poller.Options{
+		o := poller.Options{
 			Tenant: t.cfg.Name, Names: t.b.names, Epoch: epoch,
 			Agent:    func(id string) poller.Session { return t.gateway.Agent(id) },
-			Store:    t.b.bus,
-			Sessions: t.b.bus.Bucket(schemas.BucketSessions), States: t.b.bus.Bucket(schemas.BucketState),
-			Seal: t.b.seal, LastStored: t.b.bus.Last,
+			Store:    t.b.store,
+			Sessions: t.b.store.Bucket(schemas.BucketSessions), States: t.b.store.Bucket(schemas.BucketState),
+			Seal: t.b.seal, LastStored: t.b.store.Last,
 			EventGap: g.EventGap, IdleGap: g.IdleGap, Heartbeat: noneIfZero(g.Heartbeat), StartSpread: min(time.Duration(len(g.Agents))*startEvery, time.Minute),
 			ForceSignIn: g.ForceSignIn, SignOutOnShutdown: g.SignOutOnShutdown,
 			Logger: t.b.log, Registerer: t.b.metrics,
-		})
+		}
+		if t.privacy.Active() { // a nil pointer in an interface would not be nil
+			o.Privacy = t.privacy
+		}
+		return poller.New(o)
 	}
 	return nil
 }
@@ -112,7 +131,8 @@ func (t *tenant) poll(intake, work context.Context) error {
 // pollUnderLease polls until intake ends or the lease is lost; what is in hand
 // then has the grace period to be stored.
 func (t *tenant) pollUnderLease(intake, work context.Context) (err error) {
-	lease, err := t.b.bus.Lease(intake, t.cfg.Name, partition, t.highestEpoch(intake))
+	t.b.awaitSessions(intake)
+	lease, err := t.b.store.Lease(intake, t.cfg.Name, partition, t.highestEpoch(intake))
 	if intake.Err() != nil && err != nil {
 		return nil // stopped while another bridge had it
 	}
@@ -151,7 +171,7 @@ func (t *tenant) highestEpoch(ctx context.Context) (highest uint64) {
 		}
 	}
 	// It ends when all are read; an error means that ctx ended, as the caller sees.
-	_ = t.b.bus.Bucket(schemas.BucketSessions).Watch(loading, schemas.EncodeToken(t.cfg.Name)+".>", read, loaded)
+	_ = t.b.store.Bucket(schemas.BucketSessions).Watch(loading, schemas.EncodeToken(t.cfg.Name)+".>", read, loaded)
 	return highest
 }
 
@@ -174,9 +194,10 @@ func (t *tenant) openStore() (err error) {
 		profile.SignedHeaders = []string{"host"}
 	}
 	log := t.b.log.With().Str("tenant", t.cfg.Name).Logger()
-	t.store, err = ccfs.New(ccfs.Options{
+	t.files, err = ccfs.New(ccfs.Options{
 		URL: f.URL.String(), Key: t.key(), Profile: profile, RootCAs: f.RootCAs, InsecureSkipVerify: f.InsecureSkipVerify, AllowHTTP: f.AllowInsecureHTTP,
-		MaxFileBytes: int64(t.b.cfg.Worker.MaxZIPBytes), Logger: log,
+		AllowLinkLocal: f.AllowLinkLocal,
+		MaxFileBytes:   int64(t.b.cfg.Worker.MaxZIPBytes), Logger: log,
 	})
 	if err != nil {
 		return err
@@ -205,7 +226,7 @@ func (t *tenant) key() c2sign.Key {
 func (t *tenant) query(ctx context.Context, k schemas.Kind, w schemas.Window) (string, error) {
 	q := ccfs.Query{
 		From: w.From.In(t.cfg.Timezone), To: w.To.Add(-time.Second).In(t.cfg.Timezone),
-		AccountID: t.cfg.Files.AccountID, CallbackURL: t.b.cfg.Callbacks.PublicURL.String(),
+		AccountID: t.cfg.Files.AccountID, CallbackURL: t.callbackURL(k, w),
 	}
 	switch k {
 	case schemas.KindCDR:
@@ -213,29 +234,42 @@ func (t *tenant) query(ctx context.Context, k schemas.Kind, w schemas.Window) (s
 	case schemas.KindRecording:
 		q.DataType = ccfs.DataTypeRecord
 	case schemas.KindOperation:
-		return t.store.QueryAgentOperations(ctx, q)
+		return t.files.QueryAgentOperations(ctx, q)
 	default:
 		return "", fmt.Errorf("kind %s can't be extracted", k)
 	}
-	return t.store.QueryBills(ctx, q)
+	return t.files.QueryBills(ctx, q)
+}
+
+// callbackURL is the address that the platform is to call about a window.
+func (t *tenant) callbackURL(k schemas.Kind, w schemas.Window) string {
+	c := t.b.cfg.Callbacks
+	if !c.PathToken { // paths with one are taken all the same: extracts from before may be under way
+		return c.PublicURL.String()
+	}
+	return t.b.tokens.URL(c.PublicURL, t.cfg.Name, t.b.ledger.Request(t.cfg.Name, k, w))
 }
 
 func (t *tenant) download(ctx context.Context, f schemas.FileReady, w io.Writer) (int64, error) {
 	if f.Kind == schemas.KindOperation {
-		return t.store.DownloadAgentOperations(ctx, f.FileName, w)
+		return t.files.DownloadAgentOperations(ctx, f.FileName, w)
 	}
-	return t.store.DownloadBills(ctx, f.FileName, w)
+	return t.files.DownloadBills(ctx, f.FileName, w)
 }
 
 // newWorker returns nil when no tenant has a file store.
 func (b *bridge) newWorker() (*exporter.Worker, error) {
 	tenants := map[string]exporter.Tenant{}
 	for _, t := range b.tenants {
-		if t.store != nil {
+		if t.files != nil {
 			f := t.cfg.Files
-			tenants[t.cfg.Name] = exporter.Tenant{
+			tenant := exporter.Tenant{
 				Zone: t.cfg.Timezone, Dialect: exporter.Dialect{Header: f.Header, Charset: f.Charset}, Download: t.download,
 			}
+			if t.privacy.Active() {
+				tenant.Privacy = t.privacy
+			}
+			tenants[t.cfg.Name] = tenant
 		}
 	}
 	if len(tenants) == 0 {

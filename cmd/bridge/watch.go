@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"sync"
 	"time"
@@ -14,86 +15,144 @@ import (
 // How often a running bridge looks after the store, and after the settings that
 // its promises rest on.
 const (
-	healthEvery   = 5 * time.Second
+	healthEvery   = 2 * time.Second
 	settingsEvery = time.Minute
 )
 
-// watch raises an alarm when what was made sure of at the start stops being true:
-// messages can be stored (a full disk shows nowhere else), and no stream was
-// deleted or weakened. An alarm is a log line when it begins, changes and ends, a
-// metric, and 503 from /healthz.
-type watch struct {
-	health   func() error
-	settings func(context.Context) error
-	store    *alarm
-	streams  *alarm
+// watch raises an alarm when what was made sure of at the start stops being true.
+// An alarm is a log line when it begins, changes and ends, the metric aicc_alarm,
+// and a line of /healthz: with status 503 where nothing can be stored as promised,
+// with 200 where the bridge has a way to go on.
+//
+//	alarm    means                                          and then                        status
+//	store    nothing can be stored                          polling waits                   503
+//	streams  deleted, or weaker than promised               external: events stay spooled   503
+//	disk     little space left                              downloads stop, polling goes on 200
+//	hub      external NATS away                             events are spooled              200
+//	spool    more than 50, 80, 95 % full                    at 100 % polling waits          200
+type watch struct{ checks []check }
+
+// check is one thing that is looked at again and again.
+type check struct {
+	*alarm
+	every time.Duration
+	find  func(context.Context) error // what is wrong; an error of its context says nothing
+	then  func(wrong bool)            // what else follows; nil: nothing
 }
 
 func (b *bridge) newWatch() *watch {
 	gauge := prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "aicc_alarm", Help: "1 while an alarm lasts: store (nothing can be stored), streams (deleted, or weaker than promised).",
+		Name: "aicc_alarm", Help: "1 while an alarm lasts: store, streams, disk, hub, spool.",
 	}, []string{"alarm"})
 	b.metrics.MustRegister(gauge)
-	return &watch{
-		health: b.storeHealth, settings: b.bus.Check,
-		store: &alarm{
-			gauge: gauge.WithLabelValues("store"), log: b.log,
-			raised: "nothing can be stored; events wait at the platform, which keeps them for two minutes", over: "the store takes messages again",
-		},
-		streams: &alarm{
-			gauge: gauge.WithLabelValues("streams"), log: b.log,
-			raised: "a stream was deleted or is weaker than promised", over: "the streams are as promised again",
-		},
+	named := func(name string, fatal bool, raised, over string) *alarm {
+		return &alarm{name: name, fatal: fatal, gauge: gauge.WithLabelValues(name), log: b.log, raised: raised, over: over}
 	}
+	w := &watch{checks: []check{
+		{
+			alarm: named("store", true, "nothing can be stored; events wait at the platform, which keeps them for two minutes", "the store takes messages again"),
+			every: healthEvery, find: func(context.Context) error { return b.storeHealth() },
+		},
+		{
+			alarm: named("disk", false, "little disk space is left; downloads stop, polling goes on", "there is disk space again; downloads go on"),
+			every: healthEvery, find: func(context.Context) error { return b.server.Low() },
+			then: func(low bool) { b.downloading.set(!low) },
+		},
+		{
+			alarm: named("streams", true, "a stream was deleted or is weaker than promised", "the streams are as promised again"),
+			every: settingsEvery, find: b.bus.Check,
+			then: func(weak bool) {
+				if b.spool != nil {
+					b.spool.Hold(weak)
+				}
+			},
+		},
+	}}
+	if b.spool != nil {
+		w.checks = append(w.checks, check{
+			alarm: named("hub", false, "nats is away; events are kept in the spool", "nats is back"),
+			every: healthEvery, find: func(context.Context) error { return b.bus.Connected() },
+		}, check{
+			alarm: named("spool", false, "the spool fills up; polling stops when it is full", "the spool has room again"),
+			every: healthEvery, find: func(context.Context) error { return spoolLevel(b.spool.State()) },
+		})
+	}
+	return w
 }
 
 // storeHealth reports why nothing can be stored, nil when all is well.
 func (b *bridge) storeHealth() error {
-	if b.hub != nil {
-		return errors.Join(b.bus.Connected(), b.hub.Healthy())
+	if b.spool != nil {
+		return b.server.Healthy()
 	}
-	return b.bus.Connected()
+	return errors.Join(b.bus.Connected(), b.server.Healthy())
 }
 
 // Run watches until intake ends.
 func (w *watch) Run(intake, _ context.Context) error {
-	health, settings := time.NewTicker(healthEvery), time.NewTicker(settingsEvery)
-	defer health.Stop()
-	defer settings.Stop()
+	var group sync.WaitGroup
+	for _, c := range w.checks {
+		group.Go(func() { c.run(intake) })
+	}
+	group.Wait()
+	return nil
+}
+
+func (c check) run(ctx context.Context) {
+	ticker := time.NewTicker(c.every)
+	defer ticker.Stop()
 	for {
 		select {
-		case <-intake.Done():
-			return nil
-		case <-health.C:
-			w.store.set(w.health())
-		case <-settings.C:
-			w.look(intake)
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			c.look(ctx)
 		}
 	}
 }
 
-// look compares the streams with the table. A server that does not answer is the
-// other alarm's business.
-func (w *watch) look(intake context.Context) {
-	ctx, cancel := context.WithTimeout(intake, settingsEvery/4)
+// look finds out once. A server that does not answer in time is the business of
+// another alarm.
+func (c check) look(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, c.every/4)
 	defer cancel()
-	if err := w.settings(ctx); ctx.Err() == nil {
-		w.streams.set(err)
+	err := c.find(ctx)
+	if err != nil && ctx.Err() != nil {
+		return
+	}
+	c.set(err)
+	if c.then != nil {
+		c.then(err != nil)
 	}
 }
 
-// ServeHTTP answers 200 while messages can be stored, 503 and the reason otherwise.
-func (w *watch) ServeHTTP(out http.ResponseWriter, _ *http.Request) {
-	err := errors.Join(w.health(), w.streams.current())
-	if err != nil {
-		http.Error(out, err.Error(), http.StatusServiceUnavailable)
-		return
+// ServeHTTP answers 200 while messages can be stored as promised, 503 otherwise,
+// with one line for each alarm.
+func (w *watch) ServeHTTP(out http.ResponseWriter, r *http.Request) {
+	status, text := http.StatusOK, ""
+	for _, c := range w.checks {
+		if c.every < settingsEvery { // quick enough to be asked now
+			c.look(r.Context())
+		}
+		if err := c.current(); err != nil {
+			text += fmt.Sprintf("%s: %v\n", c.name, err)
+			if c.fatal {
+				status = http.StatusServiceUnavailable
+			}
+		}
 	}
-	_, _ = out.Write([]byte("ok\n")) // the client may have gone
+	if text == "" {
+		text = "ok\n"
+	}
+	out.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	out.WriteHeader(status)
+	_, _ = out.Write([]byte(text)) // the client may have gone
 }
 
 // alarm is one thing that is wrong, or not.
 type alarm struct {
+	name         string
+	fatal        bool // nothing can be stored as promised
 	gauge        prometheus.Gauge
 	log          zerolog.Logger
 	raised, over string

@@ -1,0 +1,216 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+const (
+	lookEvery = time.Second
+	// leastFree is what a restart must be able to write; with less it would only
+	// interrupt the readers.
+	leastFree = 1 << 20
+	// The pause between two restarts of a store that goes on failing doubles from
+	// the first to the last; a store that held this long begins anew.
+	firstPause, lastPause = 2 * time.Second, 15 * time.Second
+	// fillPause follows a failed attempt to make the ballast.
+	fillPause = time.Minute
+)
+
+// watch is what one look at the disk leaves for the next.
+type watch struct {
+	ballast ballast
+	log     zerolog.Logger
+	fillAt  time.Time // the ballast is not tried before
+
+	restarted time.Time
+	pause     time.Duration
+	seen      int64 // free bytes at the last look
+}
+
+// Run looks after disk and store every second until ctx ends, and returns nil:
+// the limit follows the free space, and what happens to a full disk is drawn in
+// the package's comment. Without Run the server keeps what Start has found.
+func (s *Server) Run(ctx context.Context) error {
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case now := <-ticker.C:
+			s.look(now)
+		}
+	}
+}
+
+// Low reports why downloads must stop, so that the polls can go on: little space,
+// the reserve given up, a limit almost reached, or a store that fails. It is what
+// the last look has found, and its text changes only with the reason.
+func (s *Server) Low() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.low
+}
+
+// look is one step of the drawing. Only one look runs at a time.
+func (s *Server) look(now time.Time) {
+	w := &s.watch
+	store := s.storeError()
+	if errors.Is(store, errShutDown) || errors.Is(store, errRestarting) {
+		return // somebody else is at it
+	}
+	free, err := s.options.free(s.options.Dir)
+	if err != nil {
+		s.setLow(fmt.Errorf("free space of %s: %w", s.options.Dir, err))
+		return
+	}
+	gaveUp := w.ballast.held && (store != nil || free < w.ballast.full()) && w.giveUp()
+	if gaveUp {
+		free += w.ballast.size
+	}
+	if store != nil && (gaveUp || w.restartDue(now, free, s.isDown())) {
+		store = s.cure(now, free, store)
+	}
+	w.seen = free
+	if store == nil && w.fillDue(now, free) {
+		w.fill(now)
+	}
+	if ns, _ := s.running(); ns != nil {
+		if err := s.setLimit(ns); store == nil {
+			store = err
+		}
+	}
+	s.setLow(s.reasonToStop(free, store))
+}
+
+// storeError is what only a restart cures.
+func (s *Server) storeError() error {
+	ns, err := s.running()
+	if err != nil {
+		return err
+	}
+	return s.options.failing(ns)
+}
+
+func (s *Server) isDown() bool {
+	ns, _ := s.running()
+	return ns == nil
+}
+
+// cure restarts the server and returns what is wrong then.
+func (s *Server) cure(now time.Time, free int64, why error) error {
+	w := &s.watch
+	if now.Sub(w.restarted) > 2*lastPause {
+		w.pause = 0
+	}
+	w.pause = min(max(firstPause, 2*w.pause), lastPause)
+	w.restarted = now
+	w.log.Warn().Err(why).Dur("pause", w.pause).Msg("store fails; nats restarts in place")
+	begin := time.Now()
+	if err := s.Restart(); err != nil {
+		w.log.Error().Err(err).Msg("restart in place failed")
+		return err
+	}
+	w.log.Info().Dur("took", time.Since(begin)).Msg("nats restarted in place")
+	return s.storeError()
+}
+
+// restartDue reports whether a failing store should be tried again.
+func (w *watch) restartDue(now time.Time, free int64, down bool) bool {
+	enough := max(leastFree, w.ballast.full())
+	switch {
+	case free < leastFree && !down:
+		return false
+	case free >= enough && w.seen < enough: // space is back
+		return true
+	}
+	return now.Sub(w.restarted) >= w.pause
+}
+
+// giveUp removes the ballast and reports whether that made space.
+func (w *watch) giveUp() bool {
+	if err := w.ballast.drop(); err != nil {
+		w.log.Error().Err(err).Msg("the reserve can't be given up")
+		return false
+	}
+	w.log.Warn().Msg("disk full or store failing: the reserve is given up")
+	return true
+}
+
+// fillDue reports whether there is space for the ballast and as much again on
+// top as would make the disk low.
+func (w *watch) fillDue(now time.Time, free int64) bool {
+	return w.ballast.size > 0 && !w.ballast.held && free >= 3*w.ballast.size && !now.Before(w.fillAt)
+}
+
+func (w *watch) fill(now time.Time) {
+	if err := w.ballast.fill(); err != nil {
+		w.fillAt = now.Add(fillPause)
+		w.log.Warn().Err(err).Msg("the reserve can't be made")
+		return
+	}
+	w.log.Info().Int64("bytes", w.ballast.size).Msg("the reserve is made")
+}
+
+// reasonToStop is the next Low. free is without the ballast, as far as it was
+// not made by this look: whoever makes it has space enough.
+func (s *Server) reasonToStop(free int64, store error) error {
+	b, isLow := s.watch.ballast, s.Low() != nil
+	spare, mark := free, 2*b.size
+	if b.held {
+		spare += b.size
+	}
+	if isLow {
+		mark = 3 * b.size
+	}
+	switch {
+	case store != nil:
+		return store
+	case b.size > 0 && !b.held:
+		return fmt.Errorf("the disk of %s is too full for a reserve of %s; downloads wait until %s are free",
+			s.options.Dir, mebibytes(b.size), mebibytes(3*b.size))
+	case spare < mark:
+		return fmt.Errorf("less than %s are free on the disk of %s, the reserve included; downloads wait for %s",
+			mebibytes(2*b.size), s.options.Dir, mebibytes(3*b.size))
+	}
+	return s.nearLimit(isLow)
+}
+
+// nearLimit reports that less than an eighth of the configured limit is left, or
+// a quarter if there was a reason to stop already.
+func (s *Server) nearLimit(isLow bool) error {
+	limit := s.options.MaxStoreBytes
+	ns, err := s.running()
+	if err != nil || limit <= 0 {
+		return err
+	}
+	least := limit / 8
+	if isLow {
+		least = limit / 4
+	}
+	if limit-used(ns) < least {
+		return fmt.Errorf("the streams hold almost all of the %s they may; downloads wait until some of it has expired", mebibytes(limit))
+	}
+	return nil
+}
+
+// setLow notes and logs a change.
+func (s *Server) setLow(err error) {
+	s.mu.Lock()
+	was := s.low
+	s.low = err
+	s.mu.Unlock()
+	switch {
+	case err != nil && (was == nil || was.Error() != err.Error()):
+		s.watch.log.Warn().Err(err).Msg("disk or store can take little; downloads stop")
+	case err == nil && was != nil:
+		s.watch.log.Info().Msg("disk and store are well again; downloads go on")
+	}
+}
+
+func mebibytes(n int64) string { return fmt.Sprintf("%d MiB", (n+1<<19)>>20) }

@@ -1,0 +1,225 @@
+package embedded
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+
+	"aiccbridge/internal/sabotage"
+	"aiccbridge/schemas"
+)
+
+var (
+	errRestarting = errors.New("embedded nats is restarting")
+	errShutDown   = errors.New("embedded nats is shut down")
+)
+
+// firstStart starts the server, without the ballast if the disk is too full.
+func (s *Server) firstStart() error {
+	if err := s.watch.ballast.adopt(); err != nil {
+		return err
+	}
+	if free, err := s.options.free(s.options.Dir); err == nil && free < s.watch.ballast.full() {
+		s.watch.giveUp()
+	}
+	err := s.start()
+	if err != nil && s.watch.ballast.held && s.watch.giveUp() {
+		err = s.start()
+	}
+	if err != nil {
+		return err
+	}
+	s.look(time.Now())
+	return nil
+}
+
+// start runs a new server over the directory. The caller holds s.life or is alone.
+func (s *Server) start() error {
+	opts, err := s.serverOptions()
+	if err != nil {
+		return err
+	}
+	d := newDoor(s.signIn)
+	if s.signIn != nil {
+		opts.CustomClientAuthentication = d
+	}
+	ns, err := server.NewServer(opts)
+	if err != nil {
+		return err
+	}
+	log := &logger{log: s.options.Logger}
+	ns.SetLoggerV2(log, false, false, false)
+	ns.Start() // returns once the streams are recovered and the listener is open
+	if err = log.fatal(); err == nil && !ns.ReadyForConnections(s.options.StartTimeout) {
+		err = fmt.Errorf("not ready after %s", s.options.StartTimeout)
+	}
+	if err == nil && !ns.JetStreamEnabled() {
+		err = errors.New("jetstream did not start")
+	}
+	if err == nil {
+		err = s.setLimit(ns)
+	}
+	if err == nil && s.signIn != nil {
+		err = s.letIn(ns, d)
+	}
+	if err != nil {
+		d.open()
+		s.gate.close()
+		ns.Shutdown()
+		ns.WaitForShutdown()
+		return err
+	}
+	if addr, ok := ns.Addr().(*net.TCPAddr); ok && !opts.DontListen {
+		if s.port = addr.Port; s.url == "" { // it never changes
+			s.url = ns.ClientURL()
+		}
+	}
+	s.mu.Lock()
+	s.server, s.opts, s.down = ns, opts, nil
+	s.mu.Unlock()
+	return nil
+}
+
+// letIn makes the readers' account and opens the door. Only now, because with a
+// second account from the start the server would not take the streams of the
+// first one without being told to.
+func (s *Server) letIn(ns *server.Server, d *door) (err error) {
+	names, err := schemas.NewNames(s.options.Prefix)
+	if err != nil {
+		return err
+	}
+	if d.readers, err = ns.RegisterAccount(readersAccount); err == nil {
+		d.hub, d.rights = ns.GlobalAccount(), readerRights(names)
+		err = bringOver(d.hub, d.readers, names)
+	}
+	if err != nil {
+		return err
+	}
+	if s.options.breakage.oneAccount {
+		d.readers = d.hub
+	}
+	d.open()
+	if s.gate, err = openGate(ns, s.signIn, names, s.options.Logger); err == nil {
+		s.gate.broken = s.options.breakage.anyPush
+	}
+	return err
+}
+
+// noLimit stands for none: the server takes 0 for a guess of its own.
+const noLimit = 1 << 60
+
+func (s *Server) serverOptions() (*server.Options, error) {
+	o := s.options
+	opts := &server.Options{
+		ServerName:             o.Name,
+		DontListen:             o.Listen == "",
+		NoSigs:                 true,
+		NoLog:                  true, // no logger of its own; ours is set before the start
+		MaxPayload:             int32(o.MaxPayloadBytes),
+		JetStream:              true,
+		StoreDir:               o.Dir,
+		JetStreamMaxStore:      noLimit, // the account has one, which can change while it runs
+		SyncAlways:             !sabotage.Broken("sync_later"),
+		DisableJetStreamBanner: true,
+	}
+	if o.Listen == "" {
+		return opts, nil
+	}
+	host, port, err := splitListen(o.Listen)
+	if err != nil {
+		return nil, err
+	}
+	opts.Host, opts.Port = host, port
+	if opts.Port == 0 {
+		opts.Port = s.port // a random one at first (-1), the same one after a restart
+	}
+	if o.TLS != nil {
+		opts.TLSConfig, opts.TLS = o.TLS, true
+	}
+	return opts, nil
+}
+
+func splitListen(listen string) (host string, port int, err error) {
+	host, text, err := net.SplitHostPort(listen)
+	if err != nil {
+		return "", 0, fmt.Errorf("listen address %q: want host:port", listen)
+	}
+	if port, err = strconv.Atoi(text); err != nil {
+		return "", 0, fmt.Errorf("listen address %q: want a port number", listen)
+	}
+	return host, port, nil
+}
+
+// setLimit limits the streams to what they hold and 80 % of the free space, and
+// to the configured size. The rest is for indexes and for the consumers' state.
+// The server's own setting could not be lowered while it runs, and a file's size
+// says little about a stream's, which counts before compression.
+func (s *Server) setLimit(ns *server.Server) error {
+	free, err := s.options.free(s.options.Dir)
+	if err != nil {
+		return fmt.Errorf("free space of %s: %w", s.options.Dir, err)
+	}
+	limit := used(ns) + free/5*4
+	if s.options.MaxStoreBytes > 0 {
+		limit = min(limit, s.options.MaxStoreBytes)
+	}
+	account := ns.GlobalAccount()
+	limits := account.JetStreamUsage().Limits
+	limits.MaxStore = limit
+	if err := account.UpdateJetStreamLimits(map[string]server.JetStreamAccountLimits{"": limits}); err != nil {
+		return fmt.Errorf("limit streams to %d bytes: %w", limit, err)
+	}
+	s.mu.Lock()
+	s.limit = limit
+	s.mu.Unlock()
+	return nil
+}
+
+// Restart stops the server and starts it again over the same directory and port;
+// clients reconnect. It is the cure for a stream that had a write error, once
+// there is space again. After an error the server is down; [Server.Run] or a
+// further Restart tries again.
+func (s *Server) Restart() error {
+	s.life.Lock()
+	defer s.life.Unlock()
+	if s.lock == nil {
+		return fmt.Errorf("restart: %w", errShutDown)
+	}
+	s.stop(errRestarting)
+	if err := s.start(); err != nil {
+		err = fmt.Errorf("restart embedded nats: %w", err)
+		s.stop(err)
+		return err
+	}
+	return nil
+}
+
+// Shutdown stops the server, waits until its goroutines have ended, and frees
+// the directory. The ballast file stays for the next start. Further calls do
+// nothing.
+func (s *Server) Shutdown() {
+	s.life.Lock()
+	defer s.life.Unlock()
+	s.stop(errShutDown)
+	if s.lock != nil {
+		_ = s.lock.Close() // nothing is written to it
+		s.lock = nil
+	}
+}
+
+// stop takes the server away, for everybody to see why, and then ends it.
+func (s *Server) stop(why error) {
+	s.mu.Lock()
+	ns := s.server
+	s.server, s.down = nil, why
+	s.mu.Unlock()
+	if ns != nil {
+		s.gate.close()
+		ns.Shutdown()
+		ns.WaitForShutdown()
+	}
+}

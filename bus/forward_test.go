@@ -1,0 +1,470 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sync/errgroup"
+
+	"aiccbridge/bus/embedded"
+	"aiccbridge/schemas"
+)
+
+// cutter is a server whose acknowledgements are swallowed, and the connection
+// with them, as long as any cuts are left.
+type cutter struct {
+	nats.InProcessConnProvider
+	left atomic.Int64
+}
+
+func (c *cutter) InProcessConn() (net.Conn, error) {
+	conn, err := c.InProcessConnProvider.InProcessConn()
+	if err != nil {
+		return nil, err
+	}
+	return &cutConn{Conn: conn, c: c}, nil
+}
+
+type cutConn struct {
+	net.Conn
+	c *cutter
+}
+
+func (c *cutConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if err == nil && strings.Contains(string(p[:n]), `{"stream":"AICC_EVENTS"`) && c.c.left.Add(-1) >= 0 {
+		_ = c.Close()
+		return 0, net.ErrClosed
+	}
+	return n, err
+}
+
+// The hub stores, its acknowledgement is swallowed, and the connection is cut. No
+// id helps: only the fence and the look can tell.
+func TestF03AckSwallowedAndConnectionCut(t *testing.T) {
+	t.Parallel()
+	const bridges, cuts = 4, 25
+	var sum [bridges]tally
+	t.Run("fenced", func(t *testing.T) {
+		for i := range bridges {
+			t.Run(strconv.Itoa(i), func(t *testing.T) {
+				t.Parallel()
+				sum[i] = cutAcks(t, cuts, spoolBreakage{})
+			})
+		}
+		t.Run("mutation: goes on unlooked at", func(t *testing.T) {
+			t.Parallel()
+			if got := cutAcks(t, 5, spoolBreakage{withoutLook: true}); got.duplicated == 0 {
+				t.Error("the mutation goes unnoticed")
+			}
+		})
+	})
+	var got tally
+	for _, s := range sum {
+		got = tally{got.lost + s.lost, got.duplicated + s.duplicated, got.misordered + s.misordered}
+	}
+	got.report(t, bridges*cuts)
+	t.Attr("figure", fmt.Sprintf("%d cuts, %d duplicates", bridges*cuts, got.duplicated))
+	if got != (tally{}) {
+		t.Errorf("%+v", got)
+	}
+}
+
+// cutAcks forwards, each time a few messages of a few agents, until so many
+// connections were cut.
+func cutAcks(t *testing.T, cuts int64, broken spoolBreakage) tally {
+	c := &cutter{InProcessConnProvider: server(t)}
+	hub := open(t, c, func(o *Options) { o.requestTimeout = 100 * time.Millisecond })
+	if err := ensure(t, hub); err != nil {
+		t.Fatal(err)
+	}
+	s := spoolOn(t, server(t), hub, func(o *SpoolOptions) { o.breakage = broken })
+	forwards(t, s)
+	const agents = 4
+	c.left.Store(cuts)
+	each := 0
+	for ; c.left.Load() > 0; each++ {
+		for agent := range agents {
+			publish(t, s, agentEvent(agent, each, false))
+		}
+		flush(t, s)
+	}
+	return tallyAt(t, hub, agents, each)
+}
+
+// forwards runs nothing of a spool but the way of its events.
+func forwards(t *testing.T, s *Spool) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var group errgroup.Group
+	group.Go(func() error { return s.hubBack.follow(ctx, s.hub.nc) })
+	group.Go(func() error { return s.lines[0].run(ctx) })
+	t.Cleanup(func() {
+		cancel()
+		if err := group.Wait(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// The hub is restarted under load, again and again.
+func TestF02SpoolOverHubRestarts(t *testing.T) {
+	t.Parallel()
+	const agents, each, restarts = 10, 60, 20
+	server0 := hubOn(t, t.TempDir(), 0)
+	hub, err := Connect(t.Context(), Options{Names: names(t), Instance: "one", URL: server0.ClientURL(), requestTimeout: 300 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(hub.Close)
+	if err := ensure(t, hub); err != nil {
+		t.Fatal(err)
+	}
+	s := spoolOn(t, server(t), hub)
+	runs(t, s)
+	for i := range each {
+		if i%(each/restarts) == 1 {
+			if err := server0.Restart(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for agent := range agents {
+			publish(t, s, agentEvent(agent, i, false))
+		}
+	}
+	flush(t, s)
+	got := tallyAt(t, hub, agents, each)
+	got.report(t, restarts)
+	if got != (tally{}) {
+		t.Errorf("%+v", got)
+	}
+}
+
+// The forwarder dies between the hub's storing and its own knowing; the next one
+// over the same directory goes on. The outage is longer than the deduplication
+// window: the messages carry no id at all.
+func TestF04ForwarderDiesBetweenStoreAndTrim(t *testing.T) {
+	t.Parallel()
+	const agents, each, deaths = 5, 20, 12
+	for name, withoutLook := range map[string]bool{"looks": false, "mutation: goes on unlooked at": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			hub, dir := ready(t), t.TempDir()
+			life := func(first, last int, die bool) {
+				local, err := embedded.Start(t.Context(), embedded.Options{Dir: dir})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer local.Shutdown()
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				var stores atomic.Int64
+				s := spoolOn(t, local, hub, func(o *SpoolOptions) {
+					o.breakage.withoutLook = withoutLook
+					o.breakage.dieStored = func() bool {
+						if !die || stores.Add(1) < 3 {
+							return false
+						}
+						cancel()
+						return true
+					}
+				})
+				defer s.Close()
+				for i := first; i < last; i++ {
+					for agent := range agents {
+						publish(t, s, agentEvent(agent, i, false))
+					}
+				}
+				done := make(chan error, 1)
+				go func() { done <- s.Run(ctx) }()
+				if err := s.Flush(ctx); err == nil {
+					await(t, func() bool { return ctx.Err() != nil || s.State().Messages == 0 })
+					cancel()
+				}
+				if err := <-done; err != nil {
+					t.Error(err)
+				}
+			}
+			life(0, each/2, true)
+			for range deaths - 1 {
+				life(0, 0, true)
+			}
+			life(0, 0, false) // all is trimmed: the sequences must still go on
+			life(each/2, each, true)
+			life(0, 0, false)
+			got := tallyAt(t, hub, agents, each)
+			if withoutLook {
+				if got.duplicated == 0 {
+					t.Error("the mutation goes unnoticed")
+				}
+				return
+			}
+			got.report(t, deaths)
+			if got != (tally{}) {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}
+
+// Two bridges write the same agent in turn. The first one dies with a message
+// that the hub has stored, and finds it behind the other's when it comes back.
+func TestTwoSpoolsInTurn(t *testing.T) {
+	t.Parallel()
+	hub := ready(t)
+	one, two := server(t), server(t)
+	turn := func(p nats.InProcessConnProvider, from, to int, dies bool) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		s := spoolOn(t, p, hub, func(o *SpoolOptions) {
+			o.breakage.dieStored = func() bool {
+				if dies {
+					cancel()
+				}
+				return dies
+			}
+		})
+		defer s.Close()
+		for i := from; i < to; i++ {
+			publish(t, s, agentEvent(0, i, false))
+		}
+		done := make(chan error, 1)
+		go func() { done <- s.Run(ctx) }()
+		if !dies {
+			flush(t, s)
+			cancel()
+		}
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+	turn(one, 0, 3, false)
+	turn(two, 3, 6, false)
+	turn(one, 6, 7, true) // the hub has 6
+	turn(two, 7, 10, false)
+	turn(one, 10, 12, false) // has 6 left over, and two new ones
+	turn(two, 12, 13, false)
+	if got := tallyAt(t, hub, 1, 13); got != (tally{}) {
+		t.Errorf("%+v", got)
+	}
+}
+
+// Both write at once: the fence holds one up, and nothing else.
+func TestTwoSpoolsAtOnce(t *testing.T) {
+	t.Parallel()
+	hub := ready(t)
+	var group sync.WaitGroup
+	spools := []*Spool{spoolOn(t, server(t), hub), spoolOn(t, server(t), hub)}
+	const each = 30
+	for n, s := range spools {
+		runs(t, s)
+		group.Go(func() {
+			for i := range each {
+				m := agentEvent(0, i, false)
+				m.ID = fmt.Sprintf("%d-%d", n, i)
+				if err := s.Publish(t.Context(), m); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	for _, s := range spools {
+		flush(t, s)
+	}
+	if got := tallyAt(t, hub, len(spools), each); got != (tally{}) {
+		t.Errorf("%+v", got)
+	}
+}
+
+// The hub's stream is purged: what comes later is stored, also a message whose id
+// the hub still knows.
+func TestHubIsPurged(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		trust bool
+		want  int
+	}{
+		"verifies":                     {false, 1},
+		"mutation: trusts a duplicate": {true, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			hub, local := ready(t), server(t)
+			purge := func() {
+				events, err := superior(t, hub).js.Stream(t.Context(), "AICC_EVENTS")
+				if err == nil {
+					err = events.Purge(t.Context())
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			s := spoolOn(t, local, hub, func(o *SpoolOptions) { o.breakage.trustDuplicate = tc.trust })
+			runs(t, s)
+			for i := range 3 {
+				publish(t, s, agentEvent(0, i, true))
+				flush(t, s)
+				purge()
+			}
+			if err := hub.Publish(t.Context(), agentEvent(1, 0, true)); err != nil {
+				t.Fatal(err)
+			}
+			purge()
+			publish(t, s, agentEvent(1, 0, true)) // as after a lost acknowledgement
+			flush(t, s)
+			if got := all(t, hub, schemas.StreamEvents); len(got) != tc.want {
+				t.Errorf("%d messages, want %d", len(got), tc.want)
+			}
+		})
+	}
+}
+
+// The same message twice in the spool, as after a lost acknowledgement of the
+// local server, is one at the hub.
+func TestSpooledTwiceIsOnce(t *testing.T) {
+	t.Parallel()
+	hub := ready(t)
+	s := spoolOn(t, server(t), hub)
+	c, err := s.local.streamConfig(t.Context(), "AICC_SPOOL_EVENTS")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Duplicates = 100 * time.Millisecond
+	if _, err := s.local.js.UpdateStream(t.Context(), *c); err != nil {
+		t.Fatal(err)
+	}
+	for stored := 0; stored < 2; { // the second time when the window has passed
+		ack, err := s.local.js.PublishMsg(t.Context(), wire(agentEvent(0, 0, true)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !ack.Duplicate {
+			stored++
+		}
+	}
+	runs(t, s)
+	flush(t, s)
+	if got := all(t, hub, schemas.StreamEvents); len(got) != 1 {
+		t.Errorf("%d messages", len(got))
+	}
+}
+
+// A message that the hub does not take ends in quarantine, and its lane goes on.
+func TestRefusedMessageStopsNobody(t *testing.T) {
+	t.Parallel()
+	for name, hub := range map[string]func(t *testing.T) *Bus{
+		"stream's limit": func(t *testing.T) *Bus {
+			b := open(t, server(t), func(o *Options) { o.AcceptWeaker = []string{"AICC_EVENTS.max_msg_size"} })
+			weakening{"AICC_EVENTS", func(c *jetstream.StreamConfig) { c.MaxMsgSize = 10_000 }}.make(t, b)
+			return b
+		},
+		"server's limit": func(t *testing.T) *Bus {
+			small := hubOn(t, t.TempDir(), 0, func(o *embedded.Options) { o.MaxPayloadBytes = 10_000 })
+			return open(t, small)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := hub(t)
+			if err := ensure(t, b); err != nil {
+				t.Fatal(err)
+			}
+			s := spoolOn(t, server(t), b)
+			big := agentEvent(0, 1, true)
+			big.Body = []byte(`"` + strings.Repeat("x", 50_000) + `"`)
+			for _, m := range []schemas.Message{agentEvent(0, 0, true), big, agentEvent(0, 2, true)} {
+				publish(t, s, m)
+			}
+			runs(t, s)
+			flush(t, s)
+			if got := all(t, b, schemas.StreamEvents); len(got) != 2 || got[1].Get("ce-id") != "0-2" {
+				t.Errorf("hub has %v", got)
+			}
+			letters := all(t, b, schemas.StreamDeadLetters)
+			if len(letters) != 1 || letters[0].Subject != "aicc.v1.acme.deadletter.oversized" {
+				t.Fatalf("dead letters %v", letters)
+			}
+			name := fmt.Sprintf("spool/%s/2", s.lines[0].id)
+			if !strings.Contains(string(letters[0].Body), `"AICC_QUARANTINE/`+name+`"`) {
+				t.Errorf("dead letter %s", letters[0].Body)
+			}
+			if ok, err := b.Quarantine().Has(t.Context(), name); !ok || err != nil {
+				t.Errorf("in quarantine: %v, %v", ok, err)
+			}
+		})
+	}
+}
+
+func TestProgress(t *testing.T) {
+	t.Parallel()
+	p := newProgress()
+	p.start(4)
+	for _, seq := range []uint64{5, 6, 9} {
+		p.begin(seq)
+	}
+	for _, step := range []struct{ done, want uint64 }{{9, 4}, {5, 5}, {6, 9}} {
+		p.done(step.done)
+		if got := p.arrived(); got != step.want {
+			t.Errorf("after %d: %d, want %d", step.done, got, step.want)
+		}
+	}
+	if err := p.wait(t.Context(), 9); err != nil {
+		t.Error(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := p.wait(ctx, 10); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestLanes(t *testing.T) {
+	t.Parallel()
+	l := newLanes()
+	var mu sync.Mutex
+	got := map[string][]uint64{}
+	held := make(chan struct{})
+	for i := range uint64(300) {
+		key := fmt.Sprint(i % 3)
+		err := l.add(t.Context(), key, schemas.Stored{Sequence: i}, func(m schemas.Stored) {
+			if key == "0" {
+				<-held
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			got[key] = append(got[key], m.Sequence)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	await(t, func() bool { mu.Lock(); defer mu.Unlock(); return len(got["1"]) == 100 && len(got["2"]) == 100 })
+	ctx, cancel := context.WithCancel(t.Context())
+	full := schemas.Stored{Body: make([]byte, windowBytes)}
+	go cancel()
+	if err := l.add(ctx, "1", full, func(schemas.Stored) {}); err == nil {
+		t.Error("the window has no limit")
+	}
+	close(held)
+	l.wait()
+	for key, list := range got {
+		for i := 1; i < len(list); i++ {
+			if list[i] < list[i-1] {
+				t.Errorf("lane %s: %d after %d", key, list[i], list[i-1])
+			}
+		}
+	}
+	if len(l.queues) != 0 {
+		t.Errorf("%d lanes left", len(l.queues))
+	}
+}

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+)
+
+func TestGate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate()
+		ctx, stop := context.WithCancel(t.Context())
+		runs, running := 0, false
+		done := make(chan error, 1)
+		go func() {
+			done <- g.while(ctx, func(ctx context.Context) error {
+				runs++
+				running = true
+				<-ctx.Done()
+				running = false
+				return nil
+			})
+		}()
+		expect := func(wantRuns int, wantRunning bool) {
+			t.Helper()
+			synctest.Wait()
+			if runs != wantRuns || running != wantRunning {
+				t.Errorf("ran %d times, running %t; want %d, %t", runs, running, wantRuns, wantRunning)
+			}
+		}
+		expect(1, true)
+		g.set(true) // again: nothing
+		expect(1, true)
+		g.set(false)
+		expect(1, false)
+		g.set(true)
+		expect(2, true)
+		g.set(false)
+		g.set(true)
+		expect(3, true)
+		stop()
+		if err := <-done; err != nil || running {
+			t.Errorf("ended with %v", err)
+		}
+	})
+}
+
+func TestGateEnds(t *testing.T) {
+	g := newGate()
+	failure := errors.New("failed")
+	if err := g.while(t.Context(), func(context.Context) error { return failure }); !errors.Is(err, failure) {
+		t.Errorf("the error is %v", err)
+	}
+	if err := g.while(t.Context(), func(context.Context) error { return nil }); err != nil {
+		t.Error(err)
+	}
+	g.set(false)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := g.while(ended, func(context.Context) error { return failure }); err != nil {
+		t.Errorf("ran behind a shut gate: %v", err)
+	}
+}

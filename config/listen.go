@@ -1,0 +1,149 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+func (d *decoder) nats(n *NATS) {
+	for text := range strings.SplitSeq(n.URL, ",") {
+		if n.URL == "" {
+			break
+		}
+		u, err := url.Parse(strings.TrimSpace(text))
+		switch {
+		case err != nil || u.Hostname() == "" || !strings.Contains(" nats tls ws wss ", " "+u.Scheme+" "):
+			d.report("nats.url", "write nats://host:4222 or tls://host:4222, several separated by commas", "the value is not the address of a NATS server")
+		case u.User != nil:
+			d.report("nats.url", "remove the part up to the @ and use user and password_file, or credentials_file", "the URL holds a user name, password or token")
+		}
+	}
+	d.secretPath("nats.credentials_file", n.CredentialsFile)
+	d.signIn(n)
+	n.RootCAs = d.pool("nats.ca_file", n.CAFile)
+	n.ClientCertificate = d.pair("nats.certificate_file", n.CertificateFile, "nats.key_file", n.KeyFile)
+	if n.URL == "" && !n.ManageStreams && !d.bad["nats.url"] && !d.bad["nats.manage_streams"] {
+		d.report("nats.manage_streams", "write true, or name the server in nats.url", "nobody else makes the streams of the server inside the bridge")
+	}
+}
+
+// signIn: a name with its password, or a credentials file.
+func (d *decoder) signIn(n *NATS) {
+	user, password := d.given["nats.user"], d.given["nats.password_file"]
+	switch {
+	case d.bad["nats.user"] || d.bad["nats.password_file"]:
+	case user && !password:
+		d.report("nats.password_file", "name the file that holds the user's password", "the key is missing although nats.user is given")
+	case password && !user:
+		d.report("nats.user", "write the user's name, or remove password_file", "the key is missing although nats.password_file is given")
+	}
+	if user && n.CredentialsFile != "" {
+		d.report("nats.user", "use user and password_file, or credentials_file, as the server asks for", "there is a credentials_file as well")
+	}
+}
+
+func (d *decoder) listen(c *Config) {
+	l := &c.Listen
+	l.AdminCertificate = d.pair("listen.admin_certificate_file", l.AdminCertificateFile, "listen.admin_key_file", l.AdminKeyFile)
+	l.NATSCertificate = d.pair("listen.nats_certificate_file", l.NATSCertificateFile, "listen.nats_key_file", l.NATSKeyFile)
+	if d.given["listen.admin_token_file"] && !d.bad["listen.admin_token_file"] && len(l.AdminToken.Reveal()) < minKeyBytes {
+		d.report("listen.admin_token_file", "write at least 16 random characters, for example of: openssl rand -hex 32", "the token in %s is shorter than 16 bytes and could be guessed", l.AdminToken.File())
+	}
+	names := first{}
+	for i, u := range l.NATSUsers {
+		d.unique(names, fmt.Sprintf("listen.nats_users[%d].name", i), u.Name, "give each user a name of its own")
+	}
+	d.addresses(c)
+}
+
+// addresses checks where the bridge listens. Other machines reach what is not on
+// loopback: then there must be keys for TLS and a sign-in.
+func (d *decoder) addresses(c *Config) {
+	type open struct {
+		key  string
+		addr netip.AddrPort
+	}
+	var opened []open
+	for _, l := range []struct {
+		key, text string
+		needs     []string
+	}{
+		{"listen.callbacks", c.Listen.Callbacks, nil},
+		{"listen.admin", c.Listen.Admin, []string{"admin_certificate_file", "admin_key_file", "admin_token_file"}},
+		{"listen.nats", c.Listen.NATS, []string{"nats_certificate_file", "nats_key_file", "nats_users"}},
+	} {
+		if l.text == "" || l.key == "listen.nats" && c.NATS.URL != "" {
+			continue // not opened
+		}
+		addr, f := parseListen(l.text)
+		if f != nil {
+			d.reportAt(l.key, d.where(l.key), f)
+			continue
+		}
+		for _, o := range opened {
+			if overlap(o.addr, addr) {
+				d.report(l.key, "give each listener a port of its own", "%s is used by %s already", l.text, o.key)
+			}
+		}
+		opened = append(opened, open{l.key, addr})
+		if missing := d.notGiven(c, l.needs); len(missing) > 0 && !addr.Addr().IsLoopback() {
+			d.report(l.key, "give "+enumerate(missing)+" below listen, or listen on 127.0.0.1",
+				"other machines reach %s, so it must not be open without TLS and sign-in", l.text)
+		}
+	}
+}
+
+// notGiven lists the keys below listen that are missing. An empty list of users
+// is as good as none.
+func (d *decoder) notGiven(c *Config, names []string) (missing []string) {
+	for _, name := range names {
+		key := "listen." + name
+		if name == "nats_users" && len(c.Listen.NATSUsers) == 0 && !d.bad[key] || !d.given[key] && !d.bad[key] {
+			missing = append(missing, name)
+		}
+	}
+	return missing
+}
+
+// enumerate is "a", "a and b", "a, b and c".
+func enumerate(words []string) string {
+	last := len(words) - 1
+	if last == 0 {
+		return words[0]
+	}
+	return strings.Join(words[:last], ", ") + " and " + words[last]
+}
+
+// parseListen reads host:port, where host is an IP address, localhost or
+// nothing (all addresses).
+func parseListen(text string) (netip.AddrPort, *fault) {
+	remedy := "write address:port, for example 127.0.0.1:8080 or 0.0.0.0:8443"
+	host, port, err := net.SplitHostPort(text)
+	if err != nil {
+		return netip.AddrPort{}, faultf(remedy, "%q is not an address with a port", text)
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return netip.AddrPort{}, faultf("write a port from 1 to 65535, or 0 for any free one", "%q is not a port", port)
+	}
+	switch host {
+	case "":
+		host = "0.0.0.0"
+	case "localhost":
+		host = "127.0.0.1"
+	}
+	ip, err := netip.ParseAddr(host)
+	if err != nil {
+		return netip.AddrPort{}, faultf(remedy, "%q is not an IP address of this machine", host)
+	}
+	return netip.AddrPortFrom(ip, uint16(n)), nil
+}
+
+func overlap(a, b netip.AddrPort) bool {
+	sameHost := a.Addr() == b.Addr() || a.Addr().IsUnspecified() || b.Addr().IsUnspecified()
+	return a.Port() == b.Port() && a.Port() != 0 && sameHost
+}

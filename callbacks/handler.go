@@ -5,14 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"net/netip"
 	"net/url"
-	"path"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -80,6 +77,9 @@ type Options struct {
 	// MaxBodyBytes limits a body. Default 16 KiB; the documented ones have about
 	// 200 bytes.
 	MaxBodyBytes int64
+	// Text returns what may be kept of a callback that cannot be used and becomes a
+	// dead letter: nobody knows what its fields hold. nil: everything.
+	Text func(tenant string, text []byte) []byte
 	// StoreTimeout limits how long Accept may take before 503 is answered.
 	// Default 4 s: the platform should have its answer within 5.
 	StoreTimeout time.Duration
@@ -94,6 +94,7 @@ type Handler struct {
 	counts   *prometheus.CounterVec
 	skew     prometheus.Gauge
 	variants *changes
+	refusals *hourly
 	gate     *gate
 	tenants  []string
 	breakage
@@ -122,6 +123,9 @@ func New(o Options) (*Handler, error) {
 		o.Window = 5 * time.Minute
 	}
 	o.Window = max(0, cmp.Or(o.Window, c2sign.DefaultWindow)) // a Verifier takes 0 for any age
+	if o.Text == nil {
+		o.Text = func(_ string, text []byte) []byte { return text }
+	}
 	if o.MaxBodyBytes <= 0 {
 		o.MaxBodyBytes = 16 << 10
 	}
@@ -137,7 +141,7 @@ func New(o Options) (*Handler, error) {
 		skew: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "aicc_callback_skew_seconds", Help: "Time of the last good signature minus the time of its receipt.",
 		}),
-		variants: &changes{last: map[string]string{}}, gate: newGate(),
+		variants: &changes{last: map[string]string{}}, refusals: &hourly{last: map[string]time.Time{}}, gate: newGate(),
 		tenants:  slices.Compact(slices.Sorted(maps.Values(o.Tenants))),
 		breakage: breakage{answerFirst: sabotage.Broken("answer_before_store"), noneKnown: five},
 	}
@@ -167,101 +171,32 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.reply(w, a, s)
 }
 
-// handle takes one callback. What costs least comes first: nothing is read from a
-// caller that is not allowed, calls too often, or does not know the path.
+// handle takes one callback.
 func (h *Handler) handle(r *http.Request) (answer, standing) {
-	caller := h.caller(r)
-	if !h.allowed(caller) {
-		return forbidden, ""
-	}
-	leave, ok := h.gate.enter(caller)
-	if !ok {
-		return tooMany, ""
-	}
-	defer leave()
-	at, ok := h.place(r.URL.Path)
-	if !ok {
-		return badPath, ""
-	}
-	if r.Method != http.MethodPost {
-		return badMethod, ""
-	}
-	body, bad := h.read(r)
+	c, bad := h.admit(r)
 	if bad != (answer{}) {
 		return bad, ""
 	}
-	from, ok := h.verify(r, body, at)
-	if h.anySender {
-		from, ok = h.guess(r.Header.Get("Authorization"), at)
-	}
-	if !ok {
-		return refused, ""
-	}
 	sabotage.Point("callback.verified")
 	if h.answerFirst {
-		return accepted, from.standing
+		return accepted, c.from.standing
 	}
-	a := h.store(r.Context(), from, at, body)
+	a := h.store(r.Context(), c)
 	if a == accepted {
 		sabotage.Point("callback.stored")
 	}
-	return a, from.standing
+	return a, c.from.standing
 }
 
-// read returns the body, or the answer to one that is not taken.
-func (h *Handler) read(r *http.Request) ([]byte, answer) {
-	// No documented callback is packed, and what is signed is the text itself.
-	if e := r.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
-		return nil, badEncoding
-	}
-	if r.ContentLength > h.o.MaxBodyBytes {
-		return nil, tooLarge
-	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, h.o.MaxBodyBytes+1))
-	switch {
-	case err != nil:
-		return nil, unreadable
-	case int64(len(body)) > h.o.MaxBodyBytes:
-		return nil, tooLarge
-	}
-	return body, answer{}
-}
-
-// place is what a callback's path says beside that it is ours.
-type place struct {
-	token   string // "": none
-	tenant  string // that the token was made for
-	request *schemas.WindowRequest
-}
-
-// place reads a path: the public URL's or a tail of it, with or without a token
-// behind it.
-func (h *Handler) place(at string) (place, bool) {
-	if h.onPath(at) {
-		return place{}, true
-	}
-	before, last := path.Split(at)
-	if h.o.Tokens == nil || !h.onPath(before) {
-		return place{}, false
-	}
-	tenant, request, ok := h.o.Tokens.check(last, h.tenants)
-	return place{last, tenant, &request}, ok
-}
-
-// onPath reports whether path is the public URL's, or a tail of it.
-func (h *Handler) onPath(path string) bool {
-	public := "/" + strings.Trim(h.o.PublicURL.Path, "/")
-	path = "/" + strings.Trim(path, "/")
-	return path == "/" || strings.HasSuffix(public, path)
-}
-
-func (h *Handler) store(ctx context.Context, from sender, at place, body []byte) answer {
+func (h *Handler) store(ctx context.Context, c callback) answer {
+	from, at, body := c.from, c.at, c.body
 	ctx, cancel := context.WithTimeout(ctx, h.o.StoreTimeout)
 	defer cancel()
 	n, err := decode(body)
 	if stale := from.standing == old && h.o.Verify != Observe; stale {
 		known := err == nil && !h.noneKnown && (at.request != nil || h.o.Store.Knows(from.tenant, n.ResponseID))
 		if !known {
+			h.warn(c.caller, "its signature is old, and its file was not asked for")
 			return refused
 		}
 	}
@@ -283,11 +218,11 @@ func (h *Handler) store(ctx context.Context, from sender, at place, body []byte)
 
 // reject keeps a callback that no repeat can make good as a dead letter.
 func (h *Handler) reject(ctx context.Context, tenant string, body []byte, cause error) answer {
-	now := time.Now().UTC()
+	now, kept := time.Now().UTC(), h.o.Text(tenant, body)
 	m, err := h.o.Names.DeadLetterMessage(schemas.DeadLetter{
 		Tenant: tenant, Reason: schemas.ReasonUndecodable, Error: "callback: " + cause.Error(),
-		Attempts: 1, FirstAt: now, LastAt: now, Original: schemas.Quote(body),
-	}, "callback."+digest(body))
+		Attempts: 1, FirstAt: now, LastAt: now, Original: schemas.Quote(kept),
+	}, "callback."+digest(kept))
 	if err == nil {
 		err = h.o.Store.Publish(ctx, m)
 	}

@@ -31,9 +31,8 @@ type Server struct {
 }
 
 // NewServer serves a handler within the limits of connections; those of requests
-// are the [Handler]'s own. tlsConfig nil means plain
-// HTTP, for a TLS proxy in front; TLS below 1.2 is refused. The server owns the
-// listener.
+// are the [Handler]'s own. tlsConfig nil means plain HTTP, for a TLS proxy in
+// front; TLS below 1.2 is refused. The server owns the listener.
 func NewServer(listener net.Listener, tlsConfig *tls.Config, handler http.Handler, log zerolog.Logger) *Server {
 	listener = newCappedListener(listener, maxConnections, maxPerCaller)
 	if tlsConfig != nil {

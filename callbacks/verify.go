@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -21,14 +22,17 @@ const (
 	unverified standing = "unverified" // not checked, or let through in mode observe
 )
 
+const noTenant = "its tenant is not known"
+
 // sender is who sent a callback, as far as that is known.
 type sender struct {
 	tenant string
 	standing
 }
 
-// verify finds out who sent a callback; false when it must be refused.
-func (h *Handler) verify(r *http.Request, body []byte, at place) (sender, bool) {
+// verify finds out who sent a callback, or why it must be refused, in constant
+// words.
+func (h *Handler) verify(r *http.Request, body []byte, at place) (from sender, why string) {
 	authorization := r.Header.Get("Authorization")
 	if h.o.Verify == Off {
 		return h.guess(authorization, at)
@@ -36,29 +40,28 @@ func (h *Handler) verify(r *http.Request, body []byte, at place) (sender, bool) 
 	match, err := h.check(r, body, at)
 	good := err == nil || errors.Is(err, c2sign.ErrSkew)
 	if !good && h.o.Verify == Enforce {
-		if why := class(err); h.variants.changed("refused", why) {
-			h.o.Logger.Warn().Str("reason", why).Stringer("from", h.caller(r)).
-				Msg("callback refused; if it was a good one, try callbacks.verify: observe")
-		}
-		return sender{}, false
+		return sender{}, class(err) + "; if it was a good one, try callbacks.verify: observe"
 	}
 	if !good {
-		s, ok := h.guess(authorization, at)
-		if h.variants.changed(s.tenant, class(err)) {
+		s, why := h.guess(authorization, at)
+		if why == "" && h.refusals.due(s.tenant+" "+class(err), time.Now()) {
 			h.o.Logger.Warn().Str("tenant", s.tenant).Str("reason", class(err)).Msg("callback accepted although its signature is not good")
 		}
-		return s, ok
+		return s, why
 	}
 	s := sender{h.o.Tenants[match.AccessKey], verified}
-	if at.token != "" && at.tenant != s.tenant {
-		return sender{}, false // one tenant's signature on another's address
+	switch {
+	case s.tenant == "":
+		return sender{}, noTenant
+	case at.token != "" && at.tenant != s.tenant:
+		return sender{}, "its path and its signature are of two tenants"
 	}
 	if err != nil {
 		s.standing = old
 	}
 	h.skew.Set(match.Skew.Seconds())
 	h.note(s.tenant, match.String())
-	return s, s.tenant != ""
+	return s, ""
 }
 
 // check verifies the signature over the request as it arrived.
@@ -80,21 +83,21 @@ func (h *Handler) check(r *http.Request, body []byte, at place) (c2sign.Match, e
 // guess names the tenant of an unverified callback: by the token in its path or
 // its access key, or the only one there is. With several tenants and neither it
 // is refused.
-func (h *Handler) guess(authorization string, at place) (sender, bool) {
+func (h *Handler) guess(authorization string, at place) (from sender, why string) {
 	if at.tenant != "" {
-		return sender{at.tenant, unverified}, true
+		return sender{at.tenant, unverified}, ""
 	}
 	if header, err := c2sign.ParseHeader(authorization); err == nil {
 		if tenant, ok := h.o.Tenants[header.AccessKey]; ok {
-			return sender{tenant, unverified}, true
+			return sender{tenant, unverified}, ""
 		}
 	}
 	if len(h.o.Tenants) == 1 {
 		for _, tenant := range h.o.Tenants {
-			return sender{tenant, unverified}, true
+			return sender{tenant, unverified}, ""
 		}
 	}
-	return sender{}, false
+	return sender{}, noTenant
 }
 
 // class is the reason of a refusal in constant words: nothing that a stranger
@@ -114,6 +117,30 @@ func (h *Handler) note(tenant, variant string) {
 	if h.variants.changed(tenant, variant) {
 		h.o.Logger.Debug().Str("tenant", tenant).Str("variant", variant).Msg("callback signature variant")
 	}
+}
+
+// warn logs why a callback was refused; a good one may have been meant.
+func (h *Handler) warn(from netip.Addr, why string) {
+	if h.refusals.due(why, time.Now()) {
+		h.o.Logger.Warn().Str("reason", why).Stringer("from", from).Msg("callback refused")
+	}
+}
+
+// hourly lets each text through once an hour: strangers choose what comes when,
+// but can neither flood the log nor keep other reasons out of it.
+type hourly struct {
+	mu   sync.Mutex
+	last map[string]time.Time
+}
+
+func (o *hourly) due(text string, now time.Time) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if last, ok := o.last[text]; ok && now.Sub(last) < time.Hour {
+		return false
+	}
+	o.last[text] = now
+	return true
 }
 
 type changes struct {

@@ -14,7 +14,8 @@ const maxHoles = 100
 // coverage says up to when a kind is complete, and which windows before the last
 // complete one are not. A window counts once its first extract is complete, also
 // while it is swept again, and also without rows before that is confirmed: the
-// statement is about what the platform has given, and stays true. ok is false when there is nothing to say yet.
+// statement is about what the platform has given, and stays true. ok is false when
+// there is nothing to say yet.
 func coverage(tenant string, kind schemas.Kind, entries []schemas.WindowEntry, now time.Time) (c schemas.Coverage, ok bool) {
 	if len(entries) == 0 {
 		return c, false

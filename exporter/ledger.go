@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
 	"aiccbridge/internal/sabotage"
@@ -55,8 +56,9 @@ type LedgerOptions struct {
 	MaxAttempts int
 	// ReadyFor is how long a ready window may stay without being completed
 	// before its file is asked for again. Default 2 h.
-	ReadyFor time.Duration
-	Logger   zerolog.Logger
+	ReadyFor   time.Duration
+	Logger     zerolog.Logger
+	Registerer prometheus.Registerer // nil: not registered
 }
 
 // Ledger remembers where each window stands. The bucket is the truth; what is
@@ -65,6 +67,7 @@ type LedgerOptions struct {
 type Ledger struct {
 	o        LedgerOptions
 	loaded   chan struct{}
+	requests *prometheus.CounterVec // of the planners, which are one for each tenant
 	breakage ledgerBreakage
 
 	mu        sync.Mutex
@@ -95,11 +98,17 @@ func NewLedger(o LedgerOptions) (*Ledger, error) {
 	o.Retry = cmp.Or(o.Retry, time.Minute)
 	o.MaxAttempts = cmp.Or(o.MaxAttempts, 5)
 	o.ReadyFor = cmp.Or(o.ReadyFor, 2*time.Hour)
-	return &Ledger{
-		o: o, loaded: make(chan struct{}),
+	l := &Ledger{
+		o: o, loaded: make(chan struct{}), requests: newRequestCounter(),
 		breakage: ledgerBreakage{ledgerFirst: sabotage.Broken("ledger_before_message")},
 		entries:  map[string]ledgerItem{}, responses: map[string]string{}, unmatched: map[string]schemas.FileNotice{},
-	}, nil
+	}
+	if o.Registerer != nil {
+		if err := o.Registerer.Register(l.requests); err != nil {
+			return nil, fmt.Errorf("ledger: register metrics: %w", err)
+		}
+	}
+	return l, nil
 }
 
 // Run follows the bucket until ctx ends. Call it once.

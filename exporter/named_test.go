@@ -46,6 +46,12 @@ func TestNamedCallback(t *testing.T) {
 			check(t, l.fail(t.Context(), schemas.WindowKey(acme, schemas.KindCDR, hour(0)), "", unreachable, newYear))
 			check(t, l.Accept(t.Context(), named(1, r)))
 		}, schemas.WindowReady, 1, 1, 0},
+		{"the answer was a refusal", func(t *testing.T, l *Ledger) {
+			e := request(t, l, hour(0), -1)
+			r := at(l)
+			check(t, l.putBack(t.Context(), e, newYear, errBus))
+			check(t, l.Accept(t.Context(), named(1, r)))
+		}, schemas.WindowReady, 1, 1, 0},
 		{"of an earlier request", func(t *testing.T, l *Ledger) {
 			request(t, l, hour(0), -1)
 			r := at(l)

@@ -60,11 +60,12 @@ func (l *Ledger) adopt(ctx context.Context, n schemas.FileNotice) (done bool, er
 		return true, nil
 	}
 	err = l.change(ctx, key, func(e *schemas.WindowEntry) bool {
-		open := e.State == schemas.WindowRequested || e.State == schemas.WindowFailed
-		if !open || e.ResponseID != "" || !requestOf(*e).At.Equal(n.Request.At) {
+		if e.ResponseID != "" || !requestOf(*e).At.Equal(n.Request.At) {
 			return false
 		}
-		e.State, e.ResponseID = schemas.WindowRequested, n.ResponseID // also one that was given up for lost
+		// Also one that was given up for lost, or for refused: a firewall may refuse
+		// the answer only.
+		e.State, e.ResponseID = schemas.WindowRequested, n.ResponseID
 		e.DueAt = time.Now().Add(l.o.ReadyFor)
 		return true
 	})

@@ -69,6 +69,9 @@ type plannerBreakage struct {
 // repeats them only every ten minutes.
 const restartWait = 30 * time.Second
 
+// lastStatement is how long a stop may wait for the last word on coverage.
+const lastStatement = 2 * time.Second
+
 // NewPlanner checks the options and fills in defaults.
 func NewPlanner(o PlannerOptions) (*Planner, error) {
 	if o.Tenant == "" || o.Zone == nil || o.Ledger == nil || o.Query == nil {
@@ -116,7 +119,9 @@ func (p *Planner) Run(intake, work context.Context) error {
 			break
 		}
 	}
-	if err := p.state(work, time.Now()); err != nil && work.Err() == nil {
+	last, cancel := context.WithTimeout(work, lastStatement)
+	defer cancel()
+	if err := p.state(last, time.Now()); err != nil && work.Err() == nil {
 		p.o.Logger.Warn().Err(err).Msg("last coverage not stated; the next start does it")
 	}
 	return nil

@@ -179,7 +179,7 @@ func (p *publication) bringBack(ctx context.Context, a *archive) error {
 		return nil
 	}
 	p.encoder = schemas.NewRowEncoder(p.w.o.Names, p.file, p.kind, p.tenant.Zone) // it counts identical rows
-	return p.members(ctx, a, func(ctx context.Context, record []string, _ string, line int) error {
+	return p.members(ctx, a, func(ctx context.Context, record []string, base string, line int) error {
 		p.conceal(record)
 		id, err := p.encoder.Identify(record)
 		if err != nil || !back[id.ID] {
@@ -189,6 +189,11 @@ func (p *publication) bringBack(ctx context.Context, a *archive) error {
 		m, err := p.encoder.Message(record, id.Again(revision), revision)
 		if err != nil {
 			return fmt.Errorf("line %d: %w", line, err)
+		}
+		if !p.w.o.Rows.Fits(m) { // its id and revision are longer than they were
+			p.window.count--
+			p.total--
+			return p.rejectRow(ctx, m, base, line)
 		}
 		p.count(revision)
 		return p.put(ctx, m)

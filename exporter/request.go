@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
 	"aiccbridge/internal/ccfs"
@@ -26,6 +27,7 @@ func (p *Planner) request(ctx context.Context, e schemas.WindowEntry, now time.T
 	}
 	sabotage.Point("request.ledger_written")
 	responseID, err := p.o.Query(ctx, e.Kind, e.Window)
+	p.o.Ledger.requests.WithLabelValues(p.o.Tenant, string(e.Kind), result(err)).Inc()
 	if err == nil {
 		sabotage.Point("request.sent")
 		err := p.o.Ledger.answered(ctx, e, responseID)
@@ -33,10 +35,7 @@ func (p *Planner) request(ctx context.Context, e schemas.WindowEntry, now time.T
 		return true, err
 	}
 	now = time.Now()
-	var refused *ccfs.Error
-	if !errors.As(err, &refused) {
-		refused = &ccfs.Error{Class: ccfs.Again}
-	}
+	refused := failure(err)
 	switch {
 	case refused.Class == ccfs.Permanent || refused.Class == ccfs.NotThere:
 		return true, p.o.Ledger.fail(ctx, e.Key(), "", refusal(err), now)
@@ -48,6 +47,30 @@ func (p *Planner) request(ctx context.Context, e schemas.WindowEntry, now time.T
 		unreachable := &schemas.Permanent{Reason: schemas.ReasonUnreachable, Err: err}
 		return true, errors.Join(err, p.o.Ledger.fail(ctx, e.Key(), "", unreachable, now))
 	}
+}
+
+func newRequestCounter() *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "aicc_extract_requests_total",
+		Help: "Extracts asked for, by result: taken, or the class of the failure; auth and locked also while no request is sent because of them.",
+	}, []string{"tenant", "kind", "result"})
+}
+
+// result is what came of a request, as a metric's label.
+func result(err error) string {
+	if err == nil {
+		return "taken"
+	}
+	return string(failure(err).Class)
+}
+
+// failure is err as the file store's client tells it; any other is temporary.
+func failure(err error) *ccfs.Error {
+	var e *ccfs.Error
+	if !errors.As(err, &e) {
+		e = &ccfs.Error{Class: ccfs.Again}
+	}
+	return e
 }
 
 // untaken reports a refusal after which no extract is to be expected.
@@ -81,17 +104,18 @@ func newPause(log zerolog.Logger, failing, good string, b backoff.BackOff) pause
 // asks for, and a minute when it wants less traffic or refuses the credentials.
 func (p *pause) after(err error) time.Duration {
 	p.count++
-	if text := err.Error(); text != p.last {
-		p.last = text
+	refused := failure(err)
+	why := string(refused.Class) + refused.Code // their texts hold times, which say nothing new
+	if refused.Class == ccfs.Again {
+		why = err.Error()
+	}
+	if why != p.last {
+		p.last = why
 		p.log.Warn().Err(err).Msg(p.failing)
 	}
-	wait := p.backoff.NextBackOff()
-	var refused *ccfs.Error
-	if errors.As(err, &refused) {
-		wait = max(wait, refused.RetryAfter)
-		if untaken(refused.Class) {
-			wait = max(wait, time.Minute)
-		}
+	wait := max(p.backoff.NextBackOff(), refused.RetryAfter)
+	if untaken(refused.Class) {
+		wait = max(wait, time.Minute)
 	}
 	return wait
 }

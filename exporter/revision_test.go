@@ -97,6 +97,27 @@ func TestOversizedRow(t *testing.T) {
 	}
 }
 
+// TestOversizedByItsRevision: a row that just fitted is changed and changed back,
+// and its longer id is more than the bus takes. It is a dead letter; the window
+// does not wait for it for ever.
+func TestOversizedByItsRevision(t *testing.T) {
+	a, b := callRow(5, 60), callRow(5, 99)
+	s := newShop(t)
+	check(t, s.export(s.ready(1, zipOf(t, csvMember(a))), 1))
+	rows, _ := s.stored()
+	check(t, s.export(s.ready(2, zipOf(t, csvMember(b))), 1))
+	s.rows.maxBytes = len(rows[0].Body)
+	check(t, s.export(s.ready(3, zipOf(t, csvMember(a+callRow(1, 60)))), 1))
+	rows, markers := s.stored()
+	m := marker(t, markers[2])
+	if len(rows) != 3 || m.Rows != 1 || m.Added != 1 || m.Rejected != 1 || m.Files[0].Rows != m.Rows+m.Rejected {
+		t.Errorf("%d rows, marker %+v", len(rows), m)
+	}
+	if n := len(s.pub.of(schemas.TypeDeadLetter)); n != 1 || entry(t, s.ledger, hour(0)).Rows != len(rows) {
+		t.Errorf("%d dead letters, the window has %d rows", n, entry(t, s.ledger, hour(0)).Rows)
+	}
+}
+
 // TestBatchesAreBounded: large rows do not make large batches.
 func TestBatchesAreBounded(t *testing.T) {
 	s := newShop(t)

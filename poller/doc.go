@@ -30,8 +30,8 @@
 //     had asked for a while, and one where events can't follow on each other
 //     without another that never came (type sequence).
 //   - After a gap, but for an inferred one, and after resuming a session, the
-//     gateway is asked where the agent stands, and the answer is published
-//     (schemas.EventStatus). Asking takes no event; syncagentinfo, which empties
+//     gateway is asked where the agent stands, once a poll brings nothing, and the
+//     answer is published (schemas.EventStatus). Asking takes no event; syncagentinfo, which empties
 //     the queue, is never called.
 //   - All messages that come from an agent's queue are that agent's, whatever agent
 //     an event names.

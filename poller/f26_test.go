@@ -72,6 +72,8 @@ func TestF26CutByTheSecondSignal(t *testing.T) {
 		if n := len(s.gaps(schemas.GapUnclean)); n != 1 {
 			t.Errorf("%d gaps, stored: %v", n, s.stored())
 		}
+		t.Attr("tries", "1")
+		t.Attr("figure", "1 poll cut by the second signal, and in a gap")
 		t.Attr("gaps", fmt.Sprintf("1/%d", len(s.gaps(schemas.GapUnclean))))
 	})
 }

@@ -221,6 +221,7 @@ type fakeSession struct {
 	status      ccgateway.Status
 	statusHangs bool    // Status blocks until its context ends
 	statuses    []error // results of Status, then success
+	statusGUID  string  // told by Status
 	updated     string  // GUID that UpdateGUID brings
 	guid        string
 	cookie      string
@@ -316,6 +317,7 @@ func (f *fakeSession) Status(ctx context.Context) (ccgateway.Status, error) {
 	if err := f.next("status", &f.statuses); err != nil {
 		return ccgateway.Status{}, err
 	}
+	f.guid = cmp.Or(f.statusGUID, f.guid)
 	return f.status, ctx.Err()
 }
 

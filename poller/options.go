@@ -13,6 +13,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
+	"golang.org/x/time/rate"
 )
 
 // Defaults of Options.
@@ -46,8 +47,9 @@ const (
 	sideLimit     = 5 * time.Second // time limit of what must not keep a poll waiting
 	stateLimit    = time.Second     // the same for a write of the state, of which there are more
 	skillAttempts = 3
-	askAttempts   = 3 // after a gap, how often the gateway is asked where the agent stands
-	maxDenials    = 2 // sign-ins in a row answered with 401 or 403
+	asksPerSecond = 100 // of a pool; after a restart of the gateway all its agents have a gap
+	askAttempts   = 3   // after a gap, how often the gateway is asked where the agent stands
+	maxDenials    = 2   // sign-ins in a row answered with 401 or 403
 )
 
 // Store keeps messages. Publish returns nil only when the message is stored, or
@@ -152,6 +154,7 @@ type Options struct {
 	Logger     zerolog.Logger        // the zero value discards
 	Registerer prometheus.Registerer // nil: no metrics. Pools may share one.
 
+	asking *rate.Limiter // of questions where agents stand; tests set a slower one
 	broken breakage
 }
 
@@ -179,6 +182,7 @@ func (o Options) withDefaults() Options {
 	o.MaxSilence = cmp.Or(o.MaxSilence, DefaultMaxSilence)
 	o.Heartbeat = cmp.Or(o.Heartbeat, DefaultHeartbeat)
 	o.StartSpread = cmp.Or(o.StartSpread, DefaultStartSpread)
+	o.asking = cmp.Or(o.asking, rate.NewLimiter(asksPerSecond, asksPerSecond))
 	return o
 }
 

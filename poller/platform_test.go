@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"aiccbridge/internal/ccgateway"
@@ -161,5 +162,6 @@ func (s *stage) against(t *testing.T, h http.Handler, network *pipes, listener n
 		if err := <-served; !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 			t.Error(err)
 		}
+		synctest.Wait() // for the answers under way, which Close does not
 	}
 }

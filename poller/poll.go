@@ -270,8 +270,11 @@ func (s *stint) betweenPolls(ctx context.Context, good bool) error {
 			s.writeState(ctx)
 		}
 	}
-	if good && s.polls.asks > 0 {
+	if good && s.polls.asks > 0 && !s.polls.more && s.pool.asking.Allow() {
 		if err := s.askStatus(ctx); err != nil {
+			return err
+		}
+		if err := s.keepTicket(ctx); err != nil { // this answer, too, may tell a new GUID
 			return err
 		}
 	}

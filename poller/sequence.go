@@ -24,11 +24,12 @@ import (
 // It goes by what the platform's pages say of the order of events (cec_05_1423,
 // cec_05_1426, cec_05_4035), and doubts in favour of the platform:
 //
-//   - Phone events, the other side's and chats are in no rule: they may be missing.
+//   - Phone events and the other side's are in no rule: they may be missing.
 //   - A state may end without an event of its own, and in any order with others.
 //   - A call is judged when the next thing begins, so that its last events may come
 //     in any order, and behind the state that follows it.
 //   - One that meets another call, a chat, a conference or a transfer is not judged.
+//   - An agent who takes chats, too, may stay busy between calls.
 //   - A rule counts only while this gateway keeps to it (see habits).
 //   - Signing in twice, and events after a sign-out, prove nothing: around a site
 //     switchover the platform tells both anew.
@@ -37,6 +38,7 @@ type sequence struct {
 	changed moment                 // when it did
 	begun   map[schemas.State]bool // states whose beginning was seen, and not yet their end
 	calm    bool                   // no call went on at some time since unsure: calls from here on are seen whole
+	chats   bool                   // the agent takes chats, too; known for good
 	call    watchedCall
 	last    string // id of the call before
 }
@@ -100,7 +102,7 @@ var callMarks = map[string]mark{
 	"AgentEvent_No_Answer":           unanswered | finished,
 	"AgentEvent_Call_Out_Fail":       finished,
 	"AgentEvent_Inside_Call_Fail":    finished,
-	"AgentEvent_Connect_Fail":        finished,
+	"AgentEvent_Connect_Fail":        released | finished, // also the end of a talk transfer (cec_05_4035)
 	"AgentEvent_Customer_Alerting":   0,
 	"AgentEvent_Customer_Release":    0,
 	"AgentEvent_Incoming_CallInfo":   0,
@@ -162,7 +164,7 @@ func (h *habits) judge(rule int, kept bool) bool {
 }
 
 // forget makes the machine unsure.
-func (q *sequence) forget() { *q = sequence{} }
+func (q *sequence) forget() { *q = sequence{chats: q.chats} }
 
 // observe takes the agent's next event; a finding has something missing.
 func (q *sequence) observe(h *habits, e schemas.Event) (l lack) {
@@ -174,8 +176,9 @@ func (q *sequence) observe(h *habits, e schemas.Event) (l lack) {
 		q.observeState(h, e, &l)
 	case e.Group == schemas.GroupCall || ofCall:
 		q.observeCall(h, e, &l)
-	case e.Group == schemas.GroupConference, e.Group == schemas.GroupSupervision,
-		e.Group == schemas.GroupChat && e.Type != "AgentEvent_MessageData":
+	case e.Group == schemas.GroupChat && e.Type != "AgentEvent_MessageData":
+		q.chats, q.call.crossed = true, true
+	case e.Group == schemas.GroupConference, e.Group == schemas.GroupSupervision:
 		q.call.crossed = true
 	}
 	return l
@@ -272,6 +275,9 @@ func (q *sequence) settle(h *habits, l *lack) {
 	q.call, q.last = watchedCall{}, c.id
 	if c.crossed {
 		return
+	}
+	if q.chats {
+		c.seen |= freed
 	}
 	for i, r := range callRules {
 		if c.seen&r.given == 0 || !h.judge(i, c.seen&r.need != 0) {

@@ -58,7 +58,7 @@ func stateOf(agentState int) schemas.State {
 }
 
 // askStatus publishes where the agent stands, as the gateway sees it, after a gap
-// or a session resumed. It is no replacement for what was lost: that stays the
+// or a session resumed and behind what waited in the queue. It is no replacement for what was lost: that stays the
 // gap's business. What fails is tried again after the next good poll, a few times.
 func (s *stint) askStatus(ctx context.Context) error {
 	side, cancel := context.WithTimeout(ctx, sideLimit)

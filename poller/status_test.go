@@ -11,6 +11,8 @@ import (
 
 	"aiccbridge/internal/ccgateway"
 	"aiccbridge/schemas"
+
+	"golang.org/x/time/rate"
 )
 
 func (s *stage) statuses() (out []schemas.Event) {
@@ -104,6 +106,66 @@ func TestAStatusThatFailsIsAskedForAgain(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What waits in the queue is older than the answer, so it goes before.
+func TestTheGatewayIsAskedBehindTheQueue(t *testing.T) {
+	bubble(t, func(t *testing.T, s *stage) {
+		s.agent("291").script = []answer{gotEmpty(), gotNothing(ccgateway.OutcomeUnknown), gotEvent("AgentState_Busy", ""), gotEvent("AgentState_Ready", "")}
+		p := s.start(seat291)
+		pass(time.Minute)
+		p.end()
+		stored := s.stored()
+		if i := slices.Index(stored, "session.status"); i < 0 || slices.Contains(stored[i:], "state.ready") {
+			t.Errorf("stored: %v", stored)
+		}
+	})
+}
+
+// The answer may bring a new GUID, which must be kept before the next poll.
+func TestAGUIDToldWithTheStatusIsKept(t *testing.T) {
+	bubble(t, func(t *testing.T, s *stage) {
+		s.agent("291").statusGUID = "new.AgentGateway0"
+		s.agent("291").script = []answer{gotNothing(ccgateway.OutcomeUnknown), gotEmpty()}
+		p := s.start(seat291)
+		for len(s.j.of("status")) == 0 {
+			pass(100 * time.Millisecond)
+		}
+		pass(time.Second) // into the next poll, which takes longer
+		p.crash()
+		plain, err := (&fakeSealer{}).Open(s.entry("291").GUID, schemas.AgentKey("acme", "291"))
+		if err != nil || !strings.HasPrefix(string(plain), "new.AgentGateway0") {
+			t.Errorf("kept %q, %v", plain, err)
+		}
+	})
+}
+
+// A gateway that comes back has gaps of everybody, and is not asked by everybody
+// at once.
+func TestAskingIsNoStorm(t *testing.T) {
+	const agents, limit = 40, 5
+	bubble(t, func(t *testing.T, s *stage) {
+		s.options.asking = rate.NewLimiter(limit, limit)
+		var wanted []Agent
+		for i := range agents {
+			wanted = append(wanted, Agent{ID: fmt.Sprint(10000 + i), Phone: "1", Password: "p"})
+			s.agent(wanted[i].ID).script = []answer{{after: 10 * time.Second, poll: gotEmpty().poll}, gotNothing(ccgateway.OutcomeUnknown)}
+		}
+		p := s.start(wanted...)
+		pass(2 * time.Minute)
+		p.end()
+		asked := map[time.Time]int{}
+		for _, e := range s.j.of("status") {
+			asked[e.at.Truncate(time.Second)]++
+		}
+		most, all := 0, 0
+		for _, n := range asked {
+			most, all = max(most, n), all+n
+		}
+		if all != agents || most > 2*limit {
+			t.Errorf("asked %d times, up to %d in a second", all, most)
+		}
+	})
 }
 
 func TestWhatTheGatewaySaysOfTheState(t *testing.T) {

@@ -15,8 +15,9 @@ const (
 	// interrupt the readers.
 	leastFree = 1 << 20
 	// The pause between two restarts of a store that goes on failing doubles from
-	// the first to the last; a store that held this long begins anew.
-	firstPause, lastPause = 2 * time.Second, 15 * time.Second
+	// the first to the last, and further for a stream that does not come back, while
+	// the others work; a store that held twice as long begins anew.
+	firstPause, lastPause, rarePause = 2 * time.Second, 15 * time.Second, 10 * time.Minute
 	// fillPause follows a failed attempt to make the ballast.
 	fillPause = time.Minute
 )
@@ -26,6 +27,7 @@ type watch struct {
 	ballast ballast
 	log     zerolog.Logger
 	fillAt  time.Time // the ballast is not tried before
+	unfit   error     // why it could not be made, or given up, the last time
 
 	restarted time.Time
 	pause     time.Duration
@@ -73,8 +75,8 @@ func (s *Server) look(now time.Time) {
 	if gaveUp {
 		free += w.ballast.size
 	}
-	if store != nil && (gaveUp || w.restartDue(now, free, s.isDown())) {
-		store = s.cure(now, free, store)
+	if store != nil && (gaveUp || w.restartDue(now, free, store, s.isDown())) {
+		store = s.cure(now, store)
 	}
 	w.seen = free
 	if store == nil && w.fillDue(now, free) {
@@ -90,11 +92,13 @@ func (s *Server) look(now time.Time) {
 
 // storeError is what only a restart cures.
 func (s *Server) storeError() error {
-	ns, err := s.running()
+	s.mu.Lock()
+	ns, lost, err := s.server, s.lost, s.down
+	s.mu.Unlock()
 	if err != nil {
 		return err
 	}
-	return s.options.failing(ns)
+	return s.options.failing(ns, lost)
 }
 
 func (s *Server) isDown() bool {
@@ -103,12 +107,12 @@ func (s *Server) isDown() bool {
 }
 
 // cure restarts the server and returns what is wrong then.
-func (s *Server) cure(now time.Time, free int64, why error) error {
+func (s *Server) cure(now time.Time, why error) error {
 	w := &s.watch
-	if now.Sub(w.restarted) > 2*lastPause {
+	if now.Sub(w.restarted) > 2*max(w.pause, lastPause) {
 		w.pause = 0
 	}
-	w.pause = min(max(firstPause, 2*w.pause), lastPause)
+	w.pause = min(max(firstPause, 2*w.pause), longestPause(why))
 	w.restarted = now
 	w.log.Warn().Err(why).Dur("pause", w.pause).Msg("store fails; nats restarts in place")
 	begin := time.Now()
@@ -120,8 +124,15 @@ func (s *Server) cure(now time.Time, free int64, why error) error {
 	return s.storeError()
 }
 
-// restartDue reports whether a failing store should be tried again.
-func (w *watch) restartDue(now time.Time, free int64, down bool) bool {
+func longestPause(why error) time.Duration {
+	if errors.Is(why, errLost) {
+		return rarePause
+	}
+	return lastPause
+}
+
+// restartDue reports whether a store that fails should be tried again.
+func (w *watch) restartDue(now time.Time, free int64, store error, down bool) bool {
 	enough := max(leastFree, w.ballast.full())
 	switch {
 	case free < leastFree && !down:
@@ -129,13 +140,16 @@ func (w *watch) restartDue(now time.Time, free int64, down bool) bool {
 	case free >= enough && w.seen < enough: // space is back
 		return true
 	}
-	return now.Sub(w.restarted) >= w.pause
+	return now.Sub(w.restarted) >= min(w.pause, longestPause(store))
 }
 
 // giveUp removes the ballast and reports whether that made space.
 func (w *watch) giveUp() bool {
-	if err := w.ballast.drop(); err != nil {
-		w.log.Error().Err(err).Msg("the reserve can't be given up")
+	was := w.unfit
+	if w.unfit = w.ballast.drop(); w.unfit != nil {
+		if was == nil {
+			w.log.Error().Err(w.unfit).Msg("the reserve can't be given up")
+		}
 		return false
 	}
 	w.log.Warn().Msg("disk full or store failing: the reserve is given up")
@@ -149,9 +163,8 @@ func (w *watch) fillDue(now time.Time, free int64) bool {
 }
 
 func (w *watch) fill(now time.Time) {
-	if err := w.ballast.fill(); err != nil {
+	if w.unfit = w.ballast.fill(); w.unfit != nil {
 		w.fillAt = now.Add(fillPause)
-		w.log.Warn().Err(err).Msg("the reserve can't be made")
 		return
 	}
 	w.log.Info().Int64("bytes", w.ballast.size).Msg("the reserve is made")
@@ -171,6 +184,8 @@ func (s *Server) reasonToStop(free int64, store error) error {
 	switch {
 	case store != nil:
 		return store
+	case b.size > 0 && !b.held && s.watch.unfit != nil:
+		return fmt.Errorf("the disk of %s has no place for a reserve of %s, downloads wait for it: %w", s.options.Dir, mebibytes(b.size), s.watch.unfit)
 	case b.size > 0 && !b.held:
 		return fmt.Errorf("the disk of %s is too full for a reserve of %s; downloads wait until %s are free",
 			s.options.Dir, mebibytes(b.size), mebibytes(3*b.size))

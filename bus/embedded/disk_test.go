@@ -39,7 +39,7 @@ func newWorld(t *testing.T, rest int64) *world {
 			}
 			return w.rest, nil
 		},
-		failing: func(ns *server.Server) error { return errors.Join(failing(ns), w.wrong) },
+		failing: func(ns *server.Server, lost []string) error { return errors.Join(failing(ns, lost), w.wrong) },
 	})
 	return w
 }
@@ -223,6 +223,49 @@ func TestFailedRestartIsTriedAgain(t *testing.T) {
 	}
 }
 
+// A quota, say, or a name that is taken: the reason is told, once, and the ballast
+// is tried again.
+func TestBallastThatCannotBeMade(t *testing.T) {
+	w := newWorld(t, 2*mib)
+	w.watch.giveUp()
+	w.rest = 100 * mib
+	taken := filepath.Join(w.options.Dir, ballastFile)
+	if err := os.MkdirAll(filepath.Join(taken, "x"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	w.log.Reset()
+	for range 300 {
+		w.after(time.Second)
+	}
+	if err := w.Low(); err == nil || !strings.Contains(err.Error(), "is a directory") {
+		t.Errorf("low is %v", err)
+	}
+	if n := strings.Count(w.log.String(), "\n"); n != 1 {
+		t.Errorf("%d lines logged:\n%s", n, w.log.String())
+	}
+	if err := os.RemoveAll(taken); err != nil {
+		t.Fatal(err)
+	}
+	w.after(fillPause)
+	w.expect("can be made again", "", true)
+}
+
+// A file system that became read-only, say.
+func TestBallastThatCannotBeGivenUp(t *testing.T) {
+	w := newWorld(t, 100*mib)
+	ballast := filepath.Join(w.options.Dir, ballastFile)
+	if err := errors.Join(os.Remove(ballast), os.MkdirAll(filepath.Join(ballast, "x"), 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	w.wrong = errors.New("disk on fire")
+	for range 300 {
+		w.after(time.Second)
+	}
+	if n := strings.Count(w.log.String(), "can't be given up"); n != 1 || w.restarts() < 15 {
+		t.Errorf("said %d times, %d restarts", n, w.restarts())
+	}
+}
+
 func TestRunEndsWithItsContext(t *testing.T) {
 	s := start(t, Options{})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -266,6 +309,7 @@ func TestF06StoreLimitReached(t *testing.T) {
 	if _, err := js.Publish(t.Context(), "s.1", nil); err != nil || s.Healthy() != nil || s.Low() != nil {
 		t.Errorf("after a purge: %v, health %v, low %v", err, s.Healthy(), s.Low())
 	}
+	t.Attr("tries", "1")
 	t.Attr("figure", "store limit: refused with an answer, taken again one look after a purge, without a restart")
 }
 

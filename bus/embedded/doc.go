@@ -40,7 +40,8 @@
 // is for the polls, which can't wait. A store that fails is started anew in
 // place: at once when the ballast was given up for it or space has come back,
 // else with a growing pause. It is left alone while there is no space at all,
-// because what is stored can still be read. From ok a write error leads to spent
+// because what is stored can still be read. For a stream that a start did not
+// recover the pause grows to minutes, as the others work. From ok a write error leads to spent
 // directly. Without a reserve there is neither low nor spent; a failing store is
 // low, too.
 package embedded

@@ -20,7 +20,8 @@ const (
 	apiPrefix  = "$JS.API."
 	gatePrefix = "_READERS.API."
 
-	gateTimeout = 5 * time.Second // as clients have it
+	gateTimeout = 5 * time.Second        // as clients have it
+	gateBack    = 100 * time.Millisecond // after the server cut the connection: it may find any client slow
 )
 
 type gate struct {
@@ -34,7 +35,7 @@ type gate struct {
 // openGate connects to the server and answers until closed.
 func openGate(ns *server.Server, login *signIn, n schemas.Names, log zerolog.Logger) (*gate, error) {
 	conn, err := nats.Connect("", nats.InProcessServer(ns), nats.UserInfo(login.own.Name, login.own.Password),
-		nats.Name("readers' gate"), nats.NoReconnect())
+		nats.Name("readers' gate"), nats.MaxReconnects(-1), nats.ReconnectWait(gateBack), nats.ReconnectJitter(0, 0))
 	if err != nil {
 		return nil, fmt.Errorf("open the readers' gate: %w", err)
 	}

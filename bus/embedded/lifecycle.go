@@ -63,6 +63,7 @@ func (s *Server) start() error {
 	if err == nil {
 		err = s.setLimit(ns)
 	}
+	lost := unrecovered(ns)
 	if err == nil && s.signIn != nil {
 		err = s.letIn(ns, d)
 	}
@@ -79,7 +80,7 @@ func (s *Server) start() error {
 		}
 	}
 	s.mu.Lock()
-	s.server, s.opts, s.down = ns, opts, nil
+	s.server, s.opts, s.lost, s.down = ns, opts, lost, nil
 	s.mu.Unlock()
 	return nil
 }

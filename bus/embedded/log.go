@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/rs/zerolog"
 )
@@ -17,7 +18,9 @@ type logger struct {
 
 	mu      sync.Mutex
 	first   error
-	rebuilt bool // said that indexes are rebuilt
+	rebuilt bool      // said that indexes are rebuilt
+	refused time.Time // when the last line about a refused client was written
+	more    int       // such lines left out since
 }
 
 func (l *logger) fatal() error {
@@ -35,9 +38,32 @@ func (l *logger) Fatalf(format string, v ...any) {
 	}
 }
 
-// Errorf logs an error.
+// refusals mark the server's errors that any client brings about, as often as it
+// likes; refusalPause is from one line about them to the next.
+var refusals = []string{"authentication error", "Violation - Subject", "TLS handshake error"}
+
+const refusalPause = time.Minute
+
+// Errorf logs an error; of those that clients bring about, one in a while.
 func (l *logger) Errorf(format string, v ...any) {
-	l.log.Error().Str("detail", fmt.Sprintf(format, v...)).Msg("nats server error")
+	detail := fmt.Sprintf(format, v...)
+	if !containsAny(detail, refusals) {
+		l.log.Error().Str("detail", detail).Msg("nats server error")
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	if now.Sub(l.refused) < refusalPause {
+		l.more++
+		return
+	}
+	l.log.Warn().Str("detail", detail).Int("more", l.more).Msg("nats client refused; there may be more, which are only counted for a minute")
+	l.refused, l.more = now, 0
+}
+
+func containsAny(s string, marks []string) bool {
+	return slices.ContainsFunc(marks, func(mark string) bool { return strings.Contains(s, mark) })
 }
 
 // rebuilding marks the server's warnings, two for each stream, about indexes that
@@ -47,7 +73,7 @@ var rebuilding = []string{"Stream state outdated", "Recovering stream state from
 // Warnf logs a warning; what is normal after a kill, once and as information.
 func (l *logger) Warnf(format string, v ...any) {
 	detail := fmt.Sprintf(format, v...)
-	if !slices.ContainsFunc(rebuilding, func(s string) bool { return strings.Contains(detail, s) }) {
+	if !containsAny(detail, rebuilding) {
 		l.log.Warn().Str("detail", detail).Msg("nats server warning")
 		return
 	}

@@ -60,10 +60,10 @@ func readerRights(n schemas.Names) *server.Permissions {
 	files := n.Stream(schemas.StreamFiles) + "." + fileConsumer
 	return &server.Permissions{
 		Publish: &server.SubjectPermission{
-			Allow: []string{"$JS.API.>", "$JS.ACK.>", "$JS.FC.>"},
+			Allow: []string{"$JS.API.>", "$JS.ACK.>", "$JS.FC.>", "$SYS.REQ.USER.INFO"},
 			Deny:  []string{"$JS.API.CONSUMER.MSG.NEXT." + files, "$JS.API.CONSUMER.DELETE." + files, "$JS.ACK." + files + ".>", "$JS.FC." + files + ".>"},
 		},
-		Subscribe: &server.SubjectPermission{Allow: []string{inbox + ">"}},
+		Subscribe: &server.SubjectPermission{Allow: []string{inbox + ">", n.All()}},
 	}
 }
 
@@ -92,6 +92,12 @@ func bringOver(hub, readers *server.Account, n schemas.Names) error {
 		if err := readers.AddServiceImport(hub, from, to); err != nil {
 			return fmt.Errorf("bring %s over to readers: %w", from, err)
 		}
+	}
+	if err := hub.AddStreamExport(n.All(), only); err != nil {
+		return fmt.Errorf("open messages as they come to readers: %w", err)
+	}
+	if err := readers.AddStreamImport(hub, n.All(), ""); err != nil {
+		return fmt.Errorf("bring messages as they come over to readers: %w", err)
 	}
 	if err := hub.AddStreamExport(pushPrefix+inbox+">", only); err != nil {
 		return fmt.Errorf("open pushed messages to readers: %w", err)

@@ -17,7 +17,7 @@ func TestReaderReads(t *testing.T) {
 	s := start(t, Options{Users: []User{reader, admin}})
 	_, js := connect(t, s)
 	makeStreams(t, js)
-	_, rjs := signedIn(t, s, reader)
+	rnc, rjs := signedIn(t, s, reader)
 	ctx := soon(t)
 
 	type check func() error
@@ -39,6 +39,21 @@ func TestReaderReads(t *testing.T) {
 	}
 	for name, read := range map[string]check{
 		"account info": func() error { _, err := rjs.AccountInfo(ctx); return err },
+		"user info":    func() error { _, err := rnc.Request("$SYS.REQ.USER.INFO", nil, 5*time.Second); return err },
+		"messages as they come": func() error {
+			sub, err := rnc.SubscribeSync("aicc.v1.t.agent.*.state.>")
+			if err != nil {
+				return err
+			}
+			if err := rnc.Flush(); err != nil {
+				return err
+			}
+			if _, err := js.Publish(ctx, "aicc.v1.t.agent.7.state.ready", []byte("now")); err != nil {
+				return err
+			}
+			_, err = sub.NextMsg(5 * time.Second)
+			return err
+		},
 		"list streams": func() error {
 			l := rjs.ListStreams(ctx)
 			n := 0
@@ -253,7 +268,7 @@ func TestReaderIsToldNo(t *testing.T) {
 	if _, err := rjs.CreateConsumer(ctx, "KV_AICC_SESSIONS", jetstream.ConsumerConfig{}); err == nil {
 		t.Error("a consumer of the sessions")
 	}
-	for _, subject := range []string{"aicc.v1.>", ">", "$KV.>", "_READERS.>", "$JS.ADVISORY.>"} {
+	for _, subject := range []string{">", "aicc.>", "$KV.>", "_READERS.>", "$JS.ADVISORY.>"} {
 		sub, err := nc.SubscribeSync(subject)
 		if err == nil {
 			err = nc.Flush()
@@ -268,6 +283,34 @@ func TestReaderIsToldNo(t *testing.T) {
 			t.Errorf("heard %s on %s", m.Subject, subject)
 		}
 	}
+}
+
+// The gate outlives the loss of its connection, which the server cuts when it finds
+// it slow.
+func TestGateComesBack(t *testing.T) {
+	s := start(t, Options{Users: []User{reader, admin}})
+	_, js := connect(t, s)
+	makeStreams(t, js)
+	_, rjs := signedIn(t, s, reader)
+	back := make(chan struct{})
+	s.gate.conn.SetReconnectHandler(func(*nats.Conn) { close(back) })
+	s.gate.conn.SetClosedHandler(func(*nats.Conn) { t.Error("the gate is closed") })
+	id, err := s.gate.conn.GetClientID()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.server.DisconnectClientByID(id); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-back:
+	case <-soon(t).Done():
+		t.Fatal("the gate does not come back")
+	}
+	if _, err := rjs.CreateConsumer(soon(t), "AICC_EVENTS", jetstream.ConsumerConfig{}); err != nil {
+		t.Error(err)
+	}
+	s.gate.conn.SetClosedHandler(nil)
 }
 
 func request(nc *nats.Conn, subject string) error {

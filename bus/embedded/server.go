@@ -10,6 +10,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -66,7 +68,7 @@ type Options struct {
 
 	// Tests set these; the defaults are freeBytes and failing.
 	free    func(dir string) (int64, error)
-	failing func(*server.Server) error
+	failing func(ns *server.Server, lost []string) error
 
 	breakage breakage
 }
@@ -111,8 +113,9 @@ type Server struct {
 	mu     sync.Mutex     // held for moments only, so that nobody waits for a restart
 	server *server.Server // nil: see down
 	opts   *server.Options
-	down   error // why there is none
-	limit  int64 // of the streams
+	lost   []string // streams that its start did not recover
+	down   error    // why there is none
+	limit  int64    // of the streams
 	low    error
 }
 
@@ -211,11 +214,11 @@ const leastRoom = 64 << 10
 // a write error (which no publisher gets an answer about), or the limit. It never
 // waits for a restart.
 func (s *Server) Healthy() error {
-	ns, err := s.running()
-	if err != nil {
+	if err := s.storeError(); err != nil {
 		return err
 	}
-	if err := s.options.failing(ns); err != nil {
+	ns, err := s.running()
+	if err != nil {
 		return err
 	}
 	if used(ns)+leastRoom > s.MaxStoreBytes() {
@@ -224,12 +227,37 @@ func (s *Server) Healthy() error {
 	return nil
 }
 
-// failing is the first error that sticks to a stream.
-func failing(ns *server.Server) error {
-	if h := ns.Healthz(nil); h.StatusCode >= 400 || h.Error != "" {
-		return fmt.Errorf("embedded nats: %s", h.Error)
+// errLost marks a stream that is there on the disk only.
+var errLost = errors.New("could not be recovered")
+
+// failing is the first error that sticks to a stream: a write error, else that it is
+// one of the lost. Of streams that are just made or deleted the server says for a
+// moment what it says of those.
+func failing(ns *server.Server, lost []string) (err error) {
+	for _, e := range troubles(ns) {
+		switch isLost := strings.Contains(e.Error, errLost.Error()); {
+		case !isLost:
+			return fmt.Errorf("embedded nats: %s", e.Error)
+		case slices.Contains(lost, e.Stream):
+			err = fmt.Errorf("embedded nats: stream %s %w", e.Stream, errLost)
+		}
 	}
-	return nil
+	return err
+}
+
+// unrecovered are the lost streams, when asked at the end of the start. What is left
+// of deleted ones begins with a dot.
+func unrecovered(ns *server.Server) (lost []string) {
+	for _, e := range troubles(ns) {
+		if strings.Contains(e.Error, errLost.Error()) && !strings.HasPrefix(e.Stream, ".") {
+			lost = append(lost, e.Stream)
+		}
+	}
+	return lost
+}
+
+func troubles(ns *server.Server) []server.HealthzError {
+	return ns.Healthz(&server.HealthzOptions{Details: true}).Errors
 }
 
 // used is what the streams hold, as the server counts it: before compression and

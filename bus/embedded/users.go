@@ -19,9 +19,9 @@ type Role string
 // The roles.
 const (
 	// RoleReader may read the bridge's streams, buckets and objects, with
-	// consumers of his own, ephemeral and durable. He can't change, publish or
-	// delete anything but consumers, and not the workers' one. The bucket of the
-	// sealed session ids is closed to him. His inboxes are below _INBOX, as every
+	// consumers of his own, ephemeral and durable, and hear the bridge's messages
+	// as they come. He can't change, publish or delete anything but consumers, and
+	// not the workers' one. The bucket of the sealed session ids is closed to him. His inboxes are below _INBOX, as every
 	// client has them unless told otherwise.
 	RoleReader Role = "reader"
 	// RoleAdmin may do everything.

@@ -153,7 +153,7 @@ func (b *bridge) open(ctx context.Context, acceptWeaker []string) (err error) {
 	}
 	b.ledger, err = exporter.NewLedger(exporter.LedgerOptions{
 		Names: b.names, Bucket: b.bus.Bucket(schemas.BucketWindows), Publisher: b.bus,
-		Retry: b.cfg.Worker.RetryAfter, Logger: b.log,
+		Retry: b.cfg.Worker.RetryAfter, Logger: b.log, Registerer: b.metrics,
 	})
 	return err
 }

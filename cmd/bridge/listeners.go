@@ -14,6 +14,7 @@ import (
 
 	"aiccbridge/callbacks"
 	"aiccbridge/internal/c2sign"
+	"aiccbridge/internal/privacy"
 	"aiccbridge/schemas"
 )
 
@@ -37,11 +38,12 @@ func (s callbackStore) Publish(ctx context.Context, m schemas.Message) error {
 
 // newCallbacks returns nil when no tenant has a file store.
 func (b *bridge) newCallbacks() (*callbacks.Server, error) {
-	keys, tenants := map[string][]c2sign.Key{}, map[string]string{}
+	keys, tenants, policies := map[string][]c2sign.Key{}, map[string]string{}, map[string]*privacy.Policy{}
 	for _, t := range b.tenants {
 		if t.files != nil {
 			key := t.key()
 			keys[key.AccessKey], tenants[key.AccessKey] = append(keys[key.AccessKey], key), t.cfg.Name
+			policies[t.cfg.Name] = t.privacy
 		}
 	}
 	if len(tenants) == 0 {
@@ -53,6 +55,7 @@ func (b *bridge) newCallbacks() (*callbacks.Server, error) {
 		Keys:      func(accessKey string) []c2sign.Key { return keys[accessKey] },
 		PublicURL: c.PublicURL, Window: noneIfZero(c.Window), Verify: callbacks.Mode(c.Verify),
 		Allow: c.Allow, TrustedProxies: c.TrustedProxies, Tokens: b.tokens,
+		Text:   func(tenant string, text []byte) []byte { return policies[tenant].Text(text) },
 		Logger: b.log, Registerer: b.metrics,
 	})
 	if err != nil {

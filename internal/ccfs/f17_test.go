@@ -130,4 +130,6 @@ func TestF17HasteIsNoticed(t *testing.T) {
 	if len(seen.times) != 60 || !strings.Contains(fmt.Sprint(seen.shortest()), "1s") {
 		t.Errorf("%d requests, %v apart", len(seen.times), seen.shortest())
 	}
+	t.Attr("tries", fmt.Sprint(len(seen.times)))
+	t.Attr("figure", fmt.Sprintf("a client that ignores its circuit breaker: %d requests, %v apart, seen", len(seen.times), seen.shortest()))
 }

@@ -20,11 +20,12 @@ type Checker struct {
 	rows     map[schemas.Kind]*rowReader
 
 	agents   map[string]*agentStream
-	ids      map[string]bool // ce-ids of agent messages
+	ids      map[string]bool // ce-ids of agent messages, and of rows changed back
 	extracts map[string]*extract
 	windows  map[windowKey]counts
-	bad      problems // of the streams alone
-	report   Report   // counters of the streams alone
+	newest   map[uint64]revision // of each row, by the hash of window and natural key
+	bad      problems            // of the streams alone
+	report   Report              // counters of the streams alone
 }
 
 // windowKey names one subject of rows.
@@ -43,7 +44,7 @@ func New(zone *time.Location, tenant string) *Checker {
 	c := &Checker{
 		zone: zone, tenant: schemas.EncodeToken(tenant), contents: contentReader{seed: seed},
 		rows: map[schemas.Kind]*rowReader{}, agents: map[string]*agentStream{}, ids: map[string]bool{},
-		extracts: map[string]*extract{}, windows: map[windowKey]counts{},
+		extracts: map[string]*extract{}, windows: map[windowKey]counts{}, newest: map[uint64]revision{},
 	}
 	for _, k := range schemas.Kinds() {
 		c.rows[k] = newRowReader(k, zone, seed)

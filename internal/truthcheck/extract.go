@@ -2,6 +2,7 @@ package truthcheck
 
 import (
 	"fmt"
+	"hash/maphash"
 	"regexp"
 
 	"aiccbridge/schemas"
@@ -81,12 +82,45 @@ func (c *Checker) rowMessage(m schemas.Stored, at windowKey) error {
 	if err != nil {
 		return err
 	}
-	c.window(at).add(value)
+	if c.changedBack(m, h, at, value) {
+		c.report.Rows.ChangedBack++
+	} else {
+		c.window(at).add(value)
+	}
 	if c.extract(h.Extract).mark == at {
 		c.report.Rows.AfterMarker++
 		c.bad.add("%s %s: row %d comes behind the marker of its extract %s", at.kind, at.token, m.Sequence, h.Extract)
 	}
 	return nil
+}
+
+// revision is the last revision of a row, and what it was before.
+type revision struct {
+	number        int
+	value, before uint64 // hashes of the values
+}
+
+// changedBack reports a row that is once more what it was before its last
+// revision, which its id says. Such a message is no duplicate; it is one if the
+// row was not changed meanwhile, or if its id has come before.
+func (c *Checker) changedBack(m schemas.Stored, h schemas.RowHeader, at windowKey, value uint64) bool {
+	key := maphash.Comparable(c.contents.seed, struct {
+		windowKey
+		natural string
+	}{at, h.Key})
+	last := c.newest[key]
+	if h.Revision > last.number { // two rows of one file may share a key, and so a revision
+		last.number, last.before = h.Revision, last.value
+	}
+	last.value = value
+	c.newest[key] = last
+	if schemas.BaseID(h.ID) == h.ID {
+		return false
+	}
+	id := m.Subject + " " + h.ID
+	known := c.ids[id]
+	c.ids[id] = true
+	return !known && c.window(at)[value] > 0 && last.before != value
 }
 
 func (c *Checker) marker(m schemas.Stored, at windowKey) error {

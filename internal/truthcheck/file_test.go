@@ -245,6 +245,24 @@ var fileCases = []fileCase{
 		twice.Cells[begin], never.Cells[begin] = "2026-11-01 01:30:00", "2026-03-08 02:30:00"
 		s.accept(s.file(cdr, 2, twice, never))
 	}, FileReport{Made: 1, Accepted: 1}, RowReport{InFiles: 2, InStream: 2}, true},
+	{"a row changed and changed back", func(s *scene) {
+		changeBack(s)
+	}, FileReport{Made: 3, Accepted: 3}, RowReport{InFiles: 2, InStream: 2, ChangedBack: 1}, true},
+	{"changed back twice under one id", func(s *scene) {
+		f, a := changeBack(s)
+		s.revise(f, a, 3, true)
+	}, FileReport{Made: 3, Accepted: 3}, RowReport{InFiles: 2, InStream: 3, Duplicates: 1, ChangedBack: 1, AfterMarker: 1}, false},
+	{"changed back, but not changed before", func(s *scene) {
+		f, a := changeBack(s)
+		s.revise(f, a, 4, true)
+	}, FileReport{Made: 3, Accepted: 3}, RowReport{InFiles: 2, InStream: 3, Duplicates: 1, ChangedBack: 1, AfterMarker: 1}, false},
+	{"changed back to what it never was", func(s *scene) {
+		f := s.file(cdr, 2, s.row(cdr, 10))
+		s.ready(f)
+		s.revise(f, f.Rows[0], 1, false)
+		s.revise(f, s.row(cdr, 11), 2, true)
+		s.mark(f)
+	}, FileReport{Made: 1, Accepted: 1}, RowReport{InFiles: 1, InStream: 2, Foreign: 1}, false},
 	{"a row without identity", func(s *scene) {
 		f := s.file(cdr, 2, s.row(cdr, 10), nameless(s))
 		s.ready(f)
@@ -258,6 +276,19 @@ var fileCases = []fileCase{
 		s.publish(f, cdr, f.Rows[0])
 		s.mark(f)
 	}, FileReport{Made: 1, Accepted: 1}, RowReport{InFiles: 2, InStream: 1, Missing: 1}, false},
+}
+
+// changeBack publishes a row, the row changed, and the row as it was at first.
+func changeBack(s *scene) (last made, as world.Row) {
+	a, b := s.row(cdr, 10), s.row(cdr, 10)
+	b.Cells[slices.Index(world.Columns[world.Call], "release_cause")] = "7"
+	for i, row := range []world.Row{a, b, a} {
+		last = s.file(cdr, 2, row)
+		s.ready(last)
+		s.revise(last, row, i+1, i == 2)
+		s.mark(last)
+	}
+	return last, a
 }
 
 // nameless is a row with neither id nor call id.

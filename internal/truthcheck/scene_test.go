@@ -247,6 +247,21 @@ func (s *scene) publish(f made, kind schemas.Kind, rows ...world.Row) {
 	}
 }
 
+// revise stores a row as a later revision; back says that it was like that before.
+func (s *scene) revise(f made, row world.Row, revision int, back bool) {
+	s.t.Helper()
+	e := schemas.NewRowEncoder(s.names, f.ready(), f.kind, s.zone)
+	id, err := e.Identify(row.Cells)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if back {
+		id = id.Again(revision)
+	}
+	m, err := e.Message(row.Cells, id, revision)
+	s.put(&s.rows, m, err)
+}
+
 func (s *scene) mark(f made) {
 	s.t.Helper()
 	m, err := s.names.WindowCompleteMessage(schemas.WindowComplete{

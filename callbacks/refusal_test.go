@@ -1,0 +1,147 @@
+package callbacks
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"aiccbridge/schemas"
+)
+
+// gated is a store that takes a notice only when it is opened.
+type gated struct {
+	memory
+	entered chan struct{}
+	open    chan struct{}
+}
+
+func (s *gated) Accept(ctx context.Context, n schemas.FileNotice) error {
+	s.entered <- struct{}{}
+	<-s.open
+	return s.memory.Accept(ctx, n)
+}
+
+// TestManyAtOnce: after an outage the platform brings all it has at once, from one
+// address, and the store is slow. None may be refused.
+func TestManyAtOnce(t *testing.T) {
+	const many = 3 * maxInside
+	store := &gated{entered: make(chan struct{}, many), open: make(chan struct{})}
+	h := newHandler(t, store, nil)
+	var requests []*http.Request
+	for range many {
+		requests = append(requests, signed(t, "/ccfs/callback", sample, time.Now()))
+	}
+	answered := make(chan int, many)
+	var running sync.WaitGroup
+	for _, chunk := range [][]*http.Request{requests[:maxInside], requests[maxInside : 2*maxInside], requests[2*maxInside:]} {
+		for _, r := range chunk {
+			running.Go(func() { answered <- serve(h, r).Code })
+		}
+		for range chunk { // each waits in the store, or was refused
+			select {
+			case <-store.entered:
+			case code := <-answered:
+				t.Errorf("refused with %d", code)
+			}
+		}
+	}
+	close(store.open)
+	running.Wait()
+	close(answered)
+	for code := range answered {
+		if code != http.StatusOK {
+			t.Errorf("answered with %d", code)
+		}
+	}
+}
+
+// TestDeadLettersHoldWhatMayBeKept: a callback that cannot be used is kept as the
+// tenant's policy allows it, and not even its id tells more.
+func TestDeadLettersHoldWhatMayBeKept(t *testing.T) {
+	const number = "13800138000"
+	conceal := func(tenant string, text []byte) []byte {
+		return bytes.ReplaceAll(text, []byte(number), []byte(tenant))
+	}
+	var ids []string
+	for _, body := range []string{`{"msgBody":{"remark":"` + number + `"}}`, `{"remark":` + number + `,`, `{"remark":acme,`} {
+		store := &memory{}
+		h := newHandler(t, store, func(o *Options) { o.Text = conceal })
+		if w := serve(h, signed(t, "/ccfs/callback", body, time.Now())); w.Code != http.StatusBadRequest || len(store.dead) != 1 {
+			t.Fatalf("%s: status %d, %d dead letters", body, w.Code, len(store.dead))
+		}
+		m := store.dead[0]
+		var d schemas.DeadLetter
+		if err := json.Unmarshal(m.Body, &d); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(m.Body), number) || !strings.Contains(string(d.Original), "acme") {
+			t.Errorf("dead letter %s", m.Body)
+		}
+		ids = append(ids, m.ID)
+	}
+	if ids[1] != ids[2] {
+		t.Error("the id is made of what is hidden")
+	}
+}
+
+// TestObserveSaysWhatItRefuses: what cannot be given to a tenant is not logged as
+// accepted.
+func TestObserveSaysWhatItRefuses(t *testing.T) {
+	for _, mode := range []Mode{Observe, Off} {
+		var log bytes.Buffer
+		h := newHandler(t, &memory{}, func(o *Options) {
+			o.Logger, o.Verify, o.Tenants = zerolog.New(&log), mode, map[string]string{"a": "acme", "b": "bcme"}
+		})
+		r := signed(t, "/ccfs/callback", sample, time.Now())
+		r.Header.Del("Authorization")
+		if w := serve(h, r); w.Code != http.StatusUnauthorized {
+			t.Errorf("%s: status %d", mode, w.Code)
+		}
+		if text := log.String(); strings.Contains(text, "accepted") || !strings.Contains(text, noTenant) {
+			t.Errorf("%s: the log says %s", mode, text)
+		}
+	}
+}
+
+// TestRefusalsAreLogged: the log names every reason why callbacks are refused, once
+// an hour, in whatever order strangers bring them.
+func TestRefusalsAreLogged(t *testing.T) {
+	var log bytes.Buffer
+	h := newHandler(t, &memory{}, func(o *Options) {
+		o.Logger, o.Allow = zerolog.New(&log), prefixes(t, "192.0.2.0/24")
+	})
+	for range 50 {
+		unsigned := signed(t, "/ccfs/callback", sample, time.Now())
+		unsigned.Header.Del("Authorization")
+		wrong := signed(t, "/ccfs/callback", sample+" ", time.Now())
+		wrong.Body = signed(t, "/ccfs/callback", sample, time.Now()).Body
+		elsewhere := signed(t, "/ccfs/callback", sample, time.Now())
+		elsewhere.RemoteAddr = "198.51.100.1:1"
+		stale := signed(t, "/ccfs/callback", sample, time.Now().Add(-time.Hour))
+		for _, r := range []*http.Request{unsigned, wrong, elsewhere, stale, signed(t, "/other", sample, time.Now())} {
+			r.RemoteAddr = strings.Replace(r.RemoteAddr, "192.0.2.1:1234", "192.0.2.7:1", 1)
+			if w := serve(h, r); w.Code == http.StatusOK {
+				t.Fatal("accepted")
+			}
+		}
+	}
+	if n := strings.Count(log.String(), "callback refused"); n != 5 {
+		t.Errorf("%d lines, want one for each of five reasons:\n%s", n, log.String())
+	}
+	for _, text := range []string{"callbacks.allow", "unknown path", "callbacks.verify: observe", "not asked for", "198.51.100.1"} {
+		if !strings.Contains(log.String(), text) {
+			t.Errorf("the log does not say %q", text)
+		}
+	}
+	at := time.Now().Add(time.Hour)
+	if !h.refusals.due("unknown path", at) || h.refusals.due("unknown path", at) {
+		t.Error("a reason is not logged once more after an hour")
+	}
+}

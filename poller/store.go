@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 	"unicode/utf8"
@@ -158,7 +159,7 @@ func trimQuotes(b []byte) []byte {
 func (s *stint) bury(ctx context.Context, body []byte, p ccgateway.Poll, cause error) error {
 	o := s.origin(p.ReceivedAt)
 	letter := schemas.DeadLetter{
-		Tenant: s.pool.Tenant, Reason: schemas.ReasonUndecodable, Attempts: 1,
+		Tenant: s.pool.Tenant, Reason: reasonOf(cause), Attempts: 1,
 		Error:   fmt.Sprintf("poll of agent %s: %s (%d bytes, at most %d kept)", s.agent.ID, s.pool.concealText(cause.Error()), len(body), maxOriginalBytes),
 		FirstAt: p.ReceivedAt.UTC(), LastAt: p.ReceivedAt.UTC(), Original: original(s.pool.concealOriginal(body)),
 	}
@@ -171,6 +172,15 @@ func (s *stint) bury(ctx context.Context, body []byte, p ccgateway.Poll, cause e
 		s.log.Error().Err(err).Msg("dead letter can't be stored")
 	}
 	return s.recordGap(ctx, schemas.GapUndecodable, p.SentAt, p.ReceivedAt, cause.Error(), 1)
+}
+
+// reasonOf is why the store can never take a message as it is.
+func reasonOf(cause error) schemas.Reason {
+	var p *schemas.Permanent
+	if errors.As(cause, &p) && p.Reason == schemas.ReasonOversized {
+		return p.Reason
+	}
+	return schemas.ReasonUndecodable
 }
 
 // positionID is the id of the message that o will number: epoch.agent.seq.

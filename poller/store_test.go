@@ -94,6 +94,9 @@ func TestWhatCannotBeReadBecomesDeadLetterAndGap(t *testing.T) {
 		if got := string(letters[4].Original); strings.Contains(got, "s3cret") || !strings.Contains(got, "RequestConnect") {
 			t.Errorf("original: %s", got)
 		}
+		if letters[4].Reason != schemas.ReasonOversized {
+			t.Errorf("an event that is too large is called %s", letters[4].Reason)
+		}
 		checkNumbers(t, s, 7)
 	})
 }

@@ -53,6 +53,9 @@ type Options struct {
 	CredentialsFile string
 	// User and Password sign in by name, instead of CredentialsFile. "": none.
 	User, Password string
+	// InboxPrefix begins the subjects of answers. Default [InboxPrefix], which is
+	// what a bridge may listen to; a reader may listen to [ReaderInbox].
+	InboxPrefix string
 	// TLS is for servers that need more than the system's roots. nil: default.
 	TLS *tls.Config
 
@@ -168,6 +171,7 @@ func newBus(o Options) (*Bus, error) {
 	case o.User != "" && o.CredentialsFile != "":
 		return nil, errors.New("give either a user or a credentials file")
 	}
+	o.InboxPrefix = cmp.Or(o.InboxPrefix, InboxPrefix)
 	o.Replicas = cmp.Or(o.Replicas, 1)
 	o.AckWait = cmp.Or(o.AckWait, DefaultAckWait)
 	o.MaxAttempts = cmp.Or(o.MaxAttempts, DefaultMaxAttempts)
@@ -182,6 +186,7 @@ func newBus(o Options) (*Bus, error) {
 	b := &Bus{
 		opts: o, names: o.Names, log: o.Logger, metrics: m,
 		closed:    make(chan struct{}),
+		denials:   denials{inbox: o.InboxPrefix},
 		streams:   make(map[string]jetstream.Stream),
 		troubles:  make(map[string]*trouble),
 		publishTo: make(map[string]*trouble),
@@ -192,7 +197,7 @@ func newBus(o Options) (*Bus, error) {
 	}
 	for _, s := range streams {
 		name := o.Names.Stream(s)
-		b.publishTo[name] = &trouble{log: o.Logger.With().Str("stream", name).Logger()}
+		b.publishTo[name] = b.newTrouble(o.Logger.With().Str("stream", name).Logger())
 	}
 	return b, nil
 }
@@ -240,7 +245,7 @@ func (b *Bus) trouble(what string) *trouble {
 	defer b.mu.Unlock()
 	t, ok := b.troubles[what]
 	if !ok {
-		t = &trouble{log: b.log.With().Str("asset", what).Logger()}
+		t = b.newTrouble(b.log.With().Str("asset", what).Logger())
 		b.troubles[what] = t
 	}
 	return t

@@ -14,10 +14,11 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/rs/zerolog"
 )
 
-// InboxPrefix is the prefix of every answer subject, so that permissions can
-// name it.
+// InboxPrefix is the prefix of a bridge's answer subjects, so that permissions can
+// name it. See [Options].InboxPrefix.
 const InboxPrefix = "_INBOX_bridge"
 
 // reconnectWait is the pause between two tries to connect to a server.
@@ -86,7 +87,7 @@ func (b *Bus) dial() error {
 func (b *Bus) connectOptions() []nats.Option {
 	opts := []nats.Option{
 		nats.Name("bridge " + b.opts.Instance),
-		nats.CustomInboxPrefix(InboxPrefix),
+		nats.CustomInboxPrefix(b.opts.InboxPrefix),
 		nats.MaxReconnects(-1),
 		nats.CustomReconnectDelay(reconnectDelay),
 		nats.RetryOnFailedConnect(true),
@@ -96,6 +97,9 @@ func (b *Bus) connectOptions() []nats.Option {
 		nats.ReconnectBufSize(-1),
 		nats.DrainTimeout(b.opts.requestTimeout),
 		nats.PingInterval(pingInterval),
+		// A write that blocks holds the client library's lock, and with it every
+		// call, whatever its context says, and the pings.
+		nats.FlusherTimeout(5 * b.opts.requestTimeout),
 	}
 	if b.opts.InProcess != nil {
 		opts = append(opts, nats.InProcessServer(b.opts.InProcess))
@@ -130,7 +134,11 @@ func (b *Bus) handlers() []nats.Option {
 			state.failed(err)
 		}),
 		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) {
-			if !errors.Is(err, errNotYet) {
+			switch {
+			case errors.Is(err, errNotYet):
+			case isNetwork(err) && state.active.Load(): // that it is away has been said
+				state.log.Debug().Err(err).Msg("nats is still away")
+			default:
 				state.failed(err)
 			}
 		}),
@@ -140,12 +148,21 @@ func (b *Bus) handlers() []nats.Option {
 			if b.denials.note(err) {
 				return
 			}
-			b.log.Warn().Err(err).Msg("nats reported an error")
+			level := zerolog.WarnLevel
+			if isNetwork(err) { // the connection breaks, which is said elsewhere
+				level = zerolog.DebugLevel
+			}
+			b.log.WithLevel(level).Err(err).Msg("nats reported an error")
 		}),
 		nats.LameDuckModeHandler(func(*nats.Conn) {
 			b.log.Warn().Msg("nats server is about to stop; moving to another")
 		}),
 	}
+}
+
+func isNetwork(err error) bool {
+	var network *net.OpError
+	return errors.As(err, &network)
 }
 
 // await blocks until the connection stands. Refused credentials end it: whoever
@@ -169,7 +186,7 @@ func (b *Bus) await(ctx context.Context) error {
 			return ctx.Err()
 		case <-tick.C: // refused credentials have no callback while connecting
 			if err := b.nc.LastError(); err != nil && isRefused(err) {
-				return fmt.Errorf("the server refuses the credentials; check the user in the URL or the credentials file: %w", err)
+				return fmt.Errorf("the server refuses the credentials; check user and password, or the credentials file: %w", err)
 			}
 		case s := <-changes:
 			if s == nats.CONNECTED {

@@ -108,7 +108,7 @@ func TestConnectWithWrongCredentials(t *testing.T) {
 		t.Fatal("not ready")
 	}
 	_, err = Connect(limited(t, 10*time.Second), Options{Names: names(t), Instance: "one", URL: ns.ClientURL()})
-	if err == nil || !strings.Contains(err.Error(), "check the user") {
+	if err == nil || !strings.Contains(err.Error(), "check user and password") {
 		t.Errorf("error %v", err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"aiccbridge/internal/sabotage"
@@ -34,7 +35,7 @@ type Delivery struct {
 type Handler func(ctx context.Context, d Delivery) error
 
 // stopDelay keeps a file that goes back while stopping from coming straight back
-// to a worker whose fetch is not drained yet, which would cost it an attempt.
+// to a worker whose pull has not ended yet, which would cost it an attempt.
 const stopDelay = time.Second
 
 // verdict is how a delivery ends.
@@ -84,32 +85,36 @@ func (b *Bus) worker(intake, work context.Context, h Handler) {
 	}
 }
 
-// fetch pulls one message after the other, never one ahead, until the
-// server fails or intake ends. Draining then, rather than dropping the pull,
-// catches a message that is just on its way.
+// pullTime is how long one pull waits for a file. It is also how long stopping
+// takes when nothing comes.
+const pullTime = time.Second
+
+// fetch pulls one message after the other, never one ahead, until the server
+// fails or intake ends. Each pull ends by itself, and the server says so: dropped
+// earlier, a message that is just on its way would wait for AckWait. The client
+// library's endless iterators don't do here: after a broken connection they pull
+// once more, and then are one ahead for good.
 func (b *Bus) fetch(intake, work context.Context, h Handler, works func()) error {
 	cons, err := b.js.Consumer(intake, b.names.Stream(schemas.StreamFiles), FileConsumer)
 	if err != nil {
 		return err
 	}
-	iter, err := cons.Messages(jetstream.PullMaxMessages(1))
-	if err != nil {
-		return err
-	}
-	defer iter.Stop()
-	defer context.AfterFunc(intake, iter.Drain)()
 	works()
-	for {
-		if intake.Err() != nil { // AfterFunc may come a moment later
-			iter.Drain()
-		}
-		msg, err := iter.Next()
-		if err != nil {
+	for intake.Err() == nil {
+		if err := b.Connected(); err != nil { // a pull that can't be sent leaves its subscription behind
 			return err
 		}
-		works()
-		b.handle(intake, work, msg, h)
+		msg, err := cons.Next(jetstream.FetchMaxWait(pullTime))
+		switch {
+		case errors.Is(err, nats.ErrTimeout): // nothing to do
+		case err != nil:
+			return err
+		default:
+			works()
+			b.handle(intake, work, msg, h)
+		}
 	}
+	return nil
 }
 
 func (b *Bus) handle(intake, work context.Context, msg jetstream.Msg, h Handler) {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"net"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -62,18 +61,15 @@ func TestStopping(t *testing.T) {
 func TestStoppingCatchesWhatIsOnItsWay(t *testing.T) {
 	t.Parallel()
 	s := server(t)
-	g := &gated{InProcessConnProvider: s, open: make(chan struct{}), held: make(chan struct{}, 1), unsubscribed: make(chan struct{}, 1)}
+	g := &gated{InProcessConnProvider: s, what: []byte("file.cdr.ready"), open: make(chan struct{}), held: make(chan struct{}, 1)}
 	b, other := open(t, g), open(t, s)
 	if err := ensure(t, b); err != nil {
 		t.Fatal(err)
 	}
 	c := consume(t, b, 1)
-	awaitPull(t, other)
-	g.armed.Store(true)
 	publishFiles(t, other, 1)
 	<-g.held // the file is on the wire
 	c.intake()
-	<-g.unsubscribed
 	close(g.open)
 	if err := <-c.done; err != nil {
 		t.Error(err)
@@ -83,11 +79,11 @@ func TestStoppingCatchesWhatIsOnItsWay(t *testing.T) {
 	}
 }
 
-// gated is a server whose messages wait before a gate once it is armed.
+// gated is a server whose messages that hold something wait before a gate.
 type gated struct {
 	nats.InProcessConnProvider
-	armed                    atomic.Bool
-	open, held, unsubscribed chan struct{}
+	what       []byte
+	open, held chan struct{}
 }
 
 func (g *gated) InProcessConn() (net.Conn, error) {
@@ -105,18 +101,11 @@ type gatedConn struct {
 
 func (c *gatedConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	if c.gated.armed.Load() {
+	if bytes.Contains(p[:n], c.gated.what) {
 		signal(c.gated.held)
 		<-c.gated.open
 	}
 	return n, err
-}
-
-func (c *gatedConn) Write(p []byte) (int, error) {
-	if c.gated.armed.Load() && bytes.Contains(p, []byte("UNSUB")) {
-		defer signal(c.gated.unsubscribed)
-	}
-	return c.Conn.Write(p)
 }
 
 func signal(c chan struct{}) {

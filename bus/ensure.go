@@ -35,7 +35,8 @@ type AssetError struct {
 // Error prints one difference per line and what to do.
 func (e *AssetError) Error() string {
 	var b strings.Builder
-	if slices.ContainsFunc(e.Differences, func(d Difference) bool { return d.Setting != exists }) {
+	weaker := slices.ContainsFunc(e.Differences, func(d Difference) bool { return d.Setting != exists })
+	if weaker {
 		b.WriteString("streams on the nats server are weaker than the bridge needs:")
 	} else {
 		b.WriteString("streams are missing on the nats server:")
@@ -46,6 +47,10 @@ func (e *AssetError) Error() string {
 	if e.kept {
 		b.WriteString("\nthis bridge makes no streams (nats.manage_streams is false): run `bridge apply` with a user who may; it makes what is missing and adds what may be added. ")
 		b.WriteString("Change what is weaker with nats stream edit and nats consumer edit")
+		return b.String()
+	}
+	if !weaker {
+		b.WriteString("\n`bridge apply` makes them, and so does a bridge with nats.manage_streams: true when it starts")
 		return b.String()
 	}
 	b.WriteString("\nchange them (nats stream edit, nats consumer edit), move them away so that the bridge makes its own, or accept each by its name")

@@ -66,8 +66,9 @@ func (l *lanes) next(key string) (m schemas.Stored, ok bool) {
 		delete(l.queues, key)
 		return m, false
 	}
+	m, queue[0] = queue[0], schemas.Stored{} // the array lives on, the bytes need not
 	l.queues[key] = queue[1:]
-	return queue[0], true
+	return m, true
 }
 
 // wait returns when every lane is empty. Call it after the last add.

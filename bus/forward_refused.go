@@ -54,7 +54,7 @@ func (f *forwarder) notice(ctx context.Context, _ string, m schemas.Stored) erro
 	if err != nil {
 		return f.bury(ctx, m, &schemas.Permanent{Reason: schemas.ReasonInvalid, Err: err})
 	}
-	log := &trouble{log: f.spool.log.With().Str("tenant", n.Tenant).Logger()}
+	log := f.spool.hub.newTrouble(f.spool.log.With().Str("tenant", n.Tenant).Logger())
 	backOff := newBackOff()
 	for ctx.Err() == nil {
 		err := f.spool.opts.Notice(ctx, n)

@@ -128,10 +128,14 @@ func (l *Lease) keep(ctx context.Context) error {
 		return fmt.Errorf("%w: %s", ErrLeaseLost, proof)
 	case err != nil && ctx.Err() == nil && !l.kept:
 		l.kept = true
-		l.memory.log.Warn().Err(err).Msg("lease can't be renewed at the hub, and is kept")
+		level := zerolog.WarnLevel
+		if l.bucket.bus.Connected() != nil { // that has been said
+			level = zerolog.DebugLevel
+		}
+		l.memory.log.WithLevel(level).Err(err).Msg("lease can't be renewed at the hub, and is kept")
 	case err == nil && l.revision != 0 && l.kept:
 		l.kept = false
-		l.memory.log.Info().Uint64("epoch", l.Epoch).Msg("lease is confirmed by the hub")
+		l.memory.log.Debug().Uint64("epoch", l.Epoch).Msg("lease is confirmed by the hub")
 	}
 	return nil
 }

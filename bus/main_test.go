@@ -3,7 +3,10 @@ package bus
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
+	"runtime"
+	"strconv"
 	"testing"
 	"time"
 
@@ -13,7 +16,17 @@ import (
 	"aiccbridge/schemas"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// atOnce is how many tests run beside each other: they wait for servers and disks
+// more than they compute.
+const atOnce = 6
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", strconv.Itoa(max(atOnce, runtime.GOMAXPROCS(0)))); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 func names(t *testing.T) schemas.Names {
 	t.Helper()

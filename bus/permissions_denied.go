@@ -39,9 +39,10 @@ const maxDenials = 64
 // request; it sends an error beside it, and the request times out. The two are
 // brought together here.
 type denials struct {
-	any  atomic.Bool // spares the lock when all is well
-	mu   sync.Mutex
-	list []denial // the newest last
+	inbox string      // the prefix of the answers' subjects
+	any   atomic.Bool // spares the lock when all is well
+	mu    sync.Mutex
+	list  []denial // the newest last
 }
 
 type denial struct {
@@ -82,7 +83,7 @@ func (d *denials) explain(start time.Time, part string, err error) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, n := range slices.Backward(d.list) {
-		inbox := n.Subscribe && strings.HasPrefix(n.Subject, InboxPrefix+".")
+		inbox := n.Subscribe && strings.HasPrefix(n.Subject, d.inbox+".")
 		if inbox || !n.Subscribe && !n.at.Before(start) && strings.Contains(n.Subject, part) {
 			return fmt.Errorf("%w: %w", &n.DeniedError, err)
 		}

@@ -342,10 +342,22 @@ func TestDeniedIsSaid(t *testing.T) {
 	}
 
 	// A reader has another inbox: the bus hears no answer at all, and says so.
-	_, err = Connect(limited(t, 10*time.Second), Options{Names: names(t), Instance: "one", InProcess: s, requestTimeout: 300 * time.Millisecond,
-		User: string(RoleReader), Password: testPassword(RoleReader)})
+	reader := Options{Names: names(t), Instance: "one", InProcess: s, requestTimeout: 300 * time.Millisecond,
+		User: string(RoleReader), Password: testPassword(RoleReader)}
+	_, err = Connect(limited(t, 10*time.Second), reader)
 	if !errors.As(err, &denied) || !denied.Subscribe || !strings.HasPrefix(denied.Subject, InboxPrefix) {
 		t.Errorf("connect as reader: %v", err)
+	}
+	reader.InboxPrefix = ReaderInbox
+	if b, err = Connect(limited(t, 10*time.Second), reader); err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	if err := b.Read(limited(t, 10*time.Second), schemas.StreamEvents, "", 0, func(schemas.Stored) error { return nil }); err != nil {
+		t.Errorf("read as reader: %v", err)
+	}
+	if err := b.Publish(limited(t, time.Second), event("1")); !isDenied(err) {
+		t.Errorf("publish as reader: %v", err)
 	}
 }
 

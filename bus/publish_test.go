@@ -180,6 +180,7 @@ func TestPublishOverServerRestart(t *testing.T) {
 	if err := <-restarted; err != nil {
 		t.Fatal(err)
 	}
+	await(t, func() bool { return b.Connected() == nil }) // all may have been sent before the restart
 	list := all(t, b, schemas.StreamEvents)
 	ids := map[string]bool{}
 	for _, m := range list {

@@ -18,9 +18,12 @@ const (
 	readAhead = 1000
 	// readerExpiry is when the server forgets a reader that vanished.
 	readerExpiry = 30 * time.Second
-	// readerHeartbeat is how often the server shows that it knows a reader. Two
-	// missing ones mean that it does not, and a new reader is made.
+	// readerHeartbeat is how often the server shows that it knows a reader.
 	readerHeartbeat = 5 * time.Second
+	// longSilence is after how many requests' time without a message a reader is
+	// asked after. The library's own look at heartbeats starts anew with each call,
+	// and the calls here are shorter.
+	longSilence = 5
 )
 
 // errDone ends a scan from inside its callback.
@@ -261,6 +264,7 @@ func (b *Bus) scan(ctx context.Context, s *scan, f visit, caughtUp func() error)
 		return err
 	}
 	defer iter.Stop()
+	heard := time.Now()
 	for {
 		m, err := b.next(ctx, iter)
 		silence := errors.Is(err, nats.ErrTimeout)
@@ -271,13 +275,19 @@ func (b *Bus) scan(ctx context.Context, s *scan, f visit, caughtUp func() error)
 			return errReplaced
 		}
 		if silence {
-			if s.bounded {
-				if err := b.silent(ctx, cons, caughtUp); err != nil {
+			// A broken connection needs no question: the library replaces the reader.
+			long := time.Since(heard) > longSilence*b.opts.requestTimeout && b.nc.IsConnected()
+			if s.bounded || long {
+				if err := b.silent(ctx, cons, long, caughtUp); err != nil {
 					return err
 				}
 			}
+			if long {
+				heard = time.Now()
+			}
 			continue
 		}
+		heard = time.Now()
 		meta, err := m.Metadata()
 		if err != nil {
 			return err
@@ -299,15 +309,22 @@ func (b *Bus) next(ctx context.Context, iter jetstream.MessagesContext) (jetstre
 	return m, err
 }
 
-// silent asks after a silence whether anything is left.
-func (b *Bus) silent(ctx context.Context, cons jetstream.Consumer, caughtUp func() error) error {
+// silent asks after a silence whether anything is left. After a long one nothing
+// may have waited for messages: what the client library asked for is lost with the
+// server that knew it, and while our own connection stands it never asks again.
+func (b *Bus) silent(ctx context.Context, cons jetstream.Consumer, long bool, caughtUp func() error) error {
 	try, cancel := context.WithTimeout(ctx, b.opts.requestTimeout)
 	defer cancel()
 	info, err := cons.Info(try)
-	if err != nil || info.NumPending > 0 {
+	switch {
+	case err != nil:
 		return err
+	case info.NumPending == 0 && (info.NumWaiting > 0 || !long):
+		return caughtUp()
+	case info.NumWaiting == 0 && long:
+		return errReplaced
 	}
-	return caughtUp()
+	return nil
 }
 
 func (s scan) config() jetstream.OrderedConsumerConfig {

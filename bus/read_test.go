@@ -176,7 +176,7 @@ func awaitConsumer(t *testing.T, b *Bus, stream string) {
 // Messages vanish while they are read: the end comes all the same.
 func TestReadOverAPurge(t *testing.T) {
 	t.Parallel()
-	b := ready(t, func(o *Options) { o.requestTimeout = 300 * time.Millisecond })
+	b := ready(t, func(o *Options) { o.requestTimeout = time.Second })
 	last := uint64(0)
 	for i := range 3 {
 		next, err := b.Rows().Append(t.Context(), rows(1, i*schemas.MaxBatch, schemas.MaxBatch), last)

@@ -112,26 +112,61 @@ func certainlyNotStored(err error) bool {
 		errors.Is(err, nats.ErrMaxPayload) || errors.Is(err, nats.ErrConnectionClosed)
 }
 
+// troubleAfter is how long something fails before it is worth a warning: a server
+// that stops refuses a request or two before the connection breaks, and one that
+// starts does after it stands.
+const troubleAfter = time.Second
+
 // trouble logs changes, not repetitions: the first failure, a different one,
 // and the end with the number of failures in between. Many goroutines share one.
+//
+// What follows from a connection that is down, which is said once, is logged at
+// debug level, and so is what lasts no longer than patience.
 type trouble struct {
-	log    zerolog.Logger
+	log      zerolog.Logger
+	down     func() bool   // the connection is; nil: this is the connection's own
+	patience time.Duration // counted from when the connection stands
+
 	active atomic.Bool // spares the lock when all is well
 
 	mu    sync.Mutex
-	text  string // of the last failure, without its numbers
+	text  string    // of the last failure, without its numbers
+	since time.Time // when it began to fail although the connection stands
+	level zerolog.Level
 	count int
+}
+
+// newTrouble is one beside the connection's.
+func (b *Bus) newTrouble(log zerolog.Logger) *trouble {
+	return &trouble{log: log, down: func() bool { return b.Connected() != nil }, patience: troubleAfter}
 }
 
 func (t *trouble) failed(err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.count++
-	if text := withoutNumbers(err.Error()); text != t.text {
-		t.text = text
-		t.log.Warn().Err(err).Msg("nats refuses or does not answer; trying again")
-	}
 	t.active.Store(true)
+	text, level := withoutNumbers(err.Error()), t.judge()
+	if text == t.text && level <= t.level {
+		return
+	}
+	t.text, t.level = text, max(level, t.level)
+	t.log.WithLevel(level).Err(err).Msg("nats refuses or does not answer; trying again")
+}
+
+// judge says what a failure is worth now.
+func (t *trouble) judge() zerolog.Level {
+	switch {
+	case t.down != nil && t.down():
+		t.since = time.Time{}
+		return zerolog.DebugLevel
+	case t.since.IsZero():
+		t.since = time.Now()
+	}
+	if time.Since(t.since) < t.patience {
+		return zerolog.DebugLevel
+	}
+	return zerolog.WarnLevel
 }
 
 func (t *trouble) over() {
@@ -141,9 +176,9 @@ func (t *trouble) over() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.count > 0 {
-		t.log.Info().Int("failures", t.count).Msg("nats works again")
+		t.log.WithLevel(min(t.level, zerolog.InfoLevel)).Int("failures", t.count).Msg("nats works again")
 	}
-	t.text, t.count = "", 0
+	t.text, t.since, t.level, t.count = "", time.Time{}, zerolog.DebugLevel, 0
 	t.active.Store(false)
 }
 

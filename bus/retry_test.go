@@ -33,6 +33,37 @@ func TestTroubleLogsChangesOnly(t *testing.T) {
 	}
 }
 
+// What follows from a connection that is down, or goes by soon, is no warning.
+func TestTroubleIsQuietWhileTheConnectionIsDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		down := true
+		tr := &trouble{log: zerolog.New(&out).Level(zerolog.InfoLevel), down: func() bool { return down }, patience: troubleAfter}
+		step := func(lines int) {
+			t.Helper()
+			time.Sleep(troubleAfter / 2)
+			if got := strings.Count(out.String(), "\n"); got != lines {
+				t.Errorf("%d lines, want %d:\n%s", got, lines, out.String())
+			}
+		}
+		for range 10 {
+			tr.failed(errors.New("timeout"))
+			step(0)
+		}
+		down = false
+		tr.failed(errors.New("timeout"))
+		step(0)
+		tr.over() // soon: not even its end
+		step(0)
+		for _, lines := range []int{0, 0, 1, 1} {
+			tr.failed(errors.New("timeout"))
+			step(lines)
+		}
+		tr.over()
+		step(2)
+	})
+}
+
 // A callback is answered within four seconds: a lost answer of the server must
 // leave time for a second try.
 func TestATryIsShort(t *testing.T) {

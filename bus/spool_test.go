@@ -336,7 +336,7 @@ func TestSpoolOutlivesTheHub(t *testing.T) {
 		t.Fatal(err)
 	}
 	flush(t, s)
-	await(t, func() bool { return log.has("hub is back") && log.has("caught up") })
+	await(t, func() bool { return log.has(`"messages":1,"took"`) && log.has("caught up with the hub") })
 	second.Shutdown()
 	publish(t, s, agentEvent(0, 1, true))
 	if _, found, err := s.Last(t.Context(), "aicc.v1.acme.agent.0.>"); err != nil || !found {

@@ -3,11 +3,9 @@ package bus
 import (
 	"context"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/rs/zerolog"
 )
 
 // watchEvery is how often the spool is trimmed and looked at.
@@ -33,7 +31,7 @@ func (s *Spool) watch(ctx context.Context) error {
 			continue
 		}
 		trouble.over()
-		s.outage.tick(s.State().Messages)
+		s.outage.tick(s.State().Messages, s.hub.Connected() == nil)
 	}
 }
 
@@ -72,37 +70,6 @@ func (s *Spool) refresh(ctx context.Context) error {
 	}
 	s.state.Store(&state)
 	return nil
-}
-
-// outage logs how the hub comes and goes. Many goroutines report, and what they
-// report overlaps; a tick judges a whole second at once.
-type outage struct {
-	log       zerolog.Logger
-	succeeded atomic.Int64
-	last      atomic.Pointer[error]
-
-	away      bool
-	backSince time.Time // zero: caught up
-}
-
-func (o *outage) failed(err error) { o.last.Store(&err) }
-func (o *outage) success()         { o.succeeded.Add(1) }
-
-// tick has one caller.
-func (o *outage) tick(waiting uint64) {
-	successes, failure := o.succeeded.Swap(0), o.last.Swap(nil)
-	switch {
-	case successes == 0 && failure != nil && !o.away:
-		o.away = true
-		o.log.Warn().Err(*failure).Msg("hub takes no messages; they wait in the spool")
-	case successes > 0 && o.away:
-		o.away, o.backSince = false, time.Now()
-		o.log.Info().Uint64("messages", waiting).Msg("hub is back; catching up")
-	}
-	if waiting == 0 && !o.away && !o.backSince.IsZero() {
-		o.log.Info().Dur("after", time.Since(o.backSince)).Msg("caught up with the hub")
-		o.backSince = time.Time{}
-	}
 }
 
 // bell wakes everybody who waits.

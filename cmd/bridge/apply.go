@@ -85,7 +85,7 @@ func (o applyOptions) run(ctx context.Context, out, errOut io.Writer) error {
 	defer cancel()
 	b, err := bus.Connect(ctx, options)
 	if err != nil {
-		return err
+		return whoMay(err)
 	}
 	defer b.Close()
 	if o.dryRun {
@@ -94,8 +94,17 @@ func (o applyOptions) run(ctx context.Context, out, errOut io.Writer) error {
 		err = b.Ensure(ctx)
 	}
 	if err != nil {
-		return err
+		return whoMay(err)
 	}
 	_, err = fmt.Fprintln(out, "streams, buckets and consumer are as the bridge needs them")
 	return err
+}
+
+// whoMay adds to the server's refusal what to do.
+func whoMay(err error) error {
+	var denied *bus.DeniedError
+	if !errors.As(err, &denied) {
+		return err
+	}
+	return fmt.Errorf("%w\nthis user may not make streams: give --user with --password-file, or --credentials, of one who may", err)
 }

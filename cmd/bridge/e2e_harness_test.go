@@ -43,6 +43,9 @@ type setup struct {
 	grace                 time.Duration // default 20 s
 	faults                filestore.Faults
 	external              bool // the bridge has no NATS of its own, but the scene's hub
+	restricted            bool // external, the hub as docs/nats tells to set it up
+	bare                  bool // restricted, but nobody has made the streams
+	embedded              bool // never restricted; say why
 	long                  bool // a log without details, and metrics
 }
 
@@ -64,6 +67,7 @@ type scene struct {
 func newScene(t *testing.T, o setup) *scene {
 	t.Helper()
 	o.window, o.settle = orDefault(o.window, 4*time.Second), orDefault(o.settle, time.Second)
+	o.restricts()
 	o.overdue, o.grace = orDefault(o.overdue, time.Minute), orDefault(o.grace, 20*time.Second)
 	s := &scene{t: t, setup: o, dir: t.TempDir(), nats: freePort(t), journal: &journal{}}
 	zone, err := time.LoadLocation("Asia/Shanghai")
@@ -106,13 +110,16 @@ func newScene(t *testing.T, o setup) *scene {
 		t.Fatalf("start the simulator: %v", err)
 	}
 	if o.external {
-		s.hub = newHub(t, s.dir)
+		s.hub = newHub(t, s.dir, o.restricted)
 		s.nats = s.hub.address
 	}
 	if o.long {
 		s.admin = freePort(t)
 	}
 	s.writeConfig()
+	if o.restricted && !o.bare {
+		s.apply()
+	}
 	return s
 }
 
@@ -170,7 +177,11 @@ func (s *scene) configText(data, nats, callbacks string) string {
 	p := func(format string, a ...any) { fmt.Fprintf(&b, format+"\n", a...) }
 	p("data_dir: %s", data)
 	if s.hub != nil {
-		p("nats: {url: %q}", "nats://"+s.hub.proxy.Addr())
+		who := ""
+		if s.hub.restricted {
+			who = fmt.Sprintf(", user: %s, password_file: %q, manage_streams: false", bus.RoleBridge, s.hub.passwordFile(bus.RoleBridge))
+		}
+		p("nats: {url: %q%s}", "nats://"+s.hub.proxy.Addr(), who)
 		nats = ""
 	}
 	p("listen: {callbacks: %q, admin: %q, nats: %q}", callbacks, s.admin, nats)
@@ -367,8 +378,8 @@ func (r *running) settled(t time.Time) bool {
 	return true
 }
 
-// consumer connects to the bridge's NATS listener as any client does. It waits
-// until the bridge listens and has its streams.
+// consumer connects to where the streams are, as any client that reads does. It
+// waits until they are there.
 func (s *scene) consumer() *bus.Bus {
 	s.t.Helper()
 	names, err := schemas.NewNames("aicc")
@@ -377,7 +388,11 @@ func (s *scene) consumer() *bus.Bus {
 	}
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()
-	b, err := bus.Connect(ctx, bus.Options{Names: names, Instance: uuid.NewString(), URL: "nats://" + s.nats})
+	o := bus.Options{Names: names, Instance: uuid.NewString(), URL: "nats://" + s.nats}
+	if s.setup.restricted {
+		o.User, o.Password, o.InboxPrefix = string(bus.RoleReader), password(bus.RoleReader), bus.ReaderInbox
+	}
+	b, err := bus.Connect(ctx, o)
 	if err != nil {
 		s.t.Fatalf("connect to the bridge's NATS: %v\n%s", err, s.journal.tail())
 	}

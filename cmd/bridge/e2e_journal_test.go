@@ -231,6 +231,7 @@ func TestF30JournalHoldsNoSecrets(t *testing.T) {
 	s.plantCanaries()
 	r := s.run()
 	s.misbehave(r)
+	s.until("there were calls with numbers", func() bool { return len(secretsOf(s.sim)) >= 10 })
 	r.end()
 	needles := secretsOf(s.sim)
 	found := s.journal.search(needles)

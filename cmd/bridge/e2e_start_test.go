@@ -86,10 +86,14 @@ func TestWeakerStream(t *testing.T) {
 	}
 }
 
-// makeWeakEvents puts a stream of events that keeps them for an hour into the
-// data folder of a bridge that never ran.
+// makeWeakEvents makes the stream of events one that keeps them for an hour,
+// before a bridge runs: in its data folder, or at the hub.
 func (s *scene) makeWeakEvents() {
 	s.t.Helper()
+	if s.hub != nil {
+		s.changeStream(schemas.StreamEvents, func(c *jetstream.StreamConfig) { c.MaxAge = time.Hour })
+		return
+	}
 	hub, err := embedded.Start(s.t.Context(), embedded.Options{Dir: filepath.Join(s.dir, "data", "nats")})
 	if err != nil {
 		s.t.Fatal(err)

@@ -28,7 +28,9 @@ func TestF02HubRestarts(t *testing.T) {
 			return r.judged()
 		},
 		"embedded": func(t *testing.T) score {
-			s := newScene(t, busy())
+			o := busy()
+			o.embedded = true // it restarts the server in the bridge's process
+			s := newScene(t, o)
 			r := s.run()
 			for range times {
 				s.moreEvents(r.bus, 5)

@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"aiccbridge/schemas"
@@ -21,22 +20,10 @@ func TestF07StreamsChanged(t *testing.T) {
 	s := newScene(t, setup{kinds: []schemas.Kind{schemas.KindCDR}, external: true, window: time.Hour})
 	r := s.run()
 	js := s.jetStream()
-	change := func(stream schemas.Stream, edit func(c *jetstream.StreamConfig)) {
-		t.Helper()
-		have, err := js.Stream(t.Context(), r.names.Stream(stream))
-		if err != nil {
-			t.Fatal(err)
-		}
-		c := have.CachedInfo().Config
-		edit(&c)
-		if _, err := js.UpdateStream(t.Context(), c); err != nil {
-			t.Fatal(err)
-		}
-	}
-	change(schemas.StreamEvents, func(c *jetstream.StreamConfig) { c.MaxAge, c.Duplicates = time.Hour, time.Minute })
-	change(schemas.StreamRows, func(c *jetstream.StreamConfig) { c.MaxBytes = 1 << 30 })
-	change(schemas.StreamCoverage, func(c *jetstream.StreamConfig) { c.Discard = jetstream.DiscardNew })
-	change(schemas.StreamFiles, func(c *jetstream.StreamConfig) { c.MaxMsgs = 1000 })
+	s.changeStream(schemas.StreamEvents, func(c *jetstream.StreamConfig) { c.MaxAge, c.Duplicates = time.Hour, time.Minute })
+	s.changeStream(schemas.StreamRows, func(c *jetstream.StreamConfig) { c.MaxBytes = 1 << 30 })
+	s.changeStream(schemas.StreamCoverage, func(c *jetstream.StreamConfig) { c.Discard = jetstream.DiscardNew })
+	s.changeStream(schemas.StreamFiles, func(c *jetstream.StreamConfig) { c.MaxMsgs = 1000 })
 	if err := js.DeleteStream(t.Context(), r.names.Stream(schemas.StreamDeadLetters)); err != nil {
 		t.Fatal(err)
 	}
@@ -69,19 +56,4 @@ func TestF07StreamsChanged(t *testing.T) {
 	r.end()
 	t.Attr("figure", fmt.Sprintf("detected %d/%d, after %.0f s", detected, len(want), took.Seconds()))
 	t.Attr("tries", fmt.Sprintf("%d", len(want)))
-}
-
-// jetStream is an administrator's connection to the hub. It ends with the test.
-func (s *scene) jetStream() jetstream.JetStream {
-	s.t.Helper()
-	conn, err := nats.Connect("nats://" + s.nats)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	s.t.Cleanup(conn.Close)
-	js, err := jetstream.New(conn)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return js
 }

@@ -117,16 +117,18 @@ func (b *bridge) forward(ctx context.Context) error {
 		return group.Wait()
 	}
 	group.Go(func() error {
+		said := ""
 		for ctx.Err() == nil {
 			err := b.reach(ctx)
 			if err == nil {
 				b.spool.Hold(false)
 				return nil
 			}
-			if ctx.Err() == nil {
+			if ctx.Err() == nil && err.Error() != said {
+				said = err.Error()
 				b.log.Error().Err(err).Msg("nats is not used; what comes stays in the spool")
 			}
-			_ = retry.Wait(ctx, settingsEvery) // the loop sees the end
+			_ = retry.Wait(ctx, soonAgain) // the loop sees the end
 		}
 		return nil
 	})

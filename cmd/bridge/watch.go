@@ -10,6 +10,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
+
+	"aiccbridge/internal/retry"
 )
 
 // How often a running bridge looks after the store, and after the settings that
@@ -17,6 +19,7 @@ import (
 const (
 	healthEvery   = 2 * time.Second
 	settingsEvery = time.Minute
+	soonAgain     = 5 * time.Second // while something is wrong
 )
 
 // watch raises an alarm when what was made sure of at the start stops being true.
@@ -99,15 +102,15 @@ func (w *watch) Run(intake, _ context.Context) error {
 }
 
 func (c check) run(ctx context.Context) {
-	ticker := time.NewTicker(c.every)
-	defer ticker.Stop()
 	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-			c.look(ctx)
+		wait := c.every
+		if c.current() != nil {
+			wait = min(wait, soonAgain)
 		}
+		if retry.Wait(ctx, wait) != nil {
+			return
+		}
+		c.look(ctx)
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 type proof struct {
 	seed    uint64
 	rows    []row
+	suites  []whole
 	mutants []kill
 	broken  []string // packages that don't build
 }
@@ -23,6 +24,11 @@ type proof struct {
 func (p *proof) green() bool {
 	for _, r := range p.rows {
 		if r.status() != "ok" {
+			return false
+		}
+	}
+	for _, w := range p.suites {
+		if !w.ok() {
 			return false
 		}
 	}
@@ -79,6 +85,7 @@ func (p *proof) text(m machine) string {
 		w("| %s | %s |", line[0], cell(line[1]))
 	}
 	p.results(w)
+	p.whole(w)
 	w("\n## What each fault is\n\n| fault | what is done | what must hold |\n|---|---|---|")
 	for n, f := range faults {
 		w("| [F%02d](#f%02[1]d) | %s | %s |", n+1, f.title, f.invariant)
@@ -110,8 +117,14 @@ func (p *proof) summary() string {
 			ok++
 		}
 	}
+	whole := 0
+	for _, w := range p.suites {
+		if w.ok() {
+			whole++
+		}
+	}
 	killed, of := tally(p.mutants)
-	return fmt.Sprintf("%d/%d cases ok, mutants killed %d/%d", ok, len(p.rows), killed, of)
+	return fmt.Sprintf("%d/%d cases ok, %d/%d suites ok, mutants killed %d/%d", ok, len(p.rows), whole, len(p.suites), killed, of)
 }
 
 func (p *proof) results(w func(string, ...any)) {
@@ -134,6 +147,18 @@ func (p *proof) results(w func(string, ...any)) {
 			cells = append(cells, cell(cmp.Or(r.attrs[key], "–")))
 		}
 		w("| %s |", strings.Join(append(cells, took), " | "))
+	}
+}
+
+func (p *proof) whole(w func(string, ...any)) {
+	w("\n## Suites\n\nAll tests of a package, under a build tag that changes what they run on.\n")
+	w("| suite | what it shows | result | tests | time |\n|---|---|---|---|---|")
+	for _, s := range p.suites {
+		tests := fmt.Sprint(s.tests)
+		if len(s.others) > 0 {
+			tests += ", not " + strings.Join(s.others, ", ")
+		}
+		w("| `%s` | %s | %s | %s | %.1f s |", s.command(), cell(s.shows), s.status(), tests, s.took.Seconds())
 	}
 }
 

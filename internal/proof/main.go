@@ -1,13 +1,14 @@
 // Package main runs every fault that the bridge must survive, and then shows that
 // the tests would notice if it did not:
 //
-//	find the cases ─► build (-tags faults) ─► run them ─► run the mutants ─► docs/proof.md
+//	find the cases ─► build (-tags faults) ─► run them ─► whole suites ─► mutants ─► docs/proof.md
 //
 // A case is a Go test named TestF<nn><What>, in any package, for one of the faults
 // of [faults]. It reports its figures with t.Attr: "figure" (in words), "tries",
 // "lost", "duplicated", "misordered", "gaps" ("expected/recorded"). A mutant is a
 // promise that the build tag "faults" can break (internal/sabotage), and the test
-// that must turn red then.
+// that must turn red then. A whole suite is all tests of a package, run under a build
+// tag that changes what they run on.
 //
 // Invariants:
 //
@@ -107,6 +108,9 @@ func run(ctx context.Context, args []string) error {
 	}
 	p := &proof{seed: s.seed, broken: found.broken}
 	p.rows = r.cases(ctx, found)
+	if len(s.only) == 0 && ctx.Err() == nil {
+		p.suites = r.suites(ctx)
+	}
 	if s.mutants && ctx.Err() == nil {
 		p.mutants = r.sabotage(ctx, found)
 	}

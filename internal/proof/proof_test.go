@@ -57,12 +57,58 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
+// What `go test -json` prints.
+const (
+	wholePassed = `{"Action":"start"}
+{"Action":"output","Test":"TestA","Output":"--- PASS: TestA (0.1s)\n"}
+{"Action":"pass","Test":"TestA/sub","Elapsed":0.1}
+{"Action":"pass","Test":"TestA","Elapsed":0.1}
+{"Action":"pass","Test":"TestB","Elapsed":0.1}
+` + wholeEnd
+	wholeFailed = `{"Action":"output","Test":"TestA","Output":"    a_test.go:1: no\n"}
+{"Action":"fail","Test":"TestA","Elapsed":0.1}
+{"Action":"pass","Test":"TestB","Elapsed":0.1}
+{"Action":"fail","Elapsed":7.5}
+`
+	wholeSkipped = `{"Action":"skip","Test":"TestA","Elapsed":0}
+{"Action":"pass","Test":"TestB","Elapsed":0.1}
+` + wholeEnd
+	wholeEnd = `{"Action":"pass","Elapsed":7.5}
+`
+)
+
+func TestWholeSuites(t *testing.T) {
+	for name, tt := range map[string]struct {
+		output        string
+		success, ok   bool
+		tests, others int
+	}{
+		"passed":         {wholePassed, true, true, 2, 0},
+		"failed":         {wholeFailed, false, false, 1, 1},
+		"skipped":        {wholeSkipped, true, false, 1, 1},
+		"no tests":       {wholeEnd, true, false, 0, 0},
+		"leak":           {wholePassed, false, false, 2, 0},
+		"ended early":    {strings.TrimSuffix(wholePassed, wholeEnd), true, false, 2, 0},
+		"does not build": {`{"Action":"build-fail"}` + "\n" + `{"Action":"fail","Elapsed":0}`, false, false, 0, 0},
+		"nothing":        {"", false, false, 0, 0},
+	} {
+		var w whole
+		if w.read([]byte(tt.output), tt.success); w.ok() != tt.ok || w.tests != tt.tests || len(w.others) != tt.others {
+			t.Errorf("%s: ok %t, %d tests passed, %d did not", name, w.ok(), w.tests, len(w.others))
+		}
+	}
+}
+
 // sample is a proof in which everything went well.
 func sample() *proof {
 	s := &suite{name: "poller"}
 	p := &proof{seed: 7}
 	for n := range faults {
 		p.rows = append(p.rows, row{faultCase{n + 1, s, "TestX"}, outcome{passed: true, took: time.Second, attrs: map[string]string{"figure": "a|b"}}})
+	}
+	p.suites = wholes()
+	for i := range p.suites {
+		p.suites[i].read([]byte(wholePassed), true)
 	}
 	for _, m := range sabotage.Mutants {
 		p.mutants = append(p.mutants, kill{mutant{m, "poller", "TestX"}, true, outcome{failed: true}})
@@ -77,6 +123,8 @@ func TestGreen(t *testing.T) {
 	for name, spoil := range map[string]func(p *proof){
 		"missing fault":  func(p *proof) { p.rows[3].suite = nil },
 		"failed case":    func(p *proof) { p.rows[29].passed = false },
+		"suite failed":   func(p *proof) { p.suites[1].failed = true },
+		"suite not run":  func(p *proof) { p.suites[1] = wholes()[1] },
 		"mutant alive":   func(p *proof) { p.mutants[0].failed, p.mutants[0].passed = false, true },
 		"mutant missing": func(p *proof) { p.mutants[0] = kill{mutant: mutant{name: "x"}} },
 		"one of two alive": func(p *proof) {
@@ -97,6 +145,7 @@ func TestDocument(t *testing.T) {
 	text := p.text(machine{date: "today", commit: "abc", cpu: "cpu", kernel: "linux/amd64", versions: []string{"1", "2", "3"}})
 	for _, want := range []string{
 		`<a id="f01"></a>F01`, `<a id="f30"></a>F30`, `<a id="g8"></a>G8`, "| commit | abc |", `a\|b`, "29/30 cases ok", "missing", "F31",
+		"2/2 suites ok", "| `go test -tags permissions ./cmd/bridge` |", "| ok | 2 | 7.5 s |",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the document does not say %s", want)

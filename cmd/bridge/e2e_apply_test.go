@@ -1,0 +1,74 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"aiccbridge/bus"
+	"aiccbridge/internal/platformsim/filestore"
+	"aiccbridge/schemas"
+)
+
+// prints runs a command line in this process and returns all that it prints.
+func (s *scene) prints(code int, args ...string) string {
+	s.t.Helper()
+	var out bytes.Buffer
+	to := io.MultiWriter(&out, s.journal)
+	if got := execute(args, to, to); got != code {
+		s.t.Fatalf("%q has exit code %d, want %d:\n%s", args, got, code, out.Bytes())
+	}
+	return out.String()
+}
+
+// TestApply is the first hour with a server of one's own: whatever is done in the
+// wrong order, or as the wrong user, is refused with a sentence that says what to do.
+func TestApply(t *testing.T) {
+	t.Parallel()
+	o := oneWindow(filestore.Faults{})
+	o.restricted, o.bare = true, true
+	s := newScene(t, o)
+	says := func(code int, args []string, want ...string) {
+		t.Helper()
+		said := s.prints(code, args...)
+		for _, text := range want {
+			if !strings.Contains(said, text) {
+				t.Errorf("%q does not say %q:\n%s", args, text, said)
+			}
+		}
+	}
+	run := []string{"run", "-c", s.path()}
+	asBridge, asApply, asReader := s.applying(bus.RoleBridge), s.applying(bus.RoleApply), s.applying(bus.RoleReader)
+	dry := func(args []string) []string { return append(args[:len(args):len(args)], "--dry-run") }
+
+	says(exitFailed, run, "AICC_EVENTS.exists: is false", "nats.manage_streams is false", "run `bridge apply`")
+	says(exitFailed, dry(asApply), "streams are missing", "AICC_EVENTS.exists: is false", "`bridge apply` makes them")
+	if refused := s.hub.refused.take(); len(refused) > 0 {
+		t.Errorf("looking is refused: %q", refused)
+	}
+	says(exitFailed, asBridge, "permission denied: $JS.API.STREAM.CREATE.AICC_EVENTS", "give --user with --password-file")
+	says(exitFailed, asReader, "permission denied: "+bus.InboxPrefix, "give --user with --password-file")
+	says(exitFailed, []string{"apply", "-c", s.path(), "--user", "apply", "--password-file", s.hub.passwordFile(bus.RoleReader)},
+		"refuses the credentials", "check user and password")
+	says(exitUsage, []string{"apply", "-c", s.path(), "--user", "apply"}, "give --user with --password-file")
+	if refused := s.hub.refused.take(); len(refused) != 3 {
+		t.Errorf("the hub refused %q, want a stream, an inbox and a password", refused)
+	}
+
+	says(exitOK, asApply, "streams and buckets made", "as the bridge needs them")
+	says(exitOK, asApply, "as the bridge needs them") // once more changes nothing
+	says(exitOK, dry(asApply), "as the bridge needs them")
+	says(exitOK, dry(asBridge), "as the bridge needs them")
+	r := s.run()
+	s.until("the rows are there", func() bool { return len(s.messages(r.bus, schemas.StreamRows)) == 51 })
+	r.finish()
+
+	s.changeStream(schemas.StreamEvents, func(c *jetstream.StreamConfig) { c.MaxAge = time.Hour })
+	says(exitFailed, dry(asApply), "AICC_EVENTS.max_age: is 1h", "nats stream edit")
+	says(exitFailed, asApply, "AICC_EVENTS.max_age: is 1h", "nats stream edit")
+	says(exitOK, append(dry(asApply), "--accept-weaker", "AICC_EVENTS.max_age"))
+}

@@ -145,7 +145,7 @@ func (b *Bus) settle(work context.Context, msg jetstream.Msg, d Delivery, handle
 		v = verdictLost
 		log.Warn().Err(err).Msg("verdict not taken; the file will come again")
 	case v == verdictRetry:
-		log.Warn().Err(handled).Dur("delay", b.delay(d.Attempt)).Msg("file failed; it will be tried again")
+		log.Warn().Err(handled).Stringer("delay", b.delay(d.Attempt)).Msg("file failed; it will be tried again")
 	case v == verdictTerm:
 		log.Error().Err(handled).Msg("file given up; see the dead letter")
 	}

@@ -50,14 +50,14 @@ func (o *outage) tick(waiting uint64, connected bool) {
 			o.backSince = *first
 		}
 		if waiting > 0 {
-			o.log.Info().Uint64("messages", max(o.held, waiting)).Dur("away", o.backSince.Sub(o.awaySince)).Msg("hub is back; catching up")
+			o.log.Info().Uint64("messages", max(o.held, waiting)).Stringer("away", o.backSince.Sub(o.awaySince).Round(time.Millisecond)).Msg("hub is back; catching up")
 		}
 		o.awaySince = time.Time{}
 	}
 	o.held = waiting
 	o.brought += successes
 	if waiting == 0 && o.awaySince.IsZero() && !o.backSince.IsZero() {
-		o.log.Info().Uint64("messages", o.brought).Dur("took", time.Since(o.backSince)).Msg("caught up with the hub")
+		o.log.Info().Uint64("messages", o.brought).Stringer("took", time.Since(o.backSince).Round(time.Millisecond)).Msg("caught up with the hub")
 		o.backSince = time.Time{}
 	}
 }

@@ -35,10 +35,10 @@ func TestOutageFigures(t *testing.T) {
 		second(0, true, succeeds, 3, "")
 		second(5, false, fails, 9, "")
 		second(9, false, fails, 9, "")
-		second(7, true, succeeds, 2, `{"level":"info","messages":9,"away":1000,"message":"hub is back; catching up"}`)
-		second(0, true, succeeds, 8, `{"level":"info","messages":10,"took":2000,"message":"caught up with the hub"}`)
+		second(7, true, succeeds, 2, `{"level":"info","messages":9,"away":"1s","message":"hub is back; catching up"}`)
+		second(0, true, succeeds, 8, `{"level":"info","messages":10,"took":"2s","message":"caught up with the hub"}`)
 		second(4, true, fails, 2, `{"level":"warn","error":"away","message":"hub takes no messages; they wait in the spool"}`)
-		second(0, true, succeeds, 4, `{"level":"info","messages":4,"took":1000,"message":"caught up with the hub"}`)
+		second(0, true, succeeds, 4, `{"level":"info","messages":4,"took":"1s","message":"caught up with the hub"}`)
 		second(0, true, succeeds, 1, "")
 	})
 }

@@ -67,7 +67,7 @@ func (r *roster) listen() {
 		silence := s.heard.silence(now)
 		r.pool.metrics.silent(silence)
 		if silence >= silenceAlarm && !s.heard.warned.Swap(true) {
-			r.pool.Logger.Warn().Str("agent", id).Dur("silence", silence).
+			r.pool.Logger.Warn().Str("agent", id).Stringer("silence", silence.Round(time.Millisecond)).
 				Msg("gateway gets no request of the agent; it signs the agent out after 120 s")
 		}
 	}

@@ -114,13 +114,13 @@ func (s *Server) cure(now time.Time, why error) error {
 	}
 	w.pause = min(max(firstPause, 2*w.pause), longestPause(why))
 	w.restarted = now
-	w.log.Warn().Err(why).Dur("pause", w.pause).Msg("store fails; nats restarts in place")
+	w.log.Warn().Err(why).Stringer("pause", w.pause).Msg("store fails; nats restarts in place")
 	begin := time.Now()
 	if err := s.Restart(); err != nil {
 		w.log.Error().Err(err).Msg("restart in place failed")
 		return err
 	}
-	w.log.Info().Dur("took", time.Since(begin)).Msg("nats restarted in place")
+	w.log.Info().Stringer("took", time.Since(begin).Round(time.Millisecond)).Msg("nats restarted in place")
 	return s.storeError()
 }
 

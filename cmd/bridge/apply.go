@@ -75,11 +75,11 @@ func (o applyOptions) run(ctx context.Context, out, errOut io.Writer) error {
 	case o.credentials != "":
 		options.CredentialsFile, options.User, options.Password = o.credentials, "", ""
 	case o.user != "":
-		password, err := os.ReadFile(o.passwordFile)
+		password, err := readLine("--password-file", o.passwordFile)
 		if err != nil {
-			return usageError{fmt.Errorf("--password-file: %w", err)}
+			return err
 		}
-		options.CredentialsFile, options.User, options.Password = "", o.user, strings.TrimRight(string(password), "\r\n")
+		options.CredentialsFile, options.User, options.Password = "", o.user, password
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.wait)
 	defer cancel()
@@ -107,4 +107,13 @@ func whoMay(err error) error {
 		return err
 	}
 	return fmt.Errorf("%w\nthis user may not make streams: give --user with --password-file, or --credentials, of one who may", err)
+}
+
+// readLine reads the file that a flag names, without the end of its line.
+func readLine(flag, path string) (string, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return "", usageError{fmt.Errorf("%s: %w", flag, err)}
+	}
+	return strings.TrimRight(string(text), "\r\n"), nil
 }

@@ -2,9 +2,14 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
+	"os"
 	"time"
 
 	"github.com/google/uuid"
@@ -21,9 +26,10 @@ import (
 
 // compareOptions are the flags of the comparison.
 type compareOptions struct {
-	management, nats, credentials, prefix, tenant, zone string
-	wait                                                time.Duration
-	asJSON                                              bool
+	management, nats, prefix, tenant, zone string
+	credentials, user, passwordFile, ca    string
+	wait                                   time.Duration
+	asJSON                                 bool
 }
 
 func newCompare() *cobra.Command {
@@ -33,9 +39,9 @@ func newCompare() *cobra.Command {
 		Short: "Hold the streams of a bridge against what the simulator did",
 		Long: "Ask a running simulator to make no new calls, wait until the bridge has caught up,\n" +
 			"and compare every event and every row. Exit code 1 if something is missing, twice,\n" +
-			"out of order, or lost without a gap record that says so. Calls do not begin again:\n" +
-			"for another round, start the simulator and the bridge anew, without the data folder.",
-		Example: "  bridge simulate compare\n  bridge simulate compare --json",
+			"out of order, altered (as by a privacy policy), or lost without a gap record. Calls do\n" +
+			"not begin again: for another round start anew, without the data folder.",
+		Example: "  bridge simulate compare --json",
 		Args:    noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			log := newLogger(config.Log{Level: "warn", Format: "auto"}, c.ErrOrStderr())
@@ -58,6 +64,9 @@ func newCompare() *cobra.Command {
 	f.StringVar(&o.management, "management", "http://127.0.0.1:18043", "the simulator's management address")
 	f.StringVar(&o.nats, "nats", "nats://127.0.0.1:4222", "where the bridge's streams are")
 	f.StringVar(&o.credentials, "credentials", "", "NATS credentials file")
+	f.StringVar(&o.user, "user", "", "NATS user; reading is enough")
+	f.StringVar(&o.passwordFile, "password-file", "", "file with the user's password")
+	f.StringVar(&o.ca, "ca-file", "", "CA certificates (PEM) for tls://")
 	f.StringVar(&o.prefix, "prefix", "aicc", "subject prefix of the bridge")
 	f.StringVar(&o.tenant, "tenant", "acme", "the tenant's name in the bridge's configuration")
 	f.StringVar(&o.zone, "timezone", "Asia/Shanghai", "the tenant's time zone")
@@ -79,16 +88,18 @@ func (o compareOptions) run(ctx context.Context, log zerolog.Logger) (report tru
 	}
 	waiting, cancel := context.WithTimeout(ctx, o.wait)
 	defer cancel()
+	options, err := o.busOptions(names, log)
+	if err != nil {
+		return report, err
+	}
+	b, err := bus.Connect(waiting, options)
+	if err != nil {
+		return report, fmt.Errorf("no NATS at %s: %w; is `bridge run` running? set --nats", redacted(o.nats), err)
+	}
+	defer b.Close()
 	if err := o.request(waiting, http.MethodPost, "/quiesce", nil); err != nil {
 		return report, err
 	}
-	b, err := bus.Connect(waiting, bus.Options{
-		Names: names, Instance: uuid.NewString(), URL: o.nats, CredentialsFile: o.credentials, Logger: log,
-	})
-	if err != nil {
-		return report, fmt.Errorf("no NATS at %s: %w; is `bridge run` running? set --nats", o.nats, err)
-	}
-	defer b.Close()
 	until(waiting, func() bool {
 		var quiet struct {
 			Quiet bool `json:"quiet"`
@@ -107,6 +118,45 @@ func (o compareOptions) run(ctx context.Context, log zerolog.Logger) (report tru
 		}
 	}
 	return report, err
+}
+
+// busOptions are those of a reader.
+func (o compareOptions) busOptions(names schemas.Names, log zerolog.Logger) (bus.Options, error) {
+	b := bus.Options{
+		Names: names, Instance: uuid.NewString(), URL: o.nats, CredentialsFile: o.credentials,
+		InboxPrefix: bus.ReaderInbox, Logger: log,
+	}
+	if (o.user == "") != (o.passwordFile == "") {
+		return b, usageError{errors.New("give --user with --password-file")}
+	}
+	if o.user != "" {
+		password, err := readLine("--password-file", o.passwordFile)
+		if err != nil {
+			return b, err
+		}
+		b.User, b.Password = o.user, password
+	}
+	if o.ca == "" {
+		return b, nil
+	}
+	pem, err := os.ReadFile(o.ca)
+	if err != nil {
+		return b, usageError{fmt.Errorf("--ca-file: %w", err)}
+	}
+	b.TLS = &tls.Config{RootCAs: x509.NewCertPool(), MinVersion: tls.VersionTLS12}
+	if !b.TLS.RootCAs.AppendCertsFromPEM(pem) {
+		return b, usageError{fmt.Errorf("--ca-file: %s holds no certificate", o.ca)}
+	}
+	return b, nil
+}
+
+// redacted is a NATS address without the password that it may hold.
+func redacted(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "the address of --nats"
+	}
+	return u.Redacted()
 }
 
 // request calls the simulator's management listener and decodes its answer into

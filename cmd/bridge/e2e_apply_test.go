@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"io"
 	"strings"
 	"testing"
@@ -17,10 +16,10 @@ import (
 // prints runs a command line in this process and returns all that it prints.
 func (s *scene) prints(code int, args ...string) string {
 	s.t.Helper()
-	var out bytes.Buffer
-	to := io.MultiWriter(&out, s.journal)
+	out := &journal{} // many write at once
+	to := io.MultiWriter(out, s.journal)
 	if got := execute(args, to, to); got != code {
-		s.t.Fatalf("%q has exit code %d, want %d:\n%s", args, got, code, out.Bytes())
+		s.t.Fatalf("%q has exit code %d, want %d:\n%s", args, got, code, out)
 	}
 	return out.String()
 }

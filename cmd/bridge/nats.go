@@ -25,9 +25,12 @@ type store interface {
 	Lease(ctx context.Context, tenant, partition string, floor uint64) (*bus.Lease, error)
 }
 
-// firstContact is how long a start waits for an external NATS before it goes on
-// without.
-const firstContact = 5 * time.Second
+// A start waits so long for an external NATS to be there, and then for its answers
+// about all streams, before it goes on without.
+const (
+	firstContact = 5 * time.Second
+	firstAnswers = 30 * time.Second
+)
 
 // openNATS starts the server in this process and connects to the hub: the same
 // server, or an external one behind the spool.
@@ -89,7 +92,11 @@ func (b *bridge) openExternal(ctx context.Context, o bus.Options) (err error) {
 	b.store = b.spool
 	waiting, cancel := context.WithTimeout(ctx, firstContact)
 	defer cancel()
-	err = b.reach(waiting)
+	if err = b.bus.Ready(waiting); err == nil {
+		answering, cancel := context.WithTimeout(ctx, firstAnswers)
+		defer cancel()
+		waiting, err = answering, b.bus.Ensure(answering)
+	}
 	if err != nil && waiting.Err() != nil && ctx.Err() == nil {
 		b.log.Warn().Err(err).Msg("nats is away; what comes is kept in the spool until it is back")
 		b.spool.Hold(true)

@@ -19,7 +19,7 @@ import (
 const (
 	healthEvery   = 2 * time.Second
 	settingsEvery = time.Minute
-	soonAgain     = 5 * time.Second // while something is wrong
+	soonAgain     = 5 * time.Second // at first, and while something is wrong
 )
 
 // watch raises an alarm when what was made sure of at the start stops being true.
@@ -102,31 +102,29 @@ func (w *watch) Run(intake, _ context.Context) error {
 }
 
 func (c check) run(ctx context.Context) {
-	for {
-		wait := c.every
-		if c.current() != nil {
+	wait := min(c.every, soonAgain)
+	for retry.Wait(ctx, wait) == nil {
+		wait = c.every
+		if answered := c.look(ctx); !answered || c.current() != nil {
 			wait = min(wait, soonAgain)
 		}
-		if retry.Wait(ctx, wait) != nil {
-			return
-		}
-		c.look(ctx)
 	}
 }
 
 // look finds out once. A server that does not answer in time is the business of
 // another alarm.
-func (c check) look(ctx context.Context) {
+func (c check) look(ctx context.Context) (answered bool) {
 	ctx, cancel := context.WithTimeout(ctx, c.every/4)
 	defer cancel()
 	err := c.find(ctx)
 	if err != nil && ctx.Err() != nil {
-		return
+		return false
 	}
 	c.set(err)
 	if c.then != nil {
 		c.then(err != nil)
 	}
+	return true
 }
 
 // ServeHTTP answers 200 while messages can be stored as promised, 503 otherwise,

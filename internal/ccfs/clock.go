@@ -34,10 +34,10 @@ func (c *clock) observe(h http.Header) {
 	c.skew, c.known = date.Sub(c.now()), true
 	switch off := c.skew.Abs() > maxSkew; {
 	case off && !c.warned:
-		c.logger.Warn().Dur("skew", c.skew).Msg("clock differs from the file store's, signatures may be refused; check NTP")
+		c.logger.Warn().Stringer("skew", c.skew).Msg("clock differs from the file store's, signatures may be refused; check NTP")
 		c.warned = true
 	case !off && c.warned:
-		c.logger.Info().Dur("skew", c.skew).Msg("clock agrees with the file store's again")
+		c.logger.Info().Stringer("skew", c.skew).Msg("clock agrees with the file store's again")
 		c.warned = false
 	}
 }

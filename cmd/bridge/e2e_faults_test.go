@@ -16,6 +16,7 @@ import (
 // score adds up what the comparisons of a case found.
 type score struct {
 	tries, lost, explained, duplicated, misordered, rows, overlaps int
+	gaps                                                           int // records, whatever their cause
 
 	unclean
 }
@@ -27,6 +28,7 @@ func (s *score) add(r truthcheck.Report, u unclean) {
 	s.duplicated += r.Events.Duplicated + r.Events.RepeatedIDs + r.Rows.Duplicates + r.Files.RepeatedMarks
 	s.misordered += r.Events.Misordered
 	s.rows += r.Rows.InStream
+	s.gaps += r.Events.Gaps
 	s.unclean.add(u)
 }
 
@@ -35,7 +37,7 @@ func (s *score) merge(o score) {
 	s.tries += o.tries
 	s.lost, s.explained = s.lost+o.lost, s.explained+o.explained
 	s.duplicated, s.misordered = s.duplicated+o.duplicated, s.misordered+o.misordered
-	s.rows, s.overlaps = s.rows+o.rows, s.overlaps+o.overlaps
+	s.rows, s.overlaps, s.gaps = s.rows+o.rows, s.overlaps+o.overlaps, s.gaps+o.gaps
 	s.unclean.add(o.unclean)
 }
 

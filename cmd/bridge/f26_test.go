@@ -18,8 +18,8 @@ func TestF26Stops(t *testing.T) {
 		"under load 2": func(t *testing.T) score { return stops(t, 13, (*scene).stopUnderLoad) },
 		"starting":     func(t *testing.T) score { return stops(t, 25, (*scene).stopWhileStarting) },
 	})
-	if clean.expected != 0 || clean.explained != 0 {
-		t.Errorf("%d gaps, %d events in them", clean.expected, clean.explained)
+	if clean.gaps != 0 || clean.explained != 0 {
+		t.Errorf("%d gaps, %d events in them", clean.gaps, clean.explained)
 	}
 	twice := stops(t, 10, (*scene).stopTwice)
 	n := clean.tries

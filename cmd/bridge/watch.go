@@ -57,7 +57,7 @@ func (b *bridge) newWatch() *watch {
 			every: healthEvery, find: func(context.Context) error { return b.storeHealth() },
 		},
 		{
-			alarm: named("disk", false, "little disk space is left; downloads stop, polling goes on", "there is disk space again; downloads go on"),
+			alarm: &alarm{name: "disk", gauge: gauge.WithLabelValues("disk")}, // the server logs it itself
 			every: healthEvery, find: func(context.Context) error { return b.server.Low() },
 			then: func(low bool) { b.downloading.set(!low) },
 		},

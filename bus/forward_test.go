@@ -2,7 +2,6 @@ package bus
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"strconv"
@@ -13,7 +12,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
 
 	"aiccbridge/bus/embedded"
@@ -359,115 +357,5 @@ func TestSpooledTwiceIsOnce(t *testing.T) {
 	flush(t, s)
 	if got := all(t, hub, schemas.StreamEvents); len(got) != 1 {
 		t.Errorf("%d messages", len(got))
-	}
-}
-
-// A message that the hub does not take ends in quarantine, and its lane goes on.
-func TestRefusedMessageStopsNobody(t *testing.T) {
-	t.Parallel()
-	for name, hub := range map[string]func(t *testing.T) *Bus{
-		"stream's limit": func(t *testing.T) *Bus {
-			b := open(t, server(t), func(o *Options) { o.AcceptWeaker = []string{"AICC_EVENTS.max_msg_size"} })
-			weakening{"AICC_EVENTS", func(c *jetstream.StreamConfig) { c.MaxMsgSize = 10_000 }}.make(t, b)
-			return b
-		},
-		"server's limit": func(t *testing.T) *Bus {
-			small := hubOn(t, t.TempDir(), 0, func(o *embedded.Options) { o.MaxPayloadBytes = 10_000 })
-			return open(t, small)
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			b := hub(t)
-			if err := ensure(t, b); err != nil {
-				t.Fatal(err)
-			}
-			s := spoolOn(t, server(t), b)
-			big := agentEvent(0, 1, true)
-			big.Body = []byte(`"` + strings.Repeat("x", 50_000) + `"`)
-			for _, m := range []schemas.Message{agentEvent(0, 0, true), big, agentEvent(0, 2, true)} {
-				publish(t, s, m)
-			}
-			runs(t, s)
-			flush(t, s)
-			if got := all(t, b, schemas.StreamEvents); len(got) != 2 || got[1].Get("ce-id") != "0-2" {
-				t.Errorf("hub has %v", got)
-			}
-			letters := all(t, b, schemas.StreamDeadLetters)
-			if len(letters) != 1 || letters[0].Subject != "aicc.v1.acme.deadletter.oversized" {
-				t.Fatalf("dead letters %v", letters)
-			}
-			name := fmt.Sprintf("spool/%s/2", s.lines[0].id)
-			if !strings.Contains(string(letters[0].Body), `"AICC_QUARANTINE/`+name+`"`) {
-				t.Errorf("dead letter %s", letters[0].Body)
-			}
-			if ok, err := b.Quarantine().Has(t.Context(), name); !ok || err != nil {
-				t.Errorf("in quarantine: %v, %v", ok, err)
-			}
-		})
-	}
-}
-
-func TestProgress(t *testing.T) {
-	t.Parallel()
-	p := newProgress()
-	p.start(4)
-	for _, seq := range []uint64{5, 6, 9} {
-		p.begin(seq)
-	}
-	for _, step := range []struct{ done, want uint64 }{{9, 4}, {5, 5}, {6, 9}} {
-		p.done(step.done)
-		if got := p.arrived(); got != step.want {
-			t.Errorf("after %d: %d, want %d", step.done, got, step.want)
-		}
-	}
-	if err := p.wait(t.Context(), 9); err != nil {
-		t.Error(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := p.wait(ctx, 10); !errors.Is(err, context.Canceled) {
-		t.Errorf("error %v", err)
-	}
-}
-
-func TestLanes(t *testing.T) {
-	t.Parallel()
-	l := newLanes()
-	var mu sync.Mutex
-	got := map[string][]uint64{}
-	held := make(chan struct{})
-	for i := range uint64(300) {
-		key := fmt.Sprint(i % 3)
-		err := l.add(t.Context(), key, schemas.Stored{Sequence: i}, func(m schemas.Stored) {
-			if key == "0" {
-				<-held
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			got[key] = append(got[key], m.Sequence)
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	await(t, func() bool { mu.Lock(); defer mu.Unlock(); return len(got["1"]) == 100 && len(got["2"]) == 100 })
-	ctx, cancel := context.WithCancel(t.Context())
-	full := schemas.Stored{Body: make([]byte, windowBytes)}
-	go cancel()
-	if err := l.add(ctx, "1", full, func(schemas.Stored) {}); err == nil {
-		t.Error("the window has no limit")
-	}
-	close(held)
-	l.wait()
-	for key, list := range got {
-		for i := 1; i < len(list); i++ {
-			if list[i] < list[i-1] {
-				t.Errorf("lane %s: %d after %d", key, list[i], list[i-1])
-			}
-		}
-	}
-	if len(l.queues) != 0 {
-		t.Errorf("%d lanes left", len(l.queues))
 	}
 }

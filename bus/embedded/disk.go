@@ -31,6 +31,7 @@ type watch struct {
 
 	restarted time.Time
 	pause     time.Duration
+	failed    bool  // the store, since the ballast was last made
 	seen      int64 // free bytes at the last look
 }
 
@@ -79,8 +80,9 @@ func (s *Server) look(now time.Time) {
 		store = s.cure(now, store)
 	}
 	w.seen = free
-	if store == nil && w.fillDue(now, free) {
-		w.fill(now)
+	if store == nil && w.fillDue(now, free) && w.fill(now) && w.failed {
+		store = s.cure(now, errAfterwards)
+		w.failed = false
 	}
 	if ns, _ := s.running(); ns != nil {
 		if err := s.setLimit(ns); store == nil {
@@ -113,8 +115,8 @@ func (s *Server) cure(now time.Time, why error) error {
 		w.pause = 0
 	}
 	w.pause = min(max(firstPause, 2*w.pause), longestPause(why))
-	w.restarted = now
-	w.log.Warn().Err(why).Stringer("pause", w.pause).Msg("store fails; nats restarts in place")
+	w.restarted, w.failed = now, true
+	w.log.Warn().Err(why).Stringer("pause", w.pause).Msg("nats restarts in place")
 	begin := time.Now()
 	if err := s.Restart(); err != nil {
 		w.log.Error().Err(err).Msg("restart in place failed")
@@ -123,6 +125,11 @@ func (s *Server) cure(now time.Time, why error) error {
 	w.log.Info().Stringer("took", time.Since(begin).Round(time.Millisecond)).Msg("nats restarted in place")
 	return s.storeError()
 }
+
+// errAfterwards is why the server is restarted once more when a full disk is over:
+// a stream that was not written to since may refuse its next message, or have
+// failed to remove one, and says so nowhere.
+var errAfterwards = errors.New("a stream may still suffer from the full disk")
 
 func longestPause(why error) time.Duration {
 	if errors.Is(why, errLost) {
@@ -162,12 +169,14 @@ func (w *watch) fillDue(now time.Time, free int64) bool {
 	return w.ballast.size > 0 && !w.ballast.held && free >= 3*w.ballast.size && !now.Before(w.fillAt)
 }
 
-func (w *watch) fill(now time.Time) {
+// fill makes the ballast and reports whether it could.
+func (w *watch) fill(now time.Time) bool {
 	if w.unfit = w.ballast.fill(); w.unfit != nil {
 		w.fillAt = now.Add(fillPause)
-		return
+		return false
 	}
 	w.log.Info().Int64("bytes", w.ballast.size).Msg("the reserve is made")
+	return true
 }
 
 // reasonToStop is the next Low. free is without the ballast, as far as it was

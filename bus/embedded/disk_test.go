@@ -165,6 +165,25 @@ func TestFailingStoreIsRestarted(t *testing.T) {
 	w.expect("well again", "", true)
 }
 
+// TestRestartWhenItIsOver: a stream that nobody wrote to while the disk was full
+// may still be broken, which no look can see.
+func TestRestartWhenItIsOver(t *testing.T) {
+	w := newWorld(t, 100*mib)
+	w.wrong, w.rest = errors.New("no space left"), mib/2
+	w.after(time.Second)
+	w.wrong = nil
+	w.after(time.Second)
+	before := w.restarts()
+	w.rest = 100 * mib
+	for range 60 {
+		w.after(time.Second)
+	}
+	w.expect("over", "", true)
+	if n := w.restarts() - before; n != 1 {
+		t.Errorf("%d restarts when it was over, want one", n)
+	}
+}
+
 func TestRestartAtOnceWhenSpaceIsBack(t *testing.T) {
 	w := newWorld(t, 100*mib)
 	w.wrong = errors.New("disk on fire")

@@ -29,8 +29,8 @@
 //	└────┘ ◀──────────────────────────────────────── └─────┘
 //	   ▲       at least 3 × reserve                      │
 //	   │                                                 │ free < 1/8 reserve,
-//	   │ free ≥ 3 × reserve:                             │ or a write error:
-//	   │ the ballast is made again                       │ the ballast is given up
+//	   │ free ≥ 3 × reserve: the ballast                 │ or a write error:
+//	   │ is made again; one restart if the store failed  │ the ballast is given up
 //	   │                                                 ▼
 //	   └──────────────────────────────────────────── ┌───────┐
 //	                                                 │ spent │ ─┐ a write error:

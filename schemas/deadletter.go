@@ -43,6 +43,27 @@ func (n Names) DeadLetterMessage(d DeadLetter, id string) (Message, error) {
 	return newMessage(n.DeadLetter(d.Tenant, d.Reason), TypeDeadLetter, source, id, d.LastAt, d)
 }
 
+// MaxOriginalBytes is how much of what failed a dead letter holds: it stays below a
+// server's usual message limit of 1 MiB even when every byte is escaped.
+const MaxOriginalBytes = 64 << 10
+
+// NewDeadLetter is a dead letter for what failed at its first try, at that time. cause is
+// for people: no credentials, no phone numbers.
+func NewDeadLetter(tenant string, reason Reason, cause string, at time.Time) DeadLetter {
+	return DeadLetter{Tenant: tenant, Reason: reason, Error: cause, Attempts: 1, FirstAt: at, LastAt: at}
+}
+
+// Keep puts what failed into the letter, as it is or quoted, and reports whether it
+// fits: what is larger than [MaxOriginalBytes] is left out and belongs elsewhere, with
+// Object naming the place.
+func (d *DeadLetter) Keep(original []byte) bool {
+	if len(original) > MaxOriginalBytes {
+		return false
+	}
+	d.Original = Quote(original)
+	return true
+}
+
 // Quote returns b itself when it is JSON in UTF-8, and b as a JSON string
 // otherwise (foreign bytes as U+FFFD), for [DeadLetter.Original].
 func Quote(b []byte) json.RawMessage {

@@ -55,6 +55,7 @@ var allowed = map[string][]string{
 	"bus/embedded":                           {"schemas", "internal/sabotage", "internal/trouble"},
 	"internal/ccfs":                          {"internal/c2sign", "internal/dialguard", "internal/foreign", "internal/retry", "internal/sabotage", "internal/trouble"},
 	"internal/ccgateway":                     {"internal/dialguard", "internal/foreign", "internal/retry", "internal/sabotage", "internal/trouble"},
+	"internal/health":                        {"internal/retry", "internal/trouble"},
 	"internal/proof":                         {"internal/sabotage"},
 	"internal/truthcheck":                    {"schemas", "internal/platformsim/truth", "internal/platformsim/world"},
 	"internal/platformsim":                   {"internal/c2sign", "internal/platformsim/..."},

@@ -19,6 +19,7 @@ import (
 	"aiccbridge/callbacks"
 	"aiccbridge/config"
 	"aiccbridge/exporter"
+	"aiccbridge/internal/health"
 	"aiccbridge/internal/seal"
 	"aiccbridge/schemas"
 )
@@ -40,7 +41,7 @@ type bridge struct {
 	tokens  *callbacks.Tokens
 	tenants []*tenant
 
-	downloading *gate // shut by the watch
+	downloading *health.Gate // shut by the watch
 
 	stopPlanning func() // ends the planners and waits for them
 }
@@ -48,7 +49,7 @@ type bridge struct {
 // runBridge runs until ctx ends, then drains: intake ends at once, work after
 // the grace period, spool and hub last.
 func runBridge(ctx context.Context, cfg *config.Config, log zerolog.Logger, h hooks) (err error) {
-	b := &bridge{cfg: cfg, log: log, metrics: prometheus.NewRegistry(), downloading: newGate()}
+	b := &bridge{cfg: cfg, log: log, metrics: prometheus.NewRegistry(), downloading: health.NewGate()}
 	b.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if err := b.open(ctx, h.acceptWeaker); err != nil {
 		if ctx.Err() != nil {
@@ -217,7 +218,7 @@ func (b *bridge) start(intake context.Context, run func(name string, f func(inta
 	}
 	if worker != nil {
 		run("worker", func(intake, work context.Context) error {
-			return b.downloading.while(intake, func(intake context.Context) error {
+			return b.downloading.While(intake, func(intake context.Context) error {
 				return b.bus.ConsumeFiles(intake, work, b.cfg.Worker.Count, b.handle(worker))
 			})
 		})
@@ -228,7 +229,7 @@ func (b *bridge) start(intake context.Context, run func(name string, f func(inta
 	if admin != nil {
 		run("admin", admin.Run)
 	}
-	run("watch", watch.Run)
+	run("watch", func(intake, _ context.Context) error { return watch.Run(intake) })
 	return nil
 }
 

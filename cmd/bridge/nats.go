@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"fmt"
 	"path/filepath"
 	"time"
 
@@ -30,6 +29,7 @@ type store interface {
 const (
 	firstContact = 5 * time.Second
 	firstAnswers = 30 * time.Second
+	reachEvery   = 5 * time.Second // from then on
 )
 
 // openNATS starts the server in this process and connects to the hub: the same
@@ -135,7 +135,7 @@ func (b *bridge) forward(ctx context.Context) error {
 				said = err.Error()
 				b.log.Error().Err(err).Msg("nats is not used; what comes stays in the spool")
 			}
-			_ = retry.Wait(ctx, soonAgain) // the loop sees the end
+			_ = retry.Wait(ctx, reachEvery) // the loop sees the end
 		}
 		return nil
 	})
@@ -179,14 +179,4 @@ func reserve(bytes int64) int64 {
 
 func serverTLS(c tls.Certificate) *tls.Config {
 	return &tls.Config{Certificates: []tls.Certificate{c}, MinVersion: tls.VersionTLS12}
-}
-
-// spoolLevel says how full the spool is, in three steps.
-func spoolLevel(s bus.SpoolState) error {
-	for _, percent := range []int64{95, 80, 50} {
-		if s.MaxBytes > 0 && s.Bytes*100 >= s.MaxBytes*percent {
-			return fmt.Errorf("more than %d %% full", percent)
-		}
-	}
-	return nil
 }

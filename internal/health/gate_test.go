@@ -1,4 +1,4 @@
-package main
+package health
 
 import (
 	"context"
@@ -9,12 +9,12 @@ import (
 
 func TestGate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newGate()
+		g := NewGate()
 		ctx, stop := context.WithCancel(t.Context())
 		runs, running := 0, false
 		done := make(chan error, 1)
 		go func() {
-			done <- g.while(ctx, func(ctx context.Context) error {
+			done <- g.While(ctx, func(ctx context.Context) error {
 				runs++
 				running = true
 				<-ctx.Done()
@@ -30,14 +30,14 @@ func TestGate(t *testing.T) {
 			}
 		}
 		expect(1, true)
-		g.set(true) // again: nothing
+		g.Set(true) // again: nothing
 		expect(1, true)
-		g.set(false)
+		g.Set(false)
 		expect(1, false)
-		g.set(true)
+		g.Set(true)
 		expect(2, true)
-		g.set(false)
-		g.set(true)
+		g.Set(false)
+		g.Set(true)
 		expect(3, true)
 		stop()
 		if err := <-done; err != nil || running {
@@ -47,18 +47,18 @@ func TestGate(t *testing.T) {
 }
 
 func TestGateEnds(t *testing.T) {
-	g := newGate()
+	g := NewGate()
 	failure := errors.New("failed")
-	if err := g.while(t.Context(), func(context.Context) error { return failure }); !errors.Is(err, failure) {
+	if err := g.While(t.Context(), func(context.Context) error { return failure }); !errors.Is(err, failure) {
 		t.Errorf("the error is %v", err)
 	}
-	if err := g.while(t.Context(), func(context.Context) error { return nil }); err != nil {
+	if err := g.While(t.Context(), func(context.Context) error { return nil }); err != nil {
 		t.Error(err)
 	}
-	g.set(false)
+	g.Set(false)
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := g.while(ended, func(context.Context) error { return failure }); err != nil {
+	if err := g.While(ended, func(context.Context) error { return failure }); err != nil {
 		t.Errorf("ran behind a shut gate: %v", err)
 	}
 }

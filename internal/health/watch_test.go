@@ -1,10 +1,11 @@
-package main
+package health
 
 import (
 	"context"
 	"errors"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -13,14 +14,30 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/rs/zerolog"
-
-	"aiccbridge/bus"
 )
+
+// lines is a log that many may write to.
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
 
 // TestWatch: an alarm is raised within its period, logged once, and taken back.
 func TestWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var log journal // the checks run beside each other
+		var log lines // the checks run beside each other
 		var full, low, weak, downloads atomic.Bool
 		when := func(wrong *atomic.Bool, text string) func(context.Context) error {
 			return func(context.Context) error {
@@ -30,21 +47,18 @@ func TestWatch(t *testing.T) {
 				return nil
 			}
 		}
-		named := func(name string, fatal bool) *alarm {
-			return &alarm{
-				name: name, fatal: fatal, gauge: prometheus.NewGauge(prometheus.GaugeOpts{Name: "alarm"}),
-				log: zerolog.New(&log), raised: name, over: name + " again",
-			}
-		}
-		store, disk, streams := named("store", true), named("disk", false), named("streams", true)
-		w := &watch{checks: []check{
-			{alarm: store, every: healthEvery, find: when(&full, "no space left on device")},
-			{alarm: disk, every: healthEvery, find: when(&low, "5 MiB free"), then: func(wrong bool) { downloads.Store(!wrong) }},
-			{alarm: streams, every: settingsEvery, find: when(&weak, "AICC_EVENTS.max_age: is 1h")},
-		}}
+		metrics := prometheus.NewRegistry()
+		w := NewWatch(Options{Logger: zerolog.New(&log), Registerer: metrics, Checks: []Check{
+			{Name: "store", Fatal: true, Raised: "store", Over: "store again", Find: when(&full, "no space left on device")},
+			{
+				Name: "disk", Raised: "disk", Over: "disk again", Find: when(&low, "5 MiB free"),
+				Then: func(wrong bool) { downloads.Store(!wrong) },
+			},
+			{Name: "streams", Fatal: true, Costly: true, Raised: "streams", Over: "streams again", Find: when(&weak, "AICC_EVENTS.max_age: is 1h")},
+		}})
 		intake, stop := context.WithCancel(t.Context())
 		done := make(chan error, 1)
-		go func() { done <- w.Run(intake, intake) }()
+		go func() { done <- w.Run(intake) }()
 		pass := func(d time.Duration) {
 			time.Sleep(d)
 			synctest.Wait()
@@ -60,31 +74,37 @@ func TestWatch(t *testing.T) {
 				t.Errorf("%d lines are logged, want %d:\n%s", got, lines, log.String())
 			}
 		}
-		pass(2 * settingsEvery)
+		pass(2 * seldom)
 		expect(200, 0, "ok\n")
 		low.Store(true)
-		pass(healthEvery)
+		pass(often)
 		expect(200, 1, "disk: 5 MiB free\n")
 		if downloads.Load() {
 			t.Error("downloads go on while the disk is low")
 		}
 		full.Store(true)
 		weak.Store(true)
-		pass(healthEvery)
+		pass(often)
 		expect(503, 2, "store: no space left on device\ndisk: 5 MiB free\n")
-		pass(2 * settingsEvery)
-		if sum := testutil.ToFloat64(store.gauge) + testutil.ToFloat64(disk.gauge) + testutil.ToFloat64(streams.gauge); sum != 3 {
-			t.Errorf("%v alarms, want 3", sum)
+		pass(2 * seldom)
+		raised := func() (sum float64) {
+			for _, c := range w.watched {
+				sum += testutil.ToFloat64(c.gauge)
+			}
+			return sum
+		}
+		if n, err := testutil.GatherAndCount(metrics, "aicc_alarm"); raised() != 3 || n != 3 || err != nil {
+			t.Errorf("%v alarms of %d, want 3 of 3: %v", raised(), n, err)
 		}
 		full.Store(false)
 		low.Store(false)
-		pass(healthEvery)
+		pass(often)
 		expect(503, 5, "streams: AICC_EVENTS.max_age: is 1h\n")
 		weak.Store(false)
-		pass(settingsEvery)
+		pass(seldom)
 		expect(200, 6, "ok\n")
-		if !downloads.Load() {
-			t.Error("downloads do not go on")
+		if !downloads.Load() || raised() != 0 {
+			t.Errorf("downloads go on: %t, alarms %v", downloads.Load(), raised())
 		}
 		stop()
 		if err := <-done; err != nil {
@@ -96,26 +116,27 @@ func TestWatch(t *testing.T) {
 // TestWatchOfWhatDoesNotAnswer: no answer in time is no finding.
 func TestWatchOfWhatDoesNotAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := &alarm{gauge: prometheus.NewGauge(prometheus.GaugeOpts{Name: "alarm"})}
-		c := check{alarm: a, every: settingsEvery, find: func(ctx context.Context) error {
+		w := NewWatch(Options{Checks: []Check{{Costly: true, Find: func(ctx context.Context) error {
 			<-ctx.Done()
 			return ctx.Err()
-		}, then: func(bool) { t.Error("something followed from it") }}
-		c.look(t.Context())
-		if err := a.current(); err != nil {
+		}, Then: func(bool) { t.Error("something followed from it") }}}})
+		if w.watched[0].look(t.Context()) {
+			t.Error("it answered")
+		}
+		if err := w.watched[0].current(); err != nil {
 			t.Errorf("it is an alarm: %v", err)
 		}
 	})
 }
 
-func TestSpoolLevel(t *testing.T) {
+func TestFull(t *testing.T) {
 	for bytes, want := range map[int64]string{0: "", 49: "", 50: "50 %", 80: "80 %", 94: "80 %", 95: "95 %", 100: "95 %"} {
-		err := spoolLevel(bus.SpoolState{Bytes: bytes, MaxBytes: 100})
+		err := Full(bytes, 100)
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%d of 100: %v, want %q", bytes, err, want)
 		}
 	}
-	if err := spoolLevel(bus.SpoolState{Bytes: 10}); err != nil {
+	if err := Full(10, 0); err != nil {
 		t.Errorf("without a limit: %v", err)
 	}
 }

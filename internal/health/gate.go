@@ -1,26 +1,27 @@
-package main
+package health
 
 import (
 	"context"
 	"sync"
 )
 
-// gate lets something go on only while it is open.
-type gate struct {
+// Gate lets something go on only while it is open.
+type Gate struct {
 	mu   sync.Mutex
 	open context.Context // ends when the gate shuts; nil: it is shut
 	shut context.CancelFunc
 	wait chan struct{} // closed when it opens
 }
 
-// newGate returns an open gate.
-func newGate() *gate {
-	g := &gate{wait: make(chan struct{})}
-	g.set(true)
+// NewGate returns an open gate.
+func NewGate() *Gate {
+	g := &Gate{wait: make(chan struct{})}
+	g.Set(true)
 	return g
 }
 
-func (g *gate) set(open bool) {
+// Set opens or shuts the gate; as it is already, nothing happens.
+func (g *Gate) Set(open bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	switch {
@@ -34,15 +35,15 @@ func (g *gate) set(open bool) {
 	}
 }
 
-func (g *gate) state() (open context.Context, wait <-chan struct{}) {
+func (g *Gate) state() (open context.Context, wait <-chan struct{}) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.open, g.wait
 }
 
-// while runs f whenever the gate is open, with a context that ends when it
+// While runs f whenever the gate is open, with a context that ends when it
 // shuts, until ctx ends. An error of f is returned at once.
-func (g *gate) while(ctx context.Context, f func(context.Context) error) error {
+func (g *Gate) While(ctx context.Context, f func(context.Context) error) error {
 	for ctx.Err() == nil {
 		open, wait := g.state()
 		if open == nil {

@@ -1,0 +1,57 @@
+package health
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
+	"aiccbridge/internal/trouble"
+)
+
+// alarm is one thing that is wrong, or not.
+type alarm struct {
+	gauge        prometheus.Gauge
+	log          zerolog.Logger
+	raised, over string
+
+	mu      sync.Mutex
+	err     error
+	episode trouble.Episode
+}
+
+func (a *alarm) current() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.err
+}
+
+// set notes how things are; only a change is logged.
+func (a *alarm) set(err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.err = err
+	if err != nil {
+		if _, changed := a.episode.Failed(err.Error(), zerolog.ErrorLevel); changed {
+			a.gauge.Set(1)
+			a.log.Error().Err(err).Msg(a.raised)
+		}
+		return
+	}
+	if failures, _ := a.episode.Over(); failures > 0 {
+		a.gauge.Set(0)
+		a.log.Info().Msg(a.over)
+	}
+}
+
+// Full says how full something is, in three steps; nil while more than half of it is
+// free or there is no limit (0).
+func Full(bytes, maxBytes int64) error {
+	for _, percent := range []int64{95, 80, 50} {
+		if maxBytes > 0 && bytes*100 >= maxBytes*percent {
+			return fmt.Errorf("more than %d %% full", percent)
+		}
+	}
+	return nil
+}

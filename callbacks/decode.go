@@ -9,6 +9,7 @@ import (
 	"path"
 	"strings"
 
+	"aiccbridge/internal/foreign"
 	"aiccbridge/schemas"
 )
 
@@ -40,7 +41,7 @@ func decode(body []byte) (n schemas.FileNotice, err error) {
 	if n.FileName, err = fileName(fields); err != nil {
 		return n, err
 	}
-	id := text(fields["responseId"])
+	id := foreign.Of(fields["responseId"]).String()
 	if id == "" {
 		id = strings.TrimSuffix(n.FileName[len("yyyymmdd_"):], ".zip")
 	}
@@ -50,7 +51,7 @@ func decode(body []byte) (n schemas.FileNotice, err error) {
 	if named, err := schemas.NormaliseResponseID(n.FileName[len("yyyymmdd_") : len(n.FileName)-len(".zip")]); err != nil || named != n.ResponseID {
 		return n, errors.New("the file name holds another response id")
 	}
-	n.AccountID = text(fields["accountId"])
+	n.AccountID = foreign.Of(fields["accountId"]).String()
 	return n, nil
 }
 
@@ -80,12 +81,12 @@ func tooDeep(body []byte) bool {
 
 func fileName(fields map[string]json.RawMessage) (string, error) {
 	for _, field := range nameFields {
-		if name := text(fields[field]); name != "" {
+		if name := foreign.Of(fields[field]).String(); name != "" {
 			return checkName(name)
 		}
 	}
 	for _, raw := range fields {
-		if name := text(raw); schemas.ValidateFileName(name) == nil {
+		if name := foreign.Of(raw).String(); schemas.ValidateFileName(name) == nil {
 			return name, nil
 		}
 	}
@@ -132,17 +133,4 @@ func object(b []byte) (map[string]json.RawMessage, error) {
 		return nil, errors.New("something follows the object")
 	}
 	return fields, nil
-}
-
-// text returns a JSON string or bare number as trimmed text, "" for all else.
-func text(raw json.RawMessage) string {
-	var s string
-	if json.Unmarshal(raw, &s) == nil {
-		return strings.TrimSpace(s)
-	}
-	var number json.Number
-	if json.Unmarshal(raw, &number) == nil {
-		return number.String()
-	}
-	return ""
 }

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"time"
 
+	"aiccbridge/internal/foreign"
 	"aiccbridge/internal/retry"
 )
 
@@ -30,51 +31,35 @@ func (a *answer) close() { _ = a.body.Close() } // nothing can be done about it
 
 // body is a JSON answer, or the error page of the platform's web server (cec_07_0836).
 type body struct {
-	ResultCode text            `json:"resultCode"`
-	ResultDesc text            `json:"resultDesc"`
+	ResultCode foreign.Text    `json:"resultCode"`
+	ResultDesc foreign.Text    `json:"resultDesc"`
 	ResultData json.RawMessage `json:"resultData"`
 	Response   json.RawMessage `json:"response"` // legacy: used when resultCode is missing
-	Timestamp  text            `json:"timestamp"`
-	Status     text            `json:"status"`
-	Error      text            `json:"error"`
-	Message    text            `json:"message"`
-	Path       text            `json:"path"`
+	Timestamp  foreign.Text    `json:"timestamp"`
+	Status     foreign.Text    `json:"status"`
+	Error      foreign.Text    `json:"error"`
+	Message    foreign.Text    `json:"message"`
+	Path       foreign.Text    `json:"path"`
 }
 
 // ofWebServer reports the shape of the platform's own error page. A firewall's JSON lacks
 // it, and so do result codes.
 func (b body) ofWebServer() bool {
-	return b.Timestamp != "" && b.Status != "" && b.Error != "" && b.Path != ""
-}
-
-// text is a JSON string, or a number taken literally. Anything else reads as empty.
-type text string
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (t *text) UnmarshalJSON(data []byte) error {
-	var s string
-	var n json.Number
-	switch {
-	case json.Unmarshal(data, &s) == nil:
-		*t = text(s)
-	case json.Unmarshal(data, &n) == nil:
-		*t = text(n)
-	}
-	return nil
+	return b.Timestamp.String() != "" && b.Status.String() != "" && b.Error.String() != "" && b.Path.String() != ""
 }
 
 // result returns code and text, falling back to the legacy object.
 func (b body) result() (code, message string) {
-	if b.ResultCode == "" && len(b.Response) > 0 {
+	if b.ResultCode.String() == "" && len(b.Response) > 0 {
 		var legacy struct {
-			ResultCode text `json:"resultCode"`
-			ResultMsg  text `json:"resultMsg"`
+			ResultCode foreign.Text `json:"resultCode"`
+			ResultMsg  foreign.Text `json:"resultMsg"`
 		}
 		if json.Unmarshal(b.Response, &legacy) == nil {
-			return string(legacy.ResultCode), string(legacy.ResultMsg)
+			return legacy.ResultCode.String(), legacy.ResultMsg.String()
 		}
 	}
-	return string(b.ResultCode), string(b.ResultDesc)
+	return b.ResultCode.String(), b.ResultDesc.String()
 }
 
 // read decides what an answer is by its first bytes. It reads JSON to the end, under the
@@ -127,7 +112,7 @@ func judgeJSON(e *Error, content []byte) (data json.RawMessage, good bool) {
 		return b.ResultData, true
 	}
 	if code == "" {
-		e.Class, e.Message = Broken, "the answer has no resultCode: "+cmp.Or(string(b.Message), string(b.Error))
+		e.Class, e.Message = Broken, "the answer has no resultCode: "+cmp.Or(b.Message.String(), b.Error.String())
 		return nil, false
 	}
 	applyCode(e, code, message)
@@ -170,7 +155,7 @@ func judgeStatus(e *Error, k kind, content []byte) {
 		applyCode(e, code, message)
 		return
 	}
-	said := cmp.Or(message, string(b.Message), string(b.Error))
+	said := cmp.Or(message, b.Message.String(), b.Error.String())
 	switch e.Class = statusClass(e.Status, k, b.ofWebServer()); e.Class {
 	case Auth:
 		e.Message = "the signature was refused: " + cmp.Or(said, "no reason given")
@@ -198,8 +183,8 @@ func statusClass(status int, k kind, own bool) Class {
 		}
 		return Firewall
 	case retry.Retry:
-		foreign := !own && (status == 418 || status == 429 || status == 502)
-		if foreign || k == htmlText {
+		firewall := !own && (status == 418 || status == 429 || status == 502)
+		if firewall || k == htmlText {
 			return Firewall
 		}
 		return Again
@@ -238,7 +223,7 @@ func heedRetryAfter(e *Error, header http.Header, now time.Time) {
 type kind int
 
 const (
-	foreign kind = iota
+	otherKind kind = iota
 	empty
 	zipFile
 	jsonText
@@ -252,7 +237,7 @@ func sniff(in *bufio.Reader) (kind, error) {
 	for range maxBlanks {
 		head, err := in.Peek(4)
 		if err != nil && !errors.Is(err, io.EOF) {
-			return foreign, err
+			return otherKind, err
 		}
 		skip := 0
 		switch {
@@ -266,10 +251,10 @@ func sniff(in *bufio.Reader) (kind, error) {
 			return kindOf(head), nil
 		}
 		if _, err := in.Discard(skip); err != nil {
-			return foreign, err
+			return otherKind, err
 		}
 	}
-	return foreign, nil
+	return otherKind, nil
 }
 
 // kindOf knows ZIPs by a first entry or, when empty, by the end record.
@@ -282,5 +267,5 @@ func kindOf(head []byte) kind {
 	case head[0] == '<':
 		return htmlText
 	}
-	return foreign
+	return otherKind
 }

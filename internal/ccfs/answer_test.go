@@ -108,7 +108,7 @@ func TestQueryAnswers(t *testing.T) {
 
 func TestEveryStatusHasAClass(t *testing.T) {
 	for status := 300; status <= 599; status++ {
-		for k, content := range map[kind]string{jsonText: "{}", htmlText: "<p>x", empty: "", foreign: "x"} {
+		for k, content := range map[kind]string{jsonText: "{}", htmlText: "<p>x", empty: "", otherKind: "x"} {
 			e := &Error{Status: status}
 			judgeStatus(e, k, []byte(content))
 			if e.Class == "" || (e.Class == Auth) != (status == 401) || e.Class == Locked && status != 403 {

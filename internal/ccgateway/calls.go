@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"aiccbridge/internal/foreign"
 )
 
 // SignIn is the body of a sign-in (cec_07_1202). A nil or zero optional field is
@@ -110,11 +112,11 @@ func (a *Agent) signIn(ctx context.Context, s SignIn, c call) (SignedIn, error) 
 	}
 	defer release()
 	var result struct {
-		LoginTime     text `json:"loginTime"`
-		MediaType     text `json:"mediatype"`
-		ServerName    text `json:"serverName"`
-		TimeRemaining text `json:"timeRemaining"`
-		IsForceChange text `json:"isForceChange"`
+		LoginTime     foreign.Text `json:"loginTime"`
+		MediaType     foreign.Text `json:"mediatype"`
+		ServerName    foreign.Text `json:"serverName"`
+		TimeRemaining foreign.Text `json:"timeRemaining"`
+		IsForceChange foreign.Text `json:"isForceChange"`
 	}
 	header, err := a.do(ctx, c, &result)
 	if err != nil {
@@ -127,11 +129,11 @@ func (a *Agent) signIn(ctx context.Context, s SignIn, c call) (SignedIn, error) 
 	}
 	a.unlisted = 0
 	return SignedIn{
-		LoginTime:          result.LoginTime.moment(),
-		MediaType:          string(result.MediaType),
-		ServerName:         string(result.ServerName),
-		PasswordDays:       result.TimeRemaining.number(-1),
-		MustChangePassword: result.IsForceChange.truth(),
+		LoginTime:          result.LoginTime.Moment(),
+		MediaType:          result.MediaType.Literal(),
+		ServerName:         result.ServerName.Literal(),
+		PasswordDays:       result.TimeRemaining.Int(-1),
+		MustChangePassword: result.IsForceChange.Bool(),
 	}, nil
 }
 
@@ -150,17 +152,17 @@ func (a *Agent) ResetSkills(ctx context.Context) error {
 func (a *Agent) Status(ctx context.Context) (Status, error) {
 	c := call{operation: "get status of", method: http.MethodGet, path: []string{"onlineagent", a.id, "agentstatus"}}
 	var result struct {
-		AgentState text `json:"agentState"`
-		IsWorking  text `json:"isWorking"`
+		AgentState foreign.Text `json:"agentState"`
+		IsWorking  foreign.Text `json:"isWorking"`
 	}
 	if _, err := a.do(ctx, c, &result); err != nil {
 		return Status{}, err
 	}
-	state := result.AgentState.number(-1)
+	state := result.AgentState.Int(-1)
 	if state < 0 {
 		return Status{}, wrap(c, a, fmt.Errorf("%w: it has no agentState", ErrUndecodable))
 	}
-	return Status{State: state, Working: result.IsWorking.truth()}, nil
+	return Status{State: state, Working: result.IsWorking.Bool()}, nil
 }
 
 // Heartbeat keeps an agent signed in that isn't polled; a poll is a heartbeat
@@ -185,13 +187,13 @@ func (a *Agent) UpdateGUID(ctx context.Context) error {
 	}
 	defer release()
 	var result struct {
-		GUID text `json:"guid"`
+		GUID foreign.Text `json:"guid"`
 	}
 	header, err := a.do(ctx, c, &result)
 	if err != nil {
 		return err
 	}
-	guid := parseGUID(string(result.GUID))
+	guid := parseGUID(result.GUID.Literal())
 	if guid == "" {
 		guid = guidFrom(header, false)
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"aiccbridge/internal/foreign"
 )
 
 // Event is one event of an agent, as the gateway gave it.
@@ -36,12 +38,12 @@ type reply struct {
 // envelope is what all answers have in common. Some documentation calls message
 // msg. EventType is there for events that come without envelope.
 type envelope struct {
-	RetCode   *text           `json:"retcode"`
-	Message   text            `json:"message"`
-	Msg       text            `json:"msg"`
+	RetCode   *foreign.Text   `json:"retcode"`
+	Message   foreign.Text    `json:"message"`
+	Msg       foreign.Text    `json:"msg"`
 	Event     json.RawMessage `json:"event"`
 	Result    json.RawMessage `json:"result"`
-	EventType *text           `json:"eventType"`
+	EventType *foreign.Text   `json:"eventType"`
 }
 
 // decodeReply reads the body of an answer with status 200. An odd event costs
@@ -63,14 +65,14 @@ func decodeReply(body []byte, contentType string) (reply, error) {
 	if e.RetCode == nil && e.EventType != nil {
 		raw = bytes.TrimSpace(body)
 	}
-	r := reply{Message: string(e.Message), Result: e.Result}
+	r := reply{Message: e.Message.Literal(), Result: e.Result}
 	if r.Message == "" {
-		r.Message = string(e.Msg)
+		r.Message = e.Msg.Literal()
 	}
 	r.Events, r.Bad = decodeEvents(raw)
 	switch {
-	case e.RetCode != nil && *e.RetCode != "":
-		r.Code = string(*e.RetCode)
+	case e.RetCode != nil && e.RetCode.Literal() != "":
+		r.Code = e.RetCode.Literal()
 	case len(r.Events) > 0:
 		r.Code = CodeOK
 	default:
@@ -103,22 +105,22 @@ func decodeEvents(raw json.RawMessage) (events []Event, bad []json.RawMessage) {
 // decodeEvent reads one event: an object with an eventType.
 func decodeEvent(raw json.RawMessage) (Event, bool) {
 	var e struct {
-		EventType    text            `json:"eventType"`
-		WorkNo       text            `json:"workNo"`
+		EventType    foreign.Text    `json:"eventType"`
+		WorkNo       foreign.Text    `json:"workNo"`
 		Content      json.RawMessage `json:"content"`
-		EventGenTime text            `json:"eventGenTime"`
+		EventGenTime foreign.Text    `json:"eventGenTime"`
 	}
-	if json.Unmarshal(raw, &e) != nil || e.EventType == "" {
+	if json.Unmarshal(raw, &e) != nil || e.EventType.Literal() == "" {
 		return Event{}, false
 	}
 	if string(e.Content) == "null" {
 		e.Content = nil
 	}
 	return Event{
-		Type:        string(e.EventType),
-		WorkNo:      string(e.WorkNo),
+		Type:        e.EventType.Literal(),
+		WorkNo:      e.WorkNo.Literal(),
 		Content:     e.Content,
-		GeneratedAt: e.EventGenTime.moment(),
+		GeneratedAt: e.EventGenTime.Moment(),
 		Raw:         raw,
 	}, true
 }
@@ -131,8 +133,7 @@ func blank(raw json.RawMessage) bool {
 	case len(raw) == 0 || string(raw) == "null" || string(raw) == "[]":
 		return true
 	case raw[0] == '"':
-		var t text
-		return json.Unmarshal(raw, &t) == nil && t == ""
+		return foreign.Of(raw).Literal() == ""
 	case raw[0] != '{':
 		return false
 	}

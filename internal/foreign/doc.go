@@ -1,0 +1,12 @@
+// Package foreign decodes what other systems send us: answers of the platform's services
+// and the bodies of its callbacks.
+//
+// Invariants:
+//
+//   - A value nobody needs never costs the message that it stands in: it reads as absent.
+//   - What was sent is never guessed at: a value of another kind than the one asked for
+//     is absent, and not converted.
+//
+// What our own programs write (messages, state, configuration) is not foreign and is
+// decoded where it belongs. The package imports the standard library only.
+package foreign

@@ -18,6 +18,7 @@ import (
 	"strings"
 
 	"aiccbridge/schemas"
+	"aiccbridge/schemas/rows"
 )
 
 // Limits bound what a downloaded file may be.
@@ -154,7 +155,7 @@ func kindOf(base string) (k schemas.Kind, part int, ok bool) {
 		return "", 0, false
 	}
 	for _, k := range []schemas.Kind{schemas.KindOperation, schemas.KindSkill, schemas.KindRecording, schemas.KindCDR} {
-		if strings.Contains(lower, strings.ToLower(k.FilePart())) {
+		if strings.Contains(lower, strings.ToLower(rows.FilePart(k))) {
 			return k, part, true
 		}
 	}
@@ -181,7 +182,7 @@ func (m *member) inspect(r io.Reader, d Dialect) error {
 		}
 		if first && d.Header != "absent" {
 			names := words(cells)
-			if d.Header == "present" || m.kind.IsHeader(names) {
+			if d.Header == "present" || rows.IsHeader(m.kind, names) {
 				m.header = names
 				continue
 			}

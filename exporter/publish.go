@@ -10,6 +10,7 @@ import (
 
 	"aiccbridge/internal/sabotage"
 	"aiccbridge/schemas"
+	"aiccbridge/schemas/rows"
 )
 
 // publish brings the rows of a sound archive into the stream: kind by kind, the
@@ -29,7 +30,7 @@ func (x *export) publish(ctx context.Context, a *archive) error {
 	}
 	var p *publication // in the end that of the window's own kind
 	for _, k := range kinds {
-		p = &publication{export: x, kind: k, encoder: schemas.NewRowEncoder(w.o.Names, f, k, x.tenant.Zone)}
+		p = &publication{export: x, kind: k, encoder: rows.NewEncoder(w.o.Names, f, k, x.tenant.Zone)}
 		if err := p.run(ctx, a); err != nil {
 			return fmt.Errorf("publish %s rows: %w", k, err)
 		}
@@ -46,7 +47,7 @@ func (x *export) publish(ctx context.Context, a *archive) error {
 // checkHeaders finds out before the first row goes out whether every member of a
 // kind has the columns it needs.
 func checkHeaders(n schemas.Names, f schemas.FileReady, k schemas.Kind, members []member) error {
-	encoder := schemas.NewRowEncoder(n, f, k, time.UTC)
+	encoder := rows.NewEncoder(n, f, k, time.UTC)
 	for _, m := range members {
 		if m.kind == k {
 			if err := encoder.Header(m.header); err != nil {
@@ -61,7 +62,7 @@ func checkHeaders(n schemas.Names, f schemas.FileReady, k schemas.Kind, members 
 type publication struct {
 	*export
 	kind    schemas.Kind
-	encoder *schemas.RowEncoder
+	encoder *rows.Encoder
 
 	window   *windowRows
 	batch    []schemas.Message
@@ -143,7 +144,7 @@ func (p *publication) member(ctx context.Context, m member, f visit) error {
 func (p *publication) row(ctx context.Context, record []string, base string, line int) error {
 	p.conceal(record)
 	id, err := p.encoder.Identify(record)
-	if errors.Is(err, schemas.ErrNoIdentity) {
+	if errors.Is(err, rows.ErrNoIdentity) {
 		return p.rejectRecord(ctx, record, base, line)
 	}
 	if err != nil {
@@ -178,7 +179,7 @@ func (p *publication) bringBack(ctx context.Context, a *archive) error {
 	if len(back) == 0 {
 		return nil
 	}
-	p.encoder = schemas.NewRowEncoder(p.w.o.Names, p.file, p.kind, p.tenant.Zone) // it counts identical rows
+	p.encoder = rows.NewEncoder(p.w.o.Names, p.file, p.kind, p.tenant.Zone) // it counts identical rows
 	return p.members(ctx, a, func(ctx context.Context, record []string, base string, line int) error {
 		p.conceal(record)
 		id, err := p.encoder.Identify(record)

@@ -6,13 +6,14 @@ import (
 	"strings"
 
 	"aiccbridge/schemas"
+	"aiccbridge/schemas/rows"
 )
 
 // windowRows is what the stream holds of one window and kind.
 type windowRows struct {
 	last   uint64               // sequence of the subject's last message
 	count  int                  // of rows
-	rows   map[string]storedRow // by id, without what [schemas.RowIdentity.Again] adds
+	rows   map[string]storedRow // by id, without what [rows.Identity.Again] adds
 	keys   map[string]newest    // by natural key, of earlier extracts
 	marked bool                 // this extract's marker is there
 
@@ -52,7 +53,7 @@ func (x *export) readBack(ctx context.Context, k schemas.Kind) (*windowRows, err
 		case x.w.forgetRows:
 		default:
 			s.count++
-			s.rows[schemas.BaseID(h.ID)] = storedRow{h.Revision, ours}
+			s.rows[rows.BaseID(h.ID)] = storedRow{h.Revision, ours}
 			if !ours && h.Revision >= s.keys[h.Key].revision {
 				s.keys[h.Key] = newest{h.Revision, contentOf(h.ID)}
 			}
@@ -68,7 +69,7 @@ func (x *export) readBack(ctx context.Context, k schemas.Kind) (*windowRows, err
 // add notes a row of the file. fresh says that the stream does not have it yet,
 // ours that this extract brings it, now or before a crash. A row whose natural
 // key an earlier extract brought with other content is its next revision.
-func (s *windowRows) add(id schemas.RowIdentity) (fresh, ours bool, revision int) {
+func (s *windowRows) add(id rows.Identity) (fresh, ours bool, revision int) {
 	row, known := s.rows[id.ID]
 	if !known {
 		revision = s.next(id)
@@ -89,13 +90,13 @@ func (s *windowRows) add(id schemas.RowIdentity) (fresh, ours bool, revision int
 }
 
 // drop takes back a fresh row that cannot be published.
-func (s *windowRows) drop(id schemas.RowIdentity) {
+func (s *windowRows) drop(id rows.Identity) {
 	delete(s.rows, id.ID)
 	s.count--
 }
 
 // next is the revision that a row would be published as.
-func (s *windowRows) next(id schemas.RowIdentity) int { return s.keys[id.Key].revision + 1 }
+func (s *windowRows) next(id rows.Identity) int { return s.keys[id.Key].revision + 1 }
 
 // reverted returns the ids of the rows that were revised and are now, in the whole
 // file, what they were before: a natural key of which the file has an old revision

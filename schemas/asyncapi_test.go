@@ -1,4 +1,4 @@
-package schemas
+package schemas_test
 
 import (
 	"fmt"
@@ -8,6 +8,9 @@ import (
 	"testing"
 
 	"github.com/goccy/go-yaml"
+
+	"aiccbridge/schemas"
+	"aiccbridge/schemas/internal/schematest"
 )
 
 type reference struct {
@@ -45,7 +48,7 @@ type asyncAPI struct {
 func readAsyncAPI(t *testing.T) asyncAPI {
 	t.Helper()
 	var doc asyncAPI
-	if err := yaml.Unmarshal(AsyncAPI(), &doc); err != nil {
+	if err := yaml.Unmarshal(schemas.AsyncAPI(), &doc); err != nil {
 		t.Fatal(err)
 	}
 	return doc
@@ -110,7 +113,7 @@ func TestAsyncAPINamesEveryMessage(t *testing.T) {
 	}
 }
 
-func checkHeaders(t *testing.T, doc asyncAPI, m Message) {
+func checkHeaders(t *testing.T, doc asyncAPI, m schemas.Message) {
 	t.Helper()
 	trait := doc.Components.Traits["cloudEvent"].Headers
 	headers := m.Headers()
@@ -129,15 +132,15 @@ func checkHeaders(t *testing.T, doc asyncAPI, m Message) {
 // TestAsyncAPIDescribesEveryStream checks addresses against the streams' own
 // wildcards, and that parameters and operations are complete.
 func TestAsyncAPIDescribesEveryStream(t *testing.T) {
-	doc, n := readAsyncAPI(t), testNames(t)
+	doc, n := readAsyncAPI(t), schematest.Names(t)
 	sent := map[string]bool{}
 	for _, op := range doc.Operations {
 		if op.Action == "send" {
 			sent[strings.TrimPrefix(op.Channel.Ref, "#/channels/")] = true
 		}
 	}
-	streams := []Stream{StreamEvents, StreamFiles, StreamRows, StreamCoverage, StreamDeadLetters}
-	covered := map[Stream]bool{}
+	streams := []schemas.Stream{schemas.StreamEvents, schemas.StreamFiles, schemas.StreamRows, schemas.StreamCoverage, schemas.StreamDeadLetters}
+	covered := map[schemas.Stream]bool{}
 	for name, c := range doc.Channels {
 		var want []string
 		for _, p := range placeholder.FindAllString(c.Address, -1) {

@@ -1,6 +1,7 @@
 // Package schemas is the contract between the bridge and everybody who
 // subscribes to it: every message, subject, id, key and table that crosses the
-// bus. It imports the standard library only and does no I/O.
+// bus. It imports the standard library only and does no I/O. How a record of a file
+// becomes a row is told below it, in schemas/rows, which it does not import.
 //
 // Invariants:
 //
@@ -8,10 +9,6 @@
 //     (tenant, agent, window, unknown event names) passes [EncodeToken] first,
 //     so no foreign byte can add a token or a wildcard.
 //   - The same fact always gets the same id. Ids are computed, never random.
-//   - A row's id depends on its values and columns only: not on the order of the
-//     columns, a header line, padding, the way times are written, encoding, time
-//     zone or time of extraction. Of cells beyond the documented columns
-//     [RowIdentity] says more.
 //   - The values of [SecretFields] in an event's content are never published,
 //     whatever the event ([EventInfo.Fill]).
 //   - v1 is additive: fields may be added, none changes its meaning.

@@ -1,6 +1,7 @@
 package schemas
 
 import (
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -204,6 +205,17 @@ func (n Names) WindowCompleteMessage(w WindowComplete) (Message, error) {
 // CompleteID is the ce-id of the marker of one extract.
 func CompleteID(responseID string) string { return "complete." + responseID }
 
+// RowMessage returns what the messages of all rows of one kind in a file have in common;
+// a file may hold several kinds. ID, body and the row's headers are still to be set, for
+// each row (schemas/rows does it).
+func (n Names) RowMessage(f FileReady, k Kind) Message {
+	typ := TypeRow + string(k)
+	return Message{
+		Subject: n.Row(f.Tenant, k, f.Window), Type: typ, Source: rowSource(f.Tenant, k, f.Window),
+		Time: f.ReceivedAt, Schema: schemaURN(typ),
+	}
+}
+
 func rowSource(tenant string, k Kind, w Window) string {
 	return "/aicc/" + EncodeToken(tenant) + "/row/" + string(k) + "/" + w.String()
 }
@@ -249,6 +261,6 @@ func (n Names) CoverageMessage(c Coverage) (Message, error) {
 	if err != nil {
 		return Message{}, fmt.Errorf("encode coverage: %w", err)
 	}
-	hash := digest(said)
-	return newMessage(n.Coverage(c.Tenant, c.Kind), TypeCoverage, source, hex.EncodeToString(hash[:]), c.At, c)
+	hash := sha256.Sum256(said)
+	return newMessage(n.Coverage(c.Tenant, c.Kind), TypeCoverage, source, hex.EncodeToString(hash[:16]), c.At, c)
 }

@@ -1,4 +1,4 @@
-package schemas
+package schemas_test
 
 import (
 	"bytes"
@@ -11,49 +11,19 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"aiccbridge/schemas"
+	"aiccbridge/schemas/internal/schematest"
+	"aiccbridge/schemas/rows"
 )
-
-// compileSchema compiles the published schema of a message type.
-func compileSchema(t testing.TB, messageType string) *jsonschema.Schema {
-	t.Helper()
-	data, ok := JSONSchema(messageType)
-	if !ok {
-		t.Fatalf("no schema of %s", messageType)
-	}
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := jsonschema.NewCompiler()
-	c.AssertFormat()
-	urn := schemaURN(messageType)
-	if err := c.AddResource(urn, doc); err != nil {
-		t.Fatal(err)
-	}
-	schema, err := c.Compile(urn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return schema
-}
-
-func validateBody(t testing.TB, schema *jsonschema.Schema, body []byte) error {
-	t.Helper()
-	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(body))
-	if err != nil {
-		t.Fatalf("%s: %v", body, err)
-	}
-	return schema.Validate(value)
-}
 
 func TestMessagesFollowTheirSchemas(t *testing.T) {
 	for typ, m := range testMessages(t) {
-		schema := compileSchema(t, typ)
+		schema := schematest.Compile(t, typ)
 		if schema.ID != m.Schema || schema.DraftVersion != 2020 {
 			t.Errorf("%s: $id %q (draft %d), want the ce-dataschema %q", typ, schema.ID, schema.DraftVersion, m.Schema)
 		}
-		if err := validateBody(t, schema, m.Body); err != nil {
+		if err := schematest.Validate(t, schema, m.Body); err != nil {
 			t.Error(err)
 		}
 		var body map[string]json.RawMessage
@@ -62,12 +32,12 @@ func TestMessagesFollowTheirSchemas(t *testing.T) {
 		}
 		for _, name := range schema.Required { // each requirement bites
 			without := without(t, body, name)
-			if validateBody(t, schema, without) == nil {
+			if schematest.Validate(t, schema, without) == nil {
 				t.Errorf("%s: accepted without %s", typ, name)
 			}
 		}
 	}
-	if _, ok := JSONSchema("aicc.v1.row.other"); ok {
+	if _, ok := schemas.JSONSchema("aicc.v1.row.other"); ok {
 		t.Error("a schema of an unknown type")
 	}
 }
@@ -88,13 +58,13 @@ func without(t *testing.T, body map[string]json.RawMessage, name string) []byte 
 }
 
 func TestGoldenEventsFollowTheSchema(t *testing.T) {
-	schema := compileSchema(t, TypeEvent)
+	schema := schematest.Compile(t, schemas.TypeEvent)
 	data, err := os.ReadFile("testdata/events.golden.jsonl")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for line := range bytes.Lines(data) {
-		if err := validateBody(t, schema, line); err != nil {
+		if err := schematest.Validate(t, schema, line); err != nil {
 			t.Errorf("%s: %v", line, err)
 		}
 	}
@@ -112,7 +82,7 @@ type shape struct {
 
 func readShape(t *testing.T, messageType string) shape {
 	t.Helper()
-	data, _ := JSONSchema(messageType)
+	data, _ := schemas.JSONSchema(messageType)
 	var s shape
 	if err := json.Unmarshal(data, &s); err != nil {
 		t.Fatal(err)
@@ -149,7 +119,7 @@ func shapeOfField(typ reflect.Type) shape {
 		return shape{Type: "string", Format: "date-time"}
 	case typ == reflect.TypeFor[json.RawMessage]():
 		return shape{}
-	case typ == reflect.TypeFor[Window](), typ.Kind() == reflect.String:
+	case typ == reflect.TypeFor[schemas.Window](), typ.Kind() == reflect.String:
 		return shape{Type: "string"}
 	case typ.Kind() == reflect.Bool:
 		return shape{Type: "boolean"}
@@ -177,13 +147,13 @@ func dropEnums(s shape) shape {
 // names, types, formats and what is required.
 func TestSchemasMatchTheTypes(t *testing.T) {
 	types := map[string]reflect.Type{
-		TypeEvent: reflect.TypeFor[Event](), TypeGap: reflect.TypeFor[Gap](), TypeHeartbeat: reflect.TypeFor[Heartbeat](),
-		TypeFileReady: reflect.TypeFor[FileReady](), TypeWindowComplete: reflect.TypeFor[WindowComplete](),
-		TypeCoverage: reflect.TypeFor[Coverage](), TypeDeadLetter: reflect.TypeFor[DeadLetter](),
+		schemas.TypeEvent: reflect.TypeFor[schemas.Event](), schemas.TypeGap: reflect.TypeFor[schemas.Gap](), schemas.TypeHeartbeat: reflect.TypeFor[schemas.Heartbeat](),
+		schemas.TypeFileReady: reflect.TypeFor[schemas.FileReady](), schemas.TypeWindowComplete: reflect.TypeFor[schemas.WindowComplete](),
+		schemas.TypeCoverage: reflect.TypeFor[schemas.Coverage](), schemas.TypeDeadLetter: reflect.TypeFor[schemas.DeadLetter](),
 	}
-	for _, messageType := range MessageTypes() {
-		if kind, isRow := strings.CutPrefix(messageType, TypeRow); isRow {
-			checkRowSchema(t, Kind(kind))
+	for _, messageType := range schemas.MessageTypes() {
+		if kind, isRow := strings.CutPrefix(messageType, schemas.TypeRow); isRow {
+			checkRowSchema(t, schemas.Kind(kind))
 			continue
 		}
 		if diff := cmp.Diff(shapeOf(types[messageType]), dropEnums(readShape(t, messageType))); diff != "" {
@@ -192,20 +162,20 @@ func TestSchemasMatchTheTypes(t *testing.T) {
 	}
 }
 
-func checkRowSchema(t *testing.T, k Kind) {
+func checkRowSchema(t *testing.T, k schemas.Kind) {
 	t.Helper()
-	got := readShape(t, TypeRow+string(k))
+	got := readShape(t, schemas.TypeRow+string(k))
 	want := []string{"extra", "ambiguous", "row"}
-	for _, c := range k.Columns() {
+	for _, c := range rows.Columns(k) {
 		want = append(want, c.Name)
 		var typ any = "string"
 		format := ""
 		switch c.Type {
-		case Integer:
+		case rows.Integer:
 			typ = []any{"integer", "string"}
-		case Time, TimeUTC:
+		case rows.Time, rows.TimeUTC:
 			format = "date-time"
-			if c.Type == Time && !slices.Contains(got.Properties["ambiguous"].Items.Enum, c.Name) {
+			if c.Type == rows.Time && !slices.Contains(got.Properties["ambiguous"].Items.Enum, c.Name) {
 				t.Errorf("%s: ambiguous does not name %s", k, c.Name)
 			}
 		}
@@ -226,8 +196,8 @@ func checkRowSchema(t *testing.T, k Kind) {
 
 // TestSchemaEnums holds the closed sets of the schemas against the code.
 func TestSchemaEnums(t *testing.T) {
-	event := readShape(t, TypeEvent)
-	for _, info := range EventTable() {
+	event := readShape(t, schemas.TypeEvent)
+	for _, info := range schemas.EventTable() {
 		if !slices.Contains(event.Properties["group"].Enum, string(info.Group)) {
 			t.Errorf("%s: group %q is not in the schema", info.Type, info.Group)
 		}
@@ -243,14 +213,14 @@ func TestSchemaEnums(t *testing.T) {
 		t.Errorf("asyncapi: %s", diff)
 	}
 	states := []string{"ready", "not_ready", "rest", "wrapup", "on_call", "signed_out", "unknown"}
-	if diff := cmp.Diff(states, readShape(t, TypeHeartbeat).Properties["state"].Enum); diff != "" {
+	if diff := cmp.Diff(states, readShape(t, schemas.TypeHeartbeat).Properties["state"].Enum); diff != "" {
 		t.Error(diff)
 	}
 	var kinds []string
-	for _, k := range Kinds() {
+	for _, k := range schemas.Kinds() {
 		kinds = append(kinds, string(k))
 	}
-	for _, typ := range []string{TypeFileReady, TypeWindowComplete, TypeCoverage} {
+	for _, typ := range []string{schemas.TypeFileReady, schemas.TypeWindowComplete, schemas.TypeCoverage} {
 		if diff := cmp.Diff(kinds, readShape(t, typ).Properties["kind"].Enum); diff != "" {
 			t.Errorf("%s: %s", typ, diff)
 		}

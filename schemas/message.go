@@ -3,8 +3,10 @@ package schemas
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Header names beside the CloudEvents ones. HeaderMsgID is JetStream's own.
@@ -98,6 +100,26 @@ func (s Stored) Get(name string) string {
 	return ""
 }
 
+// RowHeader is what the headers of a message on a window's subject say.
+type RowHeader struct {
+	ID       string // ce-id
+	Key      string // hash of the natural key; "" for markers
+	Extract  string // response id of the extract that brought it
+	Type     string // ce-type: aicc.v1.row.<kind>, or [TypeWindowComplete] for a marker
+	Revision int    // from 1; 0 for markers
+}
+
+// ReadRowHeader reads the headers of a row or a marker without touching its
+// body. Absent headers leave their field empty.
+func ReadRowHeader(h map[string][]string) RowHeader {
+	s := Stored{Header: h}
+	revision, _ := strconv.Atoi(s.Get(HeaderRowRevision)) // markers have none
+	return RowHeader{
+		ID: s.Get("ce-id"), Key: s.Get(HeaderRowKey), Extract: s.Get(HeaderExtract),
+		Type: s.Get("ce-type"), Revision: revision,
+	}
+}
+
 func encodeHeader(s string) string {
 	const upperHex = "0123456789ABCDEF"
 	var b strings.Builder
@@ -116,4 +138,42 @@ func encodeHeader(s string) string {
 // schemaURN names the JSON Schema of a message type.
 func schemaURN(messageType string) string {
 	return "urn:aicc:schema:" + strings.ReplaceAll(strings.TrimPrefix(messageType, "aicc."), ".", ":")
+}
+
+// AppendString appends s as a JSON string, escaping no more than JSON asks for. Bytes
+// that are not UTF-8 become U+FFFD.
+func AppendString(b []byte, s string) []byte {
+	b = append(b, '"')
+	start, ascii := 0, true
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if c >= utf8.RuneSelf {
+			if ascii && !utf8.ValidString(s[i:]) {
+				s = s[:i] + strings.ToValidUTF8(s[i:], "\ufffd")
+			}
+			ascii = false
+			continue
+		}
+		if c >= ' ' && c != '"' && c != '\\' {
+			continue
+		}
+		b = append(b, s[start:i]...)
+		b = appendEscape(b, c)
+		start = i + 1
+	}
+	return append(append(b, s[start:]...), '"')
+}
+
+func appendEscape(b []byte, c byte) []byte {
+	switch c {
+	case '"', '\\':
+		return append(b, '\\', c)
+	case '\n':
+		return append(b, '\\', 'n')
+	case '\r':
+		return append(b, '\\', 'r')
+	case '\t':
+		return append(b, '\\', 't')
+	}
+	return append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
 }

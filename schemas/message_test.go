@@ -1,4 +1,4 @@
-package schemas
+package schemas_test
 
 import (
 	"encoding/json"
@@ -11,12 +11,15 @@ import (
 
 	"github.com/cloudevents/sdk-go/v2/event"
 	"pgregory.net/rapid"
+
+	"aiccbridge/schemas"
+	"aiccbridge/schemas/internal/schematest"
 )
 
 // decodeHeader undoes the percent-encoding of a header value.
 func decodeHeader(t testing.TB, h map[string][]string, name string) string {
 	t.Helper()
-	v := Stored{Header: h}.Get(name)
+	v := schemas.Stored{Header: h}.Get(name)
 	s, err := url.PathUnescape(v)
 	if err != nil {
 		t.Fatalf("%s: %q: %v", name, v, err)
@@ -25,7 +28,7 @@ func decodeHeader(t testing.TB, h map[string][]string, name string) string {
 }
 
 // cloudEvent builds a CloudEvent from headers and body with the reference SDK.
-func cloudEvent(t testing.TB, m Message) event.Event {
+func cloudEvent(t testing.TB, m schemas.Message) event.Event {
 	t.Helper()
 	h := m.Headers()
 	e := event.New(decodeHeader(t, h, "ce-specversion"))
@@ -53,12 +56,12 @@ func TestMessagesAreCloudEvents(t *testing.T) {
 		if e.ID() != m.ID || e.Source() != m.Source || e.Type() != typ || !e.Time().Equal(m.Time) || e.DataSchema() != m.Schema {
 			t.Errorf("%s came back as %v", typ, e)
 		}
-		_, hasID := m.Headers()[HeaderMsgID]
+		_, hasID := m.Headers()[schemas.HeaderMsgID]
 		if window := strings.Contains(m.Subject, ".row."); hasID == window {
-			t.Errorf("%s on %s: %s present: %t", typ, m.Subject, HeaderMsgID, hasID)
+			t.Errorf("%s on %s: %s present: %t", typ, m.Subject, schemas.HeaderMsgID, hasID)
 		}
 	}
-	m := testRow(t, KindCDR)
+	m := testRow(t, schemas.KindCDR)
 	m.Source = "" // the oracle must bite
 	if e := cloudEvent(t, m); e.Validate() == nil {
 		t.Error("a CloudEvent without a source is accepted")
@@ -68,24 +71,24 @@ func TestMessagesAreCloudEvents(t *testing.T) {
 // TestHeadersAreASCII checks that header values hold no foreign bytes and can
 // be read back.
 func TestHeadersAreASCII(t *testing.T) {
-	n := testNames(t)
+	n := schematest.Names(t)
 	rapid.Check(t, func(rt *rapid.T) {
 		tenant := rapid.StringN(1, 8, -1).Draw(rt, "tenant")
 		agent := rapid.StringN(1, 8, -1).Draw(rt, "agent")
-		g := Gap{Tenant: tenant, Agent: agent, From: at(0), To: at(1), Cause: GapUnclean, Position: Position{1, 2}}
+		g := schemas.Gap{Tenant: tenant, Agent: agent, From: schematest.At(0), To: schematest.At(1), Cause: schemas.GapUnclean, Position: schemas.Position{1, 2}}
 		m, err := n.GapMessage(g)
 		if err != nil {
 			rt.Fatal(err)
 		}
-		m.Header = map[string]string{HeaderExtract: tenant}
+		m.Header = map[string]string{schemas.HeaderExtract: tenant}
 		h := m.Headers()
 		for name, values := range h {
 			if strings.ContainsFunc(values[0], func(r rune) bool { return r <= ' ' || r > '~' }) {
 				rt.Fatalf("%s: %q", name, values[0])
 			}
 		}
-		if decodeHeader(t, h, HeaderExtract) != tenant {
-			rt.Fatalf("%q came back as %q", tenant, decodeHeader(t, h, HeaderExtract))
+		if decodeHeader(t, h, schemas.HeaderExtract) != tenant {
+			rt.Fatalf("%q came back as %q", tenant, decodeHeader(t, h, schemas.HeaderExtract))
 		}
 		if e := cloudEvent(t, m); e.Validate() != nil {
 			rt.Fatal(e.Validate())
@@ -96,9 +99,9 @@ func TestHeadersAreASCII(t *testing.T) {
 // TestIDsAreUnique checks that no two messages of one agent share an id, a
 // heartbeat that repeats the position of the last event included.
 func TestIDsAreUnique(t *testing.T) {
-	n := testNames(t)
+	n := schematest.Names(t)
 	ids := map[string]bool{}
-	add := func(m Message, err error) {
+	add := func(m schemas.Message, err error) {
 		t.Helper()
 		if err != nil {
 			t.Fatal(err)
@@ -109,21 +112,21 @@ func TestIDsAreUnique(t *testing.T) {
 		ids[m.MsgID()] = true
 	}
 	for _, tenant := range []string{"a", "b"} {
-		add(n.EventMessage(Event{Tenant: tenant, Agent: "1", Type: "t", Group: GroupOther, Name: "t", ReceivedAt: at(0), Position: Position{1, 1}}))
-		add(n.GapMessage(Gap{Tenant: tenant, Agent: "1", From: at(0), To: at(0), Cause: GapUnclean, Position: Position{1, 2}}))
+		add(n.EventMessage(schemas.Event{Tenant: tenant, Agent: "1", Type: "t", Group: schemas.GroupOther, Name: "t", ReceivedAt: schematest.At(0), Position: schemas.Position{1, 1}}))
+		add(n.GapMessage(schemas.Gap{Tenant: tenant, Agent: "1", From: schematest.At(0), To: schematest.At(0), Cause: schemas.GapUnclean, Position: schemas.Position{1, 2}}))
 		for minute := range 2 {
-			add(n.HeartbeatMessage(Heartbeat{Tenant: tenant, Agent: "1", State: StateReady, At: at(minute), Position: Position{1, 2}}))
+			add(n.HeartbeatMessage(schemas.Heartbeat{Tenant: tenant, Agent: "1", State: schemas.StateReady, At: schematest.At(minute), Position: schemas.Position{1, 2}}))
 		}
-		add(n.EventMessage(Event{Tenant: tenant, Agent: "1", Type: "t", Group: GroupOther, Name: "t", ReceivedAt: at(0), Position: Position{2, 1}}))
+		add(n.EventMessage(schemas.Event{Tenant: tenant, Agent: "1", Type: "t", Group: schemas.GroupOther, Name: "t", ReceivedAt: schematest.At(0), Position: schemas.Position{2, 1}}))
 	}
 }
 
 // TestCoverageIDs: sent again it is the same message; whatever it says else, and
 // whenever it says so again, it is another.
 func TestCoverageIDs(t *testing.T) {
-	n := testNames(t)
-	statement := Coverage{Tenant: "a", Kind: KindCDR, From: at(0), CompleteTo: at(1), At: at(2)}
-	id := func(change func(*Coverage)) string {
+	n := schematest.Names(t)
+	statement := schemas.Coverage{Tenant: "a", Kind: schemas.KindCDR, From: schematest.At(0), CompleteTo: schematest.At(1), At: schematest.At(2)}
+	id := func(change func(*schemas.Coverage)) string {
 		t.Helper()
 		c := statement
 		change(&c)
@@ -133,14 +136,16 @@ func TestCoverageIDs(t *testing.T) {
 		}
 		return m.MsgID()
 	}
-	same := id(func(*Coverage) {})
-	if same != id(func(*Coverage) {}) {
+	same := id(func(*schemas.Coverage) {})
+	if same != id(func(*schemas.Coverage) {}) {
 		t.Error("a statement sent again is another message")
 	}
-	for i, change := range []func(*Coverage){
-		func(c *Coverage) { c.Tenant = "b" }, func(c *Coverage) { c.Kind = KindSkill }, func(c *Coverage) { c.From = at(-1) },
-		func(c *Coverage) { c.CompleteTo = at(2) }, func(c *Coverage) { c.At = at(3) },
-		func(c *Coverage) { c.Holes = []Hole{{Window{at(1), at(2)}, "failed", ""}} },
+	for i, change := range []func(*schemas.Coverage){
+		func(c *schemas.Coverage) { c.Tenant = "b" }, func(c *schemas.Coverage) { c.Kind = schemas.KindSkill }, func(c *schemas.Coverage) { c.From = schematest.At(-1) },
+		func(c *schemas.Coverage) { c.CompleteTo = schematest.At(2) }, func(c *schemas.Coverage) { c.At = schematest.At(3) },
+		func(c *schemas.Coverage) {
+			c.Holes = []schemas.Hole{{schemas.Window{schematest.At(1), schematest.At(2)}, "failed", ""}}
+		},
 	} {
 		if id(change) == same {
 			t.Errorf("statement %d shares the id of another", i)
@@ -150,66 +155,66 @@ func TestCoverageIDs(t *testing.T) {
 
 // TestConstructorsValidate breaks each valid value in one way.
 func TestConstructorsValidate(t *testing.T) {
-	n, window := testNames(t), Window{at(0), at(1)}
-	event := Event{Tenant: "a", Agent: "1", Type: "t", Group: GroupOther, Name: "t", ReceivedAt: at(0), Position: Position{1, 1}}
-	gap := Gap{Tenant: "a", Agent: "1", From: at(0), To: at(1), Cause: GapUnclean, Position: Position{1, 1}}
-	beat := Heartbeat{Tenant: "a", Agent: "1", State: StateReady, At: at(0), Position: Position{1, 1}}
-	done := WindowComplete{Tenant: "a", Kind: KindCDR, Window: window, ResponseID: testResponseID, Rows: 1, Added: 1, CompletedAt: at(2)}
-	cover := Coverage{Tenant: "a", Kind: KindCDR, From: at(0), CompleteTo: at(1), At: at(2)}
-	dead := DeadLetter{Tenant: "a", Reason: ReasonInvalid, Attempts: 1, FirstAt: at(0), LastAt: at(0)}
-	entry := WindowEntry{Tenant: "a", Kind: KindCDR, Window: window, State: WindowPlanned}
+	n, window := schematest.Names(t), schemas.Window{schematest.At(0), schematest.At(1)}
+	event := schemas.Event{Tenant: "a", Agent: "1", Type: "t", Group: schemas.GroupOther, Name: "t", ReceivedAt: schematest.At(0), Position: schemas.Position{1, 1}}
+	gap := schemas.Gap{Tenant: "a", Agent: "1", From: schematest.At(0), To: schematest.At(1), Cause: schemas.GapUnclean, Position: schemas.Position{1, 1}}
+	beat := schemas.Heartbeat{Tenant: "a", Agent: "1", State: schemas.StateReady, At: schematest.At(0), Position: schemas.Position{1, 1}}
+	done := schemas.WindowComplete{Tenant: "a", Kind: schemas.KindCDR, Window: window, ResponseID: schematest.ResponseID, Rows: 1, Added: 1, CompletedAt: schematest.At(2)}
+	cover := schemas.Coverage{Tenant: "a", Kind: schemas.KindCDR, From: schematest.At(0), CompleteTo: schematest.At(1), At: schematest.At(2)}
+	dead := schemas.DeadLetter{Tenant: "a", Reason: schemas.ReasonInvalid, Attempts: 1, FirstAt: schematest.At(0), LastAt: schematest.At(0)}
+	entry := schemas.WindowEntry{Tenant: "a", Kind: schemas.KindCDR, Window: window, State: schemas.WindowPlanned}
 	build := func(change any) error {
-		e, g, b, f, w, c, d, l := event, gap, beat, testFile(KindCDR), done, cover, dead, entry
+		e, g, b, f, w, c, d, l := event, gap, beat, schematest.File(schemas.KindCDR), done, cover, dead, entry
 		var err error
 		switch change := change.(type) {
-		case func(*Event):
+		case func(*schemas.Event):
 			change(&e)
 			_, err = n.EventMessage(e)
-		case func(*Gap):
+		case func(*schemas.Gap):
 			change(&g)
 			_, err = n.GapMessage(g)
-		case func(*Heartbeat):
+		case func(*schemas.Heartbeat):
 			change(&b)
 			_, err = n.HeartbeatMessage(b)
-		case func(*FileReady):
+		case func(*schemas.FileReady):
 			change(&f)
 			_, err = n.FileReadyMessage(f)
-		case func(*WindowComplete):
+		case func(*schemas.WindowComplete):
 			change(&w)
 			_, err = n.WindowCompleteMessage(w)
-		case func(*Coverage):
+		case func(*schemas.Coverage):
 			change(&c)
 			_, err = n.CoverageMessage(c)
-		case func(*DeadLetter):
+		case func(*schemas.DeadLetter):
 			change(&d)
 			_, err = n.DeadLetterMessage(d, "1")
-		case func(*WindowEntry):
+		case func(*schemas.WindowEntry):
 			change(&l)
 			err = l.Validate()
 		}
 		return err
 	}
 	for _, same := range []any{
-		func(*Event) {}, func(*Gap) {}, func(*Heartbeat) {}, func(*FileReady) {}, func(*WindowComplete) {},
-		func(*Coverage) {}, func(*DeadLetter) {}, func(*WindowEntry) {},
+		func(*schemas.Event) {}, func(*schemas.Gap) {}, func(*schemas.Heartbeat) {}, func(*schemas.FileReady) {}, func(*schemas.WindowComplete) {},
+		func(*schemas.Coverage) {}, func(*schemas.DeadLetter) {}, func(*schemas.WindowEntry) {},
 	} {
 		if err := build(same); err != nil {
 			t.Errorf("%T: %v", same, err)
 		}
 	}
 	for i, broken := range []any{
-		func(e *Event) { e.Tenant = "" }, func(e *Event) { e.Agent = "" }, func(e *Event) { e.Seq = 0 }, func(e *Event) { e.Epoch = 0 },
-		func(e *Event) { e.Name = "" }, func(e *Event) { e.Group = GroupGap }, func(e *Event) { e.ReceivedAt = time.Time{} }, func(e *Event) { e.Content = []byte("{") },
-		func(g *Gap) { g.Cause = "" }, func(g *Gap) { g.To = at(-1) }, func(g *Gap) { g.From = time.Time{} }, func(g *Gap) { g.Agent = "" },
-		func(b *Heartbeat) { b.State = "" }, func(b *Heartbeat) { b.At = time.Time{} }, func(b *Heartbeat) { b.Tenant = "" },
-		func(f *FileReady) { f.Tenant = "" }, func(f *FileReady) { f.Kind = "x" }, func(f *FileReady) { f.Window = Window{} },
-		func(f *FileReady) { f.ResponseID = strings.ToUpper(f.ResponseID) }, func(f *FileReady) { f.FileName = "../20261101_1.zip" },
-		func(f *FileReady) { f.FileName = "20261301_1.zip" }, func(f *FileReady) { f.Via = "" }, func(f *FileReady) { f.ReceivedAt = time.Time{} },
-		func(w *WindowComplete) { w.Added = 2 }, func(w *WindowComplete) { w.Revised = 2 }, func(w *WindowComplete) { w.Tenant = "" },
-		func(w *WindowComplete) { w.ResponseID = "x" }, func(w *WindowComplete) { w.CompletedAt = time.Time{} }, func(w *WindowComplete) { w.Kind = "" },
-		func(c *Coverage) { c.Tenant = "" }, func(c *Coverage) { c.CompleteTo = at(-1) }, func(c *Coverage) { c.Kind = "" },
-		func(d *DeadLetter) { d.Tenant = "" }, func(d *DeadLetter) { d.Reason = "" }, func(d *DeadLetter) { d.Attempts = 0 }, func(d *DeadLetter) { d.LastAt = at(-1) },
-		func(l *WindowEntry) { l.Tenant = "" }, func(l *WindowEntry) { l.State = "" }, func(l *WindowEntry) { l.State = WindowReady }, func(l *WindowEntry) { l.Kind = "" },
+		func(e *schemas.Event) { e.Tenant = "" }, func(e *schemas.Event) { e.Agent = "" }, func(e *schemas.Event) { e.Seq = 0 }, func(e *schemas.Event) { e.Epoch = 0 },
+		func(e *schemas.Event) { e.Name = "" }, func(e *schemas.Event) { e.Group = schemas.GroupGap }, func(e *schemas.Event) { e.ReceivedAt = time.Time{} }, func(e *schemas.Event) { e.Content = []byte("{") },
+		func(g *schemas.Gap) { g.Cause = "" }, func(g *schemas.Gap) { g.To = schematest.At(-1) }, func(g *schemas.Gap) { g.From = time.Time{} }, func(g *schemas.Gap) { g.Agent = "" },
+		func(b *schemas.Heartbeat) { b.State = "" }, func(b *schemas.Heartbeat) { b.At = time.Time{} }, func(b *schemas.Heartbeat) { b.Tenant = "" },
+		func(f *schemas.FileReady) { f.Tenant = "" }, func(f *schemas.FileReady) { f.Kind = "x" }, func(f *schemas.FileReady) { f.Window = schemas.Window{} },
+		func(f *schemas.FileReady) { f.ResponseID = strings.ToUpper(f.ResponseID) }, func(f *schemas.FileReady) { f.FileName = "../20261101_1.zip" },
+		func(f *schemas.FileReady) { f.FileName = "20261301_1.zip" }, func(f *schemas.FileReady) { f.Via = "" }, func(f *schemas.FileReady) { f.ReceivedAt = time.Time{} },
+		func(w *schemas.WindowComplete) { w.Added = 2 }, func(w *schemas.WindowComplete) { w.Revised = 2 }, func(w *schemas.WindowComplete) { w.Tenant = "" },
+		func(w *schemas.WindowComplete) { w.ResponseID = "x" }, func(w *schemas.WindowComplete) { w.CompletedAt = time.Time{} }, func(w *schemas.WindowComplete) { w.Kind = "" },
+		func(c *schemas.Coverage) { c.Tenant = "" }, func(c *schemas.Coverage) { c.CompleteTo = schematest.At(-1) }, func(c *schemas.Coverage) { c.Kind = "" },
+		func(d *schemas.DeadLetter) { d.Tenant = "" }, func(d *schemas.DeadLetter) { d.Reason = "" }, func(d *schemas.DeadLetter) { d.Attempts = 0 }, func(d *schemas.DeadLetter) { d.LastAt = schematest.At(-1) },
+		func(l *schemas.WindowEntry) { l.Tenant = "" }, func(l *schemas.WindowEntry) { l.State = "" }, func(l *schemas.WindowEntry) { l.State = schemas.WindowReady }, func(l *schemas.WindowEntry) { l.Kind = "" },
 	} {
 		if build(broken) == nil {
 			t.Errorf("case %d (%T) is accepted", i, broken)
@@ -218,10 +223,10 @@ func TestConstructorsValidate(t *testing.T) {
 }
 
 func TestMessageValidate(t *testing.T) {
-	good := testRow(t, KindCDR)
-	for name, change := range map[string]func(*Message){
-		"wildcard": func(m *Message) { m.Subject = "a.*" }, "empty token": func(m *Message) { m.Subject = "a..b" }, "no subject": func(m *Message) { m.Subject = "" },
-		"no id": func(m *Message) { m.ID = "" }, "no time": func(m *Message) { m.Time = time.Time{} }, "no JSON": func(m *Message) { m.Body = nil },
+	good := testRow(t, schemas.KindCDR)
+	for name, change := range map[string]func(*schemas.Message){
+		"wildcard": func(m *schemas.Message) { m.Subject = "a.*" }, "empty token": func(m *schemas.Message) { m.Subject = "a..b" }, "no subject": func(m *schemas.Message) { m.Subject = "" },
+		"no id": func(m *schemas.Message) { m.ID = "" }, "no time": func(m *schemas.Message) { m.Time = time.Time{} }, "no JSON": func(m *schemas.Message) { m.Body = nil },
 	} {
 		m := good
 		m.Header = maps.Clone(m.Header)
@@ -232,26 +237,32 @@ func TestMessageValidate(t *testing.T) {
 	}
 }
 
+func TestHeaderOfAMarker(t *testing.T) {
+	if h := schemas.ReadRowHeader(testMessages(t)[schemas.TypeWindowComplete].Headers()); h.Type != schemas.TypeWindowComplete || h.Revision != 0 || h.Extract != schematest.ResponseID {
+		t.Errorf("marker: %+v", h)
+	}
+}
+
 func TestNormaliseResponseID(t *testing.T) {
 	for in, want := range map[string]string{
-		" 01234567-89AB-CDEF-0123-456789ABCDEF ": testResponseID, testResponseID: testResponseID, "": "", "0123": "", testResponseID + "0": "",
+		" 01234567-89AB-CDEF-0123-456789ABCDEF ": schematest.ResponseID, schematest.ResponseID: schematest.ResponseID, "": "", "0123": "", schematest.ResponseID + "0": "",
 	} {
-		if got, err := NormaliseResponseID(in); got != want || (err == nil) != (want != "") {
+		if got, err := schemas.NormaliseResponseID(in); got != want || (err == nil) != (want != "") {
 			t.Errorf("NormaliseResponseID(%q) = %q, %v", in, got, err)
 		}
 	}
 }
 
 func TestPermanent(t *testing.T) {
-	err := error(&Permanent{Reason: ReasonDamagedZip, Err: ErrConflict})
-	if !errors.Is(err, ErrConflict) || err.Error() != "damaged_zip: "+ErrConflict.Error() {
+	err := error(&schemas.Permanent{Reason: schemas.ReasonDamagedZip, Err: schemas.ErrConflict})
+	if !errors.Is(err, schemas.ErrConflict) || err.Error() != "damaged_zip: "+schemas.ErrConflict.Error() {
 		t.Error(err)
 	}
 }
 
 func TestQuote(t *testing.T) {
 	for in, want := range map[string]string{`{"a": 1}`: `{"a": 1}`, "x": `"x"`, "": `""`, "\"\xff\"": `"\"\ufffd\""`} {
-		if got := Quote([]byte(in)); string(got) != want {
+		if got := schemas.Quote([]byte(in)); string(got) != want {
 			t.Errorf("Quote(%q) = %s, want %s", in, got, want)
 		}
 	}

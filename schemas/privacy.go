@@ -59,26 +59,3 @@ func PhoneNames() (all, lists []string) {
 	}
 	return all, lists
 }
-
-// Conceal replaces the cells of a record, in place, by what cell returns for them;
-// false empties a cell. It is asked for every cell with a value, by the name of the
-// column, or for an extra cell by the name that it is published under. Call it
-// before [RowEncoder.Identify], so that ids are hashes of what is published, not of
-// what is hidden.
-func (e *RowEncoder) Conceal(record []string, cell func(column, value string) (string, bool)) {
-	for place := range record {
-		text := trimCell(record[place])
-		if isNull(text) {
-			continue
-		}
-		name := e.extraKey(place)
-		if place < len(e.columns) && e.columns[place] >= 0 {
-			name = e.set.columns[e.columns[place]].Name
-		}
-		if shown, ok := cell(name, text); !ok {
-			record[place] = ""
-		} else if shown != text {
-			record[place] = shown
-		}
-	}
-}

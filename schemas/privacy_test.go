@@ -1,12 +1,12 @@
-package schemas
+package schemas_test
 
 import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/google/go-cmp/cmp"
+	"aiccbridge/schemas"
+	"aiccbridge/schemas/rows"
 )
 
 // noPhone are the documented fields of events, and the columns, that hold no phone
@@ -27,61 +27,26 @@ var noPhone = strings.Fields(`
 	wait_end`)
 
 func TestEveryFieldIsKnownToHoldNumbersOrNot(t *testing.T) {
-	phones, lists := PhoneNames()
+	phones, lists := schemas.PhoneNames()
 	known := func(name string) bool { return slices.Contains(phones, name) }
 	check := func(where, name string) {
 		if known(name) == slices.Contains(noPhone, name) {
 			t.Errorf("%s of %s: does it hold phone numbers or not?", name, where)
 		}
 	}
-	for _, info := range EventTable() {
+	for _, info := range schemas.EventTable() {
 		for _, name := range info.Fields {
 			check(info.Type, name)
 		}
 	}
-	for _, k := range []Kind{KindCDR, KindRecording, KindOperation, KindSkill} {
-		for _, c := range k.Columns() {
+	for _, k := range []schemas.Kind{schemas.KindCDR, schemas.KindRecording, schemas.KindOperation, schemas.KindSkill} {
+		for _, c := range rows.Columns(k) {
 			check(string(k), c.Name)
 		}
 	}
-	for _, f := range PhoneFields() {
+	for _, f := range schemas.PhoneFields() {
 		if f.Source == "" || f.List != slices.Contains(lists, f.Name) {
 			t.Errorf("%+v", f)
-		}
-	}
-}
-
-func TestConceal(t *testing.T) {
-	names, _ := NewNames("aicc")
-	f := FileReady{Tenant: "acme", FileName: "20260101_" + strings.Repeat("0", 32) + ".zip", ReceivedAt: time.Unix(1, 0)}
-	for _, c := range []struct {
-		name                 string
-		header, record, want []string
-		columns              []string
-	}{
-		{"by position", nil, []string{"ak", "", " 7 ", "NULL", "c1", "5550123\x00", "-1"}, []string{"ak", "", " 7 ", "NULL", "", "<5550123>", "-1"},
-			[]string{"developer", "cc_id", "call_id", "caller_no", "callee_no"}},
-		{"by header", []string{"CallerNo", "Call ID", "note", ""}, []string{"5550123", "c1", "n", "e"}, []string{"<5550123>", "", "n", "e"},
-			[]string{"caller_no", "call_id", "note", "col4"}},
-		{"more cells than names", []string{"caller_no", "call_id"}, []string{"", "c1", "x"}, []string{"", "", "x"}, []string{"call_id", "col3"}},
-	} {
-		e := NewRowEncoder(names, f, KindCDR, nil)
-		if err := e.Header(c.header); err != nil {
-			t.Fatal(err)
-		}
-		var asked []string
-		e.Conceal(c.record, func(column, value string) (string, bool) {
-			asked = append(asked, column)
-			if column == "caller_no" {
-				value = "<" + value + ">"
-			}
-			return value, column != "call_id"
-		})
-		if diff := cmp.Diff(c.want, c.record); diff != "" {
-			t.Errorf("%s: %s", c.name, diff)
-		}
-		if diff := cmp.Diff(c.columns, asked); diff != "" {
-			t.Errorf("%s: %s", c.name, diff)
 		}
 	}
 }

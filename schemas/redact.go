@@ -115,7 +115,7 @@ func replaceValues(content []byte) []byte {
 			isKey = len(inObject) > 0
 			if clean, changed := redactText(text); isText && changed {
 				start := before + int64(bytes.IndexByte(content[before:], '"'))
-				replace(start, dec.InputOffset(), appendString(nil, clean))
+				replace(start, dec.InputOffset(), AppendString(nil, clean))
 			}
 		}
 	}

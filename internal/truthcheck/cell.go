@@ -11,6 +11,7 @@ import (
 
 	"aiccbridge/internal/platformsim/world"
 	"aiccbridge/schemas"
+	"aiccbridge/schemas/rows"
 )
 
 // rowReader reduces rows of one kind to a hash of their values: cells as the
@@ -33,17 +34,17 @@ type column struct {
 }
 
 func newRowReader(k schemas.Kind, zone *time.Location, seed maphash.Seed) *rowReader {
-	types := map[string]schemas.ColumnType{}
-	for _, c := range k.Columns() {
+	types := map[string]rows.ColumnType{}
+	for _, c := range rows.Columns(k) {
 		types[c.Name] = c.Type
 	}
 	r := &rowReader{seed: seed, place: map[string]int{}}
-	for i, name := range world.Columns[world.Kind(k.FilePart())] {
+	for i, name := range world.Columns[world.Kind(rows.FilePart(k))] {
 		c := column{name: name, id: name == "id" || name == "call_id"}
 		switch types[name] {
-		case schemas.Time:
+		case rows.Time:
 			c.clock = zone
-		case schemas.TimeUTC:
+		case rows.TimeUTC:
 			c.clock = time.UTC
 		}
 		r.columns = append(r.columns, c)

@@ -7,6 +7,7 @@ import (
 
 	"aiccbridge/internal/platformsim/world"
 	"aiccbridge/schemas"
+	"aiccbridge/schemas/rows"
 )
 
 // The simulator and the contract wrote the platform's columns down on their own;
@@ -14,14 +15,14 @@ import (
 func TestColumnsAgree(t *testing.T) {
 	for worlds, k := range kindOf {
 		var names []string
-		for _, c := range k.Columns() {
+		for _, c := range rows.Columns(k) {
 			names = append(names, c.Name)
 		}
 		if diff := cmp.Diff(world.Columns[worlds], names); diff != "" {
 			t.Errorf("%s (-simulator +contract):\n%s", k, diff)
 		}
-		if k.FilePart() != string(worlds) {
-			t.Errorf("%s: the simulator calls it %s, the contract %s", k, worlds, k.FilePart())
+		if rows.FilePart(k) != string(worlds) {
+			t.Errorf("%s: the simulator calls it %s, the contract %s", k, worlds, rows.FilePart(k))
 		}
 	}
 	if len(kindOf) != len(schemas.Kinds()) {

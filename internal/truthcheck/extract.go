@@ -6,6 +6,7 @@ import (
 	"regexp"
 
 	"aiccbridge/schemas"
+	"aiccbridge/schemas/rows"
 )
 
 // extract is what the streams say of one response id. The zero value is an
@@ -114,7 +115,7 @@ func (c *Checker) changedBack(m schemas.Stored, h schemas.RowHeader, at windowKe
 	}
 	last.value = value
 	c.newest[key] = last
-	if schemas.BaseID(h.ID) == h.ID {
+	if rows.BaseID(h.ID) == h.ID {
 		return false
 	}
 	id := m.Subject + " " + h.ID

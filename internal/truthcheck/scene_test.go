@@ -11,6 +11,7 @@ import (
 	"aiccbridge/internal/platformsim/truth"
 	"aiccbridge/internal/platformsim/world"
 	"aiccbridge/schemas"
+	"aiccbridge/schemas/rows"
 )
 
 const tenant = "acme"
@@ -163,14 +164,14 @@ type made struct {
 }
 
 // file makes a file for the n-th window.
-func (s *scene) file(kind schemas.Kind, n int, rows ...world.Row) made {
+func (s *scene) file(kind schemas.Kind, n int, all ...world.Row) made {
 	w := s.window(n)
 	id := fmt.Sprintf("%032x", len(s.truth.Files)+1)
 	last := w.To.Add(-time.Second)
 	f := truth.File{
 		ResponseID: id, Name: s.now.In(s.zone).Format("20060102") + "_" + id + ".zip", Operation: operations[kind],
 		Begin: w.From, End: last, BeginText: w.From.In(s.zone).Format(world.TimeLayout), EndText: last.In(s.zone).Format(world.TimeLayout),
-		MadeAt: s.now, Rows: rows,
+		MadeAt: s.now, Rows: all,
 	}
 	s.truth.Files = append(s.truth.Files, f)
 	return made{f, kind, w}
@@ -178,7 +179,7 @@ func (s *scene) file(kind schemas.Kind, n int, rows ...world.Row) made {
 
 // row makes the i-th row of a kind, with cells of every sort.
 func (s *scene) row(kind schemas.Kind, i int) world.Row {
-	k := world.Kind(kind.FilePart())
+	k := world.Kind(rows.FilePart(kind))
 	at := start.Add(time.Duration(i) * time.Second)
 	wall := at.In(s.zone).Format(world.TimeLayout)
 	cells := make([]string, len(world.Columns[k]))
@@ -228,11 +229,11 @@ func (s *scene) ready(f made) {
 }
 
 // publish stores the rows of one kind that the stream does not have.
-func (s *scene) publish(f made, kind schemas.Kind, rows ...world.Row) {
+func (s *scene) publish(f made, kind schemas.Kind, all ...world.Row) {
 	s.t.Helper()
-	e := schemas.NewRowEncoder(s.names, f.ready(), kind, s.zone)
-	for _, r := range rows {
-		if string(r.Kind) != kind.FilePart() {
+	e := rows.NewEncoder(s.names, f.ready(), kind, s.zone)
+	for _, r := range all {
+		if string(r.Kind) != rows.FilePart(kind) {
 			continue
 		}
 		id, err := e.Identify(r.Cells)
@@ -250,7 +251,7 @@ func (s *scene) publish(f made, kind schemas.Kind, rows ...world.Row) {
 // revise stores a row as a later revision; back says that it was like that before.
 func (s *scene) revise(f made, row world.Row, revision int, back bool) {
 	s.t.Helper()
-	e := schemas.NewRowEncoder(s.names, f.ready(), f.kind, s.zone)
+	e := rows.NewEncoder(s.names, f.ready(), f.kind, s.zone)
 	id, err := e.Identify(row.Cells)
 	if err != nil {
 		s.t.Fatal(err)

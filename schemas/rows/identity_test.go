@@ -1,4 +1,4 @@
-package schemas
+package rows
 
 import (
 	"fmt"
@@ -9,6 +9,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"aiccbridge/schemas"
+	"aiccbridge/schemas/internal/schematest"
 )
 
 // layout is one way to write the same row into a file.
@@ -18,10 +21,10 @@ type layout struct {
 }
 
 // drawRow draws a row with extra cells, at most as many as said.
-func drawRow(t *rapid.T, k Kind, extra int) []string {
+func drawRow(t *rapid.T, k schemas.Kind, extra int) []string {
 	cell := rapid.OneOf(rapid.SampledFrom([]string{"", "", "null", `\N`, "1", "-1", "2024-05-01 09:00:00", "1970-01-01 08:00:00", "x,y", `"`}), rapid.StringMatching(`[a-z0-9 ]{0,8}`))
-	record := rapid.SliceOfN(cell, len(k.Columns()), len(k.Columns())+extra).Draw(t, "record")
-	for i, c := range k.Columns() {
+	record := rapid.SliceOfN(cell, len(Columns(k)), len(Columns(k))+extra).Draw(t, "record")
+	for i, c := range Columns(k) {
 		if c.Required {
 			record[i] = rapid.SampledFrom([]string{"1", "2"}).Draw(t, c.Name)
 		}
@@ -31,8 +34,8 @@ func drawRow(t *rapid.T, k Kind, extra int) []string {
 
 // drawLayout writes record another way: columns in the order given, header names
 // spelled differently, cells padded, nulls and times spelled differently.
-func drawLayout(t *rapid.T, k Kind, record []string, order []int) layout {
-	columns := k.Columns()
+func drawLayout(t *rapid.T, k schemas.Kind, record []string, order []int) layout {
+	columns := Columns(k)
 	l := layout{}
 	for _, i := range order {
 		name, cell := fmt.Sprintf("new column %d", i), record[i]
@@ -70,7 +73,7 @@ func drawOrder(t *rapid.T, n int) []int {
 }
 
 // drawTurned draws a row in any order.
-func drawTurned(t *rapid.T, k Kind) layout {
+func drawTurned(t *rapid.T, k schemas.Kind) layout {
 	record := drawRow(t, k, 2)
 	return drawLayout(t, k, record, rapid.Permutation(indexes(len(record))).Draw(t, "order"))
 }
@@ -82,9 +85,9 @@ func drawCell(t *rapid.T, cell string) string {
 	return rapid.SampledFrom([]string{"", " ", "\t "}).Draw(t, "padding") + cell + rapid.SampledFrom([]string{"", "  ", "\x00"}).Draw(t, "padding")
 }
 
-func identify(e *RowEncoder, l layout) (RowIdentity, error) {
+func identify(e *Encoder, l layout) (Identity, error) {
 	if err := e.Header(l.header); err != nil {
-		return RowIdentity{}, err
+		return Identity{}, err
 	}
 	return e.Identify(l.record)
 }
@@ -94,7 +97,7 @@ func identify(e *RowEncoder, l layout) (RowIdentity, error) {
 // with and without a header line, and for all other orders among themselves.
 func TestRowIdentityIndependence(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		k := rapid.SampledFrom(Kinds()).Draw(rt, "kind")
+		k := rapid.SampledFrom(schemas.Kinds()).Draw(rt, "kind")
 		record := drawRow(rt, k, rapid.SampledFrom([]int{0, 3}).Draw(rt, "extra"))
 		plain, documented := layout{nil, record}, indexes(len(record))
 		same := func(a, b layout) {
@@ -121,14 +124,14 @@ func TestRowIdentityIndependence(t *testing.T) {
 		same(plain, drawLayout(rt, k, record, documented))
 		mixed := drawLayout(rt, k, record, drawOrder(rt, len(record)))
 		same(mixed, drawLayout(rt, k, record, drawOrder(rt, len(record))))
-		if len(record) == len(k.Columns()) {
+		if len(record) == len(Columns(k)) {
 			same(plain, mixed)
 		}
 	})
 }
 
 // known is the body of a record without its extra cells.
-func known(t testing.TB, e *RowEncoder, record []string) map[string]any {
+func known(t testing.TB, e *Encoder, record []string) map[string]any {
 	t.Helper()
 	got := body(t, e, record)
 	delete(got, "extra")
@@ -140,9 +143,9 @@ func known(t testing.TB, e *RowEncoder, record []string) map[string]any {
 func TestTimesAreOneValue(t *testing.T) {
 	id := func(text string) string {
 		t.Helper()
-		record := strings.Split(testRecords[KindCDR], ",")
+		record := strings.Split(schematest.Records[schemas.KindCDR], ",")
 		record[11] = text // call_begin
-		got, err := testEncoder(t, KindCDR, nil).Identify(record)
+		got, err := testEncoder(t, schemas.KindCDR, nil).Identify(record)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -169,7 +172,7 @@ func TestTimesAreOneValue(t *testing.T) {
 // TestExtraCellsHaveAPlace: extra cells are told apart by their place, or by
 // their name in a header line of another order.
 func TestExtraCellsHaveAPlace(t *testing.T) {
-	names, record := columnNames(KindSkill), strings.Split(testRecords[KindSkill], ",")
+	names, record := columnNames(schemas.KindSkill), strings.Split(schematest.Records[schemas.KindSkill], ",")
 	id := func(header bool, mixed bool, extra ...string) string { // of name=value, or of values
 		t.Helper()
 		l := layout{nil, slices.Clone(record)}
@@ -186,7 +189,7 @@ func TestExtraCellsHaveAPlace(t *testing.T) {
 				l.header = append(l.header, name)
 			}
 		}
-		got, err := identify(testEncoder(t, KindSkill, nil), l)
+		got, err := identify(testEncoder(t, schemas.KindSkill, nil), l)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -216,15 +219,15 @@ func TestExtraCellsHaveAPlace(t *testing.T) {
 // TestRowIdentityBites: an encoder that hashes cells by place must fail the
 // check above.
 func TestRowIdentityBites(t *testing.T) {
-	record := strings.Split(testRecords[KindSkill], ",")
-	turned := layout{columnNames(KindSkill), slices.Clone(record)}
+	record := strings.Split(schematest.Records[schemas.KindSkill], ",")
+	turned := layout{columnNames(schemas.KindSkill), slices.Clone(record)}
 	slices.Reverse(turned.header)
 	slices.Reverse(turned.record)
-	want, _ := identify(testEncoder(t, KindSkill, nil), layout{nil, record})
-	if got, err := identify(testEncoder(t, KindSkill, nil), turned); err != nil || got != want {
+	want, _ := identify(testEncoder(t, schemas.KindSkill, nil), layout{nil, record})
+	if got, err := identify(testEncoder(t, schemas.KindSkill, nil), turned); err != nil || got != want {
 		t.Errorf("turned row: %+v, %v, want %+v", got, err, want)
 	}
-	broken := testEncoder(t, KindSkill, nil)
+	broken := testEncoder(t, schemas.KindSkill, nil)
 	if err := broken.Header(turned.header); err != nil {
 		t.Fatal(err)
 	}
@@ -238,7 +241,7 @@ func TestRowIdentityBites(t *testing.T) {
 // get the ordinals 1..n whatever lies between them.
 func TestRowIdentityDistinguishes(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		k := rapid.SampledFrom(Kinds()).Draw(rt, "kind")
+		k := rapid.SampledFrom(schemas.Kinds()).Draw(rt, "kind")
 		distinct := rapid.SliceOfN(rapid.Custom(func(rt *rapid.T) []string { return drawRow(rt, k, 2) }), 1, 4).Draw(rt, "rows")
 		file := rapid.SliceOfN(rapid.SampledFrom(distinct), 1, 20).Draw(rt, "file")
 		e := testEncoder(t, k, nil)
@@ -262,8 +265,8 @@ func TestRowIdentityDistinguishes(t *testing.T) {
 }
 
 // canonical is what a row says: an oracle that is simpler than the encoder.
-func canonical(k Kind, record []string) (out []string) {
-	columns := k.Columns()
+func canonical(k schemas.Kind, record []string) (out []string) {
+	columns := Columns(k)
 	for i, cell := range record[:len(columns)] {
 		text := strings.Trim(cell, " \t\x00")
 		if slices.Contains([]string{"", "null", "NULL", `\N`}, text) || columns[i].Type >= Time && strings.HasPrefix(text, "1970-01-01") {
@@ -277,4 +280,39 @@ func canonical(k Kind, record []string) (out []string) {
 		}
 	}
 	return out
+}
+
+func TestConceal(t *testing.T) {
+	names, _ := schemas.NewNames("aicc")
+	f := schemas.FileReady{Tenant: "acme", FileName: "20260101_" + strings.Repeat("0", 32) + ".zip", ReceivedAt: time.Unix(1, 0)}
+	for _, c := range []struct {
+		name                 string
+		header, record, want []string
+		columns              []string
+	}{
+		{"by position", nil, []string{"ak", "", " 7 ", "NULL", "c1", "5550123\x00", "-1"}, []string{"ak", "", " 7 ", "NULL", "", "<5550123>", "-1"},
+			[]string{"developer", "cc_id", "call_id", "caller_no", "callee_no"}},
+		{"by header", []string{"CallerNo", "Call ID", "note", ""}, []string{"5550123", "c1", "n", "e"}, []string{"<5550123>", "", "n", "e"},
+			[]string{"caller_no", "call_id", "note", "col4"}},
+		{"more cells than names", []string{"caller_no", "call_id"}, []string{"", "c1", "x"}, []string{"", "", "x"}, []string{"call_id", "col3"}},
+	} {
+		e := NewEncoder(names, f, schemas.KindCDR, nil)
+		if err := e.Header(c.header); err != nil {
+			t.Fatal(err)
+		}
+		var asked []string
+		e.Conceal(c.record, func(column, value string) (string, bool) {
+			asked = append(asked, column)
+			if column == "caller_no" {
+				value = "<" + value + ">"
+			}
+			return value, column != "call_id"
+		})
+		if diff := cmp.Diff(c.want, c.record); diff != "" {
+			t.Errorf("%s: %s", c.name, diff)
+		}
+		if diff := cmp.Diff(c.columns, asked); diff != "" {
+			t.Errorf("%s: %s", c.name, diff)
+		}
+	}
 }

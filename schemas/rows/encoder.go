@@ -1,4 +1,4 @@
-package schemas
+package rows
 
 import (
 	"bytes"
@@ -8,18 +8,20 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"aiccbridge/schemas"
 )
 
-// RowEncoder turns the CSV records of one file and kind into messages. It reads
-// by position until [RowEncoder.Header] says otherwise. Not for concurrent use.
+// Encoder turns the CSV records of one file and kind into messages. It reads
+// by position until [Encoder.Header] says otherwise. Not for concurrent use.
 //
 // It keeps 25 to 50 bytes per distinct row seen by Identify, to count identical
 // rows.
-type RowEncoder struct {
-	kind     Kind
+type Encoder struct {
+	kind     schemas.Kind
 	set      columnSet
-	file     FileReady
-	message  Message // what all messages share
+	file     schemas.FileReady
+	message  schemas.Message // what all messages share
 	clocks   map[ColumnType]*wallClock
 	keys     [][]byte // `"name":` of each column
 	idCells  []int    // columns of which one must have a value
@@ -39,23 +41,19 @@ type RowEncoder struct {
 	ambiguous []int
 }
 
-// NewRowEncoder makes the encoder for the members of kind k in the file f, which
+// NewEncoder makes the encoder for the members of kind k in the file f, which
 // may hold several kinds. zone is the zone of its wall-clock times, nil for UTC.
-func NewRowEncoder(n Names, f FileReady, k Kind, zone *time.Location) *RowEncoder {
+func NewEncoder(n schemas.Names, f schemas.FileReady, k schemas.Kind, zone *time.Location) *Encoder {
 	if zone == nil {
 		zone = time.UTC
 	}
-	typ := TypeRow + string(k)
-	e := &RowEncoder{
+	e := &Encoder{
 		kind: k, set: columnSets[k], file: f, seen: map[[16]byte]int32{},
-		clocks: map[ColumnType]*wallClock{Time: {zone: zone}, TimeUTC: {zone: time.UTC}},
-		message: Message{
-			Subject: n.Row(f.Tenant, k, f.Window), Type: typ, Source: rowSource(f.Tenant, k, f.Window),
-			Time: f.ReceivedAt, Schema: schemaURN(typ),
-		},
+		clocks:  map[ColumnType]*wallClock{Time: {zone: zone}, TimeUTC: {zone: time.UTC}},
+		message: n.RowMessage(f, k),
 	}
 	for i, c := range e.set.columns {
-		e.keys = append(e.keys, append(appendString(nil, c.Name), ':'))
+		e.keys = append(e.keys, append(schemas.AppendString(nil, c.Name), ':'))
 		if c.Required {
 			e.idCells = append(e.idCells, i)
 		}
@@ -74,7 +72,7 @@ func NewRowEncoder(n Names, f FileReady, k Kind, zone *time.Location) *RowEncode
 	return e
 }
 
-func (e *RowEncoder) byPosition() {
+func (e *Encoder) byPosition() {
 	e.cells = indexes(len(e.set.columns))
 	e.columns, e.extra, e.inOrder, e.order = slices.Clone(e.cells), nil, true, nil
 }
@@ -94,7 +92,7 @@ func indexes(n int) []int {
 // one column the exact one is taken, else the first, and the others are extra
 // cells. It reports a line with none of the required columns ([Column]) and an
 // exact name that comes twice; the encoder stays as it was then.
-func (e *RowEncoder) Header(names []string) error {
+func (e *Encoder) Header(names []string) error {
 	if names == nil {
 		e.byPosition()
 		return nil
@@ -134,7 +132,7 @@ func extraName(name string, before []string) string {
 }
 
 // extraKey is the name under which the cells of an extra place are published.
-func (e *RowEncoder) extraKey(place int) string {
+func (e *Encoder) extraKey(place int) string {
 	if place < len(e.extra) && e.extra[place] != "" {
 		return e.extra[place]
 	}
@@ -148,9 +146,9 @@ func placeName(place int) string { return "col" + strconv.Itoa(place+1) }
 // columns that have a value, "extra" for cells beyond the known columns and for
 // times that cannot be read, "ambiguous" for times that occur twice or never at
 // a clock change, and "row".
-func (e *RowEncoder) Message(record []string, id RowIdentity, revision int) (Message, error) {
+func (e *Encoder) Message(record []string, id Identity, revision int) (schemas.Message, error) {
 	if id.ID == "" || id.Ordinal < 1 || revision < 1 || len(e.set.columns) == 0 {
-		return Message{}, fmt.Errorf("encode %s row: want a known kind, an identity and a revision from 1", e.kind)
+		return schemas.Message{}, fmt.Errorf("encode %s row: want a known kind, an identity and a revision from 1", e.kind)
 	}
 	e.buf, e.unread, e.ambiguous = append(e.buf[:0], '{'), e.unread[:0], e.ambiguous[:0]
 	for i := range e.set.columns {
@@ -165,12 +163,12 @@ func (e *RowEncoder) Message(record []string, id RowIdentity, revision int) (Mes
 	m.ID = id.ID
 	m.Body = bytes.Clone(e.buf)
 	m.Header = map[string]string{
-		HeaderRowKey: id.Key, HeaderRowRevision: strconv.Itoa(revision), HeaderExtract: e.file.ResponseID,
+		schemas.HeaderRowKey: id.Key, schemas.HeaderRowRevision: strconv.Itoa(revision), schemas.HeaderExtract: e.file.ResponseID,
 	}
 	return m, nil
 }
 
-func (e *RowEncoder) appendCell(column int, text string) {
+func (e *Encoder) appendCell(column int, text string) {
 	typ, start := e.set.columns[column].Type, len(e.buf)
 	e.buf = append(e.buf, e.keys[column]...)
 	switch {
@@ -190,26 +188,26 @@ func (e *RowEncoder) appendCell(column int, text string) {
 	case typ == Integer && canonicalInteger(text):
 		e.buf = append(e.buf, text...)
 	default:
-		e.buf = appendString(e.buf, text)
+		e.buf = schemas.AppendString(e.buf, text)
 	}
 	e.buf = append(e.buf, ',')
 }
 
-func (e *RowEncoder) appendExtra(record []string) {
+func (e *Encoder) appendExtra(record []string) {
 	start := len(e.buf)
 	e.buf = append(e.buf, `"extra":{`...)
 	empty := len(e.buf)
 	for _, column := range e.unread {
 		e.buf = append(e.buf, e.keys[column]...)
-		e.buf = append(appendString(e.buf, e.cell(record, column)), ',')
+		e.buf = append(schemas.AppendString(e.buf, e.cell(record, column)), ',')
 	}
 	for i := range record {
 		text := e.extraCell(record, i)
 		if text == "" {
 			continue
 		}
-		e.buf = append(appendString(e.buf, e.extraKey(i)), ':')
-		e.buf = append(appendString(e.buf, text), ',')
+		e.buf = append(schemas.AppendString(e.buf, e.extraKey(i)), ':')
+		e.buf = append(schemas.AppendString(e.buf, text), ',')
 	}
 	if len(e.buf) == empty {
 		e.buf = e.buf[:start]
@@ -219,22 +217,36 @@ func (e *RowEncoder) appendExtra(record []string) {
 	e.buf = append(e.buf, ',')
 }
 
-func (e *RowEncoder) appendAmbiguous() {
+func (e *Encoder) appendAmbiguous() {
 	if len(e.ambiguous) == 0 {
 		return
 	}
 	e.buf = append(e.buf, `"ambiguous":[`...)
 	for _, column := range e.ambiguous {
-		e.buf = append(appendString(e.buf, e.set.columns[column].Name), ',')
+		e.buf = append(schemas.AppendString(e.buf, e.set.columns[column].Name), ',')
 	}
 	e.buf[len(e.buf)-1] = ']'
 	e.buf = append(e.buf, ',')
 }
 
-func (e *RowEncoder) appendRow(id RowIdentity, revision int) {
-	e.buf = appendString(append(e.buf, `"row":{"id":`...), id.ID)
+func (e *Encoder) appendRow(id Identity, revision int) {
+	e.buf = schemas.AppendString(append(e.buf, `"row":{"id":`...), id.ID)
 	e.buf = strconv.AppendInt(append(e.buf, `,"ordinal":`...), int64(id.Ordinal), 10)
-	e.buf = appendString(append(e.buf, `,"file":`...), e.file.FileName)
+	e.buf = schemas.AppendString(append(e.buf, `,"file":`...), e.file.FileName)
 	e.buf = strconv.AppendInt(append(e.buf, `,"revision":`...), int64(revision), 10)
 	e.buf = append(e.buf, '}', '}')
+}
+
+// maxNumberDigits is how many digits an integer may have to stay a JSON number:
+// all of them survive readers that hold numbers as 64-bit floats.
+const maxNumberDigits = 15
+
+// canonicalInteger reports whether text is an integer as JSON writes it, short
+// enough to be read exactly by everybody. 007, +1 and -0 are not.
+func canonicalInteger(text string) bool {
+	digits := strings.TrimPrefix(text, "-")
+	if digits == "" || len(digits) > maxNumberDigits || !allDigits(digits) {
+		return false
+	}
+	return digits[0] != '0' || text == "0"
 }

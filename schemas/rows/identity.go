@@ -1,4 +1,4 @@
-package schemas
+package rows
 
 import (
 	"crypto/sha256"
@@ -12,11 +12,11 @@ import (
 )
 
 // ErrNoIdentity says that a row has neither an id nor a call id; it is a dead
-// letter ([ReasonRowIdentity]).
+// letter ([schemas.ReasonRowIdentity]).
 var ErrNoIdentity = errors.New("row has neither id nor call id")
 
-// RowIdentity is what tells one row from another.
-type RowIdentity struct {
+// Identity is what tells one row from another.
+type Identity struct {
 	// ID is the ce-id: 32 hex digits of a hash over the kind and the row's values
 	// by column, "-", and the ordinal. It does not depend on the order of the
 	// columns, on a header line, on padding, on the file's encoding, or on how a
@@ -29,7 +29,7 @@ type RowIdentity struct {
 	// begins to mix the order of its columns.
 	//
 	// A row that was changed and is then as it was before would have the id of its
-	// first revision; see [RowIdentity.Again].
+	// first revision; see [Identity.Again].
 	ID string
 	// Key is the hash of the natural key: equal for all revisions of a row. A row
 	// that lacks a part of it is its own key.
@@ -41,19 +41,19 @@ type RowIdentity struct {
 // Again is the identity of a row whose content is that of an earlier revision
 // but not of the last one: its ID has the revision after a dot, so that no two
 // messages have the same.
-func (r RowIdentity) Again(revision int) RowIdentity {
+func (r Identity) Again(revision int) Identity {
 	r.ID += "." + strconv.Itoa(revision)
 	return r
 }
 
-// BaseID is an ID without the revision that [RowIdentity.Again] adds.
+// BaseID is an ID without the revision that [Identity.Again] adds.
 func BaseID(id string) string {
 	base, _, _ := strings.Cut(id, ".")
 	return base
 }
 
 // cell returns the trimmed value of a column, "" when it has none.
-func (e *RowEncoder) cell(record []string, column int) string {
+func (e *Encoder) cell(record []string, column int) string {
 	i := e.cells[column]
 	if i < 0 || i >= len(record) {
 		return ""
@@ -67,7 +67,7 @@ func (e *RowEncoder) cell(record []string, column int) string {
 
 // extraCell returns the trimmed value at a place that belongs to no column, ""
 // when it has none.
-func (e *RowEncoder) extraCell(record []string, place int) string {
+func (e *Encoder) extraCell(record []string, place int) string {
 	if place < len(e.columns) && e.columns[place] >= 0 {
 		return ""
 	}
@@ -80,9 +80,9 @@ func (e *RowEncoder) extraCell(record []string, place int) string {
 // Identify computes a row's identity. It counts identical rows over the whole
 // file, so it must see every row of the kind once, in the file's order. An error
 // that is [ErrNoIdentity] makes the row a dead letter; it is not counted.
-func (e *RowEncoder) Identify(record []string) (RowIdentity, error) {
+func (e *Encoder) Identify(record []string) (Identity, error) {
 	if !slices.ContainsFunc(e.idCells, func(c int) bool { return e.cell(record, c) != "" }) {
-		return RowIdentity{}, fmt.Errorf("identify %s row: %w", e.kind, ErrNoIdentity)
+		return Identity{}, fmt.Errorf("identify %s row: %w", e.kind, ErrNoIdentity)
 	}
 	row := e.hashRow(record)
 	e.seen[row]++
@@ -94,7 +94,7 @@ func (e *RowEncoder) Identify(record []string) (RowIdentity, error) {
 	if !ok {
 		key = row
 	}
-	return RowIdentity{ID: string(id), Key: hex.EncodeToString(key[:]), Ordinal: ordinal}, nil
+	return Identity{ID: string(id), Key: hex.EncodeToString(key[:]), Ordinal: ordinal}, nil
 }
 
 // canonicalCell is a trimmed cell in the one form that counts: times as the pages
@@ -111,13 +111,13 @@ func canonicalCell(typ ColumnType, text string) string {
 	return c.String()
 }
 
-func (e *RowEncoder) canonical(record []string, column int) string {
+func (e *Encoder) canonical(record []string, column int) string {
 	return canonicalCell(e.set.columns[column].Type, e.cell(record, column))
 }
 
 // hashRow hashes the values of a row: those of known columns by name in the
 // documented order, then the extra cells.
-func (e *RowEncoder) hashRow(record []string) [16]byte {
+func (e *Encoder) hashRow(record []string) [16]byte {
 	h := appendPart(e.hashed[:0], string(e.kind))
 	for i, c := range e.set.columns {
 		if text := e.canonical(record, i); text != "" {
@@ -134,7 +134,7 @@ func (e *RowEncoder) hashRow(record []string) [16]byte {
 	return digest(h)
 }
 
-func (e *RowEncoder) appendExtraPart(h []byte, record []string, place int) []byte {
+func (e *Encoder) appendExtraPart(h []byte, record []string, place int) []byte {
 	if place >= len(record) {
 		return h
 	}
@@ -151,7 +151,7 @@ func (e *RowEncoder) appendExtraPart(h []byte, record []string, place int) []byt
 }
 
 // hashKey hashes the natural key of a row; ok says that it has every part.
-func (e *RowEncoder) hashKey(record []string) (key [16]byte, ok bool) {
+func (e *Encoder) hashKey(record []string) (key [16]byte, ok bool) {
 	h := appendPart(e.hashed[:0], string(e.kind))
 	for _, column := range e.scope {
 		h = appendPart(h, e.canonical(record, column))
@@ -183,22 +183,25 @@ func digest(h []byte) [16]byte {
 	return [16]byte(sum[:16])
 }
 
-// RowHeader is what the headers of a message on a window's subject say.
-type RowHeader struct {
-	ID       string // ce-id
-	Key      string // hash of the natural key; "" for markers
-	Extract  string // response id of the extract that brought it
-	Type     string // ce-type: aicc.v1.row.<kind>, or [TypeWindowComplete] for a marker
-	Revision int    // from 1; 0 for markers
-}
-
-// ReadRowHeader reads the headers of a row or a marker without touching its
-// body. Absent headers leave their field empty.
-func ReadRowHeader(h map[string][]string) RowHeader {
-	s := Stored{Header: h}
-	revision, _ := strconv.Atoi(s.Get(HeaderRowRevision)) // markers have none
-	return RowHeader{
-		ID: s.Get("ce-id"), Key: s.Get(HeaderRowKey), Extract: s.Get(HeaderExtract),
-		Type: s.Get("ce-type"), Revision: revision,
+// Conceal replaces the cells of a record, in place, by what cell returns for them;
+// false empties a cell. It is asked for every cell with a value, by the name of the
+// column, or for an extra cell by the name that it is published under. Call it
+// before [Encoder.Identify], so that ids are hashes of what is published, not of
+// what is hidden.
+func (e *Encoder) Conceal(record []string, cell func(column, value string) (string, bool)) {
+	for place := range record {
+		text := trimCell(record[place])
+		if isNull(text) {
+			continue
+		}
+		name := e.extraKey(place)
+		if place < len(e.columns) && e.columns[place] >= 0 {
+			name = e.set.columns[e.columns[place]].Name
+		}
+		if shown, ok := cell(name, text); !ok {
+			record[place] = ""
+		} else if shown != text {
+			record[place] = shown
+		}
 	}
 }

@@ -1,9 +1,11 @@
-package schemas
+package rows
 
 import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"aiccbridge/schemas"
 )
 
 // ColumnType says how the cells of a column are published.
@@ -46,8 +48,8 @@ type columnSet struct {
 // columnSets holds the pages cec_07_0831 (cdr, recording), cec_07_0832
 // (operation) and cec_07_0833 (skill). Ids are text even where the page types
 // them as numbers, so that agent_id is one type over all kinds. Do not alter it.
-var columnSets = map[Kind]columnSet{
-	KindCDR: {
+var columnSets = map[schemas.Kind]columnSet{
+	schemas.KindCDR: {
 		part:  "call",
 		scope: []string{"developer"}, key: [][]string{{"call_id"}, {"call_id_num"}},
 		columns: []Column{
@@ -62,7 +64,7 @@ var columnSets = map[Kind]columnSet{
 			{Name: "pre_device_type"}, {Name: "pre_device_no"},
 		},
 	},
-	KindRecording: {
+	schemas.KindRecording: {
 		part:  "record",
 		scope: []string{"developer"},
 		key:   [][]string{{"call_id"}, {"original_file_name", "file_name"}, {"call_begin"}},
@@ -75,7 +77,7 @@ var columnSets = map[Kind]columnSet{
 			{Name: "media_type"}, {Name: "user_wanted_skill_id"}, {Name: "current_skill_id"},
 		},
 	},
-	KindOperation: {
+	schemas.KindOperation: {
 		part:  "agentOprInfo",
 		scope: []string{"developer_id", "cc_id", "vdn_id"}, key: [][]string{{"id"}},
 		columns: []Column{
@@ -87,7 +89,7 @@ var columnSets = map[Kind]columnSet{
 			{Name: "callIn_out"}, {Name: "location_id"}, {Name: "logon_sn"}, {Name: "skillInfo_sn"},
 		},
 	},
-	KindSkill: {
+	schemas.KindSkill: {
 		part:  "agentSkillInfo",
 		scope: []string{"developer_id", "sub_cc_no", "vdn"}, key: [][]string{{"id"}},
 		columns: []Column{
@@ -104,11 +106,11 @@ var columnSets = map[Kind]columnSet{
 
 // Columns returns the documented columns in the order of the file; nil for an
 // unknown kind. Newer platforms append more, which are published under "extra".
-func (k Kind) Columns() []Column { return slices.Clone(columnSets[k].columns) }
+func Columns(k schemas.Kind) []Column { return slices.Clone(columnSets[k].columns) }
 
 // FilePart is the part of a CSV member's name that says its kind: call, record,
 // agentOprInfo or agentSkillInfo; "" for an unknown kind.
-func (k Kind) FilePart() string { return columnSets[k].part }
+func FilePart(k schemas.Kind) string { return columnSets[k].part }
 
 // headerName is a header cell without its padding and a byte order mark.
 func headerName(cell string) string {
@@ -185,7 +187,7 @@ func (s columnSet) named(name string) int {
 // IsHeader reports whether the first record of a member is a header line, which
 // the pages leave open: it is one when two of its cells are names of columns, or
 // when it has cells where the times belong and none of them is a time.
-func (k Kind) IsHeader(record []string) bool {
+func IsHeader(k schemas.Kind, record []string) bool {
 	set := columnSets[k]
 	known, times, readable := 0, 0, 0
 	for i, cell := range record {

@@ -1,4 +1,4 @@
-package schemas
+package rows
 
 import (
 	"strconv"

@@ -1,4 +1,4 @@
-package schemas
+package rows
 
 import (
 	"fmt"
@@ -8,6 +8,8 @@ import (
 	_ "time/tzdata" // the tests do not depend on the machine's zones
 
 	"pgregory.net/rapid"
+
+	"aiccbridge/schemas"
 )
 
 func loadZone(t testing.TB, name string) *time.Location {
@@ -133,7 +135,7 @@ func TestWallClockProperties(t *testing.T) {
 }
 
 func TestTimesInRows(t *testing.T) {
-	e := testEncoder(t, KindSkill, loadZone(t, "Europe/Berlin"))
+	e := testEncoder(t, schemas.KindSkill, loadZone(t, "Europe/Berlin"))
 	record := make([]string, 16)
 	record[0] = "1"
 	record[6] = "2024-10-27 02:30:00"  // operate_time, of the tenant's zone

@@ -60,6 +60,8 @@ var allowed = map[string][]string{
 	"internal/truthcheck":                    {"schemas", "schemas/rows", "internal/platformsim/truth", "internal/platformsim/world"},
 	"schemas/internal/schematest":            {"schemas"},
 	"schemas/rows":                           {"schemas"},
+	"internal/trial":                         {"bus/embedded", "config", "internal/platformsim/...", "internal/retry", "internal/trial/view", "internal/truthcheck", "schemas"},
+	"internal/trial/view":                    {"internal/truthcheck", "schemas"},
 	"internal/platformsim":                   {"internal/c2sign", "internal/platformsim/..."},
 	"internal/platformsim/truth":             {"internal/platformsim/world"},
 	"internal/platformsim/gateway":           {"internal/platformsim/..."},

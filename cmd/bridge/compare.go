@@ -4,10 +4,8 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"os"
 	"time"
@@ -18,8 +16,7 @@ import (
 
 	"aiccbridge/bus"
 	"aiccbridge/config"
-	"aiccbridge/internal/platformsim/truth"
-	"aiccbridge/internal/retry"
+	"aiccbridge/internal/trial"
 	"aiccbridge/internal/truthcheck"
 	"aiccbridge/schemas"
 )
@@ -49,15 +46,7 @@ func newCompare() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if o.asJSON {
-				err = json.NewEncoder(c.OutOrStdout()).Encode(report)
-			} else {
-				printReport(c.OutOrStdout(), report)
-			}
-			if err == nil && !report.OK {
-				err = errReported
-			}
-			return err
+			return conclude(c.OutOrStdout(), o.asJSON, report, "")
 		},
 	}
 	f := c.Flags()
@@ -75,8 +64,7 @@ func newCompare() *cobra.Command {
 	return c
 }
 
-// run compares again and again until nothing is missing or the time is over:
-// files under way are no mistake, only unfinished.
+// run connects and compares.
 func (o compareOptions) run(ctx context.Context, log zerolog.Logger) (report truthcheck.Report, err error) {
 	zone, err := time.LoadLocation(o.zone)
 	if err != nil {
@@ -86,38 +74,23 @@ func (o compareOptions) run(ctx context.Context, log zerolog.Logger) (report tru
 	if err != nil {
 		return report, usageError{err}
 	}
-	waiting, cancel := context.WithTimeout(ctx, o.wait)
-	defer cancel()
+	sim, err := trial.NewSimulator(o.management)
+	if err != nil {
+		return report, usageError{fmt.Errorf("--management %s: %w", o.management, err)}
+	}
 	options, err := o.busOptions(names, log)
 	if err != nil {
 		return report, err
 	}
+	deadline := time.Now().Add(o.wait)
+	waiting, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
 	b, err := bus.Connect(waiting, options)
 	if err != nil {
 		return report, fmt.Errorf("no NATS at %s: %w; is `bridge run` running? set --nats", redacted(o.nats), err)
 	}
 	defer b.Close()
-	if err := o.request(waiting, http.MethodPost, "/quiesce", nil); err != nil {
-		return report, err
-	}
-	until(waiting, func() bool {
-		var quiet struct {
-			Quiet bool `json:"quiet"`
-		}
-		err = o.request(ctx, http.MethodGet, "/quiet", &quiet)
-		return err != nil || quiet.Quiet
-	})
-	ended := time.Now()
-	for err == nil {
-		var s truth.Snapshot
-		if err = o.request(ctx, http.MethodGet, "/truth", &s); err == nil {
-			report, err = compareStreams(ctx, b, zone, o.tenant, ended, s)
-		}
-		if err != nil || report.OK || retry.Wait(waiting, 2*time.Second) != nil {
-			break
-		}
-	}
-	return report, err
+	return trial.Compare(ctx, b, sim, trial.CompareOptions{Tenant: o.tenant, Zone: zone, Deadline: deadline})
 }
 
 // busOptions are those of a reader.
@@ -157,63 +130,4 @@ func redacted(address string) string {
 		return "the address of --nats"
 	}
 	return u.Redacted()
-}
-
-// request calls the simulator's management listener and decodes its answer into
-// v, if v is not nil.
-func (o compareOptions) request(ctx context.Context, method, path string, v any) error {
-	r, err := http.NewRequestWithContext(ctx, method, o.management+path, nil)
-	if err != nil {
-		return usageError{fmt.Errorf("--management %s: %w", o.management, err)}
-	}
-	client := http.Client{Timeout: 30 * time.Second}
-	defer client.CloseIdleConnections()
-	answer, err := client.Do(r)
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	if err != nil {
-		return fmt.Errorf("no simulator at %s: %w; start `bridge simulate`, or set --management", o.management, err)
-	}
-	defer answer.Body.Close()
-	if answer.StatusCode >= http.StatusMultipleChoices {
-		return fmt.Errorf("ask the simulator: %s %s answered %s", method, path, answer.Status)
-	}
-	if v == nil {
-		return nil
-	}
-	if err := json.NewDecoder(answer.Body).Decode(v); err != nil {
-		return fmt.Errorf("read the simulator's answer: %w", err)
-	}
-	return nil
-}
-
-// compareStreams holds the streams of one tenant against the simulator's truth.
-// Every kind that is extracted must be complete up to ended, when the last call
-// was over: rows of windows not asked for yet are in no file.
-func compareStreams(ctx context.Context, b *bus.Bus, zone *time.Location, tenant string, ended time.Time, s truth.Snapshot) (truthcheck.Report, error) {
-	c := truthcheck.New(zone, tenant)
-	for _, stream := range []schemas.Stream{schemas.StreamEvents, schemas.StreamFiles, schemas.StreamRows, schemas.StreamDeadLetters} {
-		err := b.Read(ctx, stream, "", 0, func(m schemas.Stored) error { c.Message(m); return nil })
-		if err != nil {
-			return truthcheck.Report{}, err
-		}
-	}
-	report := c.Compare(s)
-	last := map[schemas.Kind]schemas.Coverage{}
-	err := b.Read(ctx, schemas.StreamCoverage, "", 0, func(m schemas.Stored) error {
-		var said schemas.Coverage
-		if json.Unmarshal(m.Body, &said) == nil && said.Tenant == tenant {
-			last[said.Kind] = said
-		}
-		return nil
-	})
-	for _, k := range schemas.Kinds() {
-		if said, extracted := last[k]; extracted && said.CompleteTo.Before(ended) {
-			report.OK = false
-			report.Problems = append(report.Problems, fmt.Sprintf("%s is complete up to %s only, calls went on until %s",
-				k, said.CompleteTo.In(zone).Format(time.DateTime), ended.In(zone).Format(time.DateTime)))
-		}
-	}
-	return report, err
 }

@@ -36,7 +36,7 @@ func (r *running) everything() map[string][]string {
 			all[string(stream)] = append(all[string(stream)], m.Subject+" "+string(m.Body))
 		}
 	}
-	for _, e := range r.ledger.Entries(demoTenant, schemas.KindCDR) {
+	for _, e := range r.ledger.Entries(tenantName, schemas.KindCDR) {
 		all["ledger"] = append(all["ledger"], e.Key()+" "+string(e.State)+" "+e.ResponseID+" "+e.FileName)
 	}
 	return all
@@ -97,7 +97,7 @@ func TestCallbackWithWrongSignature(t *testing.T) {
 	s := newScene(t, oneWindow(filestore.Faults{Callback: filestore.CallbackFaults{Never: filestore.Chance{Next: 1}}}))
 	r := s.run()
 	s.until("the window's file is made and its answer noted", func() bool {
-		e := r.ledger.Entries(demoTenant, schemas.KindCDR)
+		e := r.ledger.Entries(tenantName, schemas.KindCDR)
 		return len(s.sim.Truth().Files) == 1 && len(e) > 0 && e[0].ResponseID != ""
 	})
 	file, c, key := s.sim.Truth().Files[0], r.caller(), s.sim.Settings().SecretKey
@@ -120,7 +120,7 @@ func TestCallbackWithWrongSignature(t *testing.T) {
 		})
 	}
 	all.Wait()
-	s.until("the rows are there", func() bool { return outstanding(r.bridge) == 0 })
+	s.until("the rows are there", func() bool { return !r.outstanding() })
 	if n := len(s.messages(r.bus, schemas.StreamFiles)); n != 1 {
 		t.Errorf("ten callbacks made %d messages, want 1", n)
 	}
@@ -155,7 +155,7 @@ func TestCallbackBeforeAnswer(t *testing.T) {
 	s := newScene(t, oneWindow(filestore.Faults{Callback: filestore.CallbackFaults{BeforeAnswer: filestore.Chance{Next: 1}}}))
 	r := s.run()
 	s.until("the window is complete", func() bool {
-		e := r.ledger.Entries(demoTenant, schemas.KindCDR)
+		e := r.ledger.Entries(tenantName, schemas.KindCDR)
 		return len(e) > 0 && e[0].State == schemas.WindowCompleted
 	})
 	if n := len(s.messages(r.bus, schemas.StreamFiles)); n != 1 {

@@ -3,13 +3,9 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
-	"aiccbridge/bus/embedded"
 	"aiccbridge/internal/truthcheck"
 )
 
@@ -33,7 +29,7 @@ func TestDemo(t *testing.T) {
 	case r.Events.Stored <= 50, r.Files.Made < 6, r.Rows.InStream < 10:
 		t.Errorf("too little happened: %s", lines[len(lines)-1])
 	}
-	for _, kind := range demoKinds {
+	for _, kind := range everyKind() {
 		if !strings.Contains(lastLineWith(errOut.String(), "rows "), string(kind)+" ") {
 			t.Errorf("the live view shows no rows of %s:\n%s", kind, errOut.Bytes())
 		}
@@ -48,33 +44,4 @@ func lastLineWith(text, part string) (last string) {
 		}
 	}
 	return last
-}
-
-// TestTidyDemos: what a demo that was ended at once left behind goes, what another
-// one uses stays.
-func TestTidyDemos(t *testing.T) {
-	t.Setenv("TMPDIR", t.TempDir())
-	folder := func(name string, age time.Duration) string {
-		dir := filepath.Join(os.TempDir(), demoFolder+name)
-		if err := os.MkdirAll(filepath.Join(dir, "data"), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		at := time.Now().Add(-age)
-		if err := os.Chtimes(dir, at, at); err != nil {
-			t.Fatal(err)
-		}
-		return dir
-	}
-	left, used, young := folder("left", time.Hour), folder("used", time.Hour), folder("young", time.Second)
-	lock, err := embedded.Lock(filepath.Join(used, "data"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer lock.Close()
-	tidyDemos(time.Now())
-	for dir, stays := range map[string]bool{left: false, used: true, young: true} {
-		if _, err := os.Stat(dir); (err == nil) != stays {
-			t.Errorf("%s: stays %t, want %t", filepath.Base(dir), err == nil, stays)
-		}
-	}
 }

@@ -25,7 +25,7 @@ func TestDamagedFile(t *testing.T) {
 			}}))
 			r := s.run()
 			s.until("the window is complete", func() bool {
-				e := r.ledger.Entries(demoTenant, schemas.KindCDR)
+				e := r.ledger.Entries(tenantName, schemas.KindCDR)
 				return len(e) > 0 && e[0].State == schemas.WindowCompleted
 			})
 			files := s.sim.Truth().Files
@@ -58,7 +58,7 @@ func (r *running) wantDeadLetter(responseID string, reason schemas.Reason) {
 	if err := json.Unmarshal(letters[0].Body, &d); err != nil {
 		t.Fatal(err)
 	}
-	if d.Reason != reason || letters[0].Subject != r.names.DeadLetter(demoTenant, reason) {
+	if d.Reason != reason || letters[0].Subject != r.names.DeadLetter(tenantName, reason) {
 		t.Errorf("the dead letter is on %s with reason %s", letters[0].Subject, d.Reason)
 	}
 	bucket, name, _ := strings.Cut(d.Object, "/")
@@ -93,7 +93,7 @@ func (r *running) eachFault(rows int, faults []filestore.Faults) {
 // manyWindows has one due window a second, more or less, for a while.
 func manyWindows(faults int) setup {
 	return setup{
-		kinds: demoKinds[:], window: 10 * time.Second, settle: time.Second, overdue: 3 * time.Second,
+		kinds: everyKind(), window: 10 * time.Second, settle: time.Second, overdue: 3 * time.Second,
 		since: time.Duration(faults/3) * 10 * time.Second,
 	}
 }

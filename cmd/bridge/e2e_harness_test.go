@@ -23,6 +23,7 @@ import (
 	"aiccbridge/internal/platformsim/gateway"
 	"aiccbridge/internal/platformsim/truth"
 	"aiccbridge/internal/platformsim/world"
+	"aiccbridge/internal/trial"
 	"aiccbridge/internal/truthcheck"
 	"aiccbridge/schemas"
 )
@@ -30,6 +31,14 @@ import (
 // patience is how long a test waits for what must come: far longer than it
 // takes, even on a busy machine.
 const patience = 90 * time.Second
+
+// tenantName is the name of every scene's contact centre.
+const tenantName = "demo"
+
+// everyKind is every kind that can be extracted.
+func everyKind() []schemas.Kind {
+	return []schemas.Kind{schemas.KindCDR, schemas.KindRecording, schemas.KindOperation}
+}
 
 // setup describes a scene. Its zero value has neither agents nor files.
 type setup struct {
@@ -194,7 +203,7 @@ func (s *scene) configText(data, nats, callbacks string) string {
 	p("log: {level: %s, format: json}", level)
 	p("worker: {retry_after: 1s}")
 	p("tenants:")
-	p("  - name: %s", demoTenant)
+	p("  - name: %s", tenantName)
 	p("    timezone: %s", set.Timezone)
 	if o.agents > 0 {
 		p("    gateway:")
@@ -235,8 +244,14 @@ func (s *scene) until(what string, condition func() bool) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()
-	if !until(ctx, condition) {
-		s.t.Fatalf("waited in vain until %s\n%s", what, s.journal.tail())
+	ticker := time.NewTicker(100 * time.Millisecond)
+	defer ticker.Stop()
+	for !condition() {
+		select {
+		case <-ctx.Done():
+			s.t.Fatalf("waited in vain until %s\n%s", what, s.journal.tail())
+		case <-ticker.C:
+		}
 	}
 }
 
@@ -301,7 +316,7 @@ func (r *running) drained(ctx context.Context, b *bridge) (err error) {
 		r.unclean, err = countUnclean(ctx, b.bus)
 	}
 	if err == nil {
-		r.report, err = compareStreams(ctx, b.bus, b.cfg.Tenants[0].Timezone, demoTenant, time.Time{}, r.s.sim.Truth())
+		r.report, err = trial.Judge(ctx, b.bus, b.cfg.Tenants[0].Timezone, tenantName, time.Time{}, r.s.sim.Truth())
 	}
 	return err
 }
@@ -327,7 +342,7 @@ func (r *running) finish() truthcheck.Report {
 	if len(s.setup.kinds) > 0 {
 		s.until("all windows are complete", func() bool { return r.settled(quiet) })
 		r.stopPlanning()
-		s.until("no extract is under way", func() bool { return outstanding(r.bridge) == 0 })
+		s.until("no extract is under way", func() bool { return !r.outstanding() })
 	}
 	if r.spool != nil {
 		s.t.Cleanup(func() {
@@ -354,7 +369,7 @@ func (r *running) settled(t time.Time) bool {
 	soon := time.Now().Add(1500 * time.Millisecond)
 	for _, k := range r.s.setup.kinds {
 		reached := false
-		for _, e := range r.ledger.Entries(demoTenant, k) {
+		for _, e := range r.ledger.Entries(tenantName, k) {
 			due := e.DueAt
 			if again := e.Window.To.Add(r.s.setup.sweep); r.s.setup.sweep > 0 && e.State == schemas.WindowCompleted && again.After(e.RequestedAt) {
 				due = again
@@ -376,6 +391,18 @@ func (r *running) settled(t time.Time) bool {
 		}
 	}
 	return true
+}
+
+// outstanding reports whether an extract is under way.
+func (r *running) outstanding() bool {
+	for _, k := range everyKind() {
+		for _, e := range r.ledger.Entries(tenantName, k) {
+			if e.State == schemas.WindowRequested || e.State == schemas.WindowReady {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // consumer connects to where the streams are, as any client that reads does. It

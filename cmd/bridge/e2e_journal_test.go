@@ -67,12 +67,12 @@ func (j *journal) learn(ctx context.Context, t *testing.T, b *bridge) {
 		return
 	}
 	for _, a := range b.agentIDs() {
-		value, _, err := b.bus.Bucket(schemas.BucketSessions).Get(ctx, schemas.AgentKey(demoTenant, a))
+		value, _, err := b.bus.Bucket(schemas.BucketSessions).Get(ctx, schemas.AgentKey(tenantName, a))
 		var entry schemas.Session
 		if err != nil || value == nil || json.Unmarshal(value, &entry) != nil || entry.GUID == "" {
 			continue
 		}
-		plain, err := b.seal.Open(entry.GUID, schemas.AgentKey(demoTenant, a))
+		plain, err := b.seal.Open(entry.GUID, schemas.AgentKey(tenantName, a))
 		if err != nil {
 			t.Errorf("open the session of agent %s: %v", a, err)
 			continue

@@ -53,7 +53,7 @@ func TestKillInTheMiddleOfAFile(t *testing.T) {
 	}
 	r := s.run()
 	s.until("the rows are there", func() bool {
-		e := r.ledger.Entries(demoTenant, schemas.KindOperation)
+		e := r.ledger.Entries(tenantName, schemas.KindOperation)
 		return len(e) > 0 && e[0].State == schemas.WindowCompleted
 	})
 	report := r.finish()
@@ -67,7 +67,7 @@ func TestKillInTheMiddleOfAFile(t *testing.T) {
 
 // busy is a scene under load, of events and of files.
 func busy() setup {
-	return setup{agents: 6, kinds: demoKinds[:], window: 5 * time.Second, grace: 15 * time.Second}
+	return setup{agents: 6, kinds: everyKind(), window: 5 * time.Second, grace: 15 * time.Second}
 }
 
 // TestKillUnderLoad: a kill may lose one event of each agent, and says so.
@@ -151,7 +151,7 @@ func TestSecondSignal(t *testing.T) {
 		t.Errorf("the second signal took %v", d)
 	}
 	r := s.run()
-	s.until("the rows are there", func() bool { return outstanding(r.bridge) == 0 && len(s.messages(r.bus, schemas.StreamRows)) > 0 })
+	s.until("the rows are there", func() bool { return !r.outstanding() && len(s.messages(r.bus, schemas.StreamRows)) > 0 })
 	if report := r.finish(); report.Rows.InStream != 50 {
 		t.Errorf("the report is %+v", report)
 	}

@@ -146,7 +146,7 @@ func (s *scene) misbehave(r *running) {
 	s.until("a damaged file is dealt with and windows are complete", func() bool {
 		complete := 0
 		for _, k := range s.setup.kinds {
-			for _, e := range r.ledger.Entries(demoTenant, k) {
+			for _, e := range r.ledger.Entries(tenantName, k) {
 				if e.State == schemas.WindowCompleted {
 					complete++
 				}

@@ -67,19 +67,6 @@ func isTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// width is how many columns a terminal has, 0 when it is none.
-func width(w io.Writer) int {
-	f, ok := w.(*os.File)
-	if !ok {
-		return 0
-	}
-	columns, _, err := term.GetSize(int(f.Fd()))
-	if err != nil {
-		return 0
-	}
-	return columns
-}
-
 // hooks are what a command adds to a run. They let the demo watch a bridge that
 // runs in its process; nil ones are not called.
 type hooks struct {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"time"
@@ -16,7 +17,7 @@ import (
 	"aiccbridge/config"
 	"aiccbridge/internal/platformsim"
 	"aiccbridge/internal/platformsim/filestore"
-	"aiccbridge/internal/platformsim/world"
+	"aiccbridge/internal/trial"
 )
 
 // simulateOptions are the flags of the simulator.
@@ -110,7 +111,7 @@ func (o simulateOptions) platform() (platformsim.Options, error) {
 		Files: filestore.Options{CreationsPerMinute: o.creations},
 	}
 	if !o.slow {
-		p.Pace = livelyPace
+		p.Pace = trial.Lively()
 		p.World.SyncDelay = time.Second
 		p.Files.GenerationMax = 2 * time.Second
 	}
@@ -136,10 +137,12 @@ func (o simulateOptions) setFaults(sim *platformsim.Sim) error {
 	return sim.SetGatewayFaults(f.Gateway)
 }
 
-// livelyPace makes calls of seconds, so that there is something to see.
-var livelyPace = world.Pace{
-	Idle: 2 * time.Second, Queue: time.Second, Ring: time.Second, Talk: 4 * time.Second,
-	WrapUp: time.Second, Rest: 4 * time.Second, Signal: 50 * time.Millisecond,
+// checkAddress reports the value of a flag that is no host:port.
+func checkAddress(flag, address string) error {
+	if _, _, err := net.SplitHostPort(address); err != nil {
+		return usageError{fmt.Errorf("%s: %q is not an address with a port; write for example 127.0.0.1:4222", flag, address)}
+	}
+	return nil
 }
 
 func printSettings(out io.Writer, s platformsim.Settings, asJSON bool) error {

@@ -1,7 +1,8 @@
-package main
+package view
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"strings"
 	"sync"
@@ -10,81 +11,84 @@ import (
 	"aiccbridge/schemas"
 )
 
-// tally counts what a consumer sees on the streams: agents by state, events,
+// Stats counts what a consumer sees on the streams: agents by state, events,
 // windows, rows, and what belongs to each call. It is safe for concurrent use.
-type tally struct {
+type Stats struct {
+	since time.Time
+
 	mu      sync.Mutex
 	states  map[string]schemas.State // agent → state
 	events  int
 	gaps    int
 	windows map[schemas.Kind]int
 	rows    map[schemas.Kind]int
-	calls   map[string]*callTally
+	calls   map[string]*callStats
 	last    string // the newest event, in words
 }
 
-// callTally is what the streams hold of one call.
-type callTally struct {
+// callStats is what the streams hold of one call.
+type callStats struct {
 	Events int
 	Agents map[string]bool
 	Rows   map[schemas.Kind]int
 }
 
-func newTally() *tally {
-	return &tally{
-		states: map[string]schemas.State{}, windows: map[schemas.Kind]int{},
-		rows: map[schemas.Kind]int{}, calls: map[string]*callTally{},
+// NewStats returns stats of no message, which begin now.
+func NewStats() *Stats {
+	return &Stats{
+		since: time.Now(), states: map[string]schemas.State{}, windows: map[schemas.Kind]int{},
+		rows: map[schemas.Kind]int{}, calls: map[string]*callStats{},
 	}
 }
 
-func (t *tally) call(id string) *callTally {
-	c := t.calls[id]
+func (s *Stats) call(id string) *callStats {
+	c := s.calls[id]
 	if c == nil {
-		c = &callTally{Agents: map[string]bool{}, Rows: map[schemas.Kind]int{}}
-		t.calls[id] = c
+		c = &callStats{Agents: map[string]bool{}, Rows: map[schemas.Kind]int{}}
+		s.calls[id] = c
 	}
 	return c
 }
 
-// add counts one message. What does not decode is not counted: the comparison
+// Add counts one message. What does not decode is not counted: the comparison
 // with the truth will tell.
-func (t *tally) add(m schemas.Stored) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+func (s *Stats) Add(m schemas.Stored) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	switch typ := m.Get("ce-type"); {
 	case typ == schemas.TypeEvent:
 		var e schemas.Event
 		if json.Unmarshal(m.Body, &e) == nil {
-			t.event(e)
+			s.event(e)
 		}
 	case typ == schemas.TypeGap:
-		t.gaps++
+		s.gaps++
 	case typ == schemas.TypeWindowComplete:
-		t.windows[kindOfSubject(m.Subject)]++
+		s.windows[kindOfSubject(m.Subject)]++
 	case strings.HasPrefix(typ, schemas.TypeRow):
 		kind := schemas.Kind(strings.TrimPrefix(typ, schemas.TypeRow))
-		t.rows[kind]++
+		s.rows[kind]++
 		var row struct {
 			CallID string `json:"call_id"`
 		}
 		if json.Unmarshal(m.Body, &row) == nil && row.CallID != "" {
-			t.call(row.CallID).Rows[kind]++
+			s.call(row.CallID).Rows[kind]++
 		}
 	}
 	return nil
 }
 
-func (t *tally) event(e schemas.Event) {
+func (s *Stats) event(e schemas.Event) {
 	if e.State != "" {
-		t.states[e.Agent] = e.State
+		s.states[e.Agent] = e.State
 	}
 	if strings.HasPrefix(e.Type, "bridge.") {
 		return
 	}
-	t.events++
-	t.last = "agent " + e.Agent + " " + string(e.Group) + "." + e.Name
+	s.events++
+	s.last = "agent " + e.Agent + " " + string(e.Group) + "." + e.Name
 	if e.CallID != "" {
-		c := t.call(e.CallID)
+		c := s.call(e.CallID)
 		c.Events++
 		c.Agents[e.Agent] = true
 	}
@@ -97,7 +101,7 @@ func kindOfSubject(subject string) schemas.Kind {
 	return ""
 }
 
-// picture is a tally at one moment.
+// picture is the stats at one moment.
 type picture struct {
 	at      time.Time
 	states  map[schemas.State]int
@@ -114,28 +118,32 @@ func (p picture) sameAs(before picture) bool {
 		maps.Equal(p.rows, before.rows) && maps.Equal(p.states, before.states)
 }
 
-func (t *tally) picture(now time.Time) picture {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+func (s *Stats) picture(now time.Time) picture {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	p := picture{
-		at: now, states: map[schemas.State]int{}, events: t.events, gaps: t.gaps, last: t.last,
-		windows: maps.Clone(t.windows), rows: maps.Clone(t.rows),
+		at: now, states: map[schemas.State]int{}, events: s.events, gaps: s.gaps, last: s.last,
+		windows: maps.Clone(s.windows), rows: maps.Clone(s.rows),
 	}
-	for _, s := range t.states {
-		p.states[s]++
+	for _, state := range s.states {
+		p.states[state]++
 	}
 	return p
 }
 
-// story picks the call that the streams know best: rows of every kind, then the
-// most events.
-func (t *tally) story() (id string, best callTally, ok bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for call, c := range t.calls {
+// Story tells of the call that the streams know best, in a sentence: rows of every
+// kind, then the most events. It is empty when there is no call.
+func (s *Stats) Story() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	id, best := "", callStats{}
+	for call, c := range s.calls {
 		if len(c.Rows) > len(best.Rows) || len(c.Rows) == len(best.Rows) && (c.Events > best.Events || c.Events == best.Events && call < id) {
-			id, best, ok = call, *c, true
+			id, best = call, *c
 		}
 	}
-	return id, best, ok
+	if id == "" {
+		return ""
+	}
+	return fmt.Sprintf("One call, %s: %s with %s, and rows %s.", id, count(best.Events, "event"), count(len(best.Agents), "agent"), byKind(best.Rows))
 }

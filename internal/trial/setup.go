@@ -1,4 +1,4 @@
-package main
+package trial
 
 import (
 	"errors"
@@ -18,17 +18,20 @@ import (
 	"aiccbridge/schemas"
 )
 
-// demoTenant is the name of the demo's contact centre.
-const demoTenant = "demo"
+// tenant is the name of the demo's contact centre.
+const tenant = "demo"
 
-// demoSettle is the settle delay of the demo's windows.
-const demoSettle = 3 * time.Second
+// settleDelay is that of the demo's windows.
+const settleDelay = 3 * time.Second
 
-var demoKinds = [...]schemas.Kind{schemas.KindCDR, schemas.KindRecording, schemas.KindOperation}
+// kinds are what the demo extracts.
+func kinds() [3]schemas.Kind {
+	return [...]schemas.Kind{schemas.KindCDR, schemas.KindRecording, schemas.KindOperation}
+}
 
-// demoConfig is the configuration of a bridge on the simulator, with windows
+// bridgeConfig is the configuration of a bridge on the simulator, with windows
 // short enough to watch.
-func demoConfig(s platformsim.Settings, dir, natsAddress string) (*config.Config, error) {
+func bridgeConfig(s platformsim.Settings, dir, natsAddress string) (*config.Config, error) {
 	callbacks := freeAddress("127.0.0.1:0")
 	var b strings.Builder
 	p := func(format string, a ...any) { fmt.Fprintf(&b, format+"\n", a...) }
@@ -36,7 +39,7 @@ func demoConfig(s platformsim.Settings, dir, natsAddress string) (*config.Config
 	p("listen: {callbacks: %q, admin: %q, nats: %q}", callbacks, "", natsAddress)
 	p("callbacks: {public_url: %q, certificate_file: %q, key_file: %q}", "https://"+callbacks+"/", s.CallbackCertFile, s.CallbackKeyFile)
 	p("tenants:")
-	p("  - name: %s", demoTenant)
+	p("  - name: %s", tenant)
 	p("    timezone: %s", s.Timezone)
 	p("    gateway:")
 	p("      url: %q", s.GatewayURL)
@@ -54,18 +57,10 @@ func demoConfig(s platformsim.Settings, dir, natsAddress string) (*config.Config
 	p("      max_outstanding: 6")
 	p("      extracts:")
 	since := time.Now().Truncate(time.Second).Format(time.RFC3339)
-	for _, k := range demoKinds {
-		p("        %s: {window: 10s, settle: %s, sweep_again: [], since: %q}", k, demoSettle, since)
+	for _, k := range kinds() {
+		p("        %s: {window: 10s, settle: %s, sweep_again: [], since: %q}", k, settleDelay, since)
 	}
 	return config.Parse(filepath.Join(dir, "demo.yaml"), []byte(b.String()), config.Environment{})
-}
-
-// checkAddress reports the value of a flag that is no host:port.
-func checkAddress(flag, address string) error {
-	if _, _, err := net.SplitHostPort(address); err != nil {
-		return usageError{fmt.Errorf("%s: %q is not an address with a port; write for example 127.0.0.1:4222", flag, address)}
-	}
-	return nil
 }
 
 // freeAddress returns address if it can be listened on, or the same host with a
@@ -84,24 +79,32 @@ func freeAddress(address string) string {
 	return address
 }
 
-// demoSim is the demo's platform: lively, and quick to make files.
-func demoSim(o demoOptions, dir string) (platformsim.Options, error) {
+// simOptions are those of the demo's platform, which is lively, and quick to make files.
+func simOptions(o DemoOptions, dir string) (platformsim.Options, error) {
 	zone, err := time.LoadLocation("Asia/Shanghai")
 	return platformsim.Options{
-		Seed: o.seed, Agents: o.agents, Timezone: zone, Dir: dir, Pace: livelyPace,
+		Seed: o.Seed, Agents: o.Agents, Timezone: zone, Dir: dir, Pace: Lively(),
 		World:   world.Options{SyncDelay: -1},
 		Gateway: gateway.Options{WaitTimes: 20},
 		Files:   filestore.Options{GenerationMax: 1500 * time.Millisecond, CreationsPerMinute: -1, ParallelDownloads: -1},
 	}, err
 }
 
-// demoFolder begins the name of a demo's temporary folder.
-const demoFolder = "bridge-demo-"
+// folder begins the name of a demo's temporary folder.
+const folder = "bridge-demo-"
 
-// tidyDemos removes the folders of demos that were ended at once, by a second
+// Lively is a pace with calls of seconds, so that there is something to see.
+func Lively() world.Pace {
+	return world.Pace{
+		Idle: 2 * time.Second, Queue: time.Second, Ring: time.Second, Talk: 4 * time.Second,
+		WrapUp: time.Second, Rest: 4 * time.Second, Signal: 50 * time.Millisecond,
+	}
+}
+
+// tidy removes the folders of demos that were ended at once, by a second
 // signal. A folder that is in use is locked, or too young to be locked yet.
-func tidyDemos(now time.Time) {
-	left, err := filepath.Glob(filepath.Join(os.TempDir(), demoFolder+"*"))
+func tidy(now time.Time) {
+	left, err := filepath.Glob(filepath.Join(os.TempDir(), folder+"*"))
 	if err != nil {
 		return // the pattern is good
 	}

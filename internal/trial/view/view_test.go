@@ -1,0 +1,122 @@
+package view
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"aiccbridge/internal/truthcheck"
+	"aiccbridge/schemas"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// stored is a message as a consumer gets it.
+func stored(typ, subject, body string) schemas.Stored {
+	m := schemas.Stored{}
+	m.Subject, m.Header, m.Body = subject, map[string][]string{"ce-type": {typ}}, []byte(body)
+	return m
+}
+
+// busy are stats of two agents, one call and one file.
+func busy(t *testing.T) *Stats {
+	t.Helper()
+	s := NewStats()
+	for _, m := range []schemas.Stored{
+		stored(schemas.TypeEvent, "", `{"agent":"101","type":"AgentState_Busy","group":"call","name":"ringing","state":"on_call","call_id":"7-1"}`),
+		stored(schemas.TypeEvent, "", `{"agent":"102","type":"AgentState_Ready","group":"state","name":"ready","state":"ready"}`),
+		stored(schemas.TypeEvent, "", `{"agent":"102","type":"bridge.left","state":"unknown"}`),
+		stored(schemas.TypeGap, "", `{}`),
+		stored(schemas.TypeRow+"cdr", "", `{"call_id":"7-1"}`),
+		stored(schemas.TypeRow+"recording", "", `{"call_id":"7-1"}`),
+		stored(schemas.TypeWindowComplete, "aicc.v1.demo.rows.cdr.20260501T090000Z", `{}`),
+		stored(schemas.TypeEvent, "", `no JSON`),
+	} {
+		if err := s.Add(m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s
+}
+
+func TestStory(t *testing.T) {
+	if got := NewStats().Story(); got != "" {
+		t.Errorf("without calls: %q", got)
+	}
+	want := "One call, 7-1: 1 event with 1 agent, and rows cdr 1, recording 1."
+	if got := busy(t).Story(); got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// TestShow: without a terminal a line appears when something has changed, and for a
+// new phase.
+func TestShow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		phase := NewPhase("agents work")
+		stats := NewStats()
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			Show(ctx, &out, stats, phase, time.Minute)
+		}()
+		pass := func() {
+			time.Sleep(lineEvery)
+			synctest.Wait()
+		}
+		pass()
+		pass()
+		for _, m := range []string{"101", "102"} {
+			_ = stats.Add(stored(schemas.TypeEvent, "", `{"agent":"`+m+`","type":"AgentState_Ready","group":"state","name":"ready","state":"ready"}`))
+		}
+		pass()
+		pass()
+		phase.Hint(" (again)")
+		phase.Enter("the end")
+		pass()
+		stop()
+		<-done
+		want := "00:02  agents work\n" +
+			"00:06  agents ready 2  events 2 (0.3/s)  windows none yet  rows none yet  last: agent 102 state.ready\n" +
+			"00:10  the end (again)\n"
+		if diff := cmp.Diff(want, out.String()); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+func TestBlock(t *testing.T) {
+	stats := busy(t)
+	p := stats.picture(stats.since.Add(3 * time.Second))
+	got := byState(p) + "; " + byKind(p.windows) + "; " + byKind(p.rows) + "; " + p.last
+	if want := "on_call 1, unknown 1; cdr 1; cdr 1, recording 1; agent 102 state.ready"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if p.gaps != 1 || p.events != 2 {
+		t.Errorf("%d gaps, %d events", p.gaps, p.events)
+	}
+	if got := cutTo("abcdef", 4); got != "abc" {
+		t.Errorf("cut to %q", got)
+	}
+}
+
+func TestPrint(t *testing.T) {
+	var r truthcheck.Report
+	r.Events.Popped, r.Events.Stored, r.Events.Gaps = 5, 4, 1
+	r.Problems = []string{"event 3 of agent 101 is missing"}
+	var out bytes.Buffer
+	Print(&out, r)
+	for _, part := range []string{"5 popped, 4 stored, 1 gap\n", "0 duplicates\n", "  problem: event 3 of agent 101 is missing\n", "The streams differ from the truth.\n"} {
+		if !strings.Contains(out.String(), part) {
+			t.Errorf("%q is not in\n%s", part, &out)
+		}
+	}
+}

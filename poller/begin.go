@@ -156,7 +156,7 @@ func (s *stint) goLive(loginTime time.Time) {
 	now := time.Now()
 	s.live, s.liveSince, s.loginTime, s.rotates = true, now, loginTime, false
 	s.polls.reset(now)
-	s.sequence.forget()
+	s.sequence.Forget()
 	s.seat.heard.at(now)
 	s.heartbeatAt = now.Add(s.pool.Heartbeat)
 	s.entry.Polling = true

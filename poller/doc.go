@@ -28,7 +28,7 @@
 //     and per item that is no event, one per owner that did not stop cleanly, one
 //     per session that ended, or was left and not resumed, with a queue that nobody
 //     had asked for a while, and one where events can't follow on each other
-//     without another that never came (type sequence).
+//     without another that never came (package sequence).
 //   - After a gap, but for an inferred one, and after resuming a session, the
 //     gateway is asked where the agent stands, once a poll brings nothing, and the
 //     answer is published (schemas.EventStatus). Asking takes no event; syncagentinfo, which empties

@@ -110,7 +110,7 @@ func (s *stint) pollOnce(ctx context.Context) (turn, error) {
 	case ccgateway.OutcomeEvent, ccgateway.OutcomeEmpty:
 		return s.goodPoll(p, over), nil
 	}
-	s.sequence.forget() // around a switchover the platform repeats itself
+	s.sequence.Forget() // around a switchover the platform repeats itself
 	switch p.Outcome {
 	case ccgateway.OutcomeSessionEnded:
 		return s.sessionEnded(ctx, p, guid)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"aiccbridge/internal/retry"
+	"aiccbridge/poller/sequence"
 
 	"github.com/rs/zerolog"
 )
@@ -19,8 +20,8 @@ import (
 type Pool struct {
 	Options
 	metrics *metrics
-	habits  habits       // of the gateway, learned from all agents
-	seed    maphash.Seed // of the hashes by which repeated events are known
+	habits  sequence.Habits // of the gateway, learned from all agents
+	seed    maphash.Seed    // of the hashes by which repeated events are known
 	started atomic.Bool
 }
 

@@ -179,21 +179,27 @@ func TestWhatTheGatewaySaysOfTheState(t *testing.T) {
 	}
 }
 
-// calls are events of [flow] as polls answer them.
+// calls are events as polls answer them, of their types without AgentState_ or
+// AgentEvent_; "type:X" is about the inbound call X.
 func calls(types string) (answers []answer) {
-	for _, e := range flow(types) {
-		a := gotEvent(e.Type, string(e.Content))
+	for _, word := range strings.Fields(types) {
+		name, id, ofCall := strings.Cut(word, ":")
+		a := gotEvent("AgentState_"+name, "")
+		if ofCall {
+			a = gotEvent("AgentEvent_"+name, fmt.Sprintf(`{"callid":%q,"type":"main","feature":"0"}`, id))
+		}
 		a.after = time.Second
 		answers = append(answers, a)
 	}
 	return answers
 }
 
-// ordinary are enough good calls for every rule about them to count.
+// ordinary are enough good calls for every rule about them to count (package
+// sequence trusts one after ten).
 func ordinary() string {
 	var b strings.Builder
 	b.WriteString("Ready")
-	for i := range trusted + 1 {
+	for i := range 11 {
 		b.WriteString(strings.ReplaceAll(" Busy Ringing:x Talking:x Hold:x Talking:x Call_Release:x Ready", "x", fmt.Sprint(100+i)))
 	}
 	return b.String()

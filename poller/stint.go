@@ -7,6 +7,7 @@ import (
 
 	"aiccbridge/internal/ccgateway"
 	"aiccbridge/internal/retry"
+	"aiccbridge/poller/sequence"
 	"aiccbridge/schemas"
 
 	"github.com/cenkalti/backoff/v4"
@@ -66,8 +67,8 @@ type stint struct {
 	signInAt     time.Time // not before
 
 	polls    pollState
-	sequence sequence     // what the agent's events must be like
-	recent   recentEvents // to know repeated ones
+	sequence *sequence.Checker // what the agent's events must be like
+	recent   recentEvents      // to know repeated ones
 
 	// What the agent is doing.
 	known       schemas.AgentState
@@ -87,6 +88,7 @@ func newStint(p *Pool, s *seat, a Agent, intake, work context.Context) *stint {
 		known: schemas.AgentState{
 			Tenant: p.Tenant, Agent: a.ID, State: schemas.StateUnknown,
 		},
+		sequence:     sequence.New(&p.habits),
 		signInPauses: retry.NewBackOff(2*p.ErrorGap, maxSignInGap),
 		polls:        pollState{pauses: retry.NewBackOff(p.ErrorGap*3/2, maxErrorGap)},
 	}

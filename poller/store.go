@@ -99,13 +99,13 @@ func (s *stint) infer(ctx context.Context, e ccgateway.Event, stored schemas.Eve
 	if s.pool.Privacy != nil { // which may take away what tells calls apart
 		stored, _ = normalise(e, origin{agent: stored.Agent, receivedAt: stored.ReceivedAt, position: stored.Position})
 	}
-	l := s.sequence.observe(&s.pool.habits, stored)
-	if len(l.missing) == 0 {
+	f := s.sequence.Observe(stored)
+	if !f.Any() {
 		return nil
 	}
 	return s.storeGap(ctx, schemas.Gap{
-		From: l.since.at.UTC(), To: stored.ReceivedAt, Cause: schemas.GapInferred, Detail: l.String(),
-		LastSeq: l.since.seq, LastEp: s.pool.Epoch,
+		From: f.Since.UTC(), To: stored.ReceivedAt, Cause: schemas.GapInferred, Detail: f.String(),
+		LastSeq: f.Seq, LastEp: s.pool.Epoch,
 	})
 }
 
@@ -203,7 +203,7 @@ func original(body []byte) json.RawMessage {
 // recordGap says that events between from and to may be lost. What came before
 // proves nothing any more, and the gateway is to be asked where the agent stands.
 func (s *stint) recordGap(ctx context.Context, cause schemas.GapCause, from, to time.Time, detail string, most int) error {
-	s.sequence.forget()
+	s.sequence.Forget()
 	s.polls.asks = askAttempts
 	g := schemas.Gap{
 		From: from.UTC(), To: to.UTC(), Cause: cause, Detail: s.pool.concealText(detail), MaxLost: most,

@@ -34,7 +34,7 @@ func (s *stint) handed(sealed string) (t ticket, ok bool) {
 
 // adopt goes on with a session from the bucket.
 func (s *stint) adopt(t ticket) {
-	s.sequence.forget()
+	s.sequence.Forget()
 	s.seat.session.Resume(t.plain)
 	s.kept = ticket{guid: s.seat.session.GUID(), plain: s.seat.session.Ticket(), sealed: t.sealed}
 	s.entry.GUID = t.sealed

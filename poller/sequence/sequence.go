@@ -1,14 +1,4 @@
-package poller
-
-import (
-	"strings"
-	"sync/atomic"
-	"time"
-
-	"aiccbridge/schemas"
-)
-
-// sequence follows one agent's events and notices when one can't have happened
+// Package sequence follows one agent's events and notices when one can't have happened
 // without another that never came. It never makes up the missing one; what it
 // finds becomes a gap of the cause inferred.
 //
@@ -30,18 +20,38 @@ import (
 //     in any order, and behind the state that follows it.
 //   - One that meets another call, a chat, a conference or a transfer is not judged.
 //   - An agent who takes chats, too, may stay busy between calls.
-//   - A rule counts only while this gateway keeps to it (see habits).
+//   - A rule counts only while this gateway keeps to it (see Habits).
 //   - Signing in twice, and events after a sign-out, prove nothing: around a site
 //     switchover the platform tells both anew.
-type sequence struct {
+//
+// It is shown each event as the platform sent it, before any policy takes away what
+// tells calls apart; an event that came before, or that is another agent's, says
+// nothing and is not shown. It keeps no content but the ids of two calls, does no
+// I/O and imports schemas only.
+package sequence
+
+import (
+	"strings"
+	"time"
+
+	"aiccbridge/schemas"
+)
+
+// Checker follows one agent. It is not safe for concurrent use.
+type Checker struct {
+	habits  *Habits
 	state   schemas.State          // of the last event that told one; "": unsure
 	changed moment                 // when it did
 	begun   map[schemas.State]bool // states whose beginning was seen, and not yet their end
 	calm    bool                   // no call went on at some time since unsure: calls from here on are seen whole
 	chats   bool                   // the agent takes chats, too; known for good
-	call    watchedCall
+	call    call
 	last    string // id of the call before
 }
+
+// New returns the checker of an agent of whom nothing is known yet. Checkers of one
+// gateway's agents share its habits.
+func New(h *Habits) *Checker { return &Checker{habits: h} }
 
 // moment is one event of the agent's.
 type moment struct {
@@ -49,21 +59,27 @@ type moment struct {
 	seq uint64
 }
 
-// lack is a finding: events of the types missing came after since, if at all.
-type lack struct {
-	since   moment
+// Finding is what can't have happened as it was told: events of the missing types
+// came after Since, if at all, and before the event that revealed it. The zero value
+// finds nothing.
+type Finding struct {
+	Since   time.Time // when the last event before was received
+	Seq     uint64    // and its number
 	missing []string
 }
 
-func (l *lack) add(since moment, types string) {
-	if len(l.missing) == 0 || since.at.Before(l.since.at) {
-		l.since = since
-	}
-	l.missing = append(l.missing, types)
-}
+// Any reports whether something is missing.
+func (f Finding) Any() bool { return len(f.missing) > 0 }
 
-// String is the gap's detail.
-func (l lack) String() string { return "missing " + strings.Join(l.missing, ", and ") }
+// String names the missing types, for the detail of a gap.
+func (f Finding) String() string { return "missing " + strings.Join(f.missing, ", and ") }
+
+func (f *Finding) add(since moment, types string) {
+	if !f.Any() || since.at.Before(f.Since) {
+		f.Since, f.Seq = since.at, since.seq
+	}
+	f.missing = append(f.missing, types)
+}
 
 // mark is what was seen of a call.
 type mark uint16
@@ -82,8 +98,8 @@ const (
 	finished // nothing follows but stragglers
 )
 
-// watchedCall is the agent's call as far as it was seen. The zero value is none.
-type watchedCall struct {
+// call is the agent's call as far as it was seen. The zero value is none.
+type call struct {
 	id      string
 	seen    mark
 	crossed bool   // another call, a chat, a conference or a transfer came in
@@ -140,153 +156,132 @@ var stateEnds = map[string]struct {
 	"AgentState_CancelRest_Success":     {len(callRules) + 1, schemas.StateRest, "AgentState_SetRest_Success"},
 }
 
-// habits is how well a gateway keeps to each rule, over all agents of a pool: the
-// pages are not the gateway. Each time a rule is kept its score grows by one, each
-// time it is not it falls by penalty, so one that does not hold in some 5 % of the
-// cases never counts for long.
-type habits [len(callRules) + 2]atomic.Int32
+// Forget makes the checker unsure: what came before proves nothing any more. It is
+// for a known gap, a bad poll and another session.
+func (c *Checker) Forget() { *c = Checker{habits: c.habits, chats: c.chats} }
 
-const (
-	trusted   = 10 // score from which a rule counts
-	penalty   = 20
-	mostTrust = 100
-)
-
-// judge reports a rule that was broken although the gateway keeps to it.
-func (h *habits) judge(rule int, kept bool) bool {
-	score := h[rule].Load() // two agents at once may count as one
-	if kept {
-		h[rule].Store(min(score+1, mostTrust))
-		return false
-	}
-	h[rule].Store(max(score-penalty, 0))
-	return score >= trusted
-}
-
-// forget makes the machine unsure.
-func (q *sequence) forget() { *q = sequence{chats: q.chats} }
-
-// observe takes the agent's next event; a finding has something missing.
-func (q *sequence) observe(h *habits, e schemas.Event) (l lack) {
+// Observe takes the agent's next event, whose position and time of receipt must be
+// set, and says what can't be missing before it and yet is.
+func (c *Checker) Observe(e schemas.Event) (f Finding) {
 	_, ofCall := callMarks[e.Type]
 	switch {
 	case e.Type == "AgentOther_InService" || e.State == schemas.StateSignedOut:
-		q.forget()
+		c.Forget()
 	case e.State != "":
-		q.observeState(h, e, &l)
+		c.observeState(e, &f)
 	case e.Group == schemas.GroupCall || ofCall:
-		q.observeCall(h, e, &l)
+		c.observeCall(e, &f)
 	case e.Group == schemas.GroupChat && e.Type != "AgentEvent_MessageData":
-		q.chats, q.call.crossed = true, true
+		c.chats, c.call.crossed = true, true
 	case e.Group == schemas.GroupConference, e.Group == schemas.GroupSupervision:
-		q.call.crossed = true
+		c.call.crossed = true
 	}
-	return l
+	return f
 }
 
 func momentOf(e schemas.Event) moment { return moment{e.ReceivedAt, e.Seq} }
 
 // observeState takes an event that tells a state.
-func (q *sequence) observeState(h *habits, e schemas.Event, l *lack) {
+func (c *Checker) observeState(e schemas.Event, f *Finding) {
 	onCall := e.State == schemas.StateOnCall
 	switch end, ends := stateEnds[e.Type]; {
-	case ends && (q.begun[end.state] || q.state == schemas.StateReady):
-		if h.judge(end.rule, q.begun[end.state]) {
-			l.add(q.changed, end.begins)
+	case ends && (c.begun[end.state] || c.state == schemas.StateReady):
+		if c.habits.judge(end.rule, c.begun[end.state]) {
+			f.add(c.changed, end.begins)
 		}
-		delete(q.begun, end.state)
+		delete(c.begun, end.state)
 	case e.State != schemas.StateReady && !onCall:
-		if q.begun == nil {
-			q.begun = map[schemas.State]bool{}
+		if c.begun == nil {
+			c.begun = map[schemas.State]bool{}
 		}
-		q.begun[e.State] = true
+		c.begun[e.State] = true
 	}
-	if q.call.id != "" {
-		q.changeInCall(h, e, l)
+	if c.call.id != "" {
+		c.changeInCall(e, f)
 	} else if !onCall {
-		q.call.crossed = false
+		c.call.crossed = false
 	}
-	q.state, q.changed, q.calm = e.State, momentOf(e), q.calm || !onCall
+	c.state, c.changed, c.calm = e.State, momentOf(e), c.calm || !onCall
 }
 
 // changeInCall is what an event of state says of the call.
-func (q *sequence) changeInCall(h *habits, e schemas.Event, l *lack) {
-	c, onCall := &q.call, e.State == schemas.StateOnCall
+func (c *Checker) changeInCall(e schemas.Event, f *Finding) {
+	seen, onCall := &c.call.seen, e.State == schemas.StateOnCall
 	if !onCall && e.Type != "AgentState_CancelWork_Success" { // which follows on another
-		c.seen |= freed
+		*seen |= freed
 	}
 	switch {
-	case c.seen&finished != 0 && (onCall || q.state != schemas.StateOnCall):
-		q.settle(h, l) // the next thing begins
+	case *seen&finished != 0 && (onCall || c.state != schemas.StateOnCall):
+		c.settle(f) // the next thing begins
 	case onCall:
-		c.seen |= busy
-	case c.seen&busy != 0:
-		c.seen |= finished
+		*seen |= busy
+	case *seen&busy != 0:
+		*seen |= finished
 	}
 }
 
 // observeCall takes an event of a call.
-func (q *sequence) observeCall(h *habits, e schemas.Event, l *lack) {
+func (c *Checker) observeCall(e schemas.Event, f *Finding) {
 	m, known := callMarks[e.Type]
 	id := e.CallID
 	if m == stopped {
-		id = q.call.id
+		id = c.call.id
 	}
 	switch {
-	case !q.calm || m == stopped && id == "":
+	case !c.calm || m == stopped && id == "":
 		return
 	case !known || id == "" || e.CallRole == "assistant":
-		q.call.crossed = true // a transfer, a preview, something new: who knows
+		c.call.crossed = true // a transfer, a preview, something new: who knows
 		return
-	case q.call.id != "" && q.call.id != id:
-		if q.call.seen&finished == 0 || q.state == schemas.StateOnCall {
-			q.call.crossed = true
+	case c.call.id != "" && c.call.id != id:
+		if c.call.seen&finished == 0 || c.state == schemas.StateOnCall {
+			c.call.crossed = true
 			return
 		}
-		q.settle(h, l)
+		c.settle(f)
 	}
-	if q.call.id == "" {
-		q.call.id, q.call.begun = id, q.changed
-		q.call.crossed = q.call.crossed || id == q.last // it came back, from an IVR, say
+	if c.call.id == "" {
+		c.call.id, c.call.begun = id, c.changed
+		c.call.crossed = c.call.crossed || id == c.last // it came back, from an IVR, say
 	}
-	q.see(m, e)
+	c.see(m, e)
 }
 
 // see adds what an event says of the call.
-func (q *sequence) see(m mark, e schemas.Event) {
+func (c *Checker) see(m mark, e schemas.Event) {
 	switch {
 	case m == talking && e.CallFeature == "0":
 		m |= inbound
 	case m == recorded:
-		q.call.seen &^= stopped // another recording
+		c.call.seen &^= stopped // another recording
 	}
 	if m&(offered|talking|held|recorded) != 0 {
-		q.call.alive = momentOf(e)
+		c.call.alive = momentOf(e)
 	}
-	if q.state == schemas.StateOnCall {
+	if c.state == schemas.StateOnCall {
 		m |= busy
 	}
-	q.call.seen |= m
+	c.call.seen |= m
 }
 
 // settle judges the call that is over, and lets it go.
-func (q *sequence) settle(h *habits, l *lack) {
-	c := q.call
-	q.call, q.last = watchedCall{}, c.id
-	if c.crossed {
+func (c *Checker) settle(f *Finding) {
+	over := c.call
+	c.call, c.last = call{}, over.id
+	if over.crossed {
 		return
 	}
-	if q.chats {
-		c.seen |= freed
+	if c.chats {
+		over.seen |= freed
 	}
 	for i, r := range callRules {
-		if c.seen&r.given == 0 || !h.judge(i, c.seen&r.need != 0) {
+		if over.seen&r.given == 0 || !c.habits.judge(i, over.seen&r.need != 0) {
 			continue
 		}
-		since := c.begun
+		since := over.begun
 		if r.late {
-			since = c.alive
+			since = over.alive
 		}
-		l.add(since, r.missing)
+		f.add(since, r.missing)
 	}
 }

@@ -1,4 +1,4 @@
-package poller
+package sequence
 
 import (
 	"context"
@@ -64,30 +64,30 @@ func centres(t *testing.T, agents int, length time.Duration) (all [][]schemas.Ev
 
 // find runs events through a machine and returns its findings, by the index of the
 // event that revealed each.
-func find(h *habits, events []schemas.Event) map[int]lack {
-	var q sequence
-	found := map[int]lack{}
+func find(h *Habits, events []schemas.Event) map[int]Finding {
+	c := New(h)
+	found := map[int]Finding{}
 	for i, e := range events {
-		if l := q.observe(h, e); len(l.missing) > 0 {
-			found[i] = l
+		if f := c.Observe(e); f.Any() {
+			found[i] = f
 		}
 	}
 	return found
 }
 
 // trusting are the habits of a gateway that keeps to every rule.
-func trusting() *habits {
-	h := &habits{}
-	for i := range h {
-		h[i].Store(mostTrust)
+func trusting() *Habits {
+	h := &Habits{}
+	for i := range h.scores {
+		h.scores[i].Store(mostTrust)
 	}
 	return h
 }
 
 func TestWholeStreamsLackNothing(t *testing.T) {
-	events, learned := 0, &habits{}
+	events, learned := 0, &Habits{}
 	for _, shift := range centres(t, 8, 5*time.Hour) {
-		for _, h := range []*habits{trusting(), learned} {
+		for _, h := range []*Habits{trusting(), learned} {
 			for i, l := range find(h, shift) {
 				t.Errorf("event %d (%s): %s", i, shift[i].Type, l)
 			}
@@ -120,8 +120,8 @@ func TestARemovedEventIsMissed(t *testing.T) {
 				t.Errorf("without event %d (%s): %v", i, gone.Type, lacks)
 			}
 			for at, l := range lacks {
-				if l.since.at.After(gone.ReceivedAt) || rest[at].ReceivedAt.Before(gone.ReceivedAt) || l.since.seq > gone.Seq {
-					t.Errorf("event %d (%s) is not within %s to %s", i, gone.Type, l.since.at, rest[at].ReceivedAt)
+				if l.Since.After(gone.ReceivedAt) || rest[at].ReceivedAt.Before(gone.ReceivedAt) || l.Seq > gone.Seq {
+					t.Errorf("event %d (%s) is not within %s to %s", i, gone.Type, l.Since, rest[at].ReceivedAt)
 				}
 				if !strings.Contains(l.String(), gone.Type) {
 					t.Errorf("event %d (%s): %s", i, gone.Type, l)
@@ -241,10 +241,10 @@ func TestWhatIsMissing(t *testing.T) {
 	} {
 		events := flow(c.types)
 		found := find(trusting(), events)
-		if l := found[len(events)-1]; len(found) != 1 || l.String() != c.want || l.since.seq == 0 {
+		if l := found[len(events)-1]; len(found) != 1 || l.String() != c.want || l.Seq == 0 {
 			t.Errorf("%s: %v", name, found)
 		}
-		if found := find(&habits{}, events); len(found) != 0 {
+		if found := find(&Habits{}, events); len(found) != 0 {
 			t.Errorf("%s: a rule counts that the gateway was never seen to keep: %v", name, found)
 		}
 	}
@@ -252,7 +252,7 @@ func TestWhatIsMissing(t *testing.T) {
 
 // A rule that a gateway does not keep to falls silent, and counts again later.
 func TestHabits(t *testing.T) {
-	h := &habits{}
+	h := &Habits{}
 	judged := func(n int, kept bool) (found int) {
 		for range n {
 			if h.judge(0, kept) {

@@ -73,7 +73,7 @@ func (b *Bus) exhausted(ctx context.Context, data []byte) error {
 	if err != nil || raw == nil {
 		return err
 	}
-	d := Delivery{Attempt: a.Deliveries, Message: schemas.Stored{
+	d := schemas.Delivery{Attempt: a.Deliveries, Message: schemas.Stored{
 		Subject: raw.Subject, Sequence: raw.Sequence, StoredAt: raw.Time, Header: raw.Header, Body: raw.Data,
 	}}
 	p := &schemas.Permanent{

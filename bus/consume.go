@@ -19,20 +19,10 @@ import (
 // one is left where its object says.
 const maxOriginalBytes = 64 << 10
 
-// Delivery is one file handed to a worker.
-type Delivery struct {
-	Message schemas.Stored
-	// Attempt counts deliveries of this message from 1.
-	Attempt int
-	// Progress says that the work moves on. Without it for AckWait the message
-	// goes to another worker. Call it as often as you like, from any goroutine.
-	Progress func()
-}
-
 // Handler does the work of one file. nil: done. A [*schemas.Permanent]: no
 // retry will help. Any other error: try again later. ctx ends when the bridge
 // stops; then return soon, the result does not count unless it is nil.
-type Handler func(ctx context.Context, d Delivery) error
+type Handler func(ctx context.Context, d schemas.Delivery) error
 
 // stopDelay keeps a file that goes back while stopping from coming straight back
 // to a worker whose pull has not ended yet, which would cost it an attempt.
@@ -123,7 +113,7 @@ func (b *Bus) handle(intake, work context.Context, msg jetstream.Msg, h Handler)
 		b.log.Error().Err(err).Str("subject", msg.Subject()).Msg("delivery without metadata")
 		return
 	}
-	d := Delivery{Message: stored(msg, meta), Attempt: int(meta.NumDelivered)}
+	d := schemas.Delivery{Message: stored(msg, meta), Attempt: int(meta.NumDelivered)}
 	if intake.Err() != nil { // came while stopping
 		b.settle(work, msg, d, context.Canceled, true)
 		return
@@ -137,7 +127,7 @@ func (b *Bus) handle(intake, work context.Context, msg jetstream.Msg, h Handler)
 }
 
 // settle tells the server the verdict and counts it.
-func (b *Bus) settle(work context.Context, msg jetstream.Msg, d Delivery, handled error, stopping bool) {
+func (b *Bus) settle(work context.Context, msg jetstream.Msg, d schemas.Delivery, handled error, stopping bool) {
 	v, err := b.verdict(work, msg, d, handled, stopping)
 	log := b.log.With().Str("subject", d.Message.Subject).Uint64("sequence", d.Message.Sequence).Int("attempt", d.Attempt).Logger()
 	switch {
@@ -153,7 +143,7 @@ func (b *Bus) settle(work context.Context, msg jetstream.Msg, d Delivery, handle
 }
 
 // verdict is the only place that decides about a delivery.
-func (b *Bus) verdict(work context.Context, msg jetstream.Msg, d Delivery, handled error, stopping bool) (verdict, error) {
+func (b *Bus) verdict(work context.Context, msg jetstream.Msg, d schemas.Delivery, handled error, stopping bool) (verdict, error) {
 	var permanent *schemas.Permanent
 	switch {
 	case handled == nil:
@@ -175,7 +165,7 @@ func (b *Bus) verdict(work context.Context, msg jetstream.Msg, d Delivery, handl
 // is stored, the message goes back instead. When the server does not hear the
 // end, the message comes again and may leave a second dead letter, with the same
 // ce-id.
-func (b *Bus) bury(work context.Context, msg jetstream.Msg, d Delivery, p *schemas.Permanent) (verdict, error) {
+func (b *Bus) bury(work context.Context, msg jetstream.Msg, d schemas.Delivery, p *schemas.Permanent) (verdict, error) {
 	letter, err := b.deadLetter(d, p)
 	if err == nil {
 		err = b.Publish(work, letter)
@@ -191,7 +181,7 @@ func (b *Bus) bury(work context.Context, msg jetstream.Msg, d Delivery, p *schem
 	}
 }
 
-func (b *Bus) deadLetter(d Delivery, p *schemas.Permanent) (schemas.Message, error) {
+func (b *Bus) deadLetter(d schemas.Delivery, p *schemas.Permanent) (schemas.Message, error) {
 	where := fmt.Sprintf("%s/%d", b.names.Stream(schemas.StreamFiles), d.Message.Sequence)
 	letter := schemas.DeadLetter{
 		Tenant:   tenantOf(d.Message.Subject),

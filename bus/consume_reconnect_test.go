@@ -11,6 +11,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"aiccbridge/internal/faultproxy"
+	"aiccbridge/schemas"
 )
 
 // proxied is a server behind a proxy, and a bus that reaches it through that.
@@ -48,7 +49,7 @@ func TestConsumeOverManyReconnects(t *testing.T) {
 	intake, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- b.ConsumeFiles(intake, t.Context(), 2, func(context.Context, Delivery) error {
+		ended <- b.ConsumeFiles(intake, t.Context(), 2, func(context.Context, schemas.Delivery) error {
 			once.Do(func() { close(atWork); <-goOn })
 			done.Add(1)
 			return nil

@@ -32,7 +32,7 @@ type consuming struct {
 	intake      context.CancelFunc
 	work        context.CancelFunc
 	done        chan error
-	deliveries  chan Delivery
+	deliveries  chan schemas.Delivery
 	results     chan error
 	contextDone chan struct{} // one value for each handler whose context ended
 }
@@ -45,10 +45,10 @@ func consume(t *testing.T, b *Bus, workers int) *consuming {
 	work, stopWork := context.WithCancel(t.Context())
 	c := &consuming{
 		b: b, intake: stopIntake, work: stopWork, done: make(chan error, 1),
-		deliveries: make(chan Delivery, 100), results: make(chan error), contextDone: make(chan struct{}, 100),
+		deliveries: make(chan schemas.Delivery, 100), results: make(chan error), contextDone: make(chan struct{}, 100),
 	}
 	go func() {
-		c.done <- b.ConsumeFiles(intake, work, workers, func(ctx context.Context, d Delivery) error {
+		c.done <- b.ConsumeFiles(intake, work, workers, func(ctx context.Context, d schemas.Delivery) error {
 			c.deliveries <- d
 			select {
 			case err := <-c.results:
@@ -305,12 +305,12 @@ func TestDeadLetters(t *testing.T) {
 	b := &Bus{names: names(t), opts: Options{}}
 	storedAt := time.Now().Add(time.Hour) // a server whose clock is ahead
 	for name, tc := range map[string]struct {
-		d            Delivery
+		d            schemas.Delivery
 		tenant, want string
 	}{
-		"not JSON":    {Delivery{Message: schemas.Stored{Subject: "aicc.v1.=41.file.cdr.ready", Sequence: 7, Body: []byte("plain text")}}, "A", `"plain text"`},
-		"large":       {Delivery{Message: schemas.Stored{Subject: "aicc.v1.b.file.cdr.ready", Body: []byte(strings.Repeat("1", maxOriginalBytes+1))}}, "b", ""},
-		"odd subject": {Delivery{Message: schemas.Stored{Subject: "aicc.v1.UP.file.x.ready", Body: []byte("1")}}, "UP", "1"},
+		"not JSON":    {schemas.Delivery{Message: schemas.Stored{Subject: "aicc.v1.=41.file.cdr.ready", Sequence: 7, Body: []byte("plain text")}}, "A", `"plain text"`},
+		"large":       {schemas.Delivery{Message: schemas.Stored{Subject: "aicc.v1.b.file.cdr.ready", Body: []byte(strings.Repeat("1", maxOriginalBytes+1))}}, "b", ""},
+		"odd subject": {schemas.Delivery{Message: schemas.Stored{Subject: "aicc.v1.UP.file.x.ready", Body: []byte("1")}}, "UP", "1"},
 	} {
 		tc.d.Message.StoredAt = storedAt
 		m, err := b.deadLetter(tc.d, &schemas.Permanent{Reason: schemas.ReasonInvalid, Err: errors.New("e")})

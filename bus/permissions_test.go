@@ -187,7 +187,7 @@ func consumeOne(ctx context.Context, b *Bus) error {
 	intake, stop := context.WithCancel(ctx)
 	defer stop()
 	files := 0
-	err := b.ConsumeFiles(intake, ctx, 1, func(_ context.Context, d Delivery) error {
+	err := b.ConsumeFiles(intake, ctx, 1, func(_ context.Context, d schemas.Delivery) error {
 		files++
 		d.Progress()
 		if d.Attempt == 1 {
@@ -205,7 +205,7 @@ func buryOne(ctx context.Context, b *Bus) error {
 	}
 	intake, stop := context.WithCancel(ctx)
 	defer stop()
-	err := b.ConsumeFiles(intake, ctx, 1, func(context.Context, Delivery) error {
+	err := b.ConsumeFiles(intake, ctx, 1, func(context.Context, schemas.Delivery) error {
 		stop()
 		return &schemas.Permanent{Reason: schemas.ReasonInvalid, Err: errors.New("broken")}
 	})

@@ -20,7 +20,7 @@ func TestF10EarlyCallbacks(t *testing.T) {
 		entries[i] = request(t, l, hour(i), -1)
 		n := notice(i)
 		if i%3 == 2 {
-			r := l.Request(acme, schemas.KindCDR, hour(i))
+			r := requestOf(entries[i])
 			n.Request = &r
 		}
 		check(t, l.Accept(t.Context(), n))

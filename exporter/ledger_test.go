@@ -317,10 +317,13 @@ func TestTwoPlannersAskOnce(t *testing.T) {
 	second, _ := startLedger(t, LedgerOptions{Bucket: bucket, Publisher: &memPublisher{}})
 	asked := 0
 	for _, l := range []*Ledger{first, second} { // both picked the entry as it was
-		ok, err := l.requested(t.Context(), e, newYear.Add(2*time.Hour), newYear.Add(3*time.Hour))
+		r, ok, err := l.requested(t.Context(), e, newYear.Add(2*time.Hour), newYear.Add(3*time.Hour))
 		check(t, err)
 		if ok {
 			asked++
+		}
+		if named := r.Validate() == nil; named != ok {
+			t.Errorf("a request that is to be sent: %t, is named %+v", ok, r)
 		}
 	}
 	if got := entry(t, first, hour(0)); asked != 1 || got.Attempts != 1 {

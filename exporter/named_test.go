@@ -19,7 +19,7 @@ func named(n int, r schemas.WindowRequest) schemas.FileNotice {
 // window at once, although the answer of the query is not there, or never comes.
 func TestNamedCallback(t *testing.T) {
 	unreachable := &schemas.Permanent{Reason: schemas.ReasonUnreachable, Err: errBus}
-	at := func(l *Ledger) schemas.WindowRequest { return l.Request(acme, schemas.KindCDR, hour(0)) }
+	at := func(l *Ledger) schemas.WindowRequest { return requestOf(entry(t, l, hour(0))) }
 	tests := []struct {
 		name  string
 		do    func(t *testing.T, l *Ledger)
@@ -57,7 +57,7 @@ func TestNamedCallback(t *testing.T) {
 			r := at(l)
 			check(t, l.fail(t.Context(), schemas.WindowKey(acme, schemas.KindCDR, hour(0)), "", unreachable, newYear))
 			e := entry(t, l, hour(0))
-			ok, err := l.requested(t.Context(), e, e.RequestedAt.Add(time.Hour), newYear)
+			_, ok, err := l.requested(t.Context(), e, e.RequestedAt.Add(time.Hour), newYear)
 			check(t, err)
 			check(t, l.Accept(t.Context(), named(1, r)))
 			if !ok || at(l) == r {
@@ -102,7 +102,7 @@ func TestNamedCallback(t *testing.T) {
 
 func TestRequestOfNothing(t *testing.T) {
 	l, _ := startLedger(t, LedgerOptions{Bucket: newMemBucket(), Publisher: &memPublisher{}})
-	if r := l.Request(acme, schemas.KindCDR, hour(0)); !r.At.IsZero() || r.Validate() == nil {
+	if r := requestOf(entry(t, l, hour(0))); !r.At.IsZero() || r.Validate() == nil {
 		t.Errorf("the request for a window that nobody asked for is %+v", r)
 	}
 }

@@ -78,18 +78,7 @@ func (l *Ledger) adopt(ctx context.Context, n schemas.FileNotice) (done bool, er
 	return true, l.ready(ctx, key, n)
 }
 
-// Request names the request for a window that is under way, as a callback's
-// address can name it; its time is zero when there is none.
-func (l *Ledger) Request(tenant string, k schemas.Kind, w schemas.Window) schemas.WindowRequest {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	e := l.entries[schemas.WindowKey(tenant, k, w)]
-	if e.State != schemas.WindowRequested {
-		return schemas.WindowRequest{Kind: k, Window: w}
-	}
-	return requestOf(e.WindowEntry)
-}
-
+// requestOf names the newest request for a window, as a callback's address can name it.
 func requestOf(e schemas.WindowEntry) schemas.WindowRequest {
 	return schemas.WindowRequest{Kind: e.Kind, Window: e.Window, At: e.RequestedAt.Truncate(time.Millisecond).UTC()}
 }

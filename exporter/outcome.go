@@ -8,9 +8,10 @@ import (
 	"aiccbridge/schemas"
 )
 
-// requested writes an attempt down, before its request is sent. false means that
-// somebody else worked on the window since e was read: it must not be asked for.
-func (l *Ledger) requested(ctx context.Context, e schemas.WindowEntry, now, deadline time.Time) (ok bool, err error) {
+// requested writes an attempt down, before its request is sent, and names it. false
+// means that somebody else worked on the window since e was read: it must not be asked
+// for.
+func (l *Ledger) requested(ctx context.Context, e schemas.WindowEntry, now, deadline time.Time) (r schemas.WindowRequest, ok bool, err error) {
 	picked := e
 	err = l.change(ctx, e.Key(), func(e *schemas.WindowEntry) bool {
 		if ok = e.State == picked.State && e.RequestedAt.Equal(picked.RequestedAt); !ok {
@@ -23,9 +24,13 @@ func (l *Ledger) requested(ctx context.Context, e schemas.WindowEntry, now, dead
 		e.State, e.ResponseID, e.FileName = schemas.WindowRequested, "", ""
 		e.Attempts++
 		e.RequestedAt, e.ReadyAt, e.DueAt = now, time.Time{}, deadline
+		r = requestOf(*e)
 		return true
 	})
-	return ok && err == nil, err
+	if err != nil || !ok {
+		return schemas.WindowRequest{}, false, err
+	}
+	return r, true, nil
 }
 
 // answered notes the response id that the platform gave, and takes up a callback

@@ -16,7 +16,7 @@ import (
 
 // Query asks the platform to generate the file of one kind and window and
 // returns the response id. Errors are *ccfs.Error.
-type Query func(ctx context.Context, kind schemas.Kind, w schemas.Window) (responseID string, err error)
+type Query func(ctx context.Context, r schemas.WindowRequest) (responseID string, err error)
 
 // PlannerOptions configure the planner of one tenant.
 type PlannerOptions struct {

@@ -40,10 +40,10 @@ type platform struct {
 	onAnswer func(asked)
 }
 
-func (p *platform) query(ctx context.Context, k schemas.Kind, w schemas.Window) (string, error) {
+func (p *platform) query(ctx context.Context, r schemas.WindowRequest) (string, error) {
 	p.mu.Lock()
 	n, at := len(p.seen), time.Now()
-	p.seen = append(p.seen, asked{kind: k, window: w, at: at})
+	p.seen = append(p.seen, asked{kind: r.Kind, window: r.Window, at: at})
 	p.flying++
 	p.most = max(p.most, p.flying)
 	p.mu.Unlock()
@@ -54,7 +54,7 @@ func (p *platform) query(ctx context.Context, k schemas.Kind, w schemas.Window) 
 	}()
 	time.Sleep(p.takes)
 	if p.answer != nil {
-		if err := p.answer(ctx, n, k, w); err != nil {
+		if err := p.answer(ctx, n, r.Kind, r.Window); err != nil {
 			return "", err
 		}
 	}

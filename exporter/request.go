@@ -19,14 +19,16 @@ import (
 // says that the next request should wait.
 func (p *Planner) request(ctx context.Context, e schemas.WindowEntry, now time.Time) (sent bool, err error) {
 	sabotage.Point("request.before_ledger")
+	r := schemas.WindowRequest{Kind: e.Kind, Window: e.Window}
 	if !p.breakage.forget {
+		var ok bool
 		deadline := now.Add(p.o.Overdue << min(e.Attempts, 2))
-		if ok, err := p.o.Ledger.requested(ctx, e, now, deadline); err != nil || !ok {
+		if r, ok, err = p.o.Ledger.requested(ctx, e, now, deadline); err != nil || !ok {
 			return false, err
 		}
 	}
 	sabotage.Point("request.ledger_written")
-	responseID, err := p.o.Query(ctx, e.Kind, e.Window)
+	responseID, err := p.o.Query(ctx, r)
 	p.o.Ledger.requests.WithLabelValues(p.o.Tenant, string(e.Kind), result(err)).Inc()
 	if err == nil {
 		sabotage.Point("request.sent")

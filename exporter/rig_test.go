@@ -393,7 +393,7 @@ func request(t testing.TB, l *Ledger, w schemas.Window, id int) schemas.WindowEn
 		e = planned(w, schemas.KindCDR)
 		check(t, l.plan(ctx, e))
 	}
-	ok, err := l.requested(ctx, e, w.To.Add(time.Hour), w.To.Add(2*time.Hour))
+	_, ok, err := l.requested(ctx, e, w.To.Add(time.Hour), w.To.Add(2*time.Hour))
 	check(t, err)
 	if !ok {
 		t.Fatalf("window %s was not there to be requested", w)

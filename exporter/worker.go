@@ -2,6 +2,7 @@ package exporter
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -106,6 +107,16 @@ const (
 	attemptsMissing = 5 // 0300011: the file may still be on its way
 	attemptsEmpty   = 3 // 0300012: records are synchronised with a delay
 )
+
+// Handle works on one delivery of a file's message, see [Worker.Export]. A message that
+// is none is a *schemas.Permanent too.
+func (w *Worker) Handle(ctx context.Context, d schemas.Delivery) error {
+	var f schemas.FileReady
+	if err := json.Unmarshal(d.Message.Body, &f); err != nil {
+		return &schemas.Permanent{Reason: schemas.ReasonInvalid, Err: fmt.Errorf("decode file message: %w", err)}
+	}
+	return w.Export(ctx, f, d.Attempt, d.Progress)
+}
 
 // Export publishes the rows of one ready file, each once, and the window's
 // marker. nil means done, or not wanted any more. A *schemas.Permanent means

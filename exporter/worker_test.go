@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"aiccbridge/internal/ccfs"
 	"aiccbridge/schemas"
 )
 
@@ -437,5 +438,34 @@ func TestWorkerOptions(t *testing.T) {
 	w.metrics.files.WithLabelValues("cdr", "complete").Inc()
 	if families, err := registry.Gather(); err != nil || len(families) != 1 || *families[0].Name != "aicc_files_total" {
 		t.Errorf("gathered %v, %v", families, err)
+	}
+}
+
+// TestHandle: a delivery is the file's message, its attempt and its progress.
+func TestHandle(t *testing.T) {
+	s := newShop(t)
+	s.ready(1, zipOf(t, csvMember(callHeader+callRows(0, 3))))
+	ready := s.pub.of(schemas.TypeFileReady)
+	progress := 0
+	d := schemas.Delivery{Message: schemas.Stored{Body: ready[0].Body}, Attempt: 1, Progress: func() { progress++ }}
+	check(t, s.worker.Handle(t.Context(), d))
+	if rows, _ := s.stored(); len(rows) != 3 || progress == 0 {
+		t.Errorf("%d rows, progress %d", len(rows), progress)
+	}
+	for _, body := range []string{"", "rows", `{"tenant":17}`} {
+		d.Message.Body = []byte(body)
+		if err := s.worker.Handle(t.Context(), d); reasonOf(err) != schemas.ReasonInvalid {
+			t.Errorf("%q: %v", body, err)
+		}
+	}
+	s.refuse = func(schemas.FileReady) error { return &ccfs.Error{Class: ccfs.NotThere, Code: "0300011"} }
+	f := s.ready(2, nil)
+	d.Message.Body = s.pub.of(schemas.TypeFileReady)[1].Body
+	if err := s.worker.Handle(t.Context(), d); err == nil || reasonOf(err) != "" {
+		t.Errorf("%s at the first attempt: %v", f.FileName, err)
+	}
+	d.Attempt = attemptsMissing
+	if err := s.worker.Handle(t.Context(), d); reasonOf(err) != schemas.ReasonFileMissing {
+		t.Errorf("%s at the last attempt: %v", f.FileName, err)
 	}
 }

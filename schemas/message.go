@@ -100,6 +100,16 @@ func (s Stored) Get(name string) string {
 	return ""
 }
 
+// Delivery is one stored message handed to whoever works on it.
+type Delivery struct {
+	Message Stored
+	// Attempt counts deliveries of this message from 1.
+	Attempt int
+	// Progress says that the work moves on. Without it the message goes to somebody else
+	// after a while. Call it as often as you like, from any goroutine.
+	Progress func()
+}
+
 // RowHeader is what the headers of a message on a window's subject say.
 type RowHeader struct {
 	ID       string // ce-id

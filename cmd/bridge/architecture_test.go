@@ -52,6 +52,7 @@ var allowed = map[string][]string{
 	"poller/sequence":                        {"schemas"},
 	"callbacks":                              {"schemas", "internal/c2sign", "internal/foreign", "internal/sabotage", "internal/trouble"},
 	"exporter":                               {"schemas", "schemas/rows", "internal/ccfs", "internal/retry", "internal/sabotage", "internal/trouble"},
+	"exporter/filestore":                     {"schemas", "internal/ccfs"},
 	"bus":                                    {"schemas", "internal/retry", "internal/sabotage", "internal/trouble"},
 	"bus/embedded":                           {"schemas", "internal/sabotage", "internal/trouble"},
 	"internal/ccfs":                          {"internal/c2sign", "internal/dialguard", "internal/foreign", "internal/retry", "internal/sabotage", "internal/trouble"},

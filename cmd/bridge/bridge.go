@@ -219,7 +219,7 @@ func (b *bridge) start(intake context.Context, run func(name string, f func(inta
 	if worker != nil {
 		run("worker", func(intake, work context.Context) error {
 			return b.downloading.While(intake, func(intake context.Context) error {
-				return b.bus.ConsumeFiles(intake, work, b.cfg.Worker.Count, b.handle(worker))
+				return b.bus.ConsumeFiles(intake, work, b.cfg.Worker.Count, worker.Handle)
 			})
 		})
 	}

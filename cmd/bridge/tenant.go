@@ -4,16 +4,16 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"path/filepath"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"aiccbridge/bus"
+	"aiccbridge/callbacks"
 	"aiccbridge/config"
 	"aiccbridge/exporter"
+	"aiccbridge/exporter/filestore"
 	"aiccbridge/internal/c2sign"
 	"aiccbridge/internal/ccfs"
 	"aiccbridge/internal/ccgateway"
@@ -35,6 +35,7 @@ type tenant struct {
 	cfg     config.Tenant
 	gateway *ccgateway.Client // nil without a gateway
 	files   *ccfs.Client      // nil without a file store
+	store   *filestore.Store  // in front of files
 	pool    func(epoch uint64) (*poller.Pool, error)
 	planner *exporter.Planner
 	privacy *privacy.Policy
@@ -202,8 +203,15 @@ func (t *tenant) openStore() (err error) {
 	if err != nil {
 		return err
 	}
+	t.store, err = filestore.New(filestore.Options{
+		Tenant: t.cfg.Name, Zone: t.cfg.Timezone, Client: t.files, AccountID: f.AccountID,
+		PublicURL: t.b.cfg.Callbacks.PublicURL, Addresses: t.b.addresses(),
+	})
+	if err != nil {
+		return err
+	}
 	o := exporter.PlannerOptions{
-		Tenant: t.cfg.Name, Zone: t.cfg.Timezone, Ledger: t.b.ledger, Query: t.query,
+		Tenant: t.cfg.Name, Zone: t.cfg.Timezone, Ledger: t.b.ledger, Query: t.store.Query,
 		Spacing:        max(f.RequestSpacing, 1),                                      // the planner takes 0 for its default
 		Tick:           min(time.Second, max(f.RequestSpacing, 100*time.Millisecond)), // at most one request a tick
 		MaxOutstanding: f.MaxOutstanding, Overdue: f.Overdue, Logger: log,
@@ -221,40 +229,13 @@ func (t *tenant) key() c2sign.Key {
 	return c2sign.NewKey(t.cfg.Files.AccessKey, t.cfg.Files.SecretKey.Reveal())
 }
 
-// query asks for the file of one kind and window. The platform's ends are texts
-// in whole seconds, so the half-open window ends a second earlier there.
-func (t *tenant) query(ctx context.Context, k schemas.Kind, w schemas.Window) (string, error) {
-	q := ccfs.Query{
-		From: w.From.In(t.cfg.Timezone), To: w.To.Add(-time.Second).In(t.cfg.Timezone),
-		AccountID: t.cfg.Files.AccountID, CallbackURL: t.callbackURL(k, w),
+// addresses makes the callbacks' addresses. Paths with a token are taken also when none
+// are made: extracts from before may be under way.
+func (b *bridge) addresses() *callbacks.Tokens {
+	if !b.cfg.Callbacks.PathToken {
+		return nil
 	}
-	switch k {
-	case schemas.KindCDR:
-		q.DataType = ccfs.DataTypeCall
-	case schemas.KindRecording:
-		q.DataType = ccfs.DataTypeRecord
-	case schemas.KindOperation:
-		return t.files.QueryAgentOperations(ctx, q)
-	default:
-		return "", fmt.Errorf("kind %s can't be extracted", k)
-	}
-	return t.files.QueryBills(ctx, q)
-}
-
-// callbackURL is the address that the platform is to call about a window.
-func (t *tenant) callbackURL(k schemas.Kind, w schemas.Window) string {
-	c := t.b.cfg.Callbacks
-	if !c.PathToken { // paths with one are taken all the same: extracts from before may be under way
-		return c.PublicURL.String()
-	}
-	return t.b.tokens.URL(c.PublicURL, t.cfg.Name, t.b.ledger.Request(t.cfg.Name, k, w))
-}
-
-func (t *tenant) download(ctx context.Context, f schemas.FileReady, w io.Writer) (int64, error) {
-	if f.Kind == schemas.KindOperation {
-		return t.files.DownloadAgentOperations(ctx, f.FileName, w)
-	}
-	return t.files.DownloadBills(ctx, f.FileName, w)
+	return b.tokens
 }
 
 // newWorker returns nil when no tenant has a file store.
@@ -264,7 +245,7 @@ func (b *bridge) newWorker() (*exporter.Worker, error) {
 		if t.files != nil {
 			f := t.cfg.Files
 			tenant := exporter.Tenant{
-				Zone: t.cfg.Timezone, Dialect: exporter.Dialect{Header: f.Header, Charset: f.Charset}, Download: t.download,
+				Zone: t.cfg.Timezone, Dialect: exporter.Dialect{Header: f.Header, Charset: f.Charset}, Download: t.store.Download,
 			}
 			if t.privacy.Active() {
 				tenant.Privacy = t.privacy
@@ -286,15 +267,4 @@ func (b *bridge) newWorker() (*exporter.Worker, error) {
 		return nil, err
 	}
 	return w, w.Tidy(time.Now())
-}
-
-// handle turns a delivered message into a call of the worker.
-func (b *bridge) handle(w *exporter.Worker) bus.Handler {
-	return func(ctx context.Context, d bus.Delivery) error {
-		var f schemas.FileReady
-		if err := json.Unmarshal(d.Message.Body, &f); err != nil {
-			return &schemas.Permanent{Reason: schemas.ReasonInvalid, Err: fmt.Errorf("decode file message: %w", err)}
-		}
-		return w.Export(ctx, f, d.Attempt, d.Progress)
-	}
 }

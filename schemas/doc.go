@@ -1,7 +1,8 @@
 // Package schemas is the contract between the bridge and everybody who
 // subscribes to it: every message, subject, id, key and table that crosses the
-// bus. It imports the standard library only and does no I/O. How a record of a file
-// becomes a row is told below it, in schemas/rows, which it does not import.
+// bus. Besides the standard library it imports internal/jsonwalk only, and it does no I/O.
+// How a record of a file becomes a row is told below it, in schemas/rows, which it does
+// not import.
 //
 // Invariants:
 //

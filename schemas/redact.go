@@ -1,11 +1,12 @@
 package schemas
 
 import (
-	"bytes"
 	"encoding/json"
 	"regexp"
 	"slices"
 	"strings"
+
+	"aiccbridge/internal/jsonwalk"
 )
 
 // redacted stands where a credential stood.
@@ -75,48 +76,25 @@ func redactText(text string) (out string, changed bool) {
 	return before + clean + after, true
 }
 
-// replaceValues copies a valid JSON text and puts redacted in place of each value
-// whose key is secret.
+// replaceValues returns a valid JSON text with redacted in place of each value whose
+// key is secret.
 func replaceValues(content []byte) []byte {
-	var out []byte
-	copied := int64(0)
-	replace := func(start, end int64, with []byte) {
-		out = append(append(out, content[copied:start]...), with...)
-		copied = end
+	out, _ := jsonwalk.Rewrite(content, struct{}{}, jsonwalk.Edit[struct{}]{Member: redactMember, Value: redactValue})
+	return out
+}
+
+func redactMember(key string, _ struct{}) (inside struct{}, fate jsonwalk.Fate) {
+	if isSecret(key) {
+		fate.Instead = []byte(redacted)
 	}
-	dec := json.NewDecoder(bytes.NewReader(content))
-	dec.UseNumber()
-	inObject, isKey := []bool{}, false // the open containers; whether the next string in an object is a key
-	for {
-		before := dec.InputOffset()
-		token, err := dec.Token()
-		if err != nil { // the end: the content is valid
-			return append(out, content[copied:]...)
-		}
-		text, isText := token.(string)
-		switch delim, isDelim := token.(json.Delim); {
-		case delim == '{' || delim == '[':
-			inObject, isKey = append(inObject, delim == '{'), true
-		case isDelim:
-			inObject, isKey = inObject[:len(inObject)-1], true
-		case isKey && inObject[len(inObject)-1]:
-			isKey = false
-			if !isSecret(text) {
-				continue
-			}
-			var value json.RawMessage
-			if dec.Decode(&value) != nil {
-				return []byte(redacted)
-			}
-			end := dec.InputOffset()
-			replace(end-int64(len(value)), end, []byte(redacted))
-			isKey = true
-		default:
-			isKey = len(inObject) > 0
-			if clean, changed := redactText(text); isText && changed {
-				start := before + int64(bytes.IndexByte(content[before:], '"'))
-				replace(start, dec.InputOffset(), AppendString(nil, clean))
-			}
-		}
+	return inside, fate
+}
+
+func redactValue(value any, _ struct{}) []byte {
+	text, _ := value.(string)
+	clean, changed := redactText(text)
+	if !changed {
+		return nil
 	}
+	return AppendString(nil, clean)
 }

@@ -58,6 +58,8 @@ var allowed = map[string][]string{
 	"internal/ccfs":                          {"internal/c2sign", "internal/dialguard", "internal/foreign", "internal/retry", "internal/sabotage", "internal/trouble"},
 	"internal/ccgateway":                     {"internal/dialguard", "internal/foreign", "internal/retry", "internal/sabotage", "internal/trouble"},
 	"internal/health":                        {"internal/retry", "internal/trouble"},
+	"schemas":                                {"internal/jsonwalk"},
+	"internal/privacy":                       {"internal/jsonwalk"},
 	"internal/proof":                         {"internal/sabotage"},
 	"internal/truthcheck":                    {"schemas", "schemas/rows", "internal/platformsim/truth", "internal/platformsim/world"},
 	"schemas/internal/schematest":            {"schemas"},

@@ -20,4 +20,7 @@
 //   - What cannot be decoded has no names. All that looks like a phone number is
 //     masked in it, if the policy alters anything at all ([Policy.Text]).
 //   - No method fails, none writes to what it is given.
+//
+// It imports the standard library and internal/jsonwalk, which knows where the parts of a
+// JSON text are.
 package privacy

@@ -90,14 +90,6 @@ type Options struct {
 
 	requestTimeout time.Duration // default 2 s; tests shorten it
 	isSpool        bool          // the server keeps a spool, not the contract's streams
-	breakage       breakage
-}
-
-// breakage breaks a promise on purpose, so that tests can show that they notice.
-type breakage struct {
-	ackFirst           bool // acknowledge a file before its handler ran
-	noExpectedSequence bool // send batches without the fence
-	noLookBack         bool // send again without looking whether it is stored
 }
 
 // Bus is a connection to NATS with the bridge's assets. It is safe for

@@ -11,7 +11,6 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"aiccbridge/internal/sabotage"
 	"aiccbridge/schemas"
 )
 
@@ -119,9 +118,6 @@ func (b *Bus) handle(intake, work context.Context, msg jetstream.Msg, h Handler)
 		return
 	}
 	d.Progress = b.progress(msg)
-	if b.opts.breakage.ackFirst || sabotage.Broken("ack_file_first") {
-		_ = msg.DoubleAck(work)
-	}
 	err = h(work, d)
 	b.settle(work, msg, d, err, work.Err() != nil)
 }

@@ -160,28 +160,18 @@ func checkDeadLetter(t *testing.T, b *Bus, reason schemas.Reason, object string,
 // still the consumer's.
 func TestNothingIsAcknowledgedBeforeItIsDone(t *testing.T) {
 	t.Parallel()
-	for name, tc := range map[string]struct {
-		broken bool
-		want   int
-	}{
-		"kept":                {false, 1},
-		"mutation: ack first": {true, 0},
-	} {
-		t.Run(name, func(t *testing.T) {
-			b := ready(t, func(o *Options) { o.breakage.ackFirst = tc.broken })
-			publishFiles(t, b, 1)
-			c := consume(t, b, 1)
-			<-c.deliveries
-			if err := b.nc.Flush(); err != nil { // whatever was sent has arrived
-				t.Fatal(err)
-			}
-			if waiting, delivered := pending(t, b); waiting != 0 || delivered != tc.want {
-				t.Errorf("%d delivered and not acknowledged, want %d", delivered, tc.want)
-			}
-			c.results <- nil
-			c.stop(t)
-		})
+	b := ready(t)
+	publishFiles(t, b, 1)
+	c := consume(t, b, 1)
+	<-c.deliveries
+	if err := b.nc.Flush(); err != nil { // whatever was sent has arrived
+		t.Fatal(err)
 	}
+	if waiting, delivered := pending(t, b); waiting != 0 || delivered != 1 {
+		t.Errorf("%d delivered and not acknowledged, want 1", delivered)
+	}
+	c.results <- nil
+	c.stop(t)
 }
 
 func TestSilenceMovesTheFileOn(t *testing.T) {

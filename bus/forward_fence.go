@@ -111,10 +111,6 @@ func (f *forwarder) try(ctx context.Context, p *partition, a *attempt) error {
 // earlier process sent may be anywhere; so the first look at a partition with
 // messages left over finds the last of them that arrived.
 func (f *forwarder) look(ctx context.Context, p *partition, a *attempt) (there bool, err error) {
-	if f.blind() {
-		p.known = true
-		return false, nil
-	}
 	last, found, err := f.lastAtHub(ctx, a.key)
 	if err != nil {
 		return false, err
@@ -167,19 +163,13 @@ func (f *forwarder) sequence(m schemas.Stored) uint64 {
 func (f *forwarder) send(ctx context.Context, p *partition, a *attempt) error {
 	ctx, cancel := context.WithTimeout(ctx, f.spool.hub.opts.requestTimeout)
 	defer cancel()
-	var fence []jetstream.PublishOpt
-	if !f.blind() && !f.spool.opts.breakage.withoutFence {
-		fence = append(fence, jetstream.WithExpectLastSequenceForSubject(p.end, a.key))
-	}
+	fence := jetstream.WithExpectLastSequenceForSubject(p.end, a.key)
 	a.tried, p.known = true, false // until the acknowledgement says so
-	ack, err := f.spool.hub.sendOnce(ctx, f.hubStream, f.message(a), fence...)
+	ack, err := f.spool.hub.sendOnce(ctx, f.hubStream, f.message(a), fence)
 	if err != nil {
 		return err
 	}
 	sabotage.Point("spool.hub_stored")
-	if dies := f.spool.opts.breakage.dieStored; dies != nil && dies() {
-		return context.Canceled
-	}
 	if ack.Duplicate {
 		return f.verify(ctx, a, ack.Sequence)
 	}
@@ -190,9 +180,6 @@ func (f *forwarder) send(ctx context.Context, p *partition, a *attempt) error {
 // verify makes sure of a message that the hub calls a duplicate. Its sequence
 // says where the message was, not where the partition ends.
 func (f *forwarder) verify(ctx context.Context, a *attempt, seq uint64) error {
-	if f.spool.opts.breakage.trustDuplicate || sabotage.Broken("trust_duplicate_ack") {
-		return nil
-	}
 	has, err := f.spool.hub.has(ctx, f.hubStream, seq)
 	if err == nil && !has {
 		a.withoutID = true
@@ -214,8 +201,4 @@ func (f *forwarder) message(a *attempt) *nats.Msg {
 		h.Del(schemas.HeaderMsgID)
 	}
 	return &nats.Msg{Subject: a.Subject, Header: h, Data: a.Body}
-}
-
-func (f *forwarder) blind() bool {
-	return f.spool.opts.breakage.withoutLook || sabotage.Broken("forward_without_look")
 }

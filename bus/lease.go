@@ -40,13 +40,6 @@ type Lease struct {
 	renewed  time.Time // when the last renewal was sent
 	memory   *memory   // of a spool's lease; else nil
 	kept     bool      // the hub did not answer the last renewal
-	breakage leaseBreakage
-}
-
-// leaseBreakage breaks a promise on purpose, so that tests can show that they
-// notice.
-type leaseBreakage struct {
-	forgetful bool // use an epoch before it is noted
 }
 
 // leaseValue is what a lease's entry holds.

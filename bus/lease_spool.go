@@ -105,10 +105,8 @@ func (l *Lease) mayGoOn() bool {
 func (l *Lease) goOn(ctx context.Context) error {
 	next := l.memory.value
 	next.Epoch = max(next.Epoch, l.floor) + 1
-	if !l.breakage.forgetful {
-		if err := l.memory.note(ctx, next); err != nil {
-			return err
-		}
+	if err := l.memory.note(ctx, next); err != nil {
+		return err
 	}
 	l.Epoch, l.last, l.revision, l.kept = next.Epoch, next.Last, 0, true
 	l.memory.log.Warn().Msg("hub does not answer; polling goes on with the lease held last")

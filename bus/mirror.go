@@ -57,15 +57,6 @@ type mirror struct {
 	made     time.Time                 // when the hub's bucket was
 	heardHub uint64                    // the last sequence from there
 	unread   int                       // buckets that have not been read
-
-	breakage mirrorBreakage
-}
-
-// mirrorBreakage breaks a promise on purpose, so that tests can show that they
-// notice.
-type mirrorBreakage struct {
-	overwrite bool // take every value of the hub for one that was seen
-	noRecord  bool // forget what was seen as soon as the local side writes
 }
 
 // newMirror returns the mirror of a bucket. The buses must have the same names.

@@ -60,7 +60,7 @@ func (m *mirror) decide(ctx context.Context, key string, near, far schemas.Store
 	switch {
 	case near.Sequence == 0: // we know nothing of it
 		return false, nil
-	case far.Sequence == 0 || m.isOurs(far) || m.breakage.overwrite: // only the local side changed
+	case far.Sequence == 0 || m.isOurs(far): // only the local side changed
 		return true, nil
 	case near.Get(headerHub) != "": // only the hub's changed
 		return false, nil
@@ -114,7 +114,7 @@ func (m *mirror) pull(ctx context.Context, key string, near, far schemas.Stored)
 
 // remember records that the local side has seen a value of the hub.
 func (m *mirror) remember(ctx context.Context, key string, far schemas.Stored) error {
-	if far.Sequence == 0 || m.isOurs(far) || m.breakage.noRecord {
+	if far.Sequence == 0 || m.isOurs(far) {
 		return nil
 	}
 	record, err := m.local.lookup(ctx, seenPrefix+key)

@@ -72,7 +72,6 @@ type mirrored struct {
 	link       *cuttable // between the bridge and the hub
 	local, hub *Bucket   // as the bridge sees them
 	outside    *Bucket   // the hub's, as others see it
-	breakage   mirrorBreakage
 }
 
 func quick(o *Options) { o.requestTimeout = 300 * time.Millisecond }
@@ -96,7 +95,6 @@ func (m *mirrored) start() (loaded <-chan struct{}, stop func()) {
 func (m *mirrored) startWith(local, hub *Bucket) (loaded <-chan struct{}, stop func()) {
 	m.t.Helper()
 	x := newMirror(local, hub, zerolog.Nop())
-	x.breakage = m.breakage
 	ctx, cancel := context.WithCancel(m.t.Context())
 	done, ready := make(chan error, 1), make(chan struct{})
 	go func() { done <- x.run(ctx, func() { close(ready) }) }()
@@ -308,31 +306,19 @@ func TestMirrorOverAnOutage(t *testing.T) {
 // back.
 func TestMirrorRemembers(t *testing.T) {
 	t.Parallel()
-	for name, tc := range map[string]struct {
-		breakage mirrorBreakage
-		want     string
-	}{
-		"remembers":           {mirrorBreakage{}, session(7, "rotated")},
-		"mutation: no record": {mirrorBreakage{noRecord: true}, session(0, "handed over")},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			m := newMirrored(t, schemas.BucketSessions)
-			m.breakage = tc.breakage
-			loaded, stop := m.start()
-			m.wait("loaded", loaded)
-			m.put(m.outside, agentKey, session(0, "handed over"))
-			m.becomes(m.local, agentKey, session(0, "handed over"))
-			m.link.cut()
-			m.swap(m.local, agentKey, session(7, "rotated"))
-			stop()
-			loaded, _ = m.start()
-			m.link.heal()
-			m.wait("loaded again", loaded)
-			m.becomes(m.outside, agentKey, tc.want)
-			m.becomes(m.local, agentKey, tc.want)
-		})
-	}
+	m := newMirrored(t, schemas.BucketSessions)
+	loaded, stop := m.start()
+	m.wait("loaded", loaded)
+	m.put(m.outside, agentKey, session(0, "handed over"))
+	m.becomes(m.local, agentKey, session(0, "handed over"))
+	m.link.cut()
+	m.swap(m.local, agentKey, session(7, "rotated"))
+	stop()
+	loaded, _ = m.start()
+	m.link.heal()
+	m.wait("loaded again", loaded)
+	m.becomes(m.outside, agentKey, session(7, "rotated"))
+	m.becomes(m.local, agentKey, session(7, "rotated"))
 }
 
 func TestMirrorOfALostBucket(t *testing.T) {

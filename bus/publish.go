@@ -11,7 +11,6 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"aiccbridge/internal/sabotage"
 	"aiccbridge/schemas"
 )
 
@@ -40,7 +39,7 @@ func (b *Bus) Publish(ctx context.Context, m schemas.Message) error {
 func (b *Bus) publish(ctx context.Context, stream string, m *nats.Msg) error {
 	mayBeStored := false
 	return b.retry(ctx, b.publishTo[stream], func(ctx context.Context) error {
-		if mayBeStored && !b.opts.breakage.noLookBack {
+		if mayBeStored {
 			stored, err := b.isLast(ctx, stream, m)
 			if stored || err != nil {
 				return err
@@ -104,7 +103,7 @@ func (b *Bus) sendOnce(ctx context.Context, stream string, m *nats.Msg, opts ...
 // since; then the message goes out once more, without the id. What is missing in
 // a spool is at the hub: nobody else removes anything there.
 func (b *Bus) storeAgain(ctx context.Context, stream string, m *nats.Msg, seq uint64) error {
-	if b.opts.isSpool || sabotage.Broken("trust_duplicate_ack") {
+	if b.opts.isSpool {
 		return nil
 	}
 	has, err := b.has(ctx, stream, seq)

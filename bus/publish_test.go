@@ -241,35 +241,23 @@ func (c *lossyConn) Read(p []byte) (int, error) {
 // the next try.
 func TestLostAcknowledgementBeyondTheWindow(t *testing.T) {
 	t.Parallel()
-	for name, tc := range map[string]struct {
-		broken bool
-		want   int
-	}{
-		"looks back":              {false, 1},
-		"mutation: does not look": {true, 2},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			l := &lossy{InProcessConnProvider: server(t)}
-			b := open(t, l, func(o *Options) {
-				o.AcceptWeaker = []string{"AICC_EVENTS.duplicate_window"}
-				o.requestTimeout = 300 * time.Millisecond
-				o.breakage.noLookBack = tc.broken
-			})
-			weakening{"AICC_EVENTS", func(c *jetstream.StreamConfig) { c.Duplicates = 100 * time.Millisecond }}.make(t, b)
-			if err := ensure(t, b); err != nil {
-				t.Fatal(err)
-			}
-			l.drop(`"stream":"AICC_EVENTS"`, 1)
-			if err := b.Publish(t.Context(), event("1")); err != nil {
-				t.Fatal(err)
-			}
-			if got := all(t, b, schemas.StreamEvents); len(got) != tc.want {
-				t.Errorf("%d messages, want %d", len(got), tc.want)
-			}
-			if n := testutil.ToFloat64(b.metrics.retries); n != 1 {
-				t.Errorf("%v retries counted", n)
-			}
-		})
+	l := &lossy{InProcessConnProvider: server(t)}
+	b := open(t, l, func(o *Options) {
+		o.AcceptWeaker = []string{"AICC_EVENTS.duplicate_window"}
+		o.requestTimeout = 300 * time.Millisecond
+	})
+	weakening{"AICC_EVENTS", func(c *jetstream.StreamConfig) { c.Duplicates = 100 * time.Millisecond }}.make(t, b)
+	if err := ensure(t, b); err != nil {
+		t.Fatal(err)
+	}
+	l.drop(`"stream":"AICC_EVENTS"`, 1)
+	if err := b.Publish(t.Context(), event("1")); err != nil {
+		t.Fatal(err)
+	}
+	if got := all(t, b, schemas.StreamEvents); len(got) != 1 {
+		t.Errorf("%d messages, want 1", len(got))
+	}
+	if n := testutil.ToFloat64(b.metrics.retries); n != 1 {
+		t.Errorf("%v retries counted", n)
 	}
 }

@@ -138,10 +138,8 @@ func (r *Rows) batch(msgs []schemas.Message, lastSeq uint64) ([]*nats.Msg, error
 	if !matches(r.bus.names.StreamSubjects(schemas.StreamRows), msgs[0].Subject) {
 		return nil, invalid(fmt.Errorf("subject %s is not one of rows", msgs[0].Subject))
 	}
-	if !r.bus.opts.breakage.noExpectedSequence && !sabotage.Broken("no_expected_sequence") {
-		// On the first message only: it fences the subject for the whole batch.
-		batch[0].Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(lastSeq, 10))
-	}
+	// On the first message only: it fences the subject for the whole batch.
+	batch[0].Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(lastSeq, 10))
 	return batch, nil
 }
 

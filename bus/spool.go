@@ -51,16 +51,6 @@ type SpoolOptions struct {
 
 	requestTimeout time.Duration // default 2 s; tests shorten it
 	watchEvery     time.Duration // default 1 s; tests shorten it
-	breakage       spoolBreakage
-}
-
-// spoolBreakage breaks a promise on purpose, so that tests can show that they
-// notice.
-type spoolBreakage struct {
-	withoutLook    bool        // go on after an unknown outcome without asking the hub
-	trustDuplicate bool        // take "duplicate" for "stored"
-	withoutFence   bool        // what the fence costs; for the benchmark
-	dieStored      func() bool // true: the forwarder ends here, between the hub's storing and its own knowing
 }
 
 // Spool keeps messages on the local disk until the hub has them. It is safe for

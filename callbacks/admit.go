@@ -48,9 +48,6 @@ func (h *Handler) admit(r *http.Request) (callback, answer) {
 		return callback{}, bad
 	}
 	from, why := h.verify(r, body, at)
-	if h.anySender {
-		from, why = h.guess(r.Header.Get("Authorization"), at)
-	}
 	if why != "" {
 		h.warn(caller, why)
 		return callback{}, refused

@@ -97,14 +97,6 @@ type Handler struct {
 	refusals *hourly
 	gate     *gate
 	tenants  []string
-	breakage
-}
-
-// breakage breaks the handler on purpose, to show that a test would notice.
-type breakage struct {
-	answerFirst bool // 200 before the notice is stored
-	anySender   bool // a wrong signature is as good as a right one
-	noneKnown   bool // an old signature is refused although its file was asked for
 }
 
 // New checks the options and returns a handler.
@@ -117,10 +109,6 @@ func New(o Options) (*Handler, error) {
 	}
 	if o.Verify == "" {
 		o.Verify = Enforce
-	}
-	five := sabotage.Broken("five_minute_window")
-	if five {
-		o.Window = 5 * time.Minute
 	}
 	o.Window = max(0, cmp.Or(o.Window, c2sign.DefaultWindow)) // a Verifier takes 0 for any age
 	if o.Text == nil {
@@ -142,8 +130,7 @@ func New(o Options) (*Handler, error) {
 			Name: "aicc_callback_skew_seconds", Help: "Time of the last good signature minus the time of its receipt.",
 		}),
 		variants: &changes{last: map[string]string{}}, refusals: &hourly{last: map[string]time.Time{}}, gate: newGate(),
-		tenants:  slices.Compact(slices.Sorted(maps.Values(o.Tenants))),
-		breakage: breakage{answerFirst: sabotage.Broken("answer_before_store"), noneKnown: five},
+		tenants: slices.Compact(slices.Sorted(maps.Values(o.Tenants))),
 	}
 	if o.Registerer != nil {
 		if err := errors.Join(o.Registerer.Register(h.counts), o.Registerer.Register(h.skew)); err != nil {
@@ -178,9 +165,6 @@ func (h *Handler) handle(r *http.Request) (answer, standing) {
 		return bad, ""
 	}
 	sabotage.Point("callback.verified")
-	if h.answerFirst {
-		return accepted, c.from.standing
-	}
 	a := h.store(r.Context(), c)
 	if a == accepted {
 		sabotage.Point("callback.stored")
@@ -194,7 +178,7 @@ func (h *Handler) store(ctx context.Context, c callback) answer {
 	defer cancel()
 	n, err := decode(body)
 	if stale := from.standing == old && h.o.Verify != Observe; stale {
-		known := err == nil && !h.noneKnown && (at.request != nil || h.o.Store.Knows(from.tenant, n.ResponseID))
+		known := err == nil && (at.request != nil || h.o.Store.Knows(from.tenant, n.ResponseID))
 		if !known {
 			h.warn(c.caller, "its signature is old, and its file was not asked for")
 			return refused

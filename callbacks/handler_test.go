@@ -256,30 +256,6 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-// TestPromisesNoticeBreakage breaks the handler on purpose: the checks of
-// TestAnswers must not hold then.
-func TestPromisesNoticeBreakage(t *testing.T) {
-	failing := &memory{fail: errors.New("no disk")}
-	h := newHandler(t, failing, nil)
-	h.answerFirst = true
-	if w := serve(h, signed(t, "/", sample, time.Now())); w.Code != http.StatusOK || len(failing.stored) != 0 {
-		t.Errorf("answerFirst has no effect: %d", w.Code)
-	}
-	store := &memory{}
-	h = newHandler(t, store, nil)
-	h.anySender = true
-	r := signed(t, "/", sample, time.Now())
-	r.Header.Del("Authorization")
-	if w := serve(h, r); w.Code != http.StatusOK || len(store.stored) != 1 {
-		t.Errorf("anySender has no effect: %d", w.Code)
-	}
-	h = newHandler(t, &memory{knows: id}, func(o *Options) { o.Window = 5 * time.Minute })
-	h.noneKnown = true
-	if w := serve(h, signed(t, "/", sample, time.Now().Add(-10*time.Minute))); w.Code != http.StatusUnauthorized {
-		t.Errorf("noneKnown has no effect: %d", w.Code)
-	}
-}
-
 // TestLogsHoldNothingForeign sends forged callbacks full of things that must not
 // reach a log, many times.
 func TestLogsHoldNothingForeign(t *testing.T) {

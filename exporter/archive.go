@@ -61,10 +61,9 @@ var memberPattern = regexp.MustCompile(`(?i)^\d{20}_(call|record|agentOprInfo|ag
 
 // inspection says how an archive is read before its rows go out.
 type inspection struct {
-	dialect    Dialect
-	limits     Limits
-	progress   func() // called while reading
-	unverified bool   // breakage: damage is passed over
+	dialect  Dialect
+	limits   Limits
+	progress func() // called while reading
 }
 
 // open opens a ZIP and reads all of it: every member to its end, so that sizes
@@ -91,7 +90,7 @@ func (i inspection) open(ctx context.Context, name string) (_ *archive, err erro
 	}
 	left := i.limits.MaxUnpackedBytes
 	for _, entry := range z.File {
-		if err := i.member(ctx, a, entry, &left); err != nil && !i.unverified {
+		if err := i.member(ctx, a, entry, &left); err != nil {
 			return nil, err
 		}
 	}

@@ -47,7 +47,7 @@ func (x *export) run(ctx context.Context) error {
 
 // verified publishes the spooled file once it has been found sound.
 func (x *export) verified(ctx context.Context) error {
-	i := inspection{dialect: x.tenant.Dialect, limits: x.w.o.Limits, progress: x.progress, unverified: x.w.publishUnverified}
+	i := inspection{dialect: x.tenant.Dialect, limits: x.w.o.Limits, progress: x.progress}
 	a, err := i.open(ctx, x.path())
 	if err != nil {
 		return err

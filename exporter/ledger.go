@@ -15,7 +15,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
-	"aiccbridge/internal/sabotage"
 	"aiccbridge/schemas"
 )
 
@@ -68,18 +67,12 @@ type Ledger struct {
 	o        LedgerOptions
 	loaded   chan struct{}
 	requests *prometheus.CounterVec // of the planners, which are one for each tenant
-	breakage ledgerBreakage
 
 	mu        sync.Mutex
 	entries   map[string]ledgerItem
 	responses map[string]string             // tenant/response id → key
 	unmatched map[string]schemas.FileNotice // bucket key → notice
 	changed   uint64                        // counts changes of entries
-}
-
-// ledgerBreakage breaks a ledger on purpose, to show that a test would notice.
-type ledgerBreakage struct {
-	ledgerFirst bool // a window is ready before its message is stored
 }
 
 type ledgerItem struct {
@@ -100,8 +93,7 @@ func NewLedger(o LedgerOptions) (*Ledger, error) {
 	o.ReadyFor = cmp.Or(o.ReadyFor, 2*time.Hour)
 	l := &Ledger{
 		o: o, loaded: make(chan struct{}), requests: newRequestCounter(),
-		breakage: ledgerBreakage{ledgerFirst: sabotage.Broken("ledger_before_message")},
-		entries:  map[string]ledgerItem{}, responses: map[string]string{}, unmatched: map[string]schemas.FileNotice{},
+		entries: map[string]ledgerItem{}, responses: map[string]string{}, unmatched: map[string]schemas.FileNotice{},
 	}
 	if o.Registerer != nil {
 		if err := o.Registerer.Register(l.requests); err != nil {

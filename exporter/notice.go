@@ -138,9 +138,6 @@ func (l *Ledger) ready(ctx context.Context, key string, n schemas.FileNotice) er
 	if err != nil {
 		return err
 	}
-	if l.breakage.ledgerFirst {
-		return errors.Join(l.markReady(ctx, key, n), l.o.Publisher.Publish(ctx, m))
-	}
 	if err := l.handOver(ctx, m, e.RequestedAt); err != nil {
 		return fmt.Errorf("hand over %s: %w", n.FileName, err)
 	}

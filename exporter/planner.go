@@ -10,7 +10,6 @@ import (
 	"github.com/rs/zerolog"
 
 	"aiccbridge/internal/retry"
-	"aiccbridge/internal/sabotage"
 	"aiccbridge/schemas"
 )
 
@@ -54,14 +53,6 @@ type Planner struct {
 	stated   statements
 	started  time.Time
 	newest   bool // whose turn it is: the newest window that is due, else the one due for longest
-	breakage plannerBreakage
-}
-
-// plannerBreakage breaks a planner on purpose, to show that a test would notice.
-type plannerBreakage struct {
-	overlap   bool // a hole is filled with whole windows
-	forget    bool // an attempt is not written down before its request
-	unlimited bool // any number of extracts may be out
 }
 
 // restartWait is how long after a start the callbacks of extracts from before it
@@ -85,7 +76,6 @@ func NewPlanner(o PlannerOptions) (*Planner, error) {
 	o.Overdue = cmp.Or(o.Overdue, 15*time.Minute)
 	o.Tick = cmp.Or(o.Tick, time.Second)
 	p := &Planner{o: o, extracts: map[schemas.Kind]Extract{}, next: map[schemas.Kind]time.Time{}}
-	p.breakage.overlap = sabotage.Broken("planner_overlap")
 	p.stated.last = map[schemas.Kind]schemas.Coverage{}
 	for _, x := range o.Extracts {
 		if err := x.validate(); err != nil {
@@ -197,7 +187,7 @@ func (p *Planner) fill(ctx context.Context, x Extract, now time.Time) (at time.T
 func (p *Planner) tile(ctx context.Context, x Extract, at, until, cut time.Time) (time.Time, error) {
 	for at.Before(until) {
 		w := NextWindow(at, x.Window, p.o.Zone)
-		if !cut.IsZero() && cut.Before(w.To) && !p.breakage.overlap {
+		if !cut.IsZero() && cut.Before(w.To) {
 			w.To = cut.UTC()
 		}
 		err := p.o.Ledger.plan(ctx, schemas.WindowEntry{
@@ -245,7 +235,7 @@ func (p *Planner) due(ctx context.Context, now time.Time) (pick schemas.WindowEn
 			return pick, false, err
 		}
 	}
-	return pick, ok && (outstanding < p.o.MaxOutstanding || p.breakage.unlimited), nil
+	return pick, ok && outstanding < p.o.MaxOutstanding, nil
 }
 
 // deadline is when a requested or ready window is overdue.

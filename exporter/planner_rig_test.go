@@ -132,7 +132,7 @@ func (s *site) close() {
 	}
 }
 
-func startPlanner(t *testing.T, o PlannerOptions, broken ...plannerBreakage) (stop func()) {
+func startPlanner(t *testing.T, o PlannerOptions) (stop func()) {
 	t.Helper()
 	o.Tenant = acme
 	if o.Zone == nil {
@@ -141,11 +141,6 @@ func startPlanner(t *testing.T, o PlannerOptions, broken ...plannerBreakage) (st
 	p, err := NewPlanner(o)
 	if err != nil {
 		t.Fatal(err)
-	}
-	for _, b := range broken {
-		if b != (plannerBreakage{}) {
-			p.breakage = b
-		}
 	}
 	return start(t, func(ctx context.Context) error { return p.Run(ctx, ctx) })
 }

@@ -66,28 +66,21 @@ func checkRequests(t *testing.T, p *platform, settle map[schemas.Kind]time.Durat
 
 func TestMostExtractsUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		for _, broken := range []bool{false, true} {
-			s := newSite(t)
-			l, stop := startLedger(t, LedgerOptions{Bucket: s.bucket, Publisher: s.pub})
-			s.ledger = l
-			from := time.Now().Add(-24 * time.Hour).Truncate(time.Hour)
-			o := PlannerOptions{Ledger: l, Query: s.platform.query, MaxOutstanding: 2, Extracts: []Extract{since(from, hourly)}}
-			stopPlanner := startPlanner(t, o, plannerBreakage{unlimited: broken})
-			pass(5 * time.Minute)
-			if n := len(s.platform.requests()); n != 2 && !broken {
-				t.Errorf("%d extracts are under way, want 2", n)
-			} else if n <= 2 && broken {
-				t.Error("a planner without limit passes the check")
-			}
-			if !broken {
-				s.deliver(s.platform.requests()[0])
-				pass(time.Minute)
-				if n := len(s.platform.requests()); n != 3 {
-					t.Errorf("%d requests after one extract was done, want 3", n)
-				}
-			}
-			stopPlanner()
-			stop()
+		s := newSite(t)
+		l, stop := startLedger(t, LedgerOptions{Bucket: s.bucket, Publisher: s.pub})
+		defer stop()
+		s.ledger = l
+		from := time.Now().Add(-24 * time.Hour).Truncate(time.Hour)
+		o := PlannerOptions{Ledger: l, Query: s.platform.query, MaxOutstanding: 2, Extracts: []Extract{since(from, hourly)}}
+		defer startPlanner(t, o)()
+		pass(5 * time.Minute)
+		if n := len(s.platform.requests()); n != 2 {
+			t.Errorf("%d extracts are under way, want 2", n)
+		}
+		s.deliver(s.platform.requests()[0])
+		pass(time.Minute)
+		if n := len(s.platform.requests()); n != 3 {
+			t.Errorf("%d requests after one extract was done, want 3", n)
 		}
 	})
 }

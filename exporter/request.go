@@ -19,13 +19,10 @@ import (
 // says that the next request should wait.
 func (p *Planner) request(ctx context.Context, e schemas.WindowEntry, now time.Time) (sent bool, err error) {
 	sabotage.Point("request.before_ledger")
-	r := schemas.WindowRequest{Kind: e.Kind, Window: e.Window}
-	if !p.breakage.forget {
-		var ok bool
-		deadline := now.Add(p.o.Overdue << min(e.Attempts, 2))
-		if r, ok, err = p.o.Ledger.requested(ctx, e, now, deadline); err != nil || !ok {
-			return false, err
-		}
+	deadline := now.Add(p.o.Overdue << min(e.Attempts, 2))
+	r, ok, err := p.o.Ledger.requested(ctx, e, now, deadline)
+	if err != nil || !ok {
+		return false, err
 	}
 	sabotage.Point("request.ledger_written")
 	responseID, err := p.o.Query(ctx, r)

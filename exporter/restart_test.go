@@ -61,34 +61,27 @@ func TestNewSweepLeavesHistoryAlone(t *testing.T) {
 
 func TestSettingsChange(t *testing.T) {
 	t.Parallel()
-	for _, broken := range []bool{false, true} {
-		synctest.Test(t, func(t *testing.T) {
-			pass(26*time.Hour + 20*time.Minute)
-			s := newSite(t)
-			s.serve()
-			s.open(PlannerOptions{}, since(bubble.Add(10*time.Hour+13*time.Minute), hourly))
-			pass(2 * time.Hour)
-			s.close()
-			x := Extract{Kind: schemas.KindCDR, Window: 7 * time.Hour, Settle: time.Minute, Since: bubble.Add(-50 * time.Hour)}
-			l, stop := startLedger(t, LedgerOptions{Bucket: s.bucket, Publisher: s.pub})
-			s.ledger = l
-			stopPlanner := startPlanner(t, PlannerOptions{Tick: 10 * time.Second, Ledger: l, Query: s.platform.query, Extracts: []Extract{x}}, plannerBreakage{overlap: broken})
-			pass(24 * time.Hour)
-			err := tiled(s.entries(schemas.KindCDR), x.Since, time.Now())
-			if (err == nil) == broken {
-				t.Errorf("with whole windows in the hole %v: %v", broken, err)
+	synctest.Test(t, func(t *testing.T) {
+		pass(26*time.Hour + 20*time.Minute)
+		s := newSite(t)
+		s.serve()
+		s.open(PlannerOptions{}, since(bubble.Add(10*time.Hour+13*time.Minute), hourly))
+		pass(2 * time.Hour)
+		s.close()
+		x := Extract{Kind: schemas.KindCDR, Window: 7 * time.Hour, Settle: time.Minute, Since: bubble.Add(-50 * time.Hour)}
+		s.open(PlannerOptions{Tick: 10 * time.Second}, x)
+		pass(24 * time.Hour)
+		if err := tiled(s.entries(schemas.KindCDR), x.Since, time.Now()); err != nil {
+			t.Error(err)
+		}
+		seen := map[schemas.Window]int{}
+		for _, a := range s.platform.requests() {
+			seen[a.window]++
+			if seen[a.window] > 1 {
+				t.Errorf("window %s was asked for again", a.window)
 			}
-			seen := map[schemas.Window]int{}
-			for _, a := range s.platform.requests() {
-				seen[a.window]++
-				if seen[a.window] > 1 {
-					t.Errorf("window %s was asked for again", a.window)
-				}
-			}
-			stopPlanner()
-			stop()
-		})
-	}
+		}
+	})
 }
 
 func TestFillGoesOnAfterAnError(t *testing.T) {
@@ -116,45 +109,39 @@ func TestFillGoesOnAfterAnError(t *testing.T) {
 }
 
 func TestCrashDuringRequest(t *testing.T) {
-	for _, broken := range []bool{false, true} {
-		synctest.Test(t, func(t *testing.T) {
-			s := newSite(t)
-			pass(80 * time.Minute)
-			l, stop := startLedger(t, LedgerOptions{Bucket: s.bucket, Publisher: s.pub})
-			s.ledger = l
-			s.platform.answer = func(ctx context.Context, n int, _ schemas.Kind, _ schemas.Window) error {
-				if n == 0 {
-					<-ctx.Done()
-					return ctx.Err()
-				}
-				return nil
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
+		pass(80 * time.Minute)
+		l, stop := startLedger(t, LedgerOptions{Bucket: s.bucket, Publisher: s.pub})
+		s.ledger = l
+		s.platform.answer = func(ctx context.Context, n int, _ schemas.Kind, _ schemas.Window) error {
+			if n == 0 {
+				<-ctx.Done()
+				return ctx.Err()
 			}
-			o := PlannerOptions{Ledger: l, Query: s.platform.query, Extracts: []Extract{hourly}}
-			stopPlanner := startPlanner(t, o, plannerBreakage{forget: broken})
-			pass(time.Minute)
-			s.bucket.intercept(func(string, string) error { return errBus }) // nothing is written any more
-			e := s.entries(schemas.KindCDR)[0]
-			stopPlanner()
-			stop()
-			s.bucket.intercept(nil)
-			if recorded := e.State == schemas.WindowRequested && e.Attempts == 1; recorded == broken {
-				t.Errorf("attempt forgotten %v: the entry is %+v", broken, e)
-			}
-			if broken {
-				return
-			}
-			s.serve()
-			s.open(PlannerOptions{}, hourly)
-			pass(restartWait - 2*time.Second)
-			if n := len(s.platform.of(bubbleHour(0))); n != 1 {
-				t.Errorf("%d requests before the lost one is overdue", n)
-			}
-			pass(5 * time.Minute)
-			if e := s.entries(schemas.KindCDR)[0]; e.State != schemas.WindowCompleted {
-				t.Errorf("the window is %s", e.State)
-			}
-		})
-	}
+			return nil
+		}
+		stopPlanner := startPlanner(t, PlannerOptions{Ledger: l, Query: s.platform.query, Extracts: []Extract{hourly}})
+		pass(time.Minute)
+		s.bucket.intercept(func(string, string) error { return errBus }) // nothing is written any more
+		e := s.entries(schemas.KindCDR)[0]
+		stopPlanner()
+		stop()
+		s.bucket.intercept(nil)
+		if e.State != schemas.WindowRequested || e.Attempts != 1 {
+			t.Errorf("the attempt is forgotten: the entry is %+v", e)
+		}
+		s.serve()
+		s.open(PlannerOptions{}, hourly)
+		pass(restartWait - 2*time.Second)
+		if n := len(s.platform.of(bubbleHour(0))); n != 1 {
+			t.Errorf("%d requests before the lost one is overdue", n)
+		}
+		pass(5 * time.Minute)
+		if e := s.entries(schemas.KindCDR)[0]; e.State != schemas.WindowCompleted {
+			t.Errorf("the window is %s", e.State)
+		}
+	})
 }
 
 func TestShutdownLetsTheRequestEnd(t *testing.T) {

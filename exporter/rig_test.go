@@ -195,7 +195,7 @@ type memRows struct {
 	batches  int
 
 	maxBytes int               // of a body; 0: any
-	unfenced bool              // breakage: the expected sequence is not looked at
+	unfenced bool              // a stream without fences: the expected sequence is not looked at
 	before   func(n int) error // called before the n-th batch (from 1): nothing is stored on error
 	after    func(n int) error // called after it was stored: the answer is lost on error
 }

@@ -50,7 +50,6 @@ func (x *export) readBack(ctx context.Context, k schemas.Kind) (*windowRows, err
 		switch {
 		case h.Type == schemas.TypeWindowComplete:
 			s.marked = s.marked || ours
-		case x.w.forgetRows:
 		default:
 			s.count++
 			s.rows[rows.BaseID(h.ID)] = storedRow{h.Revision, ours}

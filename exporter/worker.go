@@ -14,7 +14,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
-	"aiccbridge/internal/sabotage"
 	"aiccbridge/schemas"
 )
 
@@ -67,13 +66,6 @@ type WorkerOptions struct {
 type Worker struct {
 	o       WorkerOptions
 	metrics workerMetrics
-	breakage
-}
-
-// breakage breaks the worker on purpose, to show that a test would notice.
-type breakage struct {
-	publishUnverified bool // rows go out although the file was found damaged
-	forgetRows        bool // rows already in the stream are not looked for
 }
 
 // NewWorker checks the options. It does no I/O.
@@ -90,9 +82,7 @@ func NewWorker(o WorkerOptions) (*Worker, error) {
 		}
 	}
 	m, err := newWorkerMetrics(o.Registerer)
-	return &Worker{o: o, metrics: m, breakage: breakage{
-		publishUnverified: sabotage.Broken("rows_before_check"), forgetRows: sabotage.Broken("forget_rows_there"),
-	}}, err
+	return &Worker{o: o, metrics: m}, err
 }
 
 // Files in the spool folder.

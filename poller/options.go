@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"aiccbridge/internal/ccgateway"
-	"aiccbridge/internal/sabotage"
 	"aiccbridge/schemas"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -155,24 +154,6 @@ type Options struct {
 	Registerer prometheus.Registerer // nil: no metrics. Pools may share one.
 
 	asking *rate.Limiter // of questions where agents stand; tests set a slower one
-	broken breakage
-}
-
-// breakage damages the poller on purpose, so that tests can show that they would
-// notice.
-type breakage struct {
-	storeLate      bool // store events only after the next poll
-	cancelOnIntake bool // the end of intake cancels the poll in flight
-	noGap          bool // keep silent about a poll of unknown outcome
-	hashID         bool // an event's id is the hash of its type and content
-}
-
-// switchOn breaks what the program was told to break; see package sabotage.
-func (b *breakage) switchOn() {
-	b.storeLate = b.storeLate || sabotage.Broken("ack_before_store")
-	b.cancelOnIntake = b.cancelOnIntake || sabotage.Broken("cancel_poll_on_stop")
-	b.noGap = b.noGap || sabotage.Broken("no_gap")
-	b.hashID = b.hashID || sabotage.Broken("content_hash_id")
 }
 
 func (o Options) withDefaults() Options {

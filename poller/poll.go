@@ -80,20 +80,13 @@ func (s *stint) poll(ctx context.Context) (phase, error) {
 // pollOnce polls, stores what came, keeps a new GUID, and judges. The request
 // runs under work: the end of intake must not cancel it.
 func (s *stint) pollOnce(ctx context.Context) (turn, error) {
-	request := ctx
-	if s.pool.broken.cancelOnIntake {
-		request = s.intake
-	}
 	guid := s.kept.guid
 	sabotage.Point("poll.before_send")
-	p := s.listened(func() ccgateway.Poll { return s.seat.session.Poll(request) })
+	p := s.listened(func() ccgateway.Poll { return s.seat.session.Poll(ctx) })
 	s.polls.askedAt = p.SentAt
 	s.pool.metrics.poll(p.Outcome.String())
 	if len(p.Events) > 0 {
 		sabotage.Point("poll.answered")
-	}
-	if s.pool.broken.storeLate {
-		s.late, p.Events = p.Events, s.late
 	}
 	over, err := s.keep(ctx, p)
 	if err != nil {

@@ -36,7 +36,6 @@ func New(o Options) (*Pool, error) {
 		return nil, err
 	}
 	o.Logger = o.Logger.With().Str("tenant", o.Tenant).Logger()
-	o.broken.switchOn()
 	return &Pool{Options: o, metrics: m, seed: maphash.MakeSeed()}, nil
 }
 

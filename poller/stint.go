@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"aiccbridge/internal/ccgateway"
 	"aiccbridge/internal/retry"
 	"aiccbridge/poller/sequence"
 	"aiccbridge/schemas"
@@ -76,8 +75,7 @@ type stint struct {
 	heartbeatAt time.Time
 
 	polling, signing, storing, keeping, reading trouble
-	stranger                                    string            // the last other agent that an event named
-	late                                        []ccgateway.Event // see breakage.storeLate
+	stranger                                    string // the last other agent that an event named
 }
 
 func newStint(p *Pool, s *seat, a Agent, intake, work context.Context) *stint {

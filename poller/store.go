@@ -2,7 +2,6 @@ package poller
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -111,11 +110,7 @@ func (s *stint) infer(ctx context.Context, e ccgateway.Event, stored schemas.Eve
 
 // eventMessage makes the message of an event of the platform.
 func (s *stint) eventMessage(e schemas.Event) (schemas.Message, error) {
-	m, err := s.pool.Names.EventMessage(e)
-	if s.pool.broken.hashID {
-		m.ID = fmt.Sprintf("%x", sha256.Sum256(append([]byte(e.Type), e.Content...)))
-	}
-	return m, err
+	return s.pool.Names.EventMessage(e)
 }
 
 // namesStranger reports an event that names another agent than the polled one. It
@@ -216,9 +211,6 @@ func (s *stint) recordGap(ctx context.Context, cause schemas.GapCause, from, to 
 }
 
 func (s *stint) storeGap(ctx context.Context, g schemas.Gap) error {
-	if s.pool.broken.noGap {
-		return nil
-	}
 	err := s.publish(ctx, func(o origin) (schemas.Message, error) {
 		g.Tenant, g.Agent, g.Position = o.tenant, o.agent, o.position
 		return s.pool.Names.GapMessage(g)

@@ -9,7 +9,6 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 
-	"aiccbridge/internal/sabotage"
 	"aiccbridge/schemas"
 )
 
@@ -100,13 +99,8 @@ func (s *Server) letIn(ns *server.Server, d *door) (err error) {
 	if err != nil {
 		return err
 	}
-	if s.options.breakage.oneAccount {
-		d.readers = d.hub
-	}
 	d.open()
-	if s.gate, err = openGate(ns, s.signIn, names, s.options.Logger); err == nil {
-		s.gate.broken = s.options.breakage.anyPush
-	}
+	s.gate, err = openGate(ns, s.signIn, names, s.options.Logger)
 	return err
 }
 
@@ -124,7 +118,7 @@ func (s *Server) serverOptions() (*server.Options, error) {
 		JetStream:              true,
 		StoreDir:               o.Dir,
 		JetStreamMaxStore:      noLimit, // the account has one, which can change while it runs
-		SyncAlways:             !sabotage.Broken("sync_later"),
+		SyncAlways:             true,
 		DisableJetStreamBanner: true,
 	}
 	if o.Listen == "" {

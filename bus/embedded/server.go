@@ -69,14 +69,6 @@ type Options struct {
 	// Tests set these; the defaults are freeBytes and failing.
 	free    func(dir string) (int64, error)
 	failing func(ns *server.Server, lost []string) error
-
-	breakage breakage
-}
-
-// breakage breaks promises, to show that the tests notice.
-type breakage struct {
-	oneAccount bool // readers are kept apart by permissions alone
-	anyPush    bool // the gate lets every request pass
 }
 
 // withDefaults fills in the defaults and refuses what is not safe.

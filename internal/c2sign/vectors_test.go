@@ -152,8 +152,8 @@ func TestEveryChangedBodyByteIsRefused(t *testing.T) {
 			t.Errorf("byte %d changed: %v", i, err)
 		}
 	}
-	// V3 was signed with its body, so a verifier that forgets the body refuses even the
-	// untouched one; sign without a body to see what such a verifier lets through.
+	// V3 was signed with its body, so a verifier that forgets the body would refuse even
+	// the untouched one; a signature made without a body shows what it would let through.
 	r, at := v.request(), v.at(t)
 	r.Body = nil
 	authorization, err := Sign(f.key(), Profile{}, r, at)
@@ -161,10 +161,6 @@ func TestEveryChangedBodyByteIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.Body = []byte("anything")
-	broken := Verifier{Keys: only(f.key()), breakage: breakage{bodyNotCovered: true}}
-	if _, err := broken.Verify(r, authorization, at); err != nil {
-		t.Errorf("the switch does not break the verifier: %v", err)
-	}
 	if _, err := sound.Verify(r, authorization, at); !errors.Is(err, ErrSignature) {
 		t.Errorf("a body put under a signature made without one: %v", err)
 	}

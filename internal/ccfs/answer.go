@@ -73,7 +73,7 @@ func (c *Client) read(ctx context.Context, operation string, res *http.Response,
 	if err != nil && ok {
 		return nil, c.noAnswer(ctx, operation, err)
 	}
-	if ok && (kind == zipFile || c.options.breakage.statusDecides) {
+	if ok && kind == zipFile {
 		stream.idle = c.options.IdleTimeout
 		return &answer{status: res.StatusCode, file: in, length: res.ContentLength, body: res.Body}, nil
 	}

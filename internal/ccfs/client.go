@@ -51,14 +51,6 @@ type Options struct {
 	IdleTimeout    time.Duration // longest silence while a file arrives; default 60 s
 	AuthPause      time.Duration // no calls for so long after two 401 in a row; default 10 min
 	LockPause      time.Duration // no calls for so long after a 403 lock; default 30 min
-
-	breakage breakage
-}
-
-// breakage spoils the client on purpose; only tests of this package can set it, to show
-// that the tests notice.
-type breakage struct {
-	circuitIgnored, statusDecides, sizeUnbounded bool
 }
 
 // Client talks to one file store under one developer account. Safe for concurrent use.

@@ -54,9 +54,6 @@ func (c *Client) stream(ctx context.Context, operation string, a *answer, w io.W
 	limit := c.options.MaxFileBytes
 	tooLarge := &Error{Operation: operation, Status: a.status, Class: Permanent,
 		Message: fmt.Sprintf("the file is larger than the limit of %d bytes", limit)}
-	if c.options.breakage.sizeUnbounded {
-		limit = 1 << 62
-	}
 	if a.length > limit {
 		return 0, c.fail(tooLarge)
 	}

@@ -56,9 +56,6 @@ func (c *Client) exchange(ctx context.Context, operation string, body any, handl
 
 // guarded runs call under the circuit's rules.
 func (c *Client) guarded(ctx context.Context, operation string, call func() (*answer, error)) (*answer, error) {
-	if c.options.breakage.circuitIgnored {
-		return call()
-	}
 	leave, err := c.circuit.enter(ctx)
 	if err != nil {
 		var e *Error

@@ -121,8 +121,8 @@ func TestF17PlatformFails(t *testing.T) {
 func TestF17HasteIsNoticed(t *testing.T) {
 	var seen seenAt
 	inVirtualTime(t, seen.wrap(reply(401, asJSON, "")), func(t *testing.T, c *Client) {
-		c.options.breakage.circuitIgnored = true
 		for range 60 {
+			c.circuit.refusals, c.circuit.until = 0, time.Time{}
 			e := asError(t, query(t, c))
 			time.Sleep(max(time.Second, e.RetryAfter)) // virtual
 		}

@@ -14,7 +14,6 @@ import (
 	"github.com/rs/zerolog"
 
 	"aiccbridge/internal/dialguard"
-	"aiccbridge/internal/sabotage"
 )
 
 // Defaults of Options.
@@ -82,16 +81,6 @@ type Options struct {
 	DialContext dialFunc
 	// Logger: the zero value discards.
 	Logger zerolog.Logger
-
-	breakage breakage
-}
-
-// breakage damages the client on purpose, so that tests can show that they would
-// notice.
-type breakage struct {
-	replayableGET bool // let net/http repeat a poll
-	ignoreSetGUID bool // miss the rotation of the GUID
-	forgetWrites  bool // take every broken poll for not sent
 }
 
 // Client holds the connections to one gateway. It is safe for concurrent use.
@@ -102,7 +91,6 @@ type Client struct {
 	callTimeout time.Duration
 	maxBody     int64
 	log         zerolog.Logger
-	breakage    breakage
 }
 
 // New checks the options and returns a Client. It does no I/O.
@@ -119,9 +107,7 @@ func New(o Options) (*Client, error) {
 		callTimeout: cmp.Or(o.CallTimeout, DefaultCallTimeout),
 		maxBody:     cmp.Or(o.MaxBodyBytes, DefaultMaxBodyBytes),
 		log:         o.Logger,
-		breakage:    o.breakage,
 	}
-	c.breakage.replayableGET = c.breakage.replayableGET || sabotage.Broken("replayable_get")
 	switch {
 	case hold < 0 || c.callTimeout < 0 || c.maxBody < 0 || o.MaxConnections < 0:
 		return nil, errors.New("gateway options: a duration or limit is negative; use 0 for its default")

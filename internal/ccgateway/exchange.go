@@ -38,8 +38,7 @@ func (a *Agent) exchange(ctx context.Context, c call) answer {
 	}
 	response, err := a.client.transport.RoundTrip(request)
 	if err != nil {
-		wrote := w.wrote() && !a.client.breakage.forgetWrites
-		return answer{err: hideForeignText(err), wrote: wrote, connections: w.connections}
+		return answer{err: hideForeignText(err), wrote: w.wrote(), connections: w.connections}
 	}
 	defer response.Body.Close()
 	a.session.keepCookies(response.Cookies(), time.Now())
@@ -74,7 +73,7 @@ func (a *Agent) newRequest(ctx context.Context, c call) (*http.Request, error) {
 	request.Header.Set("Content-Type", "application/json; charset=UTF-8")
 	request.Header.Set("User-Agent", "aicc-bridge")
 	a.session.dress(request, c.anonymous)
-	if c.method == http.MethodGet && !a.client.breakage.replayableGET {
+	if c.method == http.MethodGet {
 		nonReplayable(request)
 	}
 	return request, nil
@@ -118,7 +117,7 @@ func readAll(r io.Reader, limit int64) ([]byte, error) {
 // rotate takes over a new GUID from the headers of an answer.
 func (a *Agent) rotate(h http.Header) {
 	guid := guidFrom(h, false)
-	if guid == "" || a.client.breakage.ignoreSetGUID {
+	if guid == "" {
 		return
 	}
 	if a.session.setGUID(guid) {

@@ -256,17 +256,6 @@ func stall(c net.Conn) {
 	io.Copy(io.Discard, c)
 }
 
-// A client that takes every broken poll for not sent must turn the check above red.
-func TestForgottenWritesAreNoticed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := Options{breakage: breakage{forgetWrites: true}}
-		p, _ := pipePoll(t, o, func(c net.Conn) { c.Read(make([]byte, 10)) })
-		if p.Outcome == OutcomeUnknown || p.MayHaveLost {
-			t.Error("the mutation has no effect")
-		}
-	})
-}
-
 func TestEndedContextIsNotSent(t *testing.T) {
 	a := newAgent(t, Options{URL: "http://gateway.test"})
 	ctx, cancel := context.WithCancel(t.Context())

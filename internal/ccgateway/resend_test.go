@@ -137,16 +137,6 @@ func TestF08CutPollIsNeverSentAgain(t *testing.T) {
 			}
 			cuts += pairs
 		})
-		t.Run(name+" replayable", func(t *testing.T) {
-			// The check above must notice a GET that net/http may repeat.
-			server := newCutter(t, kind)
-			o := server.options()
-			o.breakage.replayableGET = true
-			polls, unknown := pollPairs(t, newAgent(t, o), pairs)
-			if server.requests.Load() == polls || unknown == pairs {
-				t.Errorf("replayable GET went unnoticed: %d requests, %d polls, %d errors", server.requests.Load(), polls, unknown)
-			}
-		})
 	}
 	t.Attr("figure", fmt.Sprintf("0/%d silent re-sends, each of 4 ways to cut", cuts/len(cutKinds)))
 	t.Attr("tries", fmt.Sprint(cuts))

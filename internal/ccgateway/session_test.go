@@ -95,15 +95,6 @@ func TestRotationByTruncatedAnswer(t *testing.T) {
 	}
 }
 
-func TestMissedRotationIsNoticed(t *testing.T) {
-	o := Options{URL: serve(t, (&rotator{form: "%"}).ServeHTTP), breakage: breakage{ignoreSetGUID: true}}
-	a := newAgent(t, o)
-	a.Poll(t.Context())
-	if p := a.Poll(t.Context()); p.Outcome != OutcomeSessionEnded {
-		t.Errorf("the mutation has no effect: %s", p.Outcome)
-	}
-}
-
 func TestCookiesPerAgent(t *testing.T) {
 	answers := []string{"lb=node1; Path=/agentgateway/elsewhere", "a=1", "lb=node2; HttpOnly", "a=; Max-Age=0", "b=2; Expires=Thu, 01 Jan 1970 00:00:00 GMT", "c=3; Expires=Fri, 01 Jan 2100 00:00:00 GMT"}
 	want := []string{"", "lb=node1", "lb=node1; a=1", "a=1; lb=node2", "lb=node2", "lb=node2", "lb=node2; c=3"}

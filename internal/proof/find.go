@@ -25,6 +25,7 @@ type suite struct {
 	name   string // without the module's path
 	dir    string
 	binary string
+	bridge string // the program that its tests run
 	tests  []string
 }
 
@@ -47,11 +48,16 @@ type goPackage struct {
 	Module                    struct{ Path string }
 }
 
-// find builds the program, and the tests of each package that has cases or that a
-// mutant names.
+// find builds the program, and the tests of each package that has wanted cases or
+// that a wanted mutant names.
 func (r *runner) find(ctx context.Context) (*found, error) {
 	if out, err := r.goTool(ctx, "build", "-tags", tag, "-o", r.bridge, "./cmd/bridge"); err != nil {
 		return nil, fmt.Errorf("build the bridge: %w\n%s", err, out)
+	}
+	if root, err := r.goTool(ctx, "list", "-m", "-f", "{{.Dir}}"); err != nil {
+		return nil, fmt.Errorf("find the module: %w\n%s", err, root)
+	} else {
+		r.root = strings.TrimSpace(string(root))
 	}
 	listed, err := r.goTool(ctx, "list", "-tags", tag, "-json=ImportPath,Dir,TestGoFiles,XTestGoFiles,Module", "./...")
 	if err != nil {
@@ -65,12 +71,13 @@ func (r *runner) find(ctx context.Context) (*found, error) {
 		} else if err != nil {
 			return nil, fmt.Errorf("list the packages: %w", err)
 		}
-		s := &suite{name: strings.TrimPrefix(p.ImportPath, p.Module.Path+"/"), dir: p.Dir}
+		s := &suite{name: strings.TrimPrefix(p.ImportPath, p.Module.Path+"/"), dir: p.Dir, bridge: r.bridge}
 		needed, err := p.hasCases()
 		if err != nil {
 			return nil, err
 		}
-		if !needed && !slices.ContainsFunc(mutants, func(m mutant) bool { return m.suite == s.name }) {
+		ofMutant := func(m mutant) bool { return m.suite == s.name && r.wantsMutant(m) }
+		if !(needed && r.mutant == "") && !slices.ContainsFunc(mutants, ofMutant) && !slices.ContainsFunc(details, ofMutant) {
 			continue
 		}
 		if err := r.build(ctx, p.ImportPath, s); err != nil {

@@ -5,10 +5,13 @@
 //
 // A case is a Go test named TestF<nn><What>, in any package, for one of the faults
 // of [faults]. It reports its figures with t.Attr: "figure" (in words), "tries",
-// "lost", "duplicated", "misordered", "gaps" ("expected/recorded"). A mutant is a
-// promise that the build tag "faults" can break (internal/sabotage), and the test
-// that must turn red then. A whole suite is all tests of a package, run under a build
-// tag that changes what they run on.
+// "lost", "duplicated", "misordered", "gaps" ("expected/recorded"). A whole suite is
+// all tests of a package, run under a build tag that changes what they run on.
+//
+// A mutant is a patch in the folder mutants that breaks one promise, and the tests
+// that must turn red then. It is applied to copies of the files that it changes, and
+// the suite, and the program if its tests run one, is built with the copies (go
+// build -overlay): nothing that ships can be told to break a promise.
 //
 // Invariants:
 //
@@ -16,8 +19,37 @@
 //     FAIL line, never from its figures; a skipped test is not a passed one.
 //   - A mutant counts as killed only if the named test itself reports FAIL: not a
 //     failed build, not a timeout, not a process that ended early.
-//   - A fault without a case, and a mutant without a test, are failures.
-//   - The order of lines and of the document's rows does not depend on timing.
+//   - A fault without a case, a patch without a test, and a patch that no longer
+//     applies, are failures; the last two already of this package's own tests.
+//   - The order of lines and of the document's rows does not depend on timing, and
+//     the document holds no time that a run took.
+//
+// It imports nothing of this module.
+//
+// # A new fault
+//
+// Add a row to [faults], name its number in [guarantees] where it tries one, and
+// write a test TestF<nn><What> beside the part that must survive it, under the tag
+// faults if it needs a kill point (package internal/sabotage) or more than a few
+// seconds. One that needs the whole program stands in cmd/bridge and runs the
+// program that BRIDGE_BINARY names. A figure must be the same in each run of the
+// same code; what was measured goes into the attribute "measured", which is printed
+// and not kept. Try it with make faults ONLY=F<nn>.
+//
+// # A new mutant
+//
+// Edit the code so that it breaks the promise, in as few lines as it takes, then
+//
+//	{ echo 'What is promised: here what happens instead.'; echo; git diff -U2; } >internal/proof/mutants/<name>.patch
+//	git checkout .
+//
+// name the tests that must notice in [mutants], or in [details] if it is a rule
+// inside one part, and run it alone:
+//
+//	go run ./internal/proof -mutant <name>
+//
+// When the patched lines have changed and go test ./internal/proof says that the
+// patch no longer applies: edit again what it breaks, and write it anew.
 package main
 
 import (
@@ -59,6 +91,7 @@ type settings struct {
 	document string
 	logs     string
 	mutants  bool
+	mutant   string // only this one, or all, and no case
 }
 
 func parse(args []string) (s settings, err error) {
@@ -69,6 +102,7 @@ func parse(args []string) (s settings, err error) {
 	f.StringVar(&s.document, "document", "docs/proof.md", "where the table goes")
 	f.StringVar(&s.logs, "logs", "proof.out", "folder for the output of failed cases")
 	f.BoolVar(&s.mutants, "mutants", true, "run the mutants too")
+	f.StringVar(&s.mutant, "mutant", "", "run only this mutant, or all, and no case; no document is written then")
 	if err := f.Parse(args); err != nil {
 		return s, err
 	}
@@ -86,6 +120,9 @@ func parse(args []string) (s settings, err error) {
 	return s, nil
 }
 
+// all: nothing is left out.
+func (s settings) all() bool { return len(s.only) == 0 && s.mutant == "" }
+
 func (s settings) wants(fault int) bool { return len(s.only) == 0 || s.only[fault] }
 
 func run(ctx context.Context, args []string) error {
@@ -98,7 +135,10 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	defer os.RemoveAll(work)
-	r := &runner{settings: s, out: os.Stdout, dir: work, bridge: filepath.Join(work, "bridge")}
+	r := &runner{
+		settings: s, out: os.Stdout, dir: work, bridge: filepath.Join(work, "bridge"),
+		building: make(chan struct{}, max(1, runtime.NumCPU()/2)), // a build is parallel itself
+	}
 	if err := os.RemoveAll(s.logs); err != nil {
 		return err
 	}
@@ -107,17 +147,20 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	p := &proof{seed: s.seed, broken: found.broken}
-	p.rows = r.cases(ctx, found)
-	if len(s.only) == 0 && ctx.Err() == nil {
+	if s.mutant == "" {
+		p.rows = r.cases(ctx, found)
+	}
+	if s.all() && ctx.Err() == nil {
 		p.suites = r.suites(ctx)
 	}
 	if s.mutants && ctx.Err() == nil {
-		p.mutants = r.sabotage(ctx, found)
+		p.mutants = r.mutate(ctx, found, "mutants", mutants)
+		p.details = r.mutate(ctx, found, "details", details)
 	}
 	if ctx.Err() != nil {
 		return errors.New("stopped")
 	}
-	if len(s.only) == 0 && s.mutants {
+	if s.all() && s.mutants {
 		if err := p.write(ctx, s.document); err != nil {
 			return err
 		}

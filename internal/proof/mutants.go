@@ -3,90 +3,193 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
-
-	"aiccbridge/internal/sabotage"
+	"strings"
+	"time"
 )
 
 // mutant is a broken promise and the test that must notice. More than one test may
-// be named for one promise; each must notice.
+// be named for one promise; each must notice. Those of one promise and one suite
+// stand together: they share a build.
 type mutant struct {
-	name  string // of sabotage.Mutants
+	name  string // of its patch
 	suite string // a package
 	test  string // in it
 }
 
-// mutants has at least one test for each of sabotage.Mutants.
+// mutants break what the bridge promises.
 var mutants = []mutant{
 	{"ack_before_store", "poller", "TestNoPollWhileNothingCanBeStored"},
+	{"ack_before_store", "poller", "TestPromises"},
 	{"replayable_get", "internal/ccgateway", "TestF08CutPollIsNeverSentAgain"},
 	{"rows_before_check", "exporter", "TestF14DamagedFiles"},
 	{"five_minute_window", "callbacks", "TestF12ForgedCallbacks"},
 	{"no_expected_sequence", "bus", "TestZombieIsRefused"},
 	{"content_hash_id", "poller", "TestPromises"},
 	{"answer_before_store", "callbacks", "TestRepeatsSucceed"},
+	{"answer_before_store", "callbacks", "TestAnswers"},
 	{"no_gap", "poller", "TestF20SessionsThatEnd"},
+	{"no_gap", "poller", "TestPromises"},
 	{"no_gap", "cmd/bridge", "TestF26Stops"},
 	{"cancel_poll_on_stop", "poller", "TestF26StoppedUnderLoad"},
+	{"cancel_poll_on_stop", "poller", "TestPromises"},
 	{"cancel_poll_on_stop", "cmd/bridge", "TestF26Stops"},
 	{"trust_duplicate_ack", "bus", "TestF28PurgedAndFilledAgain"},
+	{"trust_duplicate_ack", "bus", "TestHubIsPurged"},
 	{"forward_without_look", "bus", "TestTwoSpoolsInTurn"},
+	{"forward_without_look", "bus", "TestF03AckSwallowedAndConnectionCut"},
+	{"forward_without_look", "bus", "TestF04ForwarderDiesBetweenStoreAndTrim"},
 	{"sync_later", "bus/embedded", "TestServerSettings"},
 	{"forget_rows_there", "exporter", "TestF27ExtractAgain"},
+	{"forget_rows_there", "exporter", "TestCrashAfterBatches"},
 	{"planner_overlap", "exporter", "TestFillGoesOnAfterAnError"},
+	{"planner_overlap", "exporter", "TestSettingsChange"},
 	{"ack_file_first", "bus", "TestNothingIsAcknowledgedBeforeItIsDone"},
 	{"ledger_before_message", "exporter", "TestRedoAfterTheDedupeWindow"},
+	{"ledger_before_message", "exporter", "TestCrashBetweenMessageAndLedger"},
 }
+
+// details break a rule inside one part, or one of the simulator, without which a
+// test would prove nothing.
+var details = []mutant{
+	{"lease_epoch_not_noted", "bus", "TestLeaseModelKilledWithoutTheHub"},
+	{"mirror_overwrites", "bus", "TestMirrorModelHandedOverMeanwhile"},
+	{"mirror_forgets", "bus", "TestMirrorRemembers"},
+	{"publish_without_look", "bus", "TestLostAcknowledgementBeyondTheWindow"},
+	{"readers_in_one_account", "bus/embedded", "TestReaderChangesNothing"},
+	{"gate_lets_all_pass", "bus/embedded", "TestReaderChangesNothing"},
+	{"any_sender", "callbacks", "TestAnswers"},
+	{"extracts_without_limit", "exporter", "TestMostExtractsUnderWay"},
+	{"attempt_not_noted", "exporter", "TestCrashDuringRequest"},
+	{"body_not_signed", "internal/c2sign", "TestEveryChangedBodyByteIsRefused"},
+	{"skew_ignored", "internal/c2sign", "TestVerifyWindow"},
+	{"empty_secret", "internal/c2sign", "TestEmptySecretNeverVerifies"},
+	{"writes_forgotten", "internal/ccgateway", "TestTimeLimits"},
+	{"rotation_missed", "internal/ccgateway", "TestRotation"},
+	{"status_decides", "internal/ccfs", "TestDownloadFailures"},
+	{"file_without_limit", "internal/ccfs", "TestDownloadLimit"},
+	{"circuit_ignored", "internal/ccfs", "TestStampedeCostsTwoCalls"},
+	{"sim_pops_two", "internal/platformsim/gateway", "TestOneEventPerPoll"},
+	{"sim_pops_for_the_gone", "internal/platformsim/gateway", "TestClientGoneDuringTheHold"},
+	{"sim_cuts_in_silence", "internal/platformsim/gateway", "TestTruthKnowsTheCut"},
+	{"sim_foreign_call_id", "internal/platformsim/world", "TestRowsMatchEvents"},
+	{"sim_wrong_zone", "internal/platformsim/world", "TestRowsMatchEvents"},
+	{"sim_talks_on", "internal/platformsim/world", "TestRowsMatchEvents"},
+	{"sim_empty_body_acknowledges", "internal/platformsim/filestore", "TestRepeats"},
+	{"sim_any_signature", "internal/platformsim/filestore", "TestAuthentication"},
+	{"sim_rows_of_the_query", "internal/platformsim/filestore", "TestRowsOfTheGeneration"},
+}
+
+// program is the suite whose tests run the program too.
+const program = "cmd/bridge"
 
 // kill is a mutant and how its test ended.
 type kill struct {
 	mutant
-	ran bool // false: there is no such test
+	promise string // that the patch breaks
+	problem string // why there was nothing to run
 	outcome
 }
 
 // killed says that the test itself turned red.
-func (k kill) killed() bool { return k.failed && !k.timedOut }
+func (k kill) killed() bool { return k.problem == "" && k.failed && !k.timedOut }
 
-// sabotage runs the test of each mutant, which must fail.
-func (r *runner) sabotage(ctx context.Context, f *found) (kills []kill) {
-	for _, name := range sabotage.Mutants {
-		at := len(kills)
-		for _, m := range mutants {
-			if m.name == name && r.wantsMutant(m) {
-				kills = append(kills, kill{mutant: m})
+// mutate breaks each promise in turn and runs the tests named, which must fail.
+func (r *runner) mutate(ctx context.Context, f *found, title string, all []mutant) (kills []kill) {
+	var shared [][]kill // what one build is for
+	for _, m := range all {
+		if !r.wantsMutant(m) {
+			continue
+		}
+		if n := len(shared); n > 0 && shared[n-1][0].name == m.name && shared[n-1][0].suite == m.suite {
+			shared[n-1] = append(shared[n-1], kill{mutant: m})
+		} else {
+			shared = append(shared, []kill{{mutant: m}})
+		}
+	}
+	each(ctx, r.parallel, len(shared), func(i int) {
+		if err := r.breakIt(ctx, f.suites[shared[i][0].suite], shared[i]); err != nil {
+			for n := range shared[i] {
+				shared[i][n].problem = err.Error()
 			}
 		}
-		if at == len(kills) && len(r.only) == 0 {
-			kills = append(kills, kill{mutant: mutant{name: name}})
-		}
-	}
-	for i, k := range kills {
-		s := f.suites[k.suite]
-		kills[i].ran = s != nil && slices.Contains(s.tests, k.test)
-	}
-	each(ctx, r.parallel, len(kills), func(i int) {
-		if k := kills[i]; k.ran {
-			kills[i].outcome = r.test(ctx, f.suites[k.suite], k.test, k.name, mutantLimit)
-		}
 	}, func(i int) {
-		fmt.Fprintln(r.out, kills[i].line())
-		if k := kills[i]; k.ran && !k.killed() {
-			r.keep("mutant-"+k.name+"-"+k.test, k.output)
+		for _, k := range shared[i] {
+			fmt.Fprintln(r.out, k.line())
+			if !k.killed() {
+				r.keep("mutant-"+k.name+"-"+k.test, append(k.output, k.problem...))
+			}
 		}
 	})
+	kills = slices.Concat(shared...)
 	if n, of := tally(kills); of > 0 {
-		fmt.Fprintf(r.out, "mutants %d/%d\n", n, of)
+		fmt.Fprintf(r.out, "%s %d/%d\n", title, n, of)
 	}
 	return kills
 }
 
-// wantsMutant: with -only, the mutants whose test is a case of a wanted fault.
-func (r *runner) wantsMutant(m mutant) bool {
-	if len(r.only) == 0 {
-		return true
+// breakIt makes one mutant of a suite and runs its tests. The error says why there
+// is no such mutant.
+func (r *runner) breakIt(ctx context.Context, s *suite, kills []kill) error {
+	p, err := readPatch(kills[0].name)
+	if err != nil {
+		return err
 	}
-	for n := range r.only {
+	for i := range kills {
+		kills[i].promise = p.promise
+	}
+	if s == nil {
+		return fmt.Errorf("there is no suite %s", kills[0].suite)
+	}
+	dir, err := os.MkdirTemp(r.dir, p.name)
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir) // such binaries are large
+	broken, err := r.rebuild(ctx, *s, p, dir)
+	if err != nil {
+		return err
+	}
+	for i, k := range kills {
+		if !slices.Contains(s.tests, k.test) {
+			kills[i].problem = "there is no such test in " + k.suite
+			continue
+		}
+		kills[i].outcome = r.test(ctx, broken, k.test, mutantLimit)
+	}
+	return nil
+}
+
+// rebuild builds a suite with a patch.
+func (r *runner) rebuild(ctx context.Context, s suite, p patch, dir string) (*suite, error) {
+	overlay, err := p.overlay(ctx, r.root, dir)
+	if err != nil {
+		return nil, err
+	}
+	r.building <- struct{}{}
+	defer func() { <-r.building }()
+	if s.name == program {
+		s.bridge = filepath.Join(dir, "bridge")
+		if out, err := r.goTool(ctx, "build", "-tags", tag, "-overlay", overlay, "-o", s.bridge, "./"+s.name); err != nil {
+			return nil, fmt.Errorf("mutants/%s.patch makes a program that does not build: %w\n%s", p.name, err, out)
+		}
+	}
+	s.binary = filepath.Join(dir, "suite.test")
+	if out, err := r.goTool(ctx, "test", "-c", "-tags", tag, "-overlay", overlay, "-o", s.binary, "./"+s.name); err != nil {
+		return nil, fmt.Errorf("mutants/%s.patch makes a suite that does not build: %w\n%s", p.name, err, out)
+	}
+	return &s, nil
+}
+
+// wantsMutant: with -mutant that one, or all; with -only, those whose test is a case of a
+// wanted fault.
+func (s settings) wantsMutant(m mutant) bool {
+	if s.mutant != "" || len(s.only) == 0 {
+		return s.mutant == "" || s.mutant == "all" || s.mutant == m.name
+	}
+	for n := range s.only {
 		if c := caseName.FindStringSubmatch(m.test); c != nil && c[1] == fmt.Sprintf("%02d", n) {
 			return true
 		}
@@ -108,19 +211,29 @@ func tally(kills []kill) (killed, of int) {
 	return killed, len(survived)
 }
 
-func (k kill) line() string {
-	status, what, took := "killed", k.lastComplaint(), fmt.Sprintf("%6.1f s", k.took.Seconds())
+// status is one word of how it ended.
+func (k kill) status() string {
 	switch {
-	case k.test == "":
-		status, what, took = "missing", "no test is named for it", "      –"
-	case !k.ran:
-		status, what, took = "missing", "there is no such test in "+k.suite, "      –"
-	case k.timedOut:
-		status, what = "ALIVE", "its test timed out"
-	case k.passed:
-		status, what = "ALIVE", "its test did not notice"
-	case !k.failed:
-		status, what = "ALIVE", "its test ended early"
+	case k.problem != "":
+		return "missing"
+	case k.killed():
+		return "killed"
 	}
-	return fmt.Sprintf("%-21s %-7s %-60.60s %s  %s", k.name, status, what, took, k.test)
+	return "ALIVE"
+}
+
+func (k kill) line() string {
+	what, took := k.lastComplaint(), fmt.Sprintf("%6.1f s", k.took.Round(100*time.Millisecond).Seconds())
+	switch {
+	case k.problem != "":
+		what, _, _ = strings.Cut(k.problem, "\n")
+		took = "      –"
+	case k.timedOut:
+		what = "its test timed out"
+	case k.passed:
+		what = "its test did not notice"
+	case !k.failed:
+		what = "its test ended early"
+	}
+	return fmt.Sprintf("%-21s %-7s %-60.60s %s  %s", k.name, k.status(), what, took, k.test)
 }

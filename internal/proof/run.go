@@ -26,6 +26,9 @@ type runner struct {
 	out    io.Writer
 	dir    string // of what is built
 	bridge string // the program under test
+	root   string // of the module
+
+	building chan struct{} // capacity: how many mutants are built at once
 }
 
 // outcome is how one test ended.
@@ -38,10 +41,10 @@ type outcome struct {
 }
 
 // test runs one test in a process of its own.
-func (r *runner) test(ctx context.Context, s *suite, test, breaks string, limit time.Duration) outcome {
+func (r *runner) test(ctx context.Context, s *suite, test string, limit time.Duration) outcome {
 	cmd := exec.CommandContext(ctx, s.binary, "-test.run", "^"+test+"$", "-test.v", "-test.timeout", limit.String())
 	cmd.Dir = s.dir
-	cmd.Env = append(os.Environ(), "BRIDGE_BINARY="+r.bridge, fmt.Sprint("PROOF_SEED=", r.seed), "BREAK="+breaks, "KILL_AT=")
+	cmd.Env = append(os.Environ(), "BRIDGE_BINARY="+s.bridge, fmt.Sprint("PROOF_SEED=", r.seed), "KILL_AT=")
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 10 * time.Second
 	begun := time.Now()
@@ -95,7 +98,7 @@ func (r *runner) cases(ctx context.Context, f *found) (rows []row) {
 	}
 	each(ctx, r.parallel, len(rows), func(i int) {
 		if c := rows[i].faultCase; c.suite != nil {
-			rows[i].outcome = r.test(ctx, c.suite, c.test, "", caseLimit)
+			rows[i].outcome = r.test(ctx, c.suite, c.test, caseLimit)
 		}
 	}, func(i int) {
 		fmt.Fprintln(r.out, rows[i].line())

@@ -13,49 +13,32 @@ import (
 	"syscall"
 )
 
-// orders are read once, at the first use.
-var orders = sync.OnceValue(func() *order {
-	o := &order{broken: map[string]bool{}}
-	if text := os.Getenv("KILL_AT"); text != "" {
-		name, n, _ := strings.Cut(text, ":")
-		at, err := strconv.ParseInt(n, 10, 64)
-		if err != nil || at < 1 || !slices.Contains(Points, name) {
-			refuse("KILL_AT", text)
-		}
-		o.point, o.at = name, at
+// ordered is read once, at the first use.
+var ordered = sync.OnceValue(func() *order {
+	text := os.Getenv("KILL_AT")
+	if text == "" {
+		return &order{}
 	}
-	for name := range strings.SplitSeq(os.Getenv("BREAK"), ",") {
-		switch {
-		case name == "":
-		case !slices.Contains(Mutants, name):
-			refuse("BREAK", name)
-		default:
-			o.broken[name] = true
-		}
+	name, n, _ := strings.Cut(text, ":")
+	at, err := strconv.ParseInt(n, 10, 64)
+	if err != nil || at < 1 || !slices.Contains(Points, name) {
+		fmt.Fprintf(os.Stderr, "KILL_AT=%s names nothing that can be sabotaged\n", text)
+		os.Exit(3)
 	}
-	return o
+	return &order{point: name, at: at}
 })
 
 type order struct {
 	point  string
 	at     int64
 	passed atomic.Int64
-	broken map[string]bool
-}
-
-func refuse(variable, value string) {
-	fmt.Fprintf(os.Stderr, "%s=%s names nothing that can be sabotaged\n", variable, value)
-	os.Exit(3)
 }
 
 // Point is where KILL_AT may kill the process.
 func Point(name string) {
-	o := orders()
+	o := ordered()
 	if o.point == name && o.passed.Add(1) == o.at {
 		_ = syscall.Kill(syscall.Getpid(), syscall.SIGKILL)
 		select {} // nothing after the point may happen
 	}
 }
-
-// Broken reports whether BREAK names the promise.
-func Broken(name string) bool { return orders().broken[name] }

@@ -180,15 +180,3 @@ func TestStatuses(t *testing.T) {
 		})
 	}
 }
-
-// TestSignatureCheckIsSeen spoils the check to show that the table above
-// depends on it.
-func TestSignatureCheckIsSeen(t *testing.T) {
-	r := newRig(t, nil)
-	r.store.breakage.anySignature = true
-	req := signed(t, "downloadBillFile", unknownFile, c2sign.Profile{})
-	req.Host = "elsewhere"
-	if got := status(r.store, req); got != 200 {
-		t.Errorf("a store that takes any signature answered %d", got)
-	}
-}

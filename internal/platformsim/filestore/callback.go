@@ -85,7 +85,7 @@ func (s *Store) try(ctx context.Context, x *extraction, attempt int) bool {
 		entry.Err = err.Error()
 	}
 	s.o.Truth.Callback(entry)
-	ok := err == nil && status/100 == 2 && (size > 0 || s.breakage.emptyBodyAcknowledges)
+	ok := err == nil && status/100 == 2 && size > 0
 	s.o.Logger.Debug().Err(err).Str("file", x.name).Int("attempt", attempt).Int("status", status).
 		Bool("acknowledged", ok).Str("fault", entry.Fault).Msg("callback sent")
 	return ok

@@ -23,11 +23,7 @@ func (s *Store) generate(x *extraction) {
 	if both {
 		kinds = dataKinds["call_record"]
 	}
-	known := now
-	if s.breakage.rowsOfTheQuery {
-		known = x.created
-	}
-	sheets, total := s.sheets(x, kinds, known)
+	sheets, total := s.sheets(x, kinds, now)
 	f := &file{family: x.op.family, madeAt: now}
 	how, harm := drawn{}, ""
 	if total > 0 {

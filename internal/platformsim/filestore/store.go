@@ -30,14 +30,6 @@ type Store struct {
 	ledger     *ledger
 	waiting    *waiting
 	client     *http.Client
-
-	breakage breakage
-}
-
-// breakage spoils the store on purpose; only tests of this package can set it,
-// to show that the tests notice.
-type breakage struct {
-	emptyBodyAcknowledges, anySignature, rowsOfTheQuery bool
 }
 
 // New returns a store. It does no I/O. The error names a missing option.

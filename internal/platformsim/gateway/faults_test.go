@@ -150,14 +150,14 @@ func TestCutOnReusedConnectionOnly(t *testing.T) {
 }
 
 func TestTruthKnowsTheCut(t *testing.T) {
-	if !cutMarks(t, breakage{}) {
+	if !cutMarks(t) {
 		t.Error("truth does not know that the answer was cut")
 	}
 }
 
 // cutMarks cuts one answer and asks truth.
-func cutMarks(t *testing.T, b breakage) (marked bool) {
-	r := overHTTP(t, Options{NoHold: true, breakage: b})
+func cutMarks(t *testing.T) (marked bool) {
+	r := overHTTP(t, Options{NoHold: true})
 	c := r.signIn("101")
 	r.desk.push("101", "AgentState_Ready", "")
 	r.one(Fault{Kind: "cut_after_pop"})

@@ -80,8 +80,6 @@ type Options struct {
 	Shape Shape
 	// Faults to begin with.
 	Faults Faults
-
-	breakage breakage
 }
 
 // Shape is how answers are printed. The zero value is the newest documented
@@ -100,13 +98,6 @@ type Shape struct {
 	// Variants turns retcode, workNo and the numbers of contents from strings
 	// to numbers and back, and message into "success".
 	Variants bool `json:"variants,omitempty"`
-}
-
-// breakage holds mutation switches: each breaks one promise.
-type breakage struct {
-	popForTheGone bool // a client that has gone still takes an event
-	popTwo        bool // a poll takes two events and sends one
-	silentCut     bool // truth is not told about a cut
 }
 
 func (o Options) withDefaults() (Options, error) {

@@ -61,7 +61,7 @@ func (g *Gateway) hand(w http.ResponseWriter, r *http.Request, p popped, f *Faul
 	} else {
 		whole = send(w, jsonType, body) == nil && whole
 	}
-	if !whole && !g.o.breakage.silentCut {
+	if !whole {
 		g.o.Truth.Cut(p.session.agent, p.n)
 	}
 }

@@ -244,17 +244,13 @@ func (s *session) take(ctx context.Context, fault func() *Fault) (popped, *Fault
 	switch {
 	case s.ended != "":
 		return popped{}, nil, sessionOver, nil
-	case ctx.Err() != nil && !s.o.breakage.popForTheGone:
+	case ctx.Err() != nil:
 		return popped{}, nil, clientGone, nil
 	case len(s.queue) == 0:
 		return popped{}, nil, gotNothing, s.arrived
 	}
 	f := fault()
-	p := s.pop(f)
-	if s.o.breakage.popTwo && len(s.queue) > 0 {
-		s.pop(f)
-	}
-	return p, f, gotEvent, nil
+	return s.pop(f), f, gotEvent, nil
 }
 
 // pop takes the oldest event and tells truth. The caller holds mu.
@@ -269,7 +265,7 @@ func (s *session) pop(f *Fault) popped {
 	}
 	if f != nil {
 		t.Fault = f.Kind
-		t.Cut = f.loses() && !s.o.breakage.silentCut
+		t.Cut = f.loses()
 	}
 	return popped{Event: e, session: s, n: s.o.Truth.Popped(t)}
 }

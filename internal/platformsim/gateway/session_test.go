@@ -330,14 +330,14 @@ func TestOptionsAreChecked(t *testing.T) {
 
 // A client that leaves during the hold takes nothing along.
 func TestClientGoneDuringTheHold(t *testing.T) {
-	if lost := leaveDuringHold(t, breakage{}); lost {
+	if lost := leaveDuringHold(t); lost {
 		t.Error("the event was taken by a client that had gone")
 	}
 }
 
-func leaveDuringHold(t *testing.T, b breakage) (lost bool) {
+func leaveDuringHold(t *testing.T) (lost bool) {
 	synctest.Test(t, func(t *testing.T) {
-		r := inBubble(t, Options{breakage: b})
+		r := inBubble(t, Options{})
 		c := r.signIn("101")
 		ctx, cancel := context.WithCancel(t.Context())
 		left := make(chan struct{})

@@ -123,7 +123,7 @@ func (a *agent) emit(s *session, typ string, content any) {
 	if s.in.OffHook && strings.HasPrefix(typ, "AgentOther_Phone") {
 		return
 	}
-	if a.session == s || a.w.o.breakage.keepTalking {
+	if a.session == s {
 		s.in.Deliver(a.event(typ, content))
 	}
 }

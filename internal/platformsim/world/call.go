@@ -175,9 +175,6 @@ func (c *call) writeLeg(i int, end time.Time) {
 	if i == len(c.legs)-1 {
 		number, cause = -1, c.cause
 	}
-	if w.o.breakage.foreignID {
-		id += "0"
-	}
 	before := []string{"", ""}
 	if l.deviceBefore != 0 {
 		before = []string{strconv.Itoa(l.deviceBefore), strconv.Itoa(l.before)}

@@ -42,15 +42,7 @@ type Options struct {
 	Developer, AccountID string
 	CC, VDN, Skill       int
 
-	only     string   // tests: play this activity only
-	breakage breakage // tests: break a promise on purpose
-}
-
-// breakage holds mutation switches: each breaks one promise.
-type breakage struct {
-	foreignID   bool // rows carry another call id than the events
-	wrongZone   bool // rows print UTC whatever the zone
-	keepTalking bool // events go on after sign-out
+	only string // tests: play this activity only
 }
 
 // Pace is how long things take on average; single durations vary between

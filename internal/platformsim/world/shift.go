@@ -115,9 +115,6 @@ func (t *shift) play(steps []step) bool {
 // pause waits inside an activity.
 func (t *shift) pause(d time.Duration) bool {
 	done := t.s.done
-	if t.w.o.breakage.keepTalking {
-		done = nil
-	}
 	if d > 0 {
 		timer := time.NewTimer(d)
 		defer timer.Stop()

@@ -179,8 +179,5 @@ func (w *World) text(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	if w.o.breakage.wrongZone {
-		return t.UTC().Format(TimeLayout)
-	}
 	return t.In(w.o.Location).Format(TimeLayout)
 }

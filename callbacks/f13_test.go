@@ -88,8 +88,9 @@ func TestF13Flood(t *testing.T) {
 	if len(store.stored) != callbacks {
 		t.Errorf("%d effects, want %d", len(store.stored), callbacks)
 	}
-	t.Attr("figure", fmt.Sprintf("%d/%d callbacks served under %d idle and %d half-open connections and two endless bodies, slowest %d ms",
-		len(store.stored), callbacks, idle, slow, slowest.Milliseconds()))
+	t.Attr("figure", fmt.Sprintf("%d/%d callbacks served under %d idle and %d half-open connections and two endless bodies",
+		len(store.stored), callbacks, idle, slow))
+	t.Attr("measured", fmt.Sprintf("slowest %d ms", slowest.Milliseconds()))
 	t.Attr("tries", fmt.Sprint(callbacks))
 }
 

@@ -95,6 +95,10 @@ func TestF17PlatformAnswers(t *testing.T) {
 			classified++
 		}
 	}
-	t.Attr("figure", fmt.Sprintf("%d/%d classified, at most %.2f polls/s of an agent", classified, len(cases), most))
+	if most >= 1 {
+		t.Errorf("%.2f polls/s of an agent", most)
+	}
+	t.Attr("figure", fmt.Sprintf("%d/%d classified, fewer than 1 poll/s of an agent", classified, len(cases)))
+	t.Attr("measured", fmt.Sprintf("at most %.2f polls/s", most))
 	t.Attr("tries", fmt.Sprint(len(cases)))
 }

@@ -51,7 +51,8 @@ func TestF25ManyAgentsAtOnce(t *testing.T) {
 		if silence < 10 || silence >= 60 {
 			t.Errorf("an agent was silent for %v s", silence)
 		}
-		t.Attr("figure", fmt.Sprintf("%d agents, at most %d sign-ins/s, longest silence %.1f s", agents, most, silence))
+		t.Attr("figure", fmt.Sprintf("%d agents, never more than %d sign-ins/s, nobody silent for 60 s", agents, agents/10*3/2))
+		t.Attr("measured", fmt.Sprintf("at most %d sign-ins/s, longest silence %.1f s", most, silence))
 	})
 	t.Attr("tries", fmt.Sprint(agents))
 }

@@ -241,5 +241,6 @@ func TestF30JournalHoldsNoSecrets(t *testing.T) {
 	if s.journal.lines() < 30 || len(needles) < 10 || len(s.journal.planted) < len(schemas.SecretFields())+3 {
 		t.Errorf("only %d lines were searched for %d secrets and %d canaries", s.journal.lines(), len(needles), len(s.journal.planted))
 	}
-	t.Attr("figure", fmt.Sprintf("%d hits in %d lines", len(found), s.journal.lines()))
+	t.Attr("figure", fmt.Sprintf("%d hits in the log", len(found)))
+	t.Attr("measured", fmt.Sprintf("%d lines", s.journal.lines()))
 }

@@ -175,8 +175,14 @@ func (p *proof) killed(w func(string, ...any)) {
 
 func table(w func(string, ...any), kills []kill) {
 	w("| mutant | what is promised, and what it does instead | test | result |\n|---|---|---|---|")
+	last := ""
 	for _, k := range kills {
-		w("| `%s` | %s | `%s` %s | %s |", k.name, cell(k.promise), k.suite, k.test, strings.ToLower(k.status()))
+		promise := cell(k.promise)
+		if k.name == last {
+			promise = "″"
+		}
+		last = k.name
+		w("| `%s` | %s | `%s` %s | %s |", k.name, promise, k.suite, k.test, strings.ToLower(k.status()))
 	}
 }
 

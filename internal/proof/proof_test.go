@@ -145,14 +145,21 @@ func TestGreen(t *testing.T) {
 func TestDocument(t *testing.T) {
 	p := sample()
 	p.rows[3].suite = nil
+	p.rows[4].attrs["measured"] = "1 to 3 ms"
+	if !strings.Contains(p.rows[4].line(), "a|b; 1 to 3 ms") {
+		t.Errorf("the line does not say what was measured: %s", p.rows[4].line())
+	}
 	text := p.text(machine{date: "today", commit: "abc", cpu: "cpu", kernel: "linux/amd64", versions: []string{"1", "2", "3"}})
 	for _, want := range []string{
-		`<a id="f01"></a>F01`, `<a id="f30"></a>F30`, `<a id="g8"></a>G8`, "| commit | abc |", `a\|b`, "29/30 cases ok", "missing", "F31",
+		`<a id="f01"></a>F01`, "| `no_gap` | ″ | `cmd/bridge` TestF26Stops | killed |", `<a id="f30"></a>F30`, `<a id="g8"></a>G8`, "| commit | abc |", `a\|b`, "29/30 cases ok", "missing", "F31",
 		"2/2 suites ok", "| `go test -tags permissions ./cmd/bridge` |", "| ok | 2 |", "**16/16**",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the document does not say %s", want)
 		}
+	}
+	if strings.Contains(text, "1 to 3 ms") || strings.Contains(text, "1.0 s") {
+		t.Error("the document says what was measured in one run")
 	}
 	for line := range strings.Lines(text) {
 		if n := strings.Count(strings.ReplaceAll(line, `\|`, ""), "|"); strings.HasPrefix(line, "| <a id=\"f") && n != 10 {

@@ -120,6 +120,9 @@ func hasFault(all []faultCase, n int) bool {
 
 func (r row) line() string {
 	what, took := r.attrs["figure"], fmt.Sprintf("%6.1f s", r.took.Seconds())
+	if measured := r.attrs["measured"]; measured != "" {
+		what += "; " + measured
+	}
 	switch {
 	case r.suite == nil:
 		what, took = "no case: "+titleOf(r.fault), "      –"

@@ -49,6 +49,7 @@ func list(t *testing.T, args ...string) []pkg {
 var allowed = map[string][]string{
 	"cmd/bridge":                             {"..."},
 	"poller":                                 {"schemas", "internal/ccgateway", "internal/retry", "internal/sabotage", "internal/trouble", "poller/sequence"},
+	"poller/partition":                       {"internal/grace", "poller", "schemas"},
 	"poller/sequence":                        {"schemas"},
 	"callbacks":                              {"schemas", "internal/c2sign", "internal/foreign", "internal/sabotage", "internal/trouble"},
 	"exporter":                               {"schemas", "schemas/rows", "internal/ccfs", "internal/retry", "internal/sabotage", "internal/trouble"},

@@ -70,7 +70,7 @@ func (o demoOptions) run(ctx context.Context, out, errOut io.Writer) error {
 		if o.verbose {
 			log = newLogger(cfg.Log, errOut)
 		}
-		return runBridge(ctx, cfg, log, hooks{
+		return runBridge(ctx, cfg, log, nil, hooks{
 			ready:   func(b *bridge) { h.Ready(b.onTrial()) },
 			drained: func(ctx context.Context, b *bridge) error { return h.Drained(ctx, b.bus) },
 		})
@@ -83,7 +83,7 @@ func (o demoOptions) run(ctx context.Context, out, errOut io.Writer) error {
 
 // onTrial is what a trial sees of the bridge.
 func (b *bridge) onTrial() trial.Bridge {
-	return trial.Bridge{NATS: b.natsURL(), Streams: b.bus, Windows: b.ledger, StopPlanning: b.stopPlanning}
+	return trial.Bridge{NATS: b.url(), Streams: b.bus, Windows: b.ledger, StopPlanning: b.planning.stop}
 }
 
 // conclude prints what a trial came to, with a story if there is one. Streams that

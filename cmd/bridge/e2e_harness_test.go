@@ -65,9 +65,9 @@ type scene struct {
 	setup   setup
 	sim     *platformsim.Sim
 	dir     string
-	nats    string // where the streams are: the bridge's NATS address, or the hub's
-	hub     *hub   // only in an external setup
-	admin   string // where the metrics are, in a long setup
+	nats    string       // where the streams are: the bridge's NATS address, or the hub's
+	hub     *externalHub // only in an external setup
+	admin   string       // where the metrics are, in a long setup
 	journal *journal
 }
 
@@ -280,7 +280,7 @@ func (s *scene) run() *running {
 	r := &running{s: s, stop: stop, done: make(chan error, 1)}
 	ready := make(chan *bridge, 1)
 	go func() {
-		r.done <- runBridge(ctx, cfg, newLogger(cfg.Log, s.journal), hooks{
+		r.done <- runBridge(ctx, cfg, newLogger(cfg.Log, s.journal), nil, hooks{
 			ready:   func(b *bridge) { ready <- b },
 			drained: r.drained,
 		})
@@ -341,16 +341,16 @@ func (r *running) finish() truthcheck.Report {
 	quiet := time.Now()
 	if len(s.setup.kinds) > 0 {
 		s.until("all windows are complete", func() bool { return r.settled(quiet) })
-		r.stopPlanning()
+		r.planning.stop()
 		s.until("no extract is under way", func() bool { return !r.outstanding() })
 	}
-	if r.spool != nil {
+	if spool, ok := r.side.(behindSpool); ok {
 		s.t.Cleanup(func() {
 			if s.t.Failed() {
-				s.t.Logf("the spool holds %+v", r.spool.State())
+				s.t.Logf("the spool holds %+v", spool.State())
 			}
 		})
-		s.until("the spool is empty", func() bool { return r.spool.State().Messages == 0 })
+		s.until("the spool is empty", func() bool { return spool.State().Messages == 0 })
 	}
 	r.judge = true
 	r.end()

@@ -16,9 +16,9 @@ import (
 	"aiccbridge/schemas"
 )
 
-// hub is an external NATS server of a scene. Bridges reach it through a proxy,
+// externalHub is an external NATS server of a scene. Bridges reach it through a proxy,
 // consumers directly. It ends with the test.
-type hub struct {
+type externalHub struct {
 	t          *testing.T
 	address    string
 	dir        string
@@ -30,9 +30,9 @@ type hub struct {
 	server *server.Server // nil: stopped
 }
 
-func newHub(t *testing.T, dir string, restricted bool) *hub {
+func newHub(t *testing.T, dir string, restricted bool) *externalHub {
 	t.Helper()
-	h := &hub{t: t, address: freePort(t), dir: filepath.Join(dir, "hub"), restricted: restricted}
+	h := &externalHub{t: t, address: freePort(t), dir: filepath.Join(dir, "hub"), restricted: restricted}
 	var err error
 	if h.proxy, err = faultproxy.Listen(h.address); err != nil {
 		t.Fatal(err)
@@ -52,7 +52,7 @@ func newHub(t *testing.T, dir string, restricted bool) *hub {
 }
 
 // start starts the server over what the last one left.
-func (h *hub) start() {
+func (h *externalHub) start() {
 	h.t.Helper()
 	o := &server.Options{JetStream: true, SyncAlways: true}
 	if h.restricted {
@@ -76,7 +76,7 @@ func (h *hub) start() {
 }
 
 // stop ends the server; it does nothing when there is none.
-func (h *hub) stop() {
+func (h *externalHub) stop() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.server != nil {

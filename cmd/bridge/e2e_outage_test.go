@@ -8,7 +8,7 @@ import (
 )
 
 // restart leaves the server away for a while.
-func (h *hub) restart(away time.Duration) {
+func (h *externalHub) restart(away time.Duration) {
 	h.t.Helper()
 	h.stop()
 	pause(h.t, away)

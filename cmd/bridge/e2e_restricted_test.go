@@ -33,11 +33,11 @@ func (o *setup) restricts() {
 func password(r bus.Role) string { return "test-only-" + string(r) }
 
 // passwordFile is where a user of the hub finds his password.
-func (h *hub) passwordFile(r bus.Role) string {
+func (h *externalHub) passwordFile(r bus.Role) string {
 	return filepath.Join(filepath.Dir(h.dir), "nats-"+string(r))
 }
 
-func (h *hub) writePasswords() {
+func (h *externalHub) writePasswords() {
 	h.t.Helper()
 	for _, r := range []bus.Role{bus.RoleBridge, bus.RoleApply, bus.RoleReader} {
 		if err := os.WriteFile(h.passwordFile(r), []byte(password(r)+"\n"), 0o600); err != nil {
@@ -48,7 +48,7 @@ func (h *hub) writePasswords() {
 
 // shipped are the options of a server with the shipped configuration, and an
 // administrator beside its users.
-func (h *hub) shipped() *server.Options {
+func (h *externalHub) shipped() *server.Options {
 	h.t.Helper()
 	for _, r := range []bus.Role{bus.RoleBridge, bus.RoleApply, bus.RoleReader} {
 		// Always the same; with quotes, as the README says.

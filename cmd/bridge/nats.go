@@ -3,156 +3,131 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"path/filepath"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"aiccbridge/bus"
 	"aiccbridge/bus/embedded"
 	"aiccbridge/config"
-	"aiccbridge/internal/retry"
+	"aiccbridge/exporter"
+	"aiccbridge/internal/health"
 	"aiccbridge/schemas"
 )
 
-// store is where the pollers keep what they get and what they know: the hub
-// itself, or the spool in front of an external one.
-type store interface {
+// hub is the NATS that consumers read, with what is the same wherever it runs.
+type hub struct {
+	side
+	bus    *bus.Bus         // the hub
+	ledger *exporter.Ledger // in it
+	server *embedded.Server // in this process: the hub or, with an external one, the spool's
+}
+
+// side is where the hub runs: in this process ([inProcess]), or elsewhere with a spool
+// in front of it ([behindSpool]).
+type side interface {
+	// Pollers and callbacks keep here what they get and what they know.
 	Publish(ctx context.Context, m schemas.Message) error
 	Last(ctx context.Context, filter string) (schemas.Stored, bool, error)
 	Bucket(b schemas.Bucket) *bus.Bucket
 	Lease(ctx context.Context, tenant, partition string, floor uint64) (*bus.Lease, error)
+	Accept(ctx context.Context, n schemas.FileNotice) error
+
+	url() string                          // where consumers connect
+	serveSpool(ctx context.Context) error // blocks until ctx ends
+	flush(ctx context.Context)            // gets out what it can, at a stop
+	awaitSessions(ctx context.Context)    // waits, for a while, for what other bridges left
+	stored() error                        // why nothing can be stored
+	hold(weak bool)                       // what follows when a stream is weaker than promised
+	checks() []health.Check               // further ones
 }
 
-// A start waits so long for an external NATS to be there, and then for its answers
-// about all streams, before it goes on without.
-const (
-	firstContact = 5 * time.Second
-	firstAnswers = 30 * time.Second
-	reachEvery   = 5 * time.Second // from then on
-)
-
-// openNATS starts the server in this process and connects to the hub: the same
+// openHub starts the server in this process and connects to the hub: the same
 // server, or an external one behind the spool.
-func (b *bridge) openNATS(ctx context.Context, instance string, acceptWeaker []string) (err error) {
+func openHub(ctx context.Context, b base, acceptWeaker []string, open *closers) (*hub, error) {
 	o := bus.Options{
-		Names: b.names, Instance: instance, Logger: b.log, Registerer: b.metrics,
+		Names: b.names, Instance: b.instance, Logger: b.log, Registerer: b.metrics,
 		MaxAttempts: b.cfg.Worker.MaxAttempts, AcceptWeaker: acceptWeaker,
 	}
 	if b.cfg.NATS.URL == "" {
-		return b.openEmbedded(ctx, o)
+		return openInProcess(ctx, b, o, open)
 	}
-	return b.openExternal(ctx, o)
+	return openBehindSpool(ctx, b, o, open)
 }
 
-func (b *bridge) openEmbedded(ctx context.Context, o bus.Options) (err error) {
-	l := b.cfg.Listen
-	server := embedded.Options{
-		Dir: filepath.Join(b.cfg.DataDir, "nats"), Listen: l.NATS, Prefix: b.names.Prefix(),
-		ReserveBytes: reserve(int64(b.cfg.Disk.Reserve)), Logger: b.log,
+// startServer starts the server in this process.
+func startServer(ctx context.Context, b base, o embedded.Options, open *closers) (*embedded.Server, error) {
+	o.Prefix, o.ReserveBytes, o.Logger = b.names.Prefix(), reserve(int64(b.cfg.Disk.Reserve)), b.log
+	server, err := embedded.Start(ctx, o)
+	if err == nil {
+		open.add(server.Shutdown)
 	}
+	return server, err
+}
+
+func newLedger(b base, hub *bus.Bus) (*exporter.Ledger, error) {
+	return exporter.NewLedger(exporter.LedgerOptions{
+		Names: b.names, Bucket: hub.Bucket(schemas.BucketWindows), Publisher: hub,
+		Retry: b.cfg.Worker.RetryAfter, Logger: b.log, Registerer: b.metrics,
+	})
+}
+
+// serve runs in the group what serves all parts, until ctx ends.
+func (h *hub) serve(ctx context.Context, group *errgroup.Group) {
+	group.Go(func() error { return named("ledger", h.ledger.Run(ctx)) })
+	group.Go(func() error { return named("embedded nats", h.server.Run(ctx)) })
+	group.Go(func() error { return named("spool", h.serveSpool(ctx)) })
+}
+
+// inProcess is a hub in this process: nothing is between it and the parts.
+type inProcess struct {
+	*bus.Bus
+	server *embedded.Server
+	ledger *exporter.Ledger
+}
+
+func openInProcess(ctx context.Context, b base, o bus.Options, open *closers) (*hub, error) {
+	l := b.cfg.Listen
+	s := embedded.Options{Dir: filepath.Join(b.cfg.DataDir, "nats"), Listen: l.NATS}
 	if l.NATSCertificate != nil {
-		server.TLS = serverTLS(*l.NATSCertificate)
+		s.TLS = serverTLS(*l.NATSCertificate)
 	}
 	for _, u := range l.NATSUsers {
-		server.Users = append(server.Users, embedded.User{Name: u.Name, Password: u.Password.Reveal(), Role: embedded.Role(u.Role)})
+		s.Users = append(s.Users, embedded.User{Name: u.Name, Password: u.Password.Reveal(), Role: embedded.Role(u.Role)})
 	}
-	if b.server, err = embedded.Start(ctx, server); err != nil {
-		return err
-	}
-	o.InProcess = b.server
-	o.User, o.Password = b.server.Login()
-	if b.bus, err = bus.Connect(ctx, o); err != nil {
-		return err
-	}
-	b.store = b.bus
-	return b.bus.Ensure(ctx)
-}
-
-func (b *bridge) openExternal(ctx context.Context, o bus.Options) (err error) {
-	b.server, err = embedded.Start(ctx, embedded.Options{
-		Dir: filepath.Join(b.cfg.DataDir, "spool-nats"), Prefix: b.names.Prefix(),
-		ReserveBytes: reserve(int64(b.cfg.Disk.Reserve)), Logger: b.log,
-	})
+	server, err := startServer(ctx, b, s, open)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if b.bus, err = bus.Open(externalOptions(b.cfg.NATS, o)); err != nil {
-		return err
+	o.InProcess = server
+	o.User, o.Password = server.Login()
+	hubBus, err := bus.Connect(ctx, o)
+	if err != nil {
+		return nil, err
 	}
-	spool := bus.SpoolOptions{
-		Names: b.names, Instance: o.Instance, Server: b.server, Hub: b.bus, MaxBytes: int64(b.cfg.NATS.SpoolBytes),
-		Notice: func(ctx context.Context, n schemas.FileNotice) error { return b.ledger.Accept(ctx, n) },
-		Logger: b.log, Registerer: b.metrics,
+	open.add(hubBus.Close)
+	ledger, err := newLedger(b, hubBus)
+	if err != nil {
+		return nil, err
 	}
-	spool.User, spool.Password = b.server.Login()
-	if b.spool, err = bus.OpenSpool(ctx, spool); err != nil {
-		return err
+	if err := hubBus.Ensure(ctx); err != nil {
+		return nil, err
 	}
-	b.store = b.spool
-	waiting, cancel := context.WithTimeout(ctx, firstContact)
-	defer cancel()
-	if err = b.bus.Ready(waiting); err == nil {
-		answering, cancel := context.WithTimeout(ctx, firstAnswers)
-		defer cancel()
-		waiting, err = answering, b.bus.Ensure(answering)
-	}
-	if err != nil && waiting.Err() != nil && ctx.Err() == nil {
-		b.log.Warn().Err(err).Msg("nats is away; what comes is kept in the spool until it is back")
-		b.spool.Hold(true)
-		return nil
-	}
-	b.reached = err == nil
-	return err
+	return &hub{side: inProcess{hubBus, server, ledger}, bus: hubBus, ledger: ledger, server: server}, nil
 }
 
-// reach waits for the external NATS and makes sure that its streams are as
-// promised.
-func (b *bridge) reach(ctx context.Context) error {
-	if err := b.bus.Ready(ctx); err != nil {
-		return err
-	}
-	return b.bus.Ensure(ctx)
+func (p inProcess) Accept(ctx context.Context, n schemas.FileNotice) error {
+	return p.ledger.Accept(ctx, n)
 }
 
-// forward runs the spool. Until the hub's streams have been found as promised
-// nothing leaves it.
-func (b *bridge) forward(ctx context.Context) error {
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return b.spool.Run(ctx) })
-	if b.reached {
-		return group.Wait()
-	}
-	group.Go(func() error {
-		said := ""
-		for ctx.Err() == nil {
-			err := b.reach(ctx)
-			if err == nil {
-				b.spool.Hold(false)
-				return nil
-			}
-			if ctx.Err() == nil && err.Error() != said {
-				said = err.Error()
-				b.log.Error().Err(err).Msg("nats is not used; what comes stays in the spool")
-			}
-			_ = retry.Wait(ctx, reachEvery) // the loop sees the end
-		}
-		return nil
-	})
-	return group.Wait()
-}
-
-// awaitSessions waits, for a while, for what other bridges left at an external hub.
-func (b *bridge) awaitSessions(ctx context.Context) {
-	if b.spool == nil || b.bus.Connected() != nil {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, firstContact)
-	defer cancel()
-	if err := b.spool.Loaded(ctx); err != nil {
-		b.log.Warn().Err(err).Msg("sessions are taken as they were last known here")
-	}
-}
+func (p inProcess) url() string                      { return p.server.ClientURL() }
+func (p inProcess) serveSpool(context.Context) error { return nil }
+func (p inProcess) flush(context.Context)            {}
+func (p inProcess) awaitSessions(context.Context)    {}
+func (p inProcess) stored() error                    { return errors.Join(p.Connected(), p.server.Healthy()) }
+func (p inProcess) hold(bool)                        {}
+func (p inProcess) checks() []health.Check           { return nil }
 
 // externalOptions are how to reach the hub that the configuration names.
 func externalOptions(n config.NATS, o bus.Options) bus.Options {

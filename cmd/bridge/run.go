@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"io"
 	"os"
@@ -28,7 +27,7 @@ func newRun() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return runBridge(c.Context(), cfg, newLogger(cfg.Log, c.ErrOrStderr()), hooks{acceptWeaker: weaker})
+			return runBridge(c.Context(), cfg, newLogger(cfg.Log, c.ErrOrStderr()), weaker, hooks{})
 		},
 	}
 	c.Flags().StringVarP(&path, "config", "c", "bridge.yaml", "configuration file")
@@ -65,13 +64,4 @@ func newLogger(c config.Log, w io.Writer) zerolog.Logger {
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
-}
-
-// hooks are what a command adds to a run. They let the demo watch a bridge that
-// runs in its process; nil ones are not called.
-type hooks struct {
-	acceptWeaker []string // see bus.Options.AcceptWeaker
-
-	ready   func(*bridge)                              // everything has been started
-	drained func(ctx context.Context, b *bridge) error // everything has ended but the hub
 }

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"aiccbridge/callbacks"
+	"aiccbridge/config"
+	"aiccbridge/exporter"
+	"aiccbridge/exporter/filestore"
+	"aiccbridge/internal/c2sign"
+	"aiccbridge/internal/ccfs"
+	"aiccbridge/internal/health"
+	"aiccbridge/internal/privacy"
+	"aiccbridge/schemas"
+)
+
+func newFiles(b base, c config.Tenant, open *closers) (*filestore.Store, error) {
+	f := c.Files
+	profile := c2sign.Profile{EmptyQueryLine: f.EmptyQueryLine}
+	if f.SignedHeaders == "host" {
+		profile.SignedHeaders = []string{"host"}
+	}
+	client, err := ccfs.New(ccfs.Options{
+		URL: f.URL.String(), Key: storeKey(f), Profile: profile, RootCAs: f.RootCAs, InsecureSkipVerify: f.InsecureSkipVerify,
+		AllowHTTP: f.AllowInsecureHTTP, AllowLinkLocal: f.AllowLinkLocal,
+		MaxFileBytes: int64(b.cfg.Worker.MaxZIPBytes), Logger: b.log.With().Str("tenant", c.Name).Logger(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	open.add(client.Close)
+	return filestore.New(filestore.Options{
+		Tenant: c.Name, Zone: c.Timezone, Client: client, AccountID: f.AccountID,
+		PublicURL: b.cfg.Callbacks.PublicURL, Addresses: addresses(b),
+	})
+}
+
+func storeKey(f *config.Files) c2sign.Key {
+	return c2sign.NewKey(f.AccessKey, f.SecretKey.Reveal())
+}
+
+// addresses makes the callbacks' addresses. Paths with a token are taken also when none
+// are made: extracts from before may be under way.
+func addresses(b base) *callbacks.Tokens {
+	if !b.cfg.Callbacks.PathToken {
+		return nil
+	}
+	return b.tokens
+}
+
+func newPlanner(b base, h *hub, c config.Tenant, files *filestore.Store) (*exporter.Planner, error) {
+	f := c.Files
+	o := exporter.PlannerOptions{
+		Tenant: c.Name, Zone: c.Timezone, Ledger: h.ledger, Query: files.Query,
+		Spacing:        max(f.RequestSpacing, 1),                                      // the planner takes 0 for its default
+		Tick:           min(time.Second, max(f.RequestSpacing, 100*time.Millisecond)), // at most one request a tick
+		MaxOutstanding: f.MaxOutstanding, Overdue: f.Overdue, Logger: b.log.With().Str("tenant", c.Name).Logger(),
+	}
+	for _, x := range f.Extracts.Each() {
+		o.Extracts = append(o.Extracts, exporter.Extract{
+			Kind: schemas.Kind(x.Kind), Window: x.Window, Settle: x.Settle, SweepAgain: x.SweepAgain, Since: x.Since,
+		})
+	}
+	return exporter.NewPlanner(o)
+}
+
+// newWorker returns no part when no tenant has a file store. Files are taken only while
+// downloading is open.
+func newWorker(b base, h *hub, tenants []*tenant, downloading *health.Gate) ([]part, error) {
+	with := map[string]exporter.Tenant{}
+	for _, t := range tenants {
+		if t.files != nil {
+			f := t.cfg.Files
+			tenant := exporter.Tenant{
+				Zone: t.cfg.Timezone, Dialect: exporter.Dialect{Header: f.Header, Charset: f.Charset}, Download: t.files.Download,
+			}
+			if t.privacy.Active() {
+				tenant.Privacy = t.privacy
+			}
+			with[t.cfg.Name] = tenant
+		}
+	}
+	if len(with) == 0 {
+		return nil, nil
+	}
+	w, err := exporter.NewWorker(exporter.WorkerOptions{
+		Names: b.names, Tenants: with, Ledger: h.ledger,
+		Rows: h.bus.Rows(), Quarantine: h.bus.Quarantine(), Publisher: h.bus,
+		SpoolDir: filepath.Join(b.cfg.DataDir, "spool"),
+		Limits:   exporter.Limits{MaxUnpackedBytes: int64(b.cfg.Worker.MaxUnpackedBytes), MaxRatio: int64(b.cfg.Worker.MaxRatio)},
+		Logger:   b.log, Registerer: b.metrics,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := w.Tidy(time.Now()); err != nil {
+		return nil, err
+	}
+	return []part{{"worker", func(intake, work context.Context) error {
+		return downloading.While(intake, func(intake context.Context) error {
+			return h.bus.ConsumeFiles(intake, work, b.cfg.Worker.Count, w.Handle)
+		})
+	}}}, nil
+}
+
+// planning lets the planners end before everything else.
+type planning struct {
+	ended   context.Context
+	end     context.CancelFunc
+	running sync.WaitGroup
+}
+
+func newPlanning() *planning {
+	p := &planning{}
+	p.ended, p.end = context.WithCancel(context.Background())
+	return p
+}
+
+// begin returns how a planner runs, which it must.
+func (p *planning) begin(planner *exporter.Planner) func(intake, work context.Context) error {
+	p.running.Add(1)
+	return func(intake, work context.Context) error {
+		defer p.running.Done()
+		intake, stop := context.WithCancel(intake)
+		defer stop()
+		defer context.AfterFunc(p.ended, stop)()
+		return planner.Run(intake, work)
+	}
+}
+
+// stop ends the planners and waits for them.
+func (p *planning) stop() {
+	p.end()
+	p.running.Wait()
+}
+
+// callbackStore is what the callbacks need: the ledger's memory, and the store.
+type callbackStore struct{ *hub }
+
+func (s callbackStore) Knows(tenant, responseID string) bool {
+	return s.ledger.Knows(tenant, responseID)
+}
+
+// newCallbacks returns no part when no tenant has a file store.
+func newCallbacks(b base, h *hub, tenants []*tenant, open *closers) ([]part, error) {
+	keys, names, policies := map[string][]c2sign.Key{}, map[string]string{}, map[string]*privacy.Policy{}
+	for _, t := range tenants {
+		if t.files != nil {
+			key := storeKey(t.cfg.Files)
+			keys[key.AccessKey], names[key.AccessKey] = append(keys[key.AccessKey], key), t.cfg.Name
+			policies[t.cfg.Name] = t.privacy
+		}
+	}
+	if len(names) == 0 {
+		return nil, nil
+	}
+	c := b.cfg.Callbacks
+	handler, err := callbacks.New(callbacks.Options{
+		Names: b.names, Store: callbackStore{h}, Tenants: names,
+		Keys:      func(accessKey string) []c2sign.Key { return keys[accessKey] },
+		PublicURL: c.PublicURL, Window: noneIfZero(c.Window), Verify: callbacks.Mode(c.Verify),
+		Allow: c.Allow, TrustedProxies: c.TrustedProxies, Tokens: b.tokens,
+		Text:   func(tenant string, text []byte) []byte { return policies[tenant].Text(text) },
+		Logger: b.log, Registerer: b.metrics,
+	})
+	if err != nil {
+		return nil, err
+	}
+	l, err := listen("listen.callbacks", b.cfg.Listen.Callbacks, open)
+	if err != nil {
+		return nil, err
+	}
+	var certificate *tls.Config
+	if c.Certificate != nil {
+		certificate = serverTLS(*c.Certificate)
+	}
+	return []part{{"callbacks", callbacks.NewServer(l, certificate, handler, b.log).Run}}, nil
+}

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"path/filepath"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+
+	"aiccbridge/bus"
+	"aiccbridge/bus/embedded"
+	"aiccbridge/internal/health"
+	"aiccbridge/internal/retry"
+	"aiccbridge/internal/trouble"
+)
+
+// A start waits so long for an external NATS to be there, and then for its answers
+// about all streams, before it goes on without.
+const (
+	firstContact = 5 * time.Second
+	firstAnswers = 30 * time.Second
+	reachEvery   = 5 * time.Second // from then on
+)
+
+// flushFor is how long a stop waits for the spool to reach the hub. What is left
+// goes out after the next start.
+const flushFor = 3 * time.Second
+
+// behindSpool is an external hub with the spool in front of it.
+type behindSpool struct {
+	*bus.Spool
+	base
+	hub     *bus.Bus
+	server  *embedded.Server
+	reached bool // at the start, with streams as promised
+}
+
+func openBehindSpool(ctx context.Context, b base, o bus.Options, open *closers) (*hub, error) {
+	server, err := startServer(ctx, b, embedded.Options{Dir: filepath.Join(b.cfg.DataDir, "spool-nats")}, open)
+	if err != nil {
+		return nil, err
+	}
+	hubBus, err := bus.Open(externalOptions(b.cfg.NATS, o))
+	if err != nil {
+		return nil, err
+	}
+	open.add(hubBus.Close)
+	ledger, err := newLedger(b, hubBus)
+	if err != nil {
+		return nil, err
+	}
+	s := bus.SpoolOptions{
+		Names: b.names, Instance: o.Instance, Server: server, Hub: hubBus, MaxBytes: int64(b.cfg.NATS.SpoolBytes),
+		Notice: ledger.Accept, Logger: b.log, Registerer: b.metrics,
+	}
+	s.User, s.Password = server.Login()
+	spool, err := bus.OpenSpool(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	open.add(spool.Close)
+	away, err := meet(ctx, hubBus)
+	if err != nil && !away {
+		return nil, err
+	}
+	if away {
+		b.log.Warn().Err(err).Msg("nats is away; what comes is kept in the spool until it is back")
+		spool.Hold(true)
+	}
+	side := behindSpool{Spool: spool, base: b, hub: hubBus, server: server, reached: !away}
+	return &hub{side: side, bus: hubBus, ledger: ledger, server: server}, nil
+}
+
+// meet makes sure that an external hub's streams are as promised. away: the error is
+// that it did not answer in time.
+func meet(ctx context.Context, hub *bus.Bus) (away bool, err error) {
+	waiting, cancel := context.WithTimeout(ctx, firstContact)
+	defer cancel()
+	if err = hub.Ready(waiting); err == nil {
+		answering, cancel := context.WithTimeout(ctx, firstAnswers)
+		defer cancel()
+		waiting, err = answering, hub.Ensure(answering)
+	}
+	return err != nil && waiting.Err() != nil && ctx.Err() == nil, err
+}
+
+func (s behindSpool) url() string { return s.cfg.NATS.URL }
+
+func (s behindSpool) stored() error { return s.server.Healthy() }
+
+func (s behindSpool) hold(weak bool) { s.Hold(weak) }
+
+// serveSpool runs the spool. Until the hub's streams have been found as promised
+// nothing leaves it.
+func (s behindSpool) serveSpool(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.Run(ctx) })
+	if !s.reached {
+		group.Go(func() error {
+			s.reach(ctx)
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// reach lets the spool go once the hub is there and its streams are as promised.
+func (s behindSpool) reach(ctx context.Context) {
+	var episode trouble.Episode
+	for ctx.Err() == nil {
+		err := s.hub.Ready(ctx)
+		if err == nil {
+			err = s.hub.Ensure(ctx)
+		}
+		if err == nil {
+			s.Hold(false)
+			return
+		}
+		if _, changed := episode.Failed(err.Error(), zerolog.ErrorLevel); changed && ctx.Err() == nil {
+			s.log.Error().Err(err).Msg("nats is not used; what comes stays in the spool")
+		}
+		_ = retry.Wait(ctx, reachEvery) // the loop sees the end
+	}
+}
+
+func (s behindSpool) flush(ctx context.Context) {
+	if s.hub.Connected() != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, flushFor)
+	defer cancel()
+	if err := s.Flush(ctx); err != nil {
+		s.log.Info().Uint64("messages", s.State().Messages).Msg("messages are left in the spool; the next start forwards them")
+	}
+}
+
+func (s behindSpool) awaitSessions(ctx context.Context) {
+	if s.hub.Connected() != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, firstContact)
+	defer cancel()
+	if err := s.Loaded(ctx); err != nil {
+		s.log.Warn().Err(err).Msg("sessions are taken as they were last known here")
+	}
+}
+
+func (s behindSpool) checks() []health.Check {
+	return []health.Check{
+		{
+			Name: "hub", Find: func(context.Context) error { return s.hub.Connected() },
+			Raised: "nats is away; events are kept in the spool", Over: "nats is back",
+		},
+		{
+			Name: "spool", Find: func(context.Context) error {
+				state := s.State()
+				return health.Full(state.Bytes, state.MaxBytes)
+			},
+			Raised: "the spool fills up; polling stops when it is full", Over: "the spool has room again",
+		},
+	}
+}

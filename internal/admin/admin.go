@@ -1,0 +1,84 @@
+// Package admin serves what operators ask: metrics and health, on loopback, or with TLS
+// to whoever has the token.
+//
+// Invariants: with a token nothing is answered without it; every read and write has a
+// time limit. It knows no component: what answers comes in as handlers. It imports
+// nothing of ours.
+package admin
+
+import (
+	"context"
+	"crypto/subtle"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Options say what is served. Listener, Metrics and Health must be set.
+type Options struct {
+	Listener net.Listener // closed at the end of [Server.Run]
+	TLS      *tls.Config  // nil: plain HTTP
+	Token    string       // that a caller must send as a bearer token; empty: none
+	Metrics  prometheus.Gatherer
+	Health   http.Handler // of GET /healthz
+}
+
+// Server is the listener with what it serves.
+type Server struct {
+	listener net.Listener
+	server   *http.Server
+}
+
+// New makes a server; it answers while it runs.
+func New(o Options) *Server {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{}))
+	mux.Handle("GET /healthz", o.Health)
+	l := o.Listener
+	if o.TLS != nil {
+		l = tls.NewListener(l, o.TLS)
+	}
+	return &Server{listener: l, server: &http.Server{
+		Handler: withToken(o.Token, mux), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
+		WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 8 << 10,
+	}}
+}
+
+// withToken answers only who sends the token, if there is one.
+func withToken(token string, next http.Handler) http.Handler {
+	if token == "" {
+		return next
+	}
+	want := []byte("Bearer " + token)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if subtle.ConstantTimeCompare([]byte(r.Header.Get("Authorization")), want) != 1 {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			http.Error(w, "the token of listen.admin_token_file is needed", http.StatusUnauthorized)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// Run serves until intake ends; what is being answered then has until work ends.
+func (s *Server) Run(intake, work context.Context) error {
+	failed := make(chan error, 1)
+	go func() { failed <- s.server.Serve(s.listener) }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve on %s: %w", s.listener.Addr(), err)
+	case <-intake.Done():
+	}
+	err := s.server.Shutdown(work)
+	if err != nil {
+		err = errors.Join(err, s.server.Close())
+	}
+	<-failed
+	return err
+}

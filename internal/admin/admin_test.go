@@ -1,0 +1,97 @@
+package admin
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// serve runs a server until the test ends, and returns its address.
+func serve(t *testing.T, token string) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	metrics := prometheus.NewRegistry()
+	metrics.MustRegister(prometheus.NewCounter(prometheus.CounterOpts{Name: "aicc_things_total", Help: "Things."}))
+	s := New(Options{Listener: l, Token: token, Metrics: metrics, Health: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	})})
+	intake, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(intake, context.Background()) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return "http://" + l.Addr().String()
+}
+
+func get(t *testing.T, address, authorization string) (status int, body string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", authorization)
+	client := &http.Client{Timeout: 10 * time.Second}
+	defer client.CloseIdleConnections()
+	answer, err := client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer.StatusCode, string(text)
+}
+
+func TestServes(t *testing.T) {
+	address := serve(t, "")
+	if status, body := get(t, address+"/metrics", ""); status != http.StatusOK || !strings.Contains(body, "aicc_things_total 0") {
+		t.Errorf("metrics: %d %q", status, body)
+	}
+	if status, _ := get(t, address+"/healthz", ""); status != http.StatusServiceUnavailable {
+		t.Errorf("health: %d", status)
+	}
+	if status, _ := get(t, address+"/", ""); status != http.StatusNotFound {
+		t.Errorf("elsewhere: %d", status)
+	}
+}
+
+func TestToken(t *testing.T) {
+	address := serve(t, "secret")
+	for authorization, want := range map[string]int{
+		"": 401, "Bearer": 401, "Bearer secre": 401, "Bearer secret ": 200, "secret": 401, "Bearer secret": 200,
+	} {
+		if status, body := get(t, address+"/metrics", authorization); status != want || status == 401 && strings.Contains(body, "aicc_") {
+			t.Errorf("%q: %d %q, want %d", authorization, status, body, want)
+		}
+	}
+}
+
+func TestListenerLost(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := New(Options{Listener: l, Metrics: prometheus.NewRegistry(), Health: http.NotFoundHandler()})
+	_ = l.Close()
+	if err := s.Run(t.Context(), t.Context()); err == nil || !strings.Contains(err.Error(), "serve on 127.0.0.1:") {
+		t.Errorf("it ends with %v", err)
+	}
+}

@@ -1,0 +1,49 @@
+// Package instance names a bridge across restarts: the holder of its leases, and the
+// owner of its spool.
+//
+// Invariants: one data folder is one instance; the id is made at the first start, and no
+// crash leaves half of one behind. It imports nothing of ours.
+package instance
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/google/renameio/v2/maybe" // on Windows, which has no atomic replacement, a plain write
+	"github.com/google/uuid"
+)
+
+// file is the name of the file in the data folder: a UUID and a newline, mode 0600.
+const file = "instance"
+
+// ID returns the id that the data folder holds. It is made, with the folder, if it is
+// missing; a file with anything else in it is an error.
+func ID(dir string) (string, error) {
+	path := filepath.Join(dir, file)
+	b, err := os.ReadFile(path)
+	if err == nil {
+		id, err := uuid.Parse(strings.TrimSpace(string(b)))
+		if err != nil {
+			return "", fmt.Errorf("read %s: %w; delete the file to get a new one", path, err)
+		}
+		return id.String(), nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("read instance id: %w", err)
+	}
+	id, err := uuid.NewRandom()
+	if err != nil {
+		return "", fmt.Errorf("make instance id: %w", err)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("make data folder: %w", err)
+	}
+	if err := maybe.WriteFile(path, []byte(id.String()+"\n"), 0o600); err != nil {
+		return "", fmt.Errorf("write instance id: %w", err)
+	}
+	return id.String(), nil
+}

@@ -45,19 +45,14 @@ var inSource = regexp.MustCompile(`(?m)^func TestF\d\d`)
 type goPackage struct {
 	ImportPath, Dir           string
 	TestGoFiles, XTestGoFiles []string
-	Module                    struct{ Path string }
+	Module                    struct{ Path, Dir string }
 }
 
-// find builds the program, and the tests of each package that has wanted cases or
-// that a wanted mutant names.
+// find builds the program, and the tests of each package that has cases or that a
+// wanted mutant names.
 func (r *runner) find(ctx context.Context) (*found, error) {
 	if out, err := r.goTool(ctx, "build", "-tags", tag, "-o", r.bridge, "./cmd/bridge"); err != nil {
 		return nil, fmt.Errorf("build the bridge: %w\n%s", err, out)
-	}
-	if root, err := r.goTool(ctx, "list", "-m", "-f", "{{.Dir}}"); err != nil {
-		return nil, fmt.Errorf("find the module: %w\n%s", err, root)
-	} else {
-		r.root = strings.TrimSpace(string(root))
 	}
 	listed, err := r.goTool(ctx, "list", "-tags", tag, "-json=ImportPath,Dir,TestGoFiles,XTestGoFiles,Module", "./...")
 	if err != nil {
@@ -72,12 +67,12 @@ func (r *runner) find(ctx context.Context) (*found, error) {
 			return nil, fmt.Errorf("list the packages: %w", err)
 		}
 		s := &suite{name: strings.TrimPrefix(p.ImportPath, p.Module.Path+"/"), dir: p.Dir, bridge: r.bridge}
-		needed, err := p.hasCases()
+		r.root = p.Module.Dir
+		needed, err := r.needs(p, s.name)
 		if err != nil {
 			return nil, err
 		}
-		ofMutant := func(m mutant) bool { return m.suite == s.name && r.wantsMutant(m) }
-		if !(needed && r.mutant == "") && !slices.ContainsFunc(mutants, ofMutant) && !slices.ContainsFunc(details, ofMutant) {
+		if !needed {
 			continue
 		}
 		if err := r.build(ctx, p.ImportPath, s); err != nil {
@@ -86,6 +81,17 @@ func (r *runner) find(ctx context.Context) (*found, error) {
 		}
 		f.suites[s.name] = s
 	}
+}
+
+// needs says whether anything of a package is to be run.
+func (r *runner) needs(p goPackage, suite string) (bool, error) {
+	if slices.ContainsFunc(slices.Concat(mutants, details), func(m mutant) bool { return m.suite == suite && r.wantsMutant(m) }) {
+		return true, nil
+	}
+	if r.mutant != "" {
+		return false, nil
+	}
+	return p.hasCases()
 }
 
 func (p goPackage) hasCases() (bool, error) {

@@ -61,6 +61,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -154,8 +155,11 @@ func run(ctx context.Context, args []string) error {
 		p.suites = r.suites(ctx)
 	}
 	if s.mutants && ctx.Err() == nil {
-		p.mutants = r.mutate(ctx, found, "mutants", mutants)
-		p.details = r.mutate(ctx, found, "details", details)
+		kills := r.mutate(ctx, found, slices.Concat(mutants, details))
+		p.mutants = slices.DeleteFunc(slices.Clone(kills), ofDetails)
+		p.details = slices.DeleteFunc(kills, func(k kill) bool { return !ofDetails(k) })
+		r.count("details", p.details)
+		r.count("mutants", p.mutants)
 	}
 	if ctx.Err() != nil {
 		return errors.New("stopped")

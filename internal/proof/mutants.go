@@ -96,8 +96,8 @@ type kill struct {
 // killed says that the test itself turned red.
 func (k kill) killed() bool { return k.problem == "" && k.failed && !k.timedOut }
 
-// mutate breaks each promise in turn and runs the tests named, which must fail.
-func (r *runner) mutate(ctx context.Context, f *found, title string, all []mutant) (kills []kill) {
+// mutate breaks each promise and runs the tests named, which must fail.
+func (r *runner) mutate(ctx context.Context, f *found, all []mutant) []kill {
 	var shared [][]kill // what one build is for
 	for _, m := range all {
 		if !r.wantsMutant(m) {
@@ -123,12 +123,11 @@ func (r *runner) mutate(ctx context.Context, f *found, title string, all []mutan
 			}
 		}
 	})
-	kills = slices.Concat(shared...)
-	if n, of := tally(kills); of > 0 {
-		fmt.Fprintf(r.out, "%s %d/%d\n", title, n, of)
-	}
-	return kills
+	return slices.Concat(shared...)
 }
+
+// ofDetails says of a kill whether it is one of [details].
+func ofDetails(k kill) bool { return slices.Contains(details, k.mutant) }
 
 // breakIt makes one mutant of a suite and runs its tests. The error says why there
 // is no such mutant.
@@ -220,6 +219,13 @@ func (k kill) status() string {
 		return "killed"
 	}
 	return "ALIVE"
+}
+
+// count prints how many were killed, if there were any.
+func (r *runner) count(what string, kills []kill) {
+	if killed, of := tally(kills); of > 0 {
+		fmt.Fprintf(r.out, "%s %d/%d\n", what, killed, of)
+	}
 }
 
 func (k kill) line() string {

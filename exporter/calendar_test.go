@@ -8,18 +8,11 @@ import (
 
 	"pgregory.net/rapid"
 
+	"aiccbridge/exporter/internal/exportertest"
 	"aiccbridge/schemas"
 )
 
 var zones = []string{"Asia/Shanghai", "America/New_York", "Europe/Berlin", "Australia/Lord_Howe", "America/Sao_Paulo", "Africa/Cairo"}
-
-func location(t rapid.TB, name string) *time.Location {
-	loc, err := time.LoadLocation(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return loc
-}
 
 const wall = "2006-01-02 15:04:05"
 
@@ -53,7 +46,7 @@ func TestF19WindowsTileTheYear(t *testing.T) {
 	t.Parallel()
 	holes := 0
 	for _, name := range zones {
-		zone := location(t, name)
+		zone := exportertest.Location(t, name)
 		for _, length := range []time.Duration{15 * time.Minute, time.Hour, 7 * time.Hour, 24 * time.Hour, 72 * time.Hour} {
 			for _, year := range []int{2025, 2027} {
 				from := time.Date(year, 12, 30, 0, 0, 0, 0, zone)
@@ -72,7 +65,7 @@ func TestTilingCheckBites(t *testing.T) {
 	naive := func(from time.Time, length time.Duration, _ *time.Location) schemas.Window {
 		return schemas.Window{From: from, To: from.Add(length)}
 	}
-	zone := location(t, "Europe/Berlin")
+	zone := exportertest.Location(t, "Europe/Berlin")
 	from := time.Date(2026, 1, 1, 0, 0, 0, 0, zone)
 	if checkTiling(from, from.AddDate(1, 0, 0), time.Hour, zone, naive) == nil {
 		t.Error("windows of plain elapsed time pass the check although an hour repeats")
@@ -82,7 +75,7 @@ func TestTilingCheckBites(t *testing.T) {
 func TestWindowsTileProperty(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		zone := location(t, rapid.SampledFrom(zones).Draw(t, "zone"))
+		zone := exportertest.Location(t, rapid.SampledFrom(zones).Draw(t, "zone"))
 		from := time.Unix(rapid.Int64Range(1577836800, 1893456000).Draw(t, "from"), 0)
 		length := time.Duration(rapid.IntRange(600, 72*3600).Draw(t, "length")) * time.Second
 		// A start inside the first pass of a repeated hour shares text with the
@@ -95,7 +88,7 @@ func TestWindowsTileProperty(t *testing.T) {
 }
 
 func TestWindowsAtClockChanges(t *testing.T) {
-	berlin := location(t, "Europe/Berlin")
+	berlin := exportertest.Location(t, "Europe/Berlin")
 	tests := []struct{ name, from, to string }{
 		{"before the repeated hour", "2026-10-24T23:00:00Z", "2026-10-25T00:00:00Z"},
 		{"the repeated hour, both passes", "2026-10-25T00:00:00Z", "2026-10-25T02:00:00Z"},

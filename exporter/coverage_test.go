@@ -7,11 +7,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"aiccbridge/exporter/internal/exportertest"
 	"aiccbridge/schemas"
 )
 
 func TestCoverage(t *testing.T) {
-	at := func(h int) time.Time { return newYear.Add(time.Duration(h) * time.Hour) }
+	at := func(h int) time.Time { return exportertest.NewYear.Add(time.Duration(h) * time.Hour) }
 	window := func(h int) schemas.Window { return schemas.Window{From: at(h), To: at(h + 1)} }
 	done := func(h int) schemas.WindowEntry {
 		return schemas.WindowEntry{Window: window(h), State: schemas.WindowCompleted, CompletedAt: at(h + 2)}
@@ -39,15 +40,15 @@ func TestCoverage(t *testing.T) {
 			0, []schemas.Hole{hole(0, schemas.WindowReady, "")}},
 	}
 	for name, tt := range tests {
-		got, ok := coverage(acme, schemas.KindCDR, tt.entries, newYear)
-		if !ok || !got.CompleteTo.Equal(at(tt.to)) || !got.From.Equal(newYear) {
+		got, ok := coverage(exportertest.Acme, schemas.KindCDR, tt.entries, exportertest.NewYear)
+		if !ok || !got.CompleteTo.Equal(at(tt.to)) || !got.From.Equal(exportertest.NewYear) {
 			t.Errorf("%s: complete to %s, want %s", name, got.CompleteTo, at(tt.to))
 		}
 		if diff := cmp.Diff(tt.holes, got.Holes); diff != "" {
 			t.Errorf("%s: holes %s", name, diff)
 		}
 	}
-	if _, ok := coverage(acme, schemas.KindCDR, nil, newYear); ok {
+	if _, ok := coverage(exportertest.Acme, schemas.KindCDR, nil, exportertest.NewYear); ok {
 		t.Error("a statement about nothing")
 	}
 }
@@ -55,20 +56,20 @@ func TestCoverage(t *testing.T) {
 // TestCoverageIsStatedWhenItMoves: one statement a movement, none in between.
 func TestCoverageIsStatedWhenItMoves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		pub := &memPublisher{}
-		l, _ := startLedger(t, LedgerOptions{Bucket: newMemBucket(), Publisher: pub})
+		pub := &exportertest.Publisher{}
+		l, _ := startLedger(t, LedgerOptions{Bucket: exportertest.NewBucket(), Publisher: pub})
 		begun := time.Now()
 		startPlanner(t, PlannerOptions{Ledger: l, Query: (&platform{}).query, Extracts: []Extract{{
 			Kind: schemas.KindCDR, Window: time.Hour, Since: begun,
 		}}})
-		statements := func() int { return len(pub.of(schemas.TypeCoverage)) }
+		statements := func() int { return len(pub.Of(schemas.TypeCoverage)) }
 		pass(90 * time.Minute)
 		if n := statements(); n != 1 {
 			t.Fatalf("%d statements before anything is complete, want the first one", n)
 		}
-		first := l.Entries(acme, schemas.KindCDR)[0]
-		f := schemas.FileReady{Tenant: acme, Kind: schemas.KindCDR, Window: first.Window, ResponseID: first.ResponseID}
-		check(t, l.Complete(t.Context(), f, 1, time.Now()))
+		first := l.Entries(exportertest.Acme, schemas.KindCDR)[0]
+		f := schemas.FileReady{Tenant: exportertest.Acme, Kind: schemas.KindCDR, Window: first.Window, ResponseID: first.ResponseID}
+		exportertest.Check(t, l.Complete(t.Context(), f, 1, time.Now()))
 		pass(10 * time.Minute)
 		if n := statements(); n != 2 {
 			t.Errorf("%d statements after one window was completed, want 2", n)

@@ -14,6 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/text/encoding/simplifiedchinese"
 
+	"aiccbridge/exporter/archive"
+	"aiccbridge/exporter/internal/exportertest"
 	"aiccbridge/schemas"
 )
 
@@ -24,11 +26,11 @@ func golden(t *testing.T, name string, got []byte) {
 	t.Helper()
 	path := filepath.Join("testdata", name)
 	if *update {
-		check(t, os.MkdirAll(filepath.Dir(path), 0o755))
-		check(t, os.WriteFile(path, got, 0o644))
+		exportertest.Check(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		exportertest.Check(t, os.WriteFile(path, got, 0o644))
 	}
 	want, err := os.ReadFile(path)
-	check(t, err)
+	exportertest.Check(t, err)
 	if diff := cmp.Diff(string(want), string(got)); diff != "" {
 		t.Errorf("%s (-want +got):\n%s", path, diff)
 	}
@@ -37,7 +39,7 @@ func golden(t *testing.T, name string, got []byte) {
 func gb18030(t testing.TB, text string) string {
 	t.Helper()
 	s, err := simplifiedchinese.GB18030.NewEncoder().String(text)
-	check(t, err)
+	exportertest.Check(t, err)
 	return s
 }
 
@@ -50,33 +52,33 @@ const (
 
 type dialectCase struct {
 	name    string
-	dialect Dialect
-	members []packed
+	dialect archive.Dialect
+	members []exportertest.Packed
 	records int // in all members, headers not counted
 }
 
 func dialectCases(t testing.TB) []dialectCase {
 	one := func(name, data string, records int) dialectCase {
-		return dialectCase{name: name, members: []packed{csvMember(data)}, records: records}
+		return dialectCase{name: name, members: []exportertest.Packed{exportertest.CSVMember(data)}, records: records}
 	}
 	reordered := "call_end,call_id_num,Call Begin,call_id,developer\n2026-01-01 09:01:00,-1,2026-01-01 09:00:00,1767225600-1,ak\n"
-	both := callHeader + rowOne + rowTwo
+	both := exportertest.CallHeader + rowOne + rowTwo
 	return []dialectCase{
-		one("header-only", callHeader, 0),
+		one("header-only", exportertest.CallHeader, 0),
 		one("nothing", "", 0),
 		one("header", both, 2),
 		one("no-header", rowOne+rowTwo, 2),
 		one("reordered", reordered, 1),
-		one("extra-columns", strings.Replace(callHeader, "\n", ",leave_reason,原因\n", 1)+strings.Replace(rowOne, "\n", ",15,用户挂断\n", 1), 1),
+		one("extra-columns", strings.Replace(exportertest.CallHeader, "\n", ",leave_reason,原因\n", 1)+strings.Replace(rowOne, "\n", ",15,用户挂断\n", 1), 1),
 		one("extra-without-header", strings.Replace(rowOne, "\n", ",15,,x\n", 1), 1),
 		one("missing-optional", "call_id,call_begin,call_id_num\n1767225600-1,2026-01-01 09:00:00,1\n", 1),
 		one("short-rows", shortRow+rowOne, 2),
 		one("bom", "\ufeff"+both, 2),
 		one("gb18030", gb18030(t, both+strings.ReplaceAll(rowTwo, "企业", "\U00020000€")), 3),
-		one("gb18030-header", gb18030(t, strings.Replace(callHeader, "\n", ",原因\n", 1)+strings.Replace(rowOne, "\n", ",用户挂断\n", 1)), 1),
+		one("gb18030-header", gb18030(t, strings.Replace(exportertest.CallHeader, "\n", ",原因\n", 1)+strings.Replace(rowOne, "\n", ",用户挂断\n", 1)), 1),
 		one("crlf", strings.ReplaceAll(both, "\n", "\r\n"), 2),
 		one("cr", strings.ReplaceAll(both, "\n", "\r"), 2),
-		one("embedded-newline", callHeader+strings.Replace(rowOne, ",ten,", ",\"two\nlines\",", 1)+rowTwo, 2),
+		one("embedded-newline", exportertest.CallHeader+strings.Replace(rowOne, ",ten,", ",\"two\nlines\",", 1)+rowTwo, 2),
 		one("padded", strings.ReplaceAll(both, ",", " , "), 2),
 		one("quoted", `"`+strings.ReplaceAll(strings.TrimSpace(strings.ReplaceAll(both, ",", `","`)), "\n", "\"\n\"")+"\"\n", 2),
 		one("quoted-and-padded", `"`+strings.ReplaceAll(strings.TrimSpace(strings.ReplaceAll(both, ",", `" , "`)), "\n", "\" \n \"")+"\"\n", 2),
@@ -85,14 +87,14 @@ func dialectCases(t testing.TB) []dialectCase {
 		one("nul", strings.Replace(rowOne, ",ten,", ",t\x00en\x00,", 1), 1),
 		one("nulls", strings.Replace(strings.Replace(rowOne, ",ten,", ",NULL,", 1), ",101,", `,\N,`, 1), 1),
 		one("identical-rows", rowOne+rowOne+rowTwo+rowOne, 4),
-		one("no-identity", callHeader+rowOne+strings.Replace(rowTwo, "1767225600-2", "", 1)+rowTwo, 3),
-		{name: "header-absent", dialect: Dialect{Header: "absent"}, members: []packed{csvMember(rowOne + callHeader)}, records: 2},
-		{name: "charset-by-setting", dialect: Dialect{Charset: charsetGB18030}, members: []packed{csvMember(gb18030(t, rowTwo))}, records: 1},
-		{name: "parts", members: []packed{
-			{name: "20260101000000000123_call_10.csv", data: callHeader + rowOne},
-			{name: "20260101000000000999_call_2.csv", data: callHeader + rowTwo},
-			{name: "20260101000000000123_call_1.csv", data: shortRow},
-			{name: "readme.txt", data: "not a table"},
+		one("no-identity", exportertest.CallHeader+rowOne+strings.Replace(rowTwo, "1767225600-2", "", 1)+rowTwo, 3),
+		{name: "header-absent", dialect: archive.Dialect{Header: "absent"}, members: []exportertest.Packed{exportertest.CSVMember(rowOne + exportertest.CallHeader)}, records: 2},
+		{name: "charset-by-setting", dialect: archive.Dialect{Charset: "gb18030"}, members: []exportertest.Packed{exportertest.CSVMember(gb18030(t, rowTwo))}, records: 1},
+		{name: "parts", members: []exportertest.Packed{
+			{Name: "20260101000000000123_call_10.csv", Data: exportertest.CallHeader + rowOne},
+			{Name: "20260101000000000999_call_2.csv", Data: exportertest.CallHeader + rowTwo},
+			{Name: "20260101000000000123_call_1.csv", Data: shortRow},
+			{Name: "readme.txt", Data: "not a table"},
 		}, records: 3},
 	}
 }
@@ -106,12 +108,12 @@ func TestF15TableFiles(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newShop(t)
 			s.dialect(tt.dialect)
-			check(t, s.export(s.ready(1, zipOf(t, tt.members...)), 1))
+			exportertest.Check(t, s.export(s.ready(1, exportertest.ZipOf(t, tt.members...)), 1))
 			rows, markers := s.stored()
 			if len(markers) != 1 {
 				t.Fatalf("%d markers", len(markers))
 			}
-			letters := s.pub.of(schemas.TypeDeadLetter)
+			letters := s.pub.Of(schemas.TypeDeadLetter)
 			m := marker(t, markers[0])
 			if len(rows)+len(letters) != tt.records || m.Rows != len(rows) || m.Rejected != len(letters) {
 				t.Errorf("%d records in, %d rows and %d dead letters out; marker %d and %d", tt.records, len(rows), len(letters), m.Rows, m.Rejected)
@@ -124,7 +126,7 @@ func TestF15TableFiles(t *testing.T) {
 	t.Attr("tries", fmt.Sprint(len(cases)))
 }
 
-func render(t testing.TB, rows []memRow, m schemas.WindowComplete, letters []schemas.Message) []byte {
+func render(t testing.TB, rows []exportertest.Row, m schemas.WindowComplete, letters []schemas.Message) []byte {
 	t.Helper()
 	var out bytes.Buffer
 	for _, r := range rows {
@@ -132,12 +134,12 @@ func render(t testing.TB, rows []memRow, m schemas.WindowComplete, letters []sch
 	}
 	for _, l := range letters {
 		var d schemas.DeadLetter
-		unmarshal(t, l.Body, &d)
+		exportertest.Unmarshal(t, l.Body, &d)
 		fmt.Fprintf(&out, "dead letter %s: %s: %s\n", d.Reason, d.Error, d.Original)
 	}
 	m.CompletedAt, m.RequestedAt, m.SHA256 = time.Time{}, time.Time{}, ""
 	text, err := json.Marshal(m)
-	check(t, err)
+	exportertest.Check(t, err)
 	fmt.Fprintf(&out, "%s\n", text)
 	return out.Bytes()
 }
@@ -147,24 +149,24 @@ func TestF15RefusedTables(t *testing.T) {
 	tests := []struct {
 		name    string
 		text    string
-		dialect Dialect
+		dialect archive.Dialect
 		reason  schemas.Reason
 	}{
-		{"missing required", "caller_no,call_begin\n1,2026-01-01 09:00:00\n", Dialect{}, schemas.ReasonMissingColumns},
-		{"duplicate columns", "call_id,call_begin,call_id_num,call_id\n1,2026-01-01 09:00:00,1,2\n", Dialect{}, schemas.ReasonMissingColumns},
-		{"header by setting", rowOne, Dialect{Header: "present"}, schemas.ReasonMissingColumns},
-		{"invalid bytes", callHeader + rowOne + "a\xff\xffb,c\n", Dialect{}, schemas.ReasonDamagedCSV},
-		{"GB18030 as UTF-8", gb18030(t, rowTwo), Dialect{Charset: charsetUTF8}, schemas.ReasonDamagedCSV},
-		{"half a character at the end", strings.TrimSuffix(gb18030(t, rowOne+"企业"), "\xb5"), Dialect{}, schemas.ReasonDamagedCSV},
-		{"open quote", callHeader + strings.Replace(rowOne, "ten", `"ten`, 1) + rowTwo, Dialect{}, schemas.ReasonDamagedCSV},
-		{"100 KiB cell", callHeader + strings.Replace(rowOne, "ten", strings.Repeat("t1", 50<<10), 1), Dialect{}, schemas.ReasonDamagedCSV},
+		{"missing required", "caller_no,call_begin\n1,2026-01-01 09:00:00\n", archive.Dialect{}, schemas.ReasonMissingColumns},
+		{"duplicate columns", "call_id,call_begin,call_id_num,call_id\n1,2026-01-01 09:00:00,1,2\n", archive.Dialect{}, schemas.ReasonMissingColumns},
+		{"header by setting", rowOne, archive.Dialect{Header: "present"}, schemas.ReasonMissingColumns},
+		{"invalid bytes", exportertest.CallHeader + rowOne + "a\xff\xffb,c\n", archive.Dialect{}, schemas.ReasonDamagedCSV},
+		{"GB18030 as UTF-8", gb18030(t, rowTwo), archive.Dialect{Charset: "utf-8"}, schemas.ReasonDamagedCSV},
+		{"half a character at the end", strings.TrimSuffix(gb18030(t, rowOne+"企业"), "\xb5"), archive.Dialect{}, schemas.ReasonDamagedCSV},
+		{"open quote", exportertest.CallHeader + strings.Replace(rowOne, "ten", `"ten`, 1) + rowTwo, archive.Dialect{}, schemas.ReasonDamagedCSV},
+		{"100 KiB cell", exportertest.CallHeader + strings.Replace(rowOne, "ten", strings.Repeat("t1", 50<<10), 1), archive.Dialect{}, schemas.ReasonDamagedCSV},
 	}
 	refused := 0
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newShop(t)
 			s.dialect(tt.dialect)
-			if err := s.export(s.ready(1, zipOf(t, csvMember(tt.text))), 1); reasonOf(err) != tt.reason {
+			if err := s.export(s.ready(1, exportertest.ZipOf(t, exportertest.CSVMember(tt.text))), 1); reasonOf(err) != tt.reason {
 				t.Errorf("export: %v, want %s", err, tt.reason)
 			}
 			if rows, markers := s.stored(); len(rows)+len(markers) > 0 {
@@ -182,22 +184,22 @@ func TestF15RefusedTables(t *testing.T) {
 func TestTwoKindsInOneZip(t *testing.T) {
 	s := newShop(t)
 	recording := `ak,ten,1,101,1767225600-1,5550100,5550199,2026-01-01 09:00:00,2026-01-01 09:01:00,/10/1/rec.wav,0,,X:\39\0\20260101\101\3246.V3,39,0,5,12,12` + "\n"
-	check(t, s.export(s.ready(1, zipOf(t,
-		packed{name: "20260101000000000123_record.csv", data: recording},
-		packed{name: callName, data: callHeader + rowOne + rowTwo},
+	exportertest.Check(t, s.export(s.ready(1, exportertest.ZipOf(t,
+		exportertest.Packed{Name: "20260101000000000123_record.csv", Data: recording},
+		exportertest.Packed{Name: exportertest.CallName, Data: exportertest.CallHeader + rowOne + rowTwo},
 	)), 1))
 	calls, markers := s.stored()
-	recordings, others := s.rows.on(names(t).Row(acme, schemas.KindRecording, hour(0)))
+	recordings, others := s.rows.On(exportertest.Names(t).Row(exportertest.Acme, schemas.KindRecording, exportertest.Hour(0)))
 	if len(calls) != 2 || len(markers) != 1 || len(recordings) != 1 || len(others) != 0 {
 		t.Fatalf("%d calls, %d markers; %d recordings, %d markers", len(calls), len(markers), len(recordings), len(others))
 	}
-	if markers[0].sequence <= recordings[0].sequence || marker(t, markers[0]).Rows != 2 {
+	if markers[0].Sequence <= recordings[0].Sequence || marker(t, markers[0]).Rows != 2 {
 		t.Error("the marker is not last, or counts rows of another kind")
 	}
 	if !bytes.Contains(recordings[0].Body, []byte(`"X:\\39\\0\\20260101\\101\\3246.V3"`)) {
 		t.Errorf("backslashes are lost: %s", recordings[0].Body)
 	}
-	if e := entry(t, s.ledger, hour(0)); e.Rows != 2 {
+	if e := entry(t, s.ledger, exportertest.Hour(0)); e.Rows != 2 {
 		t.Errorf("the ledger counts %d rows", e.Rows)
 	}
 }

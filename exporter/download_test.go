@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"aiccbridge/exporter/internal/exportertest"
 	"aiccbridge/internal/ccfs"
 	"aiccbridge/schemas"
 )
@@ -31,7 +32,7 @@ func TestRefusedDownloads(t *testing.T) {
 		{"flow control", refusedWith(ccfs.FlowControl, "0300008"), schemas.ViaCallback, 0, ""},
 		{"broken off", refusedWith(ccfs.Broken, ""), schemas.ViaCallback, 0, ""},
 		{"locked", refusedWith(ccfs.Locked, ""), schemas.ViaCallback, 0, ""},
-		{"disk full", errBus, schemas.ViaCallback, 0, ""},
+		{"disk full", exportertest.ErrBus, schemas.ViaCallback, 0, ""},
 		{"no file under a predicted name", refusedWith(ccfs.NotThere, "0300011"), schemas.ViaPredicted, 5, schemas.ReasonFileMissing},
 		{"no data under a predicted name", refusedWith(ccfs.NotThere, "0300012"), schemas.ViaPredicted, 5, schemas.ReasonFileMissing},
 		{"bad date in a predicted name", refusedWith(ccfs.Permanent, "0300010"), schemas.ViaPredicted, 5, schemas.ReasonFileMissing},
@@ -53,7 +54,7 @@ func TestRefusedDownloads(t *testing.T) {
 				}
 			}
 			checkSpool(t, s)
-			e := entry(t, s.ledger, hour(0))
+			e := entry(t, s.ledger, exportertest.Hour(0))
 			rows, markers := s.stored()
 			switch complete := tt.attempt > 0 && tt.reason == ""; {
 			case ended != tt.attempt:
@@ -73,16 +74,16 @@ func TestVerdictNeedsTheLedger(t *testing.T) {
 	s := newShop(t)
 	f := s.ready(1, nil)
 	s.refuse = func(schemas.FileReady) error { return refusedWith(ccfs.Permanent, "0300004") }
-	s.bucket.intercept(func(op, _ string) error {
+	s.bucket.Intercept(func(op, _ string) error {
 		if op == "swap" {
-			return errBus
+			return exportertest.ErrBus
 		}
 		return nil
 	})
 	if err := s.export(f, 1); err == nil || reasonOf(err) != "" {
 		t.Errorf("export: %v", err)
 	}
-	s.bucket.intercept(nil)
+	s.bucket.Intercept(nil)
 	if err := s.export(f, 2); reasonOf(err) != schemas.ReasonRefused {
 		t.Errorf("export: %v", err)
 	}
@@ -90,9 +91,9 @@ func TestVerdictNeedsTheLedger(t *testing.T) {
 
 func TestPredictedNameTriesNeighbours(t *testing.T) {
 	s := newShop(t)
-	f := s.ready(1, zipOf(t, csvMember(callRows(0, 3))))
+	f := s.ready(1, exportertest.ZipOf(t, exportertest.CSVMember(exportertest.CallRows(0, 3))))
 	f.Via = schemas.ViaPredicted
-	suffix := "_" + responseID(1) + ".zip"
+	suffix := "_" + exportertest.ResponseID(1) + ".zip"
 	s.refuse = func(f schemas.FileReady) error {
 		if f.FileName != "20260102"+suffix {
 			return refusedWith(ccfs.NotThere, "0300011")
@@ -113,11 +114,11 @@ func TestPredictedNameTriesNeighbours(t *testing.T) {
 // brings them all.
 func TestF16CutDownload(t *testing.T) {
 	partial := 0
-	data := zipOf(t, csvMember(callRows(0, 500)))
+	data := exportertest.ZipOf(t, exportertest.CSVMember(exportertest.CallRows(0, 500)))
 	for percent := 0; percent < 100; percent += 10 {
 		s := newShop(t)
 		f := s.ready(1, data[:len(data)*percent/100])
-		tenant := s.options.Tenants[acme]
+		tenant := s.options.Tenants[exportertest.Acme]
 		download, cut := tenant.Download, true
 		tenant.Download = func(ctx context.Context, f schemas.FileReady, w io.Writer) (int64, error) {
 			n, err := download(ctx, f, w)
@@ -126,7 +127,7 @@ func TestF16CutDownload(t *testing.T) {
 			}
 			return n, err
 		}
-		s.options.Tenants = map[string]Tenant{acme: tenant}
+		s.options.Tenants = map[string]Tenant{exportertest.Acme: tenant}
 		s.restart()
 		if err := s.export(f, 1); err == nil || reasonOf(err) != "" {
 			t.Errorf("cut at %d %%: %v", percent, err)
@@ -137,8 +138,8 @@ func TestF16CutDownload(t *testing.T) {
 			partial++
 		}
 		cut = false
-		s.files[responseID(1)] = data
-		check(t, s.export(f, 2))
+		s.files[exportertest.ResponseID(1)] = data
+		exportertest.Check(t, s.export(f, 2))
 		if rows, _ := s.stored(); len(rows) != 500 {
 			t.Errorf("%d rows after the second attempt", len(rows))
 		}
@@ -154,36 +155,36 @@ func TestTidy(t *testing.T) {
 		"a.part": 0, "b.part": 30 * 24 * time.Hour, "c.zip": 0, "d.zip": 8 * 24 * time.Hour, "e.txt": 30 * 24 * time.Hour,
 	} {
 		path := filepath.Join(s.options.SpoolDir, name)
-		check(t, os.WriteFile(path, nil, 0o600))
-		check(t, os.Chtimes(path, now.Add(-age), now.Add(-age)))
+		exportertest.Check(t, os.WriteFile(path, nil, 0o600))
+		exportertest.Check(t, os.Chtimes(path, now.Add(-age), now.Add(-age)))
 	}
-	check(t, os.Mkdir(filepath.Join(s.options.SpoolDir, "dir.part"), 0o700))
-	check(t, s.worker.Tidy(now))
+	exportertest.Check(t, os.Mkdir(filepath.Join(s.options.SpoolDir, "dir.part"), 0o700))
+	exportertest.Check(t, s.worker.Tidy(now))
 	checkSpool(t, s, "c.zip", "dir.part", "e.txt")
 	s.options.SpoolDir = filepath.Join(s.options.SpoolDir, "none")
-	check(t, s.restart().Tidy(now))
+	exportertest.Check(t, s.restart().Tidy(now))
 }
 
 func TestProgress(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
-	text := callRows(0, 5000)
-	check(t, s.export(s.ready(1, zipOf(t, csvMember(text))), 1))
+	text := exportertest.CallRows(0, 5000)
+	exportertest.Check(t, s.export(s.ready(1, exportertest.ZipOf(t, exportertest.CSVMember(text))), 1))
 	s.progress.Store(0)
 	steps := map[string]int64{}
 	mark := func(step string) { steps[step] = s.progress.Swap(0) }
 	s.refuse = func(schemas.FileReady) error { mark("before"); return nil }
 	s.options.Rows = &watchedRows{s.rows, mark}
 	s.restart()
-	check(t, s.export(s.ready(2, zipOf(t, csvMember(text))), 1)) // all rows are known
+	exportertest.Check(t, s.export(s.ready(2, exportertest.ZipOf(t, exportertest.CSVMember(text))), 1)) // all rows are known
 	for step, least := range map[string]int64{"download and inspection": 5, "read back": 5000, "known rows": 5} {
 		if steps[step] < least {
 			t.Errorf("%s: %d calls of progress, want %d", step, steps[step], least)
 		}
 	}
-	data := zipOf(t, csvMember(text))
+	data := exportertest.ZipOf(t, exportertest.CSVMember(text))
 	data[len(data)/2] ^= 1
-	s.quarantine.before = func() error { mark("damage"); return nil }
+	s.quarantine.Before = func() error { mark("damage"); return nil }
 	if err := s.export(s.ready(3, data), 1); reasonOf(err) != schemas.ReasonDamagedZip {
 		t.Error(err)
 	}

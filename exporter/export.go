@@ -11,6 +11,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"aiccbridge/exporter/archive"
 	"aiccbridge/internal/ccfs"
 	"aiccbridge/internal/sabotage"
 	"aiccbridge/schemas"
@@ -47,17 +48,16 @@ func (x *export) run(ctx context.Context) error {
 
 // verified publishes the spooled file once it has been found sound.
 func (x *export) verified(ctx context.Context) error {
-	i := inspection{dialect: x.tenant.Dialect, limits: x.w.o.Limits, progress: x.progress}
-	a, err := i.open(ctx, x.path())
+	a, err := archive.Open(ctx, x.path(), archive.Options{Dialect: x.tenant.Dialect, Limits: x.w.o.Limits, Progress: x.progress})
 	if err != nil {
 		return err
 	}
-	defer a.file.Close()
-	if len(a.skipped) > 0 {
-		x.log().Warn().Strs("members", a.skipped).Msg("members are no rows and were skipped")
+	defer a.Close()
+	if len(a.Skipped) > 0 {
+		x.log().Warn().Strs("members", a.Skipped).Msg("members are no rows and were skipped")
 	}
-	if !a.holds(x.file.Kind) {
-		return damaged(schemas.ReasonDamagedZip, fmt.Errorf("no member holds %s rows", x.file.Kind))
+	if !a.Holds(x.file.Kind) {
+		return &schemas.Permanent{Reason: schemas.ReasonDamagedZip, Err: fmt.Errorf("no member holds %s rows", x.file.Kind)}
 	}
 	return x.publish(ctx, a)
 }
@@ -75,7 +75,7 @@ func (x *export) reject(ctx context.Context, p *schemas.Permanent) error {
 	f := x.file
 	object, err := x.w.o.Quarantine.Put(ctx, schemas.EncodeToken(f.Tenant)+"/"+f.FileName, map[string]string{
 		"tenant": f.Tenant, "kind": string(f.Kind), "window": f.Window.String(), "reason": string(p.Reason),
-	}, &steadyReader{ctx, file, x.progress})
+	}, archive.Steady(ctx, file, x.progress))
 	if err != nil {
 		return fmt.Errorf("put %s in quarantine: %w", f.FileName, err)
 	}
@@ -108,7 +108,7 @@ func (x *export) notFetched(ctx context.Context, err error) error {
 	missing := refused.Class == ccfs.NotThere && !empty || refused.Code == codeBadDate && guessed
 	switch {
 	case empty && x.attempt >= attemptsEmpty:
-		return x.publish(ctx, &archive{})
+		return x.publish(ctx, &archive.Archive{})
 	case missing && x.attempt >= attemptsMissing:
 		return x.fail(ctx, &schemas.Permanent{Reason: schemas.ReasonFileMissing, Err: err})
 	case !missing && !empty && refused.Final(x.attempt):

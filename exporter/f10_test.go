@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"aiccbridge/exporter/internal/exportertest"
 	"aiccbridge/schemas"
 )
 
@@ -13,37 +14,37 @@ import (
 // matched with its window, once.
 func TestF10EarlyCallbacks(t *testing.T) {
 	const windows = 100
-	bucket, pub := newMemBucket(), &memPublisher{}
+	bucket, pub := exportertest.NewBucket(), &exportertest.Publisher{}
 	l, stop := startLedger(t, LedgerOptions{Bucket: bucket, Publisher: pub})
 	entries := make([]schemas.WindowEntry, windows)
 	for i := range windows {
-		entries[i] = request(t, l, hour(i), -1)
-		n := notice(i)
+		entries[i] = request(t, l, exportertest.Hour(i), -1)
+		n := exportertest.Notice(i)
 		if i%3 == 2 {
 			r := requestOf(entries[i])
 			n.Request = &r
 		}
-		check(t, l.Accept(t.Context(), n))
+		exportertest.Check(t, l.Accept(t.Context(), n))
 		if i%3 == 0 {
-			check(t, l.answered(t.Context(), entries[i], responseID(i)))
+			exportertest.Check(t, l.answered(t.Context(), entries[i], exportertest.ResponseID(i)))
 		}
 	}
 	stop()
 	again, _ := startLedger(t, LedgerOptions{Bucket: bucket, Publisher: pub})
 	for i := range windows {
 		if i%3 == 1 {
-			check(t, again.answered(t.Context(), entries[i], responseID(i)))
+			exportertest.Check(t, again.answered(t.Context(), entries[i], exportertest.ResponseID(i)))
 		}
-		check(t, again.Accept(t.Context(), notice(i))) // the platform's repeat
+		exportertest.Check(t, again.Accept(t.Context(), exportertest.Notice(i))) // the platform's repeat
 	}
 	matched := 0
 	for i := range windows {
-		e := entry(t, again, hour(i))
-		if e.State == schemas.WindowReady && e.ResponseID == responseID(i) && !bucket.has(schemas.UnmatchedKey(acme, responseID(i))) {
+		e := entry(t, again, exportertest.Hour(i))
+		if e.State == schemas.WindowReady && e.ResponseID == exportertest.ResponseID(i) && !bucket.Has(schemas.UnmatchedKey(exportertest.Acme, exportertest.ResponseID(i))) {
 			matched++
 		}
 	}
-	if n := len(pub.of(schemas.TypeFileReady)); matched != windows || n != windows {
+	if n := len(pub.Of(schemas.TypeFileReady)); matched != windows || n != windows {
 		t.Errorf("%d of %d matched, %d files handed over", matched, windows, n)
 	}
 	t.Attr("figure", fmt.Sprintf("%d/%d matched, one download each", matched, windows))

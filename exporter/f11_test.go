@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"aiccbridge/exporter/internal/exportertest"
 	"aiccbridge/schemas"
 )
 
@@ -20,19 +21,19 @@ func TestF11MissingCallbacks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t)
 		missing := &schemas.Permanent{Reason: schemas.ReasonFileMissing, Err: errors.New("no such file")}
-		s.pub.after = func(m schemas.Message) error {
+		s.pub.After = func(m schemas.Message) error {
 			if m.Type != schemas.TypeFileReady {
 				return nil
 			}
 			var f schemas.FileReady
-			unmarshal(t, m.Body, &f)
+			exportertest.Unmarshal(t, m.Body, &f)
 			if f.Via != schemas.ViaPredicted {
 				t.Errorf("handed over via %s", f.Via)
 			}
 			lost := int(f.Window.From.Sub(bubble)/time.Hour) % 4 / 2 * 2 // of four: two at once, two after two more extracts
 			if len(s.platform.of(f.Window)) <= lost {
 				time.AfterFunc(time.Second, func() { // after the ledger has it as ready
-					check(t, s.ledger.Fail(context.Background(), f, missing, time.Now()))
+					exportertest.Check(t, s.ledger.Fail(context.Background(), f, missing, time.Now()))
 				})
 				return nil
 			}

@@ -11,26 +11,27 @@ import (
 	"testing/synctest"
 	"time"
 
+	"aiccbridge/exporter/internal/exportertest"
 	"aiccbridge/schemas"
 )
 
 func TestTenCallbacksAtOnceAreOneFile(t *testing.T) {
-	bucket, pub := newMemBucket(), &memPublisher{}
+	bucket, pub := exportertest.NewBucket(), &exportertest.Publisher{}
 	l, _ := startLedger(t, LedgerOptions{Bucket: bucket, Publisher: pub})
-	request(t, l, hour(0), 1)
+	request(t, l, exportertest.Hour(0), 1)
 	var all sync.WaitGroup
 	for range 10 {
 		all.Go(func() {
-			if err := l.Accept(t.Context(), notice(1)); err != nil {
+			if err := l.Accept(t.Context(), exportertest.Notice(1)); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	all.Wait()
-	if n := len(pub.of(schemas.TypeFileReady)); n != 1 {
+	if n := len(pub.Of(schemas.TypeFileReady)); n != 1 {
 		t.Errorf("%d messages, want 1", n)
 	}
-	if e := entry(t, l, hour(0)); e.State != schemas.WindowReady || e.FileName != notice(1).FileName || e.ReadyAt != notice(1).ReceivedAt {
+	if e := entry(t, l, exportertest.Hour(0)); e.State != schemas.WindowReady || e.FileName != exportertest.Notice(1).FileName || e.ReadyAt != exportertest.Notice(1).ReceivedAt {
 		t.Errorf("entry is %+v", e)
 	}
 }
@@ -40,11 +41,11 @@ func TestTenCallbacksAtOnceAreOneFile(t *testing.T) {
 // time and to two bridges.
 func TestF09RepeatedCallbacks(t *testing.T) {
 	const windows = 1000
-	bucket, pub := newMemBucket(), &memPublisher{}
+	bucket, pub := exportertest.NewBucket(), &exportertest.Publisher{}
 	first, _ := startLedger(t, LedgerOptions{Bucket: bucket, Publisher: pub})
 	second, _ := startLedger(t, LedgerOptions{Bucket: bucket, Publisher: pub})
 	for i := range windows {
-		request(t, first, hour(i), i)
+		request(t, first, exportertest.Hour(i), i)
 	}
 	var answered atomic.Int64
 	var all sync.WaitGroup
@@ -52,7 +53,7 @@ func TestF09RepeatedCallbacks(t *testing.T) {
 		l := []*Ledger{first, second}[worker%2]
 		all.Go(func() {
 			for i := range windows {
-				if err := l.Accept(t.Context(), notice((i*7+worker*131)%windows)); err != nil {
+				if err := l.Accept(t.Context(), exportertest.Notice((i*7+worker*131)%windows)); err != nil {
 					t.Error(err)
 					continue
 				}
@@ -61,60 +62,60 @@ func TestF09RepeatedCallbacks(t *testing.T) {
 		})
 	}
 	all.Wait()
-	check(t, first.settleNotices(t.Context(), acme, newYear.Add(3*time.Hour)))
-	if n := len(pub.of(schemas.TypeFileReady)); n != windows {
+	exportertest.Check(t, first.settleNotices(t.Context(), exportertest.Acme, exportertest.NewYear.Add(3*time.Hour)))
+	if n := len(pub.Of(schemas.TypeFileReady)); n != windows {
 		t.Errorf("%d effects of %d callbacks, want %d", n, 10*windows, windows)
 	}
 	for i := range windows {
-		if e := entry(t, first, hour(i)); e.State != schemas.WindowReady {
+		if e := entry(t, first, exportertest.Hour(i)); e.State != schemas.WindowReady {
 			t.Fatalf("window %d is %s", i, e.State)
 		}
-		if bucket.has(schemas.UnmatchedKey(acme, responseID(i))) {
+		if bucket.Has(schemas.UnmatchedKey(exportertest.Acme, exportertest.ResponseID(i))) {
 			t.Fatalf("notice %d is still held", i)
 		}
 	}
-	t.Attr("figure", fmt.Sprintf("%d effects, %d answered", len(pub.of(schemas.TypeFileReady)), answered.Load()))
+	t.Attr("figure", fmt.Sprintf("%d effects, %d answered", len(pub.Of(schemas.TypeFileReady)), answered.Load()))
 	t.Attr("tries", fmt.Sprint(10*windows))
 }
 
 // TestCallbackOvertakesAnswer runs Accept and answered in every order.
 func TestCallbackOvertakesAnswer(t *testing.T) {
-	held := schemas.UnmatchedKey(acme, responseID(1))
-	tests := map[string]func(t *testing.T, b *memBucket, l *Ledger, e schemas.WindowEntry){
-		"callback first": func(t *testing.T, _ *memBucket, l *Ledger, e schemas.WindowEntry) {
-			check(t, l.Accept(t.Context(), notice(1)))
-			check(t, l.answered(t.Context(), e, responseID(1)))
+	held := schemas.UnmatchedKey(exportertest.Acme, exportertest.ResponseID(1))
+	tests := map[string]func(t *testing.T, b *exportertest.Bucket, l *Ledger, e schemas.WindowEntry){
+		"callback first": func(t *testing.T, _ *exportertest.Bucket, l *Ledger, e schemas.WindowEntry) {
+			exportertest.Check(t, l.Accept(t.Context(), exportertest.Notice(1)))
+			exportertest.Check(t, l.answered(t.Context(), e, exportertest.ResponseID(1)))
 		},
-		"answer while the callback is being stored": func(t *testing.T, b *memBucket, l *Ledger, e schemas.WindowEntry) {
-			b.intercept(func(op, key string) error {
+		"answer while the callback is being stored": func(t *testing.T, b *exportertest.Bucket, l *Ledger, e schemas.WindowEntry) {
+			b.Intercept(func(op, key string) error {
 				if op != "swap" || key != held {
 					return nil
 				}
-				b.intercept(nil)
-				return l.answered(t.Context(), e, responseID(1))
+				b.Intercept(nil)
+				return l.answered(t.Context(), e, exportertest.ResponseID(1))
 			})
-			check(t, l.Accept(t.Context(), notice(1)))
+			exportertest.Check(t, l.Accept(t.Context(), exportertest.Notice(1)))
 		},
-		"callback while the answer looks for it": func(t *testing.T, b *memBucket, l *Ledger, e schemas.WindowEntry) {
-			b.intercept(func(op, key string) error {
+		"callback while the answer looks for it": func(t *testing.T, b *exportertest.Bucket, l *Ledger, e schemas.WindowEntry) {
+			b.Intercept(func(op, key string) error {
 				if op != "get" || key != held {
 					return nil
 				}
-				b.intercept(nil)
-				return l.Accept(t.Context(), notice(1))
+				b.Intercept(nil)
+				return l.Accept(t.Context(), exportertest.Notice(1))
 			})
-			check(t, l.answered(t.Context(), e, responseID(1)))
+			exportertest.Check(t, l.answered(t.Context(), e, exportertest.ResponseID(1)))
 		},
 	}
 	for name, run := range tests {
 		t.Run(name, func(t *testing.T) {
-			bucket, pub := newMemBucket(), &memPublisher{}
+			bucket, pub := exportertest.NewBucket(), &exportertest.Publisher{}
 			l, _ := startLedger(t, LedgerOptions{Bucket: bucket, Publisher: pub})
-			run(t, bucket, l, request(t, l, hour(0), -1))
-			if e := entry(t, l, hour(0)); e.State != schemas.WindowReady || len(pub.of(schemas.TypeFileReady)) != 1 {
-				t.Errorf("window is %s after %d messages", e.State, len(pub.of(schemas.TypeFileReady)))
+			run(t, bucket, l, request(t, l, exportertest.Hour(0), -1))
+			if e := entry(t, l, exportertest.Hour(0)); e.State != schemas.WindowReady || len(pub.Of(schemas.TypeFileReady)) != 1 {
+				t.Errorf("window is %s after %d messages", e.State, len(pub.Of(schemas.TypeFileReady)))
 			}
-			if bucket.has(held) {
+			if bucket.Has(held) {
 				t.Error("the notice is still held")
 			}
 		})
@@ -122,79 +123,79 @@ func TestCallbackOvertakesAnswer(t *testing.T) {
 }
 
 func TestCallbackAfterRestart(t *testing.T) {
-	bucket, pub := newMemBucket(), &memPublisher{}
+	bucket, pub := exportertest.NewBucket(), &exportertest.Publisher{}
 	restart := func() *Ledger {
 		l, stop := startLedger(t, LedgerOptions{Bucket: bucket, Publisher: pub})
 		t.Cleanup(stop)
 		return l
 	}
 	l := restart()
-	request(t, l, hour(0), 1)
-	waiting := request(t, l, hour(1), -1)
-	check(t, restart().Accept(t.Context(), notice(1)))
-	check(t, restart().Accept(t.Context(), notice(2))) // its answer is still to come
+	request(t, l, exportertest.Hour(0), 1)
+	waiting := request(t, l, exportertest.Hour(1), -1)
+	exportertest.Check(t, restart().Accept(t.Context(), exportertest.Notice(1)))
+	exportertest.Check(t, restart().Accept(t.Context(), exportertest.Notice(2))) // its answer is still to come
 	l = restart()
-	check(t, l.answered(t.Context(), waiting, responseID(2)))
+	exportertest.Check(t, l.answered(t.Context(), waiting, exportertest.ResponseID(2)))
 	for i := range 2 {
-		if e := entry(t, l, hour(i)); e.State != schemas.WindowReady {
+		if e := entry(t, l, exportertest.Hour(i)); e.State != schemas.WindowReady {
 			t.Errorf("window %d is %s", i, e.State)
 		}
 	}
 	// A crash after the answer was written and before its callback was looked for.
-	crashed := request(t, l, hour(2), -1)
-	check(t, l.Accept(t.Context(), notice(3)))
-	bucket.intercept(func(op, key string) error {
+	crashed := request(t, l, exportertest.Hour(2), -1)
+	exportertest.Check(t, l.Accept(t.Context(), exportertest.Notice(3)))
+	bucket.Intercept(func(op, key string) error {
 		if op == "get" && strings.Contains(key, "unmatched") {
-			return errBus
+			return exportertest.ErrBus
 		}
 		return nil
 	})
-	if err := l.answered(t.Context(), crashed, responseID(3)); !errors.Is(err, errBus) {
+	if err := l.answered(t.Context(), crashed, exportertest.ResponseID(3)); !errors.Is(err, exportertest.ErrBus) {
 		t.Fatalf("answered: %v", err)
 	}
-	bucket.intercept(nil)
+	bucket.Intercept(nil)
 	l = restart()
-	check(t, l.settleNotices(t.Context(), acme, newYear))
-	if e := entry(t, l, hour(2)); e.State != schemas.WindowReady || len(pub.of(schemas.TypeFileReady)) != 3 {
-		t.Errorf("window is %s after %d messages", e.State, len(pub.of(schemas.TypeFileReady)))
+	exportertest.Check(t, l.settleNotices(t.Context(), exportertest.Acme, exportertest.NewYear))
+	if e := entry(t, l, exportertest.Hour(2)); e.State != schemas.WindowReady || len(pub.Of(schemas.TypeFileReady)) != 3 {
+		t.Errorf("window is %s after %d messages", e.State, len(pub.Of(schemas.TypeFileReady)))
 	}
 }
 
 func TestCallbackOfAbandonedExtract(t *testing.T) {
-	bucket, pub := newMemBucket(), &memPublisher{}
+	bucket, pub := exportertest.NewBucket(), &exportertest.Publisher{}
 	l, _ := startLedger(t, LedgerOptions{Bucket: bucket, Publisher: pub})
-	e := request(t, l, hour(0), 1)
-	check(t, l.fail(t.Context(), e.Key(), e.ResponseID, refusal(errBus), newYear))
-	e = request(t, l, hour(0), 2)
-	check(t, l.Accept(t.Context(), notice(1)))
-	if got := entry(t, l, hour(0)); got.State != e.State || got.ResponseID != responseID(2) || len(got.Past) != 1 || got.Past[0] != responseID(1) {
+	e := request(t, l, exportertest.Hour(0), 1)
+	exportertest.Check(t, l.fail(t.Context(), e.Key(), e.ResponseID, refusal(exportertest.ErrBus), exportertest.NewYear))
+	e = request(t, l, exportertest.Hour(0), 2)
+	exportertest.Check(t, l.Accept(t.Context(), exportertest.Notice(1)))
+	if got := entry(t, l, exportertest.Hour(0)); got.State != e.State || got.ResponseID != exportertest.ResponseID(2) || len(got.Past) != 1 || got.Past[0] != exportertest.ResponseID(1) {
 		t.Errorf("the entry is %+v", got)
 	}
-	if pub.count() != 0 || bucket.has(schemas.UnmatchedKey(acme, responseID(1))) {
+	if pub.Count() != 0 || bucket.Has(schemas.UnmatchedKey(exportertest.Acme, exportertest.ResponseID(1))) {
 		t.Error("the callback of a given-up extract had an effect")
 	}
-	if !l.Knows(acme, responseID(1)) || !l.Knows(acme, responseID(2)) || l.Knows("other", responseID(2)) || l.Knows(acme, responseID(3)) {
+	if !l.Knows(exportertest.Acme, exportertest.ResponseID(1)) || !l.Knows(exportertest.Acme, exportertest.ResponseID(2)) || l.Knows("other", exportertest.ResponseID(2)) || l.Knows(exportertest.Acme, exportertest.ResponseID(3)) {
 		t.Error("want to know the newest extract and the given-up one, of this tenant")
 	}
 }
 
 func TestUnknownCallbackIsParked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		bucket, pub := newMemBucket(), &memPublisher{}
+		bucket, pub := exportertest.NewBucket(), &exportertest.Publisher{}
 		l, _ := startLedger(t, LedgerOptions{Bucket: bucket, Publisher: pub})
 		startPlanner(t, PlannerOptions{Ledger: l, Query: (&platform{}).query})
-		n := notice(9)
+		n := exportertest.Notice(9)
 		n.ReceivedAt = time.Now()
-		check(t, l.Accept(t.Context(), n))
-		key := schemas.UnmatchedKey(acme, responseID(9))
+		exportertest.Check(t, l.Accept(t.Context(), n))
+		key := schemas.UnmatchedKey(exportertest.Acme, exportertest.ResponseID(9))
 		pass(holdUnmatched - time.Minute)
-		if !bucket.has(key) || pub.count() != 0 {
+		if !bucket.Has(key) || pub.Count() != 0 {
 			t.Error("the notice was parked early")
 		}
 		pass(2 * time.Minute)
-		parked := pub.of(schemas.TypeDeadLetter)
-		if len(parked) != 1 || !strings.HasSuffix(parked[0].Subject, ".unknown_response") || bucket.has(key) {
-			t.Errorf("parked %d notices, still held %v", len(parked), bucket.has(key))
+		parked := pub.Of(schemas.TypeDeadLetter)
+		if len(parked) != 1 || !strings.HasSuffix(parked[0].Subject, ".unknown_response") || bucket.Has(key) {
+			t.Errorf("parked %d notices, still held %v", len(parked), bucket.Has(key))
 		}
 	})
 }
@@ -202,63 +203,63 @@ func TestUnknownCallbackIsParked(t *testing.T) {
 // TestOldNoticeIsMatchedNotParked: a bridge that was away for days finds the
 // notice and the answer that belongs to it.
 func TestOldNoticeIsMatchedNotParked(t *testing.T) {
-	bucket, pub := newMemBucket(), &memPublisher{}
+	bucket, pub := exportertest.NewBucket(), &exportertest.Publisher{}
 	l, _ := startLedger(t, LedgerOptions{Bucket: bucket, Publisher: pub})
-	e := request(t, l, hour(0), -1)
-	check(t, l.Accept(t.Context(), notice(1)))
-	check(t, l.change(t.Context(), e.Key(), func(e *schemas.WindowEntry) bool {
-		e.ResponseID = responseID(1)
+	e := request(t, l, exportertest.Hour(0), -1)
+	exportertest.Check(t, l.Accept(t.Context(), exportertest.Notice(1)))
+	exportertest.Check(t, l.change(t.Context(), e.Key(), func(e *schemas.WindowEntry) bool {
+		e.ResponseID = exportertest.ResponseID(1)
 		return true
 	}))
 	restarted, _ := startLedger(t, LedgerOptions{Bucket: bucket, Publisher: pub})
-	check(t, restarted.settleNotices(t.Context(), acme, newYear.Add(100*time.Hour)))
-	if n := len(pub.of(schemas.TypeDeadLetter)); n != 0 || entry(t, restarted, hour(0)).State != schemas.WindowReady {
-		t.Errorf("%d dead letters, window %s", n, entry(t, restarted, hour(0)).State)
+	exportertest.Check(t, restarted.settleNotices(t.Context(), exportertest.Acme, exportertest.NewYear.Add(100*time.Hour)))
+	if n := len(pub.Of(schemas.TypeDeadLetter)); n != 0 || entry(t, restarted, exportertest.Hour(0)).State != schemas.WindowReady {
+		t.Errorf("%d dead letters, window %s", n, entry(t, restarted, exportertest.Hour(0)).State)
 	}
 }
 
 // acceptAfterCrash gives a callback to a ledger whose publisher or bucket fails
 // in the middle, then again to a new one, and reports what is missing.
-func acceptAfterCrash(t *testing.T, crash func(*memBucket, *memPublisher)) error {
-	bucket, pub := newMemBucket(), &memPublisher{}
+func acceptAfterCrash(t *testing.T, crash func(*exportertest.Bucket, *exportertest.Publisher)) error {
+	bucket, pub := exportertest.NewBucket(), &exportertest.Publisher{}
 	l, _ := startLedger(t, LedgerOptions{Bucket: bucket, Publisher: pub})
-	request(t, l, hour(0), 1)
+	request(t, l, exportertest.Hour(0), 1)
 	crash(bucket, pub)
-	if l.Accept(t.Context(), notice(1)) == nil {
+	if l.Accept(t.Context(), exportertest.Notice(1)) == nil {
 		return errors.New("the callback was answered with success before it was stored")
 	}
 	again, _ := startLedger(t, LedgerOptions{Bucket: bucket, Publisher: pub})
-	if err := again.Accept(t.Context(), notice(1)); err != nil {
+	if err := again.Accept(t.Context(), exportertest.Notice(1)); err != nil {
 		return err
 	}
-	if n := len(pub.of(schemas.TypeFileReady)); n != 1 {
+	if n := len(pub.Of(schemas.TypeFileReady)); n != 1 {
 		return errors.New("the file was not handed over once")
 	}
-	if entry(t, again, hour(0)).State != schemas.WindowReady {
+	if entry(t, again, exportertest.Hour(0)).State != schemas.WindowReady {
 		return errors.New("the window is not ready")
 	}
 	return nil
 }
 
 func TestCrashBetweenMessageAndLedger(t *testing.T) {
-	noMessage := func(_ *memBucket, p *memPublisher) {
-		f := failing(1, errBus)
-		p.before = func(schemas.Message) error { return f() }
+	noMessage := func(_ *exportertest.Bucket, p *exportertest.Publisher) {
+		f := exportertest.Failing(1, exportertest.ErrBus)
+		p.Before = func(schemas.Message) error { return f() }
 	}
-	noAnswer := func(_ *memBucket, p *memPublisher) {
-		f := failing(1, errBus)
-		p.after = func(schemas.Message) error { return f() }
+	noAnswer := func(_ *exportertest.Bucket, p *exportertest.Publisher) {
+		f := exportertest.Failing(1, exportertest.ErrBus)
+		p.After = func(schemas.Message) error { return f() }
 	}
-	noLedger := func(b *memBucket, _ *memPublisher) {
-		f := failing(1, errBus)
-		b.intercept(func(op, _ string) error {
+	noLedger := func(b *exportertest.Bucket, _ *exportertest.Publisher) {
+		f := exportertest.Failing(1, exportertest.ErrBus)
+		b.Intercept(func(op, _ string) error {
 			if op == "swap" {
 				return f()
 			}
 			return nil
 		})
 	}
-	for name, crash := range map[string]func(*memBucket, *memPublisher){"message": noMessage, "answer": noAnswer, "ledger": noLedger} {
+	for name, crash := range map[string]func(*exportertest.Bucket, *exportertest.Publisher){"message": noMessage, "answer": noAnswer, "ledger": noLedger} {
 		if err := acceptAfterCrash(t, crash); err != nil {
 			t.Errorf("%s fails: %v", name, err)
 		}
@@ -266,52 +267,50 @@ func TestCrashBetweenMessageAndLedger(t *testing.T) {
 }
 
 func TestLedgerSurvivesConflicts(t *testing.T) {
-	bucket, pub := newMemBucket(), &memPublisher{}
+	bucket, pub := exportertest.NewBucket(), &exportertest.Publisher{}
 	first, _ := startLedger(t, LedgerOptions{Bucket: bucket, Publisher: pub})
 	second, _ := startLedger(t, LedgerOptions{Bucket: bucket, Publisher: pub})
-	e := request(t, first, hour(0), 1)
-	f := schemas.FileReady{Tenant: acme, Kind: schemas.KindCDR, Window: hour(0), ResponseID: responseID(1)}
+	e := request(t, first, exportertest.Hour(0), 1)
+	f := schemas.FileReady{Tenant: exportertest.Acme, Kind: schemas.KindCDR, Window: exportertest.Hour(0), ResponseID: exportertest.ResponseID(1)}
 	conflicts := 0
-	bucket.intercept(func(op, key string) error {
+	bucket.Intercept(func(op, key string) error {
 		if op != "swap" || conflicts == 5 {
 			return nil
 		}
 		conflicts++
-		bucket.mu.Lock()
-		bucket.write(key, bucket.keys[key].value) // somebody was faster
-		bucket.mu.Unlock()
+		bucket.Touch(key) // somebody was faster
 		return nil
 	})
-	check(t, second.Complete(t.Context(), f, 7, newYear))
-	bucket.intercept(nil)
-	if got := entry(t, first, hour(0)); got.State != schemas.WindowCompleted || got.Rows != 7 || conflicts != 5 {
+	exportertest.Check(t, second.Complete(t.Context(), f, 7, exportertest.NewYear))
+	bucket.Intercept(nil)
+	if got := entry(t, first, exportertest.Hour(0)); got.State != schemas.WindowCompleted || got.Rows != 7 || conflicts != 5 {
 		t.Errorf("after %d conflicts the entry is %+v", conflicts, got)
 	}
 	// What came too late, or belongs to another extract, changes nothing.
-	check(t, first.fail(t.Context(), e.Key(), responseID(1), refusal(errBus), newYear))
-	check(t, first.Accept(t.Context(), notice(1)))
-	check(t, second.Complete(t.Context(), f, 8, newYear))
-	if got := entry(t, first, hour(0)); got.State != schemas.WindowCompleted || got.Rows != 7 || pub.count() != 0 {
+	exportertest.Check(t, first.fail(t.Context(), e.Key(), exportertest.ResponseID(1), refusal(exportertest.ErrBus), exportertest.NewYear))
+	exportertest.Check(t, first.Accept(t.Context(), exportertest.Notice(1)))
+	exportertest.Check(t, second.Complete(t.Context(), f, 8, exportertest.NewYear))
+	if got := entry(t, first, exportertest.Hour(0)); got.State != schemas.WindowCompleted || got.Rows != 7 || pub.Count() != 0 {
 		t.Errorf("late outcomes changed the entry to %+v", got)
 	}
-	e = request(t, first, hour(0), 2)
-	check(t, second.Complete(t.Context(), f, 9, newYear))
-	check(t, second.Fail(t.Context(), f, refusal(errBus), newYear))
-	if got := entry(t, first, hour(0)); got.State != schemas.WindowRequested || got.Rows != 7 || got.ResponseID != e.ResponseID {
+	e = request(t, first, exportertest.Hour(0), 2)
+	exportertest.Check(t, second.Complete(t.Context(), f, 9, exportertest.NewYear))
+	exportertest.Check(t, second.Fail(t.Context(), f, refusal(exportertest.ErrBus), exportertest.NewYear))
+	if got := entry(t, first, exportertest.Hour(0)); got.State != schemas.WindowRequested || got.Rows != 7 || got.ResponseID != e.ResponseID {
 		t.Errorf("the outcome of an earlier extract changed the entry to %+v", got)
 	}
 }
 
 func TestTwoPlannersAskOnce(t *testing.T) {
-	bucket := newMemBucket()
-	first, _ := startLedger(t, LedgerOptions{Bucket: bucket, Publisher: &memPublisher{}})
-	e := planned(hour(0), schemas.KindCDR)
-	check(t, first.plan(t.Context(), e))
-	second, _ := startLedger(t, LedgerOptions{Bucket: bucket, Publisher: &memPublisher{}})
+	bucket := exportertest.NewBucket()
+	first, _ := startLedger(t, LedgerOptions{Bucket: bucket, Publisher: &exportertest.Publisher{}})
+	e := exportertest.Planned(exportertest.Hour(0), schemas.KindCDR)
+	exportertest.Check(t, first.plan(t.Context(), e))
+	second, _ := startLedger(t, LedgerOptions{Bucket: bucket, Publisher: &exportertest.Publisher{}})
 	asked := 0
 	for _, l := range []*Ledger{first, second} { // both picked the entry as it was
-		r, ok, err := l.requested(t.Context(), e, newYear.Add(2*time.Hour), newYear.Add(3*time.Hour))
-		check(t, err)
+		r, ok, err := l.requested(t.Context(), e, exportertest.NewYear.Add(2*time.Hour), exportertest.NewYear.Add(3*time.Hour))
+		exportertest.Check(t, err)
 		if ok {
 			asked++
 		}
@@ -319,7 +318,7 @@ func TestTwoPlannersAskOnce(t *testing.T) {
 			t.Errorf("a request that is to be sent: %t, is named %+v", ok, r)
 		}
 	}
-	if got := entry(t, first, hour(0)); asked != 1 || got.Attempts != 1 {
+	if got := entry(t, first, exportertest.Hour(0)); asked != 1 || got.Attempts != 1 {
 		t.Errorf("asked %d times, entry %+v", asked, got)
 	}
 }
@@ -327,47 +326,45 @@ func TestTwoPlannersAskOnce(t *testing.T) {
 // TestStaleReadDoesNotLoseCallback: a replica answers with the entry as it was
 // before the response id was known.
 func TestStaleReadDoesNotLoseCallback(t *testing.T) {
-	bucket, pub := newMemBucket(), &memPublisher{}
+	bucket, pub := exportertest.NewBucket(), &exportertest.Publisher{}
 	l, _ := startLedger(t, LedgerOptions{Bucket: bucket, Publisher: pub})
-	request(t, l, hour(0), 1)
-	bucket.mu.Lock()
+	request(t, l, exportertest.Hour(0), 1)
 	reads := 0
-	bucket.stale = func(string) bool { reads++; return reads < 3 }
-	bucket.mu.Unlock()
-	check(t, l.Accept(t.Context(), notice(1)))
-	if e := entry(t, l, hour(0)); e.State != schemas.WindowReady || pub.count() != 1 {
-		t.Errorf("the window is %s, %d messages", e.State, pub.count())
+	bucket.AnswerStale(func(string) bool { reads++; return reads < 3 })
+	exportertest.Check(t, l.Accept(t.Context(), exportertest.Notice(1)))
+	if e := entry(t, l, exportertest.Hour(0)); e.State != schemas.WindowReady || pub.Count() != 1 {
+		t.Errorf("the window is %s, %d messages", e.State, pub.Count())
 	}
 }
 
 func TestCallbackOfDeletedWindowIsHeld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		bucket := newMemBucket()
-		l, _ := startLedger(t, LedgerOptions{Bucket: bucket, Publisher: &memPublisher{}})
-		e := request(t, l, hour(0), 1)
-		check(t, bucket.Delete(t.Context(), e.Key()))
+		bucket := exportertest.NewBucket()
+		l, _ := startLedger(t, LedgerOptions{Bucket: bucket, Publisher: &exportertest.Publisher{}})
+		e := request(t, l, exportertest.Hour(0), 1)
+		exportertest.Check(t, bucket.Delete(t.Context(), e.Key()))
 		synctest.Wait()
-		check(t, l.Accept(t.Context(), notice(1)))
-		if !bucket.has(schemas.UnmatchedKey(acme, responseID(1))) {
+		exportertest.Check(t, l.Accept(t.Context(), exportertest.Notice(1)))
+		if !bucket.Has(schemas.UnmatchedKey(exportertest.Acme, exportertest.ResponseID(1))) {
 			t.Error("the notice is gone")
 		}
-		if all := l.Entries(acme, schemas.KindCDR); len(all) != 0 {
+		if all := l.Entries(exportertest.Acme, schemas.KindCDR); len(all) != 0 {
 			t.Errorf("the deleted window is still listed: %v", all)
 		}
 	})
 }
 
 func TestAcceptRefusesBadNotices(t *testing.T) {
-	l, _ := startLedger(t, LedgerOptions{Bucket: newMemBucket(), Publisher: &memPublisher{}})
+	l, _ := startLedger(t, LedgerOptions{Bucket: exportertest.NewBucket(), Publisher: &exportertest.Publisher{}})
 	tests := map[string]func(*schemas.FileNotice){
 		"no tenant":            func(n *schemas.FileNotice) { n.Tenant = "" },
 		"no id":                func(n *schemas.FileNotice) { n.ResponseID = "" },
 		"path":                 func(n *schemas.FileNotice) { n.FileName = "../" + n.FileName },
-		"another extract's id": func(n *schemas.FileNotice) { n.FileName = notice(2).FileName },
+		"another extract's id": func(n *schemas.FileNotice) { n.FileName = exportertest.Notice(2).FileName },
 		"date":                 func(n *schemas.FileNotice) { n.FileName = "20261341_" + n.ResponseID + ".zip" },
 	}
 	for name, spoil := range tests {
-		n := notice(1)
+		n := exportertest.Notice(1)
 		spoil(&n)
 		var p *schemas.Permanent
 		if err := l.Accept(t.Context(), n); !errors.As(err, &p) || p.Reason != schemas.ReasonInvalid {
@@ -377,17 +374,17 @@ func TestAcceptRefusesBadNotices(t *testing.T) {
 }
 
 func TestAcceptWaitsForTheLedger(t *testing.T) {
-	l, err := NewLedger(LedgerOptions{Names: names(t), Bucket: newMemBucket(), Publisher: &memPublisher{}})
-	check(t, err)
+	l, err := NewLedger(LedgerOptions{Names: exportertest.Names(t), Bucket: exportertest.NewBucket(), Publisher: &exportertest.Publisher{}})
+	exportertest.Check(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := l.Accept(ctx, notice(1)); !errors.Is(err, context.Canceled) {
+	if err := l.Accept(ctx, exportertest.Notice(1)); !errors.Is(err, context.Canceled) {
 		t.Errorf("Accept before the ledger was read: %v", err)
 	}
 }
 
 func TestLedgerOptions(t *testing.T) {
-	good := LedgerOptions{Names: names(t), Bucket: newMemBucket(), Publisher: &memPublisher{}}
+	good := LedgerOptions{Names: exportertest.Names(t), Bucket: exportertest.NewBucket(), Publisher: &exportertest.Publisher{}}
 	for name, spoil := range map[string]func(*LedgerOptions){
 		"names":     func(o *LedgerOptions) { o.Names = schemas.Names{} },
 		"bucket":    func(o *LedgerOptions) { o.Bucket = nil },

@@ -11,6 +11,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"aiccbridge/exporter/internal/exportertest"
 	"aiccbridge/internal/ccfs"
 	"aiccbridge/schemas"
 )
@@ -63,7 +64,7 @@ func TestNoWindowIsSkipped(t *testing.T) {
 
 func (w weather) run(t *testing.T) error {
 	s := newSite(t)
-	s.zone = location(t, w.zone)
+	s.zone = exportertest.Location(t, w.zone)
 	dice := rand.New(rand.NewPCG(w.seed, 0)) // used by one goroutine at a time: each draw holds the lock
 	roll := func(n int) int {
 		s.platform.mu.Lock()
@@ -81,13 +82,13 @@ func (w weather) run(t *testing.T) error {
 		return queryOutcomes[roll(len(queryOutcomes))]
 	}
 	s.platform.onAnswer = func(a asked) { w.callback(s, a, calm, roll) }
-	s.pub.after = func(m schemas.Message) error { return w.work(s, m, calm, roll) }
-	s.bucket.before = func(op, _ string) error {
+	s.pub.After = func(m schemas.Message) error { return w.work(s, m, calm, roll) }
+	s.bucket.Intercept(func(op, _ string) error {
 		if op == "swap" && time.Now().Before(calm) && roll(50) == 0 {
-			return errBus
+			return exportertest.ErrBus
 		}
 		return nil
-	}
+	})
 	o := PlannerOptions{Tick: time.Minute, MaxOutstanding: 3}
 	s.open(o, w.first)
 	for range w.restarts {
@@ -107,7 +108,7 @@ func (w weather) run(t *testing.T) error {
 var queryOutcomes = []error{
 	nil, nil, nil, nil, nil, nil, nil,
 	refusedWith(ccfs.Again, ""), refusedWith(ccfs.FlowControl, "0300009"), refusedWith(ccfs.Permanent, "0300004"),
-	refusedWith(ccfs.Auth, ""), refusedWith(ccfs.Broken, ""), errBus,
+	refusedWith(ccfs.Auth, ""), refusedWith(ccfs.Broken, ""), exportertest.ErrBus,
 }
 
 // callback gives the callback of a request: before the answer, later, twice, or
@@ -142,7 +143,7 @@ func (w weather) work(s *site, m schemas.Message, calm time.Time, roll func(int)
 	if m.Type != schemas.TypeFileReady {
 		return nil
 	}
-	unmarshal(s.t, m.Body, &f)
+	exportertest.Unmarshal(s.t, m.Body, &f)
 	n, delay := roll(10), time.Duration(roll(1200))*time.Second
 	if time.Now().After(calm) {
 		n, delay = 0, time.Second
@@ -161,7 +162,7 @@ func (w weather) work(s *site, m schemas.Message, calm time.Time, roll func(int)
 		})
 	}
 	if roll(20) == 0 && time.Now().Before(calm) {
-		return errBus // its acknowledgement is lost
+		return exportertest.ErrBus // its acknowledgement is lost
 	}
 	return nil
 }

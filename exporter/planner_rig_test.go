@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"aiccbridge/exporter/internal/exportertest"
 	"aiccbridge/internal/ccfs"
 	"aiccbridge/schemas"
 )
@@ -59,7 +60,7 @@ func (p *platform) query(ctx context.Context, r schemas.WindowRequest) (string, 
 		}
 	}
 	p.mu.Lock()
-	p.seen[n].id = responseID(n + 1)
+	p.seen[n].id = exportertest.ResponseID(n + 1)
 	a := p.seen[n]
 	p.mu.Unlock()
 	if p.onAnswer != nil {
@@ -92,8 +93,8 @@ func refusedWith(class ccfs.Class, code string) error {
 type site struct {
 	t        *testing.T
 	zone     *time.Location
-	bucket   *memBucket
-	pub      *memPublisher
+	bucket   *exportertest.Bucket
+	pub      *exportertest.Publisher
 	platform *platform
 	mu       sync.Mutex
 	ledger   *Ledger
@@ -101,7 +102,7 @@ type site struct {
 }
 
 func newSite(t *testing.T) *site {
-	return &site{t: t, zone: time.UTC, bucket: newMemBucket(), pub: &memPublisher{}, platform: &platform{}}
+	return &site{t: t, zone: time.UTC, bucket: exportertest.NewBucket(), pub: &exportertest.Publisher{}, platform: &platform{}}
 }
 
 // open starts a ledger and a planner with the given extracts and further options.
@@ -134,7 +135,7 @@ func (s *site) close() {
 
 func startPlanner(t *testing.T, o PlannerOptions) (stop func()) {
 	t.Helper()
-	o.Tenant = acme
+	o.Tenant = exportertest.Acme
 	if o.Zone == nil {
 		o.Zone = time.UTC
 	}
@@ -142,19 +143,19 @@ func startPlanner(t *testing.T, o PlannerOptions) (stop func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return start(t, func(ctx context.Context) error { return p.Run(ctx, ctx) })
+	return exportertest.Start(t, func(ctx context.Context) error { return p.Run(ctx, ctx) })
 }
 
 // deliver gives the callback of a request and lets a worker complete its file.
 func (s *site) deliver(a asked) {
 	s.t.Helper()
-	check(s.t, s.ledger.Accept(context.Background(), s.notice(a)))
-	check(s.t, s.ledger.Complete(context.Background(), s.file(a), 1, time.Now()))
+	exportertest.Check(s.t, s.ledger.Accept(context.Background(), s.notice(a)))
+	exportertest.Check(s.t, s.ledger.Complete(context.Background(), s.file(a), 1, time.Now()))
 }
 
 func (s *site) notice(a asked) schemas.FileNotice {
 	return schemas.FileNotice{
-		Tenant: acme, ResponseID: a.id, Via: schemas.ViaCallback, ReceivedAt: time.Now(),
+		Tenant: exportertest.Acme, ResponseID: a.id, Via: schemas.ViaCallback, ReceivedAt: time.Now(),
 		FileName: a.at.Format("20060102") + "_" + a.id + ".zip",
 	}
 }
@@ -162,7 +163,7 @@ func (s *site) notice(a asked) schemas.FileNotice {
 func (s *site) file(a asked) schemas.FileReady {
 	n := s.notice(a)
 	return schemas.FileReady{
-		Tenant: acme, Kind: a.kind, Window: a.window, ResponseID: a.id,
+		Tenant: exportertest.Acme, Kind: a.kind, Window: a.window, ResponseID: a.id,
 		FileName: n.FileName, ReceivedAt: n.ReceivedAt, Via: n.Via,
 	}
 }
@@ -175,17 +176,19 @@ func (s *site) serve() {
 			s.t.Error(err)
 		}
 	}
-	s.pub.after = func(m schemas.Message) error {
+	s.pub.After = func(m schemas.Message) error {
 		if m.Type == schemas.TypeFileReady {
 			var f schemas.FileReady
-			unmarshal(s.t, m.Body, &f)
+			exportertest.Unmarshal(s.t, m.Body, &f)
 			return s.ledger.Complete(context.Background(), f, 1, time.Now())
 		}
 		return nil
 	}
 }
 
-func (s *site) entries(k schemas.Kind) []schemas.WindowEntry { return s.ledger.Entries(acme, k) }
+func (s *site) entries(k schemas.Kind) []schemas.WindowEntry {
+	return s.ledger.Entries(exportertest.Acme, k)
+}
 
 // tiled reports holes and overlaps of the entries of a kind, which must begin at
 // from and reach until or later.

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"aiccbridge/exporter/internal/exportertest"
 	"aiccbridge/internal/ccfs"
 	"aiccbridge/schemas"
 )
@@ -105,7 +106,7 @@ func TestRefusals(t *testing.T) {
 		{"permanent code", refusedWith(ccfs.Permanent, "0300004"), schemas.WindowFailed, schemas.ReasonRefused, 1, time.Minute, 2 * time.Minute},
 		{"answer lost", refusedWith(ccfs.Again, ""), schemas.WindowFailed, schemas.ReasonUnreachable, 1, time.Minute, 2 * time.Minute},
 		{"answer garbled", refusedWith(ccfs.Broken, ""), schemas.WindowFailed, schemas.ReasonUnreachable, 1, time.Minute, 2 * time.Minute},
-		{"foreign error", errBus, schemas.WindowFailed, schemas.ReasonUnreachable, 1, time.Minute, 2 * time.Minute},
+		{"foreign error", exportertest.ErrBus, schemas.WindowFailed, schemas.ReasonUnreachable, 1, time.Minute, 2 * time.Minute},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -145,28 +146,28 @@ func TestRefusals(t *testing.T) {
 func TestOverdueCallback(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t)
-		s.zone = location(t, "Asia/Shanghai")
+		s.zone = exportertest.Location(t, "Asia/Shanghai")
 		pass(18 * time.Hour) // 02:00 of the next day there
 		midnight := bubble.Add(16 * time.Hour)
 		s.open(PlannerOptions{}, Extract{Kind: schemas.KindCDR, Window: 24 * time.Hour, Since: midnight.Add(-24 * time.Hour)})
 		pass(14 * time.Minute)
-		if n := len(s.pub.of(schemas.TypeFileReady)); n != 0 {
+		if n := len(s.pub.Of(schemas.TypeFileReady)); n != 0 {
 			t.Errorf("%d files were handed over before the callback was overdue", n)
 		}
 		pass(2 * time.Minute)
-		ready := s.pub.of(schemas.TypeFileReady)
+		ready := s.pub.Of(schemas.TypeFileReady)
 		if len(ready) != 1 {
 			t.Fatalf("%d files were handed over, want 1", len(ready))
 		}
 		var f schemas.FileReady
-		unmarshal(t, ready[0].Body, &f)
-		if f.Via != schemas.ViaPredicted || f.FileName != "20000102_"+responseID(1)+".zip" {
+		exportertest.Unmarshal(t, ready[0].Body, &f)
+		if f.Via != schemas.ViaPredicted || f.FileName != "20000102_"+exportertest.ResponseID(1)+".zip" {
 			t.Errorf("handed over %s via %s", f.FileName, f.Via)
 		}
 		// The callback after all has no second effect.
 		n := s.notice(s.platform.requests()[0])
-		check(t, s.ledger.Accept(t.Context(), n))
-		check(t, s.ledger.Fail(t.Context(), f, &schemas.Permanent{Reason: schemas.ReasonFileMissing, Err: errors.New("no such file")}, time.Now()))
+		exportertest.Check(t, s.ledger.Accept(t.Context(), n))
+		exportertest.Check(t, s.ledger.Fail(t.Context(), f, &schemas.Permanent{Reason: schemas.ReasonFileMissing, Err: errors.New("no such file")}, time.Now()))
 		pass(2 * time.Minute)
 		seen := s.platform.requests()
 		if len(seen) != 2 || seen[1].window != seen[0].window {
@@ -176,7 +177,7 @@ func TestOverdueCallback(t *testing.T) {
 		if e := s.entries(schemas.KindCDR)[0]; e.State != schemas.WindowCompleted || e.Attempts != 0 || e.Reason != "" {
 			t.Errorf("the window is %+v", e)
 		}
-		if n := len(s.pub.of(schemas.TypeFileReady)); n != 2 {
+		if n := len(s.pub.Of(schemas.TypeFileReady)); n != 2 {
 			t.Errorf("%d files were handed over in all, want 2", n)
 		}
 	})
@@ -193,15 +194,15 @@ func TestSlowPlatformIsWaitedForLonger(t *testing.T) {
 				}
 			})
 		}
-		s.pub.after = func(m schemas.Message) error {
+		s.pub.After = func(m schemas.Message) error {
 			if m.Type != schemas.TypeFileReady {
 				return nil
 			}
 			var f schemas.FileReady
-			unmarshal(t, m.Body, &f)
+			exportertest.Unmarshal(t, m.Body, &f)
 			if f.Via == schemas.ViaPredicted {
 				time.AfterFunc(time.Second, func() {
-					err := s.ledger.Fail(context.Background(), f, &schemas.Permanent{Reason: schemas.ReasonFileMissing, Err: errBus}, time.Now())
+					err := s.ledger.Fail(context.Background(), f, &schemas.Permanent{Reason: schemas.ReasonFileMissing, Err: exportertest.ErrBus}, time.Now())
 					if err != nil {
 						t.Error(err)
 					}
@@ -228,7 +229,7 @@ func TestReadyWindowIsOverdue(t *testing.T) {
 		s.open(PlannerOptions{}, hourly)
 		pass(time.Minute)
 		first := s.platform.of(bubbleHour(0))[0]
-		check(t, s.ledger.Accept(t.Context(), s.notice(first)))
+		exportertest.Check(t, s.ledger.Accept(t.Context(), s.notice(first)))
 		pass(2*time.Hour - 2*time.Minute)
 		if e := s.entries(schemas.KindCDR)[0]; e.State != schemas.WindowReady {
 			t.Fatalf("the window is %s", e.State)
@@ -307,9 +308,9 @@ func TestSweeps(t *testing.T) {
 // attempt must be on record by then, and the window be asked for again.
 // TestShutdownLetsTheRequestEnd: intake ends while a request is under way.
 func TestPlannerOptions(t *testing.T) {
-	l, err := NewLedger(LedgerOptions{Names: names(t), Bucket: newMemBucket(), Publisher: &memPublisher{}})
-	check(t, err)
-	good := PlannerOptions{Tenant: acme, Zone: time.UTC, Ledger: l, Query: (&platform{}).query, Extracts: []Extract{hourly}}
+	l, err := NewLedger(LedgerOptions{Names: exportertest.Names(t), Bucket: exportertest.NewBucket(), Publisher: &exportertest.Publisher{}})
+	exportertest.Check(t, err)
+	good := PlannerOptions{Tenant: exportertest.Acme, Zone: time.UTC, Ledger: l, Query: (&platform{}).query, Extracts: []Extract{hourly}}
 	if _, err := NewPlanner(good); err != nil {
 		t.Fatal(err)
 	}
@@ -368,17 +369,17 @@ func TestLongOutage(t *testing.T) {
 // TestLateCallbackIsWelcome: a window failed because its callback did not come and
 // its file was not there under the predicted name. Then the callback comes.
 func TestLateCallbackIsWelcome(t *testing.T) {
-	bucket, pub := newMemBucket(), &memPublisher{}
+	bucket, pub := exportertest.NewBucket(), &exportertest.Publisher{}
 	l, _ := startLedger(t, LedgerOptions{Bucket: bucket, Publisher: pub})
-	e := request(t, l, hour(0), 1)
-	check(t, l.predict(t.Context(), e, time.UTC, newYear))
-	f := schemas.FileReady{Tenant: acme, Kind: e.Kind, Window: e.Window, ResponseID: e.ResponseID}
-	check(t, l.Fail(t.Context(), f, &schemas.Permanent{Reason: schemas.ReasonFileMissing, Err: errBus}, newYear))
-	check(t, l.Accept(t.Context(), notice(1)))
-	if got := entry(t, l, hour(0)); got.State != schemas.WindowReady {
+	e := request(t, l, exportertest.Hour(0), 1)
+	exportertest.Check(t, l.predict(t.Context(), e, time.UTC, exportertest.NewYear))
+	f := schemas.FileReady{Tenant: exportertest.Acme, Kind: e.Kind, Window: e.Window, ResponseID: e.ResponseID}
+	exportertest.Check(t, l.Fail(t.Context(), f, &schemas.Permanent{Reason: schemas.ReasonFileMissing, Err: exportertest.ErrBus}, exportertest.NewYear))
+	exportertest.Check(t, l.Accept(t.Context(), exportertest.Notice(1)))
+	if got := entry(t, l, exportertest.Hour(0)); got.State != schemas.WindowReady {
 		t.Errorf("the window is %s", got.State)
 	}
-	ready := pub.of(schemas.TypeFileReady)
+	ready := pub.Of(schemas.TypeFileReady)
 	if len(ready) != 2 || ready[0].MsgID() == ready[1].MsgID() {
 		t.Errorf("%d files handed over, want a guessed and a named one with ids of their own", len(ready))
 	}

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"aiccbridge/exporter/internal/exportertest"
 	"aiccbridge/internal/platformsim/world"
 	"aiccbridge/internal/privacy"
 	"aiccbridge/schemas"
@@ -27,14 +28,14 @@ func policy(t testing.TB, phones privacy.Action, fields ...string) *privacy.Poli
 		o.Fields[name] = privacy.Action(action)
 	}
 	p, err := privacy.New(o)
-	check(t, err)
+	exportertest.Check(t, err)
 	return p
 }
 
 func (s *shop) policy(p Privacy) {
-	tenant := s.options.Tenants[acme]
+	tenant := s.options.Tenants[exportertest.Acme]
 	tenant.Privacy = p
-	s.options.Tenants = map[string]Tenant{acme: tenant}
+	s.options.Tenants = map[string]Tenant{exportertest.Acme: tenant}
 	s.restart()
 }
 
@@ -43,13 +44,13 @@ func (s *shop) policy(p Privacy) {
 func TestPrivacyOfRows(t *testing.T) {
 	hashed := policy(t, privacy.HMAC, "col22=drop")
 	want, _ := hashed.Cell("caller", "5550100")
-	byPosition := callRow(1, 60)
+	byPosition := exportertest.CallRow(1, 60)
 	padded := strings.Replace(byPosition, "5550100", " 5550100 ", 1)
 	var ids []string
-	for _, member := range []string{callHeader + byPosition, byPosition, padded, strings.Replace(byPosition, "\n", ",5550111\n", 1)} {
+	for _, member := range []string{exportertest.CallHeader + byPosition, byPosition, padded, strings.Replace(byPosition, "\n", ",5550111\n", 1)} {
 		s := newShop(t)
 		s.policy(hashed)
-		check(t, s.export(s.ready(1, zipOf(t, csvMember(member))), 1))
+		exportertest.Check(t, s.export(s.ready(1, exportertest.ZipOf(t, exportertest.CSVMember(member))), 1))
 		rows, markers := s.stored()
 		if len(rows) != 1 || len(markers) != 1 {
 			t.Fatalf("%d rows, %d markers", len(rows), len(markers))
@@ -57,14 +58,14 @@ func TestPrivacyOfRows(t *testing.T) {
 		var body struct {
 			Caller string `json:"caller_no"`
 		}
-		unmarshal(t, rows[0].Body, &body)
+		exportertest.Unmarshal(t, rows[0].Body, &body)
 		if body.Caller != want || strings.Contains(string(rows[0].Body), "55501") {
 			t.Errorf("the row is %s", rows[0].Body)
 		}
 		ids = append(ids, rows[0].ID)
 	}
 	plain := newShop(t)
-	check(t, plain.export(plain.ready(1, zipOf(t, csvMember(byPosition))), 1))
+	exportertest.Check(t, plain.export(plain.ready(1, exportertest.ZipOf(t, exportertest.CSVMember(byPosition))), 1))
 	rows, _ := plain.stored()
 	for _, id := range ids {
 		if id != ids[0] || id == rows[0].ID {
@@ -77,10 +78,10 @@ func TestPrivacyOfRows(t *testing.T) {
 // what it was.
 func TestPrivacyChanged(t *testing.T) {
 	s := newShop(t)
-	file := zipOf(t, csvMember(callHeader+callRows(0, 3)))
-	check(t, s.export(s.ready(1, file), 1))
+	file := exportertest.ZipOf(t, exportertest.CSVMember(exportertest.CallHeader+exportertest.CallRows(0, 3)))
+	exportertest.Check(t, s.export(s.ready(1, file), 1))
 	s.policy(policy(t, privacy.Mask))
-	check(t, s.export(s.ready(2, file), 1))
+	exportertest.Check(t, s.export(s.ready(2, file), 1))
 	rows, markers := s.stored()
 	if m := marker(t, markers[1]); len(rows) != 6 || m.Added != 3 || m.Revised != 3 {
 		t.Errorf("%d rows, %d added, %d revised", len(rows), m.Added, m.Revised)
@@ -91,8 +92,8 @@ func TestPrivacyOfDeadLetters(t *testing.T) {
 	s := newShop(t)
 	s.policy(policy(t, privacy.Drop))
 	nobody := "5550111,ten,1,101,,5550100,5550199,,,,,,,2,101,0,0,-1,39,1,12\n"
-	check(t, s.export(s.ready(1, zipOf(t, csvMember(callHeader+nobody))), 1))
-	letters := s.pub.of(schemas.TypeDeadLetter)
+	exportertest.Check(t, s.export(s.ready(1, exportertest.ZipOf(t, exportertest.CSVMember(exportertest.CallHeader+nobody))), 1))
+	letters := s.pub.Of(schemas.TypeDeadLetter)
 	if len(letters) != 1 {
 		t.Fatalf("%d dead letters", len(letters))
 	}
@@ -107,18 +108,18 @@ func TestPrivacyKeepsNoDamagedFile(t *testing.T) {
 	for _, p := range []Privacy{nil, (*privacy.Policy)(nil), policy(t, privacy.Keep), policy(t, privacy.Mask), policy(t, "", "op_object=drop")} {
 		s := newShop(t)
 		s.policy(p)
-		whole := zipOf(t, csvMember(callHeader+callRows(0, 100)))
+		whole := exportertest.ZipOf(t, exportertest.CSVMember(exportertest.CallHeader+exportertest.CallRows(0, 100)))
 		f := s.ready(1, whole[:len(whole)/2])
 		var final *schemas.Permanent
 		if err := s.export(f, 1); !errors.As(err, &final) || final.Reason != schemas.ReasonDamagedZip {
 			t.Fatalf("the export ended with %v", err)
 		}
 		kept := p == nil || !p.Active()
-		if (len(s.quarantine.objects) == 1) != kept || (final.Object != "") != kept || strings.Contains(final.Error(), "bytes not kept: privacy policy") == kept {
-			t.Errorf("%d files in quarantine, %v", len(s.quarantine.objects), final)
+		if (len(s.quarantine.Objects) == 1) != kept || (final.Object != "") != kept || strings.Contains(final.Error(), "bytes not kept: privacy policy") == kept {
+			t.Errorf("%d files in quarantine, %v", len(s.quarantine.Objects), final)
 		}
 		checkSpool(t, s)
-		if e := entry(t, s.ledger, hour(0)); e.State != schemas.WindowFailed || (e.Object != "") != kept {
+		if e := entry(t, s.ledger, exportertest.Hour(0)); e.State != schemas.WindowFailed || (e.Object != "") != kept {
 			t.Errorf("the window is %+v", e)
 		}
 	}
@@ -130,7 +131,7 @@ func simulatedHour(t *testing.T) (rows map[world.Kind][]world.Row, numbers map[s
 	rows, numbers = map[world.Kind][]world.Row{}, map[string]bool{}
 	synctest.Test(t, func(t *testing.T) {
 		w, err := world.New(world.Options{Seed: 7})
-		check(t, err)
+		exportertest.Check(t, err)
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- w.Run(ctx) }()
@@ -138,11 +139,11 @@ func simulatedHour(t *testing.T) (rows map[world.Kind][]world.Row, numbers map[s
 		for _, a := range w.Agents() {
 			numbers[a.Phone] = true
 			_, err := w.SignIn(a.ID, world.SignIn{Address: a.Phone, Deliver: func(world.Event) {}})
-			check(t, errors.Join(err, w.ResetSkills(a.ID)))
+			exportertest.Check(t, errors.Join(err, w.ResetSkills(a.ID)))
 		}
 		time.Sleep(time.Hour) // virtual
 		cancel()
-		check(t, <-done)
+		exportertest.Check(t, <-done)
 		for kind := range world.Columns {
 			rows[kind] = w.Rows(kind, begin, begin.Add(time.Hour), begin.Add(4*time.Hour))
 		}
@@ -163,18 +164,18 @@ func simulatedHour(t *testing.T) (rows map[world.Kind][]world.Row, numbers map[s
 // zipOfRows packs simulated rows, a member per kind.
 func zipOfRows(t *testing.T, rows map[world.Kind][]world.Row) []byte {
 	t.Helper()
-	var members []packed
+	var members []exportertest.Packed
 	for kind, all := range rows {
 		var text strings.Builder
 		w := csv.NewWriter(&text)
-		check(t, w.Write(world.Columns[kind]))
+		exportertest.Check(t, w.Write(world.Columns[kind]))
 		for _, r := range all {
-			check(t, w.Write(r.Cells))
+			exportertest.Check(t, w.Write(r.Cells))
 		}
 		w.Flush()
-		members = append(members, packed{name: "20260101000000000123_" + string(kind) + ".csv", data: text.String()})
+		members = append(members, exportertest.Packed{Name: "20260101000000000123_" + string(kind) + ".csv", Data: text.String()})
 	}
-	return zipOf(t, members...)
+	return exportertest.ZipOf(t, members...)
 }
 
 func TestNoSimulatedNumberIsPublished(t *testing.T) {
@@ -184,21 +185,19 @@ func TestNoSimulatedNumberIsPublished(t *testing.T) {
 	for _, action := range []privacy.Action{privacy.Keep, privacy.Mask, privacy.HMAC, privacy.Drop} {
 		s := newShop(t)
 		s.policy(policy(t, action))
-		check(t, s.export(s.ready(1, file), 1))
+		exportertest.Check(t, s.export(s.ready(1, file), 1))
 		messages, hits := 0, 0
-		for subject, stored := range s.rows.subjects {
-			for _, m := range stored {
-				messages++
-				for _, w := range word.FindAllString(fmt.Sprint(subject, " ", m.ID, " ", m.Header, " ", string(m.Body)), -1) {
-					if numbers[w] {
-						hits++
-					}
+		for _, m := range s.rows.All() {
+			messages++
+			for _, w := range word.FindAllString(fmt.Sprint(m.Subject, " ", m.ID, " ", m.Header, " ", string(m.Body)), -1) {
+				if numbers[w] {
+					hits++
 				}
 			}
 		}
 		t.Logf("%s: %d numbers, %d hits in %d messages", action, len(numbers), hits, messages)
-		if (hits > 0) != (action == privacy.Keep) || len(numbers) < 20 || messages < 200 || len(s.pub.of(schemas.TypeDeadLetter)) > 0 {
-			t.Errorf("%s: %d hits, %d numbers, %d messages, %d dead letters", action, hits, len(numbers), messages, len(s.pub.of(schemas.TypeDeadLetter)))
+		if (hits > 0) != (action == privacy.Keep) || len(numbers) < 20 || messages < 200 || len(s.pub.Of(schemas.TypeDeadLetter)) > 0 {
+			t.Errorf("%s: %d hits, %d numbers, %d messages, %d dead letters", action, hits, len(numbers), messages, len(s.pub.Of(schemas.TypeDeadLetter)))
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"aiccbridge/exporter/archive"
 	"aiccbridge/internal/sabotage"
 	"aiccbridge/schemas"
 	"aiccbridge/schemas/rows"
@@ -15,17 +16,17 @@ import (
 
 // publish brings the rows of a sound archive into the stream: kind by kind, the
 // window's own kind last, whose last batch ends with the window's marker.
-func (x *export) publish(ctx context.Context, a *archive) error {
+func (x *export) publish(ctx context.Context, a *archive.Archive) error {
 	w, f := x.w, x.file
 	kinds := []schemas.Kind{f.Kind}
-	for _, m := range a.members {
-		if !slices.Contains(kinds, m.kind) {
-			kinds = append([]schemas.Kind{m.kind}, kinds...)
+	for _, m := range a.Members {
+		if !slices.Contains(kinds, m.Kind) {
+			kinds = append([]schemas.Kind{m.Kind}, kinds...)
 		}
 	}
 	for _, k := range kinds {
-		if err := checkHeaders(w.o.Names, f, k, a.members); err != nil {
-			return damaged(schemas.ReasonMissingColumns, err)
+		if err := checkHeaders(w.o.Names, f, k, a.Members); err != nil {
+			return &schemas.Permanent{Reason: schemas.ReasonMissingColumns, Err: err}
 		}
 	}
 	var p *publication // in the end that of the window's own kind
@@ -46,12 +47,12 @@ func (x *export) publish(ctx context.Context, a *archive) error {
 
 // checkHeaders finds out before the first row goes out whether every member of a
 // kind has the columns it needs.
-func checkHeaders(n schemas.Names, f schemas.FileReady, k schemas.Kind, members []member) error {
+func checkHeaders(n schemas.Names, f schemas.FileReady, k schemas.Kind, members []archive.Member) error {
 	encoder := rows.NewEncoder(n, f, k, time.UTC)
 	for _, m := range members {
-		if m.kind == k {
-			if err := encoder.Header(m.header); err != nil {
-				return fmt.Errorf("%s: %w", m.base, err)
+		if m.Kind == k {
+			if err := encoder.Header(m.Header); err != nil {
+				return fmt.Errorf("%s: %w", m.Name, err)
 			}
 		}
 	}
@@ -77,7 +78,7 @@ type publication struct {
 // rows of a thousand bytes fill it by number, oversized ones by size.
 const maxBatchBytes = 8 << 20
 
-func (p *publication) run(ctx context.Context, a *archive) error {
+func (p *publication) run(ctx context.Context, a *archive.Archive) error {
 	var err error
 	if p.window, err = p.readBack(ctx, p.kind); err != nil {
 		return err
@@ -102,37 +103,33 @@ func (p *publication) run(ctx context.Context, a *archive) error {
 // visit is called for each record of a member, whose base name and line go along.
 type visit func(ctx context.Context, record []string, base string, line int) error
 
-func (p *publication) members(ctx context.Context, a *archive, f visit) error {
-	for _, m := range a.members {
-		if m.kind == p.kind {
+func (p *publication) members(ctx context.Context, a *archive.Archive, f visit) error {
+	for _, m := range a.Members {
+		if m.Kind == p.kind {
 			if err := p.member(ctx, m, f); err != nil {
-				return fmt.Errorf("%s: %w", m.base, err)
+				return fmt.Errorf("%s: %w", m.Name, err)
 			}
 		}
 	}
 	return nil
 }
 
-func (p *publication) member(ctx context.Context, m member, f visit) error {
-	r, err := m.Open()
-	if err != nil {
-		return fmt.Errorf("open member: %w", err)
-	}
-	defer r.Close()
-	t, err := openTable(&steadyReader{ctx, r, p.progress}, m)
+func (p *publication) member(ctx context.Context, m archive.Member, f visit) error {
+	records, err := m.Records(ctx, p.progress)
 	if err != nil {
 		return err
 	}
-	if err := p.encoder.Header(m.header); err != nil {
+	defer records.Close()
+	if err := p.encoder.Header(m.Header); err != nil {
 		return err
 	}
 	for {
-		record, err := t.read()
+		record, err := records.Read()
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err == nil {
-			err = f(ctx, record, m.base, t.csv.line)
+			err = f(ctx, record, m.Name, records.Line())
 		}
 		if err != nil {
 			return err
@@ -174,7 +171,7 @@ func (p *publication) row(ctx context.Context, record []string, base string, lin
 // bringBack publishes the rows that are again what they were before a revision,
 // as their next one. Which rows these are is known only after the whole file has
 // been seen; it is rare, so the file is read once more then.
-func (p *publication) bringBack(ctx context.Context, a *archive) error {
+func (p *publication) bringBack(ctx context.Context, a *archive.Archive) error {
 	back := p.window.reverted()
 	if len(back) == 0 {
 		return nil
@@ -241,15 +238,15 @@ func (p *publication) flush(ctx context.Context) error {
 }
 
 // mark ends the window's subject with the marker of this extract.
-func (p *publication) mark(ctx context.Context, a *archive) error {
+func (p *publication) mark(ctx context.Context, a *archive.Archive) error {
 	marker := schemas.WindowComplete{
 		Tenant: p.file.Tenant, Kind: p.kind, Window: p.file.Window, ResponseID: p.file.ResponseID,
 		Rows: p.total, Added: p.added, Revised: p.revised, Rejected: p.rejected, Files: []schemas.CompleteFile{},
-		SHA256: a.sha256, RequestedAt: p.entry.RequestedAt, CompletedAt: time.Now().UTC(),
+		SHA256: a.SHA256, RequestedAt: p.entry.RequestedAt, CompletedAt: time.Now().UTC(),
 	}
-	for _, m := range a.members {
-		if m.kind == p.kind {
-			marker.Files = append(marker.Files, schemas.CompleteFile{Name: m.base, Rows: m.rows, Header: m.header != nil, Encoding: m.charset})
+	for _, m := range a.Members {
+		if m.Kind == p.kind {
+			marker.Files = append(marker.Files, schemas.CompleteFile{Name: m.Name, Rows: m.Rows, Header: m.Header != nil, Encoding: m.Charset})
 		}
 	}
 	m, err := p.w.o.Names.WindowCompleteMessage(marker)

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/rs/zerolog"
 
+	"aiccbridge/exporter/internal/exportertest"
 	"aiccbridge/internal/ccfs"
 	"aiccbridge/schemas"
 )
@@ -36,7 +37,7 @@ func TestRefusedForHours(t *testing.T) {
 		s.open(PlannerOptions{Logger: zerolog.New(&log)}, hourly)
 		pass(8 * time.Hour)
 		counter := func(result string) float64 {
-			return testutil.ToFloat64(s.ledger.requests.WithLabelValues(acme, string(schemas.KindCDR), result))
+			return testutil.ToFloat64(s.ledger.requests.WithLabelValues(exportertest.Acme, string(schemas.KindCDR), result))
 		}
 		if refused := counter(string(ccfs.Auth)); refused < 10 || refused != float64(len(s.platform.requests())) || counter("taken") != 0 {
 			t.Errorf("%v of %d requests counted as refused, %v as taken", refused, len(s.platform.requests()), counter("taken"))
@@ -56,10 +57,10 @@ func TestRefusedForHours(t *testing.T) {
 
 func TestLedgerRegistersItsMetrics(t *testing.T) {
 	registry := prometheus.NewRegistry()
-	o := LedgerOptions{Names: names(t), Bucket: newMemBucket(), Publisher: &memPublisher{}, Registerer: registry}
+	o := LedgerOptions{Names: exportertest.Names(t), Bucket: exportertest.NewBucket(), Publisher: &exportertest.Publisher{}, Registerer: registry}
 	l, err := NewLedger(o)
-	check(t, err)
-	l.requests.WithLabelValues(acme, "cdr", "taken").Inc()
+	exportertest.Check(t, err)
+	l.requests.WithLabelValues(exportertest.Acme, "cdr", "taken").Inc()
 	if n, err := testutil.GatherAndCount(registry, "aicc_extract_requests_total"); n != 1 || err != nil {
 		t.Errorf("%d metrics, %v", n, err)
 	}

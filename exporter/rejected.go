@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"aiccbridge/exporter/archive"
 	"aiccbridge/schemas"
 )
 
@@ -40,7 +41,7 @@ func (p *publication) deadLetter(ctx context.Context, reason schemas.Reason, why
 	if len(original) > maxOriginalBytes {
 		object, err := p.w.o.Quarantine.Put(ctx, fmt.Sprintf("%s/%s/%s/%d.json", schemas.EncodeToken(p.file.Tenant), p.file.FileName, base, line),
 			map[string]string{"tenant": p.file.Tenant, "kind": string(p.kind), "window": p.file.Window.String(), "reason": string(reason)},
-			&steadyReader{ctx, bytes.NewReader(original), p.progress})
+			archive.Steady(ctx, bytes.NewReader(original), p.progress))
 		if err != nil {
 			return fmt.Errorf("put line %d in quarantine: %w", line, err)
 		}

@@ -7,13 +7,14 @@ import (
 	"testing/synctest"
 	"time"
 
+	"aiccbridge/exporter/internal/exportertest"
 	"aiccbridge/schemas"
 )
 
 func TestFirstStartAndNextDay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t)
-		s.zone = location(t, "Asia/Shanghai") // 08:00 there
+		s.zone = exportertest.Location(t, "Asia/Shanghai") // 08:00 there
 		s.serve()
 		pass(16*time.Hour + 5*time.Minute) // 00:05 of the next day
 		midnight := bubble.Add(16 * time.Hour)
@@ -92,10 +93,10 @@ func TestFillGoesOnAfterAnError(t *testing.T) {
 		pass(time.Minute)
 		s.close()
 		swaps := 0
-		s.bucket.intercept(func(op, _ string) error {
+		s.bucket.Intercept(func(op, _ string) error {
 			if op == "swap" {
 				if swaps++; swaps == 2 {
-					return errBus
+					return exportertest.ErrBus
 				}
 			}
 			return nil
@@ -123,11 +124,11 @@ func TestCrashDuringRequest(t *testing.T) {
 		}
 		stopPlanner := startPlanner(t, PlannerOptions{Ledger: l, Query: s.platform.query, Extracts: []Extract{hourly}})
 		pass(time.Minute)
-		s.bucket.intercept(func(string, string) error { return errBus }) // nothing is written any more
+		s.bucket.Intercept(func(string, string) error { return exportertest.ErrBus }) // nothing is written any more
 		e := s.entries(schemas.KindCDR)[0]
 		stopPlanner()
 		stop()
-		s.bucket.intercept(nil)
+		s.bucket.Intercept(nil)
 		if e.State != schemas.WindowRequested || e.Attempts != 1 {
 			t.Errorf("the attempt is forgotten: the entry is %+v", e)
 		}
@@ -150,14 +151,14 @@ func TestShutdownLetsTheRequestEnd(t *testing.T) {
 		s.platform.takes = 20 * time.Second
 		pass(80 * time.Minute)
 		l, _ := startLedger(t, LedgerOptions{Bucket: s.bucket, Publisher: s.pub})
-		p, err := NewPlanner(PlannerOptions{Tenant: acme, Zone: time.UTC, Ledger: l, Query: s.platform.query, Extracts: []Extract{hourly}})
-		check(t, err)
+		p, err := NewPlanner(PlannerOptions{Tenant: exportertest.Acme, Zone: time.UTC, Ledger: l, Query: s.platform.query, Extracts: []Extract{hourly}})
+		exportertest.Check(t, err)
 		intake, cancel := context.WithCancel(t.Context())
-		start(t, func(ctx context.Context) error { return p.Run(intake, ctx) })
+		exportertest.Start(t, func(ctx context.Context) error { return p.Run(intake, ctx) })
 		pass(10 * time.Second)
 		cancel()
 		pass(20 * time.Second)
-		if e := l.Entries(acme, schemas.KindCDR)[0]; e.ResponseID != responseID(1) {
+		if e := l.Entries(exportertest.Acme, schemas.KindCDR)[0]; e.ResponseID != exportertest.ResponseID(1) {
 			t.Errorf("the answer was not noted: %+v", e)
 		}
 	})
@@ -179,11 +180,11 @@ func TestCallbackMissedDuringRestart(t *testing.T) {
 		pass(20 * time.Second) // the callback finds nobody
 		s.open(PlannerOptions{}, hourly)
 		pass(restartWait - time.Second)
-		if n := len(s.pub.of(schemas.TypeFileReady)); n != 0 {
+		if n := len(s.pub.Of(schemas.TypeFileReady)); n != 0 {
 			t.Errorf("%d files handed over before the callback could come again", n)
 		}
 		pass(3 * time.Second)
-		if n := len(s.pub.of(schemas.TypeFileReady)); n != 1 {
+		if n := len(s.pub.Of(schemas.TypeFileReady)); n != 1 {
 			t.Errorf("%d files handed over soon after the restart, want 1", n)
 		}
 		s.close()

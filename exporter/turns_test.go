@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"aiccbridge/exporter/internal/exportertest"
 	"aiccbridge/schemas"
 )
 
@@ -16,22 +17,22 @@ func TestEmptyWindowIsConfirmed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t)
-		s.pub.after = func(m schemas.Message) error {
+		s.pub.After = func(m schemas.Message) error {
 			if m.Type != schemas.TypeFileReady {
 				return nil
 			}
 			var f schemas.FileReady
-			unmarshal(t, m.Body, &f)
+			exportertest.Unmarshal(t, m.Body, &f)
 			rows := 1
 			if f.Window == bubbleHour(0) || f.Window == bubbleHour(1) && len(s.platform.of(f.Window)) == 1 || f.Window.From.Before(bubble) {
 				rows = 0
 			}
 			return s.ledger.Complete(context.Background(), f, rows, time.Now())
 		}
-		s.platform.onAnswer = func(a asked) { check(t, s.ledger.Accept(context.Background(), s.notice(a))) }
+		s.platform.onAnswer = func(a asked) { exportertest.Check(t, s.ledger.Accept(context.Background(), s.notice(a))) }
 		s.open(PlannerOptions{Tick: 10 * time.Second}, since(bubble.Add(-6*time.Hour), hourly))
 		pass(2*time.Hour + 10*time.Minute)
-		if c, _ := coverage(acme, schemas.KindCDR, s.entries(schemas.KindCDR), time.Now()); !c.CompleteTo.Equal(bubbleHour(0).To) {
+		if c, _ := coverage(exportertest.Acme, schemas.KindCDR, s.entries(schemas.KindCDR), time.Now()); !c.CompleteTo.Equal(bubbleHour(0).To) {
 			t.Errorf("complete up to %s before it is confirmed", c.CompleteTo)
 		}
 		pass(20 * time.Hour)

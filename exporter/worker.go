@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
+	"aiccbridge/exporter/archive"
 	"aiccbridge/schemas"
 )
 
@@ -41,7 +42,7 @@ type Download func(ctx context.Context, f schemas.FileReady, w io.Writer) (int64
 // Tenant is what a worker knows of a tenant.
 type Tenant struct {
 	Zone     *time.Location
-	Dialect  Dialect
+	Dialect  archive.Dialect
 	Download Download
 	Privacy  Privacy // nil: everything is kept
 }
@@ -57,7 +58,7 @@ type WorkerOptions struct {
 	Publisher  Publisher // for dead letters
 	// SpoolDir holds files while they are worked on. It is created.
 	SpoolDir   string
-	Limits     Limits
+	Limits     archive.Limits
 	Logger     zerolog.Logger
 	Registerer prometheus.Registerer // nil: not registered
 }
@@ -77,7 +78,7 @@ func NewWorker(o WorkerOptions) (*Worker, error) {
 		if t.Zone == nil || t.Download == nil {
 			return nil, fmt.Errorf("worker: tenant %s: zone and download are required", name)
 		}
-		if err := t.Dialect.validate(); err != nil {
+		if err := t.Dialect.Validate(); err != nil {
 			return nil, fmt.Errorf("worker: tenant %s: %w", name, err)
 		}
 	}

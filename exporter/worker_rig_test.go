@@ -1,80 +1,25 @@
 package exporter
 
 import (
-	"archive/zip"
-	"bytes"
 	"context"
 	"fmt"
 	"io"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
+	"aiccbridge/exporter/archive"
+	"aiccbridge/exporter/internal/exportertest"
 	"aiccbridge/schemas"
 )
-
-const (
-	callHeader = "developer,account_id,cc_id,agent_id,call_id,caller_no,callee_no,wait_begin,wait_end,ack_begin,ack_end,call_begin,call_end,device_type,device_no,call_type,release_cause,call_id_num,vdn_id,pre_device_type,pre_device_no\n"
-	callName   = "20260101000000000123_call.csv"
-)
-
-// callRow is the i-th call detail record; duration tells its versions apart.
-func callRow(i, seconds int) string {
-	begin := newYear.Add(time.Duration(i%3600) * time.Second)
-	const layout = "2006-01-02 15:04:05"
-	return fmt.Sprintf("ak,ten,1,101,%d-%d,5550100,5550199,,,,,%s,%s,2,101,0,0,-1,39,1,12\n",
-		begin.Unix(), i, begin.Format(layout), begin.Add(time.Duration(seconds)*time.Second).Format(layout))
-}
-
-func callRows(from, to int) string {
-	var b strings.Builder
-	for i := from; i < to; i++ {
-		b.WriteString(callRow(i, 60))
-	}
-	return b.String()
-}
-
-// packed is one member of a ZIP to be made.
-type packed struct {
-	name string
-	data string
-	// store leaves the data as it is.
-	store bool
-	zip.FileHeader
-}
-
-func csvMember(data string) packed { return packed{name: callName, data: data} }
-
-func zipOf(t testing.TB, members ...packed) []byte {
-	t.Helper()
-	var out bytes.Buffer
-	z := zip.NewWriter(&out)
-	for _, m := range members {
-		h := m.FileHeader
-		h.Name = m.name
-		if h.Method = zip.Deflate; m.store {
-			h.Method = zip.Store
-		}
-		w, err := z.CreateHeader(&h)
-		check(t, err)
-		if m.data != "" {
-			_, err = io.WriteString(w, m.data)
-			check(t, err)
-		}
-	}
-	check(t, z.Close())
-	return out.Bytes()
-}
 
 // shop is a worker with everything around it in memory.
 type shop struct {
 	t          *testing.T
-	bucket     *memBucket
-	pub        *memPublisher
-	rows       *memRows
-	quarantine *memQuarantine
+	bucket     *exportertest.Bucket
+	pub        *exportertest.Publisher
+	rows       *exportertest.Rows
+	quarantine *exportertest.Quarantine
 	ledger     *Ledger
 	worker     *Worker
 	options    WorkerOptions
@@ -88,13 +33,13 @@ type shop struct {
 
 func newShop(t *testing.T) *shop {
 	s := &shop{
-		t: t, bucket: newMemBucket(), pub: &memPublisher{}, rows: &memRows{}, quarantine: &memQuarantine{},
+		t: t, bucket: exportertest.NewBucket(), pub: &exportertest.Publisher{}, rows: &exportertest.Rows{}, quarantine: &exportertest.Quarantine{},
 		files: map[string][]byte{},
 	}
 	s.ledger, _ = startLedger(t, LedgerOptions{Bucket: s.bucket, Publisher: s.pub})
 	s.options = WorkerOptions{
-		Names: names(t), Ledger: s.ledger, Rows: s.rows, Quarantine: s.quarantine, Publisher: s.pub, SpoolDir: t.TempDir(),
-		Tenants: map[string]Tenant{acme: {Zone: location(t, "Asia/Shanghai"), Download: s.download}},
+		Names: exportertest.Names(t), Ledger: s.ledger, Rows: s.rows, Quarantine: s.quarantine, Publisher: s.pub, SpoolDir: t.TempDir(),
+		Tenants: map[string]Tenant{exportertest.Acme: {Zone: exportertest.Location(t, "Asia/Shanghai"), Download: s.download}},
 	}
 	s.restart()
 	return s
@@ -104,15 +49,15 @@ func newShop(t *testing.T) *shop {
 func (s *shop) restart() *Worker {
 	s.t.Helper()
 	w, err := NewWorker(s.options)
-	check(s.t, err)
+	exportertest.Check(s.t, err)
 	s.worker = w
 	return w
 }
 
-func (s *shop) dialect(d Dialect) {
-	tenant := s.options.Tenants[acme]
+func (s *shop) dialect(d archive.Dialect) {
+	tenant := s.options.Tenants[exportertest.Acme]
 	tenant.Dialect = d
-	s.options.Tenants = map[string]Tenant{acme: tenant}
+	s.options.Tenants = map[string]Tenant{exportertest.Acme: tenant}
 	s.restart()
 }
 
@@ -133,14 +78,14 @@ func (s *shop) download(ctx context.Context, f schemas.FileReady, w io.Writer) (
 // ready makes a file ready whose download is data.
 func (s *shop) ready(id int, data []byte) schemas.FileReady {
 	s.t.Helper()
-	request(s.t, s.ledger, hour(0), id)
-	check(s.t, s.ledger.Accept(s.t.Context(), notice(id)))
+	request(s.t, s.ledger, exportertest.Hour(0), id)
+	exportertest.Check(s.t, s.ledger.Accept(s.t.Context(), exportertest.Notice(id)))
 	s.mu.Lock()
-	s.files[responseID(id)] = data
+	s.files[exportertest.ResponseID(id)] = data
 	s.mu.Unlock()
-	ready := s.pub.of(schemas.TypeFileReady)
+	ready := s.pub.Of(schemas.TypeFileReady)
 	var f schemas.FileReady
-	unmarshal(s.t, ready[len(ready)-1].Body, &f)
+	exportertest.Unmarshal(s.t, ready[len(ready)-1].Body, &f)
 	return f
 }
 
@@ -149,19 +94,19 @@ func (s *shop) export(f schemas.FileReady, attempt int) error {
 }
 
 // stored returns the rows and markers of the first hour's calls.
-func (s *shop) stored() (rows, markers []memRow) {
-	return s.rows.on(names(s.t).Row(acme, schemas.KindCDR, hour(0)))
+func (s *shop) stored() (rows, markers []exportertest.Row) {
+	return s.rows.On(exportertest.Names(s.t).Row(exportertest.Acme, schemas.KindCDR, exportertest.Hour(0)))
 }
 
-func marker(t testing.TB, row memRow) schemas.WindowComplete {
+func marker(t testing.TB, row exportertest.Row) schemas.WindowComplete {
 	t.Helper()
 	var m schemas.WindowComplete
-	unmarshal(t, row.Body, &m)
+	exportertest.Unmarshal(t, row.Body, &m)
 	return m
 }
 
 // once reports rows that are in the stream twice.
-func once(rows []memRow) error {
+func once(rows []exportertest.Row) error {
 	seen := map[string]bool{}
 	for _, r := range rows {
 		if seen[r.ID] {

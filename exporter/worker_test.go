@@ -15,6 +15,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"aiccbridge/exporter/archive"
+	"aiccbridge/exporter/internal/exportertest"
 	"aiccbridge/internal/ccfs"
 	"aiccbridge/schemas"
 )
@@ -29,29 +31,29 @@ func reasonOf(err error) schemas.Reason {
 
 func TestExport(t *testing.T) {
 	s := newShop(t)
-	file := zipOf(t, csvMember(callHeader+callRows(0, 2500)))
+	file := exportertest.ZipOf(t, exportertest.CSVMember(exportertest.CallHeader+exportertest.CallRows(0, 2500)))
 	f := s.ready(1, file)
-	check(t, s.export(f, 1))
+	exportertest.Check(t, s.export(f, 1))
 	rows, markers := s.stored()
 	if err := once(rows); err != nil || len(rows) != 2500 || len(markers) != 1 {
 		t.Fatalf("%d rows, %d markers, %v", len(rows), len(markers), err)
 	}
 	m := marker(t, markers[0])
-	if m.Rows != 2500 || m.Added != 2500 || m.Revised != 0 || m.ResponseID != responseID(1) || len(m.SHA256) != 64 || m.RequestedAt.IsZero() {
+	if m.Rows != 2500 || m.Added != 2500 || m.Revised != 0 || m.ResponseID != exportertest.ResponseID(1) || len(m.SHA256) != 64 || m.RequestedAt.IsZero() {
 		t.Errorf("marker is %+v", m)
 	}
-	if markers[0].sequence < rows[len(rows)-1].sequence {
+	if markers[0].Sequence < rows[len(rows)-1].Sequence {
 		t.Error("the marker is not last")
 	}
-	if e := entry(t, s.ledger, hour(0)); e.State != schemas.WindowCompleted || e.Rows != 2500 || !e.DueAt.IsZero() || e.Attempts != 0 {
+	if e := entry(t, s.ledger, exportertest.Hour(0)); e.State != schemas.WindowCompleted || e.Rows != 2500 || !e.DueAt.IsZero() || e.Attempts != 0 {
 		t.Errorf("the window is %+v", e)
 	}
-	if s.rows.batches != 3 {
-		t.Errorf("%d batches, want 3", s.rows.batches)
+	if s.rows.Batches != 3 {
+		t.Errorf("%d batches, want 3", s.rows.Batches)
 	}
 	checkSpool(t, s)
 	// The same file again: nothing new, not even a download.
-	check(t, s.export(f, 2))
+	exportertest.Check(t, s.export(f, 2))
 	if again, _ := s.stored(); len(again) != 2500 || len(s.fetched) != 1 {
 		t.Errorf("%d rows after %d downloads", len(again), len(s.fetched))
 	}
@@ -61,7 +63,7 @@ func TestExport(t *testing.T) {
 func checkSpool(t *testing.T, s *shop, want ...string) {
 	t.Helper()
 	files, err := os.ReadDir(s.options.SpoolDir)
-	check(t, err)
+	exportertest.Check(t, err)
 	var have []string
 	for _, f := range files {
 		have = append(have, f.Name())
@@ -75,10 +77,10 @@ func checkSpool(t *testing.T, s *shop, want ...string) {
 // number k, and exports it again with a new worker.
 func crashAndResume(t *testing.T, k int, crash func(s *shop, k int) (repair func())) error {
 	s := newShop(t)
-	check(t, s.export(s.ready(1, zipOf(t, csvMember(callHeader+callRows(0, 500)))), 1))
-	s.rows.batches = 0
-	late := callHeader + callRow(7, 90) + callRow(8, 90) + callRows(9, 2600)
-	f := s.ready(2, zipOf(t, csvMember(late)))
+	exportertest.Check(t, s.export(s.ready(1, exportertest.ZipOf(t, exportertest.CSVMember(exportertest.CallHeader+exportertest.CallRows(0, 500)))), 1))
+	s.rows.Batches = 0
+	late := exportertest.CallHeader + exportertest.CallRow(7, 90) + exportertest.CallRow(8, 90) + exportertest.CallRows(9, 2600)
+	f := s.ready(2, exportertest.ZipOf(t, exportertest.CSVMember(late)))
 	repair := crash(s, k)
 	if err := s.export(f, 1); err == nil || reasonOf(err) != "" {
 		return fmt.Errorf("the export did not break off: %v", err)
@@ -92,14 +94,14 @@ func crashAndResume(t *testing.T, k int, crash func(s *shop, k int) (repair func
 	if err := once(rows); err != nil {
 		return err
 	}
-	if len(rows) != 2602 || len(markers) != 2 || markers[1].sequence < rows[len(rows)-1].sequence {
+	if len(rows) != 2602 || len(markers) != 2 || markers[1].Sequence < rows[len(rows)-1].Sequence {
 		return fmt.Errorf("%d rows, %d markers", len(rows), len(markers))
 	}
 	m := marker(t, markers[1])
 	if m.Rows != 2593 || m.Added != 2102 || m.Revised != 2 {
 		return fmt.Errorf("marker counts %d rows, %d added, %d revised", m.Rows, m.Added, m.Revised)
 	}
-	if e := entry(t, s.ledger, hour(0)); e.State != schemas.WindowCompleted || e.Rows != 2602 {
+	if e := entry(t, s.ledger, exportertest.Hour(0)); e.State != schemas.WindowCompleted || e.Rows != 2602 {
 		return fmt.Errorf("the window is %s with %d rows", e.State, e.Rows)
 	}
 	if len(s.fetched) != 2 {
@@ -109,23 +111,23 @@ func crashAndResume(t *testing.T, k int, crash func(s *shop, k int) (repair func
 }
 
 func refuseBatch(s *shop, k int) func() {
-	s.rows.before = func(n int) error {
+	s.rows.Before = func(n int) error {
 		if n == k {
-			return errBus
+			return exportertest.ErrBus
 		}
 		return nil
 	}
-	return func() { s.rows.before = nil }
+	return func() { s.rows.Before = nil }
 }
 
 func loseAnswer(s *shop, k int) func() {
-	s.rows.after = func(n int) error {
+	s.rows.After = func(n int) error {
 		if n == k {
-			return errBus
+			return exportertest.ErrBus
 		}
 		return nil
 	}
-	return func() { s.rows.after = nil }
+	return func() { s.rows.After = nil }
 }
 
 func TestCrashAfterBatches(t *testing.T) {
@@ -138,13 +140,13 @@ func TestCrashAfterBatches(t *testing.T) {
 		}
 	}
 	noLedger := func(s *shop, _ int) func() {
-		s.bucket.intercept(func(op, _ string) error {
+		s.bucket.Intercept(func(op, _ string) error {
 			if op == "swap" {
-				return errBus
+				return exportertest.ErrBus
 			}
 			return nil
 		})
-		return func() { s.bucket.intercept(nil) }
+		return func() { s.bucket.Intercept(nil) }
 	}
 	if err := crashAndResume(t, 0, noLedger); err != nil {
 		t.Errorf("between the marker and the ledger: %v", err)
@@ -154,7 +156,7 @@ func TestCrashAfterBatches(t *testing.T) {
 func TestStopDuringExport(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
-	f := s.ready(1, zipOf(t, csvMember(callRows(0, 2500))))
+	f := s.ready(1, exportertest.ZipOf(t, exportertest.CSVMember(exportertest.CallRows(0, 2500))))
 	for stop := int64(1); ; stop += 1 + stop/3 {
 		ctx, cancel := context.WithCancel(t.Context())
 		left := stop // calls of progress until the end
@@ -182,11 +184,11 @@ func TestStopDuringExport(t *testing.T) {
 // either has stored a batch.
 func race(t *testing.T, rows int, unfenced bool) error {
 	s := newShop(t)
-	s.rows.unfenced = unfenced
-	f := s.ready(1, zipOf(t, csvMember(callRows(0, rows))))
+	s.rows.Unfenced = unfenced
+	f := s.ready(1, exportertest.ZipOf(t, exportertest.CSVMember(exportertest.CallRows(0, rows))))
 	var both, all sync.WaitGroup
 	both.Add(2)
-	s.rows.before = func(n int) error {
+	s.rows.Before = func(n int) error {
 		if n <= 2 {
 			both.Done()
 			both.Wait()
@@ -234,16 +236,16 @@ func TestF27ExtractAgain(t *testing.T) {
 		text                        string
 		rows, added, revised, total int
 	}{
-		{callRows(0, 1000), 1000, 1000, 0, 1000},
-		{callRows(0, 5) + callRow(5, 99) + callRows(6, 1003), 1003, 4, 1, 1004},
-		{callRows(0, 5) + callRow(5, 111) + callRows(6, 1004), 1004, 2, 1, 1006},
-		{callHeader + callRows(6, 1004), 998, 0, 0, 1006},
-		{callRows(0, 5) + callRow(5, 99) + callRows(6, 1004), 1004, 1, 1, 1007},
-		{callRows(0, 1004), 1004, 1, 1, 1008},
-		{callRows(0, 1004), 1004, 0, 0, 1008},
+		{exportertest.CallRows(0, 1000), 1000, 1000, 0, 1000},
+		{exportertest.CallRows(0, 5) + exportertest.CallRow(5, 99) + exportertest.CallRows(6, 1003), 1003, 4, 1, 1004},
+		{exportertest.CallRows(0, 5) + exportertest.CallRow(5, 111) + exportertest.CallRows(6, 1004), 1004, 2, 1, 1006},
+		{exportertest.CallHeader + exportertest.CallRows(6, 1004), 998, 0, 0, 1006},
+		{exportertest.CallRows(0, 5) + exportertest.CallRow(5, 99) + exportertest.CallRows(6, 1004), 1004, 1, 1, 1007},
+		{exportertest.CallRows(0, 1004), 1004, 1, 1, 1008},
+		{exportertest.CallRows(0, 1004), 1004, 0, 0, 1008},
 	}
 	for i, x := range exports {
-		check(t, s.export(s.ready(i+1, zipOf(t, csvMember(x.text))), 1))
+		exportertest.Check(t, s.export(s.ready(i+1, exportertest.ZipOf(t, exportertest.CSVMember(x.text))), 1))
 		rows, markers := s.stored()
 		m := marker(t, markers[len(markers)-1])
 		if m.Rows != x.rows || m.Added != x.added || m.Revised != x.revised || len(rows) != x.total || len(markers) != i+1 {
@@ -252,16 +254,16 @@ func TestF27ExtractAgain(t *testing.T) {
 		if err := once(rows); err != nil {
 			t.Errorf("extract %d: %v", i+1, err)
 		}
-		if e := entry(t, s.ledger, hour(0)); e.Rows != x.total || e.State != schemas.WindowCompleted {
+		if e := entry(t, s.ledger, exportertest.Hour(0)); e.Rows != x.total || e.State != schemas.WindowCompleted {
 			t.Errorf("extract %d: the window is %s with %d rows", i+1, e.State, e.Rows)
 		}
 	}
 	rows, _ := s.stored()
 	versions := map[string][]int{}
 	for _, r := range rows {
-		versions[r.header.Key] = append(versions[r.header.Key], r.header.Revision)
+		versions[r.RowHeader.Key] = append(versions[r.RowHeader.Key], r.RowHeader.Revision)
 	}
-	changed := rows[slices.IndexFunc(rows, func(r memRow) bool { return r.header.Revision == 2 })].header.Key
+	changed := rows[slices.IndexFunc(rows, func(r exportertest.Row) bool { return r.RowHeader.Revision == 2 })].RowHeader.Key
 	if len(versions) != 1004 || !slices.Equal(versions[changed], []int{1, 2, 3, 4, 5}) {
 		t.Errorf("%d keys, the changed row has revisions %v", len(versions), versions[changed])
 	}
@@ -273,25 +275,25 @@ func TestF27ExtractAgain(t *testing.T) {
 // repeated, and stays the same after it is in the ledger.
 func TestDamageIsReportedAgain(t *testing.T) {
 	s := newShop(t)
-	data := zipOf(t, csvMember(callRows(0, 1000)))
+	data := exportertest.ZipOf(t, exportertest.CSVMember(exportertest.CallRows(0, 1000)))
 	data[len(data)/2] ^= 1
 	f := s.ready(1, data)
-	put := failing(1, errBus)
-	s.quarantine.before = put
-	if err := s.export(f, 1); !errors.Is(err, errBus) || reasonOf(err) != "" {
+	put := exportertest.Failing(1, exportertest.ErrBus)
+	s.quarantine.Before = put
+	if err := s.export(f, 1); !errors.Is(err, exportertest.ErrBus) || reasonOf(err) != "" {
 		t.Fatalf("quarantine is away: %v", err)
 	}
-	s.bucket.intercept(func(op, _ string) error {
+	s.bucket.Intercept(func(op, _ string) error {
 		if op == "swap" {
-			return errBus
+			return exportertest.ErrBus
 		}
 		return nil
 	})
-	if err := s.export(f, 2); !errors.Is(err, errBus) || reasonOf(err) != "" {
+	if err := s.export(f, 2); !errors.Is(err, exportertest.ErrBus) || reasonOf(err) != "" {
 		t.Fatalf("ledger is away: %v", err)
 	}
-	s.bucket.intercept(nil)
-	checkSpool(t, s, acme+"-"+responseID(1)+".zip")
+	s.bucket.Intercept(nil)
+	checkSpool(t, s, exportertest.Acme+"-"+exportertest.ResponseID(1)+".zip")
 	for attempt := 3; attempt < 6; attempt++ {
 		var p *schemas.Permanent
 		if err := s.export(f, attempt); !errors.As(err, &p) || p.Reason != schemas.ReasonDamagedZip || p.Object == "" || p.Err.Error() == "" {
@@ -299,13 +301,13 @@ func TestDamageIsReportedAgain(t *testing.T) {
 		}
 		s.restart()
 	}
-	if len(s.fetched) != 1 || len(s.quarantine.objects) != 1 {
-		t.Errorf("%d downloads, %d objects", len(s.fetched), len(s.quarantine.objects))
+	if len(s.fetched) != 1 || len(s.quarantine.Objects) != 1 {
+		t.Errorf("%d downloads, %d objects", len(s.fetched), len(s.quarantine.Objects))
 	}
 	checkSpool(t, s)
 	// The next extract of the window is a sound one.
-	check(t, s.export(s.ready(2, zipOf(t, csvMember(callRows(0, 1000)))), 1))
-	if e := entry(t, s.ledger, hour(0)); e.State != schemas.WindowCompleted || e.Reason != "" || e.Object != "" {
+	exportertest.Check(t, s.export(s.ready(2, exportertest.ZipOf(t, exportertest.CSVMember(exportertest.CallRows(0, 1000)))), 1))
+	if e := entry(t, s.ledger, exportertest.Hour(0)); e.State != schemas.WindowCompleted || e.Reason != "" || e.Object != "" {
 		t.Errorf("the window is %+v", e)
 	}
 }
@@ -318,13 +320,13 @@ func TestDamageIsReportedAgain(t *testing.T) {
 func TestRowWithoutIdentity(t *testing.T) {
 	s := newShop(t)
 	nameless := strings.Replace(rowTwo, "1767225600-2", "", 1)
-	check(t, s.export(s.ready(1, zipOf(t, csvMember(callHeader+rowOne+nameless+rowTwo))), 1))
-	letters := s.pub.of(schemas.TypeDeadLetter)
+	exportertest.Check(t, s.export(s.ready(1, exportertest.ZipOf(t, exportertest.CSVMember(exportertest.CallHeader+rowOne+nameless+rowTwo))), 1))
+	letters := s.pub.Of(schemas.TypeDeadLetter)
 	if len(letters) != 1 || !strings.HasSuffix(letters[0].Subject, ".row_without_identity") {
 		t.Fatalf("dead letters: %v", letters)
 	}
 	var d schemas.DeadLetter
-	unmarshal(t, letters[0].Body, &d)
+	exportertest.Unmarshal(t, letters[0].Body, &d)
 	if !bytes.Contains(d.Original, []byte("企业")) || !strings.Contains(d.Error, "line 3") {
 		t.Errorf("dead letter is %s: %s", d.Error, d.Original)
 	}
@@ -336,18 +338,18 @@ func TestRowWithoutIdentity(t *testing.T) {
 
 func TestUnwantedFiles(t *testing.T) {
 	s := newShop(t)
-	data := zipOf(t, csvMember(callRows(0, 3)))
+	data := exportertest.ZipOf(t, exportertest.CSVMember(exportertest.CallRows(0, 3)))
 	old := s.ready(1, data)
-	check(t, s.ledger.Fail(t.Context(), old, &schemas.Permanent{Reason: schemas.ReasonOverdue, Err: errBus}, newYear))
+	exportertest.Check(t, s.ledger.Fail(t.Context(), old, &schemas.Permanent{Reason: schemas.ReasonOverdue, Err: exportertest.ErrBus}, exportertest.NewYear))
 	unknown := old
-	unknown.Window = hour(9)
-	check(t, s.export(unknown, 1))
+	unknown.Window = exportertest.Hour(9)
+	exportertest.Check(t, s.export(unknown, 1))
 	s.ready(2, data)
-	check(t, s.export(old, 1))
+	exportertest.Check(t, s.export(old, 1))
 	if rows, _ := s.stored(); len(rows) != 0 || len(s.fetched) != 0 {
 		t.Errorf("a superseded file brought %d rows", len(rows))
 	}
-	if e := entry(t, s.ledger, hour(0)); e.State != schemas.WindowReady || e.ResponseID != responseID(2) {
+	if e := entry(t, s.ledger, exportertest.Hour(0)); e.State != schemas.WindowReady || e.ResponseID != exportertest.ResponseID(2) {
 		t.Errorf("the window is %+v", e)
 	}
 }
@@ -356,10 +358,10 @@ func TestUnwantedFiles(t *testing.T) {
 // asked yet, still completes its window.
 func TestLateFileIsWelcome(t *testing.T) {
 	s := newShop(t)
-	f := s.ready(1, zipOf(t, csvMember(callRows(0, 3))))
-	check(t, s.ledger.Fail(t.Context(), f, &schemas.Permanent{Reason: schemas.ReasonOverdue, Err: errBus}, newYear))
-	check(t, s.export(f, 1))
-	if e := entry(t, s.ledger, hour(0)); e.State != schemas.WindowCompleted || e.Reason != "" || !e.DueAt.IsZero() {
+	f := s.ready(1, exportertest.ZipOf(t, exportertest.CSVMember(exportertest.CallRows(0, 3))))
+	exportertest.Check(t, s.ledger.Fail(t.Context(), f, &schemas.Permanent{Reason: schemas.ReasonOverdue, Err: exportertest.ErrBus}, exportertest.NewYear))
+	exportertest.Check(t, s.export(f, 1))
+	if e := entry(t, s.ledger, exportertest.Hour(0)); e.State != schemas.WindowCompleted || e.Reason != "" || !e.DueAt.IsZero() {
 		t.Errorf("the window is %+v", e)
 	}
 }
@@ -404,10 +406,12 @@ func TestWorkerOptions(t *testing.T) {
 		"quarantine": func(o *WorkerOptions) { o.Quarantine = nil },
 		"publisher":  func(o *WorkerOptions) { o.Publisher = nil },
 		"spool":      func(o *WorkerOptions) { o.SpoolDir = "" },
-		"zone":       func(o *WorkerOptions) { o.Tenants = map[string]Tenant{acme: {Download: good.Tenants[acme].Download}} },
-		"download":   func(o *WorkerOptions) { o.Tenants = map[string]Tenant{acme: {Zone: time.UTC}} },
+		"zone": func(o *WorkerOptions) {
+			o.Tenants = map[string]Tenant{exportertest.Acme: {Download: good.Tenants[exportertest.Acme].Download}}
+		},
+		"download": func(o *WorkerOptions) { o.Tenants = map[string]Tenant{exportertest.Acme: {Zone: time.UTC}} },
 		"dialect": func(o *WorkerOptions) {
-			o.Tenants = map[string]Tenant{acme: {Zone: time.UTC, Download: good.Tenants[acme].Download, Dialect: Dialect{Charset: "latin-1"}}}
+			o.Tenants = map[string]Tenant{exportertest.Acme: {Zone: time.UTC, Download: good.Tenants[exportertest.Acme].Download, Dialect: archive.Dialect{Charset: "latin-1"}}}
 		},
 	} {
 		o := good
@@ -417,7 +421,7 @@ func TestWorkerOptions(t *testing.T) {
 		}
 	}
 	w, err := NewWorker(good)
-	check(t, err)
+	exportertest.Check(t, err)
 	w.metrics.files.WithLabelValues("cdr", "complete").Inc()
 	if families, err := registry.Gather(); err != nil || len(families) != 1 || *families[0].Name != "aicc_files_total" {
 		t.Errorf("gathered %v, %v", families, err)
@@ -427,11 +431,11 @@ func TestWorkerOptions(t *testing.T) {
 // TestHandle: a delivery is the file's message, its attempt and its progress.
 func TestHandle(t *testing.T) {
 	s := newShop(t)
-	s.ready(1, zipOf(t, csvMember(callHeader+callRows(0, 3))))
-	ready := s.pub.of(schemas.TypeFileReady)
+	s.ready(1, exportertest.ZipOf(t, exportertest.CSVMember(exportertest.CallHeader+exportertest.CallRows(0, 3))))
+	ready := s.pub.Of(schemas.TypeFileReady)
 	progress := 0
 	d := schemas.Delivery{Message: schemas.Stored{Body: ready[0].Body}, Attempt: 1, Progress: func() { progress++ }}
-	check(t, s.worker.Handle(t.Context(), d))
+	exportertest.Check(t, s.worker.Handle(t.Context(), d))
 	if rows, _ := s.stored(); len(rows) != 3 || progress == 0 {
 		t.Errorf("%d rows, progress %d", len(rows), progress)
 	}
@@ -443,7 +447,7 @@ func TestHandle(t *testing.T) {
 	}
 	s.refuse = func(schemas.FileReady) error { return &ccfs.Error{Class: ccfs.NotThere, Code: "0300011"} }
 	f := s.ready(2, nil)
-	d.Message.Body = s.pub.of(schemas.TypeFileReady)[1].Body
+	d.Message.Body = s.pub.Of(schemas.TypeFileReady)[1].Body
 	if err := s.worker.Handle(t.Context(), d); err == nil || reasonOf(err) != "" {
 		t.Errorf("%s at the first attempt: %v", f.FileName, err)
 	}

@@ -10,6 +10,7 @@ import (
 	"aiccbridge/callbacks"
 	"aiccbridge/config"
 	"aiccbridge/exporter"
+	"aiccbridge/exporter/archive"
 	"aiccbridge/exporter/filestore"
 	"aiccbridge/internal/c2sign"
 	"aiccbridge/internal/ccfs"
@@ -76,7 +77,7 @@ func newWorker(b base, h *hub, tenants []*tenant, downloading *health.Gate) ([]p
 		if t.files != nil {
 			f := t.cfg.Files
 			tenant := exporter.Tenant{
-				Zone: t.cfg.Timezone, Dialect: exporter.Dialect{Header: f.Header, Charset: f.Charset}, Download: t.files.Download,
+				Zone: t.cfg.Timezone, Dialect: archive.Dialect{Header: f.Header, Charset: f.Charset}, Download: t.files.Download,
 			}
 			if t.privacy.Active() {
 				tenant.Privacy = t.privacy
@@ -91,7 +92,7 @@ func newWorker(b base, h *hub, tenants []*tenant, downloading *health.Gate) ([]p
 		Names: b.names, Tenants: with, Ledger: h.ledger,
 		Rows: h.bus.Rows(), Quarantine: h.bus.Quarantine(), Publisher: h.bus,
 		SpoolDir: filepath.Join(b.cfg.DataDir, "spool"),
-		Limits:   exporter.Limits{MaxUnpackedBytes: int64(b.cfg.Worker.MaxUnpackedBytes), MaxRatio: int64(b.cfg.Worker.MaxRatio)},
+		Limits:   archive.Limits{MaxUnpackedBytes: int64(b.cfg.Worker.MaxUnpackedBytes), MaxRatio: int64(b.cfg.Worker.MaxRatio)},
 		Logger:   b.log, Registerer: b.metrics,
 	})
 	if err != nil {

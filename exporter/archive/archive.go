@@ -1,4 +1,4 @@
-package exporter
+package archive
 
 import (
 	"archive/zip"
@@ -36,106 +36,116 @@ func (l Limits) withDefaults() Limits {
 	}
 }
 
-// archive is a ZIP on disk that was read to its end and found sound.
-type archive struct {
-	file    *os.File
-	members []member // of known kinds, in the order their rows are to go out
-	skipped []string // base names of members that are no rows
-	sha256  string
+// Archive is a ZIP on disk that was read to its end and found sound. The zero value is
+// one without members: an answer to a window in which nothing happened.
+type Archive struct {
+	Members []Member // of known kinds, in the order their rows are to go out
+	Skipped []string // base names of members that are no rows
+	SHA256  string   // of the file, in hex
+
+	file *os.File
 }
 
-// member is one CSV of an archive.
-type member struct {
-	*zip.File
-	base    string
-	kind    schemas.Kind
-	part    int      // sequence number in the name, 0 for none
-	rows    int      // records, the header not counted
-	header  []string // nil: none, cells are told by position
-	charset string
+// Member is one CSV of an archive.
+type Member struct {
+	Name    string // without folders
+	Kind    schemas.Kind
+	Rows    int      // records, the header not counted
+	Header  []string // nil: none, cells are told by position
+	Charset string   // utf-8 or gb18030
+
+	part  int // sequence number in the name, 0 for none
+	entry *zip.File
 }
 
 // memberPattern is the documented form (cec_07_0831, cec_07_0832): 17 digits of
 // time, three random ones, the kind, and in some editions a sequence number.
 var memberPattern = regexp.MustCompile(`(?i)^\d{20}_(call|record|agentOprInfo|agentSkillInfo)(?:_(\d{1,6}))?\.csv$`)
 
-// inspection says how an archive is read before its rows go out.
-type inspection struct {
-	dialect  Dialect
-	limits   Limits
-	progress func() // called while reading
+// Options say how an archive is read.
+type Options struct {
+	Dialect  Dialect
+	Limits   Limits
+	Progress func() // called while reading; required
 }
 
-// open opens a ZIP and reads all of it: every member to its end, so that sizes
+// Open opens a ZIP and reads all of it: every member to its end, so that sizes
 // and checksums are known to hold, and every CSV record. The error is a
 // *schemas.Permanent when the file is to blame.
-func (i inspection) open(ctx context.Context, name string) (_ *archive, err error) {
-	i.limits = i.limits.withDefaults()
+func Open(ctx context.Context, name string, o Options) (_ *Archive, err error) {
+	o.Limits = o.Limits.withDefaults()
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, fmt.Errorf("open spool file: %w", err)
+		return nil, fmt.Errorf("open archive: %w", err)
 	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, f.Close())
 		}
 	}()
-	a := &archive{file: f}
-	if err := a.digest(&steadyReader{ctx, f, i.progress}); err != nil {
+	a := &Archive{file: f}
+	if err := a.digest(Steady(ctx, f, o.Progress)); err != nil {
 		return nil, err
 	}
-	z, err := directory(f, i.limits)
+	z, err := directory(f, o.Limits)
 	if err != nil {
 		return nil, err
 	}
-	left := i.limits.MaxUnpackedBytes
+	left := o.Limits.MaxUnpackedBytes
 	for _, entry := range z.File {
-		if err := i.member(ctx, a, entry, &left); err != nil {
+		if err := o.member(ctx, a, entry, &left); err != nil {
 			return nil, err
 		}
 	}
-	if len(a.members) == 0 && len(z.File) > 0 {
+	if len(a.Members) == 0 && len(z.File) > 0 {
 		return nil, damaged(schemas.ReasonDamagedZip, errors.New("no member is a CSV of a known kind"))
 	}
-	slices.SortStableFunc(a.members, func(x, y member) int {
-		return cmp.Or(cmp.Compare(x.kind, y.kind), cmp.Compare(x.part, y.part), cmp.Compare(x.base, y.base))
+	slices.SortStableFunc(a.Members, func(x, y Member) int {
+		return cmp.Or(cmp.Compare(x.Kind, y.Kind), cmp.Compare(x.part, y.part), cmp.Compare(x.Name, y.Name))
 	})
 	return a, nil
 }
 
-// holds reports whether the archive has a member of a kind. An archive without
-// members holds every kind, without rows: it is one answer to a window in which
-// nothing happened.
-func (a *archive) holds(k schemas.Kind) bool {
-	return len(a.members) == 0 || slices.ContainsFunc(a.members, func(m member) bool { return m.kind == k })
+// Close closes the file.
+func (a *Archive) Close() error {
+	if a.file == nil {
+		return nil
+	}
+	return a.file.Close()
 }
 
-func (a *archive) digest(r io.Reader) error {
+// Holds reports whether the archive has a member of a kind. An archive without
+// members holds every kind, without rows.
+func (a *Archive) Holds(k schemas.Kind) bool {
+	return len(a.Members) == 0 || slices.ContainsFunc(a.Members, func(m Member) bool { return m.Kind == k })
+}
+
+func (a *Archive) digest(r io.Reader) error {
 	sum := sha256.New()
 	if _, err := io.Copy(sum, r); err != nil {
-		return fmt.Errorf("read spool file: %w", err)
+		return fmt.Errorf("read archive: %w", err)
 	}
-	a.sha256 = hex.EncodeToString(sum.Sum(nil))
+	a.SHA256 = hex.EncodeToString(sum.Sum(nil))
 	return nil
 }
 
 // member inspects one member and keeps it when its rows are wanted.
-func (i inspection) member(ctx context.Context, a *archive, entry *zip.File, left *int64) error {
-	m := member{File: entry, base: path.Base(entry.Name)}
-	var rows bool
-	m.kind, m.part, rows = kindOf(m.base)
+func (o Options) member(ctx context.Context, a *Archive, entry *zip.File, left *int64) error {
+	m := Member{Name: path.Base(entry.Name), entry: entry}
+	var isTable bool
+	m.Kind, m.part, isTable = kindOf(m.Name)
 	r, err := entry.Open()
 	if err != nil {
 		return blame(err, nil)
 	}
 	defer r.Close()
-	counted := &countedReader{r: &steadyReader{ctx, r, i.progress}, left: left}
+	counted := &countedReader{r: Steady(ctx, r, o.Progress), left: left}
 	var problem error
-	if rows {
-		problem = m.inspect(counted, i.dialect)
-		a.members = append(a.members, m)
+	if isTable {
+		problem = m.inspect(counted, o.Dialect)
+		a.Members = append(a.Members, m)
 	} else {
-		a.skipped = append(a.skipped, m.base)
+		a.Skipped = append(a.Skipped, m.Name)
 	}
 	// Even a CSV that is no CSV is read to its end: a wrong checksum is the
 	// better explanation of whatever is wrong in it.
@@ -162,7 +172,7 @@ func kindOf(base string) (k schemas.Kind, part int, ok bool) {
 }
 
 // inspect reads every record of a member and finds out header and encoding.
-func (m *member) inspect(r io.Reader, d Dialect) error {
+func (m *Member) inspect(r io.Reader, d Dialect) error {
 	csv, err := newCSVReader(r)
 	if err != nil {
 		return err
@@ -181,15 +191,15 @@ func (m *member) inspect(r io.Reader, d Dialect) error {
 		}
 		if first && d.Header != "absent" {
 			names := words(cells)
-			if d.Header == "present" || rows.IsHeader(m.kind, names) {
-				m.header = names
+			if d.Header == "present" || rows.IsHeader(m.Kind, names) {
+				m.Header = names
 				continue
 			}
 		}
-		m.rows++
+		m.Rows++
 	}
-	if m.charset, err = text.charset(); err == nil && m.charset == charsetGB18030 {
-		m.header, err = decodeWords(m.header)
+	if m.Charset, err = text.charset(); err == nil && m.Charset == charsetGB18030 {
+		m.Header, err = decodeWords(m.Header)
 	}
 	return err
 }
@@ -209,7 +219,7 @@ func blame(reading, text error) error {
 	var disk *fs.PathError
 	switch {
 	case errors.As(reading, &disk), errors.Is(reading, context.Canceled), errors.Is(reading, context.DeadlineExceeded):
-		return fmt.Errorf("read spool file: %w", reading)
+		return fmt.Errorf("read archive: %w", reading)
 	case errors.Is(reading, errTooLarge):
 		return damaged(schemas.ReasonUnsafeZip, reading)
 	case reading != nil:
@@ -246,7 +256,12 @@ func (c *countedReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// steadyReader reports progress and ends with its context.
+// Steady returns a reader that calls progress whenever something was read, and ends with
+// its context.
+func Steady(ctx context.Context, r io.Reader, progress func()) io.Reader {
+	return &steadyReader{ctx, r, progress}
+}
+
 type steadyReader struct {
 	ctx      context.Context
 	r        io.Reader

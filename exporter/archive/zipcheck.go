@@ -1,4 +1,4 @@
-package exporter
+package archive
 
 import (
 	"archive/zip"
@@ -22,7 +22,7 @@ const maxNameBytes = 255
 func directory(f *os.File, limits Limits) (*zip.Reader, error) {
 	info, err := f.Stat()
 	if err != nil {
-		return nil, fmt.Errorf("read spool file: %w", err)
+		return nil, fmt.Errorf("read archive: %w", err)
 	}
 	if err := checkEnd(f, info.Size(), limits); err != nil {
 		return nil, err
@@ -60,10 +60,10 @@ func checkEnd(f io.ReaderAt, size int64, limits Limits) error {
 	start, tail := make([]byte, 2), make([]byte, min(size, longest))
 	offset := size - int64(len(tail))
 	if _, err := f.ReadAt(start, 0); err != nil && !errors.Is(err, io.EOF) {
-		return fmt.Errorf("read spool file: %w", err)
+		return fmt.Errorf("read archive: %w", err)
 	}
 	if _, err := f.ReadAt(tail, offset); err != nil && !errors.Is(err, io.EOF) {
-		return fmt.Errorf("read spool file: %w", err)
+		return fmt.Errorf("read archive: %w", err)
 	}
 	found := 0
 	for i := 0; i+record <= len(tail); i++ {

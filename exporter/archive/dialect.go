@@ -1,10 +1,9 @@
-package exporter
+package archive
 
 import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"unicode/utf8"
 
@@ -22,7 +21,8 @@ type Dialect struct {
 	Charset string
 }
 
-func (d Dialect) validate() error {
+// Validate reports a setting that is not known.
+func (d Dialect) Validate() error {
 	if !slices.Contains([]string{"", "auto", "present", "absent"}, d.Header) {
 		return fmt.Errorf("header %q: want auto, present or absent", d.Header)
 	}
@@ -94,47 +94,4 @@ func decodeWords(words []string) ([]string, error) {
 		words[i] = text
 	}
 	return words, nil
-}
-
-// table reads the records of one member as text, without its header line.
-type table struct {
-	csv     *csvReader
-	decoder *encoding.Decoder // nil: UTF-8
-	record  []string
-}
-
-// openTable starts reading a member that has been inspected before.
-func openTable(r io.Reader, m member) (*table, error) {
-	csv, err := newCSVReader(r)
-	if err != nil {
-		return nil, err
-	}
-	t := &table{csv: csv}
-	if m.charset == charsetGB18030 {
-		t.decoder = simplifiedchinese.GB18030.NewDecoder()
-	}
-	if m.header != nil {
-		if _, err := t.csv.read(); err != nil {
-			return nil, fmt.Errorf("read header: %w", err)
-		}
-	}
-	return t, nil
-}
-
-// read returns the next record, valid until the next call; io.EOF at the end.
-func (t *table) read() ([]string, error) {
-	cells, err := t.csv.read()
-	if err != nil {
-		return nil, err
-	}
-	t.record = t.record[:0]
-	for _, cell := range cells {
-		if t.decoder != nil && !isASCII(cell) {
-			if cell, err = t.decoder.Bytes(cell); err != nil {
-				return nil, errCharset
-			}
-		}
-		t.record = append(t.record, string(cell))
-	}
-	return t.record, nil
 }

@@ -1,4 +1,4 @@
-package exporter
+package archive
 
 import (
 	"encoding/csv"
@@ -12,23 +12,23 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"aiccbridge/exporter/internal/exportertest"
 )
 
 // readMember returns the records of a member as the publisher sees them.
-func readMember(t testing.TB, m member) (records [][]string) {
+func readMember(t testing.TB, m Member) (all [][]string) {
 	t.Helper()
-	r, err := m.Open()
-	check(t, err)
-	defer r.Close()
-	table, err := openTable(r, m)
-	check(t, err)
+	records, err := m.Records(t.Context(), func() {})
+	exportertest.Check(t, err)
+	defer records.Close()
 	for {
-		record, err := table.read()
+		record, err := records.Read()
 		if errors.Is(err, io.EOF) {
-			return records
+			return all
 		}
-		check(t, err)
-		records = append(records, slices.Clone(record))
+		exportertest.Check(t, err)
+		all = append(all, slices.Clone(record))
 	}
 }
 
@@ -104,14 +104,14 @@ func TestCSVDamage(t *testing.T) {
 			t.Errorf("%s: no error", name)
 		}
 	}
-	if _, err := readCSV(iotest.TimeoutReader(strings.NewReader(callRows(0, 10000)))); !errors.Is(err, iotest.ErrTimeout) {
+	if _, err := readCSV(iotest.TimeoutReader(strings.NewReader(exportertest.CallRows(0, 10000)))); !errors.Is(err, iotest.ErrTimeout) {
 		t.Errorf("a failing reader: %v", err)
 	}
 }
 
 func TestCSVLineNumbers(t *testing.T) {
 	c, err := newCSVReader(strings.NewReader("a,b\n\"c\nd\",e\n\nf,g\n"))
-	check(t, err)
+	exportertest.Check(t, err)
 	var lines []int
 	for {
 		if _, err := c.read(); err != nil {

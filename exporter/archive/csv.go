@@ -1,4 +1,4 @@
-package exporter
+package archive
 
 import (
 	"bufio"

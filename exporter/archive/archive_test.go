@@ -1,0 +1,144 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"aiccbridge/exporter/internal/exportertest"
+	"aiccbridge/schemas"
+)
+
+// TestDamage: whatever is wrong with a file, it is found before a record of it is used,
+// and named.
+func TestDamage(t *testing.T) {
+	for name, file := range exportertest.DamagedFiles(t) {
+		a, err := Open(t.Context(), spooled(t, file.Data), Options{Progress: func() {}, Limits: Limits{MaxUnpackedBytes: 512 << 10}})
+		var p *schemas.Permanent
+		switch {
+		case err == nil:
+			exportertest.Check(t, a.Close())
+			if !file.Sound {
+				t.Errorf("%s: no error", name)
+			}
+		case file.Sound || !errors.As(err, &p) || p.Reason != file.Reason:
+			t.Errorf("%s: %v, want %s", name, err, file.Reason)
+		}
+	}
+}
+
+// TestEndRecordLettersInData: the letters of an end record occur in packed data
+// by chance; that must not make two end records of one.
+func TestEndRecordLettersInData(t *testing.T) {
+	stored := exportertest.Packed{Name: "note.bin", Data: "PK\x05\x06 these four letters are no end record, as the rest shows", Store: true}
+	a := openBytes(t, exportertest.ZipOf(t, exportertest.CSVMember(exportertest.CallHeader+exportertest.CallRows(0, 3)), stored))
+	if len(a.Members) != 1 || a.Members[0].Rows != 3 || len(a.Skipped) != 1 {
+		t.Errorf("members %v, skipped %v", a.Members, a.Skipped)
+	}
+}
+
+func openBytes(t testing.TB, data []byte) *Archive {
+	t.Helper()
+	a, err := Open(t.Context(), spooled(t, data), Options{Progress: func() {}})
+	exportertest.Check(t, err)
+	t.Cleanup(func() { exportertest.Check(t, a.Close()) })
+	return a
+}
+
+func spooled(t testing.TB, data []byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "spool.zip")
+	exportertest.Check(t, os.WriteFile(path, data, 0o600))
+	return path
+}
+
+// TestOurFaultIsNotTheFiles: neither a cancelled context nor a disk that cannot
+// be read makes a sound file a damaged one.
+func TestOurFaultIsNotTheFiles(t *testing.T) {
+	data := exportertest.ZipOf(t, exportertest.CSVMember(exportertest.CallHeader+exportertest.CallRows(0, 4000)))
+	path := spooled(t, data)
+	for calls := 1; calls < 200; calls += 3 {
+		ctx, cancel := context.WithCancel(t.Context())
+		left := calls
+		a, err := Open(ctx, path, Options{Progress: func() {
+			if left--; left == 0 {
+				cancel()
+			}
+		}})
+		cancel()
+		var p *schemas.Permanent
+		switch {
+		case err == nil:
+			exportertest.Check(t, a.Close())
+			if left > 0 {
+				return // read to its end before the context was cancelled
+			}
+		case errors.As(err, &p) || !errors.Is(err, context.Canceled):
+			t.Fatalf("after %d reads: %v", calls, err)
+		}
+	}
+	var p *schemas.Permanent
+	if err := blame(&fs.PathError{Op: "read", Path: path, Err: exportertest.ErrBus}, nil); errors.As(err, &p) {
+		t.Errorf("a read error of the disk is %v", err)
+	}
+	if _, err := Open(t.Context(), path+".gone", Options{Progress: func() {}}); err == nil || errors.As(err, &p) {
+		t.Errorf("a file that is gone: %v", err)
+	}
+}
+
+func TestKindOfMember(t *testing.T) {
+	tests := []struct {
+		name string
+		kind schemas.Kind
+		part int
+	}{
+		{"20260101000000000123_call.csv", schemas.KindCDR, 0},
+		{"20260101000000000123_call_12.csv", schemas.KindCDR, 12},
+		{"20260101000000000123_record_1.csv", schemas.KindRecording, 1},
+		{"20260101000000000123_AGENTOPRINFO_2.CSV", schemas.KindOperation, 2},
+		{"20260101000000000123_agentSkillInfo.csv", schemas.KindSkill, 0},
+		{"export-agentoprinfo.csv", schemas.KindOperation, 0},
+		{"callrecord.csv", schemas.KindRecording, 0},
+		{"calls.csv", schemas.KindCDR, 0},
+		{"20260101000000000123_call.txt", "", 0},
+		{"other.csv", "", 0},
+		{"", "", 0},
+	}
+	for _, tt := range tests {
+		kind, part, ok := kindOf(tt.name)
+		if kind != tt.kind || part != tt.part || ok != (tt.kind != "") {
+			t.Errorf("%s is %q part %d", tt.name, kind, part)
+		}
+	}
+}
+
+// FuzzOpenArchive: any bytes are either a sound archive, whose members can all
+// be read again with the same rows, or a *schemas.Permanent.
+func FuzzOpenArchive(f *testing.F) {
+	f.Add(exportertest.ZipOf(f, exportertest.CSVMember(exportertest.CallHeader+exportertest.CallRows(0, 3))))
+	f.Add(exportertest.ZipOf(f))
+	f.Add(exportertest.ZipOf(f, exportertest.Packed{Name: "20260101000000000123_record_2.csv", Data: "a;b\n\"c\";d\r\n"}))
+	f.Add([]byte("PK\x05\x06"))
+	f.Add([]byte(`{"resultCode":"0300011"}`))
+	path := filepath.Join(f.TempDir(), "spool.zip")
+	f.Fuzz(func(t *testing.T, data []byte) {
+		exportertest.Check(t, os.WriteFile(path, data, 0o600))
+		a, err := Open(t.Context(), path, Options{Progress: func() {}, Limits: Limits{MaxUnpackedBytes: 8 << 20}})
+		if err != nil {
+			var p *schemas.Permanent
+			if !errors.As(err, &p) || p.Reason == "" {
+				t.Fatalf("%v is not the file's fault", err)
+			}
+			return
+		}
+		defer a.Close()
+		for _, m := range a.Members {
+			if rows := readMember(t, m); len(rows) != m.Rows {
+				t.Errorf("%d rows, then %d", m.Rows, len(rows))
+			}
+		}
+	})
+}

@@ -1,0 +1,19 @@
+// Package archive brings a downloaded file to verified records: the ZIP and its members,
+// the dialects of CSV that they come in, and their text.
+//
+//	Open   reads everything once: sizes, checksums, every record ──► Archive, or why not
+//	Records reads one member again, record by record, as text
+//
+// Invariants:
+//
+//   - What Open returns is sound: each member was read to its end, and each of its records.
+//   - What it refuses has a reason: a *schemas.Permanent when the file is to blame, any
+//     other error when it is our disk or the end of the work.
+//   - Everything read is bounded: members, unpacked bytes, their ratio to the packed ones,
+//     cells, columns, lines.
+//   - Cells are cut before they are decoded; nothing is trimmed or interpreted here but
+//     header lines, which are told apart from records.
+//
+// Which columns a kind has is schemas/rows' business. It imports schemas and schemas/rows
+// only, and neither downloads nor publishes.
+package archive

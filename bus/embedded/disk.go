@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"aiccbridge/internal/trouble"
 )
 
 const (
@@ -18,20 +20,22 @@ const (
 	// the first to the last, and further for a stream that does not come back, while
 	// the others work; a store that held twice as long begins anew.
 	firstPause, lastPause, rarePause = 2 * time.Second, 15 * time.Second, 10 * time.Minute
-	// fillPause follows a failed attempt to make the ballast.
+	// fillPause follows a failed attempt to make the reserve.
 	fillPause = time.Minute
 )
 
-// watch is what one look at the disk leaves for the next.
-type watch struct {
-	ballast ballast
+// disk is what one look at the disk leaves for the next.
+type disk struct {
+	reserve reserve
 	log     zerolog.Logger
-	fillAt  time.Time // the ballast is not tried before
-	unfit   error     // why it could not be made, or given up, the last time
+	fillAt  time.Time       // the reserve is not tried before
+	unfit   error           // why it could not be made, or given up, the last time
+	stuck   trouble.Episode // it can't be given up
+	low     trouble.Episode // downloads must stop
 
 	restarted time.Time
 	pause     time.Duration
-	failed    bool  // the store, since the ballast was last made
+	failed    bool  // the store, since the reserve was last made
 	seen      int64 // free bytes at the last look
 }
 
@@ -62,7 +66,7 @@ func (s *Server) Low() error {
 
 // look is one step of the drawing. Only one look runs at a time.
 func (s *Server) look(now time.Time) {
-	w := &s.watch
+	d := &s.disk
 	store := s.storeError()
 	if errors.Is(store, errShutDown) || errors.Is(store, errRestarting) {
 		return // somebody else is at it
@@ -72,17 +76,17 @@ func (s *Server) look(now time.Time) {
 		s.setLow(fmt.Errorf("free space of %s: %w", s.options.Dir, err))
 		return
 	}
-	gaveUp := w.ballast.held && (store != nil || free < w.ballast.full()) && w.giveUp()
+	gaveUp := d.reserve.held && (store != nil || free < d.reserve.full()) && d.giveUp()
 	if gaveUp {
-		free += w.ballast.size
+		free += d.reserve.size
 	}
-	if store != nil && (gaveUp || w.restartDue(now, free, store, s.isDown())) {
+	if store != nil && (gaveUp || d.restartDue(now, free, store, s.isDown())) {
 		store = s.cure(now, store)
 	}
-	w.seen = free
-	if store == nil && w.fillDue(now, free) && w.fill(now) && w.failed {
+	d.seen = free
+	if store == nil && d.fillDue(now, free) && d.fill(now) && d.failed {
 		store = s.cure(now, errAfterwards)
-		w.failed = false
+		d.failed = false
 	}
 	if ns, _ := s.running(); ns != nil {
 		if err := s.setLimit(ns); store == nil {
@@ -110,19 +114,19 @@ func (s *Server) isDown() bool {
 
 // cure restarts the server and returns what is wrong then.
 func (s *Server) cure(now time.Time, why error) error {
-	w := &s.watch
-	if now.Sub(w.restarted) > 2*max(w.pause, lastPause) {
-		w.pause = 0
+	d := &s.disk
+	if now.Sub(d.restarted) > 2*max(d.pause, lastPause) {
+		d.pause = 0
 	}
-	w.pause = min(max(firstPause, 2*w.pause), longestPause(why))
-	w.restarted, w.failed = now, true
-	w.log.Warn().Err(why).Stringer("pause", w.pause).Msg("nats restarts in place")
+	d.pause = min(max(firstPause, 2*d.pause), longestPause(why))
+	d.restarted, d.failed = now, true
+	d.log.Warn().Err(why).Stringer("pause", d.pause).Msg("nats restarts in place")
 	begin := time.Now()
 	if err := s.Restart(); err != nil {
-		w.log.Error().Err(err).Msg("restart in place failed")
+		d.log.Error().Err(err).Msg("restart in place failed")
 		return err
 	}
-	w.log.Info().Stringer("took", time.Since(begin).Round(time.Millisecond)).Msg("nats restarted in place")
+	d.log.Info().Stringer("took", time.Since(begin).Round(time.Millisecond)).Msg("nats restarted in place")
 	return s.storeError()
 }
 
@@ -139,50 +143,50 @@ func longestPause(why error) time.Duration {
 }
 
 // restartDue reports whether a store that fails should be tried again.
-func (w *watch) restartDue(now time.Time, free int64, store error, down bool) bool {
-	enough := max(leastFree, w.ballast.full())
+func (d *disk) restartDue(now time.Time, free int64, store error, down bool) bool {
+	enough := max(leastFree, d.reserve.full())
 	switch {
 	case free < leastFree && !down:
 		return false
-	case free >= enough && w.seen < enough: // space is back
+	case free >= enough && d.seen < enough: // space is back
 		return true
 	}
-	return now.Sub(w.restarted) >= min(w.pause, longestPause(store))
+	return now.Sub(d.restarted) >= min(d.pause, longestPause(store))
 }
 
-// giveUp removes the ballast and reports whether that made space.
-func (w *watch) giveUp() bool {
-	was := w.unfit
-	if w.unfit = w.ballast.drop(); w.unfit != nil {
-		if was == nil {
-			w.log.Error().Err(w.unfit).Msg("the reserve can't be given up")
+// giveUp removes the reserve and reports whether that made space.
+func (d *disk) giveUp() bool {
+	if d.unfit = d.reserve.drop(); d.unfit != nil {
+		if _, changed := d.stuck.Failed("", zerolog.ErrorLevel); changed {
+			d.log.Error().Err(d.unfit).Msg("the reserve can't be given up")
 		}
 		return false
 	}
-	w.log.Warn().Msg("disk full or store failing: the reserve is given up")
+	d.stuck.Over()
+	d.log.Warn().Msg("disk full or store failing: the reserve is given up")
 	return true
 }
 
-// fillDue reports whether there is space for the ballast and as much again on
+// fillDue reports whether there is space for the reserve and as much again on
 // top as would make the disk low.
-func (w *watch) fillDue(now time.Time, free int64) bool {
-	return w.ballast.size > 0 && !w.ballast.held && free >= 3*w.ballast.size && !now.Before(w.fillAt)
+func (d *disk) fillDue(now time.Time, free int64) bool {
+	return d.reserve.size > 0 && !d.reserve.held && free >= 3*d.reserve.size && !now.Before(d.fillAt)
 }
 
-// fill makes the ballast and reports whether it could.
-func (w *watch) fill(now time.Time) bool {
-	if w.unfit = w.ballast.fill(); w.unfit != nil {
-		w.fillAt = now.Add(fillPause)
+// fill makes the reserve and reports whether it could.
+func (d *disk) fill(now time.Time) bool {
+	if d.unfit = d.reserve.fill(); d.unfit != nil {
+		d.fillAt = now.Add(fillPause)
 		return false
 	}
-	w.log.Info().Int64("bytes", w.ballast.size).Msg("the reserve is made")
+	d.log.Info().Int64("bytes", d.reserve.size).Msg("the reserve is made")
 	return true
 }
 
-// reasonToStop is the next Low. free is without the ballast, as far as it was
+// reasonToStop is the next Low. free is without the reserve, as far as it was
 // not made by this look: whoever makes it has space enough.
 func (s *Server) reasonToStop(free int64, store error) error {
-	b, isLow := s.watch.ballast, s.Low() != nil
+	b, isLow := s.disk.reserve, s.Low() != nil
 	spare, mark := free, 2*b.size
 	if b.held {
 		spare += b.size
@@ -193,8 +197,8 @@ func (s *Server) reasonToStop(free int64, store error) error {
 	switch {
 	case store != nil:
 		return store
-	case b.size > 0 && !b.held && s.watch.unfit != nil:
-		return fmt.Errorf("the disk of %s has no place for a reserve of %s, downloads wait for it: %w", s.options.Dir, mebibytes(b.size), s.watch.unfit)
+	case b.size > 0 && !b.held && s.disk.unfit != nil:
+		return fmt.Errorf("the disk of %s has no place for a reserve of %s, downloads wait for it: %w", s.options.Dir, mebibytes(b.size), s.disk.unfit)
 	case b.size > 0 && !b.held:
 		return fmt.Errorf("the disk of %s is too full for a reserve of %s; downloads wait until %s are free",
 			s.options.Dir, mebibytes(b.size), mebibytes(3*b.size))
@@ -226,14 +230,16 @@ func (s *Server) nearLimit(isLow bool) error {
 // setLow notes and logs a change.
 func (s *Server) setLow(err error) {
 	s.mu.Lock()
-	was := s.low
 	s.low = err
 	s.mu.Unlock()
-	switch {
-	case err != nil && (was == nil || was.Error() != err.Error()):
-		s.watch.log.Warn().Err(err).Msg("disk or store can take little; downloads stop")
-	case err == nil && was != nil:
-		s.watch.log.Info().Msg("disk and store are well again; downloads go on")
+	if err == nil {
+		if looks, _ := s.disk.low.Over(); looks > 0 {
+			s.disk.log.Info().Msg("disk and store are well again; downloads go on")
+		}
+		return
+	}
+	if _, changed := s.disk.low.Failed(err.Error(), zerolog.WarnLevel); changed {
+		s.disk.log.Warn().Err(err).Msg("disk or store can take little; downloads stop")
 	}
 }
 

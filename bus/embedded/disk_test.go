@@ -23,7 +23,7 @@ type world struct {
 	*Server
 	t     *testing.T
 	log   bytes.Buffer
-	rest  int64 // for ballast and streams
+	rest  int64 // for reserve and streams
 	wrong error
 	now   time.Time
 }
@@ -34,7 +34,7 @@ func newWorld(t *testing.T, rest int64) *world {
 	w.Server = start(t, Options{
 		Dir: dir, ReserveBytes: mib, Logger: zerolog.New(&w.log),
 		free: func(string) (int64, error) {
-			if info, err := os.Stat(filepath.Join(dir, ballastFile)); err == nil {
+			if info, err := os.Stat(filepath.Join(dir, reserveFile)); err == nil {
 				return max(0, w.rest-info.Size()), nil
 			}
 			return w.rest, nil
@@ -51,16 +51,16 @@ func (w *world) after(d time.Duration) {
 }
 
 // expect checks whether downloads must stop, for a reason with this text in it,
-// and whether the ballast is there.
-func (w *world) expect(step, low string, ballast bool) {
+// and whether the reserve is there.
+func (w *world) expect(step, low string, reserve bool) {
 	w.t.Helper()
 	err := w.Low()
 	if (err == nil) != (low == "") || err != nil && !strings.Contains(err.Error(), low) {
 		w.t.Errorf("%s: low is %v, want %q", step, err, low)
 	}
-	info, err := os.Stat(filepath.Join(w.options.Dir, ballastFile))
-	if (err == nil) != ballast || err == nil && allocatedBytes(info) < mib {
-		w.t.Errorf("%s: ballast there is %t, want %t", step, err == nil, ballast)
+	info, err := os.Stat(filepath.Join(w.options.Dir, reserveFile))
+	if (err == nil) != reserve || err == nil && allocatedBytes(info) < mib {
+		w.t.Errorf("%s: reserve there is %t, want %t", step, err == nil, reserve)
 	}
 }
 
@@ -73,7 +73,7 @@ func TestDiskFillsAndEmpties(t *testing.T) {
 		name    string
 		rest    int64
 		low     string
-		ballast bool
+		reserve bool
 	}{
 		{"enough", 2 * mib, "", true},
 		{"one byte less", 2*mib - 1, "less than 2 MiB are free", true},
@@ -87,9 +87,9 @@ func TestDiskFillsAndEmpties(t *testing.T) {
 	} {
 		w.rest = step.rest
 		w.after(time.Second)
-		w.expect(step.name, step.low, step.ballast)
+		w.expect(step.name, step.low, step.reserve)
 		w.after(time.Second)
-		w.expect(step.name+", again", step.low, step.ballast)
+		w.expect(step.name+", again", step.low, step.reserve)
 	}
 	if n := w.restarts(); n != 0 {
 		t.Errorf("%d restarts without need", n)
@@ -139,7 +139,7 @@ func TestFailingStoreIsRestarted(t *testing.T) {
 	w.after(time.Second)
 	w.expect("fails", "disk on fire", false)
 	if w.restarts() != 1 {
-		t.Fatalf("%d restarts, want one with the ballast given up", w.restarts())
+		t.Fatalf("%d restarts, want one with the reserve given up", w.restarts())
 	}
 	before := w.restarts()
 	for range 600 { // ten minutes
@@ -242,13 +242,13 @@ func TestFailedRestartIsTriedAgain(t *testing.T) {
 	}
 }
 
-// A quota, say, or a name that is taken: the reason is told, once, and the ballast
+// A quota, say, or a name that is taken: the reason is told, once, and the reserve
 // is tried again.
 func TestBallastThatCannotBeMade(t *testing.T) {
 	w := newWorld(t, 2*mib)
-	w.watch.giveUp()
+	w.disk.giveUp()
 	w.rest = 100 * mib
-	taken := filepath.Join(w.options.Dir, ballastFile)
+	taken := filepath.Join(w.options.Dir, reserveFile)
 	if err := os.MkdirAll(filepath.Join(taken, "x"), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -272,8 +272,8 @@ func TestBallastThatCannotBeMade(t *testing.T) {
 // A file system that became read-only, say.
 func TestBallastThatCannotBeGivenUp(t *testing.T) {
 	w := newWorld(t, 100*mib)
-	ballast := filepath.Join(w.options.Dir, ballastFile)
-	if err := errors.Join(os.Remove(ballast), os.MkdirAll(filepath.Join(ballast, "x"), 0o700)); err != nil {
+	reserve := filepath.Join(w.options.Dir, reserveFile)
+	if err := errors.Join(os.Remove(reserve), os.MkdirAll(filepath.Join(reserve, "x"), 0o700)); err != nil {
 		t.Fatal(err)
 	}
 	w.wrong = errors.New("disk on fire")
@@ -334,13 +334,13 @@ func TestF06StoreLimitReached(t *testing.T) {
 
 func TestBallastOfTheLastRun(t *testing.T) {
 	for name, tc := range map[string]struct {
-		before func(b ballast) error
+		before func(b reserve) error
 		held   bool
 	}{
-		"none":         {func(ballast) error { return nil }, false},
-		"whole":        {func(b ballast) error { return b.fill() }, true},
-		"another size": {func(b ballast) error { b.size = 100; return b.fill() }, false},
-		"without blocks": {func(b ballast) error {
+		"none":         {func(reserve) error { return nil }, false},
+		"whole":        {func(b reserve) error { return b.fill() }, true},
+		"another size": {func(b reserve) error { b.size = 100; return b.fill() }, false},
+		"without blocks": {func(b reserve) error {
 			if err := os.WriteFile(b.path, nil, 0o600); err != nil {
 				return err
 			}
@@ -348,7 +348,7 @@ func TestBallastOfTheLastRun(t *testing.T) {
 		}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := ballast{path: filepath.Join(t.TempDir(), ballastFile), size: mib}
+			b := reserve{path: filepath.Join(t.TempDir(), reserveFile), size: mib}
 			if err := tc.before(b); err != nil {
 				t.Fatal(err)
 			}

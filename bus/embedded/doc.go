@@ -21,16 +21,16 @@
 // A write error makes a stream refuse everything, without an answer to the
 // publisher, until the server starts anew. The limit prevents most of them; a
 // neighbour who fills the disk within a second brings one about all the same. So
-// a ballast file keeps some space, and [Server.Run] looks after both every second:
+// a file, the reserve, keeps some space, and [Server.Run] looks after both every second:
 //
-//	           free space and ballast < 2 × reserve
+//	            free and reserve < 2 × its size
 //	┌────┐ ────────────────────────────────────────▶ ┌─────┐
 //	│ ok │                                           │ low │
 //	└────┘ ◀──────────────────────────────────────── └─────┘
-//	   ▲       at least 3 × reserve                      │
-//	   │                                                 │ free < 1/8 reserve,
-//	   │ free ≥ 3 × reserve: the ballast                 │ or a write error:
-//	   │ is made again; one restart if the store failed  │ the ballast is given up
+//	   ▲        at least 3 × its size                    │
+//	   │                                                 │ free < 1/8 of its size,
+//	   │ free ≥ 3 × its size: the reserve                │ or a write error:
+//	   │ is made again; one restart if the store failed  │ the reserve is given up
 //	   │                                                 ▼
 //	   └──────────────────────────────────────────── ┌───────┐
 //	                                                 │ spent │ ─┐ a write error:
@@ -38,10 +38,10 @@
 //
 // In low and spent, [Server.Low] says that downloads must stop; what they leave
 // is for the polls, which can't wait. A store that fails is started anew in
-// place: at once when the ballast was given up for it or space has come back,
+// place: at once when the reserve was given up for it or space has come back,
 // else with a growing pause. It is left alone while there is no space at all,
 // because what is stored can still be read. For a stream that a start did not
-// recover the pause grows to minutes, as the others work. From ok a write error leads to spent
-// directly. Without a reserve there is neither low nor spent; a failing store is
-// low, too.
+// recover the pause grows to minutes, as the others work. From ok a write error leads
+// to spent directly. Without a reserve there is neither low nor spent; a failing
+// store is low, too.
 package embedded

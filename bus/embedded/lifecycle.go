@@ -17,16 +17,16 @@ var (
 	errShutDown   = errors.New("embedded nats is shut down")
 )
 
-// firstStart starts the server, without the ballast if the disk is too full.
+// firstStart starts the server, without the reserve if the disk is too full.
 func (s *Server) firstStart() error {
-	if err := s.watch.ballast.adopt(); err != nil {
+	if err := s.disk.reserve.adopt(); err != nil {
 		return err
 	}
-	if free, err := s.options.free(s.options.Dir); err == nil && free < s.watch.ballast.full() {
-		s.watch.giveUp()
+	if free, err := s.options.free(s.options.Dir); err == nil && free < s.disk.reserve.full() {
+		s.disk.giveUp()
 	}
 	err := s.start()
-	if err != nil && s.watch.ballast.held && s.watch.giveUp() {
+	if err != nil && s.disk.reserve.held && s.disk.giveUp() {
 		err = s.start()
 	}
 	if err != nil {
@@ -68,7 +68,7 @@ func (s *Server) start() error {
 	}
 	if err != nil {
 		d.open()
-		s.gate.close()
+		s.desk.close()
 		ns.Shutdown()
 		ns.WaitForShutdown()
 		return err
@@ -100,7 +100,7 @@ func (s *Server) letIn(ns *server.Server, d *door) (err error) {
 		return err
 	}
 	d.open()
-	s.gate, err = openGate(ns, s.signIn, names, s.options.Logger)
+	s.desk, err = openDesk(ns, s.signIn, names, s.options.Logger)
 	return err
 }
 
@@ -194,7 +194,7 @@ func (s *Server) Restart() error {
 }
 
 // Shutdown stops the server, waits until its goroutines have ended, and frees
-// the directory. The ballast file stays for the next start. Further calls do
+// the directory. The reserve file stays for the next start. Further calls do
 // nothing.
 func (s *Server) Shutdown() {
 	s.life.Lock()
@@ -213,7 +213,7 @@ func (s *Server) stop(why error) {
 	s.server, s.down = nil, why
 	s.mu.Unlock()
 	if ns != nil {
-		s.gate.close()
+		s.desk.close()
 		ns.Shutdown()
 		ns.WaitForShutdown()
 	}

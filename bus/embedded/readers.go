@@ -1,9 +1,14 @@
 package embedded
 
 import (
+	"encoding/json"
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/rs/zerolog"
 
 	"aiccbridge/schemas"
 )
@@ -41,8 +46,8 @@ func readable(n schemas.Names) (streams []string) {
 	return streams
 }
 
-// What a reader may call: once, and for each stream. Consumers are made through
-// the gate, see there.
+// What a reader may call: once, and for each stream. Consumers are made at the desk,
+// see there.
 var (
 	generalCalls = []string{"$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.LIST"}
 	streamCalls  = []string{
@@ -51,7 +56,7 @@ var (
 		"$JS.API.CONSUMER.MSG.NEXT.%s.*", "$JS.API.CONSUMER.DELETE.%s.*",
 		"$JS.ACK.%s.>", "$JS.FC.%s.>",
 	}
-	gatedCalls = []string{"CONSUMER.CREATE.%s", "CONSUMER.CREATE.%s.>", "CONSUMER.DURABLE.CREATE.%s.*"}
+	deskCalls = []string{"CONSUMER.CREATE.%s", "CONSUMER.CREATE.%s.>", "CONSUMER.DURABLE.CREATE.%s.*"}
 )
 
 // readerRights say what a reader may send and receive in his account. What is
@@ -78,9 +83,9 @@ func bringOver(hub, readers *server.Account, n schemas.Names) error {
 			call = fmt.Sprintf(call, stream)
 			calls[call] = call
 		}
-		for _, call := range gatedCalls {
+		for _, call := range deskCalls {
 			call = fmt.Sprintf(call, stream)
-			calls[apiPrefix+call] = gatePrefix + call
+			calls[apiPrefix+call] = deskPrefix + call
 		}
 	}
 	only := []*server.Account{readers}
@@ -106,4 +111,103 @@ func bringOver(hub, readers *server.Account, n schemas.Names) error {
 		return fmt.Errorf("bring pushed messages over to readers: %w", err)
 	}
 	return nil
+}
+
+// Requests for consumers are examined at a desk, because a consumer's configuration can
+// do harm that no subject shows: push messages to any subject, thus into another
+// stream, or change the workers' consumer under another name of the call.
+const (
+	apiPrefix  = "$JS.API."
+	deskPrefix = "_READERS.API."
+
+	deskTimeout = 5 * time.Second        // as clients have it
+	deskBack    = 100 * time.Millisecond // after the server cut the connection: it may find any client slow
+)
+
+type desk struct {
+	conn  *nats.Conn
+	files string // the stream of the workers' consumer
+	log   zerolog.Logger
+}
+
+// openDesk connects to the server and answers until closed.
+func openDesk(ns *server.Server, login *signIn, n schemas.Names, log zerolog.Logger) (*desk, error) {
+	conn, err := nats.Connect("", nats.InProcessServer(ns), nats.UserInfo(login.own.Name, login.own.Password),
+		nats.Name("readers' desk"), nats.MaxReconnects(-1), nats.ReconnectWait(deskBack), nats.ReconnectJitter(0, 0))
+	if err != nil {
+		return nil, fmt.Errorf("open the readers' desk: %w", err)
+	}
+	d := &desk{conn: conn, files: n.Stream(schemas.StreamFiles), log: log}
+	if _, err := conn.Subscribe(deskPrefix+">", d.handle); err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("open the readers' desk: %w", err)
+	}
+	return d, conn.Flush()
+}
+
+// handle answers one request; the next one waits, which at the pace of requests
+// for consumers nobody notices.
+func (d *desk) handle(m *nats.Msg) {
+	answer, err := d.answer(m)
+	if err != nil {
+		answer, _ = json.Marshal(refusal(err)) // plain data
+	}
+	if err := m.Respond(answer); err != nil && !d.conn.IsClosed() {
+		d.log.Warn().Err(err).Msg("a reader's request for a consumer got no answer")
+	}
+}
+
+// answer asks the server itself: a request can't be passed on with the reply
+// subject of another account.
+func (d *desk) answer(m *nats.Msg) ([]byte, error) {
+	call := strings.TrimPrefix(m.Subject, deskPrefix)
+	body, err := d.check(call, m.Data)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := d.conn.RequestMsg(&nats.Msg{Subject: apiPrefix + call, Header: m.Header, Data: body}, deskTimeout)
+	if err != nil {
+		return nil, err
+	}
+	return answer.Data, nil
+}
+
+// check returns the request as it may be passed on. It is written anew from what
+// the server would understand of it.
+func (d *desk) check(call string, body []byte) ([]byte, error) {
+	var r server.CreateConsumerRequest
+	if err := json.Unmarshal(body, &r); err != nil {
+		return nil, fmt.Errorf("not a request for a consumer: %w", err)
+	}
+	tokens := strings.Split(call, ".")
+	isFiles := r.Stream == d.files
+	for _, token := range tokens {
+		isFiles = isFiles || token == d.files
+	}
+	if isFiles {
+		for _, name := range append(tokens, r.Config.Durable, r.Config.Name) {
+			if name == fileConsumer {
+				return nil, fmt.Errorf("consumer %q is the workers'", fileConsumer)
+			}
+		}
+	}
+	if to := r.Config.DeliverSubject; to != "" {
+		if !strings.HasPrefix(to, inbox) || to == inbox || strings.ContainsAny(to, "*> ") {
+			return nil, fmt.Errorf("deliver subject %q: want one below %s", to, inbox)
+		}
+		r.Config.DeliverSubject = pushPrefix + to
+	}
+	return json.Marshal(r)
+}
+
+func refusal(err error) server.JSApiConsumerCreateResponse {
+	return server.JSApiConsumerCreateResponse{ApiResponse: server.ApiResponse{
+		Type: server.JSApiConsumerCreateResponseType, Error: &server.ApiError{Code: 403, Description: err.Error()},
+	}}
+}
+
+func (d *desk) close() {
+	if d != nil {
+		d.conn.Close()
+	}
 }

@@ -228,7 +228,7 @@ func tryEverything(t *testing.T) (diff string) {
 	if err := nc.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	// The gate answers in order, so all is done when this is.
+	// The desk answers in order, so all is done when this is.
 	if _, err := nc.Request("$JS.API.CONSUMER.CREATE.AICC_EVENTS", []byte(`{}`), 5*time.Second); err != nil {
 		t.Fatal(err)
 	}
@@ -277,7 +277,7 @@ func TestReaderIsToldNo(t *testing.T) {
 	}
 }
 
-// The gate outlives the loss of its connection, which the server cuts when it finds
+// The desk outlives the loss of its connection, which the server cuts when it finds
 // it slow.
 func TestGateComesBack(t *testing.T) {
 	s := start(t, Options{Users: []User{reader, admin}})
@@ -285,9 +285,9 @@ func TestGateComesBack(t *testing.T) {
 	makeStreams(t, js)
 	_, rjs := signedIn(t, s, reader)
 	back := make(chan struct{})
-	s.gate.conn.SetReconnectHandler(func(*nats.Conn) { close(back) })
-	s.gate.conn.SetClosedHandler(func(*nats.Conn) { t.Error("the gate is closed") })
-	id, err := s.gate.conn.GetClientID()
+	s.desk.conn.SetReconnectHandler(func(*nats.Conn) { close(back) })
+	s.desk.conn.SetClosedHandler(func(*nats.Conn) { t.Error("the desk is closed") })
+	id, err := s.desk.conn.GetClientID()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -297,12 +297,12 @@ func TestGateComesBack(t *testing.T) {
 	select {
 	case <-back:
 	case <-soon(t).Done():
-		t.Fatal("the gate does not come back")
+		t.Fatal("the desk does not come back")
 	}
 	if _, err := rjs.CreateConsumer(soon(t), "AICC_EVENTS", jetstream.ConsumerConfig{}); err != nil {
 		t.Error(err)
 	}
-	s.gate.conn.SetClosedHandler(nil)
+	s.desk.conn.SetClosedHandler(nil)
 }
 
 func request(nc *nats.Conn, subject string) error {
@@ -342,14 +342,14 @@ func TestAdminDoesEverything(t *testing.T) {
 	}
 }
 
-func FuzzGate(f *testing.F) {
-	g := &gate{files: "AICC_FILES"}
+func FuzzDesk(f *testing.F) {
+	d := &desk{files: "AICC_FILES"}
 	f.Add("CONSUMER.CREATE.AICC_FILES.x.>", []byte(`{"stream_name":"AICC_FILES","config":{"deliver_subject":"_INBOX.a","durable_name":"x"}}`))
 	f.Add("CONSUMER.CREATE.AICC_FILES", []byte(`{"config":{"name":"exporter"}}`))
 	f.Add("CONSUMER.CREATE.S", []byte(`{"config":{"DELIVER_subject":"a.b"}}`))
 	f.Add("CONSUMER.CREATE.S", []byte(`{"config":{"deliver_subject":"_INBOX."}}`))
 	f.Fuzz(func(t *testing.T, call string, body []byte) {
-		out, err := g.check(call, body)
+		out, err := d.check(call, body)
 		if err != nil {
 			return
 		}

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gofrs/flock"
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/rs/zerolog"
@@ -54,7 +55,7 @@ type Options struct {
 	// MaxStoreBytes limits all streams together. The limit in force is never
 	// above what they hold and 80 % of the free space. 0: that.
 	MaxStoreBytes int64
-	// ReserveBytes is the size of the ballast file in Dir, which is given up
+	// ReserveBytes is the size of the reserve file in Dir, which is given up
 	// when the disk is full. Default 64 MiB; negative: none.
 	ReserveBytes int64
 	// MaxPayloadBytes limits one message. Default 1 MiB, as every NATS server.
@@ -94,13 +95,13 @@ func (o Options) withDefaults() (Options, error) {
 type Server struct {
 	options Options
 	signIn  *signIn // nil: nobody must sign in
-	watch   watch   // of the disk
+	disk    disk    // of the disk
 
 	life sync.Mutex // held while the server starts or stops
 	lock io.Closer  // of the directory; nil after Shutdown
 	port int        // the listener's, kept over a restart
 	url  string
-	gate *gate // of this run; nil when nobody must sign in
+	desk *desk // of this run; nil when nobody must sign in
 
 	mu     sync.Mutex     // held for moments only, so that nobody waits for a restart
 	server *server.Server // nil: see down
@@ -112,16 +113,25 @@ type Server struct {
 }
 
 // Lock makes dir, if it is missing, and locks it against a second process until
-// the result is closed. The error of a locked one says what to do.
+// the result is closed or the process ends, however it ends. The error of a locked one
+// says what to do.
 func Lock(dir string) (io.Closer, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make data folder: %w", err)
 	}
-	return lockDir(filepath.Join(dir, lockFile))
+	path := filepath.Join(dir, lockFile)
+	lock := flock.New(path, flock.SetFlag(os.O_CREATE|os.O_RDWR), flock.SetPermissions(0o600))
+	switch locked, err := lock.TryLock(); {
+	case err != nil:
+		return nil, fmt.Errorf("lock %s: %w", path, err)
+	case !locked:
+		return nil, fmt.Errorf("another bridge is using this data directory (%s is locked); stop it, or give each its own", path)
+	}
+	return lock, nil
 }
 
 // Start locks the directory and starts the server, which is ready when Start
-// returns. ctx is checked once, before the start. A ballast file of the last run
+// returns. ctx is checked once, before the start. A reserve file of the last run
 // is given up if the disk is too full to start with it.
 func Start(ctx context.Context, o Options) (*Server, error) {
 	s, err := open(ctx, o)
@@ -145,7 +155,7 @@ func open(ctx context.Context, o Options) (*Server, error) {
 	}
 	s := &Server{
 		options: o, lock: lock, port: -1, signIn: newSignIn(o.Users),
-		watch: watch{ballast: ballast{path: filepath.Join(o.Dir, ballastFile), size: o.ReserveBytes}, log: o.Logger},
+		disk: disk{reserve: reserve{path: filepath.Join(o.Dir, reserveFile), size: o.ReserveBytes}, log: o.Logger},
 	}
 	if err := s.firstStart(); err != nil {
 		s.Shutdown()

@@ -8,22 +8,22 @@ import (
 	"os"
 )
 
-const ballastFile = "reserve"
+const reserveFile = "reserve"
 
-// ballast is a file that does nothing but keep space. Its size is 0 when there is
+// reserve is a file that does nothing but keep space. Its size is 0 when there is
 // to be none.
-type ballast struct {
+type reserve struct {
 	path string
 	size int64
 	held bool // the file is there, with all its blocks
 }
 
 // full is how little free space makes the disk full.
-func (b *ballast) full() int64 { return b.size / 8 }
+func (b *reserve) full() int64 { return b.size / 8 }
 
 // adopt takes over the file of the last run. One of another size, or without its
 // blocks, as a copying tool may leave it, is removed.
-func (b *ballast) adopt() error {
+func (b *reserve) adopt() error {
 	info, err := os.Stat(b.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -39,7 +39,7 @@ func (b *ballast) adopt() error {
 }
 
 // fill makes the file, with blocks of its own from beginning to end.
-func (b *ballast) fill() error {
+func (b *reserve) fill() error {
 	f, err := os.OpenFile(b.path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
@@ -57,7 +57,7 @@ func (b *ballast) fill() error {
 }
 
 // drop gives the space back.
-func (b *ballast) drop() error {
+func (b *reserve) drop() error {
 	if err := os.Remove(b.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

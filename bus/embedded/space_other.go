@@ -7,11 +7,6 @@ import (
 	"os"
 )
 
-// lockDir only opens the file: without flock nothing keeps a second process out.
-func lockDir(path string) (*os.File, error) {
-	return os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-}
-
 // freeBytes is unknown here; the configured limit decides.
 func freeBytes(string) (int64, error) { return math.MaxInt64 / 2, nil }
 

@@ -17,8 +17,8 @@ build: ## the program, as ./bridge
 test: ## every package, with the race detector
 	$(GO) test -race -timeout 5m ./...
 
-faults: ## every fault, suite with the shipped rights and mutant, a line each; writes docs/proof.md (ONLY=F03,F08 SEED=7)
-	$(GO) run ./internal/proof $(if $(ONLY),-only $(ONLY)) $(if $(SEED),-seed $(SEED))
+faults: ## every fault, suite with the shipped rights and mutant, a line each; writes docs/proof.md (ONLY=F03,F08 MUTANT=no_gap SEED=7)
+	$(GO) run ./internal/proof $(if $(ONLY),-only $(ONLY)) $(if $(MUTANT),-mutant $(MUTANT)) $(if $(SEED),-seed $(SEED))
 
 soak: ## random faults for DURATION (10m; try 8h), a line a minute
 	$(GO) build -tags faults -o bridge.faults ./cmd/bridge

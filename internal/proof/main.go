@@ -44,12 +44,12 @@
 //	git checkout .
 //
 // name the tests that must notice in [mutants], or in [details] if it is a rule
-// inside one part, and run it alone:
+// inside one part, and run it alone with make faults MUTANT=<name>.
 //
-//	go run ./internal/proof -mutant <name>
-//
-// When the patched lines have changed and go test ./internal/proof says that the
-// patch no longer applies: edit again what it breaks, and write it anew.
+// When go test ./internal/proof says that a patch no longer applies: if the file has
+// only moved, change its path in the patch; if the lines have changed, edit again
+// what breaks the promise, and write the patch anew. A test that has moved or has
+// another name is changed in [mutants] or [details].
 package main
 
 import (

@@ -70,8 +70,8 @@ const (
 	maxCallers        = 4096 // remembered: what strangers can take up of the memory
 )
 
-// gate lets each caller in so often, and so many times at once.
-type gate struct {
+// admission lets each caller in so often, and so many times at once.
+type admission struct {
 	perSecond rate.Limit
 	burst     int
 
@@ -84,39 +84,39 @@ type visitor struct {
 	inside  int
 }
 
-func newGate() *gate {
-	return &gate{perSecond: requestsPerSecond, burst: requestBurst, callers: map[netip.Prefix]*visitor{}}
+func newAdmission() *admission {
+	return &admission{perSecond: requestsPerSecond, burst: requestBurst, callers: map[netip.Prefix]*visitor{}}
 }
 
 // enter reports whether a caller may come in; it must then leave.
-func (g *gate) enter(a netip.Addr) (leave func(), ok bool) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	key := network(a)
-	v := g.callers[key]
+func (a *admission) enter(caller netip.Addr) (leave func(), ok bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	key := network(caller)
+	v := a.callers[key]
 	if v == nil {
-		if len(g.callers) >= maxCallers {
-			g.forget()
+		if len(a.callers) >= maxCallers {
+			a.forget()
 		}
-		v = &visitor{limiter: rate.NewLimiter(g.perSecond, g.burst)}
-		g.callers[key] = v
+		v = &visitor{limiter: rate.NewLimiter(a.perSecond, a.burst)}
+		a.callers[key] = v
 	}
 	if v.inside >= maxInside || !v.limiter.Allow() {
 		return nil, false
 	}
 	v.inside++
 	return func() {
-		g.mu.Lock()
-		defer g.mu.Unlock()
+		a.mu.Lock()
+		defer a.mu.Unlock()
 		v.inside--
 	}, true
 }
 
 // forget drops all who are not inside.
-func (g *gate) forget() {
-	for key, v := range g.callers {
+func (a *admission) forget() {
+	for key, v := range a.callers {
 		if v.inside == 0 {
-			delete(g.callers, key)
+			delete(a.callers, key)
 		}
 	}
 }

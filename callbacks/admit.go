@@ -20,8 +20,8 @@ type callback struct {
 
 // admit reads and verifies a request, or says why not. What costs least comes
 // first: nothing is read from a caller that is not allowed, calls too often, or
-// does not know the path. The gate is for strangers only: who is verified does not
-// count as inside while a slow store keeps it, for the platform may bring all it
+// does not know the path. Admission is limited for strangers only: who is verified does
+// not count as inside while a slow store keeps it, for the platform may bring all it
 // has at once, from one address, and repeats what is refused after ten minutes.
 func (h *Handler) admit(r *http.Request) (callback, answer) {
 	caller := h.caller(r)
@@ -29,7 +29,7 @@ func (h *Handler) admit(r *http.Request) (callback, answer) {
 		h.warn(caller, "its address is not in callbacks.allow")
 		return callback{}, forbidden
 	}
-	leave, ok := h.gate.enter(caller)
+	leave, ok := h.admission.enter(caller)
 	if !ok {
 		h.warn(caller, "too many requests from its address; a proxy belongs into callbacks.trusted_proxies")
 		return callback{}, tooMany

@@ -10,9 +10,11 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 	"github.com/rs/zerolog"
 
 	"aiccbridge/internal/c2sign"
@@ -84,19 +86,19 @@ type Options struct {
 	// Default 4 s: the platform should have its answer within 5.
 	StoreTimeout time.Duration
 	Logger       zerolog.Logger
-	Registerer   prometheus.Registerer // nil: not registered
+	Registerer   prometheus.Registerer // nil: not registered. [New] panics if it has these metrics already
 }
 
 // Handler answers callbacks. It is safe for concurrent use.
 type Handler struct {
-	o        Options
-	verifier c2sign.Verifier
-	counts   *prometheus.CounterVec
-	skew     prometheus.Gauge
-	variants *changes
-	refusals *hourly
-	gate     *gate
-	tenants  []string
+	o         Options
+	verifier  c2sign.Verifier
+	counts    *prometheus.CounterVec
+	skew      prometheus.Gauge
+	variants  sync.Map // of the signatures, as logged last; by tenant
+	refusals  hourly
+	admission *admission
+	tenants   []string
 }
 
 // New checks the options and returns a handler.
@@ -120,24 +122,19 @@ func New(o Options) (*Handler, error) {
 	if o.StoreTimeout <= 0 {
 		o.StoreTimeout = 4 * time.Second
 	}
-	h := &Handler{
+	metrics := promauto.With(o.Registerer)
+	return &Handler{
 		o:        o,
 		verifier: c2sign.Verifier{Keys: o.Keys, Window: o.Window, PublicURL: o.PublicURL},
-		counts: prometheus.NewCounterVec(prometheus.CounterOpts{
+		counts: metrics.NewCounterVec(prometheus.CounterOpts{
 			Name: "aicc_callbacks_total", Help: "Callbacks answered, by result and by what the signature was worth.",
 		}, []string{"result", "signature"}),
-		skew: prometheus.NewGauge(prometheus.GaugeOpts{
+		skew: metrics.NewGauge(prometheus.GaugeOpts{
 			Name: "aicc_callback_skew_seconds", Help: "Time of the last good signature minus the time of its receipt.",
 		}),
-		variants: &changes{last: map[string]string{}}, refusals: &hourly{last: map[string]time.Time{}}, gate: newGate(),
-		tenants: slices.Compact(slices.Sorted(maps.Values(o.Tenants))),
-	}
-	if o.Registerer != nil {
-		if err := errors.Join(o.Registerer.Register(h.counts), o.Registerer.Register(h.skew)); err != nil {
-			return nil, fmt.Errorf("callbacks: register metrics: %w", err)
-		}
-	}
-	return h, nil
+		admission: newAdmission(),
+		tenants:   slices.Compact(slices.Sorted(maps.Values(o.Tenants))),
+	}, nil
 }
 
 // ServeHTTP answers one callback.
@@ -202,11 +199,10 @@ func (h *Handler) store(ctx context.Context, c callback) answer {
 
 // reject keeps a callback that no repeat can make good as a dead letter.
 func (h *Handler) reject(ctx context.Context, tenant string, body []byte, cause error) answer {
-	now, kept := time.Now().UTC(), h.o.Text(tenant, body)
-	m, err := h.o.Names.DeadLetterMessage(schemas.DeadLetter{
-		Tenant: tenant, Reason: schemas.ReasonUndecodable, Error: "callback: " + cause.Error(),
-		Attempts: 1, FirstAt: now, LastAt: now, Original: schemas.Quote(kept),
-	}, "callback."+digest(kept))
+	letter := schemas.NewDeadLetter(tenant, schemas.ReasonUndecodable, "callback: "+cause.Error(), time.Now().UTC())
+	kept := h.o.Text(tenant, body)
+	letter.Keep(kept) // it fits: bodies are limited
+	m, err := h.o.Names.DeadLetterMessage(letter, "callback."+digest(kept))
 	if err == nil {
 		err = h.o.Store.Publish(ctx, m)
 	}

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -15,14 +17,14 @@ import (
 	"aiccbridge/schemas"
 )
 
-// gated is a store that takes a notice only when it is opened.
-type gated struct {
+// shutStore is a store that takes a notice only when it is opened.
+type shutStore struct {
 	memory
 	entered chan struct{}
 	open    chan struct{}
 }
 
-func (s *gated) Accept(ctx context.Context, n schemas.FileNotice) error {
+func (s *shutStore) Accept(ctx context.Context, n schemas.FileNotice) error {
 	s.entered <- struct{}{}
 	<-s.open
 	return s.memory.Accept(ctx, n)
@@ -32,7 +34,7 @@ func (s *gated) Accept(ctx context.Context, n schemas.FileNotice) error {
 // address, and the store is slow. None may be refused.
 func TestManyAtOnce(t *testing.T) {
 	const many = 3 * maxInside
-	store := &gated{entered: make(chan struct{}, many), open: make(chan struct{})}
+	store := &shutStore{entered: make(chan struct{}, many), open: make(chan struct{})}
 	h := newHandler(t, store, nil)
 	var requests []*http.Request
 	for range many {
@@ -140,8 +142,23 @@ func TestRefusalsAreLogged(t *testing.T) {
 			t.Errorf("the log does not say %q", text)
 		}
 	}
-	at := time.Now().Add(time.Hour)
-	if !h.refusals.due("unknown path", at) || h.refusals.due("unknown path", at) {
-		t.Error("a reason is not logged once more after an hour")
-	}
+}
+
+func TestRefusalsAreLoggedOnceAnHour(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var refusals hourly
+		said := map[string]int{}
+		for range 3 {
+			for range 50 {
+				refusals.do("unknown path", func() { said["unknown path"]++ })
+			}
+			time.Sleep(59 * time.Minute)
+			refusals.do("unknown path", func() { said["too early"]++ })
+			refusals.do("another", func() { said["another"]++ })
+			time.Sleep(time.Minute)
+		}
+		if !maps.Equal(said, map[string]int{"unknown path": 3, "another": 3}) {
+			t.Errorf("said %v", said)
+		}
+	})
 }

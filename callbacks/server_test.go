@@ -109,7 +109,7 @@ func TestConnectionCap(t *testing.T) {
 
 func TestRateLimitPerCaller(t *testing.T) {
 	h := newHandler(t, &memory{}, func(o *Options) { o.TrustedProxies = prefixes(t, "198.51.100.9/32") })
-	h.gate.perSecond, h.gate.burst = 1e-9, 2
+	h.admission.perSecond, h.admission.burst = 1e-9, 2
 	send := func(peer, forwarded string) int {
 		r := signed(t, "/", sample, time.Now())
 		if r.RemoteAddr = peer; forwarded != "" {
@@ -138,10 +138,10 @@ func TestRateLimitPerCaller(t *testing.T) {
 	}
 }
 
-// TestGateForgets: strangers cannot take up memory, nor make the gate forget who
+// TestAdmissionForgets: strangers cannot take up memory, nor make it forget who
 // is inside.
-func TestGateForgets(t *testing.T) {
-	g := newGate()
+func TestAdmissionForgets(t *testing.T) {
+	g := newAdmission()
 	first := netip.MustParseAddr("192.0.2.1")
 	var leave func()
 	for range maxInside {

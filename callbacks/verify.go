@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"aiccbridge/internal/c2sign"
 )
 
@@ -44,8 +46,10 @@ func (h *Handler) verify(r *http.Request, body []byte, at place) (from sender, w
 	}
 	if !good {
 		s, why := h.guess(authorization, at)
-		if why == "" && h.refusals.due(s.tenant+" "+class(err), time.Now()) {
-			h.o.Logger.Warn().Str("tenant", s.tenant).Str("reason", class(err)).Msg("callback accepted although its signature is not good")
+		if why == "" {
+			h.refusals.do(s.tenant+" "+class(err), func() {
+				h.o.Logger.Warn().Str("tenant", s.tenant).Str("reason", class(err)).Msg("callback accepted although its signature is not good")
+			})
 		}
 		return s, why
 	}
@@ -114,48 +118,25 @@ func class(err error) string {
 // note logs how the signatures of a tenant verify, when it changes: the variant
 // shows how the platform signs, so that a profile can be pinned.
 func (h *Handler) note(tenant, variant string) {
-	if h.variants.changed(tenant, variant) {
+	if before, _ := h.variants.Swap(tenant, variant); before != variant {
 		h.o.Logger.Debug().Str("tenant", tenant).Str("variant", variant).Msg("callback signature variant")
 	}
 }
 
 // warn logs why a callback was refused; a good one may have been meant.
 func (h *Handler) warn(from netip.Addr, why string) {
-	if h.refusals.due(why, time.Now()) {
+	h.refusals.do(why, func() {
 		h.o.Logger.Warn().Str("reason", why).Stringer("from", from).Msg("callback refused")
-	}
+	})
 }
 
 // hourly lets each text through once an hour: strangers choose what comes when,
 // but can neither flood the log nor keep other reasons out of it.
-type hourly struct {
-	mu   sync.Mutex
-	last map[string]time.Time
-}
+type hourly struct{ last sync.Map } // text: *rate.Sometimes
 
-func (o *hourly) due(text string, now time.Time) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if last, ok := o.last[text]; ok && now.Sub(last) < time.Hour {
-		return false
-	}
-	o.last[text] = now
-	return true
-}
-
-type changes struct {
-	mu   sync.Mutex
-	last map[string]string
-}
-
-func (c *changes) changed(key, value string) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.last[key] == value {
-		return false
-	}
-	c.last[key] = value
-	return true
+func (o *hourly) do(text string, say func()) {
+	last, _ := o.last.LoadOrStore(text, &rate.Sometimes{Interval: time.Hour})
+	last.(*rate.Sometimes).Do(say)
 }
 
 func digest(b []byte) string {

@@ -69,10 +69,16 @@ var allowed = map[string][]string{
 	"internal/trial":                         {"bus/embedded", "config", "internal/platformsim/...", "internal/retry", "internal/trial/view", "internal/truthcheck", "schemas"},
 	"internal/trial/view":                    {"internal/truthcheck", "schemas"},
 	"internal/platformsim":                   {"internal/c2sign", "internal/platformsim/..."},
-	"internal/platformsim/truth":             {"internal/platformsim/world"},
-	"internal/platformsim/gateway":           {"internal/platformsim/..."},
-	"internal/platformsim/filestore":         {"internal/c2sign", "internal/platformsim/..."},
-	"internal/platformsim/filestore/archive": {"internal/platformsim/..."},
+	"internal/platformsim/filestore/content": {"internal/platformsim/fault", "internal/platformsim/filestore/archive", "internal/platformsim/world"},
+
+	"internal/platformsim/filestore": {
+		"internal/c2sign", "internal/platformsim/fault", "internal/platformsim/filestore/...", "internal/platformsim/pause",
+		"internal/platformsim/truth", "internal/platformsim/world",
+	},
+	"internal/platformsim/filestore/callback": {"internal/c2sign", "internal/platformsim/fault", "internal/platformsim/pause", "internal/platformsim/truth"},
+	"internal/platformsim/gateway":            {"internal/platformsim/fault", "internal/platformsim/pause", "internal/platformsim/truth", "internal/platformsim/world"},
+	"internal/platformsim/truth":              {"internal/platformsim/world"},
+	"internal/platformsim/world":              {"internal/platformsim/fault"},
 }
 
 func permits(rules []string, path string) bool {

@@ -9,7 +9,6 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"aiccbridge/bus"
-	"aiccbridge/internal/platformsim/filestore"
 	"aiccbridge/schemas"
 )
 
@@ -28,7 +27,7 @@ func (s *scene) prints(code int, args ...string) string {
 // wrong order, or as the wrong user, is refused with a sentence that says what to do.
 func TestApply(t *testing.T) {
 	t.Parallel()
-	o := oneWindow(filestore.Faults{})
+	o := oneWindow()
 	o.restricted, o.bare = true, true
 	s := newScene(t, o)
 	says := func(code int, args []string, want ...string) {

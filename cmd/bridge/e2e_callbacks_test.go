@@ -15,15 +15,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"aiccbridge/internal/c2sign"
-	"aiccbridge/internal/platformsim/filestore"
+	"aiccbridge/internal/platformsim/fault"
 	"aiccbridge/internal/platformsim/truth"
 	"aiccbridge/schemas"
 )
 
 // oneWindow is a scene without agents whose only due window is of CDRs. The
 // next one ends in days.
-func oneWindow(faults filestore.Faults) setup {
-	faults.Rows.Extra = 50
+func oneWindow(faults ...fault.Rule) setup {
+	faults = append(faults, extraRows(50))
 	return setup{kinds: []schemas.Kind{schemas.KindCDR}, window: 72 * time.Hour, since: 73 * time.Hour, faults: faults, overdue: time.Hour}
 }
 
@@ -94,7 +94,7 @@ func (c *caller) post(file truth.File, secretKey string) (status int, answer str
 // callback, well signed, ten times at once is one file.
 func TestCallbackWithWrongSignature(t *testing.T) {
 	t.Parallel()
-	s := newScene(t, oneWindow(filestore.Faults{Callback: filestore.CallbackFaults{Never: filestore.Chance{Next: 1}}}))
+	s := newScene(t, oneWindow(once("callback.drop")))
 	r := s.run()
 	s.until("the window's file is made and its answer noted", func() bool {
 		e := r.ledger.Entries(tenantName, schemas.KindCDR)
@@ -132,9 +132,7 @@ func TestCallbackWithWrongSignature(t *testing.T) {
 // TestCallbackTenTimesAtOnce: the platform itself repeats one at once.
 func TestCallbackTenTimesAtOnce(t *testing.T) {
 	t.Parallel()
-	s := newScene(t, oneWindow(filestore.Faults{Callback: filestore.CallbackFaults{
-		AtOnce: filestore.Chance{Next: 1}, Copies: 10,
-	}}))
+	s := newScene(t, oneWindow(fault.Rule{Fault: "callback.at_once", Next: 1, Count: 10}))
 	r := s.run()
 	s.until("ten callbacks are answered", func() bool { return len(s.sim.Truth().Callbacks) == 10 })
 	for _, c := range s.sim.Truth().Callbacks {
@@ -152,7 +150,7 @@ func TestCallbackTenTimesAtOnce(t *testing.T) {
 // TestCallbackBeforeAnswer: the callback overtakes the answer of its own query.
 func TestCallbackBeforeAnswer(t *testing.T) {
 	t.Parallel()
-	s := newScene(t, oneWindow(filestore.Faults{Callback: filestore.CallbackFaults{BeforeAnswer: filestore.Chance{Next: 1}}}))
+	s := newScene(t, oneWindow(once("callback.before_answer")))
 	r := s.run()
 	s.until("the window is complete", func() bool {
 		e := r.ledger.Entries(tenantName, schemas.KindCDR)
@@ -162,7 +160,7 @@ func TestCallbackBeforeAnswer(t *testing.T) {
 		t.Errorf("%d messages, want 1", n)
 	}
 	report := r.finish()
-	if c := callbacksOf(s.sim.Truth(), "beforeAnswer"); len(c) != 1 || c[0].Status != http.StatusOK || report.Files.Made != 1 {
+	if c := callbacksOf(s.sim.Truth(), "callback.before_answer"); len(c) != 1 || c[0].Status != http.StatusOK || report.Files.Made != 1 {
 		t.Errorf("callbacks %+v, %d files", c, report.Files.Made)
 	}
 }

@@ -2,14 +2,16 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"aiccbridge/internal/platformsim/filestore"
+	"aiccbridge/internal/platformsim/fault"
 	"aiccbridge/schemas"
 )
 
@@ -17,19 +19,17 @@ import (
 // bytes are kept, and the next extract completes the window.
 func TestDamagedFile(t *testing.T) {
 	t.Parallel()
-	for _, where := range []string{"stored", "answer"} {
+	for where, name := range map[string]string{"stored": "file.flipped", "answer": "download.flipped"} {
 		t.Run(where, func(t *testing.T) {
 			t.Parallel()
-			s := newScene(t, oneWindow(filestore.Faults{Download: filestore.DownloadFaults{
-				Damage: where, Flipped: filestore.Chance{Next: 1},
-			}}))
+			s := newScene(t, oneWindow(once(name)))
 			r := s.run()
 			s.until("the window is complete", func() bool {
 				e := r.ledger.Entries(tenantName, schemas.KindCDR)
 				return len(e) > 0 && e[0].State == schemas.WindowCompleted
 			})
 			files := s.sim.Truth().Files
-			if len(files) != 2 || (files[0].Damaged == "flipped") != (where == "stored") || files[1].Damaged != "" {
+			if len(files) != 2 || (files[0].Damaged == "file.flipped") != (where == "stored") || files[1].Damaged != "" {
 				t.Fatalf("the simulator made %d files", len(files))
 			}
 			r.wantDeadLetter(files[0].ResponseID, schemas.ReasonDamagedZip)
@@ -77,15 +77,17 @@ func (r *running) wantDeadLetter(responseID string, reason schemas.Reason) {
 
 // eachFault sets the faults one after the other, each with rows to strike at, and
 // waits until it has struck.
-func (r *running) eachFault(rows int, faults []filestore.Faults) {
+func (r *running) eachFault(rows int, faults [][]fault.Rule) {
 	r.s.t.Helper()
-	for _, f := range faults {
-		f.Rows.Extra = rows
-		r.s.sim.SetFilesFaults(f)
-		wished, _ := json.Marshal(f) // plain data
-		r.s.until("this has struck: "+string(wished), func() bool {
-			left, err := json.Marshal(r.s.sim.Faults().Files)
-			return err == nil && !strings.Contains(string(left), `"next":`) && !strings.Contains(string(left), `"extra":`)
+	for _, rules := range faults {
+		if rows > 0 {
+			rules = append(rules, extraRows(rows))
+		}
+		if err := r.s.sim.SetFaults(rules...); err != nil {
+			r.s.t.Fatal(err)
+		}
+		r.s.until(fmt.Sprintf("this has struck: %+v", rules), func() bool {
+			return !slices.ContainsFunc(r.s.sim.Faults(), func(left fault.Rule) bool { return left.Next > 0 })
 		})
 	}
 }
@@ -98,21 +100,30 @@ func manyWindows(faults int) setup {
 	}
 }
 
-// once is a fault that strikes once.
-var once = filestore.Chance{Next: 1}
+// once is a rule that strikes once.
+func once(name string) fault.Rule { return fault.Rule{Fault: name, Next: 1} }
+
+// extraRows adds rows to the next file.
+func extraRows(n int) fault.Rule { return fault.Rule{Fault: "rows.extra", Next: 1, Count: n} }
+
+// together are rules that strike once each, all on the same file.
+func together(names ...string) (rules []fault.Rule) {
+	for _, n := range names {
+		rules = append(rules, once(n))
+	}
+	return rules
+}
 
 // TestFormsOfCSV: whatever a file looks like, its rows arrive.
 func TestFormsOfCSV(t *testing.T) {
 	t.Parallel()
-	var faults []filestore.Faults
-	for _, f := range []filestore.CSVFaults{
-		{NoHeader: once}, {GBK: once}, {GB18030: once}, {BOM: once}, {CRLF: once}, {ExtraColumns: once},
-		{ExtraColumns: once, NoHeader: once}, {MissingColumns: once}, {Reordered: once}, {Split: once, Parts: 3},
-		{Padded: once}, {Quoted: once}, {BothKinds: once},
-		{NoHeader: once, GBK: once, CRLF: once, Split: once, Padded: once, Quoted: once},
-		{Reordered: once, GB18030: once, BOM: once, ExtraColumns: once},
-	} {
-		faults = append(faults, filestore.Faults{CSV: f})
+	faults := [][]fault.Rule{
+		together("file.no_header"), together("file.gbk"), together("file.gb18030"), together("file.bom"),
+		together("file.crlf"), together("file.extra_columns"), together("file.extra_columns", "file.no_header"),
+		together("file.missing_columns"), together("file.reordered"), {{Fault: "file.split", Next: 1, Count: 3}},
+		together("file.padded"), together("file.quoted"), together("file.both_kinds"),
+		together("file.no_header", "file.gbk", "file.crlf", "file.split", "file.padded", "file.quoted"),
+		together("file.reordered", "file.gb18030", "file.bom", "file.extra_columns"),
 	}
 	s := newScene(t, manyWindows(len(faults)))
 	r := s.run()
@@ -128,9 +139,9 @@ func TestEmptyFiles(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, manyWindows(6))
 	r := s.run()
-	r.eachFault(0, []filestore.Faults{
-		{Empty: filestore.EmptyFaults{EmptyCSV: once}}, {Empty: filestore.EmptyFaults{EmptyZIP: once}},
-		{Empty: filestore.EmptyFaults{NoCallback: once}}, {Empty: filestore.EmptyFaults{NoData: once}},
+	r.eachFault(0, [][]fault.Rule{
+		together("empty_file.zero_bytes"), together("empty_file.no_members"),
+		together("empty_file.no_callback"), together("empty_file.no_data"),
 	})
 	if report := r.finish(); report.Rows.InStream != 0 || report.Files.Failed > 0 || report.Files.Accepted != report.Files.Made {
 		t.Errorf("the report is %+v", report)
@@ -141,34 +152,31 @@ func TestEmptyFiles(t *testing.T) {
 // many ways, and disagree about its signature.
 func TestCallbackSpellings(t *testing.T) {
 	t.Parallel()
-	faults := []filestore.CallbackFaults{
-		{Twice: once}, {DashedResponseID: once}, {PathDropped: once}, {Chunked: once}, {HostSignedWithPort: once},
-		{HostSignedWithoutPort: once}, {BeforeAnswer: once}, {AtOnce: once, Copies: 4}, {Never: once},
-		{WrongSignature: once}, {OldTimestamp: once},
+	faults := [][]fault.Rule{
+		together("callback.twice"), together("callback.dashed_response_id"), together("callback.path_dropped"),
+		together("callback.chunked"), together("callback.host_signed_with_port"), together("callback.host_signed_without_port"),
+		together("callback.before_answer"), {{Fault: "callback.at_once", Next: 1, Count: 4}}, together("callback.drop"),
+		together("callback.wrong_signature"), together("callback.old_timestamp"),
 	}
 	for _, name := range []string{
 		"billFileName", "billName", "fileName", "agentOprInfoFileName", "agentOprSkillFileName", "agentSkillInfoFileName",
 	} {
-		faults = append(faults, filestore.CallbackFaults{OtherName: once, FieldName: name})
+		faults = append(faults, []fault.Rule{{Fault: "callback.other_field", Next: 1, Field: name}})
 	}
-	var all []filestore.Faults
-	for _, f := range faults {
-		all = append(all, filestore.Faults{Callback: f})
-	}
-	s := newScene(t, manyWindows(len(all)))
+	s := newScene(t, manyWindows(len(faults)))
 	r := s.run()
-	r.eachFault(30, append(all, filestore.Faults{Answer: filestore.AnswerFaults{Lost: once}}))
+	r.eachFault(30, append(faults, together("create.lost")))
 	report := r.finish()
 	for _, c := range s.sim.Truth().Callbacks {
 		want := http.StatusOK
-		if c.Fault == "wrongSignature" {
+		if c.Fault == "callback.wrong_signature" {
 			want = http.StatusUnauthorized
 		}
 		if c.Status != want || c.BodyBytes == 0 {
 			t.Errorf("a callback (%s) was answered with %d and %d bytes, want %d: %s", c.Fault, c.Status, c.BodyBytes, want, c.Err)
 		}
 	}
-	if least := 30 * len(all); report.Rows.InStream < least || report.Files.Failed > 0 {
+	if least := 30 * len(faults); report.Rows.InStream < least || report.Files.Failed > 0 {
 		t.Errorf("the report is %+v, want at least %d rows and no failed file", report, least)
 	}
 }
@@ -177,18 +185,15 @@ func TestCallbackSpellings(t *testing.T) {
 // put away, and asked for again.
 func TestDownloads(t *testing.T) {
 	t.Parallel()
-	faults := []filestore.DownloadFaults{
-		{Truncated: once}, {Flipped: once}, {Cut: once}, {HTML502: once}, {JSONAsOctetStream: once}, {FlowControl: once},
-		{NotThere: once}, {SlowDrip: once, DripBytesPerSecond: 8 << 10}, {NoLength: once},
-		{Damage: "stored", Truncated: once}, {Cut: filestore.Chance{Next: 2}, CutPercent: 95},
+	faults := [][]fault.Rule{
+		together("download.truncated"), together("download.flipped"), together("download.cut"), together("download.status"),
+		together("download.json_as_octet_stream"), together("download.flow_control"), together("download.not_there"),
+		{{Fault: "download.slow_drip", Next: 1, Rate: 8 << 10}}, together("download.no_length"), together("file.truncated"),
+		{{Fault: "download.cut", Next: 2, Percent: 95}},
 	}
-	var all []filestore.Faults
-	for _, f := range faults {
-		all = append(all, filestore.Faults{Download: f})
-	}
-	s := newScene(t, manyWindows(len(all)))
+	s := newScene(t, manyWindows(len(faults)))
 	r := s.run()
-	r.eachFault(30, all)
+	r.eachFault(30, faults)
 	report := r.finish()
 	if report.Files.Failed != 3 { // truncated twice, and flipped
 		t.Errorf("%d files failed, want 3: %+v", report.Files.Failed, report)
@@ -201,9 +206,7 @@ func TestLateAndChangedRows(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, setup{kinds: []schemas.Kind{schemas.KindCDR}, window: 6 * time.Second, sweep: 3 * time.Second})
 	r := s.run()
-	r.eachFault(20, []filestore.Faults{
-		{Rows: filestore.RowFaults{Late: once, Changed: once}}, {Rows: filestore.RowFaults{Late: once}},
-	})
+	r.eachFault(20, [][]fault.Rule{together("rows.late", "rows.changed"), together("rows.late")})
 	r.finish()
 	var added, revised int
 	for _, marker := range r.markers {

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"aiccbridge/internal/platformsim/gateway"
+	"aiccbridge/internal/platformsim/fault"
 	"aiccbridge/schemas"
 )
 
@@ -17,7 +17,7 @@ func TestGatewayFaults(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name    string
-		rules   []gateway.Fault
+		rules   []fault.Rule
 		gaps    int // polls that may have lost an event
 		lost    int // events lost for certain
 		letters int // answers that cannot be read
@@ -26,26 +26,26 @@ func TestGatewayFaults(t *testing.T) {
 	}{
 		{
 			name: "connection",
-			rules: []gateway.Fault{
-				{Kind: "cut_after_pop", Next: 5}, {Kind: "cut", Next: 2}, {Kind: "cut_reused", Next: 2},
-				{Kind: "slow", Next: 3, DelayMS: 1500}, {Kind: "truncated", Next: 2},
+			rules: []fault.Rule{
+				{Fault: "poll.cut_after_pop", Next: 5}, {Fault: "poll.cut", Next: 2}, {Fault: "poll.cut_reused", Next: 2},
+				{Fault: "poll.slow", Next: 3, Delay: fault.Duration(1500 * time.Millisecond)}, {Fault: "poll.truncated", Next: 2},
 			},
 			gaps: 11, lost: 7, letters: 2,
 		}, {
 			name: "answer",
-			rules: []gateway.Fault{
-				{Kind: "empty", Next: 2}, {Kind: "bad_json", Next: 2}, {Kind: "gbk", Next: 4}, {Kind: "nul", Next: 4},
-				{Kind: "wrong_types", Next: 4}, {Kind: "unknown_type", Next: 3},
+			rules: []fault.Rule{
+				{Fault: "poll.empty", Next: 2}, {Fault: "poll.bad_json", Next: 2}, {Fault: "poll.gbk", Next: 4}, {Fault: "poll.nul", Next: 4},
+				{Fault: "poll.wrong_types", Next: 4}, {Fault: "poll.unknown_type", Next: 3},
 			},
 			gaps: 4, lost: 2, letters: 2,
 		}, {
 			name: "status",
-			rules: []gateway.Fault{
-				{Kind: "status", Status: 500, Next: 1}, {Kind: "status", Status: 502, Next: 1}, {Kind: "status", Status: 503, Next: 1},
-				{Kind: "status", Status: 503, Next: 1, AfterPop: true}, {Kind: "status", Status: 404, Next: 1},
-				{Kind: "code", Code: "000-000", Next: 1, Agent: "105"}, {Kind: "code", Code: "000-002", Next: 1, Agent: "104"},
-				{Kind: "code", Code: "000-003", Next: 1, Agent: "102"}, {Kind: "status", Status: 503, Next: 1, On: "signin"},
-				{Kind: "code", Code: "000-004", ForMS: 1000}, {Kind: "code", Code: "000-001", Next: 1, Agent: "103"},
+			rules: []fault.Rule{
+				{Fault: "poll.status", Status: 500, Next: 1}, {Fault: "poll.status", Status: 502, Next: 1}, {Fault: "poll.status", Status: 503, Next: 1},
+				{Fault: "poll.status_after_pop", Status: 503, Next: 1}, {Fault: "poll.status", Status: 404, Next: 1},
+				{Fault: "poll.code", Code: "000-000", Next: 1, Agent: "105"}, {Fault: "poll.code", Code: "000-002", Next: 1, Agent: "104"},
+				{Fault: "poll.code", Code: "000-003", Next: 1, Agent: "102"}, {Fault: "signin.status", Status: 503, Next: 1},
+				{Fault: "poll.code", Code: "000-004", For: fault.Duration(1000 * time.Millisecond)}, {Fault: "poll.code", Code: "000-001", Next: 1, Agent: "103"},
 			},
 			gaps: 4, lost: 1, sessions: 3,
 		},
@@ -102,18 +102,19 @@ func (s *scene) gaps(r *running) (polls, sessions []string) {
 	return polls, sessions
 }
 
-// strike sets one rule and waits until it has been used up. A rule about
+// strike adds one rule and waits until it has been used up. A rule about
 // sign-ins throws an agent out, so that there is one.
-func (s *scene) strike(rule gateway.Fault) {
+func (s *scene) strike(rule fault.Rule) {
 	s.t.Helper()
 	begun := time.Now()
-	if err := s.sim.SetGatewayFaults(gateway.Faults{Rules: []gateway.Fault{rule}}); err != nil {
+	if err := s.sim.AddFaults(rule); err != nil {
 		s.t.Fatal(err)
 	}
-	if rule.On == "signin" {
+	last := len(s.sim.Faults()) - 1
+	if strings.HasPrefix(rule.Fault, "signin.") {
 		s.until("an agent is thrown out", func() bool { return s.sim.Expel("101") })
 	}
-	s.until(rule.Kind+" "+http.StatusText(rule.Status)+rule.Code+" has struck", func() bool {
-		return s.sim.Faults().Gateway.Rules[0].Next == 0 && time.Since(begun) > time.Duration(rule.ForMS)*time.Millisecond
+	s.until(rule.Fault+" "+http.StatusText(rule.Status)+rule.Code+" has struck", func() bool {
+		return s.sim.Faults()[last].Next == 0 && time.Since(begun) > time.Duration(rule.For)
 	})
 }

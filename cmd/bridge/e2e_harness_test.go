@@ -19,6 +19,7 @@ import (
 	"aiccbridge/bus"
 	"aiccbridge/config"
 	"aiccbridge/internal/platformsim"
+	"aiccbridge/internal/platformsim/fault"
 	"aiccbridge/internal/platformsim/filestore"
 	"aiccbridge/internal/platformsim/gateway"
 	"aiccbridge/internal/platformsim/truth"
@@ -50,7 +51,7 @@ type setup struct {
 	sweep                 time.Duration // age of the re-sweep, 0: none
 	overdue               time.Duration // default 1 min
 	grace                 time.Duration // default 20 s
-	faults                filestore.Faults
+	faults                []fault.Rule
 	external              bool // the bridge has no NATS of its own, but the scene's hub
 	restricted            bool // external, the hub as docs/nats tells to set it up
 	bare                  bool // restricted, but nobody has made the streams
@@ -93,8 +94,9 @@ func newScene(t *testing.T, o setup) *scene {
 		Gateway: gateway.Options{WaitTimes: 8, MaxTime: 25 * time.Second},
 		Files: filestore.Options{
 			GenerationMax: 300 * time.Millisecond, CreationsPerMinute: -1, ParallelDownloads: -1, LockAfter: -1,
-			RepeatEvery: time.Second, Faults: o.faults,
+			RepeatEvery: time.Second,
 		},
+		Faults: o.faults,
 	})
 	if err != nil {
 		t.Fatal(err)

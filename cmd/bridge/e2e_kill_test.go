@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"aiccbridge/internal/platformsim/filestore"
+	"aiccbridge/internal/platformsim/fault"
 	"aiccbridge/schemas"
 )
 
@@ -39,8 +39,8 @@ func (s *scene) waitFor(stream schemas.Stream, n uint64) (seen uint64) {
 func TestKillInTheMiddleOfAFile(t *testing.T) {
 	t.Parallel()
 	const rows = 100_000
-	o := oneWindow(filestore.Faults{})
-	o.kinds, o.faults.Rows.Extra = []schemas.Kind{schemas.KindOperation}, rows
+	o := oneWindow()
+	o.kinds, o.faults = []schemas.Kind{schemas.KindOperation}, []fault.Rule{extraRows(rows)}
 	s := newScene(t, o)
 	for _, at := range []uint64{10_000, 50_000} {
 		c := s.start()
@@ -127,13 +127,13 @@ func TestStopUnderLoad(t *testing.T) {
 // TestSecondSignal: a second SIGTERM does not wait for a slow drain.
 func TestSecondSignal(t *testing.T) {
 	t.Parallel()
-	o := oneWindow(filestore.Faults{Download: filestore.DownloadFaults{SlowDrip: once, DripBytesPerSecond: 10}})
+	o := oneWindow(fault.Rule{Fault: "download.slow_drip", Next: 1, Rate: 10})
 	o.grace = patience
 	s := newScene(t, o)
 	c := s.start()
 	b := s.consumer()
 	s.until("the file is ready", func() bool { return len(s.messages(b, schemas.StreamFiles)) == 1 })
-	s.until("its download has begun", func() bool { return s.sim.Faults().Files.Download.SlowDrip.Next == 0 })
+	s.until("its download has begun", func() bool { return s.sim.Faults()[0].Next == 0 })
 	b.Close()
 	c.signal(syscall.SIGTERM)
 	s.until("the bridge drains", func() bool { return s.journal.contains("bridge stops: finishing what is in hand") })

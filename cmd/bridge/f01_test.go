@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"aiccbridge/internal/platformsim/filestore"
 	"aiccbridge/internal/sabotage"
 )
 
@@ -78,7 +77,9 @@ func (k killing) run(t *testing.T, times int) (sum score) {
 				continue
 			}
 			if k.rows > 0 {
-				s.sim.SetFilesFaults(filestore.Faults{Rows: filestore.RowFaults{Extra: k.rows}})
+				if err := s.sim.SetFaults(extraRows(k.rows)); err != nil {
+					t.Fatal(err)
+				}
 			}
 			if s.dies(point, 1+seed.IntN(k.most)) {
 				sum.tries++

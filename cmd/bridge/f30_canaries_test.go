@@ -21,8 +21,7 @@ import (
 	"testing"
 	"time"
 
-	"aiccbridge/internal/platformsim/filestore"
-	"aiccbridge/internal/platformsim/gateway"
+	"aiccbridge/internal/platformsim/fault"
 	"aiccbridge/schemas"
 )
 
@@ -33,10 +32,7 @@ const canary = "c4n4ry-"
 func canaryScene() setup {
 	return setup{
 		agents: 3, kinds: []schemas.Kind{schemas.KindCDR, schemas.KindOperation},
-		faults: filestore.Faults{
-			Callback: filestore.CallbackFaults{WrongSignature: once},
-			Download: filestore.DownloadFaults{Truncated: once, Damage: "stored"},
-		},
+		faults: []fault.Rule{once("callback.wrong_signature"), once("file.truncated")},
 	}
 }
 
@@ -134,10 +130,10 @@ func (s *scene) edit(before, after string) {
 // agent out, and waits until events and files went through.
 func (s *scene) misbehave(r *running) {
 	s.t.Helper()
-	for _, rule := range []gateway.Fault{
-		{Kind: "bad_json", Next: 2}, {Kind: "truncated", Next: 1}, {Kind: "wrong_types", Next: 2}, {Kind: "unknown_type", Next: 2},
-		{Kind: "status", Status: 502, Next: 1}, {Kind: "cut_after_pop", Next: 1}, {Kind: "code", Code: "000-002", Next: 1},
-		{Kind: "code", Code: "100-006", Next: 1}, {Kind: "status", Status: 503, Next: 1, On: "signin"},
+	for _, rule := range []fault.Rule{
+		{Fault: "poll.bad_json", Next: 2}, {Fault: "poll.truncated", Next: 1}, {Fault: "poll.wrong_types", Next: 2}, {Fault: "poll.unknown_type", Next: 2},
+		{Fault: "poll.status", Status: 502, Next: 1}, {Fault: "poll.cut_after_pop", Next: 1}, {Fault: "poll.code", Code: "000-002", Next: 1},
+		{Fault: "poll.code", Code: "100-006", Next: 1}, {Fault: "signin.status", Status: 503, Next: 1},
 	} {
 		s.strike(rule)
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,6 +15,7 @@ import (
 
 	"aiccbridge/config"
 	"aiccbridge/internal/platformsim"
+	"aiccbridge/internal/platformsim/fault"
 	"aiccbridge/internal/platformsim/filestore"
 	"aiccbridge/internal/trial"
 )
@@ -40,7 +40,7 @@ func newSimulate() *cobra.Command {
 			"(--faults) and while it runs, at the management address it prints.",
 		Example: "  bridge simulate\n" +
 			"  bridge simulate --faults faults.json\n" +
-			"  curl -X PUT --data '{\"filestore\":{\"download\":{\"flipped\":{\"next\":1}}}}' http://127.0.0.1:18043/faults",
+			"  curl -X PUT --data '{\"rules\":[{\"fault\":\"download.flipped\",\"next\":1}]}' http://127.0.0.1:18043/faults",
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			for flag, address := range map[string]string{"--gateway": o.gateway, "--files": o.files, "--management": o.management} {
@@ -77,9 +77,6 @@ func simulate(ctx context.Context, o simulateOptions, out, errOut io.Writer) err
 	if err != nil {
 		return err
 	}
-	if err := o.setFaults(sim); err != nil {
-		return err
-	}
 	running, stop := context.WithCancel(ctx)
 	defer stop()
 	done := make(chan error, 1)
@@ -105,8 +102,12 @@ func (o simulateOptions) platform() (platformsim.Options, error) {
 	if err != nil {
 		return platformsim.Options{}, usageError{fmt.Errorf("--timezone %s: no such zone; give an IANA name such as Asia/Shanghai", o.zone)}
 	}
+	faults, err := readFaults(o.faults)
+	if err != nil {
+		return platformsim.Options{}, err
+	}
 	p := platformsim.Options{
-		Seed: o.seed, Agents: o.agents, Timezone: zone, Dir: o.dir,
+		Faults: faults, Seed: o.seed, Agents: o.agents, Timezone: zone, Dir: o.dir,
 		GatewayListen: o.gateway, FilesListen: o.files, ManagementListen: o.management,
 		Files: filestore.Options{CreationsPerMinute: o.creations},
 	}
@@ -118,23 +119,20 @@ func (o simulateOptions) platform() (platformsim.Options, error) {
 	return p, nil
 }
 
-// setFaults reads the file of --faults, which has the form of PUT /faults.
-func (o simulateOptions) setFaults(sim *platformsim.Sim) error {
-	if o.faults == "" {
-		return nil
+// readFaults reads the file of --faults, which has the form of PUT /faults.
+func readFaults(file string) ([]fault.Rule, error) {
+	if file == "" {
+		return nil, nil
 	}
-	b, err := os.ReadFile(o.faults)
+	b, err := os.ReadFile(file)
 	if err != nil {
-		return fmt.Errorf("read faults: %w", err)
+		return nil, fmt.Errorf("read faults: %w", err)
 	}
-	var f platformsim.Faults
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&f); err != nil {
-		return fmt.Errorf("read faults from %s: %w", o.faults, err)
+	rules, err := fault.Parse(b)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	sim.SetFilesFaults(f.Files)
-	return sim.SetGatewayFaults(f.Gateway)
+	return rules, nil
 }
 
 // checkAddress reports the value of a flag that is no host:port.

@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"aiccbridge/internal/platformsim/gateway"
+	"aiccbridge/internal/platformsim/fault"
 )
 
 // TestSoak lets a bridge work for as long as SOAK says, 1 minute by default, while
@@ -96,8 +96,8 @@ func (n *nemesis) strike() {
 		}},
 		{"restart", func() { hub.restart(time.Duration(n.random.IntN(20_000)) * time.Millisecond) }},
 		{"platform", func() {
-			rules := []gateway.Fault{{Kind: "cut_after_pop", Next: 3}, {Kind: "truncated", Next: 2}, {Kind: "status", Status: 503, Next: 2}}
-			if err := n.s.sim.SetGatewayFaults(gateway.Faults{Rules: rules}); err != nil {
+			rules := []fault.Rule{{Fault: "poll.cut_after_pop", Next: 3}, {Fault: "poll.truncated", Next: 2}, {Fault: "poll.status", Status: 503, Next: 2}}
+			if err := n.s.sim.SetFaults(rules...); err != nil {
 				t.Error(err)
 			}
 		}},

@@ -6,17 +6,22 @@
 //	              │ events               rows │
 //	              ▼                           ▼
 //	HTTPS ──► gateway                     filestore ──► HTTPS callback
-//	              └───────► truth ◄───────────┘
+//	              ├───────► truth ◄───────────┤
+//	              └───────► fault ◄───────────┘ (and world)
 //	                          ▲
 //	HTTP (loopback) ──► management: truth, faults, settings
 //
 // Invariants:
 //   - Whatever a client should have seen is in the truth log: events handed
 //     out, files made, callbacks tried, downloads served.
+//   - All that can go wrong is wished for in one language and decided in one
+//     book, package fault; each part lists its own faults, FaultKinds all.
 //   - Both services present certificates of one authority made by New, valid
 //     for the listen address; the file store trusts the same authority when
 //     it calls back.
 //   - Run returns only when everything it started has ended.
+//   - Nothing global: several platforms run in one process.
 //   - The simulator shares no code with the clients it is made to test, apart
-//     from the signature, which is proved by vectors of its own.
+//     from the signature, which is proved by vectors of its own. Of
+//     ours it imports c2sign and the packages below it.
 package platformsim

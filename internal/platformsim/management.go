@@ -1,40 +1,44 @@
 package platformsim
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
 	"net/http"
 
-	"aiccbridge/internal/platformsim/filestore"
-	"aiccbridge/internal/platformsim/gateway"
+	"aiccbridge/internal/platformsim/fault"
 )
 
 // maxManagementBytes bounds a request to the management listener.
 const maxManagementBytes = 1 << 20
 
-// management is the HTTP interface for those who run the simulator:
-//
-//	GET  /           what there is to call, and the kinds of gateway faults
-//	GET  /truth      what has happened (truth.Snapshot)
-//	GET  /settings   where and with which secrets to connect (Settings)
-//	GET  /faults     faults in force (Faults)
-//	PUT  /faults     {"gateway":{…},"filestore":{…}}; what is left out stays
-//	POST /quiesce    no new calls
-//	GET  /quiet      {"quiet":true} once all is said
-//	POST /agents/{agent}/expel   sign an agent out by force
+// calls is what the management listener can do, for those who ask it.
+const calls = `GET  /          this page
+GET  /truth     what has happened: events handed out, files, callbacks, downloads
+GET  /settings  where and with which secrets to connect
+GET  /faults    the rules in force, and what is left of their counts
+PUT  /faults    replace all rules
+POST /faults    add rules to those in force
+POST /quiesce   no new calls; it cannot be undone
+GET  /quiet     {"quiet":true} once all is said
+POST /agents/{agent}/expel   sign an agent out by force
+
+`
+
+// management is the HTTP interface for those who run the simulator.
 func (s *Sim) management() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { show(w, index()) })
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = io.WriteString(w, calls+fault.Help(FaultKinds()))
+	})
 	mux.HandleFunc("GET /truth", func(w http.ResponseWriter, _ *http.Request) { show(w, s.Truth()) })
 	mux.HandleFunc("GET /settings", func(w http.ResponseWriter, _ *http.Request) { show(w, s.Settings()) })
-	mux.HandleFunc("GET /faults", func(w http.ResponseWriter, _ *http.Request) { show(w, s.Faults()) })
+	mux.HandleFunc("GET /faults", func(w http.ResponseWriter, _ *http.Request) { show(w, fault.List{Rules: s.Faults()}) })
 	mux.HandleFunc("GET /quiet", func(w http.ResponseWriter, _ *http.Request) {
 		show(w, map[string]bool{"quiet": s.Quiet()})
 	})
-	mux.HandleFunc("PUT /faults", s.putFaults)
+	mux.HandleFunc("PUT /faults", s.takeFaults(s.SetFaults))
+	mux.HandleFunc("POST /faults", s.takeFaults(s.AddFaults))
 	mux.HandleFunc("POST /quiesce", func(w http.ResponseWriter, _ *http.Request) {
 		s.Quiesce()
 		w.WriteHeader(http.StatusNoContent)
@@ -49,55 +53,23 @@ func (s *Sim) management() http.Handler {
 	return mux
 }
 
-// index describes the management listener and what can be switched.
-func index() map[string]any {
-	return map[string]any{
-		"calls": []string{
-			"GET /truth", "GET /settings", "GET /faults", "GET /quiet", "PUT /faults", "POST /quiesce", "POST /agents/{agent}/expel",
-		},
-		"gateway_fault_kinds": gateway.Kinds(),
-		"gateway_fault":       gateway.Fault{Kind: "cut_after_pop", Agent: "101", Next: 1},
-		"filestore_faults":    filestore.Faults{},
-		"chance":              filestore.Chance{Next: 1, Probability: 0.5},
-		"put":                 `{"gateway":{"rules":[…]},"filestore":{…}}; a half that is left out stays as it is`,
-	}
-}
-
-func (s *Sim) putFaults(w http.ResponseWriter, r *http.Request) {
-	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxManagementBytes))
-	if err == nil {
-		err = s.setFaults(raw)
-	}
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
-	show(w, s.Faults())
-}
-
-// setFaults replaces the faults of the halves that are mentioned, all or none.
-func (s *Sim) setFaults(raw []byte) error {
-	var f struct {
-		Gateway *gateway.Faults   `json:"gateway"`
-		Files   *filestore.Faults `json:"filestore"`
-	}
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&f); err != nil {
-		return fmt.Errorf("read faults: %w", err)
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("read faults: there is more than one JSON value")
-	}
-	if f.Gateway != nil {
-		if err := s.SetGatewayFaults(*f.Gateway); err != nil {
-			return err
+// takeFaults reads rules and hands them to use.
+func (s *Sim) takeFaults(use func(...fault.Rule) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxManagementBytes))
+		var rules []fault.Rule
+		if err == nil {
+			rules, err = fault.Parse(raw)
 		}
+		if err == nil {
+			err = use(rules...)
+		}
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		show(w, fault.List{Rules: s.Faults()})
 	}
-	if f.Files != nil {
-		s.SetFilesFaults(*f.Files)
-	}
-	return nil
 }
 
 // show answers with JSON. A client that has gone is told nothing.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"aiccbridge/internal/platformsim/fault"
 	"aiccbridge/internal/platformsim/filestore"
 	"aiccbridge/internal/platformsim/gateway"
 	"aiccbridge/internal/platformsim/world"
@@ -18,36 +19,40 @@ import (
 // UTC, both services on free loopback ports, no management listener.
 type Options struct {
 	// Seed makes every choice of the world and of the faults.
-	Seed uint64
+	Seed uint64 `yaml:"seed"`
 	// Agents and FirstAgent: default 5, from 101.
-	Agents, FirstAgent int
+	Agents     int `yaml:"agents"`
+	FirstAgent int `yaml:"first_agent"`
 	// Timezone of the tenant, default UTC.
-	Timezone *time.Location
+	Timezone *time.Location `yaml:"-"`
 	// Now is the clock of everything but the certificates, default time.Now.
-	Now func() time.Time
+	Now func() time.Time `yaml:"-"`
 	// GatewayListen and FilesListen are the services' addresses, default
 	// 127.0.0.1:0. ManagementListen must be a loopback address; empty: none.
-	GatewayListen, FilesListen, ManagementListen string
+	GatewayListen    string `yaml:"gateway_listen"`
+	FilesListen      string `yaml:"files_listen"`
+	ManagementListen string `yaml:"management_listen"`
 	// CallbackHosts are the names and IP addresses of the client's callback
 	// listener; its certificate is issued for them. Default 127.0.0.1 and
 	// localhost.
-	CallbackHosts []string
+	CallbackHosts []string `yaml:"callback_hosts"`
 	// Dir, when set, receives ca.pem, bridge.crt, bridge.key, secret_key and
 	// the agents' passwords as agents/<id>, readable by the owner only.
-	Dir string
+	Dir string `yaml:"dir"`
 	// Pace is how fast the world turns; the zero value is realistic.
-	Pace world.Pace
-	// World has the rest of the contact centre: SyncDelay, late rows,
-	// columns. Fields that Options has itself are taken from there.
-	World world.Options
+	Pace world.Pace `yaml:"pace"`
+	// World has the rest of the contact centre: SyncDelay, columns. Fields that Options has itself are taken from there.
+	World world.Options `yaml:"world"`
 	// Gateway and Files have the behaviour of the services. What connects
 	// them with the world, the clock and truth is set here. Files.AccessKey
 	// and Files.SecretKey are made up from the seed when empty;
 	// Files.CallbackRoots are trusted beside the platform's own authority.
-	Gateway gateway.Options
-	Files   filestore.Options
+	Gateway gateway.Options   `yaml:"gateway"`
+	Files   filestore.Options `yaml:"files"`
+	// Faults are in force from the start; see FaultKinds.
+	Faults []fault.Rule `yaml:"faults"`
 	// Logger, zero value: discard.
-	Logger zerolog.Logger
+	Logger zerolog.Logger `yaml:"-"`
 }
 
 func (o Options) withDefaults() (Options, error) {

@@ -63,8 +63,8 @@ func browser(t *testing.T, s *platformsim.Sim) *http.Client {
 	return &http.Client{Transport: transport, Jar: jar}
 }
 
-// seat polls for one agent.
-type seat struct {
+// slot polls for one agent.
+type slot struct {
 	t      *testing.T
 	client *http.Client
 	url    string
@@ -72,7 +72,7 @@ type seat struct {
 	guid   string
 }
 
-func (s *seat) call(method, path, body string) (code, eventType string) {
+func (s *slot) call(method, path, body string) (code, eventType string) {
 	req, err := http.NewRequest(method, s.url+path, strings.NewReader(body))
 	if err != nil {
 		s.t.Error(err)
@@ -98,9 +98,9 @@ func (s *seat) call(method, path, body string) (code, eventType string) {
 	return a.Retcode, a.Event.EventType
 }
 
-func signIn(t *testing.T, s *platformsim.Sim, agent platformsim.AgentSettings) *seat {
+func signIn(t *testing.T, s *platformsim.Sim, agent platformsim.AgentSettings) *slot {
 	t.Helper()
-	c := &seat{t: t, client: browser(t, s), url: s.Settings().GatewayURL, agent: agent}
+	c := &slot{t: t, client: browser(t, s), url: s.Settings().GatewayURL, agent: agent}
 	body := fmt.Sprintf(`{"password":%q,"phonenum":%q}`, agent.Password, agent.Phone)
 	if code, _ := c.call("PUT", "/onlineagent/"+agent.ID, body); code != "0" {
 		t.Fatalf("sign-in of %s: %s", agent.ID, code)
@@ -111,6 +111,6 @@ func signIn(t *testing.T, s *platformsim.Sim, agent platformsim.AgentSettings) *
 	return c
 }
 
-func (s *seat) poll() (code, eventType string) {
+func (s *slot) poll() (code, eventType string) {
 	return s.call("GET", "/agentevent/"+s.agent.ID, "")
 }

@@ -34,7 +34,7 @@ type Settings struct {
 	CallbackKeyFile  string `json:"callback_key_file,omitempty"`
 }
 
-// AgentSettings is one seat that may sign in.
+// AgentSettings is an agent who may sign in.
 type AgentSettings struct {
 	ID           string `json:"id"`
 	Phone        string `json:"phone"`

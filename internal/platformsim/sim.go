@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
 
+	"aiccbridge/internal/platformsim/fault"
 	"aiccbridge/internal/platformsim/filestore"
 	"aiccbridge/internal/platformsim/gateway"
 	"aiccbridge/internal/platformsim/truth"
@@ -18,13 +20,14 @@ import (
 
 // Sim is a platform. Create it with New and run it once with Run.
 type Sim struct {
-	o     Options
-	ca    *authority
-	log   *truth.Log
-	world *world.World
-	gate  *gateway.Gateway
-	files *filestore.Store
-	ready chan struct{}
+	o       Options
+	ca      *authority
+	log     *truth.Log
+	faults  *fault.Book
+	world   *world.World
+	gateway *gateway.Gateway
+	files   *filestore.Store
+	ready   chan struct{}
 
 	mu       sync.Mutex
 	settings Settings
@@ -36,14 +39,17 @@ func New(o Options) (*Sim, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Sim{o: o, log: truth.New(), ready: make(chan struct{})}
+	s := &Sim{o: o, log: truth.New(), ready: make(chan struct{}), faults: fault.NewBook(FaultKinds(), o.Seed, o.Now)}
+	if err := s.faults.Set(o.Faults); err != nil {
+		return nil, err
+	}
 	if s.ca, err = newAuthority(); err != nil {
 		return nil, err
 	}
-	if s.world, err = world.New(o.World); err != nil {
+	if s.world, err = world.New(s.worldOptions()); err != nil {
 		return nil, err
 	}
-	if s.gate, err = gateway.New(s.gatewayOptions()); err != nil {
+	if s.gateway, err = gateway.New(s.gatewayOptions()); err != nil {
 		return nil, err
 	}
 	if s.files, err = filestore.New(s.filesOptions()); err != nil {
@@ -61,16 +67,22 @@ func New(o Options) (*Sim, error) {
 	return s, nil
 }
 
+func (s *Sim) worldOptions() world.Options {
+	w := s.o.World
+	w.Faults = s.faults
+	return w
+}
+
 func (s *Sim) gatewayOptions() gateway.Options {
 	g := s.o.Gateway
-	g.Floor, g.Truth, g.Now, g.Seed = s.world, s.log, s.o.Now, s.o.Seed
+	g.Floor, g.Truth, g.Now, g.Faults = s.world, s.log, s.o.Now, s.faults
 	g.Logger = s.o.Logger
 	return g
 }
 
 func (s *Sim) filesOptions() filestore.Options {
 	f := s.o.Files
-	f.Source, f.Truth, f.Now, f.Seed = s.world, s.log, s.o.Now, s.o.Seed
+	f.Source, f.Truth, f.Now, f.Seed, f.Faults = s.world, s.log, s.o.Now, s.o.Seed, s.faults
 	f.Timezone, f.AccountID = s.o.Timezone, s.world.AccountID()
 	f.CallbackRoots = s.ca.pool(s.o.Files.CallbackRoots)
 	f.Logger = s.o.Logger
@@ -87,7 +99,7 @@ func (s *Sim) Run(ctx context.Context) error {
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.world.Run(ctx) })
-	group.Go(func() error { return s.gate.Run(ctx) })
+	group.Go(func() error { return s.gateway.Run(ctx) })
 	group.Go(func() error { return s.files.Run(ctx) })
 	for _, v := range services {
 		group.Go(func() error { return v.run(ctx) })
@@ -113,7 +125,7 @@ func (s *Sim) listen(ctx context.Context) (services []*service, err error) {
 		handler               http.Handler
 		timeouts              timeouts
 	}{
-		{s.o.GatewayListen, "https", "/agentgateway/resource", &next.GatewayURL, s.gate, gatewayTimeouts},
+		{s.o.GatewayListen, "https", "/agentgateway/resource", &next.GatewayURL, s.gateway, gatewayTimeouts},
 		{s.o.FilesListen, "https", "/CCFS/resource/ccfs", &next.FilesURL, s.files, filesTimeouts},
 		{s.o.ManagementListen, "http", "", &next.ManagementURL, s.management(), managementTimeouts},
 	} {
@@ -191,25 +203,22 @@ func (s *Sim) Truth() truth.Snapshot { return s.log.Snapshot() }
 func (s *Sim) Quiesce() { s.world.Quiesce() }
 
 // Quiet reports whether no activity runs and every agent's queue is empty.
-func (s *Sim) Quiet() bool { return s.world.Running() == 0 && s.gate.Pending() == 0 }
+func (s *Sim) Quiet() bool { return s.world.Running() == 0 && s.gateway.Pending() == 0 }
 
-// Faults returns the faults in force, with what is left of their counts.
-func (s *Sim) Faults() Faults {
-	return Faults{Gateway: s.gate.Faults(), Files: s.files.Faults()}
+// Faults returns the rules in force, with what is left of their counts.
+func (s *Sim) Faults() []fault.Rule { return s.faults.Rules() }
+
+// SetFaults replaces all rules. The error names one that makes no sense; then
+// nothing is replaced.
+func (s *Sim) SetFaults(rules ...fault.Rule) error { return s.faults.Set(rules) }
+
+// AddFaults puts rules behind those in force, all or none.
+func (s *Sim) AddFaults(rules ...fault.Rule) error { return s.faults.Add(rules) }
+
+// FaultKinds lists every fault there is, in the order of the help.
+func FaultKinds() []fault.Kind {
+	return slices.Concat(gateway.FaultKinds(), filestore.FaultKinds(), world.FaultKinds())
 }
-
-// SetGatewayFaults replaces the gateway's faults; SetFilesFaults those of the
-// file store. The error names a rule that makes no sense.
-func (s *Sim) SetGatewayFaults(f gateway.Faults) error { return s.gate.SetFaults(f) }
-
-// SetFilesFaults replaces the faults of the file store.
-func (s *Sim) SetFilesFaults(f filestore.Faults) { s.files.SetFaults(f) }
 
 // Expel signs an agent out as an inspector does; false when he was not in.
-func (s *Sim) Expel(agent string) bool { return s.gate.Expel(agent) }
-
-// Faults are those of both services.
-type Faults struct {
-	Gateway gateway.Faults   `json:"gateway"`
-	Files   filestore.Faults `json:"filestore"`
-}
+func (s *Sim) Expel(agent string) bool { return s.gateway.Expel(agent) }

@@ -15,6 +15,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -24,6 +25,7 @@ import (
 
 	"aiccbridge/internal/c2sign"
 	"aiccbridge/internal/platformsim"
+	"aiccbridge/internal/platformsim/fault"
 	"aiccbridge/internal/platformsim/filestore"
 	"aiccbridge/internal/platformsim/gateway"
 	"aiccbridge/internal/platformsim/truth"
@@ -176,19 +178,25 @@ func TestManagement(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer func() { _ = resp.Body.Close() }()
-		if into != nil {
-			if err := json.NewDecoder(resp.Body).Decode(into); err != nil {
-				t.Errorf("%s %s: %v", method, path, err)
-			}
+		raw, err := io.ReadAll(resp.Body)
+		if page, ok := into.(*string); ok {
+			*page = string(raw)
+		} else if into != nil && err == nil {
+			err = json.Unmarshal(raw, into)
+		}
+		if err != nil {
+			t.Errorf("%s %s: %v", method, path, err)
 		}
 		return resp.StatusCode
 	}
 	t.Cleanup(http.DefaultClient.CloseIdleConnections)
 
-	var index json.RawMessage
+	var index string
 	do("GET", "/", "", &index)
-	for _, name := range []string{"cut_after_pop", "bad_json", "flipped", "beforeAnswer", "noHeader", "POST /quiesce"} {
-		if !strings.Contains(string(index), name) {
+	for _, name := range []string{
+		"poll.cut_after_pop", "poll.bad_json", "download.flipped", "callback.before_answer", "file.no_header", "sync.late", "POST /quiesce",
+	} {
+		if !strings.Contains(index, name) {
 			t.Errorf("the index does not name %s", name)
 		}
 	}
@@ -196,20 +204,32 @@ func TestManagement(t *testing.T) {
 	if do("GET", "/settings", "", &settings); settings.GatewayURL != s.Settings().GatewayURL || settings.SecretKey == "" || len(settings.Agents) != 1 {
 		t.Errorf("settings: %d agents, gateway %q", len(settings.Agents), settings.GatewayURL)
 	}
-	var f platformsim.Faults
-	both := `{"gateway":{"rules":[{"kind":"code","next":2}]},"filestore":{"answer":{"flowControl":{"next":3}}}}`
-	if status := do("PUT", "/faults", both, &f); status != 200 || f.Gateway.Rules[0].Next != 2 || f.Files.Answer.FlowControl.Next != 3 {
+	var f fault.List
+	both := `{"rules":[{"fault":"poll.code","next":2},{"fault":"create.flow_control","next":3}]}`
+	if status := do("PUT", "/faults", both, &f); status != 200 || len(f.Rules) != 2 || f.Rules[0].Next != 2 || f.Rules[1].Next != 3 {
 		t.Errorf("faults: %d %+v", status, f)
 	}
-	do("PUT", "/faults", `{"gateway":{}}`, &f)
-	f = platformsim.Faults{}
-	if do("GET", "/faults", "", &f); len(f.Gateway.Rules) != 0 || f.Files.Answer.FlowControl.Next != 3 {
-		t.Errorf("one half replaced: %+v", f)
-	}
-	for _, bad := range []string{`{`, `{"gatewy":{}}`, `{"gateway":{"rules":[{"kind":"typo","next":1}]}}`, `{} {}`} {
-		if status := do("PUT", "/faults", bad, nil); status != 400 {
-			t.Errorf("%s: %d", bad, status)
+	for bad, why := range map[string]string{
+		`{`:             "read faults",
+		`{"gatewy":[]}`: `"gatewy"`,
+		`{"rules":[{"fault":"poll.typo","next":1}]}`: "did you mean",
+		`{"rules":[{"fault":"poll.cut"}]}`:           `give "next", "for" or "share"`,
+		`{} {}`:                                      "more than one",
+	} {
+		var said string
+		if status := do("PUT", "/faults", bad, &said); status != 400 || !strings.Contains(said, why) {
+			t.Errorf("%s: %d %s", bad, status, said)
 		}
+	}
+	f = fault.List{}
+	if do("GET", "/faults", "", &f); len(f.Rules) != 2 || f.Rules[1].Fault != "create.flow_control" {
+		t.Errorf("after refusals: %+v", f)
+	}
+	if do("POST", "/faults", `{"rules":[{"fault":"poll.cut","share":0.1}]}`, &f); len(f.Rules) != 3 || f.Rules[2].Share != 0.1 {
+		t.Errorf("one more: %+v", f)
+	}
+	if do("PUT", "/faults", `{"rules":[]}`, &f); len(f.Rules) != 0 {
+		t.Errorf("polite again: %+v", f)
 	}
 	if status := do("POST", "/agents/101/expel", "", nil); status != 404 {
 		t.Errorf("expel of an agent who is not in: %d", status)
@@ -330,6 +350,7 @@ func TestOptionsAreChecked(t *testing.T) {
 		"public management": {ManagementListen: "0.0.0.0:0"},
 		"odd management":    {ManagementListen: "here"},
 		"agents":            {Agents: -1},
+		"faults":            {Faults: []fault.Rule{{Fault: "typo", Next: 1}}},
 		"gateway":           {Gateway: gateway.Options{Shape: gateway.Shape{Idle: "odd"}}},
 	} {
 		if _, err := platformsim.New(o); err == nil {
@@ -360,5 +381,18 @@ func TestSecretsComeFromTheSeed(t *testing.T) {
 	}
 	if one.Agents[0] != again.Agents[0] || one.Agents[0].Password == other.Agents[0].Password {
 		t.Error("passwords do not follow the seed")
+	}
+}
+
+func TestFaultsHaveNamesOfOneForm(t *testing.T) {
+	form, seen := regexp.MustCompile(`^[a-z_]+\.[a-z0-9_]+$`), map[string]bool{}
+	for _, k := range platformsim.FaultKinds() {
+		if !form.MatchString(k.Name) || seen[k.Name] || k.What == "" || strings.HasSuffix(k.What, ".") {
+			t.Errorf("%s: %s", k.Name, k.What)
+		}
+		seen[k.Name] = true
+	}
+	if len(seen) < 60 {
+		t.Errorf("only %d faults", len(seen))
 	}
 }

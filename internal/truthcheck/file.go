@@ -41,7 +41,7 @@ type span struct {
 }
 
 // lastingDamage are the faults that spoil a file for good.
-var lastingDamage = []string{"flipped", "truncated"}
+var lastingDamage = []string{"file.flipped", "file.truncated"}
 
 func damagedForGood(f *truth.File) bool {
 	return slices.ContainsFunc(strings.Split(f.Damaged, "+"), func(fault string) bool {

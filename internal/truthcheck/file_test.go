@@ -107,19 +107,19 @@ var fileCases = []fileCase{
 	}, FileReport{Made: 2, Accepted: 1, Failed: 1}, RowReport{InFiles: 2, InStream: 2}, true},
 	{"a row of a file that the truth knows as damaged", func(s *scene) {
 		f := s.file(cdr, 2, s.manyRows(cdr, 10, 12)...)
-		s.truth.Files[len(s.truth.Files)-1].Damaged = "crlf+truncated"
+		s.truth.Files[len(s.truth.Files)-1].Damaged = "file.crlf+file.truncated"
 		s.ready(f)
 		s.publish(f, cdr, f.Rows[0])
 		s.accept(s.file(cdr, 2, s.manyRows(cdr, 11, 12)...))
 	}, FileReport{Made: 2, Accepted: 1, Superseded: 1}, RowReport{InFiles: 1, InStream: 2, Foreign: 1}, false},
 	{"a damaged file accepted", func(s *scene) {
 		f := s.file(cdr, 2, s.manyRows(cdr, 10, 12)...)
-		s.truth.Files[len(s.truth.Files)-1].Damaged = "flipped"
+		s.truth.Files[len(s.truth.Files)-1].Damaged = "file.flipped"
 		s.accept(f)
 	}, FileReport{Made: 1, Unsound: 1}, RowReport{InStream: 2, Foreign: 2}, false},
 	{"a file with a harmless fault", func(s *scene) {
 		f := s.file(cdr, 2, s.manyRows(cdr, 10, 12)...)
-		s.truth.Files[len(s.truth.Files)-1].Damaged = "crlf+gbk"
+		s.truth.Files[len(s.truth.Files)-1].Damaged = "file.crlf+file.gbk"
 		s.accept(f)
 	}, FileReport{Made: 1, Accepted: 1}, RowReport{InFiles: 2, InStream: 2}, true},
 	{"a marker of no file", func(s *scene) {

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"aiccbridge/internal/c2sign"
+	"aiccbridge/internal/platformsim/fault"
 )
 
 var unknownFile = []byte(`{"request":{"version":"2.0"},"msgBody":{"billFileName":"20240502_0123456789abcdef0123456789abcdef.zip"}}`)
@@ -76,9 +77,9 @@ func TestAuthentication(t *testing.T) {
 		"chunked, length signed": {nil, spoilt(func(r *http.Request) { r.ContentLength = -1 }), 401},
 		"another secret":         {func(o *Options) { o.SecretKey = "another" }, signedWith(c2sign.Profile{}), 401},
 		"another key":            {func(o *Options) { o.AccessKey = "another" }, signedWith(c2sign.Profile{}), 401},
-		"fault: unauthorized":    {func(o *Options) { o.Faults.Answer.Unauthorized.Next = 1 }, signedWith(c2sign.Profile{}), 401},
-		"fault: locked":          {func(o *Options) { o.Faults.Answer.Locked.Next = 1 }, signedWith(c2sign.Profile{}), 403},
-		"fault: firewall":        {func(o *Options) { o.Faults.Answer.Firewall.Probability = 1 }, signedWith(c2sign.Profile{}), 418},
+		"fault: unauthorized":    {with(t, fault.Rule{Fault: requestUnauthorized, Next: 1}), signedWith(c2sign.Profile{}), 401},
+		"fault: locked":          {with(t, fault.Rule{Fault: requestLocked, Next: 1}), signedWith(c2sign.Profile{}), 403},
+		"fault: firewall":        {with(t, fault.Rule{Fault: requestFirewall, Share: 1}), signedWith(c2sign.Profile{}), 418},
 		"another body":           {nil, spoilt(func(r *http.Request) { r.Body = http.NoBody }), 401},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"aiccbridge/internal/c2sign"
+	"aiccbridge/internal/platformsim/fault"
 	"aiccbridge/internal/platformsim/truth"
 )
 
@@ -129,14 +130,15 @@ func TestBeforeRun(t *testing.T) {
 
 func TestOrderOfAnswerAndCallback(t *testing.T) {
 	for name, c := range map[string]struct {
-		faults Faults
+		faults []fault.Rule
 		before bool
 	}{
-		"answer first":   {Faults{}, false},
-		"callback first": {Faults{Callback: CallbackFaults{BeforeAnswer: Chance{Next: 1}}}, true},
+		"answer first":   {nil, false},
+		"callback first": {[]fault.Rule{{Fault: "callback.before_answer", Next: 1}}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			bubble(t, func(o *Options) { o.Faults, o.GenerationMax = c.faults, -1 }, func(r *rig) {
+			bubble(t, func(o *Options) { o.GenerationMax = -1 }, func(r *rig) {
+				r.set(c.faults...)
 				w := httptest.NewRecorder()
 				flushed := false
 				r.answer = func(int) (int, string) {
@@ -158,7 +160,8 @@ func TestOrderOfAnswerAndCallback(t *testing.T) {
 
 // TestBeforeAnswerRepeats goes on with repeats when that first try failed.
 func TestBeforeAnswerRepeats(t *testing.T) {
-	bubble(t, func(o *Options) { o.Faults.Callback.BeforeAnswer.Next = 1 }, func(r *rig) {
+	bubble(t, nil, func(r *rig) {
+		r.set(fault.Rule{Fault: "callback.before_answer", Next: 1})
 		r.answer = func(n int) (int, string) { return 404 - 204*(n/2), "x" } // 404, then 200
 		r.create("queryBillData", nil)
 		r.pass(time.Hour)
@@ -169,7 +172,6 @@ func TestBeforeAnswerRepeats(t *testing.T) {
 }
 
 func TestCallbackFaults(t *testing.T) {
-	one := Chance{Next: 1}
 	valid := func(t *testing.T, a arrival) {
 		t.Helper()
 		if a.err != nil {
@@ -185,51 +187,51 @@ func TestCallbackFaults(t *testing.T) {
 		}
 	}
 	for name, c := range map[string]struct {
-		faults CallbackFaults
+		faults []fault.Rule
 		count  int
 		check  func(*testing.T, []arrival, truth.File)
 	}{
-		veryLate: {CallbackFaults{VeryLate: one}, 1, func(t *testing.T, a []arrival, f truth.File) {
+		"late": {[]fault.Rule{{Fault: "callback.late", Next: 1}}, 1, func(t *testing.T, a []arrival, f truth.File) {
 			if d := a[0].at.Sub(f.MadeAt); d != 20*time.Minute {
 				t.Errorf("late by %v", d)
 			}
 		}},
-		never:  {CallbackFaults{Never: one}, 0, nil},
-		twice:  {CallbackFaults{Twice: one}, 2, nil},
-		atOnce: {CallbackFaults{AtOnce: one}, 10, nil},
-		"two":  {CallbackFaults{AtOnce: one, Copies: 2}, 2, nil},
-		wrongSignature: {CallbackFaults{WrongSignature: one}, 2, func(t *testing.T, a []arrival, _ truth.File) {
+		"drop":    {[]fault.Rule{{Fault: "callback.drop", Next: 1}}, 0, nil},
+		"twice":   {[]fault.Rule{{Fault: "callback.twice", Next: 1}}, 2, nil},
+		"at once": {[]fault.Rule{{Fault: "callback.at_once", Next: 1}}, 10, nil},
+		"two":     {[]fault.Rule{{Fault: "callback.at_once", Next: 1, Count: 2}}, 2, nil},
+		"wrong signature": {[]fault.Rule{{Fault: "callback.wrong_signature", Next: 1}}, 2, func(t *testing.T, a []arrival, _ truth.File) {
 			if !errors.Is(a[0].err, c2sign.ErrSignature) {
 				t.Errorf("first: %v", a[0].err)
 			}
 			valid(t, a[1])
 		}},
-		oldTimestamp: {CallbackFaults{OldTimestamp: one}, 2, func(t *testing.T, a []arrival, _ truth.File) {
+		"old timestamp": {[]fault.Rule{{Fault: "callback.old_timestamp", Next: 1}}, 2, func(t *testing.T, a []arrival, _ truth.File) {
 			if !errors.Is(a[0].err, c2sign.ErrSkew) {
 				t.Errorf("first: %v", a[0].err)
 			}
 			valid(t, a[1])
 		}},
-		hostSignedWithoutPort: {CallbackFaults{HostSignedWithoutPort: one}, 2, func(t *testing.T, a []arrival, _ truth.File) {
+		"host signed without port": {[]fault.Rule{{Fault: "callback.host_signed_without_port", Next: 1}}, 2, func(t *testing.T, a []arrival, _ truth.File) {
 			if !errors.Is(a[0].err, c2sign.ErrSignature) || a[0].host != "bridge.example.com:8443" {
 				t.Errorf("host %s: %v", a[0].host, a[0].err)
 			}
 		}},
-		chunked: {CallbackFaults{Chunked: one}, 1, func(t *testing.T, a []arrival, _ truth.File) {
+		"chunked": {[]fault.Rule{{Fault: "callback.chunked", Next: 1}}, 1, func(t *testing.T, a []arrival, _ truth.File) {
 			valid(t, a[0])
 			if a[0].length != -1 {
 				t.Errorf("length %d", a[0].length)
 			}
 		}},
-		otherName:  {CallbackFaults{OtherName: one}, 1, named("fileName")},
-		"billName": {CallbackFaults{OtherName: one, FieldName: "billName"}, 1, named("billName")},
-		dashedResponseID: {CallbackFaults{DashedResponseID: one}, 1, func(t *testing.T, a []arrival, f truth.File) {
+		"other field": {[]fault.Rule{{Fault: "callback.other_field", Next: 1}}, 1, named("fileName")},
+		"billName":    {[]fault.Rule{{Fault: "callback.other_field", Next: 1, Field: "billName"}}, 1, named("billName")},
+		"dashed responseId": {[]fault.Rule{{Fault: "callback.dashed_response_id", Next: 1}}, 1, func(t *testing.T, a []arrival, f truth.File) {
 			id := a[0].body.MsgBody["responseId"]
 			if len(id) != 36 || strings.ReplaceAll(id, "-", "") != f.ResponseID || strings.Contains(a[0].body.MsgBody["billFileName"], "-") {
 				t.Errorf("sent %s", a[0].raw)
 			}
 		}},
-		pathDropped: {CallbackFaults{PathDropped: one}, 1, func(t *testing.T, a []arrival, _ truth.File) {
+		"path dropped": {[]fault.Rule{{Fault: "callback.path_dropped", Next: 1}}, 1, func(t *testing.T, a []arrival, _ truth.File) {
 			valid(t, a[0])
 			if a[0].path != "/" {
 				t.Errorf("path %s", a[0].path)
@@ -237,7 +239,8 @@ func TestCallbackFaults(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			bubble(t, func(o *Options) { o.Faults.Callback = c.faults }, func(r *rig) {
+			bubble(t, nil, func(r *rig) {
+				r.set(c.faults...)
 				r.answer = func(n int) (int, string) {
 					if r.arrivals[n-1].err != nil {
 						return 401, "x"
@@ -264,7 +267,8 @@ func TestCallbackFaults(t *testing.T) {
 
 // TestHostSignedWithPort needs a URL without one.
 func TestHostSignedWithPort(t *testing.T) {
-	bubble(t, func(o *Options) { o.Faults.Callback.HostSignedWithPort.Next = 1; o.RepeatLimit = -1 }, func(r *rig) {
+	bubble(t, func(o *Options) { o.RepeatLimit = -1 }, func(r *rig) {
+		r.set(fault.Rule{Fault: "callback.host_signed_with_port", Next: 1})
 		r.made("queryBillData", map[string]any{"callBackURL": "http://bridge.example.com/cb"})
 		got := r.received()
 		if len(got) != 1 || got[0].host != "bridge.example.com" || !errors.Is(got[0].err, c2sign.ErrSignature) {
@@ -301,7 +305,8 @@ func TestAccountInCallback(t *testing.T) {
 
 // TestLostAnswer makes the extraction nevertheless.
 func TestLostAnswer(t *testing.T) {
-	r := newRig(t, func(o *Options) { o.Faults.Answer.Lost.Next = 1; o.GenerationMax = -1 })
+	r := newRig(t, func(o *Options) { o.GenerationMax = -1 })
+	r.set(fault.Rule{Fault: createLost, Next: 1})
 	done := make(chan struct{}) // the server does not wait for a handler that took its connection
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		defer close(done)

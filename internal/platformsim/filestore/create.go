@@ -1,7 +1,7 @@
 package filestore
 
 import (
-	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -11,7 +11,11 @@ import (
 	"sync"
 	"time"
 
-	"aiccbridge/internal/platformsim/world"
+	"aiccbridge/internal/platformsim/fault"
+	"aiccbridge/internal/platformsim/filestore/callback"
+	"aiccbridge/internal/platformsim/filestore/content"
+	"aiccbridge/internal/platformsim/pause"
+	"aiccbridge/internal/platformsim/truth"
 )
 
 // extraction is one accepted create request on its way to a file.
@@ -19,17 +23,12 @@ type extraction struct {
 	responseID string
 	name       string // of the ZIP
 	op         *operation
-	msg        message
-	kinds      []world.Kind
-	filters    map[string]string
-	begin, end string // wall clock of the tenant, both inclusive
-	callback   *url.URL
+	accountID  string
+	request    content.Request
 	delay      time.Duration // of the generation
-	faults     drawn         // of the callback as a whole
+	delivery   *callback.Delivery
 
-	created time.Time
-	file    *file // nil until generated
-	tries   int   // callbacks tried
+	file *file // nil until generated
 }
 
 // pace counts creations of the last minute.
@@ -64,12 +63,12 @@ func (s *Store) create(w http.ResponseWriter, r *http.Request, op *operation, ms
 		s.problem(w, r, http.StatusUnauthorized) // access beyond rights, page cec_07_0836
 		return
 	}
-	if s.faults.hit(func(f *Faults) *Chance { return &f.Answer.Refused }) {
-		code := cmp.Or(s.faults.get().Answer.Code, codeShort)
-		s.refuse(w, jsonType, &refusal{code, "The request cannot be carried out."})
+	o := op.occasion(r, op.kinds(msg))
+	if f := s.o.Faults.First(o, createRefused); f != nil {
+		s.refuse(w, jsonType, &refusal{f.Code, "The request cannot be carried out."})
 		return
 	}
-	limited := s.faults.hit(func(f *Faults) *Chance { return &f.Answer.FlowControl })
+	limited := s.o.Faults.First(o, createFlowControl) != nil
 	number, ok := uint64(0), false
 	if !limited {
 		number, ok = s.pace.allow(s.o.Now())
@@ -83,8 +82,8 @@ func (s *Store) create(w http.ResponseWriter, r *http.Request, op *operation, ms
 		s.refuse(w, jsonType, refuseField(codeFormat, "callBackURL"))
 		return
 	}
-	done := x.faults.has(beforeAnswer) && s.callBackNow(r, x)
-	s.answerCreate(w, x)
+	done := x.delivery.BeforeAnswer() && s.callBackNow(r, x)
+	s.answerCreate(w, x, o)
 	if !done {
 		s.waiting.add(x)
 	}
@@ -97,13 +96,12 @@ func (s *Store) callBackNow(r *http.Request, x *extraction) bool {
 	if !x.wantsCallback() {
 		return true
 	}
-	x.tries++
-	return s.try(r.Context(), x, x.tries)
+	return x.delivery.Now(r.Context())
 }
 
-func (s *Store) answerCreate(w http.ResponseWriter, x *extraction) {
-	if s.faults.hit(func(f *Faults) *Chance { return &f.Answer.Lost }) {
-		s.o.Logger.Debug().Str("fault", lost).Msg("answer dropped")
+func (s *Store) answerCreate(w http.ResponseWriter, x *extraction, o fault.Occasion) {
+	if s.o.Faults.First(o, createLost) != nil {
+		s.o.Logger.Debug().Str("fault", createLost).Msg("answer dropped")
 		closeConnection(w)
 		return
 	}
@@ -126,7 +124,7 @@ func closeConnection(w http.ResponseWriter) {
 }
 
 func (s *Store) extraction(number uint64, op *operation, msg message) (*extraction, error) {
-	callback, err := url.Parse(msg["callBackURL"].value)
+	target, err := url.Parse(msg["callBackURL"].value)
 	if err != nil {
 		return nil, fmt.Errorf("parse callback url: %w", err)
 	}
@@ -135,20 +133,63 @@ func (s *Store) extraction(number uint64, op *operation, msg message) (*extracti
 	sum := sha256.Sum256(fmt.Appendf(nil, "%d %d %d", s.o.Seed, now.UnixNano(), number))
 	id := hex.EncodeToString(sum[:16])
 	x := &extraction{
-		created:    now,
-		responseID: id,
-		name:       fileNameFor(now.In(s.o.Timezone), id),
-		op:         op,
-		msg:        msg,
-		kinds:      op.kinds(msg),
-		filters:    op.filters(msg),
-		begin:      msg["beginTime"].value,
-		end:        msg["endTime"].value,
-		callback:   callback,
-		faults:     s.faults.all(perExtraction),
+		responseID: id, name: fileNameFor(now.In(s.o.Timezone), id), op: op, accountID: msg["accountId"].value,
+		request: content.Request{
+			Operation: op.name, Kinds: op.kinds(msg), Filters: op.filters(msg),
+			Begin: msg["beginTime"].value, End: msg["endTime"].value,
+		},
 	}
+	notice := callback.Notice{
+		ResponseID: id, FileName: x.name, Field: op.fileField, URL: target,
+		Occasion: fault.Occasion{Operation: op.name, Kinds: words(x.request.Kinds)},
+	}
+	// The CDR sample returns an empty accountId that was sent empty, the
+	// agent sample leaves it out.
+	if account := msg["accountId"]; account.given && (account.value != "" || op.family == bills) {
+		notice.Account = &account.value
+	}
+	x.delivery = s.sender.Delivery(notice)
 	if s.o.GenerationMax > 0 {
-		x.delay = time.Duration(s.faults.intn(int(s.o.GenerationMax) + 1))
+		x.delay = time.Duration(s.dice.Below(int(s.o.GenerationMax) + 1))
 	}
 	return x, nil
+}
+
+// carryOut takes an extraction to its end: file, callback, repeats.
+func (s *Store) carryOut(ctx context.Context, x *extraction) {
+	if x.file == nil {
+		if !pause.For(ctx, x.delay) {
+			return
+		}
+		s.generate(x)
+	}
+	if !x.wantsCallback() {
+		s.o.Logger.Debug().Str("file", x.name).Msg("no callback")
+		return
+	}
+	x.delivery.Run(ctx)
+}
+
+func (x *extraction) wantsCallback() bool {
+	return x.file != nil && x.file.empty != content.NoCallback && !x.delivery.Dropped()
+}
+
+// generate makes the file of an extraction from what is known now, shelves it
+// and records it.
+func (s *Store) generate(x *extraction) {
+	now := s.o.Now()
+	made, err := s.maker.Make(x.request, now)
+	if err != nil { // memory does not fail to be written
+		s.o.Logger.Error().Err(err).Str("file", x.name).Msg("file not built")
+		return
+	}
+	x.file = &file{family: x.op.family, kinds: words(x.request.Kinds), data: made.Data, madeAt: now, empty: made.Empty}
+	s.shelf.put(x.name, x.file, now, s.o.Expiry)
+	f := truth.File{
+		ResponseID: x.responseID, Name: x.name, Operation: x.op.name, AccountID: x.accountID,
+		BeginText: x.request.Begin, EndText: x.request.End, MadeAt: now, Rows: made.Rows, Damaged: made.Faults,
+	}
+	f.Begin, f.End = s.maker.Span(x.request)
+	s.o.Truth.File(f)
+	s.o.Logger.Debug().Str("file", x.name).Int("rows", len(f.Rows)).Str("fault", made.Faults).Msg("file generated")
 }

@@ -7,7 +7,7 @@
 // 0814–0821 operations, 0831–0833 files, 0835/0836 codes) with its own wire
 // structs, so that a client's misreading of them shows. What the pages leave
 // open is an option; what they contradict themselves about, and what goes
-// wrong in real life, is a switch in [Faults].
+// wrong in real life, is a fault, see [FaultKinds].
 //
 // The life of an extraction:
 //
@@ -24,9 +24,13 @@
 //   - a file is generated once: every download gives the same bytes, unless a
 //     download fault damages the answer;
 //   - a create request is answered before its first callback is sent, unless
-//     Faults.Callback.BeforeAnswer says otherwise;
+//     the fault callback.before_answer says otherwise;
 //   - every file, callback try and download is in the truth log, a file with
 //     the exact cells it holds;
+//   - the package itself has the requests: signatures, validation, limits,
+//     downloads. Of ours it imports its rooms archive (the formats), content
+//     (what is in a file) and callback (telling the client), and c2sign, fault,
+//     pause, truth and world;
 //   - generation and callbacks happen only inside Run, which returns when the
 //     last of its goroutines has ended. Requests made before Run wait for it.
 package filestore

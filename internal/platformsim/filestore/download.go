@@ -10,12 +10,17 @@ import (
 	"sync"
 	"time"
 
+	"aiccbridge/internal/platformsim/fault"
+	"aiccbridge/internal/platformsim/filestore/archive"
+	"aiccbridge/internal/platformsim/filestore/content"
+	"aiccbridge/internal/platformsim/pause"
 	"aiccbridge/internal/platformsim/truth"
 )
 
 // file is one generated ZIP. It never changes.
 type file struct {
 	family family
+	kinds  []string // in words of rules about faults
 	data   []byte
 	madeAt time.Time
 	empty  string // fault of an extraction without rows
@@ -102,60 +107,60 @@ func (s *Store) fetch(w http.ResponseWriter, r *http.Request, op *operation, nam
 	switch {
 	case f == nil:
 		return refuse(refuseNoFile)
-	case f.empty == noData:
+	case f.empty == content.NoData:
 		return refuse(refuseNoData)
 	}
-	fault := s.faults.first(perDownload)
-	switch fault {
-	case flowControl:
+	bad := cmp.Or(s.o.Faults.First(fault.Occasion{Operation: op.name, Path: r.URL.Path, Kinds: f.kinds}, downloads...), &fault.Rule{})
+	switch bad.Fault {
+	case downloadFlowControl:
 		return refuse(refuseDownloads)
-	case notThere:
+	case downloadNotThere:
 		return refuse(refuseNoFile)
-	case html502:
-		s.page(w, http.StatusBadGateway)
-		return fault, 0
-	case jsonAsOctetStream:
-		code := cmp.Or(s.faults.get().Download.JSONCode, codeNoFile)
-		s.refuse(w, octetType, &refusal{code, "The file cannot be downloaded."})
-		return fault, 0
+	case downloadStatus:
+		s.page(w, bad.Status)
+		return bad.Fault, 0
+	case downloadJSONAsOctetStream:
+		s.refuse(w, octetType, &refusal{bad.Code, "The file cannot be downloaded."})
+		return bad.Fault, 0
 	}
-	n, err := s.sendFile(r.Context(), w, f.data, fault)
+	n, err := s.sendFile(r.Context(), w, f.data, bad)
 	if err != nil {
-		return cmp.Or(fault, "broken off"), n
+		return cmp.Or(bad.Fault, "broken off"), n
 	}
-	return cmp.Or(fault, "ok"), n
+	return cmp.Or(bad.Fault, "ok"), n
 }
 
-func (s *Store) sendFile(ctx context.Context, w http.ResponseWriter, data []byte, fault string) (int64, error) {
-	if fault == flipped || fault == truncated {
-		damaged, err := spoil(data, fault)
+func (s *Store) sendFile(ctx context.Context, w http.ResponseWriter, data []byte, bad *fault.Rule) (int64, error) {
+	switch bad.Fault {
+	case downloadFlipped:
+		damaged, err := archive.Flip(data)
 		if err != nil { // an archive without data cannot be damaged
 			s.o.Logger.Warn().Err(err).Msg("file sent undamaged")
 			damaged = data
 		}
 		data = damaged
+	case downloadTruncated:
+		data = data[:len(data)/2]
 	}
 	w.Header().Set("Content-Type", octetType)
 	w.Header().Set("Date", s.o.Now().UTC().Format(http.TimeFormat))
-	if fault != noLength {
+	if bad.Fault != downloadNoLength {
 		w.Header().Set("Content-Length", strconv.Itoa(len(data)))
 	}
 	w.WriteHeader(http.StatusOK)
 	flush(w) // from here on the length, or its absence, is settled
-	switch fault {
-	case cut:
-		percent := cmp.Or(s.faults.get().Download.CutPercent, 50)
+	switch bad.Fault {
+	case downloadCut:
 		// Fewer bytes than promised: net/http closes the connection.
-		data = data[:len(data)*min(max(percent, 0), 99)/100]
-	case slowDrip:
-		return s.drip(ctx, w, data)
+		data = data[:len(data)*bad.Percent/100]
+	case downloadSlowDrip:
+		return drip(ctx, w, data, max(bad.Rate, 10))
 	}
 	return io.Copy(w, bytes.NewReader(data))
 }
 
-// drip sends a tenth of a second's worth at a time.
-func (s *Store) drip(ctx context.Context, w http.ResponseWriter, data []byte) (int64, error) {
-	rate := max(cmp.Or(s.faults.get().Download.DripBytesPerSecond, 1024), 10)
+// drip sends a tenth of a second's worth at a time; rate is in bytes a second.
+func drip(ctx context.Context, w http.ResponseWriter, data []byte, rate int) (int64, error) {
 	var sent int64
 	for len(data) > 0 {
 		chunk := min(rate/10, len(data))
@@ -166,7 +171,7 @@ func (s *Store) drip(ctx context.Context, w http.ResponseWriter, data []byte) (i
 		}
 		flush(w)
 		data = data[chunk:]
-		if !wait(ctx, time.Second/10) {
+		if !pause.For(ctx, time.Second/10) {
 			return sent, ctx.Err()
 		}
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"aiccbridge/internal/c2sign"
+	"aiccbridge/internal/platformsim/fault"
 )
 
 func TestExpiry(t *testing.T) {
@@ -49,53 +50,52 @@ func TestExpiry(t *testing.T) {
 }
 
 func TestDownloadFaults(t *testing.T) {
-	one := Chance{Next: 1}
 	for name, c := range map[string]struct {
-		faults DownloadFaults
+		faults []fault.Rule
 		result string
 		check  func(t *testing.T, w *httptest.ResponseRecorder, whole []byte)
 	}{
-		flipped: {DownloadFaults{Flipped: one}, flipped, func(t *testing.T, w *httptest.ResponseRecorder, whole []byte) {
+		downloadFlipped: {[]fault.Rule{{Fault: "download.flipped", Next: 1}}, downloadFlipped, func(t *testing.T, w *httptest.ResponseRecorder, whole []byte) {
 			if len(whole) != w.Body.Len() || !errors.Is(readAll(t, w.Body.Bytes()), zip.ErrChecksum) {
 				t.Errorf("%v", readAll(t, w.Body.Bytes()))
 			}
 		}},
-		truncated: {DownloadFaults{Truncated: one}, truncated, func(t *testing.T, w *httptest.ResponseRecorder, whole []byte) {
+		downloadTruncated: {[]fault.Rule{{Fault: "download.truncated", Next: 1}}, downloadTruncated, func(t *testing.T, w *httptest.ResponseRecorder, whole []byte) {
 			if !bytes.Equal(w.Body.Bytes(), whole[:len(whole)/2]) || w.Header().Get("Content-Length") != strconv.Itoa(len(whole)/2) {
 				t.Errorf("%d bytes of %d", w.Body.Len(), len(whole))
 			}
 		}},
-		html502: {DownloadFaults{HTML502: one}, html502, func(t *testing.T, w *httptest.ResponseRecorder, _ []byte) {
+		downloadStatus: {[]fault.Rule{{Fault: "download.status", Next: 1}}, downloadStatus, func(t *testing.T, w *httptest.ResponseRecorder, _ []byte) {
 			if w.Code != 502 || !strings.HasPrefix(w.Body.String(), "<html>") {
 				t.Errorf("%d %s", w.Code, w.Body)
 			}
 		}},
-		slowDrip: {DownloadFaults{SlowDrip: one, DripBytesPerSecond: 10}, slowDrip, func(t *testing.T, w *httptest.ResponseRecorder, whole []byte) {
+		downloadSlowDrip: {[]fault.Rule{{Fault: "download.slow_drip", Next: 1, Rate: 10}}, downloadSlowDrip, func(t *testing.T, w *httptest.ResponseRecorder, whole []byte) {
 			if !bytes.Equal(w.Body.Bytes(), whole) {
 				t.Error("another file")
 			}
 		}},
-		jsonAsOctetStream: {DownloadFaults{JSONAsOctetStream: one}, jsonAsOctetStream, func(t *testing.T, w *httptest.ResponseRecorder, _ []byte) {
+		downloadJSONAsOctetStream: {[]fault.Rule{{Fault: "download.json_as_octet_stream", Next: 1}}, downloadJSONAsOctetStream, func(t *testing.T, w *httptest.ResponseRecorder, _ []byte) {
 			if w.Header().Get("Content-Type") != octetType || !strings.Contains(w.Body.String(), `"resultCode":"0300011"`) {
 				t.Errorf("%v %s", w.Header(), w.Body)
 			}
 		}},
-		flowControl: {DownloadFaults{FlowControl: one}, codeDownloads, func(t *testing.T, w *httptest.ResponseRecorder, _ []byte) {
+		downloadFlowControl: {[]fault.Rule{{Fault: "download.flow_control", Next: 1}}, codeDownloads, func(t *testing.T, w *httptest.ResponseRecorder, _ []byte) {
 			if w.Header().Get("Content-Type") != jsonType || !strings.Contains(w.Body.String(), `"resultCode":"0300008"`) {
 				t.Errorf("%v %s", w.Header(), w.Body)
 			}
 		}},
-		notThere: {DownloadFaults{NotThere: one}, codeNoFile, func(t *testing.T, w *httptest.ResponseRecorder, _ []byte) {
+		downloadNotThere: {[]fault.Rule{{Fault: "download.not_there", Next: 1}}, codeNoFile, func(t *testing.T, w *httptest.ResponseRecorder, _ []byte) {
 			if !strings.Contains(w.Body.String(), `"resultCode":"0300011"`) {
 				t.Errorf("%s", w.Body)
 			}
 		}},
-		cut: {DownloadFaults{Cut: one, CutPercent: 30}, cut, func(t *testing.T, w *httptest.ResponseRecorder, whole []byte) {
+		downloadCut: {[]fault.Rule{{Fault: "download.cut", Next: 1, Percent: 30}}, downloadCut, func(t *testing.T, w *httptest.ResponseRecorder, whole []byte) {
 			if w.Header().Get("Content-Length") != strconv.Itoa(len(whole)) || w.Body.Len() != len(whole)*30/100 {
 				t.Errorf("%d of %d bytes", w.Body.Len(), len(whole))
 			}
 		}},
-		noLength: {DownloadFaults{NoLength: one}, noLength, func(t *testing.T, w *httptest.ResponseRecorder, whole []byte) {
+		downloadNoLength: {[]fault.Rule{{Fault: "download.no_length", Next: 1}}, downloadNoLength, func(t *testing.T, w *httptest.ResponseRecorder, whole []byte) {
 			if w.Header().Get("Content-Length") != "" || !bytes.Equal(w.Body.Bytes(), whole) {
 				t.Errorf("%v", w.Header())
 			}
@@ -105,10 +105,10 @@ func TestDownloadFaults(t *testing.T) {
 			bubble(t, nil, func(r *rig) {
 				f := r.made("queryBillData", nil)
 				whole := r.download(f.Name).Body.Bytes()
-				r.store.SetFaults(Faults{Download: c.faults})
+				r.set(c.faults...)
 				started := time.Now()
 				c.check(t, r.download(f.Name), whole)
-				if took := time.Since(started); name == slowDrip && took < time.Duration(len(whole)/10)*time.Second {
+				if took := time.Since(started); name == downloadSlowDrip && took < time.Duration(len(whole)/10)*time.Second {
 					t.Errorf("%d bytes took %v", len(whole), took)
 				}
 				if after := r.download(f.Name).Body.Bytes(); !bytes.Equal(after, whole) {
@@ -139,12 +139,11 @@ func readAll(t *testing.T, data []byte) error {
 }
 
 func TestStoredDamage(t *testing.T) {
-	bubble(t, func(o *Options) {
-		o.Faults.Download = DownloadFaults{Damage: damageStored, Flipped: Chance{Next: 1}}
-	}, func(r *rig) {
+	bubble(t, nil, func(r *rig) {
+		r.set(fault.Rule{Fault: "file.flipped", Next: 1})
 		f := r.made("queryBillData", nil)
 		first, second := r.download(f.Name), r.download(f.Name)
-		if f.Damaged != flipped || !bytes.Equal(first.Body.Bytes(), second.Body.Bytes()) ||
+		if f.Damaged != "file.flipped" || !bytes.Equal(first.Body.Bytes(), second.Body.Bytes()) ||
 			!errors.Is(readAll(t, first.Body.Bytes()), zip.ErrChecksum) {
 			t.Errorf("recorded as %q: %v", f.Damaged, readAll(t, first.Body.Bytes()))
 		}
@@ -155,7 +154,8 @@ func TestStoredDamage(t *testing.T) {
 }
 
 func TestParallelDownloads(t *testing.T) {
-	bubble(t, func(o *Options) { o.Faults.Download.SlowDrip.Next = 5 }, func(r *rig) {
+	bubble(t, nil, func(r *rig) {
+		r.set(fault.Rule{Fault: downloadSlowDrip, Next: 5})
 		f := r.made("queryBillData", nil)
 		var slow sync.WaitGroup
 		for range 5 {
@@ -175,11 +175,11 @@ func TestParallelDownloads(t *testing.T) {
 // TestCutOverTheWire shows what a client sees of a cut answer and of one
 // without a length.
 func TestCutOverTheWire(t *testing.T) {
-	r := newRig(t, func(o *Options) {
-		o.GenerationMax = -1
-		o.Faults.Callback.Never.Next = 1
-		o.Faults.Download = DownloadFaults{Cut: Chance{Next: 1}, NoLength: Chance{Next: 1}}
-	})
+	r := newRig(t, func(o *Options) { o.GenerationMax = -1 })
+	r.set(
+		fault.Rule{Fault: "callback.drop", Next: 1},
+		fault.Rule{Fault: downloadCut, Next: 1}, fault.Rule{Fault: downloadNoLength, Next: 1},
+	)
 	r.create("queryBillData", nil)
 	for _, x := range r.store.waiting.take() {
 		r.store.carryOut(context.Background(), x)
@@ -215,8 +215,8 @@ func TestManyAtOnce(t *testing.T) {
 			all.Go(func() {
 				r.create("queryBillData", nil)
 				r.download(f.Name)
-				r.store.SetFaults(Faults{Rows: RowFaults{Extra: i}, Callback: CallbackFaults{AtOnce: Chance{Probability: 0.5}}})
-				r.store.Faults()
+				r.set(fault.Rule{Fault: "rows.extra", Next: 1, Count: i}, fault.Rule{Fault: "callback.at_once", Share: 0.5})
+				r.store.o.Faults.Rules()
 			})
 		}
 		all.Wait()

@@ -12,6 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/text/encoding/simplifiedchinese"
 
+	"aiccbridge/internal/platformsim/fault"
+	"aiccbridge/internal/platformsim/filestore/content"
 	"aiccbridge/internal/platformsim/truth"
 	"aiccbridge/internal/platformsim/world"
 )
@@ -27,7 +29,7 @@ func cells(f truth.File, kind world.Kind) [][]string {
 	return out
 }
 
-var _ Source = (*world.World)(nil)
+var _ content.Source = (*world.World)(nil)
 
 func TestFiles(t *testing.T) {
 	for _, c := range []struct {
@@ -82,7 +84,6 @@ func TestFiles(t *testing.T) {
 }
 
 func TestCSVFaults(t *testing.T) {
-	one := Chance{Next: 1}
 	columns := world.Columns[world.Call]
 	n := len(columns)
 	gbkOf := func(s string) string {
@@ -97,48 +98,48 @@ func TestCSVFaults(t *testing.T) {
 		rows    [][]string // truth
 	}
 	for name, c := range map[string]struct {
-		faults CSVFaults
+		faults []fault.Rule
 		check  func(*testing.T, in)
 	}{
-		noHeader: {CSVFaults{NoHeader: one}, func(t *testing.T, i in) {
+		"no header": {[]fault.Rule{{Fault: "file.no_header", Next: 1}}, func(t *testing.T, i in) {
 			if diff := cmp.Diff(i.rows, parse(t, i.members[0].raw)); diff != "" {
 				t.Error(diff)
 			}
 		}},
-		gbk: {CSVFaults{GBK: one}, func(t *testing.T, i in) {
-			if i.rows[0][n-1] != word || !strings.Contains(i.members[0].raw, ","+gbkOf(word)+"\n") {
+		"gbk": {[]fault.Rule{{Fault: "file.gbk", Next: 1}}, func(t *testing.T, i in) {
+			if i.rows[0][n-1] != "队列一" || !strings.Contains(i.members[0].raw, ","+gbkOf("队列一")+"\n") {
 				t.Errorf("%q", i.members[0].raw)
 			}
 		}},
-		gb18030: {CSVFaults{GB18030: one}, func(t *testing.T, i in) {
+		"gb18030": {[]fault.Rule{{Fault: "file.gb18030", Next: 1}}, func(t *testing.T, i in) {
 			got, err := simplifiedchinese.GB18030.NewDecoder().String(i.members[0].raw)
-			if err != nil || i.rows[0][n-1] != rareWord || parse(t, got)[1][n-1] != rareWord || got == i.members[0].raw {
+			if err != nil || i.rows[0][n-1] != "队列𠮷" || parse(t, got)[1][n-1] != "队列𠮷" || got == i.members[0].raw {
 				t.Errorf("%v %q", err, got)
 			}
 		}},
-		bom: {CSVFaults{BOM: one}, func(t *testing.T, i in) {
+		"bom": {[]fault.Rule{{Fault: "file.bom", Next: 1}}, func(t *testing.T, i in) {
 			if !strings.HasPrefix(i.members[0].raw, "\xef\xbb\xbfdeveloper,") {
 				t.Errorf("%q", i.members[0].raw)
 			}
 		}},
-		crlf: {CSVFaults{CRLF: one}, func(t *testing.T, i in) {
+		"crlf": {[]fault.Rule{{Fault: "file.crlf", Next: 1}}, func(t *testing.T, i in) {
 			if strings.Count(i.members[0].raw, "\r\n") != 4 {
 				t.Errorf("%q", i.members[0].raw)
 			}
 		}},
-		extraColumns: {CSVFaults{ExtraColumns: one, Columns: 3}, func(t *testing.T, i in) {
+		"extra columns": {[]fault.Rule{{Fault: "file.extra_columns", Next: 1, Count: 3}}, func(t *testing.T, i in) {
 			got := parse(t, i.members[0].raw)
 			if diff := cmp.Diff([]string{"extra_1", "extra_2", "extra_3"}, got[0][n:]); diff != "" || !cmp.Equal(got[1:], i.rows) {
 				t.Error(diff, got)
 			}
 		}},
-		missingColumns: {CSVFaults{MissingColumns: one}, func(t *testing.T, i in) {
+		"missing columns": {[]fault.Rule{{Fault: "file.missing_columns", Next: 1}}, func(t *testing.T, i in) {
 			got := parse(t, i.members[0].raw)
 			if !cmp.Equal(got[0], columns[:n-2]) || !cmp.Equal(got[1], i.rows[0][:n-2]) || i.rows[0][n-1] != "" {
 				t.Errorf("%v", got)
 			}
 		}},
-		reordered: {CSVFaults{Reordered: one}, func(t *testing.T, i in) {
+		"reordered": {[]fault.Rule{{Fault: "file.reordered", Next: 1}}, func(t *testing.T, i in) {
 			for _, line := range parse(t, i.members[0].raw)[1:2] {
 				slices.Reverse(line)
 				if !cmp.Equal(line, i.rows[0]) {
@@ -146,7 +147,7 @@ func TestCSVFaults(t *testing.T) {
 				}
 			}
 		}},
-		split: {CSVFaults{Split: one}, func(t *testing.T, i in) {
+		"split": {[]fault.Rule{{Fault: "file.split", Next: 1}}, func(t *testing.T, i in) {
 			var got [][]string
 			for k, m := range i.members {
 				if !strings.HasSuffix(m.name, "_call_"+strconv.Itoa(k+1)+".csv") {
@@ -158,25 +159,26 @@ func TestCSVFaults(t *testing.T) {
 				t.Errorf("%d members, %v", len(i.members), got)
 			}
 		}},
-		padded: {CSVFaults{Padded: one}, func(t *testing.T, i in) {
+		"padded": {[]fault.Rule{{Fault: "file.padded", Next: 1}}, func(t *testing.T, i in) {
 			got := parse(t, i.members[0].raw)
 			if got[1][0] == i.rows[0][0] || strings.TrimSpace(got[1][0]) != i.rows[0][0] {
 				t.Errorf("%q", got[1])
 			}
 		}},
-		quoted: {CSVFaults{Quoted: one}, func(t *testing.T, i in) {
+		"quoted": {[]fault.Rule{{Fault: "file.quoted", Next: 1}}, func(t *testing.T, i in) {
 			if got := i.members[0].raw; strings.Count(got, `"`) != 2*n*4 || !cmp.Equal(parse(t, got)[1:], i.rows) {
 				t.Errorf("%q", got)
 			}
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			bubble(t, func(o *Options) { o.Faults.CSV = c.faults }, func(r *rig) {
+			bubble(t, nil, func(r *rig) {
+				r.set(c.faults...)
 				for range 2 {
 					r.book.add(world.Call, r.start.Add(-time.Minute), r.start, r.zone, nil)
 				}
 				f := r.made("queryBillData", nil)
-				if f.Damaged != name {
+				if f.Damaged != c.faults[0].Fault {
 					t.Errorf("recorded as %q", f.Damaged)
 				}
 				c.check(t, in{unzip(t, r.download(f.Name).Body.Bytes()), cells(f, world.Call)})
@@ -186,32 +188,36 @@ func TestCSVFaults(t *testing.T) {
 }
 
 func TestBothKinds(t *testing.T) {
-	bubble(t, func(o *Options) { o.Faults.CSV.BothKinds.Next = 1 }, func(r *rig) {
+	bubble(t, nil, func(r *rig) {
+		r.set(fault.Rule{Fault: "file.both_kinds", Next: 1})
 		r.made("queryAgentOprInfoData", nil) // does not use it up
 		f := r.made("queryBillData", nil)
 		members := unzip(t, r.download(f.Name).Body.Bytes())
-		if len(members) != 2 || len(cells(f, world.Record)) != 1 || f.Damaged != bothKinds {
+		if len(members) != 2 || len(cells(f, world.Record)) != 1 || f.Damaged != "file.both_kinds" {
 			t.Errorf("%d members: %+v", len(members), f)
 		}
 	})
 }
 
 func TestEmptyWindow(t *testing.T) {
-	one := Chance{Next: 1}
 	header := strings.Join(world.Columns[world.Call], ",") + "\n"
 	for name, c := range map[string]struct {
-		faults    EmptyFaults
 		members   []string // nil: no ZIP
 		callbacks int
 	}{
-		"":         {EmptyFaults{}, []string{header}, 1},
-		emptyCSV:   {EmptyFaults{EmptyCSV: one}, []string{""}, 1},
-		emptyZIP:   {EmptyFaults{EmptyZIP: one}, []string{}, 1},
-		noCallback: {EmptyFaults{NoCallback: one}, []string{header}, 0},
-		noData:     {EmptyFaults{NoData: one}, nil, 1},
+		"":                       {[]string{header}, 1},
+		"empty_file.zero_bytes":  {[]string{""}, 1},
+		"empty_file.no_members":  {[]string{}, 1},
+		"empty_file.no_callback": {[]string{header}, 0},
+		"empty_file.no_data":     {nil, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			bubble(t, func(o *Options) { o.Faults.Empty = c.faults; o.Faults.CSV.NoHeader = one }, func(r *rig) {
+			bubble(t, nil, func(r *rig) {
+				rules := []fault.Rule{{Fault: "file.no_header", Next: 1}}
+				if name != "" {
+					rules = append(rules, fault.Rule{Fault: name, Next: 1})
+				}
+				r.set(rules...)
 				f := r.made("queryBillData", map[string]any{"callId": "no such call"})
 				if f.Damaged != name || len(f.Rows) != 0 || len(r.received()) != c.callbacks {
 					t.Errorf("%d callbacks, %+v", len(r.received()), f)
@@ -230,7 +236,7 @@ func TestEmptyWindow(t *testing.T) {
 				if diff := cmp.Diff(c.members, got); diff != "" {
 					t.Error(diff)
 				}
-				if r.store.Faults().CSV.NoHeader.Next != 1 {
+				if r.store.o.Faults.Rules()[0].Next != 1 {
 					t.Error("a fault of the CSV form was used up by an empty file")
 				}
 			})
@@ -243,32 +249,32 @@ func TestRowFaults(t *testing.T) {
 		for i := range 3 {
 			r.book.add(world.Call, r.start.Add(-time.Duration(i+1)*time.Minute), r.start, r.zone, map[string]string{"call_id": strconv.Itoa(i)})
 		}
-		take := func(f Faults) [][]string {
+		take := func(rules ...fault.Rule) [][]string {
 			t.Helper()
-			r.store.SetFaults(f)
+			r.set(rules...)
 			return cells(r.made("queryBillData", nil), world.Call)
 		}
-		short := take(Faults{Rows: RowFaults{Changed: Chance{Next: 1}, Late: Chance{Next: 1}}})
-		if len(short) != 3 || r.store.Faults().Rows.Changed.Next != 1 {
-			t.Errorf("late: %d rows, changed %+v", len(short), r.store.Faults().Rows.Changed)
+		short := take(fault.Rule{Fault: "rows.changed", Next: 1}, fault.Rule{Fault: "rows.late", Next: 1})
+		if len(short) != 3 || r.store.o.Faults.Rules()[0].Next != 1 {
+			t.Errorf("late: %d rows, changed %+v", len(short), r.store.o.Faults.Rules()[0])
 		}
-		full := take(Faults{})
+		full := take()
 		if len(full) != 4 || subset(short, full) != 3 {
 			t.Errorf("second extraction: %d rows, %d in common", len(full), subset(short, full))
 		}
-		changed := take(Faults{Rows: RowFaults{Changed: Chance{Next: 1}}})
+		changed := take(fault.Rule{Fault: "rows.changed", Next: 1})
 		if len(changed) != 4 || subset(changed, full) != 3 {
 			t.Errorf("changed: %d rows, %d in common", len(changed), subset(changed, full))
 		}
-		if again := take(Faults{}); !cmp.Equal(again, changed) {
+		if again := take(); !cmp.Equal(again, changed) {
 			t.Error("the change did not last")
 		}
-		speaks := take(Faults{CSV: CSVFaults{GB18030: Chance{Next: 1}}})
-		simple := take(Faults{CSV: CSVFaults{GBK: Chance{Next: 1}}})
-		if speaks[0][20] != rareWord || simple[0][20] != word {
+		speaks := take(fault.Rule{Fault: "file.gb18030", Next: 1})
+		simple := take(fault.Rule{Fault: "file.gbk", Next: 1})
+		if speaks[0][20] != "队列𠮷" || simple[0][20] != "队列一" {
 			t.Errorf("words %q and %q", speaks[0][20], simple[0][20])
 		}
-		if again := take(Faults{}); !cmp.Equal(again, simple) {
+		if again := take(); !cmp.Equal(again, simple) {
 			t.Error("the word did not last")
 		}
 	})
@@ -292,7 +298,8 @@ func TestExtraRows(t *testing.T) {
 			if kind == world.Call {
 				count = n
 			}
-			bubble(t, func(o *Options) { o.Faults.Rows.Extra = count }, func(r *rig) {
+			bubble(t, nil, func(r *rig) {
+				r.set(fault.Rule{Fault: "rows.extra", Next: 1, Count: count})
 				ask := map[string]any{"agentId": "101"}
 				f := r.made(op, ask)
 				if len(f.Rows) != count+1 {
@@ -331,7 +338,8 @@ func TestClockChange(t *testing.T) {
 		"neither": {"2024-10-28", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			bubble(t, func(o *Options) { o.Timezone = berlin; o.Faults.Rows.DST.Next = 1 }, func(r *rig) {
+			bubble(t, func(o *Options) { o.Timezone = berlin }, func(r *rig) {
+				r.set(fault.Rule{Fault: "rows.clock_change", Next: 1})
 				f := r.made("queryBillData", map[string]any{"beginTime": c.day + " 00:00:00", "endTime": c.day + " 23:59:59"})
 				var got []string
 				for _, row := range f.Rows {

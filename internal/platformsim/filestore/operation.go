@@ -2,12 +2,14 @@ package filestore
 
 import (
 	"fmt"
+	"net/http"
 	"net/url"
 	"regexp"
 	"slices"
 	"time"
 	"unicode/utf8"
 
+	"aiccbridge/internal/platformsim/fault"
 	"aiccbridge/internal/platformsim/world"
 )
 
@@ -129,6 +131,20 @@ func (o *operation) kinds(m message) []world.Kind {
 		return []world.Kind{world.Operation}
 	}
 	return []world.Kind{world.SkillGrant}
+}
+
+// occasion is what faults of a request can be restricted by.
+func (o *operation) occasion(r *http.Request, kinds []world.Kind) fault.Occasion {
+	return fault.Occasion{Operation: o.name, Path: r.URL.Path, Kinds: words(kinds)}
+}
+
+// words are the names of kinds in rules about faults.
+func words(kinds []world.Kind) []string {
+	out := make([]string, len(kinds))
+	for i, k := range kinds {
+		out[i] = k.Word()
+	}
+	return out
 }
 
 // maxSpan is the longest window: exactly three days pass, as in the sample.

@@ -2,12 +2,12 @@ package filestore
 
 import (
 	"bytes"
-	"encoding/json"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"aiccbridge/internal/platformsim/fault"
 )
 
 // TestValidation goes through the codes in their order.
@@ -106,7 +106,7 @@ func TestFailureData(t *testing.T) {
 func TestRefusedWithAnyCode(t *testing.T) {
 	r := newRig(t, nil)
 	for code, want := range map[string]string{"": "0300005", "0101003": "0101003"} {
-		r.store.SetFaults(Faults{Answer: AnswerFaults{Refused: Chance{Next: 1}, Code: code}})
+		r.set(fault.Rule{Fault: createRefused, Next: 1, Code: code})
 		if got := r.ask("queryAgentOprInfoData", r.window()); got.ResultCode != want || string(got.ResultData) != `""` {
 			t.Errorf("%q: %+v", code, got)
 		}
@@ -144,7 +144,7 @@ func TestCreationLimit(t *testing.T) {
 		if got := code(); got != "0" {
 			t.Errorf("a minute later: %s", got)
 		}
-		r.store.SetFaults(Faults{Answer: AnswerFaults{FlowControl: Chance{Next: 1}}})
+		r.set(fault.Rule{Fault: createFlowControl, Next: 1})
 		if got := code(); got != "0300009" {
 			t.Errorf("fault: %s", got)
 		}
@@ -226,61 +226,6 @@ func FuzzDecode(f *testing.F) {
 				t.Errorf("%s extracts nothing", op.name)
 			}
 			op.filters(msg)
-		}
-	})
-}
-
-// TestFaultsJSON shows that the names used by the truth log are those of the
-// JSON, and that no chance is out of reach.
-func TestFaultsJSON(t *testing.T) {
-	known := map[string]bool{}
-	for _, list := range []func(*Faults) []named{beforeSignature, perExtraction, perTry, perFile, perEmptyFile, perDownload} {
-		for _, n := range list(&Faults{}) {
-			known[n.name] = true
-		}
-	}
-	for _, name := range []string{lost, "refused", bothKinds, "late", "changed", "dst"} {
-		known[name] = true
-	}
-	data, err := json.Marshal(Faults{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var groups map[string]map[string]json.RawMessage
-	if err := json.Unmarshal(data, &groups); err != nil {
-		t.Fatal(err)
-	}
-	for group, members := range groups {
-		for name := range members {
-			if _, ok := known[name]; !ok {
-				t.Errorf("%s.%s is decided nowhere", group, name)
-			}
-			known[name] = false
-		}
-	}
-	for name, open := range known {
-		if open {
-			t.Errorf("%s has no switch", name)
-		}
-	}
-}
-
-// TestChances counts down, then rolls.
-func TestChances(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, nil)
-		r.store.SetFaults(Faults{Download: DownloadFaults{NotThere: Chance{Next: 2, Probability: 0.5}}})
-		hits := 0
-		for range 1002 {
-			if r.store.faults.first(perDownload) == notThere {
-				hits++
-			}
-		}
-		if hits < 402 || hits > 602 {
-			t.Errorf("%d hits of 1002", hits)
-		}
-		if left := r.store.Faults().Download.NotThere.Next; left != 0 {
-			t.Errorf("%d left", left)
 		}
 	})
 }

@@ -10,16 +10,10 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"aiccbridge/internal/platformsim/fault"
+	"aiccbridge/internal/platformsim/filestore/content"
 	"aiccbridge/internal/platformsim/truth"
-	"aiccbridge/internal/platformsim/world"
 )
-
-// Source is what the file store knows of the contact centre.
-type Source interface {
-	// Rows returns the rows of kind with from <= At <= to (the platform's ends
-	// are taken as inclusive) and Known <= now, ordered by At.
-	Rows(kind world.Kind, from, to, now time.Time) []world.Row
-}
 
 // EmptyQueryLine says what becomes of requests whose canonical text has, or
 // has not, the contested empty line for an absent query.
@@ -46,52 +40,55 @@ const (
 // "ours" are nowhere documented. For every number and duration zero is the
 // default; a negative one switches the limit off, or makes the wait none.
 type Options struct {
-	AccessKey string // developer account, required; also the column developer
-	SecretKey string // required; signs requests and callbacks alike
+	AccessKey string `yaml:"access_key"` // developer account, required; also the column developer
+	SecretKey string `yaml:"secret_key"` // required; signs requests and callbacks alike
 	// AccountID is the tenant space that belongs to the developer account.
 	// Another one in a request is beyond its rights: 401. Empty: any will do.
-	AccountID string
-	Timezone  *time.Location   // of the tenant; default UTC
-	Now       func() time.Time // default time.Now
-	Seed      uint64           // of dice and waits; any value
-	Source    Source           // required
-	Truth     *truth.Log       // default a new one nobody sees
+	AccountID string           `yaml:"-"`
+	Timezone  *time.Location   `yaml:"-"` // of the tenant; default UTC
+	Now       func() time.Time `yaml:"-"` // default time.Now
+	Seed      uint64           `yaml:"-"` // of waits and of the names of members; any value
+	Source    content.Source   `yaml:"-"` // required
+	Truth     *truth.Log       `yaml:"-"` // default a new one nobody sees
 
 	// CallbackRoots are the certificates the platform trusts when it calls
 	// back (truststore.jks); nil: the system's. CallbackTrustAll is the
 	// platform's setting aicc.ssl.trustAll.
-	CallbackRoots    *x509.CertPool
-	CallbackTrustAll bool
-	CallbackTimeout  time.Duration // for one try; default 10 s, ours
+	CallbackRoots    *x509.CertPool `yaml:"-"`
+	CallbackTrustAll bool           `yaml:"callback_trust_all"`
+	CallbackTimeout  time.Duration  `yaml:"callback_timeout"` // for one try; default 10 s, ours
 	// CallbackDial replaces the network of the callbacks; nil: net.Dialer.
-	CallbackDial func(ctx context.Context, network, address string) (net.Conn, error)
+	CallbackDial func(ctx context.Context, network, address string) (net.Conn, error) `yaml:"-"`
 
-	GenerationMax time.Duration // a file takes 0 to this; default 15 s
-	RepeatEvery   time.Duration // between tries of a callback; default 10 min
-	RepeatLimit   int           // tries after the first; default 6
-	Expiry        time.Duration // life of a file; default 24 h, ours
+	GenerationMax time.Duration `yaml:"generation_max"` // a file takes 0 to this; default 15 s
+	RepeatEvery   time.Duration `yaml:"repeat_every"`   // between tries of a callback; default 10 min
+	RepeatLimit   int           `yaml:"repeat_limit"`   // tries after the first; default 6
+	Expiry        time.Duration `yaml:"expiry"`         // life of a file; default 24 h, ours
 
-	CreationsPerMinute int // more are 0300009; default 5, ours
-	ParallelDownloads  int // more are 0300008; default 5, ours
+	CreationsPerMinute int `yaml:"creations_per_minute"` // more are 0300009; default 5, ours
+	ParallelDownloads  int `yaml:"parallel_downloads"`   // more are 0300008; default 5, ours
 
-	Skew           time.Duration  // of signatures, both ways; default 15 min, ours
-	EmptyQueryLine EmptyQueryLine // default AcceptEmptyQueryLine
+	Skew           time.Duration  `yaml:"skew"`             // of signatures, both ways; default 15 min, ours
+	EmptyQueryLine EmptyQueryLine `yaml:"empty_query_line"` // default AcceptEmptyQueryLine
 	// RequiredHeaders must be signed; default host alone.
-	RequiredHeaders []string
+	RequiredHeaders []string `yaml:"required_headers"`
 	// After LockAfter wrong signatures within LockWindow a source IP gets 403
 	// for LockFor. Defaults 10, 5 min and 10 min, ours.
-	LockAfter  int
-	LockWindow time.Duration
-	LockFor    time.Duration
+	LockAfter  int           `yaml:"lock_after"`
+	LockWindow time.Duration `yaml:"lock_window"`
+	LockFor    time.Duration `yaml:"lock_for"`
 
 	// LegacyResponse adds the object "response" of older editions to every
 	// JSON answer.
-	LegacyResponse bool
+	LegacyResponse bool `yaml:"legacy_response"`
 	// FailureData is what resultData is in failures; default EmptyFailureData.
-	FailureData FailureData
+	FailureData FailureData `yaml:"failure_data"`
 
-	Faults Faults         // in force from the start
-	Logger zerolog.Logger // zero: silent
+	// Form is how files are written when no fault changes it.
+	Form content.Form `yaml:"form"`
+	// Faults decides what goes wrong; it knows FaultKinds. nil: nothing does.
+	Faults *fault.Book    `yaml:"-"`
+	Logger zerolog.Logger `yaml:"-"` // zero: silent
 }
 
 func (o Options) complete() (Options, error) {
@@ -121,6 +118,13 @@ func (o Options) complete() (Options, error) {
 	}
 	if o.Truth == nil {
 		o.Truth = truth.New()
+	}
+	if o.Faults == nil {
+		o.Faults = fault.NewBook(FaultKinds(), o.Seed, o.Now)
+	}
+	var err error
+	if o.Form, err = o.Form.Complete(); err != nil {
+		return o, err
 	}
 	o.CallbackTimeout = cmp.Or(o.CallbackTimeout, 10*time.Second)
 	o.GenerationMax = cmp.Or(o.GenerationMax, 15*time.Second)

@@ -22,6 +22,7 @@ import (
 	"go.uber.org/goleak"
 
 	"aiccbridge/internal/c2sign"
+	"aiccbridge/internal/platformsim/fault"
 	"aiccbridge/internal/platformsim/truth"
 	"aiccbridge/internal/platformsim/world"
 )
@@ -185,6 +186,24 @@ func (r *rig) receive(conn net.Conn) {
 		Body: io.NopCloser(strings.NewReader(body)), Close: true,
 	}
 	_ = resp.Write(conn) // a store that was stopped does not read it
+}
+
+// with gives a store the fault from the start.
+func with(t *testing.T, rule fault.Rule) func(*Options) {
+	t.Helper()
+	book := fault.NewBook(FaultKinds(), 1, time.Now)
+	if err := book.Set([]fault.Rule{rule}); err != nil {
+		t.Fatal(err)
+	}
+	return func(o *Options) { o.Faults = book }
+}
+
+// set replaces the rules about faults.
+func (r *rig) set(rules ...fault.Rule) {
+	r.t.Helper()
+	if err := r.store.o.Faults.Set(rules); err != nil {
+		r.t.Fatal(err)
+	}
 }
 
 func (r *rig) received() []arrival {

@@ -211,7 +211,7 @@ func TestCallbackTrust(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := store.try(t.Context(), x, 1); got != trusted {
+			if got := x.delivery.Now(t.Context()); got != trusted {
 				t.Errorf("acknowledged %v: %+v", got, tried.Snapshot().Callbacks)
 			}
 			if got := tried.Snapshot().Callbacks[0]; !trusted && (got.Status != 0 || got.Err == "" || strings.Contains(got.Err, receiver.URL)) {

@@ -3,15 +3,16 @@ package filestore
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"mime"
 	"net/http"
 	"strings"
 	"sync"
-	"time"
+
+	"aiccbridge/internal/platformsim/fault"
+	"aiccbridge/internal/platformsim/filestore/callback"
+	"aiccbridge/internal/platformsim/filestore/content"
 )
 
 // maxBodyBytes is far above the largest documented request.
@@ -22,14 +23,14 @@ const maxBodyBytes = 64 << 10
 type Store struct {
 	o          Options
 	operations map[string]*operation
-	faults     *switchboard
+	dice       *content.Dice
+	maker      *content.Maker
+	sender     *callback.Sender
 	lockout    *lockout
 	pace       *pace
 	slots      *slots
 	shelf      *shelf
-	ledger     *ledger
 	waiting    *waiting
-	client     *http.Client
 }
 
 // New returns a store. It does no I/O. The error names a missing option.
@@ -41,31 +42,34 @@ func New(o Options) (*Store, error) {
 	s := &Store{
 		o:          o,
 		operations: table(),
-		faults:     &switchboard{rng: rand.New(rand.NewPCG(o.Seed, 0xccf5))},
+		dice:       content.NewDice(o.Seed),
 		lockout:    newLockout(o),
 		pace:       &pace{limit: o.CreationsPerMinute},
 		slots:      &slots{limit: o.ParallelDownloads},
 		shelf:      &shelf{files: map[string]*file{}},
-		ledger:     newLedger(),
 		waiting:    &waiting{wake: make(chan struct{}, 1)},
 	}
-	s.client = s.newClient()
-	s.faults.set(o.Faults)
+	s.maker, err = content.New(content.Options{
+		Source: o.Source, Timezone: o.Timezone, Developer: o.AccessKey, AccountID: o.AccountID,
+		Faults: o.Faults, Dice: s.dice, Form: o.Form,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("simulate file store: %w", err)
+	}
+	s.sender = callback.New(callback.Options{
+		Key: s.key(), Now: o.Now, Truth: o.Truth, Faults: o.Faults, Logger: o.Logger,
+		Roots: o.CallbackRoots, TrustAll: o.CallbackTrustAll, Timeout: o.CallbackTimeout, Dial: o.CallbackDial,
+		RepeatEvery: o.RepeatEvery, RepeatLimit: o.RepeatLimit,
+	})
 	return s, nil
 }
-
-// SetFaults replaces all faults, counters included.
-func (s *Store) SetFaults(f Faults) { s.faults.set(f) }
-
-// Faults returns the faults in force; the counters show what is left.
-func (s *Store) Faults() Faults { return s.faults.get() }
 
 // Run generates files and sends callbacks until ctx ends, and returns when
 // everything it started has ended. What was under way then is given up, as by
 // a platform that was restarted. The error is always nil.
 func (s *Store) Run(ctx context.Context) error {
 	var all sync.WaitGroup
-	defer s.client.CloseIdleConnections()
+	defer s.sender.Close()
 	defer all.Wait()
 	for {
 		for _, x := range s.waiting.take() {
@@ -113,22 +117,14 @@ func (s *Store) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.problem(w, r, http.StatusBadRequest)
 		return
 	}
-	switch s.faults.first(beforeSignature) {
-	case unauthorized:
-		s.problem(w, r, http.StatusUnauthorized)
-		return
-	case locked:
-		s.problem(w, r, http.StatusForbidden)
-		return
-	case firewall:
-		s.page(w, http.StatusTeapot)
+	name, under := strings.CutPrefix(r.URL.Path, base)
+	if s.stopped(w, r, name) {
 		return
 	}
 	if status := s.authenticate(r, body); status != http.StatusOK {
 		s.problem(w, r, status)
 		return
 	}
-	name, under := strings.CutPrefix(r.URL.Path, base)
 	op := s.operations[name]
 	mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")) // "" on error
 	switch {
@@ -142,6 +138,24 @@ func (s *Store) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		s.serve(w, r, op, body)
 	}
+}
+
+// stopped lets a fault answer before the signature is looked at.
+func (s *Store) stopped(w http.ResponseWriter, r *http.Request, operation string) bool {
+	o := fault.Occasion{Operation: operation, Path: r.URL.Path}
+	f := s.o.Faults.First(o, requestUnauthorized, requestLocked, requestFirewall)
+	if f == nil {
+		return false
+	}
+	switch f.Fault {
+	case requestUnauthorized:
+		s.problem(w, r, http.StatusUnauthorized)
+	case requestLocked:
+		s.problem(w, r, http.StatusForbidden)
+	case requestFirewall:
+		s.page(w, http.StatusTeapot)
+	}
+	return true
 }
 
 func (s *Store) serve(w http.ResponseWriter, r *http.Request, op *operation, body []byte) {
@@ -171,38 +185,5 @@ func (s *Store) page(w http.ResponseWriter, status int) {
 	text := cmp.Or(http.StatusText(status), "Error")
 	if _, err := fmt.Fprintf(w, "<html><head><title>%d %s</title></head><body>%s</body></html>\n", status, text, text); err != nil {
 		s.o.Logger.Debug().Err(err).Msg("answer not delivered")
-	}
-}
-
-func (s *Store) newClient() *http.Client {
-	t := &http.Transport{
-		DialContext:       s.o.CallbackDial,
-		DisableKeepAlives: true, // each try stands alone
-		TLSClientConfig: &tls.Config{
-			RootCAs:            s.o.CallbackRoots,
-			InsecureSkipVerify: s.o.CallbackTrustAll, // the platform's own switch
-			MinVersion:         tls.VersionTLS12,
-		},
-		TLSNextProto: map[string]func(string, *tls.Conn) http.RoundTripper{}, // HTTP/1.1 only
-	}
-	return &http.Client{
-		Transport:     t,
-		Timeout:       s.o.CallbackTimeout,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-}
-
-// wait returns false when ctx ended first.
-func wait(ctx context.Context, d time.Duration) bool {
-	if d <= 0 {
-		return ctx.Err() == nil
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
 	}
 }

@@ -14,49 +14,68 @@ const cookieName = "route"
 
 var agentID = regexp.MustCompile(`^\d{1,6}$`)
 
-// routes lists every interface. Unknown paths answer 000-002.
-func (g *Gateway) routes() {
+// agentEvent is the interface that polls for the events of one agent.
+const agentEvent = "agentevent"
+
+// route is one interface. Its name is what faults can be restricted by, faults
+// the operation their names begin with.
+type route struct {
+	pattern, name, faults string
+	handler               http.HandlerFunc
+}
+
+// table lists every interface.
+func (g *Gateway) table() []route {
 	online := base + "/onlineagent/{agent}"
-	for _, r := range []struct {
-		pattern, on string
-		handler     http.HandlerFunc
-	}{
-		{"PUT " + online, "signin", g.signIn(false)},
-		{"PUT " + online + "/forcelogin", "signin", g.signIn(true)},
-		{"GET " + base + "/agentevent/{agent}", "poll", g.poll},
-		{"GET " + base + "/agentevent/allagentevent", "poll", g.pollAll},
-		{"DELETE " + online + "/logout", "other", g.signOut(true)},
-		{"DELETE " + online + "/forcelogout", "other", g.signOut(false)},
-		{"DELETE " + online + "/forcelogoutwithreason/{reason}", "other", g.signOut(false)},
-		{"POST " + online + "/resetskill/{auto}", "other", g.session(g.resetSkills)},
-		{"GET " + online + "/agentstatus", "other", g.session(g.agentStatus)},
-		{"PUT " + online + "/updateGuid", "other", g.session(g.updateGUID)},
-		{"POST " + online + "/handshake", "other", g.session(g.handshake)},
-		{"POST " + online + "/syncagentinfo", "other", g.session(g.syncInfo)},
-		{"POST " + online + "/saybusy", "other", g.session(g.sayBusy)},
-		{"POST " + online + "/cancelbusy", "other", g.session(g.ask(world.Idle))},
-		{"POST " + online + "/sayfree", "other", g.session(g.ask(world.Idle))},
-		{"POST " + online + "/work", "other", g.session(g.ask(world.WrapUp))},
-		{"POST " + online + "/cancelwork", "other", g.session(g.ask(world.Idle))},
-		{"POST " + online + "/rest/{seconds}/{cause}", "other", g.session(g.rest)},
-		{"POST " + online + "/cancelrest", "other", g.session(g.ask(world.Idle))},
-	} {
-		g.mux.HandleFunc(r.pattern, g.faulty(r.on, r.handler))
+	return []route{
+		{"PUT " + online, "onlineagent", onSignIn, g.signIn(false)},
+		{"PUT " + online + "/forcelogin", "forcelogin", onSignIn, g.signIn(true)},
+		{"GET " + base + "/agentevent/{agent}", agentEvent, onPoll, g.poll},
+		{"GET " + base + "/agentevent/allagentevent", "allagentevent", onPoll, g.pollAll},
+		{"DELETE " + online + "/logout", "logout", onSession, g.signOut(true)},
+		{"DELETE " + online + "/forcelogout", "forcelogout", onSession, g.signOut(false)},
+		{"DELETE " + online + "/forcelogoutwithreason/{reason}", "forcelogoutwithreason", onSession, g.signOut(false)},
+		{"POST " + online + "/resetskill/{auto}", "resetskill", onSession, g.session(g.resetSkills)},
+		{"GET " + online + "/agentstatus", "agentstatus", onSession, g.session(g.agentStatus)},
+		{"PUT " + online + "/updateGuid", "updateGuid", onSession, g.session(g.updateGUID)},
+		{"POST " + online + "/handshake", "handshake", onSession, g.session(g.handshake)},
+		{"POST " + online + "/syncagentinfo", "syncagentinfo", onSession, g.session(g.syncInfo)},
+		{"POST " + online + "/saybusy", "saybusy", onSession, g.session(g.sayBusy)},
+		{"POST " + online + "/cancelbusy", "cancelbusy", onSession, g.session(g.ask(world.Idle))},
+		{"POST " + online + "/sayfree", "sayfree", onSession, g.session(g.ask(world.Idle))},
+		{"POST " + online + "/work", "work", onSession, g.session(g.ask(world.WrapUp))},
+		{"POST " + online + "/cancelwork", "cancelwork", onSession, g.session(g.ask(world.Idle))},
+		{"POST " + online + "/rest/{seconds}/{cause}", "rest", onSession, g.session(g.rest)},
+		{"POST " + online + "/cancelrest", "cancelrest", onSession, g.session(g.ask(world.Idle))},
+	}
+}
+
+// interfaces are the names of the routes whose faults begin with an operation.
+func interfaces(operation string) (names []string) {
+	for _, r := range new(Gateway).table() {
+		if r.faults == operation {
+			names = append(names, r.name)
+		}
+	}
+	return names
+}
+
+// routes fills the mux. Unknown paths answer 000-002.
+func (g *Gateway) routes() {
+	for _, r := range g.table() {
+		g.mux.HandleFunc(r.pattern, g.faulty(r))
 	}
 	g.mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { g.answer(w, "000-002", pair{}) })
 }
 
 // faulty lets a fault take the place of the answer.
-func (g *Gateway) faulty(on string, next http.HandlerFunc) http.HandlerFunc {
+func (g *Gateway) faulty(route route) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		f := g.faults.strike(occasion{
-			agent: r.PathValue("agent"), on: on, stage: before, reused: reused(r), now: g.o.Now(),
-		})
-		if f != nil {
+		if f := g.instead(r, route); f != nil {
 			g.damage(w, r, f, nil)
 			return
 		}
-		next(w, r)
+		route.handler(w, r)
 	}
 }
 
@@ -67,13 +86,13 @@ func (g *Gateway) enter(r *http.Request) (*session, string) {
 	if !agentID.MatchString(agent) {
 		return nil, "000-002"
 	}
-	st := g.seat(agent)
+	st := g.slot(agent)
 	if st == nil {
 		return nil, "100-006"
 	}
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	g.expireSeat(st)
+	g.expireSlot(st)
 	value, now := r.Header.Get("Guid"), g.o.Now()
 	if s := st.session; s != nil && s.knows(value, now) && g.bringsCookie(r, s) {
 		if g.o.AnyRequestCounts {
@@ -146,7 +165,7 @@ func (g *Gateway) signOut(polite bool) http.HandlerFunc {
 			g.answer(w, "100-010", pair{})
 			return
 		}
-		st := g.seat(s.agent)
+		st := g.slot(s.agent)
 		st.mu.Lock()
 		defer st.mu.Unlock()
 		if st.session != s {

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"net/http"
 	"strconv"
@@ -10,27 +9,26 @@ import (
 	"time"
 
 	"golang.org/x/text/encoding/simplifiedchinese"
+
+	"aiccbridge/internal/platformsim/fault"
+	"aiccbridge/internal/platformsim/pause"
 )
 
 // damage answers a poll under a fault. body is what a healthy gateway would
 // have sent. It reports whether the client got something to read in full.
-func (g *Gateway) damage(w http.ResponseWriter, r *http.Request, f *Fault, body []byte) bool {
-	switch f.Kind {
+func (g *Gateway) damage(w http.ResponseWriter, r *http.Request, f *fault.Rule, body []byte) bool {
+	switch effect(f) {
 	case "status":
-		page(w, cmp.Or(f.Status, http.StatusServiceUnavailable))
-	case "cut", "cut_reused", "cut_after_pop":
+		page(w, f.Status)
+	case "cut", "cut_reused":
 		cut(w)
 		return false
 	case "code":
-		g.answer(w, cmp.Or(f.Code, "000-003"), pair{})
+		g.answer(w, f.Code, pair{})
 	case "empty":
 		return send(w, jsonType, nil) == nil
 	case "slow":
-		timer := time.NewTimer(time.Duration(cmp.Or(f.DelayMS, 30_000)) * time.Millisecond)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-r.Context().Done():
+		if !pause.For(r.Context(), time.Duration(f.Delay)) {
 			return false
 		}
 		return send(w, jsonType, body) == nil

@@ -24,6 +24,6 @@
 // cec_07_1275, cec_07_1204), but nothing is ever posted to callBackUri: the
 // events of such a session wait in its queue and go with it.
 //
-// Locks are taken in the order seat, session, truth; the world delivers
+// Locks are taken in the order slot, session, truth; the world delivers
 // events holding its own lock and takes the session's only.
 package gateway

@@ -1,192 +1,107 @@
 package gateway
 
 import (
-	"fmt"
-	"maps"
-	"math/rand/v2"
+	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"time"
+
+	"aiccbridge/internal/platformsim/fault"
 )
 
-// Faults are the misbehaviours wished for. The zero value is polite.
-type Faults struct {
-	// Rules are asked in order; the first that applies wins.
-	Rules []Fault `json:"rules,omitempty"`
-}
-
-// Fault is one rule: what goes wrong, where, and how often. It applies to the
-// next Next requests, during ForMS after it was set, and after that to Share
-// of all requests; one of the three must be given.
-type Fault struct {
-	// Kind is what goes wrong, see Kinds.
-	Kind string `json:"kind"`
-	// Agent restricts the rule to one agent; empty: all.
-	Agent string `json:"agent,omitempty"`
-	// On is the call concerned: "poll" (default), "signin", or "other".
-	On string `json:"on,omitempty"`
-	// Next counts down to 0.
-	Next int `json:"next,omitempty"`
-	// ForMS is a time in milliseconds.
-	ForMS int64 `json:"for_ms,omitempty"`
-	// Share is a probability between 0 and 1.
-	Share float64 `json:"share,omitempty"`
-	// Status of the kind "status", default 503.
-	Status int `json:"status,omitempty"`
-	// Code of the kind "code", default 000-003.
-	Code string `json:"code,omitempty"`
-	// DelayMS of the kind "slow", default 30 s.
-	DelayMS int64 `json:"delay_ms,omitempty"`
-	// AfterPop lets a kind which strikes instead of a poll take an event
-	// first, which is then lost.
-	AfterPop bool `json:"after_pop,omitempty"`
-
-	until time.Time
-}
-
-// stage says when a fault strikes.
-type stage int
-
+// The operations that faults of the gateway begin with.
 const (
-	before stage = iota // instead of looking into the queue: nothing is lost
-	after               // once an event was taken
-	ahead               // adds something to the queue, then goes on
+	onPoll    = "poll"
+	onSignIn  = "signin"
+	onSession = "session" // every other interface
 )
 
-// kind describes a fault.
-type kind struct {
-	stage stage
-	loses bool // the event taken reaches nobody
-	what  string
+// afterPop ends the names of faults which take an event, and then do what the
+// fault without this end does instead of looking into the queue.
+const afterPop = "_after_pop"
+
+// unknownType adds an event to the queue, then the poll goes on.
+const unknownType = "poll.unknown_type"
+
+// replacing are the faults that can take the place of any answer.
+var replacing = []fault.Kind{
+	{Name: "status", What: "HTTP status with an HTML page, as from a proxy", Takes: fault.Rule{Status: http.StatusServiceUnavailable}},
+	{Name: "cut", What: "connection closed without an answer"},
+	{Name: "cut_reused", What: "the same, only on a connection that has served a request before"},
+	{Name: "code", What: "HTTP 200 with a retcode", Takes: fault.Rule{Code: "000-003"}},
+	{Name: "empty", What: "HTTP 200 without a body"},
 }
 
-// kinds is the list of all faults.
-var kinds = map[string]kind{
-	"status":        {before, true, "HTTP status with an HTML page, as from a proxy"},
-	"cut":           {before, true, "connection closed without an answer"},
-	"cut_reused":    {before, true, "the same, only on a connection which has served a request before"},
-	"code":          {before, true, "HTTP 200 with a retcode"},
-	"empty":         {before, true, "HTTP 200 without a body"},
-	"cut_after_pop": {after, true, "connection closed after an event was taken: the event is lost"},
-	"slow":          {after, false, "answer held back after an event was taken"},
-	"truncated":     {after, true, "body ends in the middle, connection closed"},
-	"bad_json":      {after, true, "body is no JSON"},
-	"gbk":           {after, false, "body in GBK with a charset saying so"},
-	"nul":           {after, false, "NUL characters behind the strings"},
-	"wrong_types":   {after, false, "retcode, message and workNo of another JSON type"},
-	"unknown_type":  {ahead, false, "an additional event of a type nobody knows"},
+// spoiling are the faults of polls that damage the answer with an event.
+var spoiling = []fault.Kind{
+	{Name: "slow", What: "answer held back after an event was taken", Takes: fault.Rule{Delay: fault.Duration(30 * time.Second)}},
+	{Name: "truncated", What: "body ends in the middle, connection closed: the event is lost"},
+	{Name: "bad_json", What: "body is no JSON: the event is lost"},
+	{Name: "gbk", What: "body in GBK with a charset saying so"},
+	{Name: "nul", What: "NUL characters behind the strings"},
+	{Name: "wrong_types", What: "retcode, message and workNo of another JSON type"},
 }
 
-// Kinds lists the names of all faults with what they do, for a help text.
-func Kinds() map[string]string {
-	out := make(map[string]string, len(kinds))
-	for name, k := range kinds {
-		out[name] = k.what
+// FaultKinds lists the faults of the gateway.
+func FaultKinds() []fault.Kind {
+	var out []fault.Kind
+	for _, operation := range []string{onPoll, onSignIn, onSession} {
+		scope := fault.Scope{Agent: true, Path: true, Operations: interfaces(operation)}
+		add := func(k fault.Kind, end, more string) {
+			k.Name, k.What, k.Scope = operation+"."+k.Name+end, k.What+more, scope
+			out = append(out, k)
+		}
+		for _, k := range replacing {
+			add(k, "", "")
+		}
+		if operation != onPoll {
+			continue
+		}
+		for _, k := range replacing {
+			add(k, afterPop, ", after an event was taken, which is lost")
+		}
+		for _, k := range spoiling {
+			add(k, "", "")
+		}
+		out = append(out, fault.Kind{Name: unknownType, What: "an additional event of a type nobody knows", Scope: scope})
 	}
 	return out
 }
 
-func (f *Fault) stage() stage {
-	if f.AfterPop {
-		return after
+// names are those of an operation's faults on a connection, with an end.
+func names(kinds []fault.Kind, operation, end string, reused bool) []string {
+	var out []string
+	for _, k := range kinds {
+		if k.Name != "cut_reused" || reused {
+			out = append(out, operation+"."+k.Name+end)
+		}
 	}
-	return kinds[f.Kind].stage
+	return out
+}
+
+// occasion is what rules can be restricted by.
+func occasion(r *http.Request, operation string) fault.Occasion {
+	return fault.Occasion{Agent: r.PathValue("agent"), Operation: operation, Path: r.URL.Path}
+}
+
+// instead returns the fault that takes the place of an answer, or nil.
+func (g *Gateway) instead(r *http.Request, route route) *fault.Rule {
+	return g.o.Faults.First(occasion(r, route.name), names(replacing, route.faults, "", reused(r))...)
+}
+
+// afterwards returns the fault of a poll that has an event to take, or nil.
+func (g *Gateway) afterwards(r *http.Request) *fault.Rule {
+	list := append(names(replacing, onPoll, afterPop, reused(r)), names(spoiling, onPoll, "", true)...)
+	return g.o.Faults.First(occasion(r, agentEvent), list...)
+}
+
+// effect is what a fault does, whatever the operation and the moment.
+func effect(f *fault.Rule) string {
+	_, what, _ := strings.Cut(f.Fault, ".")
+	return strings.TrimSuffix(what, afterPop)
 }
 
 // loses reports whether an event taken under this fault is lost for certain.
-func (f *Fault) loses() bool { return f.stage() == after && kinds[f.Kind].loses }
-
-func (f *Fault) on() string {
-	if f.On == "" {
-		return "poll"
-	}
-	return f.On
-}
-
-func (f *Faults) validate() error {
-	for i, r := range f.Rules {
-		k, known := kinds[r.Kind]
-		switch {
-		case !known:
-			return fmt.Errorf("gateway fault %d: kind %q is not known; the kinds are %s", i+1, r.Kind,
-				strings.Join(slices.Sorted(maps.Keys(kinds)), ", "))
-		case r.Next < 0 || r.ForMS < 0 || r.DelayMS < 0 || r.Share < 0 || r.Share > 1:
-			return fmt.Errorf("gateway fault %d: a number is out of range", i+1)
-		case r.Next == 0 && r.ForMS == 0 && r.Share == 0:
-			return fmt.Errorf("gateway fault %d: give next, for_ms or share", i+1)
-		case !slices.Contains([]string{"poll", "signin", "other"}, r.on()):
-			return fmt.Errorf("gateway fault %d: on %q is not poll, signin or other", i+1, r.On)
-		case r.on() != "poll" && (k.stage != before || r.AfterPop):
-			return fmt.Errorf("gateway fault %d: kind %q strikes polls only", i+1, r.Kind)
-		case r.AfterPop && k.stage == ahead:
-			return fmt.Errorf("gateway fault %d: kind %q takes no event", i+1, r.Kind)
-		case r.Status != 0 && (r.Status < 200 || r.Status > 599):
-			return fmt.Errorf("gateway fault %d: status %d is not between 200 and 599", i+1, r.Status)
-		}
-	}
-	return nil
-}
-
-// faultBook decides which request is struck.
-type faultBook struct {
-	mu  sync.Mutex
-	f   Faults
-	rng *rand.Rand
-}
-
-func newFaultBook(f Faults, seed uint64, now time.Time) *faultBook {
-	b := &faultBook{rng: rand.New(rand.NewPCG(seed, 0xfa17))}
-	b.set(f, now)
-	return b
-}
-
-func (b *faultBook) set(f Faults, now time.Time) {
-	rules := slices.Clone(f.Rules)
-	for i := range rules {
-		rules[i].until = now.Add(time.Duration(rules[i].ForMS) * time.Millisecond)
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.f = Faults{Rules: rules}
-}
-
-func (b *faultBook) get() Faults {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return Faults{Rules: slices.Clone(b.f.Rules)}
-}
-
-// occasion is a moment at which a fault may strike.
-type occasion struct {
-	agent, on string
-	stage     stage
-	reused    bool // the connection has served a request before
-	now       time.Time
-}
-
-// strike returns the fault that applies, or nil.
-func (b *faultBook) strike(o occasion) *Fault {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for i := range b.f.Rules {
-		r := &b.f.Rules[i]
-		if r.stage() != o.stage || r.on() != o.on || (r.Agent != "" && r.Agent != o.agent) {
-			continue
-		}
-		if r.Kind == "cut_reused" && !o.reused {
-			continue
-		}
-		switch {
-		case r.Next > 0:
-			r.Next--
-		case o.now.Before(r.until):
-		case r.Share > 0 && b.rng.Float64() < r.Share:
-		default:
-			continue
-		}
-		f := *r
-		return &f
-	}
-	return nil
+func loses(f *fault.Rule) bool {
+	return strings.HasSuffix(f.Fault, afterPop) || slices.Contains([]string{"truncated", "bad_json"}, effect(f))
 }

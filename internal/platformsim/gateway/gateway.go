@@ -21,16 +21,15 @@ const maxBodyBytes = 64 << 10
 
 // Gateway is the simulated CC-Gateway, an http.Handler.
 type Gateway struct {
-	o      Options
-	mux    *http.ServeMux
-	faults *faultBook
+	o   Options
+	mux *http.ServeMux
 
 	mu    sync.Mutex
-	seats map[string]*seat
+	slots map[string]*slot
 }
 
-// seat is an agent as the gateway knows him.
-type seat struct {
+// slot is an agent as the gateway knows him.
+type slot struct {
 	id string
 
 	mu          sync.Mutex
@@ -48,10 +47,7 @@ func New(o Options) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Gateway{
-		o: o, mux: http.NewServeMux(), seats: make(map[string]*seat),
-		faults: newFaultBook(o.Faults, o.Seed, o.Now()),
-	}
+	g := &Gateway{o: o, mux: http.NewServeMux(), slots: make(map[string]*slot)}
 	g.routes()
 	return g, nil
 }
@@ -84,20 +80,20 @@ func (g *Gateway) Run(ctx context.Context) error {
 // expire signs silent agents out.
 func (g *Gateway) expire() {
 	g.mu.Lock()
-	seats := make([]*seat, 0, len(g.seats))
-	for _, s := range g.seats {
-		seats = append(seats, s)
+	slots := make([]*slot, 0, len(g.slots))
+	for _, s := range g.slots {
+		slots = append(slots, s)
 	}
 	g.mu.Unlock()
-	for _, s := range seats {
+	for _, s := range slots {
 		s.mu.Lock()
-		g.expireSeat(s)
+		g.expireSlot(s)
 		s.mu.Unlock()
 	}
 }
 
-// expireSeat looks at one seat. The caller holds its mu.
-func (g *Gateway) expireSeat(s *seat) {
+// expireSlot looks at one slot. The caller holds its mu.
+func (g *Gateway) expireSlot(s *slot) {
 	if s.session != nil && s.session.silent(g.o.Now()) {
 		g.leave(s, departure{change: "silent", cause: 263, code: "100-006"})
 	}
@@ -110,8 +106,8 @@ type departure struct {
 	code   string // retcode for polls of the old session
 }
 
-// leave ends the seat's session. The caller holds s.mu.
-func (g *Gateway) leave(s *seat, d departure) {
+// leave ends the slot's session. The caller holds s.mu.
+func (g *Gateway) leave(s *slot, d departure) {
 	old := s.session
 	s.session = nil
 	old.end(d.code)
@@ -126,7 +122,7 @@ func (g *Gateway) leave(s *seat, d departure) {
 // event AgentOther_ShutdownService (Options.ShutdownEvent), then by 100-006.
 // It reports whether the agent was signed in.
 func (g *Gateway) Expel(agent string) bool {
-	s := g.seat(agent)
+	s := g.slot(agent)
 	if s == nil {
 		return false
 	}
@@ -140,32 +136,20 @@ func (g *Gateway) Expel(agent string) bool {
 	return true
 }
 
-// seat finds a configured agent; nil if there is none.
-func (g *Gateway) seat(agent string) *seat {
+// slot finds a configured agent; nil if there is none.
+func (g *Gateway) slot(agent string) *slot {
 	if _, ok := g.o.Floor.Agent(agent); !ok {
 		return nil
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	s := g.seats[agent]
+	s := g.slots[agent]
 	if s == nil {
-		s = &seat{id: agent}
-		g.seats[agent] = s
+		s = &slot{id: agent}
+		g.slots[agent] = s
 	}
 	return s
 }
-
-// SetFaults replaces the faults, counts and times starting anew.
-func (g *Gateway) SetFaults(f Faults) error {
-	if err := f.validate(); err != nil {
-		return err
-	}
-	g.faults.set(f, g.o.Now())
-	return nil
-}
-
-// Faults returns the faults with what is left of their counts.
-func (g *Gateway) Faults() Faults { return g.faults.get() }
 
 // Pending is the number of events waiting in all queues.
 func (g *Gateway) Pending() int {
@@ -181,7 +165,7 @@ func (g *Gateway) sessions() []*session {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	var out []*session
-	for _, s := range g.seats {
+	for _, s := range g.slots {
 		s.mu.Lock()
 		if s.session != nil {
 			out = append(out, s.session)
@@ -197,7 +181,7 @@ type connUse struct{ requests atomic.Int64 }
 type connKey struct{}
 
 // ConnContext is for http.Server.ConnContext: with it the gateway can tell a
-// reused connection from a fresh one (fault cut_reused).
+// reused connection from a fresh one (faults cut_reused).
 func ConnContext(ctx context.Context, _ net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, new(connUse))
 }

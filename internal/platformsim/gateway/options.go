@@ -8,6 +8,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"aiccbridge/internal/platformsim/fault"
 	"aiccbridge/internal/platformsim/truth"
 	"aiccbridge/internal/platformsim/world"
 )
@@ -26,78 +27,76 @@ type Floor interface {
 // documented defaults (pages cec_07_1274, cec_05_4012, cec_05_40110).
 type Options struct {
 	// Floor and Truth are required.
-	Floor Floor
-	Truth *truth.Log
+	Floor Floor      `yaml:"-"`
+	Truth *truth.Log `yaml:"-"`
 	// Now is the clock, default time.Now.
-	Now func() time.Time
-	// Seed draws the faults given as a share.
-	Seed uint64
+	Now func() time.Time `yaml:"-"`
 	// Logger gets sign-ins and their ends. Zero value: discard.
-	Logger zerolog.Logger
+	Logger zerolog.Logger `yaml:"-"`
 
 	// NoHold is AGENT_POLL_WAIT_FLAG=OFF: an idle poll is answered at once.
-	NoHold bool
+	NoHold bool `yaml:"no_hold"`
 	// WaitTimes × WaitInterval is how long an idle poll is held: 100 × 100 ms.
-	WaitTimes    int
-	WaitInterval time.Duration
+	WaitTimes    int           `yaml:"wait_times"`
+	WaitInterval time.Duration `yaml:"wait_interval"`
 	// MaxTime of silence (no poll) ends a session: 120 s.
-	MaxTime time.Duration
+	MaxTime time.Duration `yaml:"max_time"`
 	// AnyRequestCounts lets every request of a session break the silence.
 	// Default false: only polls and heartbeats do.
-	AnyRequestCounts bool
+	AnyRequestCounts bool `yaml:"any_request_counts"`
 	// StaticGUID is AUTHMODE=1: the GUID of the sign-in stays. Default false:
 	// a poll or heartbeat answer carries a new GUID when the newest is
 	// GUIDInterval old (60 s), and each GUID dies GUIDTimeout (120 s) after
 	// its issue.
-	StaticGUID   bool
-	GUIDInterval time.Duration
-	GUIDTimeout  time.Duration
+	StaticGUID   bool          `yaml:"static_guid"`
+	GUIDInterval time.Duration `yaml:"guid_interval"`
+	GUIDTimeout  time.Duration `yaml:"guid_timeout"`
 	// MaxQueue events wait per session, default 1000; the oldest give way.
-	MaxQueue int
+	MaxQueue int `yaml:"max_queue"`
 	// NoCookie does without the cookie that must come back.
-	NoCookie bool
+	NoCookie bool `yaml:"no_cookie"`
 	// AllAgents is GET_EVENT_MODE=2: allagentevent works and polls of single
 	// agents answer 000-001. Default false: the other way round.
-	AllAgents bool
+	AllAgents bool `yaml:"all_agents"`
 	// AllAgentsCounts lets allagentevent break the silence of every session.
 	// Default false, as no page says so: heartbeats keep the agents in.
-	AllAgentsCounts bool
+	AllAgentsCounts bool `yaml:"all_agents_counts"`
 	// DisplacedCode answers the GUID of a displaced session: "100-006"
 	// (default) or "000-003".
-	DisplacedCode string
+	DisplacedCode string `yaml:"displaced_code"`
 	// ShutdownEvent tells a displaced session first with
 	// AgentOther_ShutdownService.
-	ShutdownEvent bool
+	ShutdownEvent bool `yaml:"shutdown_event"`
 	// SignInTime passes before a sign-in is answered; default none.
-	SignInTime time.Duration
+	SignInTime time.Duration `yaml:"sign_in_time"`
 	// MaxWrongPasswords locks an agent for LockTime: 5, 10 minutes.
-	MaxWrongPasswords int
-	LockTime          time.Duration
+	MaxWrongPasswords int           `yaml:"max_wrong_passwords"`
+	LockTime          time.Duration `yaml:"lock_time"`
 	// Node ends every GUID, default AgentGateway0. VDN is vdnid, default 39.
-	Node string
-	VDN  int
+	Node string `yaml:"node"`
+	VDN  int    `yaml:"-"`
 	// Shape varies the answers within what clients have seen.
-	Shape Shape
-	// Faults to begin with.
-	Faults Faults
+	Shape Shape `yaml:"shape"`
+	// Faults decides what goes wrong; it knows FaultKinds. nil: nothing does.
+	Faults *fault.Book `yaml:"-"`
 }
 
 // Shape is how answers are printed. The zero value is the newest documented
 // form.
 type Shape struct {
 	// Idle is the event of an idle answer: "absent" (default), "null", "list".
-	Idle string `json:"idle,omitempty"`
+	Idle string `yaml:"idle"`
 	// NoGenTime leaves out eventGenTime, as older releases do.
-	NoGenTime bool `json:"no_gen_time,omitempty"`
+	NoGenTime bool `yaml:"no_gen_time"`
 	// Order of the keys: "documented" (default) or "reversed".
-	Order string `json:"order,omitempty"`
+	Order string `yaml:"order"`
 	// JSONKey adds jsonKey lists to event and content.
-	JSONKey bool `json:"json_key,omitempty"`
+	JSONKey bool `yaml:"json_key"`
 	// LeadingSpace puts a blank before eventType.
-	LeadingSpace bool `json:"leading_space,omitempty"`
+	LeadingSpace bool `yaml:"leading_space"`
 	// Variants turns retcode, workNo and the numbers of contents from strings
 	// to numbers and back, and message into "success".
-	Variants bool `json:"variants,omitempty"`
+	Variants bool `yaml:"variants"`
 }
 
 func (o Options) withDefaults() (Options, error) {
@@ -132,5 +131,8 @@ func (o Options) withDefaults() (Options, error) {
 			return o, fmt.Errorf("gateway options: %s %q is not known", c.name, c.value)
 		}
 	}
-	return o, o.Faults.validate()
+	if o.Faults == nil {
+		o.Faults = fault.NewBook(FaultKinds(), 0, o.Now)
+	}
+	return o, nil
 }

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"aiccbridge/internal/platformsim/fault"
 	"aiccbridge/internal/platformsim/world"
 )
 
@@ -28,14 +29,10 @@ func (g *Gateway) poll(w http.ResponseWriter, r *http.Request) {
 		g.answer(w, "000-001", pair{})
 		return
 	}
-	o := occasion{agent: s.agent, on: "poll", reused: reused(r), now: g.o.Now()}
-	if o.stage = ahead; g.faults.strike(o) != nil {
+	if g.o.Faults.First(occasion(r, agentEvent), unknownType) != nil {
 		s.first(g.stranger())
 	}
-	p, f, out := s.next(r.Context(), func() *Fault {
-		o.stage, o.now = after, g.o.Now()
-		return g.faults.strike(o)
-	})
+	p, f, out := s.next(r.Context(), func() *fault.Rule { return g.afterwards(r) })
 	switch out {
 	case clientGone:
 		cut(w) // or the gateway stops: an empty 200 would be a lie
@@ -53,7 +50,7 @@ func (g *Gateway) poll(w http.ResponseWriter, r *http.Request) {
 }
 
 // hand sends an event that was taken, whole or damaged.
-func (g *Gateway) hand(w http.ResponseWriter, r *http.Request, p popped, f *Fault) {
+func (g *Gateway) hand(w http.ResponseWriter, r *http.Request, p popped, f *fault.Rule) {
 	body := g.o.Shape.envelope("0", pair{"event", g.o.Shape.event(p.session.agent, p.Event)})
 	whole := r.Context().Err() == nil
 	if f != nil {
@@ -94,7 +91,7 @@ func (g *Gateway) farewell(w http.ResponseWriter, s *session) {
 
 // layGhost reports, once, that s was displaced and has not been told.
 func (g *Gateway) layGhost(s *session) bool {
-	st := g.seat(s.agent)
+	st := g.slot(s.agent)
 	if st == nil {
 		return false
 	}
@@ -170,7 +167,7 @@ func (g *Gateway) collect(ctx context.Context) []popped {
 				s.seen()
 			}
 			for len(list) < maxAllAgents {
-				p, _, out, _ := s.take(ctx, func() *Fault { return nil })
+				p, _, out, _ := s.take(ctx, func() *fault.Rule { return nil })
 				if out != gotEvent {
 					break
 				}

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"aiccbridge/internal/platformsim/fault"
 	"aiccbridge/internal/platformsim/truth"
 	"aiccbridge/internal/platformsim/world"
 )
@@ -83,7 +84,7 @@ func TestManyPollersShareTheEvents(t *testing.T) {
 	for range 4 {
 		all.Go(func() {
 			for {
-				own := seatClient{rig: r, agent: "101", guid: c.guid, jar: c.jar}
+				own := slotClient{rig: r, agent: "101", guid: c.guid, jar: c.jar}
 				a := own.poll()
 				if a.eventType() == "" {
 					return
@@ -175,7 +176,7 @@ func TestShapes(t *testing.T) {
 }
 
 // signIn2 signs in where the first event does not look as documented.
-func (r *rig) signIn2(agent string) *seatClient {
+func (r *rig) signIn2(agent string) *slotClient {
 	r.t.Helper()
 	c := r.client(agent)
 	if a := c.call("PUT", "/onlineagent/"+agent, goodBody); a.code() != "0" {
@@ -188,7 +189,7 @@ func (r *rig) signIn2(agent string) *seatClient {
 func TestAllAgents(t *testing.T) {
 	r := overHTTP(t, Options{AllAgents: true, WaitTimes: 2})
 	a1, a2 := r.client("101"), r.client("102")
-	for _, c := range []*seatClient{a1, a2} {
+	for _, c := range []*slotClient{a1, a2} {
 		if a := c.call("PUT", "/onlineagent/"+c.agent, goodBody); a.code() != "0" {
 			t.Fatal(a.Body)
 		}
@@ -224,7 +225,7 @@ func TestAllAgentsIsNoHeartbeat(t *testing.T) {
 				o := tt.o
 				o.AllAgents, o.NoHold, o.StaticGUID = true, true, true
 				r := inBubble(t, o)
-				clients := map[string]*seatClient{}
+				clients := map[string]*slotClient{}
 				for agent := range tt.stay {
 					clients[agent] = r.client(agent)
 					if a := clients[agent].call("PUT", "/onlineagent/"+agent, goodBody); a.code() != "0" {
@@ -256,7 +257,11 @@ func TestClientSeesWhatTruthSays(t *testing.T) {
 			t.Fatal(err)
 		}
 		log := truth.New()
-		g, err := New(Options{Floor: w, Truth: log, Faults: Faults{Rules: []Fault{{Kind: "cut_after_pop", Share: 0.1}}}})
+		faults := fault.NewBook(FaultKinds(), 0, time.Now)
+		if err := faults.Set([]fault.Rule{{Fault: "poll.cut_after_pop", Share: 0.1}}); err != nil {
+			t.Fatal(err)
+		}
+		g, err := New(Options{Floor: w, Truth: log, Faults: faults})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -158,22 +158,22 @@ func (a answer) eventType() string {
 	return e.Type
 }
 
-// seatClient is a client's view of one session.
-type seatClient struct {
+// slotClient is a client's view of one session.
+type slotClient struct {
 	*rig
 	agent, guid string
 	jar         http.CookieJar
 }
 
-func (r *rig) client(agent string) *seatClient {
+func (r *rig) client(agent string) *slotClient {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	return &seatClient{rig: r, agent: agent, jar: jar}
+	return &slotClient{rig: r, agent: agent, jar: jar}
 }
 
-func (c *seatClient) request(method, path, body string) *http.Request {
+func (c *slotClient) request(method, path, body string) *http.Request {
 	c.t.Helper()
 	req, err := http.NewRequestWithContext(c.t.Context(), method, c.prefix+base+path, strings.NewReader(body))
 	if err != nil {
@@ -191,12 +191,12 @@ func (c *seatClient) request(method, path, body string) *http.Request {
 	return req
 }
 
-func (c *seatClient) call(method, path, body string) answer {
+func (c *slotClient) call(method, path, body string) answer {
 	c.t.Helper()
 	return c.perform(c.request(method, path, body))
 }
 
-func (c *seatClient) perform(req *http.Request) answer {
+func (c *slotClient) perform(req *http.Request) answer {
 	resp, err := c.do(req)
 	if err != nil {
 		return answer{Err: err}
@@ -216,7 +216,7 @@ func (c *seatClient) perform(req *http.Request) answer {
 const goodBody = `{"password":"right","phonenum":"70001"}`
 
 // signIn signs in and reads the first event.
-func (r *rig) signIn(agent string) *seatClient {
+func (r *rig) signIn(agent string) *slotClient {
 	r.t.Helper()
 	c := r.client(agent)
 	if a := c.call("PUT", "/onlineagent/"+agent, goodBody); a.code() != "0" {
@@ -228,7 +228,7 @@ func (r *rig) signIn(agent string) *seatClient {
 	return c
 }
 
-func (c *seatClient) poll() answer {
+func (c *slotClient) poll() answer {
 	c.t.Helper()
 	return c.call("GET", "/agentevent/"+c.agent, "")
 }

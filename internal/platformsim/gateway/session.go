@@ -10,6 +10,8 @@ import (
 
 	"github.com/google/uuid"
 
+	"aiccbridge/internal/platformsim/fault"
+	"aiccbridge/internal/platformsim/pause"
 	"aiccbridge/internal/platformsim/truth"
 	"aiccbridge/internal/platformsim/world"
 )
@@ -37,7 +39,7 @@ type session struct {
 	ended    string        // retcode for those who still ask; "": not ended
 	lastSeen time.Time
 	polling  int  // polls being held
-	told     bool // knows by event that it was displaced; guarded by seat.mu
+	told     bool // knows by event that it was displaced; guarded by slot.mu
 }
 
 func newSession(o *Options, agent string, n int) *session {
@@ -210,7 +212,7 @@ func (s *session) begin() {
 
 // next waits for the next event, at most for the hold. It takes an event only
 // for a client that is still there. fault is noted in truth.
-func (s *session) next(ctx context.Context, fault func() *Fault) (popped, *Fault, outcome) {
+func (s *session) next(ctx context.Context, fault func() *fault.Rule) (popped, *fault.Rule, outcome) {
 	s.begin()
 	defer func() {
 		s.mu.Lock()
@@ -238,7 +240,7 @@ func (s *session) next(ctx context.Context, fault func() *Fault) (popped, *Fault
 }
 
 // take looks into the queue once.
-func (s *session) take(ctx context.Context, fault func() *Fault) (popped, *Fault, outcome, <-chan struct{}) {
+func (s *session) take(ctx context.Context, fault func() *fault.Rule) (popped, *fault.Rule, outcome, <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -254,7 +256,7 @@ func (s *session) take(ctx context.Context, fault func() *Fault) (popped, *Fault
 }
 
 // pop takes the oldest event and tells truth. The caller holds mu.
-func (s *session) pop(f *Fault) popped {
+func (s *session) pop(f *fault.Rule) popped {
 	e := s.queue[0]
 	s.queue = s.queue[1:]
 	t := truth.Event{
@@ -264,8 +266,8 @@ func (s *session) pop(f *Fault) popped {
 		t.Content = json.RawMessage("null")
 	}
 	if f != nil {
-		t.Fault = f.Kind
-		t.Cut = f.loses()
+		t.Fault = f.Fault
+		t.Cut = loses(f)
 	}
 	return popped{Event: e, session: s, n: s.o.Truth.Popped(t)}
 }
@@ -274,14 +276,7 @@ func (s *session) pop(f *Fault) popped {
 // queue once per step.
 func (s *session) align(ctx context.Context, begin time.Time) {
 	step := s.o.WaitInterval
-	rest := step - time.Since(begin)%step
-	if rest == step {
-		return
-	}
-	timer := time.NewTimer(rest)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
+	if rest := step - time.Since(begin)%step; rest < step {
+		pause.For(ctx, rest)
 	}
 }

@@ -320,7 +320,6 @@ func TestOptionsAreChecked(t *testing.T) {
 		"key order": {Floor: d, Truth: l, Shape: Shape{Order: "list"}},
 		"displaced": {Floor: d, Truth: l, DisplacedCode: "100-002"},
 		"GUID life": {Floor: d, Truth: l, GUIDInterval: time.Hour},
-		"faults":    {Floor: d, Truth: l, Faults: Faults{Rules: []Fault{{Kind: "typo", Next: 1}}}},
 	} {
 		if _, err := New(o); err == nil {
 			t.Errorf("%s: accepted", name)
@@ -362,7 +361,7 @@ func TestClientGoneOverHTTP(t *testing.T) {
 	req := c.request("GET", "/agentevent/101", "").WithContext(ctx)
 	left := make(chan answer, 1)
 	go func() { left <- c.perform(req) }()
-	s := r.g.seat("101")
+	s := r.g.slot("101")
 	waitFor(t, func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.session.held() == 1 })
 	cancel(errors.New("leaving"))
 	if a := <-left; a.Err == nil {

@@ -9,9 +9,9 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"time"
 	"unicode"
 
+	"aiccbridge/internal/platformsim/pause"
 	"aiccbridge/internal/platformsim/truth"
 	"aiccbridge/internal/platformsim/world"
 )
@@ -137,7 +137,7 @@ func (g *Gateway) signIn(force bool) http.HandlerFunc {
 		if code == "" && !agentID.MatchString(agent) {
 			code = "000-002"
 		}
-		st := g.seat(agent)
+		st := g.slot(agent)
 		if code == "" && st == nil {
 			code = "100-004"
 		}
@@ -166,16 +166,16 @@ func readSignIn(r *http.Request) (signInBody, string) {
 	return body, ""
 }
 
-// admit checks the password and clears the seat; "" admits, and the seat is
+// admit checks the password and clears the slot; "" admits, and the slot is
 // then marked as signing in.
-func (g *Gateway) admit(r *http.Request, st *seat, password string, force bool) string {
+func (g *Gateway) admit(r *http.Request, st *slot, password string, force bool) string {
 	known, _ := g.o.Floor.Agent(st.id)
 	st.mu.Lock()
 	if code := g.checkPassword(st, known.Password == password); code != "" {
 		st.mu.Unlock()
 		return code
 	}
-	g.expireSeat(st)
+	g.expireSlot(st)
 	switch {
 	case st.signingIn:
 		st.mu.Unlock()
@@ -189,19 +189,12 @@ func (g *Gateway) admit(r *http.Request, st *seat, password string, force bool) 
 	}
 	st.signingIn = true
 	st.mu.Unlock()
-	if g.o.SignInTime > 0 {
-		timer := time.NewTimer(g.o.SignInTime)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-r.Context().Done(): // the sign-in goes on without its client
-		}
-	}
+	pause.For(r.Context(), g.o.SignInTime) // the sign-in goes on without its client
 	return ""
 }
 
 // checkPassword counts wrong ones. The caller holds st.mu.
-func (g *Gateway) checkPassword(st *seat, right bool) string {
+func (g *Gateway) checkPassword(st *slot, right bool) string {
 	now := g.o.Now()
 	switch {
 	case now.Before(st.lockedUntil):
@@ -218,7 +211,7 @@ func (g *Gateway) checkPassword(st *seat, right bool) string {
 }
 
 // open begins the session; nil with a code when the contact centre refuses.
-func (g *Gateway) open(st *seat, body signInBody, in world.SignIn) (*session, string) {
+func (g *Gateway) open(st *slot, body signInBody, in world.SignIn) (*session, string) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.signingIn = false

@@ -33,7 +33,7 @@ const (
 	opNone    = -1
 )
 
-// agent is one seat. rng, calls and tasks belong to the goroutine of run; the
+// agent is one of the agents. rng, calls and tasks belong to the goroutine of run; the
 // fields below mu to whoever holds it.
 type agent struct {
 	Agent

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"aiccbridge/internal/platformsim/fault"
 )
 
 // TestRowsMatchEvents lives many different days and holds the rows against the
@@ -297,7 +299,11 @@ func endOfSpell(begin Event, later []Event) time.Time {
 }
 
 func TestLateRowsAppearLater(t *testing.T) {
-	d := live(t, Options{Seed: 1, LateShare: 0.3, LateDelay: 6 * time.Hour, SyncDelay: -1}, SignIn{}, 2*time.Hour)
+	faults := fault.NewBook(FaultKinds(), 1, time.Now)
+	if err := faults.Set([]fault.Rule{{Fault: syncLate, Share: 0.3, Delay: fault.Duration(6 * time.Hour)}}); err != nil {
+		t.Fatal(err)
+	}
+	d := live(t, Options{Seed: 1, Faults: faults, SyncDelay: -1}, SignIn{}, 2*time.Hour)
 	end := d.start.Add(2 * time.Hour)
 	early := len(d.w.Rows(Operation, d.start, end, end.Add(time.Minute)))
 	late := len(d.w.Rows(Operation, d.start, end, end.Add(7*time.Hour)))

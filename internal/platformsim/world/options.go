@@ -3,44 +3,47 @@ package world
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"time"
+
+	"aiccbridge/internal/platformsim/fault"
 )
 
 // Options describes the contact centre. The zero value is five agents from
 // 101 in UTC at a realistic pace.
 type Options struct {
 	// Seed makes every choice; two worlds of one seed behave alike.
-	Seed uint64
+	Seed uint64 `yaml:"-"`
 	// Agents is how many there are, default 5; FirstAgent is the id of the
 	// first, default 101, the others follow.
-	Agents, FirstAgent int
+	Agents     int `yaml:"-"`
+	FirstAgent int `yaml:"-"`
 	// Location is the tenant's zone, in which cells are printed. Default UTC.
-	Location *time.Location
+	Location *time.Location `yaml:"-"`
 	// Now is the clock, default time.Now. Durations are waited with plain
 	// timers, so it has to run at the speed of real time.
-	Now func() time.Time
+	Now func() time.Time `yaml:"-"`
 	// Pace is how fast things happen.
-	Pace Pace
+	Pace Pace `yaml:"-"`
 	// SyncDelay is the time between the end of a call or operation and the
 	// moment the file store can see its rows (a scheduled job copies them).
 	// Default 1 minute; negative: none.
-	SyncDelay time.Duration
-	// LateShare (0…1) of all rows are seen only LateDelay after that; such
-	// rows are missing in an extraction made too early. Default 0.
-	LateShare float64
-	LateDelay time.Duration
+	SyncDelay time.Duration `yaml:"sync_delay"`
+	// Faults decides what goes wrong; it knows FaultKinds. nil: nothing does.
+	Faults *fault.Book `yaml:"-"`
 	// CallsWithoutSkills routes calls to an agent who has not reset his
 	// skills. Default false: without resetskill an agent gets no calls.
-	CallsWithoutSkills bool
+	CallsWithoutSkills bool `yaml:"calls_without_skills"`
 	// CallInfo sends AgentEvent_Incoming_CallInfo with queued calls, as newer
 	// releases do.
-	CallInfo bool
+	CallInfo bool `yaml:"call_info"`
 	// Developer, AccountID, CC, VDN and Skill fill the columns of these
 	// names; defaults testak01, 202405019999, 1, 39, 12.
-	Developer, AccountID string
-	CC, VDN, Skill       int
+	Developer string `yaml:"-"`
+	AccountID string `yaml:"account_id"`
+	CC        int    `yaml:"cc"`
+	VDN       int    `yaml:"vdn"`
+	Skill     int    `yaml:"skill"`
 
 	only string // tests: play this activity only
 }
@@ -48,13 +51,13 @@ type Options struct {
 // Pace is how long things take on average; single durations vary between
 // 0.4 and 1.6 times the mean.
 type Pace struct {
-	Idle   time.Duration // between two activities of an agent, default 90 s
-	Queue  time.Duration // a call waits for an agent, default 15 s
-	Ring   time.Duration // until an answer, default 6 s
-	Talk   time.Duration // conversation, default 3 min
-	WrapUp time.Duration // after a call, when it does not go to idle by itself, default 30 s
-	Rest   time.Duration // rest and not-ready spells, default 10 min
-	Signal time.Duration // between two events of one switching step, default 120 ms
+	Idle   time.Duration `yaml:"idle"`    // between two activities of an agent, default 90 s
+	Queue  time.Duration `yaml:"queue"`   // a call waits for an agent, default 15 s
+	Ring   time.Duration `yaml:"ring"`    // until an answer, default 6 s
+	Talk   time.Duration `yaml:"talk"`    // conversation, default 3 min
+	WrapUp time.Duration `yaml:"wrap_up"` // after a call, when it does not go to idle by itself, default 30 s
+	Rest   time.Duration `yaml:"rest"`    // rest and not-ready spells, default 10 min
+	Signal time.Duration `yaml:"signal"`  // between two events of one switching step, default 120 ms
 }
 
 func (p Pace) withDefaults() Pace {
@@ -74,14 +77,14 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Agents < 1 || o.FirstAgent < 1 {
 		return o, errors.New("world options: agents and first agent must be positive")
 	}
-	if o.LateShare < 0 || o.LateShare > 1 {
-		return o, fmt.Errorf("world options: late share %v is not between 0 and 1", o.LateShare)
-	}
 	if o.Location == nil {
 		o.Location = time.UTC
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Faults == nil {
+		o.Faults = fault.NewBook(FaultKinds(), o.Seed, o.Now)
 	}
 	o.Pace = o.Pace.withDefaults()
 	o.SyncDelay = max(0, cmp.Or(o.SyncDelay, time.Minute))
@@ -91,6 +94,17 @@ func (o Options) withDefaults() (Options, error) {
 	o.VDN = cmp.Or(o.VDN, 39)
 	o.Skill = cmp.Or(o.Skill, 12)
 	return o, nil
+}
+
+// syncLate is the one fault of the world.
+const syncLate = "sync.late"
+
+// FaultKinds lists the faults of the world.
+func FaultKinds() []fault.Kind {
+	return []fault.Kind{{
+		Name: syncLate, What: "a row reaches the file store late: it is missing in a file made too early",
+		Takes: fault.Rule{Delay: fault.Duration(time.Hour)}, Scope: fault.Scope{Agent: true, Kinds: Words},
+	}}
 }
 
 // about draws a duration around mean, in whole milliseconds as the gateway

@@ -14,6 +14,22 @@ const (
 	SkillGrant Kind = "agentSkillInfo" // changes of an agent's skill set
 )
 
+// Words are the names of the kinds in rules about faults.
+var Words = []string{"cdr", "recording", "operation", "skill"}
+
+// Word is the kind's name in rules about faults.
+func (k Kind) Word() string {
+	switch k {
+	case Call:
+		return Words[0]
+	case Record:
+		return Words[1]
+	case Operation:
+		return Words[2]
+	}
+	return Words[3]
+}
+
 // TimeLayout is how the file store prints a DATE: wall clock of the tenant's
 // zone, whole seconds, no offset.
 const TimeLayout = "2006-01-02 15:04:05"

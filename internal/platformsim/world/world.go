@@ -3,15 +3,16 @@ package world
 import (
 	"cmp"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"math/rand/v2"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
+
+	"aiccbridge/internal/platformsim/fault"
 )
 
 // Errors of the session calls.
@@ -22,7 +23,7 @@ var (
 	ErrInCall       = errors.New("agent is in a call")
 )
 
-// Agent is one configured seat.
+// Agent is one configured agent.
 type Agent struct {
 	ID, Phone, Password string
 }
@@ -64,7 +65,7 @@ func New(o Options) (*World, error) {
 	return w, nil
 }
 
-// Agents returns the configured seats in ascending order.
+// Agents returns the configured agents in ascending order.
 func (w *World) Agents() []Agent {
 	out := make([]Agent, len(w.agents))
 	for i, a := range w.agents {
@@ -73,7 +74,7 @@ func (w *World) Agents() []Agent {
 	return out
 }
 
-// Agent returns one configured seat.
+// Agent returns one configured agent.
 func (w *World) Agent(id string) (Agent, bool) {
 	a, ok := w.byID[id]
 	if !ok {
@@ -155,23 +156,15 @@ func (w *World) Rows(kind Kind, from, to, now time.Time) []Row {
 func (w *World) write(r Row, end time.Time) {
 	r.At = r.At.Truncate(time.Second)
 	r.Known = end.Round(0).Add(w.o.SyncDelay)
-	if w.isLate(r) {
-		r.Known = r.Known.Add(w.o.LateDelay)
+	// The row itself decides, not a generator: rows are also written by the
+	// goroutine which signs an agent out.
+	o := fault.Occasion{Agent: r.AgentID, Kinds: []string{r.Kind.Word()}, Key: strings.Join(r.Cells, "")}
+	if f := w.o.Faults.First(o, syncLate); f != nil {
+		r.Known = r.Known.Add(time.Duration(f.Delay))
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.rows[r.Kind] = append(w.rows[r.Kind], r)
-}
-
-// isLate decides by the row itself, not by a generator: rows are also written
-// by the goroutine which signs an agent out.
-func (w *World) isLate(r Row) bool {
-	h := fnv.New64a()
-	h.Write(binary.LittleEndian.AppendUint64(nil, w.o.Seed))
-	for _, c := range r.Cells {
-		h.Write([]byte(c))
-	}
-	return float64(h.Sum64()%1000) < w.o.LateShare*1000
 }
 
 // text prints a time for a cell; the zero time is an empty cell.

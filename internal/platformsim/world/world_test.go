@@ -14,6 +14,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
+
+	"aiccbridge/internal/platformsim/fault"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -359,7 +361,8 @@ func TestSessionErrors(t *testing.T) {
 	if _, err := New(Options{Agents: -1}); err == nil {
 		t.Error("a negative number of agents was accepted")
 	}
-	if _, err := New(Options{LateShare: 2}); err == nil {
+	faults := fault.NewBook(FaultKinds(), 1, time.Now)
+	if err := faults.Set([]fault.Rule{{Fault: syncLate, Share: 2}}); err == nil {
 		t.Error("a share of 2 was accepted")
 	}
 }

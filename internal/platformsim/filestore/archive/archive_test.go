@@ -34,6 +34,7 @@ func TestDialect(t *testing.T) {
 		"bom and crlf":   {Dialect{BOM: true, CRLF: true}, "\ufeffid,name\r\n1,X:\\17\\0\r\n2,\"a,\"\"b\"\"\"\r\n,队列\r\n"},
 		"padded":         {Dialect{Padded: true}, "id,name\n 1 \t, X:\\17\\0 \t\n 2 \t,\" a,\"\"b\"\" \t\"\n  \t, 队列 \t\n"},
 		"quoted":         {Dialect{Quoted: true}, "\"id\",\"name\"\n\"1\",\"X:\\17\\0\"\n\"2\",\"a,\"\"b\"\"\"\n\"\",\"队列\"\n"},
+		"semicolon":      {Dialect{Separator: ';'}, "id;name\n1;X:\\17\\0\n2;\"a,\"\"b\"\"\"\n;队列\n"},
 		"gbk has no bom": {Dialect{Encoding: simplifiedchinese.GBK, BOM: true}, gbk("id,name\n1,X:\\17\\0\n2,\"a,\"\"b\"\"\"\n,队列\n")},
 	} {
 		t.Run(name, func(t *testing.T) {

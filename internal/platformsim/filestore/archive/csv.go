@@ -8,6 +8,7 @@ package archive
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -28,6 +29,8 @@ type Dialect struct {
 	// inside the quotes if there are any. Header cells stay clean.
 	Padded bool
 	Quoted bool // quotes around every cell, header included
+	// Separator between the cells, 0 for a comma.
+	Separator byte
 	// Encoding is nil for UTF-8. A character it lacks becomes its
 	// replacement.
 	Encoding encoding.Encoding
@@ -62,12 +65,13 @@ func (d Dialect) Write(w io.Writer, header []string, records [][]string) error {
 }
 
 func (d Dialect) line(b *bufio.Writer, cells []string, before, after string) {
+	separator := cmp.Or(d.Separator, ',')
 	for i, c := range cells {
 		if i > 0 {
-			b.WriteByte(',')
+			b.WriteByte(separator)
 		}
 		c = before + c + after
-		if d.Quoted || strings.ContainsAny(c, ",\"\r\n") {
+		if d.Quoted || strings.ContainsAny(c, string(rune(separator))+"\"\r\n") {
 			c = `"` + strings.ReplaceAll(c, `"`, `""`) + `"`
 		}
 		b.WriteString(c)

@@ -1,4 +1,4 @@
-package filestore
+package content
 
 import (
 	"fmt"
@@ -10,41 +10,43 @@ import (
 
 // invent adds the synthetic rows that the faults ask for, inside the window
 // and matching the request's filters.
-func (s *Store) invent(x *extraction, kind world.Kind, now time.Time) {
-	begin, end := s.span(x)
-	local := func(t time.Time) string { return t.In(s.o.Timezone).Format(layout) }
+func (m *Maker) invent(q Request, now time.Time) {
+	kind, o := q.Kinds[0], q.occasion()
+	begin, end := m.Span(q)
+	local := func(t time.Time) string { return t.In(m.o.Timezone).Format(Layout) }
 	add := func(at time.Time, serial int, wall func(time.Time) string) world.Row {
-		return s.invented(x, kind, at, now, serial, wall)
+		return m.invented(q, kind, at, now, serial, wall)
 	}
-	if n := s.faults.takeExtra(); n > 0 {
-		s.ledger.invent(kind, n, func(i, serial int) world.Row {
+	if extra := m.o.Faults.First(o, rowsExtra); extra != nil {
+		n := extra.Count
+		m.ledger.invent(kind, n, func(i, serial int) world.Row {
 			offset := time.Duration(float64(end.Sub(begin)) * float64(i) / float64(n)).Truncate(time.Second)
 			return add(begin.Add(offset), serial, local)
 		})
 	}
 	_, change := begin.ZoneBounds()
-	if change.IsZero() || change.After(end) || !s.faults.hit(func(f *Faults) *Chance { return &f.Rows.DST }) {
+	if change.IsZero() || change.After(end) || m.o.Faults.First(o, rowsClockChange) == nil {
 		return
 	}
-	_, before := change.Add(-time.Second).In(s.o.Timezone).Zone()
-	_, after := change.In(s.o.Timezone).Zone()
+	_, before := change.Add(-time.Second).In(m.o.Timezone).Zone()
+	_, after := change.In(m.o.Timezone).Zone()
 	const half = 30 * time.Minute // changes are of an hour nearly everywhere
 	if after > before {           // clocks go forward: keep the old time for a while
 		old := time.FixedZone("", before)
-		s.ledger.invent(kind, 1, func(_, serial int) world.Row {
-			return add(change.Add(half), serial, func(t time.Time) string { return t.In(old).Format(layout) })
+		m.ledger.invent(kind, 1, func(_, serial int) world.Row {
+			return add(change.Add(half), serial, func(t time.Time) string { return t.In(old).Format(Layout) })
 		})
 		return
 	}
-	s.ledger.invent(kind, 2, func(i, serial int) world.Row {
+	m.ledger.invent(kind, 2, func(i, serial int) world.Row {
 		return add(change.Add(half*time.Duration(2*i-1)), serial, local)
 	})
 }
 
 // invented builds one row that is valid by pages cec_07_0831 to 0833.
-func (s *Store) invented(x *extraction, kind world.Kind, at, now time.Time, serial int, wall func(time.Time) string) world.Row {
-	cells := s.inventedCells(at, serial, wall)
-	for column, want := range x.filters {
+func (m *Maker) invented(q Request, kind world.Kind, at, now time.Time, serial int, wall func(time.Time) string) world.Row {
+	cells := m.inventedCells(at, serial, wall)
+	for column, want := range q.Filters {
 		cells[column] = want
 	}
 	if kind == world.Record {
@@ -65,13 +67,13 @@ func (s *Store) invented(x *extraction, kind world.Kind, at, now time.Time, seri
 
 // inventedCells are the cells of all kinds by column name; what is missing is
 // empty. The call is an agent's leg, behind queue 12.
-func (s *Store) inventedCells(at time.Time, serial int, wall func(time.Time) string) map[string]string {
+func (m *Maker) inventedCells(at time.Time, serial int, wall func(time.Time) string) map[string]string {
 	n := strconv.Itoa(serial)
-	day := at.In(s.o.Timezone).Format("20060102")
+	day := at.In(m.o.Timezone).Format("20060102")
 	answered, ended := at.Add(5*time.Second), at.Add(65*time.Second)
 	return map[string]string{
 		"id":        strconv.Itoa(8_000_000_000 + serial),
-		"developer": s.o.AccessKey, "developer_id": s.o.AccessKey, "account_id": s.o.AccountID,
+		"developer": m.o.Developer, "developer_id": m.o.Developer, "account_id": m.o.AccountID,
 		"cc_id": "1", "sub_cc_no": "1", "vdn_id": "39", "vdn": "39", "location_id": "0",
 		"agent_id": "101", "agent_type": "4", "skill_id": "12", "media_type": "5",
 		"call_id":   fmt.Sprintf("%d-%d", at.Unix(), 500_000+serial),
@@ -87,7 +89,7 @@ func (s *Store) inventedCells(at time.Time, serial int, wall func(time.Time) str
 		"callIn_out": "0", "logon_sn": fmt.Sprintf("%d-7", at.Unix()), "skillInfo_sn": "3",
 		"operate_time": wall(at), "operate_end_time": wall(at), "operate_id": "101", "operate_type": "1",
 		"skill_list": "12;13", "operate_sn": n, "renew_flag": "0",
-		"update_time":   at.UTC().Format(layout), // the one column in UTC
-		"month_of_year": strconv.Itoa(int(at.In(s.o.Timezone).Month())),
+		"update_time":   at.UTC().Format(Layout), // the one column in UTC
+		"month_of_year": strconv.Itoa(int(at.In(m.o.Timezone).Month())),
 	}
 }

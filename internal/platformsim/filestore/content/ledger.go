@@ -1,4 +1,4 @@
-package filestore
+package content
 
 import (
 	"hash/maphash"
@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"aiccbridge/internal/platformsim/fault"
 	"aiccbridge/internal/platformsim/world"
 )
 
@@ -42,7 +43,8 @@ func (l *ledger) key(r world.Row) uint64 {
 
 // adjust applies earlier changes and the row faults, and notes the rows as
 // seen. A fault that finds no row to act on is not used up.
-func (l *ledger) adjust(kind world.Kind, rows []world.Row, faults *switchboard) []row {
+func (m *Maker) adjust(q Request, kind world.Kind, rows []world.Row) []row {
+	l, o := m.ledger, fault.Occasion{Operation: q.Operation, Kinds: []string{kind.Word()}}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	out := make([]row, len(rows))
@@ -62,13 +64,13 @@ func (l *ledger) adjust(kind world.Kind, rows []world.Row, faults *switchboard) 
 			fresh = append(fresh, i)
 		}
 	}
-	if len(known) > 0 && faults.hit(func(f *Faults) *Chance { return &f.Rows.Changed }) {
-		r := &out[known[faults.intn(len(known))]]
+	if len(known) > 0 && m.o.Faults.First(o, rowsChanged) != nil {
+		r := &out[known[m.o.Dice.Below(len(known))]]
 		alter(kind, r.Cells)
 		l.changed[r.key] = slices.Clone(r.Cells)
 	}
-	if len(fresh) > 0 && faults.hit(func(f *Faults) *Chance { return &f.Rows.Late }) {
-		i := fresh[faults.intn(len(fresh))]
+	if len(fresh) > 0 && m.o.Faults.First(o, rowsLate) != nil {
+		i := fresh[m.o.Dice.Below(len(fresh))]
 		l.withheld[out[i].key] = true
 		out = slices.Delete(out, i, i+1)
 	}

@@ -10,8 +10,21 @@ import (
 	"testing"
 )
 
-// Each mutant can be made of the tree as it is now. That it builds, and dies, is
-// seen when it is run.
+// hasTest looks for a test in a package's source.
+func hasTest(t *testing.T, suite, test string) bool {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join("../..", suite, "*_test.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.ContainsFunc(files, func(name string) bool {
+		text, err := os.ReadFile(name)
+		return err == nil && bytes.Contains(text, []byte("\nfunc "+test+"(t *testing.T)"))
+	})
+}
+
+// Each mutant can be made of the tree as it is now, and its tests are there. That it
+// builds, and dies, is seen when it is run.
 func TestPatchesApply(t *testing.T) {
 	t.Parallel()
 	names, err := allPatches()
@@ -25,11 +38,16 @@ func TestPatchesApply(t *testing.T) {
 		}
 	}
 	for _, m := range known {
-		if _, err := os.Stat(filepath.Join("../..", m.suite)); err != nil {
-			t.Errorf("%s: there is no suite %s", m.name, m.suite)
+		if !hasTest(t, m.suite, m.test) {
+			t.Errorf("%s: there is no %s in %s", m.name, m.test, m.suite)
 		}
 		if !slices.Contains(names, m.name) {
 			t.Errorf("there is no mutants/%s.patch", m.name)
+		}
+	}
+	for _, w := range wholes() {
+		if _, err := os.Stat(filepath.Join("../..", w.name)); err != nil {
+			t.Errorf("%s: %v", w.command(), err)
 		}
 	}
 	for _, name := range names {

@@ -1,69 +1,30 @@
 // Package poller keeps the wanted agents polled and turns what the gateway hands
 // over into messages of the contract.
 //
-// A long poll is a destructive read: the platform deletes an event when it
-// answers, there is no acknowledgement and no second try. Everything here follows
-// from that.
+//	Pool ──► reconciler ──► session.Loop, one per wanted agent ──► record.Recorder ──► Store
+//	                                                                    │
+//	                                                                    └► sequence.Checker
 //
-// Invariants:
+//	poller            the wanted set: a [Pool] makes it so, in one slot per agent
+//	poller/session    the loop of one agent: the way in, polls, custody of the GUID, the end
+//	poller/record     from what was received to numbered messages; knows nothing of polls
+//	poller/sequence   which events can't follow on which
 //
-//   - One goroutine and at most one request in flight per agent, restarts of the
-//     agent included.
-//   - The next poll begins after everything the last one brought is stored: its
-//     events, the gap or dead letter it caused, and then the new GUID if it
-//     brought one. There is no queue, so nothing can be dropped and back-pressure
-//     needs no policy. Events go before the GUID because a lost GUID costs a
-//     session, a lost event is lost.
-//   - The end of intake never cancels a request: the poll in flight ends by
-//     itself and what it brings is stored. Only the end of work cuts it.
-//   - At least EventGap between an answer and the next poll, more than 1 s after
-//     an answer with a status other than 200 (cec_07_1274), at most 15 s of
-//     back-off, so that the 120 s after which the gateway signs a silent agent out
-//     (cec_05_4012) stay far away.
-//   - Messages of an agent are numbered (epoch, seq) when they are stored; seq has
-//     no holes, gaps, session events and heartbeats included.
-//   - What was popped is stored even after the end of work, if that takes no more
-//     than 3 s.
-//   - What may be lost is said: one gap record per poll whose outcome is unknown
-//     and per item that is no event, one per owner that did not stop cleanly, one
-//     per session that ended, or was left and not resumed, with a queue that nobody
-//     had asked for a while, and one where events can't follow on each other
-//     without another that never came (package sequence).
-//   - After a gap, but for an inferred one, and after resuming a session, the
-//     gateway is asked where the agent stands, once a poll brings nothing, and the
-//     answer is published (schemas.EventStatus). Asking takes no event; syncagentinfo, which empties
-//     the queue, is never called.
-//   - All messages that come from an agent's queue are that agent's, whatever agent
-//     an event names.
-//   - A refused password or a locked account is never tried again by itself; a
-//     sign-in answered with 401 or 403 is tried once more.
+// Invariants of this package; those of the parts are with them:
 //
-// # The life of an agent
+//   - One goroutine per agent, restarts of the agent included: the next loop of a slot
+//     begins when its last one has ended.
+//   - An agent that stays wanted is left alone; one that changed is restarted, and goes
+//     on with its session and its numbers.
+//   - Nothing begins after the end of intake or of work, and Run returns when all has
+//     ended.
 //
-//	starting ──── GUID known, younger than 110 s ─────────► polling ◄─────┐
-//	   │ (gap first, if the last owner                       │   │ bad     │ good
-//	   │  did not stop cleanly)                              │   │ poll    │ poll
-//	   │                                                     │   ▼         │
-//	   ├─ password known ─► signing_in ── signed in, skills  │  retrying ──┘
-//	   │                      ▲  │  │     reset ──► polling  │   │
-//	   │                      │  │  └─ try again, back-off   │   │ more than 10 in a row,
-//	   │                      │  ▼                           │   │ 240 s without a good one,
-//	   │                      │ halted ◄─ 000-001 ─┐         │   │ switchover over 5 min
-//	   │                      │  (wrong password,  │         ▼   ▼
-//	   │                      │  locked, …)        └───────── ended ◄─ ShutdownService,
-//	   │                      └─────── password known ────────┘ │      000-003, 100-006,
-//	   │                                                        │      105-00x, 401/403 twice
-//	   └─ no password ─► waiting ◄──────────── no password ─────┘
-//	                        └── a GUID appears in the bucket ──► polling
-//
-//	any phase ── intake ends, or the agent is no longer wanted ──► leaving ──► stopped
-//	(by way of ended, if the last poll told that the session is over)
-//	any phase ── work ends ──► stopped (the entry says "polling": the next owner writes a gap)
-//	any phase ── a higher epoch is in the bucket ──► fenced (somebody else polls it now)
-//
-// A halted agent stays so until its wanted description changes. The phases are the
-// values of the label "state" of the gauge aicc_poller_agents.
+// Another way for events to come in (a push, a poll for all agents) needs no loop: it
+// makes a [record.Tenant] and gives each event to the recorder of its agent.
 //
 // Identity across restarts is kept in the bucket SESSIONS (the GUID sealed); what
 // the agent is doing goes to the bucket STATE, best effort.
+//
+// It imports its rooms, schemas and internal/retry, and never bus, config or another
+// part.
 package poller

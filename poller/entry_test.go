@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"aiccbridge/internal/ccgateway"
+	"aiccbridge/poller/session"
 	"aiccbridge/schemas"
 )
 
@@ -22,7 +23,7 @@ func (s *stage) hand(id, guid string) {
 
 func TestWithoutPasswordTheGUIDComesFromTheBucket(t *testing.T) {
 	bubble(t, func(t *testing.T, s *stage) {
-		p := s.start(Agent{ID: "291"})
+		p := s.start(session.Agent{ID: "291"})
 		pass(time.Minute)
 		if n := len(s.j.of("ask", "sign in")); n != 0 {
 			t.Fatalf("%d requests without GUID or password", n)
@@ -92,7 +93,7 @@ func TestAWriteWhoseAnswerIsLostIsKnownAgain(t *testing.T) {
 			}
 			return nil
 		}
-		p := s.start(seat291)
+		p := s.start(agent291)
 		pass(5 * time.Minute)
 		p.end()
 		var used []string
@@ -117,7 +118,7 @@ func TestAnUnreadableEntryDoesNotStopPolling(t *testing.T) {
 		rotated := gotEmpty()
 		rotated.after, rotated.guid = 10*time.Second, "rotated"
 		s.agent("291").script = []answer{rotated}
-		p := s.start(seat291)
+		p := s.start(agent291)
 		pass(time.Second)
 		s.sessions.mu.Lock()
 		s.sessions.set("acme.291", []byte("4f3c1d9e-0a6b.AgentGateway0"))
@@ -141,7 +142,7 @@ func TestAChangingCookieIsNoRotation(t *testing.T) {
 			a.lb = fmt.Sprintf("lb=%d", i)
 			s.agent("291").script = append(s.agent("291").script, a)
 		}
-		p := s.start(seat291)
+		p := s.start(agent291)
 		pass(60100 * time.Millisecond) // 300 polls
 		if n := len(s.j.of("session entry")); n < 5 || n > 16 {
 			t.Errorf("%d writes of the entry in a minute", n)
@@ -175,7 +176,7 @@ func TestACookieDoesNotHideALostGUID(t *testing.T) {
 		rotated.guid, lost.lb, good.lb = "rotated", "lb=1", "lb=2"
 		s.agent("291").script = []answer{rotated, lost, good}
 		s.agent("291").updated = "asked-for"
-		p := s.start(seat291)
+		p := s.start(agent291)
 		pass(20 * time.Second)
 		p.end()
 		if n := len(s.j.of("update guid")); n != 1 {
@@ -200,7 +201,7 @@ func TestAnOwnWriteOfBeforeIsNoHandOver(t *testing.T) {
 			}
 			return nil
 		}
-		p := s.start(seat291)
+		p := s.start(agent291)
 		pass(40 * time.Second)
 		p.end()
 		asks := s.j.of("ask")
@@ -219,7 +220,7 @@ func TestAHangingBucketDoesNotKeepThePollWaiting(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, s *stage) {
-				p := s.start(seat291)
+				p := s.start(agent291)
 				pass(time.Second)
 				s.sessions.mu.Lock()
 				s.states.mu.Lock()
@@ -230,7 +231,7 @@ func TestAHangingBucketDoesNotKeepThePollWaiting(t *testing.T) {
 				pass(3 * time.Minute)
 				asks := s.j.of("ask", "answer")
 				for i := 1; i < len(asks); i++ {
-					if pause := asks[i].at.Sub(asks[i-1].at); pause > 10*time.Second || asks[i].what == "ask" && pause > sideLimit+2*time.Second {
+					if pause := asks[i].at.Sub(asks[i-1].at); pause > 10*time.Second || asks[i].what == "ask" && pause > 5*time.Second+2*time.Second {
 						t.Errorf("%s after %s", asks[i].what, pause)
 					}
 				}
@@ -248,12 +249,12 @@ func TestAHangingStateCostsASecond(t *testing.T) {
 	bubble(t, func(t *testing.T, s *stage) {
 		s.states.hang = func(op string) bool { return op == "put" }
 		s.agent("291").script = []answer{gotEvent("AgentState_Ready", ""), gotEvent("AgentState_Work", ""), gotEvent("AgentState_Ready", "")}
-		p := s.start(seat291)
+		p := s.start(agent291)
 		pass(30 * time.Second)
 		asks := s.j.of("ask")
 		for i := 1; i < 4; i++ {
-			if pause := asks[i].at.Sub(asks[i-1].at); pause != stateLimit {
-				t.Errorf("poll %d after %s, want %s", i, pause, stateLimit)
+			if pause := asks[i].at.Sub(asks[i-1].at); pause != time.Second {
+				t.Errorf("poll %d after %s, want 1 s", i, pause)
 			}
 		}
 		p.crash()
@@ -272,7 +273,7 @@ func TestAGUIDThatCannotBeOpenedIsNoSession(t *testing.T) {
 				s.sessions.revision = 1
 				s.sessions.values[schemas.AgentKey("acme", "292")] = []byte(value)
 				s.sessions.revs[schemas.AgentKey("acme", "292")] = 1
-				p := s.start(seat291, Agent{ID: "292"})
+				p := s.start(agent291, session.Agent{ID: "292"})
 				pass(time.Minute)
 				p.end()
 				if got := s.stored(); !slices.Equal(got, []string{"session.signed_in", "session.left"}) {
@@ -286,7 +287,7 @@ func TestAGUIDThatCannotBeOpenedIsNoSession(t *testing.T) {
 // One sealed with another key stays in the bucket while the agent waits.
 func TestAGUIDThatCannotBeOpenedIsComplainedOfOnce(t *testing.T) {
 	bubble(t, func(t *testing.T, s *stage) {
-		p := s.start(Agent{ID: "291"})
+		p := s.start(session.Agent{ID: "291"})
 		pass(time.Second)
 		s.sessions.mu.Lock()
 		s.sessions.set("acme.291", []byte(`{"guid":"foreign"}`))
@@ -302,35 +303,4 @@ func TestAGUIDThatCannotBeOpenedIsComplainedOfOnce(t *testing.T) {
 		}
 		p.end()
 	})
-}
-
-func TestWhatCountsAsHandedOver(t *testing.T) {
-	pool, err := New(newStage().options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := newStint(pool, &seat{id: "291"}, seat291, t.Context(), t.Context())
-	sealed := func(plain, key string) string {
-		text, _ := pool.Seal.Seal([]byte(plain), key)
-		return text
-	}
-	s.kept = ticket{guid: "now", sealed: "x"}
-	s.replaced = ticket{guid: "before", sealed: "y"}
-	for name, c := range map[string]struct {
-		sealed string
-		want   bool
-	}{
-		"another":          {sealed("other", "acme.291"), true},
-		"with cookies":     {sealed("other\nlb=1", "acme.291"), true},
-		"none":             {"", false},
-		"the current one":  {sealed("now\nlb=1", "acme.291"), false},
-		"the one before":   {sealed("before\nlb=1", "acme.291"), false},
-		"of another agent": {sealed("other", "acme.292"), false},
-		"empty":            {sealed("", "acme.291"), false},
-	} {
-		got, ok := s.handed(c.sealed)
-		if ok != c.want || ok && got.guid != "other" {
-			t.Errorf("%s: %+v, %t", name, got, ok)
-		}
-	}
 }

@@ -64,10 +64,10 @@ func TestF17PlatformAnswers(t *testing.T) {
 		ok := t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, s *stage) {
 				r := prometheus.NewPedanticRegistry()
-				s.options.Registerer = r
+				s.options.Metrics = NewMetrics(r)
 				network, platform := newPipes(), &platform{answer: c.answer}
 				end := s.against(t, platform, network, network, ccgateway.Options{URL: "http://gateway.test"})
-				p := s.start(seat291)
+				p := s.start(agent291)
 				pass(5 * time.Minute)
 				p.crash()
 				end()

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"aiccbridge/internal/ccgateway"
+	"aiccbridge/poller/session"
 	"aiccbridge/schemas"
 )
 
@@ -89,7 +90,7 @@ func TestF18NotSentIsNoGap(t *testing.T) {
 				}}
 				end := s.against(t, polls, network, listener, ccgateway.Options{URL: "https://gateway.test", RootCAs: trusted})
 				s.hand("291", "4f3c1d9e.AgentGateway0")
-				p := s.start(Agent{ID: "291"})
+				p := s.start(session.Agent{ID: "291"})
 				pass(30 * time.Second) // a few tries
 				if len(polls.began) != 0 {
 					t.Errorf("%d polls were sent", len(polls.began))

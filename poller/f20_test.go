@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"aiccbridge/internal/ccgateway"
+	"aiccbridge/poller/record"
 	"aiccbridge/schemas"
 )
 
@@ -25,18 +26,18 @@ func TestF20SessionsThatEnd(t *testing.T) {
 		script  []answer
 		signIns int
 		gaps    []schemas.GapCause
-		ends    Cause // "": the session goes on
+		ends    record.Cause // "": the session goes on
 	}{
-		"signed out during a poll":      {[]answer{held(gotCode("100-006"))}, 2, nil, CauseNotSignedIn},
-		"shut down by the platform":     {[]answer{held(gotEvent("AgentOther_ShutdownService", ""))}, 2, nil, CauseShutdownService},
-		"000-001":                       {[]answer{gotCode("000-001")}, 1, nil, CauseWrongMode},
-		"000-003":                       {[]answer{gotCode("000-003")}, 2, nil, CauseAuth},
-		"100-006":                       {[]answer{gotCode("100-006")}, 2, nil, CauseNotSignedIn},
-		"105-001":                       {[]answer{gotCode("105-001")}, 2, nil, CauseRecovery},
-		"401 twice":                     {[]answer{gotStatus(401), gotStatus(401)}, 2, []schemas.GapCause{schemas.GapSession}, CauseAuth},
-		"GUID expired while cut off":    {append(refused, gotCode("000-003")), 2, []schemas.GapCause{schemas.GapSession}, CauseAuth},
+		"signed out during a poll":      {[]answer{held(gotCode("100-006"))}, 2, nil, record.CauseNotSignedIn},
+		"shut down by the platform":     {[]answer{held(gotEvent("AgentOther_ShutdownService", ""))}, 2, nil, record.CauseShutdownService},
+		"000-001":                       {[]answer{gotCode("000-001")}, 1, nil, record.CauseWrongMode},
+		"000-003":                       {[]answer{gotCode("000-003")}, 2, nil, record.CauseAuth},
+		"100-006":                       {[]answer{gotCode("100-006")}, 2, nil, record.CauseNotSignedIn},
+		"105-001":                       {[]answer{gotCode("105-001")}, 2, nil, record.CauseRecovery},
+		"401 twice":                     {[]answer{gotStatus(401), gotStatus(401)}, 2, []schemas.GapCause{schemas.GapSession}, record.CauseAuth},
+		"GUID expired while cut off":    {append(refused, gotCode("000-003")), 2, []schemas.GapCause{schemas.GapSession}, record.CauseAuth},
 		"new GUID lost, asked for":      {[]answer{rotated, lost, gotEmpty()}, 1, []schemas.GapCause{schemas.GapPollUnknown}, ""},
-		"new GUID lost, the old dead":   {[]answer{rotated, lost, gotCode("000-003")}, 2, []schemas.GapCause{schemas.GapPollUnknown, schemas.GapSession}, CauseAuth},
+		"new GUID lost, the old dead":   {[]answer{rotated, lost, gotCode("000-003")}, 2, []schemas.GapCause{schemas.GapPollUnknown, schemas.GapSession}, record.CauseAuth},
 		"new GUID in the answer itself": {[]answer{{poll: gotCode("000-003").poll, guid: "newer"}, gotEmpty()}, 1, nil, ""},
 	}
 	covered := 0
@@ -44,21 +45,21 @@ func TestF20SessionsThatEnd(t *testing.T) {
 		ok := t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, s *stage) {
 				s.agent("291").script, s.agent("291").updated = c.script, "asked-for"
-				p := s.start(seat291)
+				p := s.start(agent291)
 				pass(3 * time.Minute)
 				polls := len(s.j.of("ask"))
 				pass(time.Minute)
-				if stopped := len(s.j.of("ask")) == polls; stopped != (c.ends == CauseWrongMode) {
+				if stopped := len(s.j.of("ask")) == polls; stopped != (c.ends == record.CauseWrongMode) {
 					t.Errorf("polling stopped: %t", stopped)
 				}
 				var gaps []schemas.GapCause
 				for _, g := range bodies[schemas.Gap](s, schemas.TypeGap) {
 					gaps = append(gaps, g.Cause)
 				}
-				ends := Cause("")
+				ends := record.Cause("")
 				for _, e := range bodies[schemas.Event](s, schemas.TypeEvent) {
 					if e.Type == schemas.EventSignedOut {
-						ends = Cause(e.Reason)
+						ends = record.Cause(e.Reason)
 					}
 				}
 				if n := len(s.j.of("sign in")); n != c.signIns || !slices.Equal(gaps, c.gaps) || ends != c.ends {

@@ -41,7 +41,7 @@ func TestF21Switchover(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, s *stage) {
 				s.agent("291").script = slices.Concat(queue(), switching, c.after, queue())
-				p := s.start(seat291)
+				p := s.start(agent291)
 				pass(5 * time.Minute)
 				p.end()
 				var repeated []bool
@@ -70,6 +70,7 @@ func TestF21Switchover(t *testing.T) {
 }
 
 func TestRepeatedEventsAreKnownAgain(t *testing.T) {
+	const remembered = 32 // as in package record
 	bubble(t, func(t *testing.T, s *stage) {
 		fresh := func(n int) (out []answer) { // the same but for the time
 			out = slices.Repeat([]answer{gotEvent("AgentState_Ready", `{"a":1}`)}, n)
@@ -77,7 +78,7 @@ func TestRepeatedEventsAreKnownAgain(t *testing.T) {
 		}
 		untimed := slices.Repeat([]answer{gotEvent("AgentState_Work", "")}, 2)
 		s.agent("291").script = slices.Concat(fresh(remembered+1), fresh(1), fresh(3)[2:], untimed)
-		p := s.start(seat291)
+		p := s.start(agent291)
 		pass(time.Minute)
 		p.end()
 		n := 0

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"aiccbridge/internal/ccgateway"
+	"aiccbridge/poller/session"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -17,10 +18,10 @@ func TestF25ManyAgentsAtOnce(t *testing.T) {
 	bubble(t, func(t *testing.T, s *stage) {
 		s.options.StartSpread = 0 // the default
 		r := prometheus.NewPedanticRegistry()
-		s.options.Registerer = r
-		var wanted []Agent
+		s.options.Metrics = NewMetrics(r)
+		var wanted []session.Agent
 		for i := range agents {
-			a := Agent{ID: fmt.Sprint(10000 + i), Phone: "1", Password: "p"}
+			a := session.Agent{ID: fmt.Sprint(10000 + i), Phone: "1", Password: "p"}
 			wanted = append(wanted, a)
 			for range 3 {
 				s.agent(a.ID).script = append(s.agent(a.ID).script, answer{after: 10 * time.Second, poll: gotEmpty().poll})

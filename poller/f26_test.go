@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"aiccbridge/poller/session"
 	"aiccbridge/schemas"
 )
 
@@ -17,9 +18,9 @@ func TestF26StoppedUnderLoad(t *testing.T) {
 	for round := range rounds {
 		bubble(t, func(t *testing.T, s *stage) {
 			s.remember()
-			var wanted []Agent
+			var wanted []session.Agent
 			for i := range agents {
-				a := seat291
+				a := agent291
 				a.ID = fmt.Sprint(i + 1)
 				wanted = append(wanted, a)
 				event := gotEvent("AgentEvent_Hold", `"1456401416-3"`)
@@ -60,7 +61,7 @@ func TestF26StoppedUnderLoad(t *testing.T) {
 func TestF26CutByTheSecondSignal(t *testing.T) {
 	bubble(t, func(t *testing.T, s *stage) {
 		s.remember()
-		p := s.start(seat291)
+		p := s.start(agent291)
 		pass(time.Second)
 		p.stopIntake()
 		pass(time.Second)
@@ -69,7 +70,7 @@ func TestF26CutByTheSecondSignal(t *testing.T) {
 		if took := time.Since(begun); took > 0 {
 			t.Errorf("cut after %s", took)
 		}
-		s.restart(time.Second, seat291)
+		s.restart(time.Second, agent291)
 		if n := len(s.gaps(schemas.GapUnclean)); n != 1 {
 			t.Errorf("%d gaps, stored: %v", n, s.stored())
 		}

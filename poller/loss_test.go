@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"aiccbridge/internal/ccgateway"
+	"aiccbridge/poller/session"
 	"aiccbridge/schemas"
 )
 
@@ -28,7 +29,7 @@ func (s *stage) remember() {
 }
 
 // restart runs the next owner for a while, on a session of its own.
-func (s *stage) restart(d time.Duration, agents ...Agent) {
+func (s *stage) restart(d time.Duration, agents ...session.Agent) {
 	s.options.Epoch++
 	p := s.start(agents...)
 	pass(d)
@@ -60,21 +61,21 @@ func TestAnUncleanStopShowsInTheStream(t *testing.T) {
 			bubble(t, func(t *testing.T, s *stage) {
 				s.remember()
 				s.agent("291").script = []answer{gotEvent("AgentState_Ready", "")}
-				p := s.start(seat291)
+				p := s.start(agent291)
 				pass(5 * time.Second)
 				p.crash()
 				stored := s.j.of("stored")
 				tamper(s)
 				pass(5 * time.Second)
-				s.restart(time.Second, seat291)
+				s.restart(time.Second, agent291)
 				g := s.gaps(schemas.GapUnclean)
 				if len(g) != 1 || !g[0].From.Equal(stored[len(stored)-1].at) || g[0].LastEp != 7 || g[0].LastSeq != 2 {
 					t.Fatalf("gaps: %+v", g)
 				}
 				pass(time.Hour)
 				s.agent("291").signIns = []error{refusal("100-004")}
-				s.restart(time.Second, seat291) // left and lost, and then no session
-				s.restart(time.Second, Agent{ID: "291"})
+				s.restart(time.Second, agent291) // left and lost, and then no session
+				s.restart(time.Second, session.Agent{ID: "291"})
 				if n := len(s.gaps(schemas.GapUnclean)); n != 1 {
 					t.Errorf("%d gaps, want no further one after an orderly stop: %v", n, s.stored())
 				}
@@ -105,7 +106,7 @@ func TestALostQueueIsSaid(t *testing.T) {
 				first := gotEmpty()
 				first.after = 3 * time.Second
 				s.agent("291").script = append([]answer{first}, c.script...)
-				p := s.start(seat291)
+				p := s.start(agent291)
 				good := time.Now().Add(3 * time.Second)
 				pass(4 * time.Minute)
 				p.end()
@@ -147,13 +148,13 @@ func TestTheQueueOfASessionLeft(t *testing.T) {
 				if c.remember {
 					s.remember()
 				}
-				p := s.start(seat291)
+				p := s.start(agent291)
 				pass(time.Second)
 				p.end()
 				left := time.Now()
 				pass(c.away)
 				s.agent("291").then(c.first)
-				s.restart(20*time.Second, seat291)
+				s.restart(20*time.Second, agent291)
 				g := s.gaps(schemas.GapSession)
 				if len(g) != c.want || len(g) > 0 && !g[0].From.Equal(left) || len(s.gaps(schemas.GapUnclean)) > 0 {
 					t.Errorf("gaps: %+v, left at %s", g, left)
@@ -172,7 +173,7 @@ func TestTheLastPollMayTellTheEnd(t *testing.T) {
 			bubble(t, func(t *testing.T, s *stage) {
 				last.after = 5 * time.Second
 				s.agent("291").script = []answer{last}
-				p := s.start(seat291)
+				p := s.start(agent291)
 				pass(time.Second)
 				p.end()
 				got := s.stored()
@@ -201,7 +202,7 @@ func TestTheQueueIsEmptiedBeforeTheSignOut(t *testing.T) {
 				s.options.SignOutOnShutdown = true
 				s.agent("291").script = slices.Clone(c.queue)
 				s.agent("291").script[0].after = 5 * time.Second
-				p := s.start(seat291)
+				p := s.start(agent291)
 				pass(time.Second)
 				p.end()
 				got := s.stored()
@@ -224,7 +225,7 @@ func TestAnEventInHandGetsALastChance(t *testing.T) {
 				event := gotEvent("AgentState_Ready", "")
 				event.after = 5 * time.Second
 				s.agent("291").script = []answer{event}
-				p := s.start(seat291)
+				p := s.start(agent291)
 				pass(time.Second)
 				s.store.setRefuse(func(schemas.Message) error { return errors.New("no responders") })
 				pass(10 * time.Second)
@@ -234,7 +235,7 @@ func TestAnEventInHandGetsALastChance(t *testing.T) {
 				s.store.setRefuse(nil)
 				<-p.done
 				p.stopIntake()
-				if took := time.Since(begun); took > max(c.back, lastChance) {
+				if took := time.Since(begun); took > max(c.back, 3*time.Second) {
 					t.Errorf("the end took %s", took)
 				}
 				if slices.Contains(s.stored(), "state.ready") != c.want || slices.Contains(s.stored(), "session.left") || !s.entry("291").Polling {
@@ -253,7 +254,7 @@ func TestBadItemsBesideEvents(t *testing.T) {
 		gone := gotCode("100-006")
 		gone.poll.Bad = []json.RawMessage{json.RawMessage(`"odd"`)}
 		s.agent("291").script = []answer{mixed, gotEmpty(), gone}
-		p := s.start(seat291)
+		p := s.start(agent291)
 		pass(time.Minute)
 		p.end()
 		letters := bodies[schemas.DeadLetter](s, schemas.TypeDeadLetter)

@@ -15,7 +15,10 @@ import (
 	"time"
 
 	"aiccbridge/internal/ccgateway"
+	"aiccbridge/poller/session"
 )
+
+var _ session.Gateway = (*ccgateway.Agent)(nil)
 
 // pipes is a network in memory, which works in virtual time.
 type pipes struct {
@@ -154,7 +157,7 @@ func (s *stage) against(t *testing.T, h http.Handler, network *pipes, listener n
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.options.Agent = func(id string) Session { return client.Agent(id) }
+	s.options.Agent = func(id string) session.Gateway { return client.Agent(id) }
 	return func() {
 		client.Close()
 		server.Close()

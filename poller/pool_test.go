@@ -10,26 +10,27 @@ import (
 	"testing"
 	"time"
 
+	"aiccbridge/poller/session"
 	"aiccbridge/schemas"
 )
 
 func TestReconcile(t *testing.T) {
 	bubble(t, func(t *testing.T, s *stage) {
-		a, b, c := Agent{ID: "1", Phone: "1", Password: "p"}, Agent{ID: "2", Phone: "2", Password: "p"}, Agent{ID: "3", Phone: "3", Password: "p"}
+		a, b, c := session.Agent{ID: "1", Phone: "1", Password: "p"}, session.Agent{ID: "2", Phone: "2", Password: "p"}, session.Agent{ID: "3", Phone: "3", Password: "p"}
 		p := s.start(a, b)
 		pass(time.Minute)
 		changed := b
 		changed.Phone = "22"
 		yes := true
 		a.AutoAnswer = &yes
-		p.wanted <- []Agent{a, changed, c}
+		p.wanted <- []session.Agent{a, changed, c}
 		pass(time.Minute)
 		also := true
 		a.AutoAnswer = &also // another pointer, the same value
-		p.wanted <- []Agent{a, changed}
+		p.wanted <- []session.Agent{a, changed}
 		pass(time.Minute)
 		before := len(s.store.messages())
-		p.wanted <- []Agent{changed, a}
+		p.wanted <- []session.Agent{changed, a}
 		close(p.wanted)
 		pass(time.Minute)
 		if n := len(s.store.messages()); n != before {
@@ -66,9 +67,9 @@ func TestReconcile(t *testing.T) {
 func TestStartsAreSpread(t *testing.T) {
 	bubble(t, func(t *testing.T, s *stage) {
 		s.options.StartSpread = 20 * time.Second
-		var agents []Agent
+		var agents []session.Agent
 		for i := range 200 {
-			agents = append(agents, Agent{ID: fmt.Sprint(10000 + i), Phone: "1", Password: "p"})
+			agents = append(agents, session.Agent{ID: fmt.Sprint(10000 + i), Phone: "1", Password: "p"})
 		}
 		p := s.start(agents...)
 		begun := time.Now()
@@ -104,7 +105,7 @@ func TestANewGUIDIsKeptBeforeTheNextPoll(t *testing.T) {
 		second.guid = "rotated-2"
 		s.agent("291").script = []answer{event, second}
 		fails := 0
-		p := s.start(seat291)
+		p := s.start(agent291)
 		s.sessions.setFail(func(op string) error {
 			if op == "swap" {
 				if fails++; fails%2 == 1 {
@@ -136,7 +137,7 @@ func TestANewGUIDIsKeptBeforeTheNextPoll(t *testing.T) {
 		s.mu.Lock()
 		s.agents["291"] = &fakeSession{j: s.j, id: "291"}
 		s.mu.Unlock()
-		p = s.start(seat291)
+		p = s.start(agent291)
 		pass(time.Second)
 		p.end()
 		if asks := s.j.of("ask"); asks[len(asks)-1].text != "rotated-2" || len(s.j.of("sign in")) != 1 {
@@ -152,7 +153,7 @@ func TestOneMorePollWithANewerGUID(t *testing.T) {
 		good := gotEmpty()
 		good.after = 5 * time.Second
 		s.agent("291").script = []answer{late, good, late, late}
-		p := s.start(seat291)
+		p := s.start(agent291)
 		pass(time.Second)
 		if got := s.stored(); slices.Contains(got, "session.signed_out") || len(s.j.of("ask")) < 2 {
 			t.Errorf("stored: %v", got)
@@ -167,12 +168,12 @@ func TestOneMorePollWithANewerGUID(t *testing.T) {
 
 func TestAnOldSessionIsNotResumed(t *testing.T) {
 	bubble(t, func(t *testing.T, s *stage) {
-		p := s.start(seat291)
+		p := s.start(agent291)
 		pass(time.Second)
 		p.end()
 		pass(111 * time.Second)
 		s.options.Epoch = 8
-		p = s.start(seat291)
+		p = s.start(agent291)
 		pass(time.Second)
 		p.end()
 		if n := len(s.j.of("sign in")); n != 2 {
@@ -184,7 +185,7 @@ func TestAnOldSessionIsNotResumed(t *testing.T) {
 func TestTheLastStoredMessageBoundsTheGap(t *testing.T) {
 	bubble(t, func(t *testing.T, s *stage) {
 		s.agent("291").script = []answer{gotEvent("AgentState_Ready", ""), gotEvent("AgentState_Busy", "")}
-		p := s.start(seat291)
+		p := s.start(agent291)
 		pass(5 * time.Second)
 		p.crash()
 		messages := s.store.messages()
@@ -197,7 +198,7 @@ func TestTheLastStoredMessageBoundsTheGap(t *testing.T) {
 			return schemas.Stored{Body: last.Body, StoredAt: storedAt}, true, nil
 		}
 		s.options.Epoch = 8
-		p = s.start(seat291)
+		p = s.start(agent291)
 		pass(time.Second)
 		p.end()
 		g := bodies[schemas.Gap](s, schemas.TypeGap)
@@ -209,13 +210,13 @@ func TestTheLastStoredMessageBoundsTheGap(t *testing.T) {
 
 func TestAnAgentOfAHigherEpochIsLeftAlone(t *testing.T) {
 	bubble(t, func(t *testing.T, s *stage) {
-		p := s.start(seat291)
+		p := s.start(agent291)
 		pass(time.Minute)
 		other := newStage() // another bridge, same buckets, same stream
 		other.j, other.store, other.sessions, other.states = s.j, s.store, s.sessions, s.states
 		other.options.Store, other.options.Sessions, other.options.States, other.options.Seal = s.store, s.sessions, s.states, s.options.Seal
 		other.options.Epoch = 8
-		q := other.start(seat291)
+		q := other.start(agent291)
 		pass(time.Minute)
 		n := len(s.store.messages())
 		asked := len(s.agent("291").j.of("ask"))
@@ -223,18 +224,18 @@ func TestAnAgentOfAHigherEpochIsLeftAlone(t *testing.T) {
 		if len(s.store.messages()) != n {
 			t.Error("the old owner said something after it was replaced")
 		}
-		if asked == 0 || s.agent("291").inFlight != 0 || !strings.Contains(s.logs.String(), errFenced.Error()) {
+		if asked == 0 || s.agent("291").inFlight != 0 || !strings.Contains(s.logs.String(), "somebody else polls the agent") {
 			t.Error("the old owner did not notice")
 		}
 		if e := s.entry("291"); e.Epoch != 8 || !e.Polling {
 			t.Errorf("entry: %+v", e)
 		}
 		q.crash()
-		again := s.start(seat291) // epoch 7 once more
+		again := s.start(agent291) // epoch 7 once more
 		pass(time.Minute)
 		again.end()
 		s.options.Epoch = 8 // equal to that of the crashed owner: numbers would repeat
-		again = s.start(seat291)
+		again = s.start(agent291)
 		pass(time.Minute)
 		again.end()
 		if len(s.store.messages()) != n {
@@ -276,10 +277,10 @@ func TestOptions(t *testing.T) {
 	if err := pool.Run(ended, ended, nil); err == nil {
 		t.Error("ran twice")
 	}
-	if text := fmt.Sprintf("%v %+v %s", seat291, seat291, seat291); strings.Contains(text, seat291.Password) || strings.Contains(text, seat291.Phone) {
+	if text := fmt.Sprintf("%v %+v %s", agent291, agent291, agent291); strings.Contains(text, agent291.Password) || strings.Contains(text, agent291.Phone) {
 		t.Errorf("an agent prints as %s", text)
 	}
-	if text, err := json.Marshal(seat291); err != nil || string(text) != `"291"` {
+	if text, err := json.Marshal(agent291); err != nil || string(text) != `"291"` {
 		t.Errorf("an agent marshals as %s, %v", text, err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"aiccbridge/internal/ccgateway"
+	"aiccbridge/poller/session"
 	"aiccbridge/schemas"
 )
 
@@ -38,7 +39,7 @@ func storedBeforeNextPoll(s *stage) error {
 	for range 5 {
 		s.agent("291").script = append(s.agent("291").script, gotEvent("AgentState_Ready", ""))
 	}
-	p := s.start(seat291)
+	p := s.start(agent291)
 	pass(20 * time.Second)
 	p.end()
 	waiting, seen := false, 0
@@ -63,7 +64,7 @@ func heldEventIsStored(s *stage) error {
 	held := gotEvent("AgentEvent_Talking", `{"callid":"1456401416-3"}`)
 	held.after = 8 * time.Second
 	s.agent("291").script = []answer{held}
-	p := s.start(seat291)
+	p := s.start(agent291)
 	pass(3 * time.Second)
 	p.stopIntake() // five seconds before the answer
 	begun := time.Now()
@@ -87,7 +88,7 @@ func oneGapPerUnknown(s *stage) error {
 	lost := []answer{gotNothing(ccgateway.OutcomeUnknown), gotStatus(503), gotNothing(ccgateway.OutcomeUnknown)}
 	harmless := []answer{gotEmpty(), gotNothing(ccgateway.OutcomeNotSent), gotStatus(404), gotCode("100-007"), gotEmpty()}
 	s.agent("291").script = slices.Concat(lost, harmless, lost[:1])
-	p := s.start(seat291)
+	p := s.start(agent291)
 	pass(2 * time.Minute)
 	p.end()
 	gaps := bodies[schemas.Gap](s, schemas.TypeGap)
@@ -104,7 +105,7 @@ func oneGapPerUnknown(s *stage) error {
 
 func equalEventsHaveTheirOwnIDs(s *stage) error {
 	s.agent("291").script = slices.Repeat([]answer{gotEvent("AgentState_Ready", "")}, 5)
-	p := s.start(seat291)
+	p := s.start(agent291)
 	pass(20 * time.Second)
 	p.end()
 	ids := map[string]bool{}
@@ -136,7 +137,7 @@ func TestNumbersHaveNoHolesAndKeepTheOrder(t *testing.T) {
 			}
 			return nil
 		}
-		p := s.start(seat291)
+		p := s.start(agent291)
 		pass(30 * time.Minute)
 		p.end()
 		var got []string
@@ -198,7 +199,7 @@ func TestPacing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, s *stage) {
 				s.agent("291").forever = &c.always
-				p := s.start(seat291)
+				p := s.start(agent291)
 				pass(10 * time.Minute)
 				p.end()
 				checkPace(t, s.j.of("ask", "answer", "sign in"), c.least, c.most)
@@ -237,7 +238,7 @@ func checkPace(t *testing.T, entries []journalEntry, least, most time.Duration) 
 
 func TestAnIdleAgentCosts346PollsAnHour(t *testing.T) {
 	bubble(t, func(t *testing.T, s *stage) {
-		p := s.start(seat291)
+		p := s.start(agent291)
 		pass(time.Hour)
 		if n := len(s.j.of("answer")); n < 340 || n > 360 {
 			t.Errorf("%d polls in an hour, want 3600 s / (10 s hold + 0.4 s)", n)
@@ -257,7 +258,7 @@ func TestTheEndOfWorkCutsAtOnceAndTheNextOwnerSaysSo(t *testing.T) {
 		held := gotEvent("AgentState_Ready", "")
 		held.after = 9 * time.Second
 		s.agent("291").script = []answer{gotEvent("AgentState_Busy", ""), held}
-		p := s.start(seat291)
+		p := s.start(agent291)
 		pass(3 * time.Second)
 		begun := time.Now()
 		p.crash()
@@ -270,7 +271,7 @@ func TestTheEndOfWorkCutsAtOnceAndTheNextOwnerSaysSo(t *testing.T) {
 		}
 		pass(20 * time.Second)
 		s.options.Epoch = 8
-		p = s.start(seat291)
+		p = s.start(agent291)
 		pass(time.Second)
 		gaps := bodies[schemas.Gap](s, schemas.TypeGap)
 		if len(gaps) != 1 {
@@ -286,7 +287,7 @@ func TestTheEndOfWorkCutsAtOnceAndTheNextOwnerSaysSo(t *testing.T) {
 		}
 		p.end()
 		s.options.Epoch = 9
-		p = s.start(seat291)
+		p = s.start(agent291)
 		pass(time.Second)
 		p.end()
 		if n := len(bodies[schemas.Gap](s, schemas.TypeGap)); n != 1 {
@@ -304,10 +305,10 @@ func TestStartAndStopAtRandom(t *testing.T) {
 		}
 		p := s.start()
 		for round := range 200 {
-			var agents []Agent
+			var agents []session.Agent
 			for id := range 20 {
 				if (round*7+id*3)%5 != 0 {
-					agents = append(agents, Agent{ID: fmt.Sprint(id), Phone: "1", Password: fmt.Sprint((round + id) / 13)})
+					agents = append(agents, session.Agent{ID: fmt.Sprint(id), Phone: "1", Password: fmt.Sprint((round + id) / 13)})
 				}
 			}
 			p.wanted <- agents

@@ -8,12 +8,14 @@ import (
 	"time"
 
 	"aiccbridge/internal/ccgateway"
+	"aiccbridge/poller/record"
+	"aiccbridge/poller/session"
 	"aiccbridge/schemas"
 )
 
 func TestSignInComesBeforeSkillsBeforeThePoll(t *testing.T) {
 	bubble(t, func(t *testing.T, s *stage) {
-		p := s.start(seat291)
+		p := s.start(agent291)
 		pass(time.Second)
 		p.end()
 		var got []string
@@ -37,16 +39,16 @@ func TestARefusedPasswordIsNeverTriedAgain(t *testing.T) {
 			bubble(t, func(t *testing.T, s *stage) {
 				s.options.ForceSignIn = true
 				s.agent("291").signIns = []error{refusal(code)} // the next would succeed
-				p := s.start(seat291)
+				p := s.start(agent291)
 				pass(time.Hour)
-				p.wanted <- []Agent{seat291} // the same again is no change
+				p.wanted <- []session.Agent{agent291} // the same again is no change
 				pass(23 * time.Hour)
 				if n := len(s.j.of("sign in", "force", "ask")); n != 1 {
 					t.Errorf("%d requests in 24 hours, want 1", n)
 				}
-				mended := seat291
+				mended := agent291
 				mended.Password = "new"
-				p.wanted <- []Agent{mended}
+				p.wanted <- []session.Agent{mended}
 				pass(time.Second)
 				if n := len(s.j.of("sign in")); n != 2 {
 					t.Errorf("%d sign-ins after the password changed, want 2", n)
@@ -62,7 +64,7 @@ func TestARefusedPasswordIsNotTriedAgainAfterASession(t *testing.T) {
 	bubble(t, func(t *testing.T, s *stage) {
 		s.agent("291").signIns = []error{nil, refusal("100-004")}
 		s.agent("291").script = []answer{gotEmpty(), gotCode("100-006")}
-		p := s.start(seat291)
+		p := s.start(agent291)
 		pass(24 * time.Hour)
 		p.end()
 		if n := len(s.j.of("sign in")); n != 2 {
@@ -91,7 +93,7 @@ func TestForceOnlyBySettingAndAtMostOnce(t *testing.T) {
 				a := s.agent("291")
 				a.signIns, a.forces = slices.Clone(taken), slices.Clone(c.forces)
 				a.script = []answer{gotEmpty(), gotCode("100-006")}
-				p := s.start(seat291)
+				p := s.start(agent291)
 				pass(6 * time.Hour)
 				p.end()
 				if n := len(s.j.of("force")); n != c.want {
@@ -110,7 +112,7 @@ func TestSignInIsTriedAgainWithBackOff(t *testing.T) {
 		for range 30 {
 			s.agent("291").signIns = append(s.agent("291").signIns, errors.New("dial tcp: connection refused"), refusal("100-003"))
 		}
-		p := s.start(seat291)
+		p := s.start(agent291)
 		pass(2 * time.Hour)
 		p.end()
 		tries := s.j.of("sign in")
@@ -148,7 +150,7 @@ func TestADeniedSignInIsTriedOnceMore(t *testing.T) {
 				if !slices.Contains(c.answers, nil) {
 					s.agent("291").script = nil
 				}
-				p := s.start(seat291)
+				p := s.start(agent291)
 				pass(24 * time.Hour)
 				p.end()
 				if n := len(s.j.of("sign in")); n != c.want {
@@ -165,9 +167,9 @@ func TestAStableSessionResetsTheBackOff(t *testing.T) {
 		a := s.agent("291")
 		a.script = slices.Repeat([]answer{gotCode("100-006")}, 12)
 		lasting := gotCode("100-006")
-		lasting.after = stableAfter
+		lasting.after = time.Minute
 		a.script = append(a.script, lasting)
-		p := s.start(seat291)
+		p := s.start(agent291)
 		pass(20 * time.Minute)
 		p.end()
 		entries := s.j.of("answer", "sign in")
@@ -186,7 +188,7 @@ func TestAStableSessionResetsTheBackOff(t *testing.T) {
 func TestSkillsAreResetLaterWhenTheyFail(t *testing.T) {
 	bubble(t, func(t *testing.T, s *stage) {
 		s.agent("291").skills = slices.Repeat([]error{refusal("100-007")}, 5)
-		p := s.start(seat291)
+		p := s.start(agent291)
 		pass(time.Minute)
 		p.end()
 		if n := len(s.j.of("reset skills")); n != 6 {
@@ -203,24 +205,24 @@ func TestHowSessionsEnd(t *testing.T) {
 	for name, c := range map[string]struct {
 		script  []answer
 		forever *answer
-		cause   Cause
+		cause   record.Cause
 		code    string
 		signIns int
 	}{
-		"not signed in":       {script: []answer{gotCode("100-006")}, cause: CauseNotSignedIn, code: "100-006", signIns: 2},
-		"guid refused":        {script: []answer{gotCode("000-003")}, cause: CauseAuth, code: "000-003", signIns: 2},
-		"wrong mode":          {script: []answer{gotCode("000-001")}, cause: CauseWrongMode, code: "000-001", signIns: 1},
-		"not in the cache":    {script: []answer{gotCode("105-001")}, cause: CauseRecovery, code: "105-001", signIns: 2},
-		"shutdown":            {script: []answer{shutdown}, cause: CauseShutdownService, signIns: 2},
-		"shutdown, no time":   {script: []answer{gotEvent("AgentOther_ShutdownService", "")}, cause: CauseShutdownService, signIns: 2},
-		"401 twice":           {script: []answer{gotStatus(401), gotStatus(403)}, cause: CauseAuth, signIns: 2},
-		"more than ten fails": {script: slices.Repeat([]answer{gotStatus(500)}, 11), cause: CauseLost, signIns: 2},
-		"switchover too long": {script: slices.Repeat([]answer{gotCode("000-004")}, 280), cause: CauseRecovery, code: "000-004", signIns: 2},
+		"not signed in":       {script: []answer{gotCode("100-006")}, cause: record.CauseNotSignedIn, code: "100-006", signIns: 2},
+		"guid refused":        {script: []answer{gotCode("000-003")}, cause: record.CauseAuth, code: "000-003", signIns: 2},
+		"wrong mode":          {script: []answer{gotCode("000-001")}, cause: record.CauseWrongMode, code: "000-001", signIns: 1},
+		"not in the cache":    {script: []answer{gotCode("105-001")}, cause: record.CauseRecovery, code: "105-001", signIns: 2},
+		"shutdown":            {script: []answer{shutdown}, cause: record.CauseShutdownService, signIns: 2},
+		"shutdown, no time":   {script: []answer{gotEvent("AgentOther_ShutdownService", "")}, cause: record.CauseShutdownService, signIns: 2},
+		"401 twice":           {script: []answer{gotStatus(401), gotStatus(403)}, cause: record.CauseAuth, signIns: 2},
+		"more than ten fails": {script: slices.Repeat([]answer{gotStatus(500)}, 11), cause: record.CauseLost, signIns: 2},
+		"switchover too long": {script: slices.Repeat([]answer{gotCode("000-004")}, 280), cause: record.CauseRecovery, code: "000-004", signIns: 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, s *stage) {
 				s.agent("291").script, s.agent("291").forever = c.script, c.forever
-				p := s.start(seat291)
+				p := s.start(agent291)
 				pass(6 * time.Minute)
 				var outs []schemas.Event
 				for _, e := range bodies[schemas.Event](s, schemas.TypeEvent) {
@@ -254,7 +256,7 @@ func TestWhatDoesNotEndASession(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, s *stage) {
 				s.agent("291").script = script
-				p := s.start(seat291)
+				p := s.start(agent291)
 				pass(15 * time.Minute)
 				p.end()
 				if got := s.stored(); slices.Contains(got, "session.signed_out") {
@@ -270,7 +272,7 @@ func TestSilenceEndsASession(t *testing.T) {
 		timeout := gotNothing(ccgateway.OutcomeUnknown) // each takes 30 s: lost after 240 s, before ten of them
 		timeout.after = 30 * time.Second
 		s.agent("291").script = slices.Repeat([]answer{timeout}, 10)
-		p := s.start(seat291)
+		p := s.start(agent291)
 		pass(10 * time.Minute)
 		p.end()
 		if n := len(s.j.of("sign in")); n != 2 {
@@ -295,7 +297,7 @@ func TestSignOutOnShutdown(t *testing.T) {
 			bubble(t, func(t *testing.T, s *stage) {
 				s.options.SignOutOnShutdown = true
 				s.agent("291").signOut = c.refused
-				p := s.start(seat291)
+				p := s.start(agent291)
 				pass(time.Second)
 				p.end()
 				if got := s.stored(); got[len(got)-1] != c.want || len(s.j.of("sign out")) != 1 {
@@ -314,7 +316,7 @@ func TestNothingSecretIsLoggedOrStored(t *testing.T) {
 		s.agent("291").signIns = []error{refusal("100-003"), nil, refusal("100-002"), refusal("100-004")}
 		s.agent("291").script = []answer{gotNothing(ccgateway.OutcomeUnknown), gotCode("000-003")}
 		s.sessions.fail = func(op string) error { return errors.New("no " + op) }
-		p := s.start(seat291)
+		p := s.start(agent291)
 		pass(time.Minute)
 		s.sessions.setFail(nil)
 		pass(10 * time.Minute)
@@ -327,7 +329,7 @@ func TestNothingSecretIsLoggedOrStored(t *testing.T) {
 			texts = append(texts, e.text)
 		}
 		for _, text := range texts {
-			for _, secret := range []string{seat291.Password, seat291.Phone, "guid-291"} {
+			for _, secret := range []string{agent291.Password, agent291.Phone, "guid-291"} {
 				if strings.Contains(text, secret) {
 					t.Errorf("%q is in %s", secret, text)
 				}

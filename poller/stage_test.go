@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"aiccbridge/internal/ccgateway"
+	"aiccbridge/poller/session"
 	"aiccbridge/schemas"
 
 	"github.com/rs/zerolog"
@@ -40,7 +41,7 @@ func newStage() *stage {
 	names, _ := schemas.NewNames("aicc")
 	s.options = Options{
 		Tenant: "acme", Names: names, Epoch: 7, StartSpread: -1,
-		Agent: func(id string) Session { return s.agent(id) },
+		Agent: func(id string) session.Gateway { return s.agent(id) },
 		Store: s.store, Sessions: s.sessions, States: s.states, Seal: &fakeSealer{},
 		Logger: zerolog.New(zerolog.SyncWriter(s.logs)).Level(zerolog.DebugLevel),
 	}
@@ -58,18 +59,18 @@ func (s *stage) agent(id string) *fakeSession {
 
 // play is one run of a pool.
 type play struct {
-	wanted     chan []Agent
+	wanted     chan []session.Agent
 	stopIntake context.CancelFunc
 	stopWork   context.CancelFunc
 	done       chan error
 }
 
-func (s *stage) start(agents ...Agent) *play {
+func (s *stage) start(agents ...session.Agent) *play {
 	pool, err := New(s.options)
 	if err != nil {
 		panic(err)
 	}
-	p := &play{wanted: make(chan []Agent), done: make(chan error, 1)}
+	p := &play{wanted: make(chan []session.Agent), done: make(chan error, 1)}
 	var intake, work context.Context
 	work, p.stopWork = context.WithCancel(context.Background())
 	intake, p.stopIntake = context.WithCancel(context.Background())
@@ -103,7 +104,7 @@ func pass(d time.Duration) {
 	synctest.Wait()
 }
 
-var seat291 = Agent{ID: "291", Phone: "70092", Password: "correct-horse"}
+var agent291 = session.Agent{ID: "291", Phone: "70092", Password: "correct-horse"}
 
 func gotEvent(eventType string, content string) answer {
 	e := ccgateway.Event{Type: eventType, WorkNo: "291", Raw: json.RawMessage(`{"eventType":"` + eventType + `"}`)}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"aiccbridge/internal/ccgateway"
+	"aiccbridge/poller/session"
 	"aiccbridge/schemas"
 
 	"golang.org/x/time/rate"
@@ -42,12 +43,12 @@ func TestAfterAGapTheGatewayIsAsked(t *testing.T) {
 			bubble(t, func(t *testing.T, s *stage) {
 				s.agent("291").status = ccgateway.Status{State: 8, Working: true}
 				s.agent("291").script = c.script
-				p := s.start(seat291)
+				p := s.start(agent291)
 				pass(5 * time.Second)
 				if c.crash {
 					p.crash()
 					s.options.Epoch++
-					p = s.start(seat291)
+					p = s.start(agent291)
 				}
 				pass(3 * time.Minute)
 				got := s.statuses()
@@ -91,13 +92,13 @@ func checkEpochs(t *testing.T, s *stage) {
 
 func TestAStatusThatFailsIsAskedForAgain(t *testing.T) {
 	for name, c := range map[string]struct{ fails, asked, stored int }{
-		"twice": {2, 3, 1}, "always": {9, askAttempts, 0},
+		"twice": {2, 3, 1}, "always": {9, 3, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, s *stage) {
 				s.agent("291").statuses = slices.Repeat([]error{errors.New("busy")}, c.fails)
 				s.agent("291").script = []answer{gotNothing(ccgateway.OutcomeUnknown)}
-				p := s.start(seat291)
+				p := s.start(agent291)
 				pass(5 * time.Minute)
 				p.end()
 				if n := len(s.j.of("status")); n != c.asked || len(s.statuses()) != c.stored {
@@ -112,7 +113,7 @@ func TestAStatusThatFailsIsAskedForAgain(t *testing.T) {
 func TestTheGatewayIsAskedBehindTheQueue(t *testing.T) {
 	bubble(t, func(t *testing.T, s *stage) {
 		s.agent("291").script = []answer{gotEmpty(), gotNothing(ccgateway.OutcomeUnknown), gotEvent("AgentState_Busy", ""), gotEvent("AgentState_Ready", "")}
-		p := s.start(seat291)
+		p := s.start(agent291)
 		pass(time.Minute)
 		p.end()
 		stored := s.stored()
@@ -127,7 +128,7 @@ func TestAGUIDToldWithTheStatusIsKept(t *testing.T) {
 	bubble(t, func(t *testing.T, s *stage) {
 		s.agent("291").statusGUID = "new.AgentGateway0"
 		s.agent("291").script = []answer{gotNothing(ccgateway.OutcomeUnknown), gotEmpty()}
-		p := s.start(seat291)
+		p := s.start(agent291)
 		for len(s.j.of("status")) == 0 {
 			pass(100 * time.Millisecond)
 		}
@@ -146,9 +147,9 @@ func TestAskingIsNoStorm(t *testing.T) {
 	const agents, limit = 40, 5
 	bubble(t, func(t *testing.T, s *stage) {
 		s.options.asking = rate.NewLimiter(limit, limit)
-		var wanted []Agent
+		var wanted []session.Agent
 		for i := range agents {
-			wanted = append(wanted, Agent{ID: fmt.Sprint(10000 + i), Phone: "1", Password: "p"})
+			wanted = append(wanted, session.Agent{ID: fmt.Sprint(10000 + i), Phone: "1", Password: "p"})
 			s.agent(wanted[i].ID).script = []answer{{after: 10 * time.Second, poll: gotEmpty().poll}, gotNothing(ccgateway.OutcomeUnknown)}
 		}
 		p := s.start(wanted...)
@@ -166,17 +167,6 @@ func TestAskingIsNoStorm(t *testing.T) {
 			t.Errorf("asked %d times, up to %d in a second", all, most)
 		}
 	})
-}
-
-func TestWhatTheGatewaySaysOfTheState(t *testing.T) {
-	for code, want := range map[int]schemas.State{
-		-1: schemas.StateUnknown, 0: schemas.StateUnknown, 2: schemas.StateSignedOut, 3: schemas.StateNotReady, 4: schemas.StateReady,
-		7: schemas.StateOnCall, 9: schemas.StateUnknown, 99: schemas.StateUnknown,
-	} {
-		if got := stateOf(code); got != want {
-			t.Errorf("%d is %s, want %s", code, got, want)
-		}
-	}
 }
 
 // calls are events as polls answer them, of their types without AgentState_ or
@@ -208,7 +198,7 @@ func ordinary() string {
 func TestAnInferredGapIsStored(t *testing.T) {
 	bubble(t, func(t *testing.T, s *stage) {
 		s.agent("291").script = calls(ordinary() + " Busy Ringing:2 Hold:2 Call_Release:2 Ready SetRest_Success CancelRest_Success")
-		p := s.start(seat291)
+		p := s.start(agent291)
 		pass(10 * time.Minute)
 		p.end()
 		gaps := s.gaps(schemas.GapInferred)
@@ -235,7 +225,7 @@ func TestNothingIsInferredAfterAGap(t *testing.T) {
 			s.agent("291").then(calls(ordinary() + " Busy Ringing:2")...)
 			s.agent("291").then(between...)
 			s.agent("291").then(calls("Hold:2 Call_Release:2 Ready Busy Ready SetRest_Success")...)
-			p := s.start(seat291)
+			p := s.start(agent291)
 			pass(10 * time.Minute)
 			p.end()
 			if g := s.gaps(schemas.GapInferred); len(g) != 0 || !slices.Contains(s.stored(), "state.rest") {

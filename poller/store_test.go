@@ -18,7 +18,7 @@ import (
 func TestNoPollWhileNothingCanBeStored(t *testing.T) {
 	bubble(t, func(t *testing.T, s *stage) {
 		s.agent("291").script = []answer{gotEmpty(), gotEvent("AgentState_Ready", "")}
-		p := s.start(seat291)
+		p := s.start(agent291)
 		synctestUntil(t, func() bool { return len(s.j.of("ask")) == 1 })
 		s.store.setRefuse(func(schemas.Message) error { return errors.New("stream is full") })
 		pass(10 * time.Minute)
@@ -69,7 +69,7 @@ func TestWhatCannotBeReadBecomesDeadLetterAndGap(t *testing.T) {
 			undecodable(strings.Repeat("x", 1<<20)), gotEmpty(),
 			refused,
 		}
-		p := s.start(seat291)
+		p := s.start(agent291)
 		pass(time.Minute)
 		p.end()
 		gaps, letters := bodies[schemas.Gap](s, schemas.TypeGap), bodies[schemas.DeadLetter](s, schemas.TypeDeadLetter)
@@ -88,7 +88,7 @@ func TestWhatCannotBeReadBecomesDeadLetterAndGap(t *testing.T) {
 				t.Errorf("dead letter %d: %s", i, letters[i].Original)
 			}
 		}
-		if n := len(letters[3].Original); n > maxOriginalBytes+2 {
+		if n := len(letters[3].Original); n > schemas.MaxOriginalBytes+2 {
 			t.Errorf("original of %d bytes", n)
 		}
 		if got := string(letters[4].Original); strings.Contains(got, "s3cret") || !strings.Contains(got, "RequestConnect") {
@@ -114,9 +114,9 @@ func TestAnEventOfAnotherAgent(t *testing.T) {
 		nobody := gotEvent("AgentOther_BeQcStart", `{"qcType":8}`)
 		nobody.poll.Events[0].WorkNo = ""
 		s.agent("291").script = []answer{gotEvent("AgentState_Ready", ""), foreign("AgentState_Rest_Success"), foreign("AgentOther_ShutdownService"), nobody}
-		other := seat291
+		other := agent291
 		other.ID = "292"
-		p := s.start(seat291, other)
+		p := s.start(agent291, other)
 		pass(time.Minute)
 		if k := s.state("291"); k.State != schemas.StateReady {
 			t.Errorf("state: %+v", k)
@@ -164,7 +164,7 @@ func TestStateAndHeartbeat(t *testing.T) {
 			}
 			return nil
 		}
-		p := s.start(seat291)
+		p := s.start(agent291)
 		pass(time.Minute)
 		if k := s.state("291"); k.State != schemas.StateOnCall || k.CallID != "1456401416-3" || k.Since.IsZero() || k.Epoch != 7 {
 			t.Errorf("state: %+v", k)
@@ -194,7 +194,7 @@ func TestAfterALostAnswerStateAndGUIDAreAskedFor(t *testing.T) {
 		s.agent("291").status.State = 8
 		s.agent("291").updated = "asked-for"
 		s.agent("291").script = []answer{gotEvent("AgentState_Ready", ""), rotated, gotNothing(ccgateway.OutcomeUnknown)}
-		p := s.start(seat291)
+		p := s.start(agent291)
 		pass(30 * time.Second)
 		p.end()
 		if n := len(s.j.of("update guid")); n != 1 || len(s.j.of("status")) != 1 {
@@ -219,12 +219,12 @@ func TestAfterALostAnswerStateAndGUIDAreAskedFor(t *testing.T) {
 func TestMetrics(t *testing.T) {
 	bubble(t, func(t *testing.T, s *stage) {
 		r := prometheus.NewPedanticRegistry()
-		s.options.Registerer = r
+		s.options.Metrics = NewMetrics(r)
 		s.agent("291").script = []answer{gotEvent("AgentState_Ready", ""), gotNothing(ccgateway.OutcomeUnknown)}
-		if _, err := New(s.options); err != nil { // a second pool shares the collectors
+		if _, err := New(s.options); err != nil { // a second pool shares the metrics
 			t.Fatal(err)
 		}
-		p := s.start(seat291)
+		p := s.start(agent291)
 		pass(30 * time.Second)
 		during := scrape(t, r)
 		p.end()

@@ -48,9 +48,12 @@ func list(t *testing.T, args ...string) []pkg {
 // allows a tree. Packages that are not named may import nothing of ours.
 var allowed = map[string][]string{
 	"cmd/bridge":                             {"..."},
-	"poller":                                 {"schemas", "internal/ccgateway", "internal/retry", "internal/sabotage", "internal/trouble", "poller/sequence"},
-	"poller/partition":                       {"internal/grace", "poller", "schemas"},
+	"poller":                                 {"schemas", "internal/retry", "poller/record", "poller/session"},
+	"poller/internal/insist":                 {"schemas", "internal/trouble"},
+	"poller/partition":                       {"internal/grace", "poller", "poller/session", "schemas"},
+	"poller/record":                          {"schemas", "internal/ccgateway", "internal/sabotage", "poller/internal/insist", "poller/sequence"},
 	"poller/sequence":                        {"schemas"},
+	"poller/session":                         {"schemas", "internal/ccgateway", "internal/foreign", "internal/retry", "internal/sabotage", "poller/internal/insist", "poller/record"},
 	"callbacks":                              {"schemas", "internal/c2sign", "internal/foreign", "internal/sabotage", "internal/trouble"},
 	"exporter":                               {"schemas", "schemas/rows", "exporter/archive", "internal/ccfs", "internal/retry", "internal/sabotage", "internal/trouble"},
 	"exporter/archive":                       {"schemas", "schemas/rows"},

@@ -21,6 +21,7 @@ import (
 	"aiccbridge/internal/health"
 	"aiccbridge/internal/instance"
 	"aiccbridge/internal/seal"
+	"aiccbridge/poller"
 	"aiccbridge/schemas"
 )
 
@@ -29,6 +30,7 @@ type base struct {
 	cfg      *config.Config
 	log      zerolog.Logger
 	metrics  *prometheus.Registry
+	polling  *poller.Metrics // of all tenants
 	names    schemas.Names
 	instance string // see package instance
 	seal     *seal.Box
@@ -132,7 +134,8 @@ func newBridge(ctx context.Context, cfg *config.Config, log zerolog.Logger, acce
 }
 
 func newBase(cfg *config.Config, log zerolog.Logger) (b base, err error) {
-	b = base{cfg: cfg, log: log, metrics: prometheus.NewRegistry()}
+	metrics := prometheus.NewRegistry()
+	b = base{cfg: cfg, log: log, metrics: metrics, polling: poller.NewMetrics(metrics)}
 	b.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if b.names, err = schemas.NewNames(cfg.NATS.SubjectPrefix); err != nil {
 		return b, err

@@ -12,6 +12,7 @@ import (
 	"aiccbridge/internal/privacy"
 	"aiccbridge/poller"
 	"aiccbridge/poller/partition"
+	"aiccbridge/poller/session"
 	"aiccbridge/schemas"
 )
 
@@ -95,13 +96,13 @@ func newAgents(b base, h *hub, c config.Tenant, policy *privacy.Policy, open *cl
 	sessions := h.Bucket(schemas.BucketSessions)
 	pool := poller.Options{
 		Tenant: c.Name, Names: b.names,
-		Agent:    func(id string) poller.Session { return gateway.Agent(id) },
+		Agent:    func(id string) session.Gateway { return gateway.Agent(id) },
 		Store:    h,
 		Sessions: sessions, States: h.Bucket(schemas.BucketState),
 		Seal: b.seal, LastStored: h.Last,
 		EventGap: g.EventGap, IdleGap: g.IdleGap, Heartbeat: noneIfZero(g.Heartbeat), StartSpread: min(time.Duration(len(g.Agents))*startEvery, time.Minute),
 		ForceSignIn: g.ForceSignIn, SignOutOnShutdown: g.SignOutOnShutdown,
-		Logger: b.log, Registerer: b.metrics,
+		Logger: b.log, Metrics: b.polling,
 	}
 	if policy.Active() { // a nil pointer in an interface would not be nil
 		pool.Privacy = policy
@@ -124,11 +125,11 @@ func newAgents(b base, h *hub, c config.Tenant, policy *privacy.Policy, open *cl
 	}), nil
 }
 
-func agents(configured []config.Agent) []poller.Agent {
+func agents(configured []config.Agent) []session.Agent {
 	status := map[string]int{"idle": 4, "busy": 3, "wrapup": 5}
-	all := make([]poller.Agent, len(configured))
+	all := make([]session.Agent, len(configured))
 	for i, a := range configured {
-		all[i] = poller.Agent{
+		all[i] = session.Agent{
 			ID: a.ID, Phone: a.Phone, Password: a.Password.Reveal(), Status: status[a.Status],
 			AutoAnswer: &a.AutoAnswer, AutoEnterIdle: &a.AutoEnterIdle,
 		}

@@ -5,7 +5,7 @@
 // all that the agents' sessions show; when the lease is lost, or intake ends, what is in
 // hand has the grace period to be stored, and the lease is given back after that.
 //
-// The package may import poller, schemas and internal/grace. It does not know where
+// The package may import poller, poller/session, schemas and internal/grace. It does not know where
 // leases are kept.
 package partition
 
@@ -19,6 +19,7 @@ import (
 
 	"aiccbridge/internal/grace"
 	"aiccbridge/poller"
+	"aiccbridge/poller/session"
 	"aiccbridge/schemas"
 )
 
@@ -35,7 +36,7 @@ type Options struct {
 	// Pool is how the agents are polled; each ownership has its own epoch.
 	Pool poller.Options
 	// Agents are the wanted ones.
-	Agents []poller.Agent
+	Agents []session.Agent
 	// Acquire waits for the lease; its epoch is above the floor. An error is that of
 	// the partition, unless intake has ended.
 	Acquire func(ctx context.Context, floor uint64) (epoch uint64, l Lease, err error)
@@ -99,7 +100,7 @@ func (p *Partition) own(intake, work context.Context) (err error) {
 	group.Go(func() error { return lease.Run(renewing) })
 	group.Go(func() error {
 		defer stopRenewing()
-		wanted := make(chan []poller.Agent, 1)
+		wanted := make(chan []session.Agent, 1)
 		wanted <- p.o.Agents
 		return pool.Run(held, owned, wanted)
 	})

@@ -11,6 +11,8 @@ import (
 	"go.uber.org/goleak"
 
 	"aiccbridge/poller"
+	"aiccbridge/poller/record"
+	"aiccbridge/poller/session"
 	"aiccbridge/schemas"
 )
 
@@ -40,9 +42,10 @@ func (l *lease) Release(ctx context.Context) error {
 
 // parts of a pool without agents, which never uses them.
 type (
-	store  struct{ poller.Store }
-	bucket struct{ poller.Bucket }
-	sealer struct{ poller.Sealer }
+	store  struct{ record.Store }
+	bucket struct{ session.Bucket }
+	states struct{ record.States }
+	sealer struct{ session.Sealer }
 )
 
 // scene is a partition without agents, at its lease.
@@ -64,8 +67,8 @@ func newScene(t *testing.T) *scene {
 	s := &scene{t: t, lease: &lease{end: make(chan error)}, done: make(chan error, 1)}
 	s.o = Options{
 		Pool: poller.Options{
-			Tenant: "acme", Names: names, Agent: func(string) poller.Session { return nil },
-			Store: store{}, Sessions: bucket{}, States: bucket{}, Seal: sealer{},
+			Tenant: "acme", Names: names, Agent: func(string) session.Gateway { return nil },
+			Store: store{}, Sessions: bucket{}, States: states{}, Seal: sealer{},
 		},
 		Acquire: func(_ context.Context, floor uint64) (uint64, Lease, error) {
 			s.floors = append(s.floors, floor)

@@ -1,4 +1,4 @@
-package poller
+package session
 
 import (
 	"context"
@@ -16,62 +16,62 @@ type ticket struct {
 // handed opens a sealed ticket of the entry. ok is false when there is none, when
 // it can't be opened, and when it is our own: the current one, or the one before,
 // which a write whose answer was lost, or came late, may have left there.
-func (s *stint) handed(sealed string) (t ticket, ok bool) {
-	if sealed == "" || sealed == s.replaced.sealed {
+func (c *custody) handed(sealed string) (t ticket, ok bool) {
+	if sealed == "" || sealed == c.replaced.sealed {
 		return ticket{}, false
 	}
-	plain, err := s.pool.Seal.Open(sealed, s.key)
+	plain, err := c.o.Seal.Open(sealed, c.key)
 	if err != nil || len(plain) == 0 {
-		s.log.Warn().Err(err).Msg("kept session can't be opened; was it sealed with another key file?")
+		c.log.Warn().Err(err).Msg("kept session can't be opened; was it sealed with another key file?")
 		return ticket{}, false
 	}
 	guid, _, _ := strings.Cut(string(plain), "\n")
-	if guid == s.kept.guid || guid == s.replaced.guid {
+	if guid == c.kept.guid || guid == c.replaced.guid {
 		return ticket{}, false
 	}
 	return ticket{guid: guid, plain: string(plain), sealed: sealed}, true
 }
 
 // adopt goes on with a session from the bucket.
-func (s *stint) adopt(t ticket) {
-	s.sequence.Forget()
-	s.seat.session.Resume(t.plain)
-	s.kept = ticket{guid: s.seat.session.GUID(), plain: s.seat.session.Ticket(), sealed: t.sealed}
-	s.entry.GUID = t.sealed
+func (c *custody) adopt(t ticket) {
+	c.record.Forget()
+	c.holder.Resume(t.plain)
+	c.kept = ticket{guid: c.holder.GUID(), plain: c.holder.Ticket(), sealed: t.sealed}
+	c.entry.GUID = t.sealed
 }
 
 // keepTicket stores the session if it changed. The next poll must wait for a new
 // GUID, without which there is nothing to resume. Cookies are written now and then
 // only: a load balancer may change them with every answer.
-func (s *stint) keepTicket(ctx context.Context) error {
-	switch guid, plain := s.seat.session.GUID(), s.seat.session.Ticket(); {
-	case plain == s.kept.plain:
+func (c *custody) keepTicket(ctx context.Context) error {
+	switch guid, plain := c.holder.GUID(), c.holder.Ticket(); {
+	case plain == c.kept.plain:
 		return nil
-	case guid == s.kept.guid && time.Since(s.savedAt) < cookiesAfter:
+	case guid == c.kept.guid && time.Since(c.savedAt) < cookiesAfter:
 		return nil
-	case guid == s.kept.guid:
-		s.sealTicket()
-		return s.refresh(ctx)
+	case guid == c.kept.guid:
+		c.sealTicket()
+		return c.refresh(ctx)
 	}
-	if !s.sealTicket() {
+	if !c.sealTicket() {
 		return nil // the session goes on, it just can't be resumed
 	}
-	return s.saveEntry(ctx)
+	return c.save(ctx)
 }
 
 // sealTicket puts the session as it is now into the entry. Unsealed is not
 // unusable: such a session just can't be resumed.
-func (s *stint) sealTicket() bool {
-	t := ticket{guid: s.seat.session.GUID(), plain: s.seat.session.Ticket()}
-	sealed, err := s.pool.Seal.Seal([]byte(t.plain), s.key)
+func (c *custody) sealTicket() bool {
+	t := ticket{guid: c.holder.GUID(), plain: c.holder.Ticket()}
+	sealed, err := c.o.Seal.Seal([]byte(t.plain), c.key)
 	if err != nil {
-		s.log.Error().Err(err).Msg("session can't be sealed and will not survive a restart")
+		c.log.Error().Err(err).Msg("session can't be sealed and will not survive a restart")
 	} else {
 		t.sealed = sealed
 	}
-	if t.guid != s.kept.guid {
-		s.replaced = s.kept
+	if t.guid != c.kept.guid {
+		c.replaced = c.kept
 	}
-	s.kept, s.entry.GUID = t, t.sealed
+	c.kept, c.entry.GUID = t, t.sealed
 	return err == nil
 }

@@ -1,10 +1,9 @@
-package poller
+package record
 
 import (
 	"bytes"
 	"encoding/json"
 
-	"aiccbridge/internal/ccgateway"
 	"aiccbridge/schemas"
 )
 
@@ -20,32 +19,47 @@ type Privacy interface {
 	Text(text []byte) []byte
 }
 
-// normalise is [normalise] under the policy. The fields of the event are made of
-// what the policy leaves of its content, and then treated by their own names.
-func (o Options) normalise(e ccgateway.Event, from origin) (event schemas.Event, ends bool) {
-	if o.Privacy == nil {
-		return normalise(e, from)
-	}
-	e.Content = o.Privacy.JSON(e.Content)
-	event, ends = normalise(e, from)
-	o.concealFields(&event)
-	return event, ends
+// concealer puts a policy to work; with none everything stays.
+type concealer struct {
+	policy Privacy // nil: none
 }
 
-// sessionEvent is [sessionEvent] under the policy. The gateway's text in it is free:
-// it may even hold credentials, which are masked under any policy.
-func (o Options) sessionEvent(eventType string, content *sessionContent, from origin) (schemas.Event, error) {
-	if content != nil {
-		concealed := *content
-		concealed.Message = o.concealText(string(mask([]byte(content.Message))))
-		content = &concealed
+// event is what may be published of an event of the platform. A policy goes by the
+// platform's names, so it is asked about the content as it came, and the fields are
+// read from what it leaves of that; then they are treated by their own names.
+func (c concealer) event(plain schemas.Event, content json.RawMessage) schemas.Event {
+	if c.policy == nil {
+		return plain
 	}
-	event, err := sessionEvent(eventType, content, from)
-	if o.Privacy != nil && err == nil {
-		event.Content = o.Privacy.JSON(event.Content)
-		o.concealFields(&event)
+	hidden := schemas.Event{
+		Tenant: plain.Tenant, Agent: plain.Agent, Type: plain.Type, NamedAgent: plain.NamedAgent,
+		OccurredAt: plain.OccurredAt, ReceivedAt: plain.ReceivedAt, Position: plain.Position, Repeated: plain.Repeated,
 	}
-	return event, err
+	info, _ := schemas.LookupEvent(plain.Type)
+	info.Fill(&hidden, c.policy.JSON(content))
+	hidden.State = plain.State
+	c.fields(&hidden)
+	return hidden
+}
+
+// sessionContent is what may be published of a session event's content: the gateway's
+// text in it is free, it may even hold credentials, which are masked under any policy.
+func (c concealer) sessionContent(content *SessionContent) *SessionContent {
+	if content == nil {
+		return nil
+	}
+	hidden := *content
+	hidden.Message = c.text(string(mask([]byte(content.Message))))
+	return &hidden
+}
+
+// sessionEvent is what may be published of one of the bridge's own events.
+func (c concealer) sessionEvent(e schemas.Event) schemas.Event {
+	if c.policy != nil {
+		e.Content = c.policy.JSON(e.Content)
+		c.fields(&e)
+	}
+	return e
 }
 
 // eventFields are the fields of an event that come from its content, by the names
@@ -71,30 +85,30 @@ var eventFields = []struct {
 	{"named_agent", func(e *schemas.Event) *string { return &e.NamedAgent }},
 }
 
-func (o Options) concealFields(e *schemas.Event) {
+func (c concealer) fields(e *schemas.Event) {
 	for _, f := range eventFields {
 		if value := f.field(e); *value != "" {
-			*value, _ = o.Privacy.Cell(f.name, *value)
+			*value, _ = c.policy.Cell(f.name, *value)
 		}
 	}
 }
 
-// concealOriginal treats the foreign bytes of a dead letter. Only an object has
+// original treats the foreign bytes of a dead letter. Only an object has
 // names to go by.
-func (o Options) concealOriginal(body []byte) []byte {
+func (c concealer) original(body []byte) []byte {
 	switch {
-	case o.Privacy == nil:
+	case c.policy == nil:
 		return body
 	case bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")):
-		return o.Privacy.JSON(body)
+		return c.policy.JSON(body)
 	}
-	return o.Privacy.Text(body)
+	return c.policy.Text(body)
 }
 
-// concealText treats text that may quote the platform.
-func (o Options) concealText(text string) string {
-	if o.Privacy == nil {
+// text treats text that may quote the platform.
+func (c concealer) text(text string) string {
+	if c.policy == nil {
 		return text
 	}
-	return string(o.Privacy.Text([]byte(text)))
+	return string(c.policy.Text([]byte(text)))
 }

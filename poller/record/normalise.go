@@ -1,4 +1,4 @@
-package poller
+package record
 
 import (
 	"encoding/json"
@@ -11,13 +11,13 @@ import (
 // origin says where an event was received.
 type origin struct {
 	tenant     string
-	agent      string // the polled one
+	agent      string // the one whose queue it was in
 	receivedAt time.Time
 	position   schemas.Position
 }
 
 // normalise is the only place where an event of the platform becomes one of ours.
-// The agent is the polled one, whose queue the event was in and among whose
+// The agent is the one whose queue the event was in and among whose
 // messages it is numbered, whatever agent it names (events of supervision name
 // none); one that names another changes no state. What the type means comes from
 // the event table; an unknown type keeps everything but a meaning. ends reports
@@ -40,7 +40,7 @@ func normalise(e ccgateway.Event, from origin) (event schemas.Event, ends bool) 
 }
 
 // sessionEvent makes one of the bridge's own events. content may be nil.
-func sessionEvent(eventType string, content *sessionContent, from origin) (schemas.Event, error) {
+func sessionEvent(eventType string, content *SessionContent, from origin) (schemas.Event, error) {
 	info, _ := schemas.LookupEvent(eventType)
 	event := schemas.Event{
 		Tenant: from.tenant, Agent: from.agent,
@@ -62,8 +62,8 @@ func sessionEvent(eventType string, content *sessionContent, from origin) (schem
 	return event, err
 }
 
-// sessionContent is the content of the bridge's own session events.
-type sessionContent struct {
+// SessionContent is the content of the bridge's own session events.
+type SessionContent struct {
 	Cause     Cause  `json:"cause,omitempty"`      // signed_out: why
 	Code      string `json:"retcode,omitempty"`    // signed_out: the gateway's return code, if it gave one
 	Message   string `json:"message,omitempty"`    // signed_out: the gateway's text, or what failed

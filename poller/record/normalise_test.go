@@ -1,4 +1,4 @@
-package poller
+package record
 
 import (
 	"bytes"
@@ -20,8 +20,6 @@ import (
 )
 
 var update = flag.Bool("update", false, "write the golden files of testdata/events anew")
-
-var _ Session = (*ccgateway.Agent)(nil)
 
 // TestRecordedBodies leads each recorded body of a poll through the gateway's
 // client and compares the events with those expected beside it.

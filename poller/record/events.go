@@ -1,0 +1,71 @@
+package record
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"aiccbridge/internal/ccgateway"
+	"aiccbridge/schemas"
+)
+
+// Receipt is when something was received: what the platform may have taken from a
+// queue for us was taken between Asked and At.
+type Receipt struct{ Asked, At time.Time }
+
+// Event stores an event of the agent's queue. ends reports that it says that a session
+// of the agent is over; which one, its content may tell. One that no store takes
+// becomes a dead letter and a gap. The error is the context's.
+func (r *Recorder) Event(ctx context.Context, e ccgateway.Event, got Receipt) (ends bool, err error) {
+	var plain, published schemas.Event
+	repeated := r.recent.again(r.tenant.seed, e)
+	err = r.publish(ctx, func(o origin) (schemas.Message, error) {
+		o.receivedAt = got.At
+		plain, ends = normalise(e, o)
+		plain.Repeated = repeated
+		published = r.tenant.conceal.event(plain, e.Content)
+		return r.tenant.options.Names.EventMessage(published)
+	})
+	switch {
+	case err == nil:
+	case ctx.Err() != nil:
+		return false, ctx.Err()
+	default: // nobody can store it as an event: keep its bytes, say that one is missing
+		redacted, _ := json.Marshal(published) // at worst an empty original
+		return false, r.DeadLetter(ctx, redacted, got, err)
+	}
+	r.tenant.counts.event(string(published.Group))
+	switch {
+	case r.namesStranger(e):
+		return false, nil
+	case repeated: // it says nothing new
+		return ends, nil
+	}
+	r.Standing.learn(ctx, published)
+	return ends, r.infer(ctx, plain)
+}
+
+// infer stores a gap if the event just stored can't follow on those before.
+func (r *Recorder) infer(ctx context.Context, plain schemas.Event) error {
+	f := r.order.Observe(plain)
+	if !f.Any() {
+		return nil
+	}
+	return r.storeGap(ctx, schemas.Gap{
+		From: f.Since.UTC(), To: plain.ReceivedAt, Cause: schemas.GapInferred, Detail: f.String(),
+		LastSeq: f.Seq, LastEp: r.tenant.options.Epoch,
+	})
+}
+
+// namesStranger reports an event that names another agent than the one whose queue it
+// was in. It says nothing of the state and the session of ours.
+func (r *Recorder) namesStranger(e ccgateway.Event) bool {
+	if e.WorkNo == "" || e.WorkNo == r.agent {
+		return false
+	}
+	if r.stranger != e.WorkNo {
+		r.stranger = e.WorkNo
+		r.log.Warn().Str("named", e.WorkNo).Msg("events of the agent's queue name another agent; they are stored as the polled one's")
+	}
+	return true
+}

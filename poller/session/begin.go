@@ -1,0 +1,121 @@
+package session
+
+import (
+	"context"
+	"time"
+
+	"aiccbridge/internal/retry"
+	"aiccbridge/schemas"
+)
+
+// legacy is what the last owner of the agent left behind.
+type legacy struct {
+	at      time.Time // its last sign of life
+	unclean bool      // it did not say that it stopped
+	left    bool      // it stopped and left its session alive
+}
+
+// begin claims the agent and finds out whether there is a session to go on with.
+func (l *Loop) begin(ctx context.Context) (phase, error) {
+	if err := l.custody.load(ctx); err != nil {
+		return "", err
+	}
+	epoch, entry := l.tenant.options.Epoch, l.custody.entry
+	l.record.Follow(schemas.Position{Epoch: entry.Epoch, Seq: entry.LastSeq})
+	switch {
+	case entry.Epoch > epoch, entry.Epoch == epoch && entry.Polling:
+		// Of an owner with our own epoch that did not stop cleanly the last number
+		// is not known; used again, it would be taken for a repeat and dropped.
+		return "", errFenced
+	case entry.Epoch == epoch:
+		l.record.Continue(entry.LastSeq)
+	}
+	l.record.Standing.Recall(ctx)
+	old := l.legacy(ctx, entry)
+	resumes := l.custody.takeOver(l.agent.Password == "")
+	if err := l.recordLegacy(ctx, old, resumes); err != nil {
+		return "", err
+	}
+	if !resumes {
+		l.record.Standing.Forget(ctx)
+		return l.signedOut(), l.custody.save(ctx)
+	}
+	asked := time.Now()
+	if old.left {
+		asked = old.at // what has happened since waits in the queue, or is lost
+	}
+	return l.resume(ctx, asked)
+}
+
+// legacy finds out how the last owner ended: from the entry, and from the last
+// message stored, because another system may have written or deleted the entry
+// since. An entry that says "polling" may be 30 s old; the message is exact.
+func (l *Loop) legacy(ctx context.Context, entry schemas.Session) legacy {
+	old := legacy{unclean: entry.Polling, left: !entry.Polling && entry.Epoch > 0 && entry.GUID != ""}
+	if entry.Epoch > 0 {
+		old.at = entry.UpdatedAt
+	}
+	last, ok := l.record.Last(ctx)
+	if !ok {
+		return old
+	}
+	old.left = !old.unclean && last.Left()
+	old.unclean = old.unclean || !last.Final()
+	if last.At.After(old.at) {
+		old.at = last.At
+	}
+	l.record.Follow(last.Position)
+	return old
+}
+
+// recordLegacy says what may have been lost before we came: all since the last
+// owner's sign of life if it did not stop cleanly; and if it did, all since it
+// left, unless its session goes on and with it the queue.
+func (l *Loop) recordLegacy(ctx context.Context, old legacy, resumes bool) error {
+	now := time.Now()
+	from := old.at
+	if from.IsZero() || from.After(now) {
+		from = now
+	}
+	switch {
+	case old.unclean:
+		return l.record.Gap(ctx, schemas.GapUnclean, from, now, "the last owner did not release the agent", 0)
+	case old.left && !resumes:
+		return l.record.Gap(ctx, schemas.GapSession, from, now, "the session left alive was not resumed in time", 0)
+	}
+	return nil
+}
+
+// signedOut is the phase of an agent without session.
+func (l *Loop) signedOut() phase {
+	if l.agent.Password == "" {
+		return phaseWaiting
+	}
+	return phaseSigningIn
+}
+
+// resume goes on with the session just adopted, whose queue was last asked at the
+// given time; the first poll shows whether it is still alive.
+func (l *Loop) resume(ctx context.Context, asked time.Time) (phase, error) {
+	l.goLive(asked, time.Time{})
+	if err := l.custody.save(ctx); err != nil {
+		return "", err
+	}
+	l.record.Standing.Doubt() // the state may have changed since
+	l.log.Info().Msg("agent's session resumed")
+	return phasePolling, l.record.Announce(ctx, schemas.EventResumed, nil)
+}
+
+// await looks whether another system handed a GUID over.
+func (l *Loop) await(intake, work context.Context) (phase, error) {
+	if retry.Wait(intake, lookAgain) != nil {
+		return phaseLeaving, nil
+	}
+	switch handed, err := l.custody.handedOver(work); {
+	case err != nil:
+		return "", err
+	case !handed:
+		return phaseWaiting, nil
+	}
+	return l.resume(work, time.Now())
+}

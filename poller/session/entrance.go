@@ -1,0 +1,179 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"aiccbridge/internal/ccgateway"
+	"aiccbridge/internal/retry"
+	"aiccbridge/poller/internal/insist"
+
+	"github.com/cenkalti/backoff/v4"
+	"github.com/rs/zerolog"
+)
+
+const (
+	codeAlreadySignedIn = "100-002"
+	codeNoPermission    = "000-003"
+	codeWrongMode       = "000-001"
+	codeElsewhere       = "100-015" // signed in elsewhere and not displaceable, now
+)
+
+const (
+	maxSignInGap  = time.Minute
+	stableAfter   = time.Minute // a session that lasted so long resets the sign-in back-off
+	skillAttempts = 3
+	maxDenials    = 2 // sign-ins in a row answered with 401 or 403
+)
+
+// reception is the part of the gateway that lets agents in.
+type reception interface {
+	SignIn(ctx context.Context, s ccgateway.SignIn) (ccgateway.SignedIn, error)
+	ForceSignIn(ctx context.Context, s ccgateway.SignIn) (ccgateway.SignedIn, error)
+	ResetSkills(ctx context.Context) error
+}
+
+// entrance is an agent's way in: when a sign-in may be tried, what its refusal means,
+// and whether the agent is ready for calls after it.
+type entrance struct {
+	gateway  reception
+	agent    Agent
+	errorGap time.Duration
+	log      zerolog.Logger
+	signing  *insist.Trouble
+
+	mayForce  bool // who else is signed in may be thrown out, once
+	force     bool // the next sign-in does
+	denials   int  // sign-ins answered with 401 or 403 in a row
+	skillsDue bool // skills are not reset yet
+	notBefore time.Time
+
+	// The pauses are asked for by hand, and not by a loop of the library: they go on
+	// over sessions that end soon, and a sign-in that succeeds is the beginning of one.
+	pauses backoff.BackOff
+}
+
+func newEntrance(o Options, a Agent, g reception, log zerolog.Logger) *entrance {
+	return &entrance{
+		gateway: g, agent: a, errorGap: o.ErrorGap, log: log, signing: insist.New(log), mayForce: o.ForceSignIn,
+		pauses: retry.NewBackOff(2*o.ErrorGap, maxSignInGap),
+	}
+}
+
+// wait returns nil when a sign-in may be tried, or the error of ctx.
+func (e *entrance) wait(ctx context.Context) error { return retry.Wait(ctx, time.Until(e.notBefore)) }
+
+// try signs the agent in. forced reports that another session was thrown out.
+func (e *entrance) try(ctx context.Context) (in ccgateway.SignedIn, forced bool, err error) {
+	call, forced := e.gateway.SignIn, e.force
+	if forced {
+		call, e.force = e.gateway.ForceSignIn, false
+	}
+	in, err = call(ctx, ccgateway.SignIn{
+		Password: e.agent.Password, Phone: e.agent.Phone,
+		AutoAnswer: e.agent.AutoAnswer, AutoEnterIdle: e.agent.AutoEnterIdle, Status: e.agent.Status,
+	})
+	return in, forced, err
+}
+
+// succeeded is for a sign-in that did. The agent's skills are to be reset.
+func (e *entrance) succeeded(in ccgateway.SignedIn, forced bool) {
+	e.signing.Over("agent is signed in again")
+	e.log.Info().Bool("forced", forced).Msg("agent signed in")
+	if in.MustChangePassword {
+		e.log.Warn().Msg("gateway asks for a new password: the agent gets no calls until it is changed")
+	}
+	e.denials, e.skillsDue = 0, true
+}
+
+// ready resets the skills, in a few attempts while intake lasts. Polling matters more: what
+// is due after them is tried again between polls.
+func (e *entrance) ready(work, intake context.Context) {
+	for try := 1; e.skillsDue; try++ {
+		e.resetSkills(work)
+		if try == skillAttempts || e.skillsDue && retry.Wait(intake, e.errorGap) != nil {
+			return
+		}
+	}
+}
+
+// resetSkills signs the agent in to its queues; without it there may be no calls
+// (cec_07_1209).
+func (e *entrance) resetSkills(ctx context.Context) {
+	if err := e.gateway.ResetSkills(ctx); err != nil {
+		e.signing.On("reset skills", err, "agent may get no calls: its skills are not reset")
+		return
+	}
+	e.skillsDue = false
+	e.signing.Over("skills are reset")
+}
+
+// failed decides what a refused or broken sign-in leads to: another one after a while,
+// or none any more.
+func (e *entrance) failed(err error) (halted bool) {
+	var refused *ccgateway.CodeError
+	var status *ccgateway.StatusError
+	kind := "no answer"
+	switch {
+	case errors.As(err, &status):
+		kind = fmt.Sprint("status ", status.Status)
+		if e.deniedAgain(status) {
+			e.log.Error().Err(err).
+				Msg("agent can't be signed in and is not tried again: the gateway, or what stands before it, denies access; mend that, then change or restart the agent")
+			return true
+		}
+	case errors.As(err, &refused):
+		e.denials = 0
+		kind = refused.Code
+		if hopeless(refused) {
+			e.log.Error().Str("code", kind).Err(err).
+				Msg("agent can't be signed in and is not tried again; correct its password, phone or account, then change or restart it")
+			return true
+		}
+		if refused.Code == codeAlreadySignedIn && e.mayForce {
+			e.mayForce, e.force = false, true
+			e.notBefore = time.Now().Add(e.errorGap)
+			return false
+		}
+	}
+	e.signing.On(kind, err, "agent is not signed in; trying again")
+	e.pause()
+	return false
+}
+
+// ended makes the next sign-in wait after a session that lasted so long.
+func (e *entrance) ended(lasted time.Duration) {
+	if lasted >= stableAfter {
+		e.pauses.Reset()
+	}
+	e.pause()
+}
+
+func (e *entrance) pause() {
+	e.notBefore = time.Now().Add(max(e.errorGap, e.pauses.NextBackOff()))
+}
+
+// deniedAgain reports the second sign-in in a row that was answered with 401 or
+// 403: it may be counted against the account like a wrong password.
+func (e *entrance) deniedAgain(s *ccgateway.StatusError) bool {
+	if s.Class != ccgateway.ClassAuth {
+		e.denials = 0
+		return false
+	}
+	e.denials++
+	return e.denials >= maxDenials
+}
+
+// hopeless reports a refusal that repeating can't mend. Above all a wrong password:
+// the platform locks the account after a few (110-016, 110-021).
+func hopeless(e *ccgateway.CodeError) bool {
+	switch e.Code {
+	case codeAlreadySignedIn, codeElsewhere, codeNoPermission:
+		return false // passes when the other session ends, or when rights are given
+	case codeWrongMode:
+		return true
+	}
+	return e.Class == ccgateway.ClassAuth || e.Class == ccgateway.ClassCaller
+}

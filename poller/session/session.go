@@ -1,0 +1,123 @@
+package session
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"time"
+
+	"aiccbridge/internal/ccgateway"
+	"aiccbridge/poller/record"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/time/rate"
+)
+
+// Agent is one wanted agent. The fields of the sign-in count from the next sign-in on.
+type Agent struct {
+	ID    string // workNo, digits
+	Phone string // number of the agent's phone, needed to sign in
+	// Password to sign in with. Empty: the bridge does not sign the agent in, it
+	// polls with a GUID that another system puts into the bucket SESSIONS.
+	Password      string
+	AutoAnswer    *bool // nil: the gateway's default, true
+	AutoEnterIdle *bool // nil: the gateway's default, true
+	Status        int   // after sign-in: 3 busy, 4 idle, 5 wrap-up; 0: the gateway's default, 4
+}
+
+// Format keeps password and phone number out of every print.
+func (a Agent) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "agent %s", a.ID) }
+
+// MarshalJSON keeps password and phone number out of structured logs.
+func (a Agent) MarshalJSON() ([]byte, error) { return []byte(fmt.Sprintf("%q", a.ID)), nil }
+
+// Gateway is one agent's session with the gateway; *ccgateway.Agent is one.
+type Gateway interface {
+	Poll(ctx context.Context) ccgateway.Poll
+	SignIn(ctx context.Context, s ccgateway.SignIn) (ccgateway.SignedIn, error)
+	ForceSignIn(ctx context.Context, s ccgateway.SignIn) (ccgateway.SignedIn, error)
+	ResetSkills(ctx context.Context) error
+	SignOut(ctx context.Context) error
+	Status(ctx context.Context) (ccgateway.Status, error)
+	UpdateGUID(ctx context.Context) error
+	Resume(ticket string)
+	Ticket() string // GUID and cookies
+	GUID() string
+}
+
+// Bucket is a key-value bucket with compare-and-set.
+type Bucket interface {
+	// Get returns revision 0 and no error for a key that does not exist.
+	Get(ctx context.Context, key string) (value []byte, revision uint64, err error)
+	// Swap writes if the key is still at revision (0: does not exist). ok is false
+	// if somebody was faster.
+	Swap(ctx context.Context, key string, value []byte, revision uint64) (newRevision uint64, ok bool, err error)
+}
+
+// Sealer keeps GUIDs from being read in the bucket. What was sealed opens with the
+// same context only: the key of the entry, so that nobody can give one agent the
+// session of another.
+type Sealer interface {
+	Seal(plain []byte, context string) (string, error)
+	Open(sealed, context string) ([]byte, error)
+}
+
+const (
+	sideLimit     = 5 * time.Second // time limit of what must not keep a poll waiting
+	asksPerSecond = 100             // of a tenant; after a restart of the gateway all its agents have a gap
+)
+
+// Options are those of one tenant's agents. Tenant, Epoch, Sessions, Seal and Metrics
+// are required; of every other field the zero value is usable.
+type Options struct {
+	Tenant string
+	// Epoch numbers this ownership of the agents. It must be higher than that of every
+	// earlier one: an agent whose entry has the same or a higher epoch is not polled.
+	Epoch    uint64
+	Sessions Bucket // AICC_SESSIONS: schemas.Session by schemas.AgentKey
+	Seal     Sealer
+
+	EventGap   time.Duration // from an answer with an event to the next poll; 200 to 500 ms, default 200 ms
+	IdleGap    time.Duration // the same after an empty answer; 200 to 500 ms, default 400 ms
+	ErrorGap   time.Duration // least pause after a bad poll; above 1 s, at most 15 s, default 1.1 s
+	MaxSilence time.Duration // without a good poll for longer the session is given up; default 240 s
+	Heartbeat  time.Duration // between two heartbeat messages of an agent; default 5 min, negative: none
+
+	ForceSignIn       bool // once per loop whoever else is signed in as the agent is thrown out
+	SignOutOnShutdown bool // agents are signed out at the end, and not left to be resumed
+
+	Asking  *rate.Limiter // of questions where agents stand; nil: 100 a second
+	Metrics *Metrics
+	Logger  zerolog.Logger // the zero value discards
+}
+
+// Tenant is what the loops of one tenant's agents share. Safe for concurrent use.
+type Tenant struct {
+	options Options
+	counts  counts
+}
+
+// NewTenant checks the options. It does no I/O.
+func NewTenant(o Options) (*Tenant, error) {
+	o.EventGap = cmp.Or(o.EventGap, defaultEventGap)
+	o.IdleGap = cmp.Or(o.IdleGap, defaultIdleGap)
+	o.ErrorGap = cmp.Or(o.ErrorGap, defaultErrorGap)
+	o.MaxSilence = cmp.Or(o.MaxSilence, defaultMaxSilence)
+	o.Heartbeat = cmp.Or(o.Heartbeat, defaultHeartbeat)
+	o.Asking = cmp.Or(o.Asking, rate.NewLimiter(asksPerSecond, asksPerSecond))
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
+	return &Tenant{options: o, counts: o.Metrics.of(o.Tenant)}, nil
+}
+
+// Parts are what outlives the loop of an agent, and what others see of it.
+type Parts struct {
+	Gateway Gateway
+	Record  *record.Recorder // nobody else uses it while the loop runs
+	Contact *Contact
+}
+
+func (t *Tenant) logger(agent string) zerolog.Logger {
+	return t.options.Logger.With().Str("agent", agent).Logger()
+}

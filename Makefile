@@ -24,7 +24,7 @@ soak: ## random faults for DURATION (10m; try 8h), a line a minute
 	$(GO) build -tags faults -o bridge.faults ./cmd/bridge
 	BRIDGE_BINARY=$(CURDIR)/bridge.faults SOAK=$(DURATION) $(GO) test -tags faults -run '^TestSoak$$' -v -timeout 0 ./cmd/bridge
 
-lint: ## gofmt, go vet, staticcheck
+lint: ## gofmt, go vet, staticcheck, and the rules of internal/house
 	@test -z "$$(gofmt -l .)" || { echo "not formatted (make fmt):"; gofmt -l .; exit 1; }
 	$(GO) vet ./...
 	$(GO) vet -tags faults ./...
@@ -32,6 +32,7 @@ lint: ## gofmt, go vet, staticcheck
 	$(GO) tool staticcheck ./...
 	$(GO) tool staticcheck -tags faults ./...
 	$(GO) tool staticcheck -tags permissions ./...
+	$(GO) test ./internal/house
 
 fmt: ## format the code
 	gofmt -w .

@@ -66,11 +66,19 @@ func startServer(ctx context.Context, b base, o embedded.Options, open *closers)
 	return server, err
 }
 
-func newLedger(b base, hub *bus.Bus) (*exporter.Ledger, error) {
-	return exporter.NewLedger(exporter.LedgerOptions{
+// openBus begins to connect to the hub, which need not be there, and makes the ledger
+// in it.
+func openBus(b base, o bus.Options, open *closers) (*bus.Bus, *exporter.Ledger, error) {
+	hub, err := bus.Open(o)
+	if err != nil {
+		return nil, nil, err
+	}
+	open.add(hub.Close)
+	ledger, err := exporter.NewLedger(exporter.LedgerOptions{
 		Names: b.names, Bucket: hub.Bucket(schemas.BucketWindows), Publisher: hub,
 		Retry: b.cfg.Worker.RetryAfter, Logger: b.log, Registerer: b.metrics,
 	})
+	return hub, ledger, err
 }
 
 // serve runs in the group what serves all parts, until ctx ends.
@@ -102,16 +110,14 @@ func openInProcess(ctx context.Context, b base, o bus.Options, open *closers) (*
 	}
 	o.InProcess = server
 	o.User, o.Password = server.Login()
-	hubBus, err := bus.Connect(ctx, o)
-	if err != nil {
-		return nil, err
+	hubBus, ledger, err := openBus(b, o, open)
+	if err == nil {
+		err = hubBus.Ready(ctx)
 	}
-	open.add(hubBus.Close)
-	ledger, err := newLedger(b, hubBus)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = hubBus.Ensure(ctx)
 	}
-	if err := hubBus.Ensure(ctx); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	return &hub{side: inProcess{hubBus, server, ledger}, bus: hubBus, ledger: ledger, server: server}, nil

@@ -41,12 +41,7 @@ func openBehindSpool(ctx context.Context, b base, o bus.Options, open *closers) 
 	if err != nil {
 		return nil, err
 	}
-	hubBus, err := bus.Open(externalOptions(b.cfg.NATS, o))
-	if err != nil {
-		return nil, err
-	}
-	open.add(hubBus.Close)
-	ledger, err := newLedger(b, hubBus)
+	hubBus, ledger, err := openBus(b, externalOptions(b.cfg.NATS, o), open)
 	if err != nil {
 		return nil, err
 	}

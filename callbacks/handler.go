@@ -71,9 +71,9 @@ type Options struct {
 	// address in it that is no trusted proxy is then the caller, for Allow and for
 	// the limits.
 	TrustedProxies []netip.Prefix
-	// Window is how old or how far ahead a signature may be. Default
-	// [c2sign.DefaultWindow]; negative: any age.
-	Window time.Duration
+	// MaxSkew is how old or how far ahead a signature may be. Default
+	// [c2sign.DefaultMaxSkew]; negative: any age.
+	MaxSkew time.Duration
 	// Verify is the mode, default [Enforce].
 	Verify Mode
 	// MaxBodyBytes limits a body. Default 16 KiB; the documented ones have about
@@ -112,7 +112,7 @@ func New(o Options) (*Handler, error) {
 	if o.Verify == "" {
 		o.Verify = Enforce
 	}
-	o.Window = max(0, cmp.Or(o.Window, c2sign.DefaultWindow)) // a Verifier takes 0 for any age
+	o.MaxSkew = max(0, cmp.Or(o.MaxSkew, c2sign.DefaultMaxSkew)) // a Verifier takes 0 for any age
 	if o.Text == nil {
 		o.Text = func(_ string, text []byte) []byte { return text }
 	}
@@ -125,7 +125,7 @@ func New(o Options) (*Handler, error) {
 	metrics := promauto.With(o.Registerer)
 	return &Handler{
 		o:        o,
-		verifier: c2sign.Verifier{Keys: o.Keys, Window: o.Window, PublicURL: o.PublicURL},
+		verifier: c2sign.Verifier{Keys: o.Keys, MaxSkew: o.MaxSkew, PublicURL: o.PublicURL},
 		counts: metrics.NewCounterVec(prometheus.CounterOpts{
 			Name: "aicc_callbacks_total", Help: "Callbacks answered, by result and by what the signature was worth.",
 		}, []string{"result", "signature"}),

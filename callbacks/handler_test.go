@@ -155,7 +155,7 @@ func TestAnswers(t *testing.T) {
 			request: func(t *testing.T) *http.Request { return signed(t, "/ccfs/callback", sample, now.Add(-time.Hour)) }},
 		{name: "too old, but asked for", status: 200, effects: 1, store: &memory{knows: id},
 			request: func(t *testing.T) *http.Request { return signed(t, "/ccfs/callback", sample, now.Add(-time.Hour)) }},
-		{name: "any age by setting", status: 200, effects: 1, edit: func(o *Options) { o.Window = -1 },
+		{name: "any age by setting", status: 200, effects: 1, edit: func(o *Options) { o.MaxSkew = -1 },
 			request: func(t *testing.T) *http.Request {
 				return signed(t, "/ccfs/callback", sample, now.Add(-90*24*time.Hour))
 			}},

@@ -20,7 +20,7 @@ type standing string
 // The standings, which are also the words for metrics.
 const (
 	verified   standing = "verified"   // signature and time are good
-	old        standing = "old"        // the signature is good, its time is outside the window
+	old        standing = "old"        // the signature is good, its time is too far from ours
 	unverified standing = "unverified" // not checked, or let through in mode observe
 )
 

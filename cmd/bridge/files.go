@@ -163,7 +163,7 @@ func newCallbacks(b base, h *hub, tenants []*tenant, open *closers) ([]part, err
 	handler, err := callbacks.New(callbacks.Options{
 		Names: b.names, Store: callbackStore{h}, Tenants: names,
 		Keys:      func(accessKey string) []c2sign.Key { return keys[accessKey] },
-		PublicURL: c.PublicURL, Window: noneIfZero(c.Window), Verify: callbacks.Mode(c.Verify),
+		PublicURL: c.PublicURL, MaxSkew: noneIfZero(c.Window), Verify: callbacks.Mode(c.Verify),
 		Allow: c.Allow, TrustedProxies: c.TrustedProxies, Tokens: b.tokens,
 		Text:   func(tenant string, text []byte) []byte { return policies[tenant].Text(text) },
 		Logger: b.log, Registerer: b.metrics,

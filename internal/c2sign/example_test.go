@@ -30,8 +30,8 @@ func Example() {
 	fmt.Println(authorization[:strings.LastIndex(authorization, "/")])
 
 	verifier := c2sign.Verifier{
-		Keys:   func(accessKey string) []c2sign.Key { return []c2sign.Key{key} },
-		Window: c2sign.DefaultWindow,
+		Keys:    func(accessKey string) []c2sign.Key { return []c2sign.Key{key} },
+		MaxSkew: c2sign.DefaultMaxSkew,
 	}
 	match, err := verifier.Verify(request, authorization, at.Add(time.Minute))
 	fmt.Println(match.AccessKey, match.Skew, err)

@@ -65,7 +65,7 @@ func FuzzSignVerify(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		verifier := Verifier{Keys: only(testKey), Window: time.Second}
+		verifier := Verifier{Keys: only(testKey), MaxSkew: time.Second}
 		if _, err := verifier.Verify(r, authorization, at); err != nil {
 			t.Fatal(err)
 		}

@@ -44,7 +44,7 @@ func newClient(t *testing.T, p Profile) *http.Client {
 }
 
 func TestTransportSignsWhatIsSent(t *testing.T) {
-	server := verifyingServer(t, Verifier{Keys: only(testKey), Window: time.Minute})
+	server := verifyingServer(t, Verifier{Keys: only(testKey), MaxSkew: time.Minute})
 	hostOnly := Profile{SignedHeaders: []string{"host"}}
 	tests := []struct {
 		name, method, path string

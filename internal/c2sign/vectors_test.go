@@ -109,7 +109,7 @@ func TestVectors(t *testing.T) {
 			if want := v.authorization(f.AK); got != want {
 				t.Errorf("authorization\n got %s\nwant %s", got, want)
 			}
-			m, err := Verifier{Keys: only(f.key()), Window: time.Minute}.Verify(r, got, v.at(t))
+			m, err := Verifier{Keys: only(f.key()), MaxSkew: time.Minute}.Verify(r, got, v.at(t))
 			if err != nil {
 				t.Fatalf("verify: %v", err)
 			}

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// DefaultWindow is the recommended Verifier.Window. The platform documents no lifetime.
-const DefaultWindow = 15 * time.Minute
+// DefaultMaxSkew is the recommended Verifier.MaxSkew. The platform documents no lifetime.
+const DefaultMaxSkew = 15 * time.Minute
 
 // Verifier checks signatures of received requests. It is a value without state, safe for
 // concurrent use when Keys is.
@@ -17,8 +17,8 @@ type Verifier struct {
 	// Keys returns the keys of an access key: none when it is unknown, several while keys
 	// are being rotated. Keys with an empty secret are ignored. Nil knows no key.
 	Keys func(accessKey string) []Key
-	// Window is how far the signature's time may lie before or after now. 0 = any time.
-	Window time.Duration
+	// MaxSkew is how far the signature's time may lie before or after now. 0 = any time.
+	MaxSkew time.Duration
 	// PublicURL is the address the signer was given. Its host, with and without port, and
 	// its path are tried besides those received, since an ingress may rewrite both. Nil =
 	// only what was received.
@@ -83,7 +83,7 @@ func (v Verifier) Verify(r Request, authorization string, now time.Time) (Match,
 		return Match{}, fmt.Errorf("verify: %w", ErrSignature)
 	}
 	m.AccessKey, m.Timestamp, m.Skew = h.AccessKey, h.Timestamp, h.Timestamp.Sub(now)
-	if v.Window > 0 && m.Skew.Abs() > v.Window {
+	if v.MaxSkew > 0 && m.Skew.Abs() > v.MaxSkew {
 		return m, fmt.Errorf("verify: %w (%v)", ErrSkew, m.Skew.Round(time.Second))
 	}
 	return m, nil

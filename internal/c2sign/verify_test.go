@@ -97,7 +97,7 @@ func TestVerifyFindsTheSpellingThatWasSigned(t *testing.T) {
 			}
 			authorization := mustSign(t, testKey, tt.profile, signed)
 			before := maps.Clone(received.Header)
-			verifier := Verifier{Keys: only(testKey), Window: DefaultWindow, PublicURL: mustURL(t, tt.public)}
+			verifier := Verifier{Keys: only(testKey), MaxSkew: DefaultMaxSkew, PublicURL: mustURL(t, tt.public)}
 			got, err := verifier.Verify(received, authorization, testAt)
 			if err != nil {
 				t.Fatal(err)
@@ -162,7 +162,7 @@ func TestVerifyWindow(t *testing.T) {
 		{0, 1000 * time.Hour, nil},
 	}
 	for _, tt := range tests {
-		m, err := Verifier{Keys: only(testKey), Window: tt.window}.Verify(r, authorization, testAt.Add(tt.late))
+		m, err := Verifier{Keys: only(testKey), MaxSkew: tt.window}.Verify(r, authorization, testAt.Add(tt.late))
 		if !errors.Is(err, tt.want) || (tt.want == nil) != (err == nil) {
 			t.Errorf("window %v, %v late: %v, want %v", tt.window, tt.late, err, tt.want)
 		}
@@ -171,7 +171,7 @@ func TestVerifyWindow(t *testing.T) {
 		}
 	}
 	r.Body = []byte("[]")
-	if _, err := (Verifier{Keys: only(testKey), Window: time.Minute}).Verify(r, authorization, testAt.Add(time.Hour)); !errors.Is(err, ErrSignature) {
+	if _, err := (Verifier{Keys: only(testKey), MaxSkew: time.Minute}).Verify(r, authorization, testAt.Add(time.Hour)); !errors.Is(err, ErrSignature) {
 		t.Errorf("old and wrong: %v, want the signature to be named", err)
 	}
 }

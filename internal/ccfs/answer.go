@@ -65,7 +65,7 @@ func (b body) result() (code, message string) {
 // read decides what an answer is by its first bytes. It reads JSON to the end, under the
 // watchdog, and leaves a file to be streamed.
 func (c *Client) read(ctx context.Context, operation string, res *http.Response, watchdog *time.Timer) (*answer, error) {
-	stream := &watched{r: res.Body, watchdog: watchdog}
+	stream := &timed{r: res.Body, watchdog: watchdog}
 	in := bufio.NewReader(stream)
 	kind, err := sniff(in)
 	err = cutOff(ctx, err)

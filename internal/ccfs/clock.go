@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"aiccbridge/internal/trouble"
 )
 
 // maxSkew is the clock difference above which a warning is logged. What the platform
@@ -17,10 +19,10 @@ type clock struct {
 	now    func() time.Time
 	logger zerolog.Logger
 
-	mu     sync.Mutex
-	skew   time.Duration
-	known  bool
-	warned bool
+	mu    sync.Mutex
+	skew  time.Duration
+	known bool
+	apart trouble.Episode
 }
 
 // observe logs when the clocks part or meet again, not each time they differ.
@@ -32,13 +34,14 @@ func (c *clock) observe(h http.Header) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.skew, c.known = date.Sub(c.now()), true
-	switch off := c.skew.Abs() > maxSkew; {
-	case off && !c.warned:
-		c.logger.Warn().Stringer("skew", c.skew).Msg("clock differs from the file store's, signatures may be refused; check NTP")
-		c.warned = true
-	case !off && c.warned:
+	if c.skew.Abs() > maxSkew {
+		if _, changed := c.apart.Failed("", zerolog.WarnLevel); changed {
+			c.logger.Warn().Stringer("skew", c.skew).Msg("clock differs from the file store's, signatures may be refused; check NTP")
+		}
+		return
+	}
+	if answers, _ := c.apart.Over(); answers > 0 {
 		c.logger.Info().Stringer("skew", c.skew).Msg("clock agrees with the file store's again")
-		c.warned = false
 	}
 }
 

@@ -105,15 +105,15 @@ func (s *sink) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// watched restarts the watchdog for each read once idle is set. The watchdog rests between
+// timed restarts the watchdog for each read once idle is set. The watchdog rests between
 // reads: a slow writer is not the platform's fault.
-type watched struct {
+type timed struct {
 	r        io.Reader
 	watchdog *time.Timer
 	idle     time.Duration
 }
 
-func (w *watched) Read(p []byte) (int, error) {
+func (w *timed) Read(p []byte) (int, error) {
 	if w.idle > 0 {
 		w.watchdog.Reset(w.idle)
 		defer w.watchdog.Stop()

@@ -89,7 +89,7 @@ func (p *platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	signed, err := c2sign.FromHTTP(r, body)
 	if err == nil {
-		verifier := c2sign.Verifier{Window: time.Minute, Keys: func(string) []c2sign.Key { return []c2sign.Key{testKey} }}
+		verifier := c2sign.Verifier{MaxSkew: time.Minute, Keys: func(string) []c2sign.Key { return []c2sign.Key{testKey} }}
 		_, err = verifier.Verify(signed, r.Header.Get("Authorization"), p.clock.now())
 	}
 	if err != nil {

@@ -96,7 +96,7 @@ func (c *Client) query(ctx context.Context, operation string, body any) (string,
 		}
 		err := json.Unmarshal(a.data, &data)
 		if err == nil {
-			id, err = NormalizeResponseID(data.ResponseID)
+			id, err = normaliseResponseID(data.ResponseID)
 		}
 		if err != nil {
 			return c.fail(&Error{Operation: operation, Status: a.status, Class: Broken, Message: "success without a usable responseId", Err: err})
@@ -108,9 +108,9 @@ func (c *Client) query(ctx context.Context, operation string, body any) (string,
 
 var responseIDText = regexp.MustCompile(`^[0-9a-f]{32}$`)
 
-// NormalizeResponseID removes dashes and lowers the case: one table of the documentation
+// normaliseResponseID removes dashes and lowers the case: one table of the documentation
 // prints the id as a UUID while its file name has none. The result is 32 hex digits.
-func NormalizeResponseID(s string) (string, error) {
+func normaliseResponseID(s string) (string, error) {
 	id := strings.ToLower(strings.ReplaceAll(s, "-", ""))
 	if !responseIDText.MatchString(id) {
 		return "", fmt.Errorf("responseId %q is not 32 hex digits", clean(s))

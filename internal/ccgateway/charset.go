@@ -14,7 +14,7 @@ import (
 //
 // The charset of Content-Type counts; without one it is UTF-8. Text that isn't
 // the UTF-8 it should be is taken for GB18030, of which GBK and GB2312 are
-// subsets, if it is flawless in that: an event is better read than buried.
+// subsets, if it is flawless in that: an event is better read than dead-lettered.
 func clean(body []byte, contentType string) ([]byte, error) {
 	if chinese(contentType) || !utf8.Valid(body) {
 		decoded, err := simplifiedchinese.GB18030.NewDecoder().Bytes(body)

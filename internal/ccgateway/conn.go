@@ -70,7 +70,7 @@ func wrapped(c net.Conn, err error) (net.Conn, error) {
 	return &conn{Conn: c}, nil
 }
 
-// wire watches the connection that one request uses; nonReplayable sees to it that
+// wire follows the connection that one request uses; nonReplayable sees to it that
 // a poll never gets a second. Its hook runs in the goroutine of RoundTrip, and
 // RoundTrip returns an error only after the connection's write loop has ended: no
 // lock needed.

@@ -29,7 +29,7 @@ func (s *Store) verify(r *http.Request, body []byte) error {
 			}
 			return []c2sign.Key{s.key()}
 		},
-		Window:          max(s.o.Skew, 0),
+		MaxSkew:         max(s.o.Skew, 0),
 		RequiredHeaders: s.o.RequiredHeaders,
 	}
 	m, err := v.Verify(req, r.Header.Get("Authorization"), s.o.Now())

@@ -173,7 +173,7 @@ func (r *rig) receive(conn net.Conn) {
 	}
 	signed, err := c2sign.FromHTTP(req, a.raw)
 	if err == nil {
-		v := c2sign.Verifier{Keys: func(string) []c2sign.Key { return []c2sign.Key{testKey} }, Window: 15 * time.Minute}
+		v := c2sign.Verifier{Keys: func(string) []c2sign.Key { return []c2sign.Key{testKey} }, MaxSkew: 15 * time.Minute}
 		_, err = v.Verify(signed, req.Header.Get("Authorization"), time.Now())
 	}
 	a.err = err

@@ -149,7 +149,7 @@ func verifyAt(r *http.Request, body []byte, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	v := c2sign.Verifier{Keys: func(string) []c2sign.Key { return []c2sign.Key{testKey} }, Window: time.Minute}
+	v := c2sign.Verifier{Keys: func(string) []c2sign.Key { return []c2sign.Key{testKey} }, MaxSkew: time.Minute}
 	m, err := v.Verify(signed, r.Header.Get("Authorization"), now)
 	if err == nil && m.QueryLine != c2sign.VariantOmitted {
 		return errVariant

@@ -129,25 +129,29 @@ func parseBase(s string, allowHTTP bool) (*url.URL, error) {
 		return nil, errors.New("file store URL cannot be parsed; write https://host:port/CCFS/resource/ccfs")
 	}
 	u.Path = strings.TrimRight(u.Path, "/")
-	problem := ""
-	switch {
-	case u.Scheme != "https" && !(allowHTTP && u.Scheme == "http"):
-		problem = "must begin with https://"
-	case u.Hostname() == "":
-		problem = "has no host"
-	case u.User != nil:
-		problem = "must not hold a user name or password"
-	case u.RawQuery != "" || u.ForceQuery:
-		problem = "must not have a query"
-	case strings.Contains(s, "#"):
-		problem = "must not have a fragment"
-	case u.EscapedPath() != u.Path || strings.ContainsAny(u.Path, "%;"):
-		problem = "holds characters in its path that need escaping"
-	case strings.ContainsFunc(u.Host, func(r rune) bool { return r <= ' ' || r > '~' || r == '%' }):
-		problem = "holds a zone or a character outside ASCII in its host"
-	}
-	if problem != "" {
+	if problem := problemOf(u, s, allowHTTP); problem != "" {
 		return nil, fmt.Errorf("file store URL %s; write https://host:port/CCFS/resource/ccfs", problem)
 	}
 	return u, nil
+}
+
+// problemOf says why a URL, written as s, can't be the file store's; empty: it can.
+func problemOf(u *url.URL, s string, allowHTTP bool) string {
+	switch {
+	case u.Scheme != "https" && !(allowHTTP && u.Scheme == "http"):
+		return "must begin with https://"
+	case u.Hostname() == "":
+		return "has no host"
+	case u.User != nil:
+		return "must not hold a user name or password"
+	case u.RawQuery != "" || u.ForceQuery:
+		return "must not have a query"
+	case strings.Contains(s, "#"):
+		return "must not have a fragment"
+	case u.EscapedPath() != u.Path || strings.ContainsAny(u.Path, "%;"):
+		return "holds characters in its path that need escaping"
+	case strings.ContainsFunc(u.Host, func(r rune) bool { return r <= ' ' || r > '~' || r == '%' }):
+		return "holds a zone or a character outside ASCII in its host"
+	}
+	return ""
 }

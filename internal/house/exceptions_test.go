@@ -7,9 +7,7 @@ var tangledFunctions = map[string]string{
 	"bus/embedded.Server.look":                      "to be divided",
 	"bus.Bus.scan":                                  "to be divided",
 	"exporter/archive.csvReader.cell":               "to be divided",
-	"internal/ccfs.parseBase":                       "to be divided",
 	"internal/platformsim/gateway.signInBody.check": "to be divided",
-	"internal/truthcheck.Checker.settleFiles":       "to be divided",
 	"schemas/rows.parseClock":                       "to be divided",
 }
 
@@ -17,7 +15,6 @@ var tangledFunctions = map[string]string{
 var largePackages = map[string]string{
 	"bus":        "to be divided",
 	"cmd/bridge": "one file for each command",
-	"config":     "one table of keys and one kind of error; each file is one section of the configuration",
 	"exporter":   "to be divided",
 	"schemas":    "one file for each message of the contract",
 }

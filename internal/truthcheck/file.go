@@ -186,30 +186,34 @@ func (c *Checker) settleFiles(files []*fileVerdict, required map[windowKey]count
 	made := make(map[string]bool, len(files))
 	for _, v := range files {
 		made[v.file.ResponseID] = true
-		s, id := v.spans[0], v.file.ResponseID
-		madeGood := v.later || v.any && !v.extract.known() && covered(v, required)
-		switch {
-		case v.state == accepted && !c.rightWindow(v):
-			r.WrongWindow++
-			p.add("file %s was asked for as %s to %s and accepted as %s %s", id, s.begin, s.end, s.kind, v.token)
-		case v.state == accepted:
-		case v.state == unsound:
-			p.add("file %s was accepted although it is damaged (%s)", id, v.file.Damaged)
-		case v.state == failed && !madeGood:
-			r.FailedWindows++
-			p.add("file %s (%s, %s to %s) failed, and no later file of its window is accepted", id, s.kind, s.begin, s.end)
-		case v.state == open && madeGood:
-			r.Superseded++
-		case v.state == open:
-			r.Unfinished++
-			p.add("file %s (%s, %s to %s) has neither a marker nor a dead letter", id, s.kind, s.begin, s.end)
-		}
+		c.settleFile(v, required, r, p)
 	}
 	for _, id := range slices.Sorted(maps.Keys(c.extracts)) {
 		if c.extracts[id].marked() && !made[id] {
 			r.Unknown++
 			p.add("the marker of extract %s names a file that was never made", id)
 		}
+	}
+}
+
+func (c *Checker) settleFile(v *fileVerdict, required map[windowKey]counts, r *FileReport, p *problems) {
+	s, id := v.spans[0], v.file.ResponseID
+	madeGood := v.later || v.any && !v.extract.known() && covered(v, required)
+	switch {
+	case v.state == accepted && !c.rightWindow(v):
+		r.WrongWindow++
+		p.add("file %s was asked for as %s to %s and accepted as %s %s", id, s.begin, s.end, s.kind, v.token)
+	case v.state == accepted:
+	case v.state == unsound:
+		p.add("file %s was accepted although it is damaged (%s)", id, v.file.Damaged)
+	case v.state == failed && !madeGood:
+		r.FailedWindows++
+		p.add("file %s (%s, %s to %s) failed, and no later file of its window is accepted", id, s.kind, s.begin, s.end)
+	case v.state == open && madeGood:
+		r.Superseded++
+	case v.state == open:
+		r.Unfinished++
+		p.add("file %s (%s, %s to %s) has neither a marker nor a dead letter", id, s.kind, s.begin, s.end)
 	}
 }
 

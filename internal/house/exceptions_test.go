@@ -8,7 +8,6 @@ var tangledFunctions = map[string]string{
 	"bus.Bus.scan":                                  "to be divided",
 	"exporter/archive.csvReader.cell":               "to be divided",
 	"internal/platformsim/gateway.signInBody.check": "to be divided",
-	"schemas/rows.parseClock":                       "to be divided",
 }
 
 // largePackages are named by their folder.

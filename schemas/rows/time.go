@@ -54,26 +54,38 @@ func parseClock(s string) (c clock, ok bool) {
 		c.instant = true
 		return c, true
 	}
-	if len(s) < clockLength || s[4] != '-' && s[4] != '/' || s[7] != s[4] || s[10] != ' ' && s[10] != 'T' || s[13] != ':' || s[16] != ':' {
+	if !hasClockForm(s) {
 		return c, false
 	}
-	for _, part := range [...]string{s[0:4], s[5:7], s[8:10], s[11:13], s[14:16], s[17:19]} {
-		if !allDigits(part) {
-			return c, false
-		}
-	}
 	if len(s) > clockLength {
-		digits := s[20:]
-		if s[19] != '.' || digits == "" || len(digits) > 9 || !allDigits(digits) {
+		digits := s[clockLength+1:]
+		if s[clockLength] != '.' || digits == "" || len(digits) > 9 || !allDigits(digits) {
 			return c, false
 		}
 		c.fraction = strings.TrimRight(digits, "0")
 	}
 	c.year, c.month, c.day = number(s[0:4]), number(s[5:7]), number(s[8:10])
 	c.hour, c.minute, c.second = number(s[11:13]), number(s[14:16]), number(s[17:19])
-	ok = c.month >= 1 && c.month <= 12 && c.day >= 1 && c.day <= daysIn(c.year, c.month) &&
+	return c, c.exists()
+}
+
+// hasClockForm reports whether s begins with digits and separators as clocks have them.
+func hasClockForm(s string) bool {
+	if len(s) < clockLength || s[4] != '-' && s[4] != '/' || s[7] != s[4] || s[10] != ' ' && s[10] != 'T' || s[13] != ':' || s[16] != ':' {
+		return false
+	}
+	for _, part := range [...]string{s[0:4], s[5:7], s[8:10], s[11:13], s[14:16], s[17:19]} {
+		if !allDigits(part) {
+			return false
+		}
+	}
+	return true
+}
+
+// exists reports whether there is such a day, and such a time of day.
+func (c clock) exists() bool {
+	return c.month >= 1 && c.month <= 12 && c.day >= 1 && c.day <= daysIn(c.year, c.month) &&
 		c.hour <= 23 && c.minute <= 59 && c.second <= 59
-	return c, ok
 }
 
 func allDigits(s string) bool {

@@ -42,33 +42,27 @@ func coverage(tenant string, kind schemas.Kind, entries []schemas.WindowEntry, n
 // state publishes each kind's coverage when it has moved. A restart states it
 // once more.
 func (p *Planner) state(ctx context.Context, now time.Time) error {
-	changes := p.o.Ledger.changes()
-	if changes == p.stated.changes {
+	changes := p.o.Ledger.Changes()
+	if changes == p.seen {
 		return nil
 	}
 	for _, x := range p.o.Extracts {
 		c, ok := coverage(p.o.Tenant, x.Kind, p.o.Ledger.Entries(p.o.Tenant, x.Kind), now)
-		last, known := p.stated.last[x.Kind]
+		last, known := p.stated[x.Kind]
 		if !ok || known && last.CompleteTo.Equal(c.CompleteTo) && slices.EqualFunc(last.Holes, c.Holes, sameHole) {
 			continue
 		}
-		m, err := p.o.Ledger.o.Names.CoverageMessage(c)
+		m, err := p.o.Names.CoverageMessage(c)
 		if err != nil {
 			return err
 		}
-		if err := p.o.Ledger.o.Publisher.Publish(ctx, m); err != nil {
+		if err := p.o.Publisher.Publish(ctx, m); err != nil {
 			return err
 		}
-		p.stated.last[x.Kind] = c
+		p.stated[x.Kind] = c
 	}
-	p.stated.changes = changes
+	p.seen = changes
 	return nil
-}
-
-// statements is what a planner has said about coverage.
-type statements struct {
-	changes uint64 // of the ledger, when it was last looked over
-	last    map[schemas.Kind]schemas.Coverage
 }
 
 // sameHole compares the window only: a hole that is asked for again is no news.

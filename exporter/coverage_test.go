@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"aiccbridge/exporter/internal/exportertest"
+	"aiccbridge/exporter/ledger"
 	"aiccbridge/schemas"
 )
 
@@ -57,9 +58,9 @@ func TestCoverage(t *testing.T) {
 func TestCoverageIsStatedWhenItMoves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pub := &exportertest.Publisher{}
-		l, _ := startLedger(t, LedgerOptions{Bucket: exportertest.NewBucket(), Publisher: pub})
+		l, _ := startLedger(t, ledger.Options{Bucket: exportertest.NewBucket(), Publisher: pub})
 		begun := time.Now()
-		startPlanner(t, PlannerOptions{Ledger: l, Query: (&platform{}).query, Extracts: []Extract{{
+		startPlanner(t, PlannerOptions{Ledger: l, Publisher: pub, Query: (&platform{}).query, Extracts: []Extract{{
 			Kind: schemas.KindCDR, Window: time.Hour, Since: begun,
 		}}})
 		statements := func() int { return len(pub.Of(schemas.TypeCoverage)) }

@@ -34,7 +34,7 @@ func TestF14DamagedFiles(t *testing.T) {
 			if kept := s.quarantine.Objects[exportertest.Acme+"/"+f.FileName]; !bytes.Equal(kept, tt.Data) || p.Object != "AICC_QUARANTINE/"+exportertest.Acme+"/"+f.FileName {
 				t.Errorf("%d of %d bytes are in quarantine as %s", len(kept), len(tt.Data), p.Object)
 			}
-			if e := entry(t, s.ledger, exportertest.Hour(0)); e.State != schemas.WindowFailed || e.Reason != tt.Reason || e.Object != p.Object || e.DueAt.IsZero() {
+			if e := exportertest.Entry(t, s.ledger, exportertest.Hour(0)); e.State != schemas.WindowFailed || e.Reason != tt.Reason || e.Object != p.Object || e.DueAt.IsZero() {
 				t.Errorf("the window is %+v", e)
 			}
 			named++

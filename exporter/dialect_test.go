@@ -199,7 +199,7 @@ func TestTwoKindsInOneZip(t *testing.T) {
 	if !bytes.Contains(recordings[0].Body, []byte(`"X:\\39\\0\\20260101\\101\\3246.V3"`)) {
 		t.Errorf("backslashes are lost: %s", recordings[0].Body)
 	}
-	if e := entry(t, s.ledger, exportertest.Hour(0)); e.Rows != 2 {
+	if e := exportertest.Entry(t, s.ledger, exportertest.Hour(0)); e.Rows != 2 {
 		t.Errorf("the ledger counts %d rows", e.Rows)
 	}
 }

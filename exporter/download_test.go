@@ -16,6 +16,7 @@ import (
 	"aiccbridge/schemas"
 )
 
+// TestRefusedDownloads shows after which attempt a refusal is believed.
 func TestRefusedDownloads(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -53,8 +54,8 @@ func TestRefusedDownloads(t *testing.T) {
 					break
 				}
 			}
-			checkSpool(t, s)
-			e := entry(t, s.ledger, exportertest.Hour(0))
+			checkDownloads(t, s)
+			e := exportertest.Entry(t, s.ledger, exportertest.Hour(0))
 			rows, markers := s.stored()
 			switch complete := tt.attempt > 0 && tt.reason == ""; {
 			case ended != tt.attempt:
@@ -70,6 +71,8 @@ func TestRefusedDownloads(t *testing.T) {
 	}
 }
 
+// TestVerdictNeedsTheLedger: a refusal that the ledger does not know yet must be
+// delivered again.
 func TestVerdictNeedsTheLedger(t *testing.T) {
 	s := newShop(t)
 	f := s.ready(1, nil)
@@ -132,7 +135,7 @@ func TestF16CutDownload(t *testing.T) {
 		if err := s.export(f, 1); err == nil || reasonOf(err) != "" {
 			t.Errorf("cut at %d %%: %v", percent, err)
 		}
-		checkSpool(t, s)
+		checkDownloads(t, s)
 		if rows, _ := s.stored(); len(rows) != 0 {
 			t.Errorf("cut at %d %%: %d rows", percent, len(rows))
 			partial++
@@ -154,17 +157,20 @@ func TestTidy(t *testing.T) {
 	for name, age := range map[string]time.Duration{
 		"a.part": 0, "b.part": 30 * 24 * time.Hour, "c.zip": 0, "d.zip": 8 * 24 * time.Hour, "e.txt": 30 * 24 * time.Hour,
 	} {
-		path := filepath.Join(s.options.SpoolDir, name)
+		path := filepath.Join(s.options.DownloadDir, name)
 		exportertest.Check(t, os.WriteFile(path, nil, 0o600))
 		exportertest.Check(t, os.Chtimes(path, now.Add(-age), now.Add(-age)))
 	}
-	exportertest.Check(t, os.Mkdir(filepath.Join(s.options.SpoolDir, "dir.part"), 0o700))
+	exportertest.Check(t, os.Mkdir(filepath.Join(s.options.DownloadDir, "dir.part"), 0o700))
 	exportertest.Check(t, s.worker.Tidy(now))
-	checkSpool(t, s, "c.zip", "dir.part", "e.txt")
-	s.options.SpoolDir = filepath.Join(s.options.SpoolDir, "none")
+	checkDownloads(t, s, "c.zip", "dir.part", "e.txt")
+	s.options.DownloadDir = filepath.Join(s.options.DownloadDir, "none")
 	exportertest.Check(t, s.restart().Tidy(now))
 }
 
+// TestProgress: every phase that may be long calls progress, or the bus would
+// hand the file to somebody else.
+// watchedRows marks the steps of an export.
 func TestProgress(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)

@@ -46,7 +46,7 @@ func (x *export) run(ctx context.Context) error {
 	return err
 }
 
-// verified publishes the spooled file once it has been found sound.
+// verified publishes the downloaded file once it has been found sound.
 func (x *export) verified(ctx context.Context) error {
 	a, err := archive.Open(ctx, x.path(), archive.Options{Dialect: x.tenant.Dialect, Limits: x.w.o.Limits, Progress: x.progress})
 	if err != nil {
@@ -119,21 +119,21 @@ func (x *export) notFetched(ctx context.Context, err error) error {
 
 // path is where the file is kept while it is worked on.
 func (x *export) path() string {
-	return filepath.Join(x.w.o.SpoolDir, schemas.EncodeToken(x.file.Tenant)+"-"+x.file.ResponseID+spoolExt)
+	return filepath.Join(x.w.o.DownloadDir, schemas.EncodeToken(x.file.Tenant)+"-"+x.file.ResponseID+wholeExt)
 }
 
-// fetch downloads the file into the spool folder. One that an earlier attempt
+// fetch downloads the file into the downloads folder. One that an earlier attempt
 // fetched whole is taken as it is: the platform need not have it any more.
 func (x *export) fetch(ctx context.Context) error {
 	if _, err := os.Stat(x.path()); err == nil {
 		return nil
 	}
-	if err := os.MkdirAll(x.w.o.SpoolDir, 0o700); err != nil {
-		return fmt.Errorf("make spool folder: %w", err)
+	if err := os.MkdirAll(x.w.o.DownloadDir, 0o700); err != nil {
+		return fmt.Errorf("make downloads folder: %w", err)
 	}
-	part, err := os.CreateTemp(x.w.o.SpoolDir, x.file.ResponseID+"-*"+partExt)
+	part, err := os.CreateTemp(x.w.o.DownloadDir, x.file.ResponseID+"-*"+partExt)
 	if err != nil {
-		return fmt.Errorf("make spool file: %w", err)
+		return fmt.Errorf("make download: %w", err)
 	}
 	f := x.file
 	f.FileName = nameAt(f, x.attempt)

@@ -7,9 +7,14 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/cenkalti/backoff/v4"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 	"github.com/rs/zerolog"
 
+	"aiccbridge/exporter/ledger"
 	"aiccbridge/internal/retry"
+	"aiccbridge/internal/trouble"
 	"aiccbridge/schemas"
 )
 
@@ -17,13 +22,20 @@ import (
 // returns the response id. Errors are *ccfs.Error.
 type Query func(ctx context.Context, r schemas.WindowRequest) (responseID string, err error)
 
+// Publisher stores a message; nil means stored.
+type Reporter interface {
+	Publish(ctx context.Context, m schemas.Message) error
+}
+
 // PlannerOptions configure the planner of one tenant.
 type PlannerOptions struct {
-	Tenant   string
-	Zone     *time.Location
-	Extracts []Extract
-	Ledger   *Ledger
-	Query    Query
+	Tenant    string
+	Zone      *time.Location
+	Extracts  []Extract
+	Names     schemas.Names
+	Ledger    *ledger.Ledger
+	Publisher Reporter // of coverage
+	Query     Query
 	// Spacing is the least time between two requests. Default 15 s; the platform
 	// answers 0300009 when there are too many.
 	Spacing time.Duration
@@ -33,15 +45,17 @@ type PlannerOptions struct {
 	// four times as long after the next ones, for a platform that is slow. Default
 	// 15 min; the platform repeats a callback every 10 minutes.
 	Overdue time.Duration
-	// Tick is how often the ledger is looked over. Default 1 s.
-	Tick   time.Duration
-	Logger zerolog.Logger // with the tenant
+	// Tick is how often the ledger is looked over, with at most one request each time.
+	// Default 1 s, or Spacing when that is less, but not below 100 ms.
+	Tick       time.Duration
+	Logger     zerolog.Logger        // with the tenant
+	Registerer prometheus.Registerer // nil: not registered
 }
 
 // Planner keeps one tenant's ledger filled with windows and asks for those that
 // are due, one request at a time.
 //
-//	every Tick ─► park stray notices ─► write new windows ─► state coverage
+//	every Tick ─► settle stray notices ─► write new windows ─► state coverage
 //	           ─► end what is overdue
 //	           ─► if Spacing is over and few extracts are out: one request
 type Planner struct {
@@ -49,8 +63,12 @@ type Planner struct {
 	extracts map[schemas.Kind]Extract
 	next     map[schemas.Kind]time.Time // where the next window begins
 	quiet    time.Time                  // no request before
-	pause    pause
-	stated   statements
+	backOff  backoff.BackOff            // of requests
+	refusals trouble.Episode            // of requests
+	held     trouble.Episode            // of everything else
+	requests *prometheus.CounterVec
+	stated   map[schemas.Kind]schemas.Coverage // what was said last
+	seen     uint64                            // changes of the ledger that have been looked over
 	started  time.Time
 	newest   bool // whose turn it is: the newest window that is due, else the one due for longest
 }
@@ -65,8 +83,8 @@ const lastStatement = 2 * time.Second
 
 // NewPlanner checks the options and fills in defaults.
 func NewPlanner(o PlannerOptions) (*Planner, error) {
-	if o.Tenant == "" || o.Zone == nil || o.Ledger == nil || o.Query == nil {
-		return nil, errors.New("planner: tenant, zone, ledger and query are required")
+	if o.Tenant == "" || o.Zone == nil || o.Names == (schemas.Names{}) || o.Ledger == nil || o.Publisher == nil || o.Query == nil {
+		return nil, errors.New("planner: tenant, zone, names, ledger, publisher and query are required")
 	}
 	if o.Spacing < 0 || o.MaxOutstanding < 0 || o.Overdue < 0 || o.Tick < 0 {
 		return nil, errors.New("planner: spacing, outstanding extracts, overdue and tick must not be negative")
@@ -74,9 +92,11 @@ func NewPlanner(o PlannerOptions) (*Planner, error) {
 	o.Spacing = cmp.Or(o.Spacing, 15*time.Second)
 	o.MaxOutstanding = cmp.Or(o.MaxOutstanding, 3)
 	o.Overdue = cmp.Or(o.Overdue, 15*time.Minute)
-	o.Tick = cmp.Or(o.Tick, time.Second)
-	p := &Planner{o: o, extracts: map[schemas.Kind]Extract{}, next: map[schemas.Kind]time.Time{}}
-	p.stated.last = map[schemas.Kind]schemas.Coverage{}
+	o.Tick = cmp.Or(o.Tick, min(time.Second, max(o.Spacing, 100*time.Millisecond)))
+	p := &Planner{
+		o: o, extracts: map[schemas.Kind]Extract{}, next: map[schemas.Kind]time.Time{}, stated: map[schemas.Kind]schemas.Coverage{},
+		backOff: retry.NewBackOff(2*time.Second, 15*time.Minute),
+	}
 	for _, x := range o.Extracts {
 		if err := x.validate(); err != nil {
 			return nil, fmt.Errorf("planner: %w", err)
@@ -86,28 +106,24 @@ func NewPlanner(o PlannerOptions) (*Planner, error) {
 		}
 		p.extracts[x.Kind] = x
 	}
-	p.pause = newPause(o.Logger, "extract not requested; it is tried again", "extracts are requested again", retry.NewBackOff(2*time.Second, 15*time.Minute))
+	own := prometheus.WrapRegistererWith(prometheus.Labels{"tenant": o.Tenant}, o.Registerer)
+	p.requests = promauto.With(own).NewCounterVec(prometheus.CounterOpts{
+		Name: "aicc_extract_requests_total",
+		Help: "Extracts asked for, by result: taken, or the class of the failure; auth and locked also while no request is sent because of them.",
+	}, []string{"kind", "result"})
 	return p, nil
 }
 
 // Run plans and requests until intake ends. A request under way goes on under
 // work. Failures of the bus are retried; Run returns nil at the end.
 func (p *Planner) Run(intake, work context.Context) error {
-	if err := p.o.Ledger.waitLoaded(intake); err != nil {
+	if err := p.o.Ledger.Await(intake); err != nil {
 		return nil
 	}
 	p.started = time.Now()
-	ledger := newPause(p.o.Logger, "planning is held up", "planning goes on", retry.NewBackOff(time.Second, 30*time.Second))
 	for intake.Err() == nil {
-		wait := p.o.Tick
-		if err := p.tick(work, time.Now()); err != nil {
-			wait = ledger.after(err)
-		} else {
-			ledger.recovered()
-		}
-		if retry.Wait(intake, wait) != nil {
-			break
-		}
+		p.lookOver(intake, work)
+		_ = retry.Wait(intake, p.o.Tick) // the loop sees the end
 	}
 	last, cancel := context.WithTimeout(work, lastStatement)
 	defer cancel()
@@ -117,9 +133,25 @@ func (p *Planner) Run(intake, work context.Context) error {
 	return nil
 }
 
+// lookOver does what is due, again and again until the bus lets it or intake ends.
+func (p *Planner) lookOver(intake, work context.Context) {
+	b := backoff.WithContext(retry.NewBackOff(time.Second, 30*time.Second), intake)
+	err := backoff.RetryNotify(func() error { return p.tick(work, time.Now()) }, b, func(err error, _ time.Duration) {
+		if _, changed := p.held.Failed(trouble.Gist(err.Error()), zerolog.WarnLevel); changed {
+			p.o.Logger.Warn().Err(err).Msg("planning is held up")
+		}
+	})
+	if err != nil {
+		return // intake has ended
+	}
+	if failures, _ := p.held.Over(); failures > 0 {
+		p.o.Logger.Info().Int("failures", failures).Msg("planning goes on")
+	}
+}
+
 // tick does everything that is due at now and makes at most one request.
 func (p *Planner) tick(ctx context.Context, now time.Time) error {
-	if err := p.o.Ledger.settleNotices(ctx, p.o.Tenant, now); err != nil {
+	if err := p.o.Ledger.SettleNotices(ctx, p.o.Tenant, now); err != nil {
 		return err
 	}
 	for _, x := range p.o.Extracts {
@@ -137,11 +169,11 @@ func (p *Planner) tick(ctx context.Context, now time.Time) error {
 	sent, err := p.request(ctx, e, now)
 	switch {
 	case err != nil:
-		p.quiet = time.Now().Add(p.pause.after(err))
+		p.quiet = time.Now().Add(p.holdOff(err))
 	case sent:
 		p.newest = !p.newest
 		p.quiet = time.Now().Add(p.o.Spacing)
-		p.pause.recovered()
+		p.taken()
 	}
 	return nil
 }
@@ -190,7 +222,7 @@ func (p *Planner) tile(ctx context.Context, x Extract, at, until, cut time.Time)
 		if !cut.IsZero() && cut.Before(w.To) {
 			w.To = cut.UTC()
 		}
-		err := p.o.Ledger.plan(ctx, schemas.WindowEntry{
+		err := p.o.Ledger.Plan(ctx, schemas.WindowEntry{
 			Tenant: p.o.Tenant, Kind: x.Kind, Window: w, State: schemas.WindowPlanned, DueAt: w.To.Add(x.Settle),
 		})
 		if err != nil {
@@ -214,7 +246,7 @@ func (p *Planner) due(ctx context.Context, now time.Time) (pick schemas.WindowEn
 		return at.Before(best)
 	}
 	outstanding := 0
-	p.o.Ledger.each(p.o.Tenant, func(e schemas.WindowEntry) {
+	p.o.Ledger.Each(p.o.Tenant, func(e schemas.WindowEntry) {
 		x, ours := p.extracts[e.Kind]
 		switch {
 		case !ours: // its extraction was switched off
@@ -258,7 +290,7 @@ func (p *Planner) overdue(ctx context.Context, e schemas.WindowEntry, now time.T
 	p.o.Logger.Warn().Str("kind", string(e.Kind)).Stringer("window", e.Window).
 		Int("attempt", e.Attempts).Err(cause).Msg("window is overdue")
 	if e.State == schemas.WindowRequested && e.ResponseID != "" {
-		return p.o.Ledger.predict(ctx, e, p.o.Zone, now)
+		return p.o.Ledger.Predict(ctx, e, p.o.Zone, now)
 	}
-	return p.o.Ledger.fail(ctx, e.Key(), e.ResponseID, &schemas.Permanent{Reason: schemas.ReasonOverdue, Err: cause}, now)
+	return p.o.Ledger.GiveUp(ctx, e.Key(), e.ResponseID, &schemas.Permanent{Reason: schemas.ReasonOverdue, Err: cause}, now)
 }

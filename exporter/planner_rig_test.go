@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"aiccbridge/exporter/internal/exportertest"
+	"aiccbridge/exporter/ledger"
 	"aiccbridge/internal/ccfs"
 	"aiccbridge/schemas"
 )
@@ -97,7 +98,8 @@ type site struct {
 	pub      *exportertest.Publisher
 	platform *platform
 	mu       sync.Mutex
-	ledger   *Ledger
+	ledger   *ledger.Ledger
+	planner  *Planner // of now
 	stops    []func()
 }
 
@@ -108,19 +110,20 @@ func newSite(t *testing.T) *site {
 // open starts a ledger and a planner with the given extracts and further options.
 func (s *site) open(o PlannerOptions, extracts ...Extract) {
 	s.t.Helper()
-	l, stop := startLedger(s.t, LedgerOptions{Bucket: s.bucket, Publisher: s.pub})
+	l, stop := startLedger(s.t, ledger.Options{Bucket: s.bucket, Publisher: s.pub})
 	s.mu.Lock()
 	s.ledger = l
 	s.mu.Unlock()
-	o.Ledger, o.Extracts, o.Zone = l, extracts, s.zone
+	o.Ledger, o.Publisher, o.Extracts, o.Zone = l, s.pub, extracts, s.zone
 	if o.Query == nil {
 		o.Query = s.platform.query
 	}
-	s.stops = []func(){startPlanner(s.t, o), stop}
+	s.planner = newTestPlanner(s.t, o)
+	s.stops = []func(){runPlanner(s.t, s.planner), stop}
 }
 
 // current is the ledger of now, for goroutines that live through a restart.
-func (s *site) current() *Ledger {
+func (s *site) current() *ledger.Ledger {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.ledger
@@ -133,17 +136,39 @@ func (s *site) close() {
 	}
 }
 
-func startPlanner(t *testing.T, o PlannerOptions) (stop func()) {
+// startLedger runs a ledger and waits until it has loaded.
+func startLedger(t testing.TB, o ledger.Options) (l *ledger.Ledger, stop func()) {
 	t.Helper()
-	o.Tenant = exportertest.Acme
+	o.Names = exportertest.Names(t)
+	l, err := ledger.New(o)
+	exportertest.Check(t, err)
+	stop = exportertest.Start(t, l.Run)
+	exportertest.Check(t, l.Await(t.Context()))
+	return l, stop
+}
+
+func newTestPlanner(t *testing.T, o PlannerOptions) *Planner {
+	t.Helper()
+	o.Tenant, o.Names = exportertest.Acme, exportertest.Names(t)
+	if o.Publisher == nil {
+		o.Publisher = &exportertest.Publisher{}
+	}
 	if o.Zone == nil {
 		o.Zone = time.UTC
 	}
 	p, err := NewPlanner(o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	exportertest.Check(t, err)
+	return p
+}
+
+func runPlanner(t *testing.T, p *Planner) (stop func()) {
+	t.Helper()
 	return exportertest.Start(t, func(ctx context.Context) error { return p.Run(ctx, ctx) })
+}
+
+func startPlanner(t *testing.T, o PlannerOptions) (stop func()) {
+	t.Helper()
+	return runPlanner(t, newTestPlanner(t, o))
 }
 
 // deliver gives the callback of a request and lets a worker complete its file.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"aiccbridge/exporter/internal/exportertest"
+	"aiccbridge/exporter/ledger"
 	"aiccbridge/internal/ccfs"
 	"aiccbridge/schemas"
 )
@@ -68,7 +69,7 @@ func checkRequests(t *testing.T, p *platform, settle map[schemas.Kind]time.Durat
 func TestMostExtractsUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t)
-		l, stop := startLedger(t, LedgerOptions{Bucket: s.bucket, Publisher: s.pub})
+		l, stop := startLedger(t, ledger.Options{Bucket: s.bucket, Publisher: s.pub})
 		defer stop()
 		s.ledger = l
 		from := time.Now().Add(-24 * time.Hour).Truncate(time.Hour)
@@ -298,19 +299,10 @@ func TestSweeps(t *testing.T) {
 	})
 }
 
-// TestNewSweepLeavesHistoryAlone: a re-sweep that is set later is made up for
-// the last week only.
-// TestSettingsChange: a window length changed and a since moved earlier leave no
-// hole and no overlap, and ask for nothing twice.
-// TestFillGoesOnAfterAnError: a bus that fails while the hole before the first
-// window is being filled leaves no overlap behind.
-// TestCrashDuringRequest: the process dies while its request is under way. The
-// attempt must be on record by then, and the window be asked for again.
-// TestShutdownLetsTheRequestEnd: intake ends while a request is under way.
 func TestPlannerOptions(t *testing.T) {
-	l, err := NewLedger(LedgerOptions{Names: exportertest.Names(t), Bucket: exportertest.NewBucket(), Publisher: &exportertest.Publisher{}})
+	l, err := ledger.New(ledger.Options{Names: exportertest.Names(t), Bucket: exportertest.NewBucket(), Publisher: &exportertest.Publisher{}})
 	exportertest.Check(t, err)
-	good := PlannerOptions{Tenant: exportertest.Acme, Zone: time.UTC, Ledger: l, Query: (&platform{}).query, Extracts: []Extract{hourly}}
+	good := PlannerOptions{Tenant: exportertest.Acme, Zone: time.UTC, Names: exportertest.Names(t), Ledger: l, Publisher: &exportertest.Publisher{}, Query: (&platform{}).query, Extracts: []Extract{hourly}}
 	if _, err := NewPlanner(good); err != nil {
 		t.Fatal(err)
 	}
@@ -324,7 +316,9 @@ func TestPlannerOptions(t *testing.T) {
 	for name, spoil := range map[string]func(*PlannerOptions){
 		"tenant":     func(o *PlannerOptions) { o.Tenant = "" },
 		"zone":       func(o *PlannerOptions) { o.Zone = nil },
+		"names":      func(o *PlannerOptions) { o.Names = schemas.Names{} },
 		"ledger":     func(o *PlannerOptions) { o.Ledger = nil },
+		"publisher":  func(o *PlannerOptions) { o.Publisher = nil },
 		"query":      func(o *PlannerOptions) { o.Query = nil },
 		"spacing":    func(o *PlannerOptions) { o.Spacing = -1 },
 		"twice":      func(o *PlannerOptions) { o.Extracts = []Extract{hourly, hourly} },
@@ -370,13 +364,13 @@ func TestLongOutage(t *testing.T) {
 // its file was not there under the predicted name. Then the callback comes.
 func TestLateCallbackIsWelcome(t *testing.T) {
 	bucket, pub := exportertest.NewBucket(), &exportertest.Publisher{}
-	l, _ := startLedger(t, LedgerOptions{Bucket: bucket, Publisher: pub})
-	e := request(t, l, exportertest.Hour(0), 1)
-	exportertest.Check(t, l.predict(t.Context(), e, time.UTC, exportertest.NewYear))
+	l, _ := startLedger(t, ledger.Options{Bucket: bucket, Publisher: pub})
+	e := exportertest.Request(t, l, exportertest.Hour(0), 1)
+	exportertest.Check(t, l.Predict(t.Context(), e, time.UTC, exportertest.NewYear))
 	f := schemas.FileReady{Tenant: exportertest.Acme, Kind: e.Kind, Window: e.Window, ResponseID: e.ResponseID}
 	exportertest.Check(t, l.Fail(t.Context(), f, &schemas.Permanent{Reason: schemas.ReasonFileMissing, Err: exportertest.ErrBus}, exportertest.NewYear))
 	exportertest.Check(t, l.Accept(t.Context(), exportertest.Notice(1)))
-	if got := entry(t, l, exportertest.Hour(0)); got.State != schemas.WindowReady {
+	if got := exportertest.Entry(t, l, exportertest.Hour(0)); got.State != schemas.WindowReady {
 		t.Errorf("the window is %s", got.State)
 	}
 	ready := pub.Of(schemas.TypeFileReady)

@@ -118,8 +118,8 @@ func TestPrivacyKeepsNoDamagedFile(t *testing.T) {
 		if (len(s.quarantine.Objects) == 1) != kept || (final.Object != "") != kept || strings.Contains(final.Error(), "bytes not kept: privacy policy") == kept {
 			t.Errorf("%d files in quarantine, %v", len(s.quarantine.Objects), final)
 		}
-		checkSpool(t, s)
-		if e := entry(t, s.ledger, exportertest.Hour(0)); e.State != schemas.WindowFailed || (e.Object != "") != kept {
+		checkDownloads(t, s)
+		if e := exportertest.Entry(t, s.ledger, exportertest.Hour(0)); e.State != schemas.WindowFailed || (e.Object != "") != kept {
 			t.Errorf("the window is %+v", e)
 		}
 	}

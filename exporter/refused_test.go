@@ -10,9 +10,11 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/prometheus/common/expfmt"
 	"github.com/rs/zerolog"
 
 	"aiccbridge/exporter/internal/exportertest"
+	"aiccbridge/exporter/ledger"
 	"aiccbridge/internal/ccfs"
 	"aiccbridge/schemas"
 )
@@ -37,7 +39,7 @@ func TestRefusedForHours(t *testing.T) {
 		s.open(PlannerOptions{Logger: zerolog.New(&log)}, hourly)
 		pass(8 * time.Hour)
 		counter := func(result string) float64 {
-			return testutil.ToFloat64(s.ledger.requests.WithLabelValues(exportertest.Acme, string(schemas.KindCDR), result))
+			return testutil.ToFloat64(s.planner.requests.WithLabelValues(string(schemas.KindCDR), result))
 		}
 		if refused := counter(string(ccfs.Auth)); refused < 10 || refused != float64(len(s.platform.requests())) || counter("taken") != 0 {
 			t.Errorf("%v of %d requests counted as refused, %v as taken", refused, len(s.platform.requests()), counter("taken"))
@@ -55,16 +57,38 @@ func TestRefusedForHours(t *testing.T) {
 	})
 }
 
-func TestLedgerRegistersItsMetrics(t *testing.T) {
+// TestPlannersRegisterTheirMetrics: the planners of several tenants count side by side.
+func TestPlannersRegisterTheirMetrics(t *testing.T) {
 	registry := prometheus.NewRegistry()
-	o := LedgerOptions{Names: exportertest.Names(t), Bucket: exportertest.NewBucket(), Publisher: &exportertest.Publisher{}, Registerer: registry}
-	l, err := NewLedger(o)
+	l, _ := startLedger(t, ledger.Options{Bucket: exportertest.NewBucket(), Publisher: &exportertest.Publisher{}})
+	o := PlannerOptions{
+		Zone: time.UTC, Names: exportertest.Names(t), Ledger: l, Publisher: &exportertest.Publisher{}, Query: (&platform{}).query,
+		Registerer: registry,
+	}
+	for n, tenant := range []string{exportertest.Acme, "other"} {
+		o.Tenant = tenant
+		p, err := NewPlanner(o)
+		exportertest.Check(t, err)
+		p.requests.WithLabelValues("cdr", "taken").Inc()
+		if got, err := testutil.GatherAndCount(registry, "aicc_extract_requests_total"); got != n+1 || err != nil {
+			t.Errorf("%d metrics, %v", got, err)
+		}
+	}
+	want := `aicc_extract_requests_total{kind="cdr",result="taken",tenant="other"} 1`
+	var text bytes.Buffer
+	families, err := registry.Gather()
 	exportertest.Check(t, err)
-	l.requests.WithLabelValues(exportertest.Acme, "cdr", "taken").Inc()
-	if n, err := testutil.GatherAndCount(registry, "aicc_extract_requests_total"); n != 1 || err != nil {
-		t.Errorf("%d metrics, %v", n, err)
+	for _, f := range families {
+		_, err := expfmt.MetricFamilyToText(&text, f)
+		exportertest.Check(t, err)
 	}
-	if _, err := NewLedger(o); err == nil {
-		t.Error("a second ledger is taken")
+	if !strings.Contains(text.String(), want) {
+		t.Errorf("no %s in\n%s", want, text.String())
 	}
+	defer func() {
+		if recover() == nil {
+			t.Error("a second planner of one tenant is taken")
+		}
+	}()
+	_, _ = NewPlanner(o)
 }

@@ -11,10 +11,6 @@ import (
 	"aiccbridge/schemas"
 )
 
-// maxOriginalBytes is how much of a row goes into its dead letter; a larger one
-// goes into quarantine.
-const maxOriginalBytes = 64 << 10
-
 // rejectRecord keeps a record that names neither its own id nor a call.
 func (p *publication) rejectRecord(ctx context.Context, record []string, base string, line int) error {
 	original, err := json.Marshal(p.concealText(record))
@@ -33,19 +29,16 @@ func (p *publication) rejectRow(ctx context.Context, m schemas.Message, base str
 // deadLetter keeps one row of a sound file that cannot be published.
 func (p *publication) deadLetter(ctx context.Context, reason schemas.Reason, why string, original []byte, base string, line int) error {
 	p.rejected++
-	now := time.Now().UTC()
-	letter := schemas.DeadLetter{
-		Tenant: p.file.Tenant, Reason: reason, Attempts: 1, FirstAt: now, LastAt: now, Original: original,
-		Error: fmt.Sprintf("%s of %s, line %d: %s", base, p.file.FileName, line, why),
-	}
-	if len(original) > maxOriginalBytes {
+	cause := fmt.Sprintf("%s of %s, line %d: %s", base, p.file.FileName, line, why)
+	letter := schemas.NewDeadLetter(p.file.Tenant, reason, cause, time.Now().UTC())
+	if !letter.Keep(original) {
 		object, err := p.w.o.Quarantine.Put(ctx, fmt.Sprintf("%s/%s/%s/%d.json", schemas.EncodeToken(p.file.Tenant), p.file.FileName, base, line),
 			map[string]string{"tenant": p.file.Tenant, "kind": string(p.kind), "window": p.file.Window.String(), "reason": string(reason)},
 			archive.Steady(ctx, bytes.NewReader(original), p.progress))
 		if err != nil {
 			return fmt.Errorf("put line %d in quarantine: %w", line, err)
 		}
-		letter.Original, letter.Object = nil, object
+		letter.Object = object
 	}
 	m, err := p.w.o.Names.DeadLetterMessage(letter, fmt.Sprintf("row.%s.%s.%d", p.file.ResponseID, base, line))
 	if err != nil {

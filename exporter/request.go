@@ -5,12 +5,11 @@ import (
 	"errors"
 	"time"
 
-	"github.com/cenkalti/backoff/v4"
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
 	"aiccbridge/internal/ccfs"
 	"aiccbridge/internal/sabotage"
+	"aiccbridge/internal/trouble"
 	"aiccbridge/schemas"
 )
 
@@ -20,16 +19,16 @@ import (
 func (p *Planner) request(ctx context.Context, e schemas.WindowEntry, now time.Time) (sent bool, err error) {
 	sabotage.Point("request.before_ledger")
 	deadline := now.Add(p.o.Overdue << min(e.Attempts, 2))
-	r, ok, err := p.o.Ledger.requested(ctx, e, now, deadline)
+	r, ok, err := p.o.Ledger.Requested(ctx, e, now, deadline)
 	if err != nil || !ok {
 		return false, err
 	}
 	sabotage.Point("request.ledger_written")
 	responseID, err := p.o.Query(ctx, r)
-	p.o.Ledger.requests.WithLabelValues(p.o.Tenant, string(e.Kind), result(err)).Inc()
+	p.requests.WithLabelValues(string(e.Kind), result(err)).Inc()
 	if err == nil {
 		sabotage.Point("request.sent")
-		err := p.o.Ledger.answered(ctx, e, responseID)
+		err := p.o.Ledger.Answered(ctx, e, responseID)
 		sabotage.Point("request.id_stored")
 		return true, err
 	}
@@ -37,22 +36,15 @@ func (p *Planner) request(ctx context.Context, e schemas.WindowEntry, now time.T
 	refused := failure(err)
 	switch {
 	case refused.Class == ccfs.Permanent || refused.Class == ccfs.NotThere:
-		return true, p.o.Ledger.fail(ctx, e.Key(), "", refusal(err), now)
+		return true, p.o.Ledger.GiveUp(ctx, e.Key(), "", refusal(err), now)
 	case refused.Local || untaken(refused.Class):
-		return true, errors.Join(err, p.o.Ledger.putBack(ctx, e, now, err))
+		return true, errors.Join(err, p.o.Ledger.PutBack(ctx, e, now, err))
 	default:
 		// Whether the platform took it is unknown: an extract may come of it that
 		// nobody waits for. The attempt counts.
 		unreachable := &schemas.Permanent{Reason: schemas.ReasonUnreachable, Err: err}
-		return true, errors.Join(err, p.o.Ledger.fail(ctx, e.Key(), "", unreachable, now))
+		return true, errors.Join(err, p.o.Ledger.GiveUp(ctx, e.Key(), "", unreachable, now))
 	}
-}
-
-func newRequestCounter() *prometheus.CounterVec {
-	return prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "aicc_extract_requests_total",
-		Help: "Extracts asked for, by result: taken, or the class of the failure; auth and locked also while no request is sent because of them.",
-	}, []string{"tenant", "kind", "result"})
 }
 
 // result is what came of a request, as a metric's label.
@@ -85,44 +77,29 @@ func refusal(err error) *schemas.Permanent {
 	return &schemas.Permanent{Reason: schemas.ReasonRefused, Err: err}
 }
 
-// pause slows a planner down while something fails, and logs the changes.
-type pause struct {
-	backoff backoff.BackOff
-	log     zerolog.Logger
-	failing string // what is said while it fails
-	good    string // and when it works again
-	last    string
-	count   int
-}
-
-func newPause(log zerolog.Logger, failing, good string, b backoff.BackOff) pause {
-	return pause{backoff: b, log: log, failing: failing, good: good}
-}
-
-// after returns how long to wait after err: at least as long as the platform
-// asks for, and a minute when it wants less traffic or refuses the credentials.
-func (p *pause) after(err error) time.Duration {
-	p.count++
+// holdOff returns how long no request is to be sent after err: at least as long as the
+// platform asks for, and a minute when it wants less traffic or refuses the credentials.
+// What changes is logged.
+func (p *Planner) holdOff(err error) time.Duration {
 	refused := failure(err)
-	why := string(refused.Class) + refused.Code // their texts hold times, which say nothing new
+	cause := string(refused.Class) + refused.Code // their texts hold times, which say nothing new
 	if refused.Class == ccfs.Again {
-		why = err.Error()
+		cause = trouble.Gist(err.Error())
 	}
-	if why != p.last {
-		p.last = why
-		p.log.Warn().Err(err).Msg(p.failing)
+	if _, changed := p.refusals.Failed(cause, zerolog.WarnLevel); changed {
+		p.o.Logger.Warn().Err(err).Msg("extract not requested; it is tried again")
 	}
-	wait := max(p.backoff.NextBackOff(), refused.RetryAfter)
+	wait := max(p.backOff.NextBackOff(), refused.RetryAfter)
 	if untaken(refused.Class) {
 		wait = max(wait, time.Minute)
 	}
 	return wait
 }
 
-func (p *pause) recovered() {
-	if p.count > 0 {
-		p.log.Info().Int("failures", p.count).Msg(p.good)
+// taken ends the holding off.
+func (p *Planner) taken() {
+	if failures, _ := p.refusals.Over(); failures > 0 {
+		p.o.Logger.Info().Int("failures", failures).Msg("extracts are requested again")
 	}
-	p.last, p.count = "", 0
-	p.backoff.Reset()
+	p.backOff.Reset()
 }

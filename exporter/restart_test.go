@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"aiccbridge/exporter/internal/exportertest"
+	"aiccbridge/exporter/ledger"
 	"aiccbridge/schemas"
 )
 
@@ -33,6 +34,8 @@ func TestFirstStartAndNextDay(t *testing.T) {
 	})
 }
 
+// TestNewSweepLeavesHistoryAlone: a re-sweep that is set later is made up for
+// the last week only.
 func TestNewSweepLeavesHistoryAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t)
@@ -60,6 +63,8 @@ func TestNewSweepLeavesHistoryAlone(t *testing.T) {
 	})
 }
 
+// TestSettingsChange: a window length changed and a since moved earlier leave no
+// hole and no overlap, and ask for nothing twice.
 func TestSettingsChange(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -85,6 +90,8 @@ func TestSettingsChange(t *testing.T) {
 	})
 }
 
+// TestFillGoesOnAfterAnError: a bus that fails while the hole before the first
+// window is being filled leaves no overlap behind.
 func TestFillGoesOnAfterAnError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pass(26 * time.Hour)
@@ -109,11 +116,13 @@ func TestFillGoesOnAfterAnError(t *testing.T) {
 	})
 }
 
+// TestCrashDuringRequest: the process dies while its request is under way. The
+// attempt must be on record by then, and the window be asked for again.
 func TestCrashDuringRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t)
 		pass(80 * time.Minute)
-		l, stop := startLedger(t, LedgerOptions{Bucket: s.bucket, Publisher: s.pub})
+		l, stop := startLedger(t, ledger.Options{Bucket: s.bucket, Publisher: s.pub})
 		s.ledger = l
 		s.platform.answer = func(ctx context.Context, n int, _ schemas.Kind, _ schemas.Window) error {
 			if n == 0 {
@@ -145,14 +154,14 @@ func TestCrashDuringRequest(t *testing.T) {
 	})
 }
 
+// TestShutdownLetsTheRequestEnd: intake ends while a request is under way.
 func TestShutdownLetsTheRequestEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t)
 		s.platform.takes = 20 * time.Second
 		pass(80 * time.Minute)
-		l, _ := startLedger(t, LedgerOptions{Bucket: s.bucket, Publisher: s.pub})
-		p, err := NewPlanner(PlannerOptions{Tenant: exportertest.Acme, Zone: time.UTC, Ledger: l, Query: s.platform.query, Extracts: []Extract{hourly}})
-		exportertest.Check(t, err)
+		l, _ := startLedger(t, ledger.Options{Bucket: s.bucket, Publisher: s.pub})
+		p := newTestPlanner(t, PlannerOptions{Ledger: l, Query: s.platform.query, Extracts: []Extract{hourly}})
 		intake, cancel := context.WithCancel(t.Context())
 		exportertest.Start(t, func(ctx context.Context) error { return p.Run(intake, ctx) })
 		pass(10 * time.Second)

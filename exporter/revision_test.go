@@ -37,7 +37,7 @@ func TestChangedBack(t *testing.T) {
 	if last.ID != first.ID+".3" || last.RowHeader.Key != first.RowHeader.Key || last.RowHeader.Revision != 3 || !strings.Contains(string(last.Body), `"id":"`+last.ID+`"`) {
 		t.Errorf("the last row is %s, revision %d: %s", last.ID, last.RowHeader.Revision, last.Body)
 	}
-	if e := entry(t, s.ledger, exportertest.Hour(0)); e.Rows != len(rows) {
+	if e := exportertest.Entry(t, s.ledger, exportertest.Hour(0)); e.Rows != len(rows) {
 		t.Errorf("the window has %d rows", e.Rows)
 	}
 }
@@ -93,7 +93,7 @@ func TestOversizedRow(t *testing.T) {
 	}
 	// Extracted again it is no row that is there, and a dead letter once more.
 	exportertest.Check(t, s.export(s.ready(2, exportertest.ZipOf(t, exportertest.CSVMember(exportertest.CallHeader+large))), 1))
-	if _, markers := s.stored(); marker(t, markers[1]).Rejected != 1 || entry(t, s.ledger, exportertest.Hour(0)).Rows != 2000 {
+	if _, markers := s.stored(); marker(t, markers[1]).Rejected != 1 || exportertest.Entry(t, s.ledger, exportertest.Hour(0)).Rows != 2000 {
 		t.Errorf("extracted again: %+v", marker(t, markers[1]))
 	}
 }
@@ -114,8 +114,8 @@ func TestOversizedByItsRevision(t *testing.T) {
 	if len(rows) != 3 || m.Rows != 1 || m.Added != 1 || m.Rejected != 1 || m.Files[0].Rows != m.Rows+m.Rejected {
 		t.Errorf("%d rows, marker %+v", len(rows), m)
 	}
-	if n := len(s.pub.Of(schemas.TypeDeadLetter)); n != 1 || entry(t, s.ledger, exportertest.Hour(0)).Rows != len(rows) {
-		t.Errorf("%d dead letters, the window has %d rows", n, entry(t, s.ledger, exportertest.Hour(0)).Rows)
+	if n := len(s.pub.Of(schemas.TypeDeadLetter)); n != 1 || exportertest.Entry(t, s.ledger, exportertest.Hour(0)).Rows != len(rows) {
+		t.Errorf("%d dead letters, the window has %d rows", n, exportertest.Entry(t, s.ledger, exportertest.Hour(0)).Rows)
 	}
 }
 

@@ -12,9 +12,11 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 	"github.com/rs/zerolog"
 
 	"aiccbridge/exporter/archive"
+	"aiccbridge/exporter/ledger"
 	"aiccbridge/schemas"
 )
 
@@ -52,15 +54,15 @@ type Tenant struct {
 type WorkerOptions struct {
 	Names      schemas.Names
 	Tenants    map[string]Tenant
-	Ledger     *Ledger
+	Ledger     *ledger.Ledger
 	Rows       Rows
 	Quarantine Quarantine
-	Publisher  Publisher // for dead letters
-	// SpoolDir holds files while they are worked on. It is created.
-	SpoolDir   string
-	Limits     archive.Limits
-	Logger     zerolog.Logger
-	Registerer prometheus.Registerer // nil: not registered
+	Publisher  ledger.Publisher // for dead letters
+	// DownloadDir holds files while they are worked on. It is created.
+	DownloadDir string
+	Limits      archive.Limits
+	Logger      zerolog.Logger
+	Registerer  prometheus.Registerer // nil: not registered
 }
 
 // Worker turns ready files into rows. It is safe for concurrent use.
@@ -71,8 +73,8 @@ type Worker struct {
 
 // NewWorker checks the options. It does no I/O.
 func NewWorker(o WorkerOptions) (*Worker, error) {
-	if o.Names == (schemas.Names{}) || o.Ledger == nil || o.Rows == nil || o.Quarantine == nil || o.Publisher == nil || o.SpoolDir == "" {
-		return nil, errors.New("worker: names, ledger, rows, quarantine, publisher and spool folder are required")
+	if o.Names == (schemas.Names{}) || o.Ledger == nil || o.Rows == nil || o.Quarantine == nil || o.Publisher == nil || o.DownloadDir == "" {
+		return nil, errors.New("worker: names, ledger, rows, quarantine, publisher and downloads folder are required")
 	}
 	for name, t := range o.Tenants {
 		if t.Zone == nil || t.Download == nil {
@@ -82,15 +84,14 @@ func NewWorker(o WorkerOptions) (*Worker, error) {
 			return nil, fmt.Errorf("worker: tenant %s: %w", name, err)
 		}
 	}
-	m, err := newWorkerMetrics(o.Registerer)
-	return &Worker{o: o, metrics: m}, err
+	return &Worker{o: o, metrics: newWorkerMetrics(o.Registerer)}, nil
 }
 
-// Files in the spool folder.
+// Files in the downloads folder.
 const (
-	partExt   = ".part" // a download under way
-	spoolExt  = ".zip"  // a whole one
-	spoolKept = 7 * 24 * time.Hour
+	partExt  = ".part" // a download under way
+	wholeExt = ".zip"  // a whole one
+	keptFor  = 7 * 24 * time.Hour
 )
 
 // Attempts after which an answer of the platform is believed.
@@ -151,22 +152,22 @@ func (w *Worker) wanted(ctx context.Context, f schemas.FileReady) (schemas.Windo
 	return e, true, nil
 }
 
-// Tidy removes what a crash left in the spool folder: halves of downloads, and
+// Tidy removes what a crash left in the downloads folder: halves of downloads, and
 // whole files that nobody came back for within a week. Call it once before the
 // first Export.
 func (w *Worker) Tidy(now time.Time) error {
-	files, err := os.ReadDir(w.o.SpoolDir)
+	files, err := os.ReadDir(w.o.DownloadDir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("tidy spool folder: %w", err)
+		return fmt.Errorf("tidy downloads folder: %w", err)
 	}
 	for _, file := range files {
 		info, err := file.Info()
 		if err != nil || !info.Mode().IsRegular() {
 			continue // gone meanwhile, or not ours
 		}
-		old := now.Sub(info.ModTime()) >= spoolKept
-		if ext := filepath.Ext(file.Name()); ext == partExt || ext == spoolExt && old {
-			if err := remove(filepath.Join(w.o.SpoolDir, file.Name())); err != nil {
+		old := now.Sub(info.ModTime()) >= keptFor
+		if ext := filepath.Ext(file.Name()); ext == partExt || ext == wholeExt && old {
+			if err := remove(filepath.Join(w.o.DownloadDir, file.Name())); err != nil {
 				return err
 			}
 		}
@@ -176,24 +177,21 @@ func (w *Worker) Tidy(now time.Time) error {
 
 func remove(path string) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("remove spool file: %w", err)
+		return fmt.Errorf("remove download: %w", err)
 	}
 	return nil
 }
 
 type workerMetrics struct{ files, rows *prometheus.CounterVec }
 
-func newWorkerMetrics(r prometheus.Registerer) (workerMetrics, error) {
-	m := workerMetrics{
-		files: prometheus.NewCounterVec(prometheus.CounterOpts{
+func newWorkerMetrics(r prometheus.Registerer) workerMetrics {
+	factory := promauto.With(r)
+	return workerMetrics{
+		files: factory.NewCounterVec(prometheus.CounterOpts{
 			Name: "aicc_files_total", Help: "Files worked off, by kind and result.",
 		}, []string{"kind", "result"}),
-		rows: prometheus.NewCounterVec(prometheus.CounterOpts{
+		rows: factory.NewCounterVec(prometheus.CounterOpts{
 			Name: "aicc_rows_published_total", Help: "Messages stored on row subjects, markers included, by kind.",
 		}, []string{"kind"}),
 	}
-	if r == nil {
-		return m, nil
-	}
-	return m, errors.Join(r.Register(m.files), r.Register(m.rows))
 }

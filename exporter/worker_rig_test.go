@@ -10,6 +10,7 @@ import (
 
 	"aiccbridge/exporter/archive"
 	"aiccbridge/exporter/internal/exportertest"
+	"aiccbridge/exporter/ledger"
 	"aiccbridge/schemas"
 )
 
@@ -20,7 +21,7 @@ type shop struct {
 	pub        *exportertest.Publisher
 	rows       *exportertest.Rows
 	quarantine *exportertest.Quarantine
-	ledger     *Ledger
+	ledger     *ledger.Ledger
 	worker     *Worker
 	options    WorkerOptions
 
@@ -36,9 +37,9 @@ func newShop(t *testing.T) *shop {
 		t: t, bucket: exportertest.NewBucket(), pub: &exportertest.Publisher{}, rows: &exportertest.Rows{}, quarantine: &exportertest.Quarantine{},
 		files: map[string][]byte{},
 	}
-	s.ledger, _ = startLedger(t, LedgerOptions{Bucket: s.bucket, Publisher: s.pub})
+	s.ledger, _ = startLedger(t, ledger.Options{Bucket: s.bucket, Publisher: s.pub})
 	s.options = WorkerOptions{
-		Names: exportertest.Names(t), Ledger: s.ledger, Rows: s.rows, Quarantine: s.quarantine, Publisher: s.pub, SpoolDir: t.TempDir(),
+		Names: exportertest.Names(t), Ledger: s.ledger, Rows: s.rows, Quarantine: s.quarantine, Publisher: s.pub, DownloadDir: t.TempDir(),
 		Tenants: map[string]Tenant{exportertest.Acme: {Zone: exportertest.Location(t, "Asia/Shanghai"), Download: s.download}},
 	}
 	s.restart()
@@ -78,7 +79,7 @@ func (s *shop) download(ctx context.Context, f schemas.FileReady, w io.Writer) (
 // ready makes a file ready whose download is data.
 func (s *shop) ready(id int, data []byte) schemas.FileReady {
 	s.t.Helper()
-	request(s.t, s.ledger, exportertest.Hour(0), id)
+	exportertest.Request(s.t, s.ledger, exportertest.Hour(0), id)
 	exportertest.Check(s.t, s.ledger.Accept(s.t.Context(), exportertest.Notice(id)))
 	s.mu.Lock()
 	s.files[exportertest.ResponseID(id)] = data

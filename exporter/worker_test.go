@@ -45,13 +45,13 @@ func TestExport(t *testing.T) {
 	if markers[0].Sequence < rows[len(rows)-1].Sequence {
 		t.Error("the marker is not last")
 	}
-	if e := entry(t, s.ledger, exportertest.Hour(0)); e.State != schemas.WindowCompleted || e.Rows != 2500 || !e.DueAt.IsZero() || e.Attempts != 0 {
+	if e := exportertest.Entry(t, s.ledger, exportertest.Hour(0)); e.State != schemas.WindowCompleted || e.Rows != 2500 || !e.DueAt.IsZero() || e.Attempts != 0 {
 		t.Errorf("the window is %+v", e)
 	}
 	if s.rows.Batches != 3 {
 		t.Errorf("%d batches, want 3", s.rows.Batches)
 	}
-	checkSpool(t, s)
+	checkDownloads(t, s)
 	// The same file again: nothing new, not even a download.
 	exportertest.Check(t, s.export(f, 2))
 	if again, _ := s.stored(); len(again) != 2500 || len(s.fetched) != 1 {
@@ -59,17 +59,17 @@ func TestExport(t *testing.T) {
 	}
 }
 
-// checkSpool reports files left in the spool folder.
-func checkSpool(t *testing.T, s *shop, want ...string) {
+// checkDownloads reports files left in the downloads folder.
+func checkDownloads(t *testing.T, s *shop, want ...string) {
 	t.Helper()
-	files, err := os.ReadDir(s.options.SpoolDir)
+	files, err := os.ReadDir(s.options.DownloadDir)
 	exportertest.Check(t, err)
 	var have []string
 	for _, f := range files {
 		have = append(have, f.Name())
 	}
 	if diff := cmp.Diff(want, have); diff != "" {
-		t.Errorf("spool folder: %s", diff)
+		t.Errorf("downloads folder: %s", diff)
 	}
 }
 
@@ -101,11 +101,11 @@ func crashAndResume(t *testing.T, k int, crash func(s *shop, k int) (repair func
 	if m.Rows != 2593 || m.Added != 2102 || m.Revised != 2 {
 		return fmt.Errorf("marker counts %d rows, %d added, %d revised", m.Rows, m.Added, m.Revised)
 	}
-	if e := entry(t, s.ledger, exportertest.Hour(0)); e.State != schemas.WindowCompleted || e.Rows != 2602 {
+	if e := exportertest.Entry(t, s.ledger, exportertest.Hour(0)); e.State != schemas.WindowCompleted || e.Rows != 2602 {
 		return fmt.Errorf("the window is %s with %d rows", e.State, e.Rows)
 	}
 	if len(s.fetched) != 2 {
-		return fmt.Errorf("%d downloads: the spooled file was not used", len(s.fetched))
+		return fmt.Errorf("%d downloads: the downloaded file was not used", len(s.fetched))
 	}
 	return nil
 }
@@ -254,7 +254,7 @@ func TestF27ExtractAgain(t *testing.T) {
 		if err := once(rows); err != nil {
 			t.Errorf("extract %d: %v", i+1, err)
 		}
-		if e := entry(t, s.ledger, exportertest.Hour(0)); e.Rows != x.total || e.State != schemas.WindowCompleted {
+		if e := exportertest.Entry(t, s.ledger, exportertest.Hour(0)); e.Rows != x.total || e.State != schemas.WindowCompleted {
 			t.Errorf("extract %d: the window is %s with %d rows", i+1, e.State, e.Rows)
 		}
 	}
@@ -293,7 +293,7 @@ func TestDamageIsReportedAgain(t *testing.T) {
 		t.Fatalf("ledger is away: %v", err)
 	}
 	s.bucket.Intercept(nil)
-	checkSpool(t, s, exportertest.Acme+"-"+exportertest.ResponseID(1)+".zip")
+	checkDownloads(t, s, exportertest.Acme+"-"+exportertest.ResponseID(1)+".zip")
 	for attempt := 3; attempt < 6; attempt++ {
 		var p *schemas.Permanent
 		if err := s.export(f, attempt); !errors.As(err, &p) || p.Reason != schemas.ReasonDamagedZip || p.Object == "" || p.Err.Error() == "" {
@@ -304,19 +304,14 @@ func TestDamageIsReportedAgain(t *testing.T) {
 	if len(s.fetched) != 1 || len(s.quarantine.Objects) != 1 {
 		t.Errorf("%d downloads, %d objects", len(s.fetched), len(s.quarantine.Objects))
 	}
-	checkSpool(t, s)
+	checkDownloads(t, s)
 	// The next extract of the window is a sound one.
 	exportertest.Check(t, s.export(s.ready(2, exportertest.ZipOf(t, exportertest.CSVMember(exportertest.CallRows(0, 1000)))), 1))
-	if e := entry(t, s.ledger, exportertest.Hour(0)); e.State != schemas.WindowCompleted || e.Reason != "" || e.Object != "" {
+	if e := exportertest.Entry(t, s.ledger, exportertest.Hour(0)); e.State != schemas.WindowCompleted || e.Reason != "" || e.Object != "" {
 		t.Errorf("the window is %+v", e)
 	}
 }
 
-// TestRefusedDownloads shows after which attempt a refusal is believed.
-// TestVerdictNeedsTheLedger: a refusal that the ledger does not know yet must be
-// delivered again.
-// TestBrokenDownload cuts the download at every tenth: nothing is published, no
-// half is kept, and the next attempt brings everything.
 func TestRowWithoutIdentity(t *testing.T) {
 	s := newShop(t)
 	nameless := strings.Replace(rowTwo, "1767225600-2", "", 1)
@@ -349,7 +344,7 @@ func TestUnwantedFiles(t *testing.T) {
 	if rows, _ := s.stored(); len(rows) != 0 || len(s.fetched) != 0 {
 		t.Errorf("a superseded file brought %d rows", len(rows))
 	}
-	if e := entry(t, s.ledger, exportertest.Hour(0)); e.State != schemas.WindowReady || e.ResponseID != exportertest.ResponseID(2) {
+	if e := exportertest.Entry(t, s.ledger, exportertest.Hour(0)); e.State != schemas.WindowReady || e.ResponseID != exportertest.ResponseID(2) {
 		t.Errorf("the window is %+v", e)
 	}
 }
@@ -361,7 +356,7 @@ func TestLateFileIsWelcome(t *testing.T) {
 	f := s.ready(1, exportertest.ZipOf(t, exportertest.CSVMember(exportertest.CallRows(0, 3))))
 	exportertest.Check(t, s.ledger.Fail(t.Context(), f, &schemas.Permanent{Reason: schemas.ReasonOverdue, Err: exportertest.ErrBus}, exportertest.NewYear))
 	exportertest.Check(t, s.export(f, 1))
-	if e := entry(t, s.ledger, exportertest.Hour(0)); e.State != schemas.WindowCompleted || e.Reason != "" || !e.DueAt.IsZero() {
+	if e := exportertest.Entry(t, s.ledger, exportertest.Hour(0)); e.State != schemas.WindowCompleted || e.Reason != "" || !e.DueAt.IsZero() {
 		t.Errorf("the window is %+v", e)
 	}
 }
@@ -380,9 +375,6 @@ func TestForeignFiles(t *testing.T) {
 	}
 }
 
-// TestProgress: every phase that may be long calls progress, or the bus would
-// hand the file to somebody else.
-// watchedRows marks the steps of an export.
 func (r *watchedRows) ReadBack(ctx context.Context, subject string, f func(schemas.RowHeader, uint64)) (uint64, error) {
 	r.mark("download and inspection")
 	last, err := r.Rows.ReadBack(ctx, subject, f)
@@ -405,7 +397,7 @@ func TestWorkerOptions(t *testing.T) {
 		"rows":       func(o *WorkerOptions) { o.Rows = nil },
 		"quarantine": func(o *WorkerOptions) { o.Quarantine = nil },
 		"publisher":  func(o *WorkerOptions) { o.Publisher = nil },
-		"spool":      func(o *WorkerOptions) { o.SpoolDir = "" },
+		"spool":      func(o *WorkerOptions) { o.DownloadDir = "" },
 		"zone": func(o *WorkerOptions) {
 			o.Tenants = map[string]Tenant{exportertest.Acme: {Download: good.Tenants[exportertest.Acme].Download}}
 		},

@@ -56,10 +56,10 @@ func addresses(b base) *callbacks.Tokens {
 func newPlanner(b base, h *hub, c config.Tenant, files *filestore.Store) (*exporter.Planner, error) {
 	f := c.Files
 	o := exporter.PlannerOptions{
-		Tenant: c.Name, Zone: c.Timezone, Ledger: h.ledger, Query: files.Query,
-		Spacing:        max(f.RequestSpacing, 1),                                      // the planner takes 0 for its default
-		Tick:           min(time.Second, max(f.RequestSpacing, 100*time.Millisecond)), // at most one request a tick
-		MaxOutstanding: f.MaxOutstanding, Overdue: f.Overdue, Logger: b.log.With().Str("tenant", c.Name).Logger(),
+		Tenant: c.Name, Zone: c.Timezone, Names: b.names, Ledger: h.ledger, Publisher: h.bus, Query: files.Query,
+		Spacing:        max(f.RequestSpacing, 1), // the planner takes 0 for its default
+		MaxOutstanding: f.MaxOutstanding, Overdue: f.Overdue,
+		Logger: b.log.With().Str("tenant", c.Name).Logger(), Registerer: b.metrics,
 	}
 	for _, x := range f.Extracts.Each() {
 		o.Extracts = append(o.Extracts, exporter.Extract{
@@ -91,9 +91,9 @@ func newWorker(b base, h *hub, tenants []*tenant, downloading *health.Gate) ([]p
 	w, err := exporter.NewWorker(exporter.WorkerOptions{
 		Names: b.names, Tenants: with, Ledger: h.ledger,
 		Rows: h.bus.Rows(), Quarantine: h.bus.Quarantine(), Publisher: h.bus,
-		SpoolDir: filepath.Join(b.cfg.DataDir, "spool"),
-		Limits:   archive.Limits{MaxUnpackedBytes: int64(b.cfg.Worker.MaxUnpackedBytes), MaxRatio: int64(b.cfg.Worker.MaxRatio)},
-		Logger:   b.log, Registerer: b.metrics,
+		DownloadDir: filepath.Join(b.cfg.DataDir, "spool"),
+		Limits:      archive.Limits{MaxUnpackedBytes: int64(b.cfg.Worker.MaxUnpackedBytes), MaxRatio: int64(b.cfg.Worker.MaxRatio)},
+		Logger:      b.log, Registerer: b.metrics,
 	})
 	if err != nil {
 		return nil, err
@@ -139,11 +139,21 @@ func (p *planning) stop() {
 	p.running.Wait()
 }
 
-// callbackStore is what the callbacks need: the ledger's memory, and the store.
-type callbackStore struct{ *hub }
+// callbackStore puts together what the callbacks need.
+type callbackStore struct {
+	notices
+	memory
+	publisher
+}
 
-func (s callbackStore) Knows(tenant, responseID string) bool {
-	return s.ledger.Knows(tenant, responseID)
+// memory tells which files were asked for.
+type memory interface {
+	Knows(tenant, responseID string) bool
+}
+
+// publisher stores dead letters.
+type publisher interface {
+	Publish(ctx context.Context, m schemas.Message) error
 }
 
 // newCallbacks returns no part when no tenant has a file store.
@@ -161,7 +171,7 @@ func newCallbacks(b base, h *hub, tenants []*tenant, open *closers) ([]part, err
 	}
 	c := b.cfg.Callbacks
 	handler, err := callbacks.New(callbacks.Options{
-		Names: b.names, Store: callbackStore{h}, Tenants: names,
+		Names: b.names, Store: callbackStore{h.notices, h.ledger, h.side}, Tenants: names,
 		Keys:      func(accessKey string) []c2sign.Key { return keys[accessKey] },
 		PublicURL: c.PublicURL, MaxSkew: noneIfZero(c.Window), Verify: callbacks.Mode(c.Verify),
 		Allow: c.Allow, TrustedProxies: c.TrustedProxies, Tokens: b.tokens,

@@ -11,7 +11,7 @@ import (
 	"aiccbridge/bus"
 	"aiccbridge/bus/embedded"
 	"aiccbridge/config"
-	"aiccbridge/exporter"
+	"aiccbridge/exporter/ledger"
 	"aiccbridge/internal/health"
 	"aiccbridge/schemas"
 )
@@ -19,9 +19,10 @@ import (
 // hub is the NATS that consumers read, with what is the same wherever it runs.
 type hub struct {
 	side
-	bus    *bus.Bus         // the hub
-	ledger *exporter.Ledger // in it
-	server *embedded.Server // in this process: the hub or, with an external one, the spool's
+	bus     *bus.Bus         // the hub
+	notices notices          // where callbacks go: to the ledger, or by way of the spool
+	ledger  *ledger.Ledger   // in it
+	server  *embedded.Server // in this process: the hub or, with an external one, the spool's
 }
 
 // side is where the hub runs: in this process ([inProcess]), or elsewhere with a spool
@@ -32,7 +33,6 @@ type side interface {
 	Last(ctx context.Context, filter string) (schemas.Stored, bool, error)
 	Bucket(b schemas.Bucket) *bus.Bucket
 	Lease(ctx context.Context, tenant, partition string, floor uint64) (*bus.Lease, error)
-	Accept(ctx context.Context, n schemas.FileNotice) error
 
 	url() string                          // where consumers connect
 	serveSpool(ctx context.Context) error // blocks until ctx ends
@@ -41,6 +41,11 @@ type side interface {
 	stored() error                        // why nothing can be stored
 	hold(weak bool)                       // what follows when a stream is weaker than promised
 	checks() []health.Check               // further ones
+}
+
+// notices takes what callbacks say.
+type notices interface {
+	Accept(ctx context.Context, n schemas.FileNotice) error
 }
 
 // openHub starts the server in this process and connects to the hub: the same
@@ -68,17 +73,17 @@ func startServer(ctx context.Context, b base, o embedded.Options, open *closers)
 
 // openBus begins to connect to the hub, which need not be there, and makes the ledger
 // in it.
-func openBus(b base, o bus.Options, open *closers) (*bus.Bus, *exporter.Ledger, error) {
+func openBus(b base, o bus.Options, open *closers) (*bus.Bus, *ledger.Ledger, error) {
 	hub, err := bus.Open(o)
 	if err != nil {
 		return nil, nil, err
 	}
 	open.add(hub.Close)
-	ledger, err := exporter.NewLedger(exporter.LedgerOptions{
+	windows, err := ledger.New(ledger.Options{
 		Names: b.names, Bucket: hub.Bucket(schemas.BucketWindows), Publisher: hub,
-		Retry: b.cfg.Worker.RetryAfter, Logger: b.log, Registerer: b.metrics,
+		Retry: b.cfg.Worker.RetryAfter, Logger: b.log,
 	})
-	return hub, ledger, err
+	return hub, windows, err
 }
 
 // serve runs in the group what serves all parts, until ctx ends.
@@ -92,7 +97,6 @@ func (h *hub) serve(ctx context.Context, group *errgroup.Group) {
 type inProcess struct {
 	*bus.Bus
 	server *embedded.Server
-	ledger *exporter.Ledger
 }
 
 func openInProcess(ctx context.Context, b base, o bus.Options, open *closers) (*hub, error) {
@@ -120,11 +124,7 @@ func openInProcess(ctx context.Context, b base, o bus.Options, open *closers) (*
 	if err != nil {
 		return nil, err
 	}
-	return &hub{side: inProcess{hubBus, server, ledger}, bus: hubBus, ledger: ledger, server: server}, nil
-}
-
-func (p inProcess) Accept(ctx context.Context, n schemas.FileNotice) error {
-	return p.ledger.Accept(ctx, n)
+	return &hub{side: inProcess{hubBus, server}, bus: hubBus, notices: ledger, ledger: ledger, server: server}, nil
 }
 
 func (p inProcess) url() string                      { return p.server.ClientURL() }

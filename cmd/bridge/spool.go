@@ -64,7 +64,7 @@ func openBehindSpool(ctx context.Context, b base, o bus.Options, open *closers) 
 		spool.Hold(true)
 	}
 	side := behindSpool{Spool: spool, base: b, hub: hubBus, server: server, reached: !away}
-	return &hub{side: side, bus: hubBus, ledger: ledger, server: server}, nil
+	return &hub{side: side, bus: hubBus, notices: spool, ledger: ledger, server: server}, nil
 }
 
 // meet makes sure that an external hub's streams are as promised. away: the error is

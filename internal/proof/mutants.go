@@ -47,8 +47,8 @@ var mutants = []mutant{
 	{"planner_overlap", "exporter", "TestFillGoesOnAfterAnError"},
 	{"planner_overlap", "exporter", "TestSettingsChange"},
 	{"ack_file_first", "bus", "TestNothingIsAcknowledgedBeforeItIsDone"},
-	{"ledger_before_message", "exporter", "TestRedoAfterTheDedupeWindow"},
-	{"ledger_before_message", "exporter", "TestCrashBetweenMessageAndLedger"},
+	{"ledger_before_message", "exporter/ledger", "TestRedoAfterTheDedupeWindow"},
+	{"ledger_before_message", "exporter/ledger", "TestCrashBetweenMessageAndLedger"},
 }
 
 // details break a rule inside one part, or one of the simulator, without which a

@@ -90,3 +90,39 @@ func Location(t interface{ Fatal(...any) }, name string) *time.Location {
 	}
 	return loc
 }
+
+// Ledger is what the helpers below need of a ledger.
+type Ledger interface {
+	Plan(ctx context.Context, e schemas.WindowEntry) error
+	Requested(ctx context.Context, e schemas.WindowEntry, now, deadline time.Time) (schemas.WindowRequest, bool, error)
+	Answered(ctx context.Context, e schemas.WindowEntry, responseID string) error
+	Entry(ctx context.Context, tenant string, k schemas.Kind, w schemas.Window) (schemas.WindowEntry, bool, error)
+}
+
+// Request brings a window as far as "requested"; id < 0 leaves the answer out.
+func Request(t testing.TB, l Ledger, w schemas.Window, id int) schemas.WindowEntry {
+	t.Helper()
+	ctx := t.Context()
+	e := Entry(t, l, w)
+	if e.State == "" {
+		e = Planned(w, schemas.KindCDR)
+		Check(t, l.Plan(ctx, e))
+	}
+	_, ok, err := l.Requested(ctx, e, w.To.Add(time.Hour), w.To.Add(2*time.Hour))
+	Check(t, err)
+	if !ok {
+		t.Fatalf("window %s was not there to be requested", w)
+	}
+	if id >= 0 {
+		Check(t, l.Answered(ctx, e, ResponseID(id)))
+	}
+	return Entry(t, l, w)
+}
+
+// Entry is what the ledger has of a window of call detail records.
+func Entry(t testing.TB, l Ledger, w schemas.Window) schemas.WindowEntry {
+	t.Helper()
+	e, _, err := l.Entry(t.Context(), Acme, schemas.KindCDR, w)
+	Check(t, err)
+	return e
+}

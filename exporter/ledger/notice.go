@@ -1,4 +1,4 @@
-package exporter
+package ledger
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 )
 
 // holdUnmatched is how long a notice waits for the answer of its own query
-// before it is parked as a dead letter.
+// before it becomes a dead letter.
 const holdUnmatched = 24 * time.Hour
 
 // Accept stores that a file is ready. nil means stored, now or earlier: the
@@ -23,7 +23,7 @@ func (l *Ledger) Accept(ctx context.Context, n schemas.FileNotice) error {
 	if err := checkNotice(n); err != nil {
 		return &schemas.Permanent{Reason: schemas.ReasonInvalid, Err: err}
 	}
-	if err := l.waitLoaded(ctx); err != nil {
+	if err := l.Await(ctx); err != nil {
 		return err
 	}
 	if key, ok := l.find(n.Tenant, n.ResponseID); ok {
@@ -144,20 +144,12 @@ func (l *Ledger) ready(ctx context.Context, key string, n schemas.FileNotice) er
 	return l.markReady(ctx, key, n)
 }
 
-// finder is what a Publisher may be besides: one that can say whether a message
-// is stored, of those since a time.
-type finder interface {
-	Stored(ctx context.Context, m schemas.Message, since time.Time) (bool, error)
-}
-
 // handOver stores a file's message once. A crash between the message and the
 // ledger makes a redo of it, which may come long after the bus has forgotten the
 // message's id; so it looks first.
 func (l *Ledger) handOver(ctx context.Context, m schemas.Message, since time.Time) error {
-	if f, ok := l.o.Publisher.(finder); ok {
-		if stored, err := f.Stored(ctx, m, since); stored || err != nil {
-			return err
-		}
+	if stored, err := l.o.Publisher.Stored(ctx, m, since); stored || err != nil {
+		return err
 	}
 	return l.o.Publisher.Publish(ctx, m)
 }
@@ -179,13 +171,13 @@ func awaits(e schemas.WindowEntry, n schemas.FileNotice) bool {
 	return (e.State == schemas.WindowRequested || late) && e.ResponseID == n.ResponseID
 }
 
-// settleNotices matches stored notices that a crash left behind, and parks
-// those that nobody asked for as dead letters.
-func (l *Ledger) settleNotices(ctx context.Context, tenant string, now time.Time) error {
+// SettleNotices matches a tenant's stored notices that a crash left behind, and makes dead
+// letters of those that nobody asked for within a day.
+func (l *Ledger) SettleNotices(ctx context.Context, tenant string, now time.Time) error {
 	for key, n := range l.held(tenant) {
 		matched, err := l.claim(ctx, tenant, n.ResponseID)
 		if err == nil && !matched && now.Sub(n.ReceivedAt) >= holdUnmatched {
-			err = l.park(ctx, key, n, now)
+			err = l.deadLetter(ctx, key, n, now)
 		}
 		if err != nil {
 			return err
@@ -194,23 +186,23 @@ func (l *Ledger) settleNotices(ctx context.Context, tenant string, now time.Time
 	return nil
 }
 
-func (l *Ledger) park(ctx context.Context, key string, n schemas.FileNotice, now time.Time) error {
+func (l *Ledger) deadLetter(ctx context.Context, key string, n schemas.FileNotice, now time.Time) error {
 	original, err := json.Marshal(n)
 	if err != nil {
 		return fmt.Errorf("encode file notice: %w", err)
 	}
-	m, err := l.o.Names.DeadLetterMessage(schemas.DeadLetter{
-		Tenant: n.Tenant, Reason: schemas.ReasonUnknownResponse, Error: "no extract with this response id was asked for",
-		Attempts: 1, FirstAt: n.ReceivedAt, LastAt: now, Original: original,
-	}, "notice."+n.ResponseID)
+	letter := schemas.NewDeadLetter(n.Tenant, schemas.ReasonUnknownResponse, "no extract with this response id was asked for", now)
+	letter.FirstAt = n.ReceivedAt
+	letter.Keep(original) // callbacks of a few hundred bytes always fit
+	m, err := l.o.Names.DeadLetterMessage(letter, "notice."+n.ResponseID)
 	if err != nil {
 		return err
 	}
-	if err := l.o.Publisher.Publish(ctx, m); err != nil {
-		return fmt.Errorf("park notice %s: %w", key, err)
+	if err = l.o.Publisher.Publish(ctx, m); err == nil {
+		err = l.o.Bucket.Delete(ctx, key)
 	}
-	if err := l.o.Bucket.Delete(ctx, key); err != nil {
-		return fmt.Errorf("park notice %s: %w", key, err)
+	if err != nil {
+		return fmt.Errorf("make a dead letter of notice %s: %w", key, err)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package exporter
+package ledger
 
 import (
 	"fmt"
@@ -15,10 +15,10 @@ import (
 func TestF10EarlyCallbacks(t *testing.T) {
 	const windows = 100
 	bucket, pub := exportertest.NewBucket(), &exportertest.Publisher{}
-	l, stop := startLedger(t, LedgerOptions{Bucket: bucket, Publisher: pub})
+	l, stop := running(t, Options{Bucket: bucket, Publisher: pub})
 	entries := make([]schemas.WindowEntry, windows)
 	for i := range windows {
-		entries[i] = request(t, l, exportertest.Hour(i), -1)
+		entries[i] = exportertest.Request(t, l, exportertest.Hour(i), -1)
 		n := exportertest.Notice(i)
 		if i%3 == 2 {
 			r := requestOf(entries[i])
@@ -26,20 +26,20 @@ func TestF10EarlyCallbacks(t *testing.T) {
 		}
 		exportertest.Check(t, l.Accept(t.Context(), n))
 		if i%3 == 0 {
-			exportertest.Check(t, l.answered(t.Context(), entries[i], exportertest.ResponseID(i)))
+			exportertest.Check(t, l.Answered(t.Context(), entries[i], exportertest.ResponseID(i)))
 		}
 	}
 	stop()
-	again, _ := startLedger(t, LedgerOptions{Bucket: bucket, Publisher: pub})
+	again, _ := running(t, Options{Bucket: bucket, Publisher: pub})
 	for i := range windows {
 		if i%3 == 1 {
-			exportertest.Check(t, again.answered(t.Context(), entries[i], exportertest.ResponseID(i)))
+			exportertest.Check(t, again.Answered(t.Context(), entries[i], exportertest.ResponseID(i)))
 		}
 		exportertest.Check(t, again.Accept(t.Context(), exportertest.Notice(i))) // the platform's repeat
 	}
 	matched := 0
 	for i := range windows {
-		e := entry(t, again, exportertest.Hour(i))
+		e := exportertest.Entry(t, again, exportertest.Hour(i))
 		if e.State == schemas.WindowReady && e.ResponseID == exportertest.ResponseID(i) && !bucket.Has(schemas.UnmatchedKey(exportertest.Acme, exportertest.ResponseID(i))) {
 			matched++
 		}

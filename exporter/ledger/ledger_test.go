@@ -1,4 +1,4 @@
-package exporter
+package ledger
 
 import (
 	"context"
@@ -17,8 +17,8 @@ import (
 
 func TestTenCallbacksAtOnceAreOneFile(t *testing.T) {
 	bucket, pub := exportertest.NewBucket(), &exportertest.Publisher{}
-	l, _ := startLedger(t, LedgerOptions{Bucket: bucket, Publisher: pub})
-	request(t, l, exportertest.Hour(0), 1)
+	l, _ := running(t, Options{Bucket: bucket, Publisher: pub})
+	exportertest.Request(t, l, exportertest.Hour(0), 1)
 	var all sync.WaitGroup
 	for range 10 {
 		all.Go(func() {
@@ -31,21 +31,21 @@ func TestTenCallbacksAtOnceAreOneFile(t *testing.T) {
 	if n := len(pub.Of(schemas.TypeFileReady)); n != 1 {
 		t.Errorf("%d messages, want 1", n)
 	}
-	if e := entry(t, l, exportertest.Hour(0)); e.State != schemas.WindowReady || e.FileName != exportertest.Notice(1).FileName || e.ReadyAt != exportertest.Notice(1).ReceivedAt {
+	if e := exportertest.Entry(t, l, exportertest.Hour(0)); e.State != schemas.WindowReady || e.FileName != exportertest.Notice(1).FileName || e.ReadyAt != exportertest.Notice(1).ReceivedAt {
 		t.Errorf("entry is %+v", e)
 	}
 }
 
-// TestThousandCallbacksTenTimes gives every callback ten times to two bridges.
 // TestF09RepeatedCallbacks gives a thousand callbacks ten times each, at the same
 // time and to two bridges.
+// TestF09RepeatedCallbacks gives every callback ten times to two bridges.
 func TestF09RepeatedCallbacks(t *testing.T) {
 	const windows = 1000
 	bucket, pub := exportertest.NewBucket(), &exportertest.Publisher{}
-	first, _ := startLedger(t, LedgerOptions{Bucket: bucket, Publisher: pub})
-	second, _ := startLedger(t, LedgerOptions{Bucket: bucket, Publisher: pub})
+	first, _ := running(t, Options{Bucket: bucket, Publisher: pub})
+	second, _ := running(t, Options{Bucket: bucket, Publisher: pub})
 	for i := range windows {
-		request(t, first, exportertest.Hour(i), i)
+		exportertest.Request(t, first, exportertest.Hour(i), i)
 	}
 	var answered atomic.Int64
 	var all sync.WaitGroup
@@ -62,12 +62,12 @@ func TestF09RepeatedCallbacks(t *testing.T) {
 		})
 	}
 	all.Wait()
-	exportertest.Check(t, first.settleNotices(t.Context(), exportertest.Acme, exportertest.NewYear.Add(3*time.Hour)))
+	exportertest.Check(t, first.SettleNotices(t.Context(), exportertest.Acme, exportertest.NewYear.Add(3*time.Hour)))
 	if n := len(pub.Of(schemas.TypeFileReady)); n != windows {
 		t.Errorf("%d effects of %d callbacks, want %d", n, 10*windows, windows)
 	}
 	for i := range windows {
-		if e := entry(t, first, exportertest.Hour(i)); e.State != schemas.WindowReady {
+		if e := exportertest.Entry(t, first, exportertest.Hour(i)); e.State != schemas.WindowReady {
 			t.Fatalf("window %d is %s", i, e.State)
 		}
 		if bucket.Has(schemas.UnmatchedKey(exportertest.Acme, exportertest.ResponseID(i))) {
@@ -84,7 +84,7 @@ func TestCallbackOvertakesAnswer(t *testing.T) {
 	tests := map[string]func(t *testing.T, b *exportertest.Bucket, l *Ledger, e schemas.WindowEntry){
 		"callback first": func(t *testing.T, _ *exportertest.Bucket, l *Ledger, e schemas.WindowEntry) {
 			exportertest.Check(t, l.Accept(t.Context(), exportertest.Notice(1)))
-			exportertest.Check(t, l.answered(t.Context(), e, exportertest.ResponseID(1)))
+			exportertest.Check(t, l.Answered(t.Context(), e, exportertest.ResponseID(1)))
 		},
 		"answer while the callback is being stored": func(t *testing.T, b *exportertest.Bucket, l *Ledger, e schemas.WindowEntry) {
 			b.Intercept(func(op, key string) error {
@@ -92,7 +92,7 @@ func TestCallbackOvertakesAnswer(t *testing.T) {
 					return nil
 				}
 				b.Intercept(nil)
-				return l.answered(t.Context(), e, exportertest.ResponseID(1))
+				return l.Answered(t.Context(), e, exportertest.ResponseID(1))
 			})
 			exportertest.Check(t, l.Accept(t.Context(), exportertest.Notice(1)))
 		},
@@ -104,15 +104,15 @@ func TestCallbackOvertakesAnswer(t *testing.T) {
 				b.Intercept(nil)
 				return l.Accept(t.Context(), exportertest.Notice(1))
 			})
-			exportertest.Check(t, l.answered(t.Context(), e, exportertest.ResponseID(1)))
+			exportertest.Check(t, l.Answered(t.Context(), e, exportertest.ResponseID(1)))
 		},
 	}
 	for name, run := range tests {
 		t.Run(name, func(t *testing.T) {
 			bucket, pub := exportertest.NewBucket(), &exportertest.Publisher{}
-			l, _ := startLedger(t, LedgerOptions{Bucket: bucket, Publisher: pub})
-			run(t, bucket, l, request(t, l, exportertest.Hour(0), -1))
-			if e := entry(t, l, exportertest.Hour(0)); e.State != schemas.WindowReady || len(pub.Of(schemas.TypeFileReady)) != 1 {
+			l, _ := running(t, Options{Bucket: bucket, Publisher: pub})
+			run(t, bucket, l, exportertest.Request(t, l, exportertest.Hour(0), -1))
+			if e := exportertest.Entry(t, l, exportertest.Hour(0)); e.State != schemas.WindowReady || len(pub.Of(schemas.TypeFileReady)) != 1 {
 				t.Errorf("window is %s after %d messages", e.State, len(pub.Of(schemas.TypeFileReady)))
 			}
 			if bucket.Has(held) {
@@ -125,24 +125,24 @@ func TestCallbackOvertakesAnswer(t *testing.T) {
 func TestCallbackAfterRestart(t *testing.T) {
 	bucket, pub := exportertest.NewBucket(), &exportertest.Publisher{}
 	restart := func() *Ledger {
-		l, stop := startLedger(t, LedgerOptions{Bucket: bucket, Publisher: pub})
+		l, stop := running(t, Options{Bucket: bucket, Publisher: pub})
 		t.Cleanup(stop)
 		return l
 	}
 	l := restart()
-	request(t, l, exportertest.Hour(0), 1)
-	waiting := request(t, l, exportertest.Hour(1), -1)
+	exportertest.Request(t, l, exportertest.Hour(0), 1)
+	waiting := exportertest.Request(t, l, exportertest.Hour(1), -1)
 	exportertest.Check(t, restart().Accept(t.Context(), exportertest.Notice(1)))
 	exportertest.Check(t, restart().Accept(t.Context(), exportertest.Notice(2))) // its answer is still to come
 	l = restart()
-	exportertest.Check(t, l.answered(t.Context(), waiting, exportertest.ResponseID(2)))
+	exportertest.Check(t, l.Answered(t.Context(), waiting, exportertest.ResponseID(2)))
 	for i := range 2 {
-		if e := entry(t, l, exportertest.Hour(i)); e.State != schemas.WindowReady {
+		if e := exportertest.Entry(t, l, exportertest.Hour(i)); e.State != schemas.WindowReady {
 			t.Errorf("window %d is %s", i, e.State)
 		}
 	}
 	// A crash after the answer was written and before its callback was looked for.
-	crashed := request(t, l, exportertest.Hour(2), -1)
+	crashed := exportertest.Request(t, l, exportertest.Hour(2), -1)
 	exportertest.Check(t, l.Accept(t.Context(), exportertest.Notice(3)))
 	bucket.Intercept(func(op, key string) error {
 		if op == "get" && strings.Contains(key, "unmatched") {
@@ -150,25 +150,25 @@ func TestCallbackAfterRestart(t *testing.T) {
 		}
 		return nil
 	})
-	if err := l.answered(t.Context(), crashed, exportertest.ResponseID(3)); !errors.Is(err, exportertest.ErrBus) {
+	if err := l.Answered(t.Context(), crashed, exportertest.ResponseID(3)); !errors.Is(err, exportertest.ErrBus) {
 		t.Fatalf("answered: %v", err)
 	}
 	bucket.Intercept(nil)
 	l = restart()
-	exportertest.Check(t, l.settleNotices(t.Context(), exportertest.Acme, exportertest.NewYear))
-	if e := entry(t, l, exportertest.Hour(2)); e.State != schemas.WindowReady || len(pub.Of(schemas.TypeFileReady)) != 3 {
+	exportertest.Check(t, l.SettleNotices(t.Context(), exportertest.Acme, exportertest.NewYear))
+	if e := exportertest.Entry(t, l, exportertest.Hour(2)); e.State != schemas.WindowReady || len(pub.Of(schemas.TypeFileReady)) != 3 {
 		t.Errorf("window is %s after %d messages", e.State, len(pub.Of(schemas.TypeFileReady)))
 	}
 }
 
 func TestCallbackOfAbandonedExtract(t *testing.T) {
 	bucket, pub := exportertest.NewBucket(), &exportertest.Publisher{}
-	l, _ := startLedger(t, LedgerOptions{Bucket: bucket, Publisher: pub})
-	e := request(t, l, exportertest.Hour(0), 1)
-	exportertest.Check(t, l.fail(t.Context(), e.Key(), e.ResponseID, refusal(exportertest.ErrBus), exportertest.NewYear))
-	e = request(t, l, exportertest.Hour(0), 2)
+	l, _ := running(t, Options{Bucket: bucket, Publisher: pub})
+	e := exportertest.Request(t, l, exportertest.Hour(0), 1)
+	exportertest.Check(t, l.GiveUp(t.Context(), e.Key(), e.ResponseID, refused, exportertest.NewYear))
+	e = exportertest.Request(t, l, exportertest.Hour(0), 2)
 	exportertest.Check(t, l.Accept(t.Context(), exportertest.Notice(1)))
-	if got := entry(t, l, exportertest.Hour(0)); got.State != e.State || got.ResponseID != exportertest.ResponseID(2) || len(got.Past) != 1 || got.Past[0] != exportertest.ResponseID(1) {
+	if got := exportertest.Entry(t, l, exportertest.Hour(0)); got.State != e.State || got.ResponseID != exportertest.ResponseID(2) || len(got.Past) != 1 || got.Past[0] != exportertest.ResponseID(1) {
 		t.Errorf("the entry is %+v", got)
 	}
 	if pub.Count() != 0 || bucket.Has(schemas.UnmatchedKey(exportertest.Acme, exportertest.ResponseID(1))) {
@@ -179,42 +179,21 @@ func TestCallbackOfAbandonedExtract(t *testing.T) {
 	}
 }
 
-func TestUnknownCallbackIsParked(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		bucket, pub := exportertest.NewBucket(), &exportertest.Publisher{}
-		l, _ := startLedger(t, LedgerOptions{Bucket: bucket, Publisher: pub})
-		startPlanner(t, PlannerOptions{Ledger: l, Query: (&platform{}).query})
-		n := exportertest.Notice(9)
-		n.ReceivedAt = time.Now()
-		exportertest.Check(t, l.Accept(t.Context(), n))
-		key := schemas.UnmatchedKey(exportertest.Acme, exportertest.ResponseID(9))
-		pass(holdUnmatched - time.Minute)
-		if !bucket.Has(key) || pub.Count() != 0 {
-			t.Error("the notice was parked early")
-		}
-		pass(2 * time.Minute)
-		parked := pub.Of(schemas.TypeDeadLetter)
-		if len(parked) != 1 || !strings.HasSuffix(parked[0].Subject, ".unknown_response") || bucket.Has(key) {
-			t.Errorf("parked %d notices, still held %v", len(parked), bucket.Has(key))
-		}
-	})
-}
-
-// TestOldNoticeIsMatchedNotParked: a bridge that was away for days finds the
+// TestOldNoticeIsMatched: a bridge that was away for days finds the
 // notice and the answer that belongs to it.
-func TestOldNoticeIsMatchedNotParked(t *testing.T) {
+func TestOldNoticeIsMatched(t *testing.T) {
 	bucket, pub := exportertest.NewBucket(), &exportertest.Publisher{}
-	l, _ := startLedger(t, LedgerOptions{Bucket: bucket, Publisher: pub})
-	e := request(t, l, exportertest.Hour(0), -1)
+	l, _ := running(t, Options{Bucket: bucket, Publisher: pub})
+	e := exportertest.Request(t, l, exportertest.Hour(0), -1)
 	exportertest.Check(t, l.Accept(t.Context(), exportertest.Notice(1)))
 	exportertest.Check(t, l.change(t.Context(), e.Key(), func(e *schemas.WindowEntry) bool {
 		e.ResponseID = exportertest.ResponseID(1)
 		return true
 	}))
-	restarted, _ := startLedger(t, LedgerOptions{Bucket: bucket, Publisher: pub})
-	exportertest.Check(t, restarted.settleNotices(t.Context(), exportertest.Acme, exportertest.NewYear.Add(100*time.Hour)))
-	if n := len(pub.Of(schemas.TypeDeadLetter)); n != 0 || entry(t, restarted, exportertest.Hour(0)).State != schemas.WindowReady {
-		t.Errorf("%d dead letters, window %s", n, entry(t, restarted, exportertest.Hour(0)).State)
+	restarted, _ := running(t, Options{Bucket: bucket, Publisher: pub})
+	exportertest.Check(t, restarted.SettleNotices(t.Context(), exportertest.Acme, exportertest.NewYear.Add(100*time.Hour)))
+	if n := len(pub.Of(schemas.TypeDeadLetter)); n != 0 || exportertest.Entry(t, restarted, exportertest.Hour(0)).State != schemas.WindowReady {
+		t.Errorf("%d dead letters, window %s", n, exportertest.Entry(t, restarted, exportertest.Hour(0)).State)
 	}
 }
 
@@ -222,20 +201,20 @@ func TestOldNoticeIsMatchedNotParked(t *testing.T) {
 // in the middle, then again to a new one, and reports what is missing.
 func acceptAfterCrash(t *testing.T, crash func(*exportertest.Bucket, *exportertest.Publisher)) error {
 	bucket, pub := exportertest.NewBucket(), &exportertest.Publisher{}
-	l, _ := startLedger(t, LedgerOptions{Bucket: bucket, Publisher: pub})
-	request(t, l, exportertest.Hour(0), 1)
+	l, _ := running(t, Options{Bucket: bucket, Publisher: pub})
+	exportertest.Request(t, l, exportertest.Hour(0), 1)
 	crash(bucket, pub)
 	if l.Accept(t.Context(), exportertest.Notice(1)) == nil {
 		return errors.New("the callback was answered with success before it was stored")
 	}
-	again, _ := startLedger(t, LedgerOptions{Bucket: bucket, Publisher: pub})
+	again, _ := running(t, Options{Bucket: bucket, Publisher: pub})
 	if err := again.Accept(t.Context(), exportertest.Notice(1)); err != nil {
 		return err
 	}
 	if n := len(pub.Of(schemas.TypeFileReady)); n != 1 {
 		return errors.New("the file was not handed over once")
 	}
-	if entry(t, again, exportertest.Hour(0)).State != schemas.WindowReady {
+	if exportertest.Entry(t, again, exportertest.Hour(0)).State != schemas.WindowReady {
 		return errors.New("the window is not ready")
 	}
 	return nil
@@ -268,9 +247,9 @@ func TestCrashBetweenMessageAndLedger(t *testing.T) {
 
 func TestLedgerSurvivesConflicts(t *testing.T) {
 	bucket, pub := exportertest.NewBucket(), &exportertest.Publisher{}
-	first, _ := startLedger(t, LedgerOptions{Bucket: bucket, Publisher: pub})
-	second, _ := startLedger(t, LedgerOptions{Bucket: bucket, Publisher: pub})
-	e := request(t, first, exportertest.Hour(0), 1)
+	first, _ := running(t, Options{Bucket: bucket, Publisher: pub})
+	second, _ := running(t, Options{Bucket: bucket, Publisher: pub})
+	e := exportertest.Request(t, first, exportertest.Hour(0), 1)
 	f := schemas.FileReady{Tenant: exportertest.Acme, Kind: schemas.KindCDR, Window: exportertest.Hour(0), ResponseID: exportertest.ResponseID(1)}
 	conflicts := 0
 	bucket.Intercept(func(op, key string) error {
@@ -283,33 +262,33 @@ func TestLedgerSurvivesConflicts(t *testing.T) {
 	})
 	exportertest.Check(t, second.Complete(t.Context(), f, 7, exportertest.NewYear))
 	bucket.Intercept(nil)
-	if got := entry(t, first, exportertest.Hour(0)); got.State != schemas.WindowCompleted || got.Rows != 7 || conflicts != 5 {
+	if got := exportertest.Entry(t, first, exportertest.Hour(0)); got.State != schemas.WindowCompleted || got.Rows != 7 || conflicts != 5 {
 		t.Errorf("after %d conflicts the entry is %+v", conflicts, got)
 	}
 	// What came too late, or belongs to another extract, changes nothing.
-	exportertest.Check(t, first.fail(t.Context(), e.Key(), exportertest.ResponseID(1), refusal(exportertest.ErrBus), exportertest.NewYear))
+	exportertest.Check(t, first.GiveUp(t.Context(), e.Key(), exportertest.ResponseID(1), refused, exportertest.NewYear))
 	exportertest.Check(t, first.Accept(t.Context(), exportertest.Notice(1)))
 	exportertest.Check(t, second.Complete(t.Context(), f, 8, exportertest.NewYear))
-	if got := entry(t, first, exportertest.Hour(0)); got.State != schemas.WindowCompleted || got.Rows != 7 || pub.Count() != 0 {
+	if got := exportertest.Entry(t, first, exportertest.Hour(0)); got.State != schemas.WindowCompleted || got.Rows != 7 || pub.Count() != 0 {
 		t.Errorf("late outcomes changed the entry to %+v", got)
 	}
-	e = request(t, first, exportertest.Hour(0), 2)
+	e = exportertest.Request(t, first, exportertest.Hour(0), 2)
 	exportertest.Check(t, second.Complete(t.Context(), f, 9, exportertest.NewYear))
-	exportertest.Check(t, second.Fail(t.Context(), f, refusal(exportertest.ErrBus), exportertest.NewYear))
-	if got := entry(t, first, exportertest.Hour(0)); got.State != schemas.WindowRequested || got.Rows != 7 || got.ResponseID != e.ResponseID {
+	exportertest.Check(t, second.Fail(t.Context(), f, refused, exportertest.NewYear))
+	if got := exportertest.Entry(t, first, exportertest.Hour(0)); got.State != schemas.WindowRequested || got.Rows != 7 || got.ResponseID != e.ResponseID {
 		t.Errorf("the outcome of an earlier extract changed the entry to %+v", got)
 	}
 }
 
 func TestTwoPlannersAskOnce(t *testing.T) {
 	bucket := exportertest.NewBucket()
-	first, _ := startLedger(t, LedgerOptions{Bucket: bucket, Publisher: &exportertest.Publisher{}})
+	first, _ := running(t, Options{Bucket: bucket, Publisher: &exportertest.Publisher{}})
 	e := exportertest.Planned(exportertest.Hour(0), schemas.KindCDR)
-	exportertest.Check(t, first.plan(t.Context(), e))
-	second, _ := startLedger(t, LedgerOptions{Bucket: bucket, Publisher: &exportertest.Publisher{}})
+	exportertest.Check(t, first.Plan(t.Context(), e))
+	second, _ := running(t, Options{Bucket: bucket, Publisher: &exportertest.Publisher{}})
 	asked := 0
 	for _, l := range []*Ledger{first, second} { // both picked the entry as it was
-		r, ok, err := l.requested(t.Context(), e, exportertest.NewYear.Add(2*time.Hour), exportertest.NewYear.Add(3*time.Hour))
+		r, ok, err := l.Requested(t.Context(), e, exportertest.NewYear.Add(2*time.Hour), exportertest.NewYear.Add(3*time.Hour))
 		exportertest.Check(t, err)
 		if ok {
 			asked++
@@ -318,7 +297,7 @@ func TestTwoPlannersAskOnce(t *testing.T) {
 			t.Errorf("a request that is to be sent: %t, is named %+v", ok, r)
 		}
 	}
-	if got := entry(t, first, exportertest.Hour(0)); asked != 1 || got.Attempts != 1 {
+	if got := exportertest.Entry(t, first, exportertest.Hour(0)); asked != 1 || got.Attempts != 1 {
 		t.Errorf("asked %d times, entry %+v", asked, got)
 	}
 }
@@ -327,12 +306,12 @@ func TestTwoPlannersAskOnce(t *testing.T) {
 // before the response id was known.
 func TestStaleReadDoesNotLoseCallback(t *testing.T) {
 	bucket, pub := exportertest.NewBucket(), &exportertest.Publisher{}
-	l, _ := startLedger(t, LedgerOptions{Bucket: bucket, Publisher: pub})
-	request(t, l, exportertest.Hour(0), 1)
+	l, _ := running(t, Options{Bucket: bucket, Publisher: pub})
+	exportertest.Request(t, l, exportertest.Hour(0), 1)
 	reads := 0
 	bucket.AnswerStale(func(string) bool { reads++; return reads < 3 })
 	exportertest.Check(t, l.Accept(t.Context(), exportertest.Notice(1)))
-	if e := entry(t, l, exportertest.Hour(0)); e.State != schemas.WindowReady || pub.Count() != 1 {
+	if e := exportertest.Entry(t, l, exportertest.Hour(0)); e.State != schemas.WindowReady || pub.Count() != 1 {
 		t.Errorf("the window is %s, %d messages", e.State, pub.Count())
 	}
 }
@@ -340,8 +319,8 @@ func TestStaleReadDoesNotLoseCallback(t *testing.T) {
 func TestCallbackOfDeletedWindowIsHeld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bucket := exportertest.NewBucket()
-		l, _ := startLedger(t, LedgerOptions{Bucket: bucket, Publisher: &exportertest.Publisher{}})
-		e := request(t, l, exportertest.Hour(0), 1)
+		l, _ := running(t, Options{Bucket: bucket, Publisher: &exportertest.Publisher{}})
+		e := exportertest.Request(t, l, exportertest.Hour(0), 1)
 		exportertest.Check(t, bucket.Delete(t.Context(), e.Key()))
 		synctest.Wait()
 		exportertest.Check(t, l.Accept(t.Context(), exportertest.Notice(1)))
@@ -355,7 +334,7 @@ func TestCallbackOfDeletedWindowIsHeld(t *testing.T) {
 }
 
 func TestAcceptRefusesBadNotices(t *testing.T) {
-	l, _ := startLedger(t, LedgerOptions{Bucket: exportertest.NewBucket(), Publisher: &exportertest.Publisher{}})
+	l, _ := running(t, Options{Bucket: exportertest.NewBucket(), Publisher: &exportertest.Publisher{}})
 	tests := map[string]func(*schemas.FileNotice){
 		"no tenant":            func(n *schemas.FileNotice) { n.Tenant = "" },
 		"no id":                func(n *schemas.FileNotice) { n.ResponseID = "" },
@@ -374,7 +353,7 @@ func TestAcceptRefusesBadNotices(t *testing.T) {
 }
 
 func TestAcceptWaitsForTheLedger(t *testing.T) {
-	l, err := NewLedger(LedgerOptions{Names: exportertest.Names(t), Bucket: exportertest.NewBucket(), Publisher: &exportertest.Publisher{}})
+	l, err := New(Options{Names: exportertest.Names(t), Bucket: exportertest.NewBucket(), Publisher: &exportertest.Publisher{}})
 	exportertest.Check(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -384,23 +363,23 @@ func TestAcceptWaitsForTheLedger(t *testing.T) {
 }
 
 func TestLedgerOptions(t *testing.T) {
-	good := LedgerOptions{Names: exportertest.Names(t), Bucket: exportertest.NewBucket(), Publisher: &exportertest.Publisher{}}
-	for name, spoil := range map[string]func(*LedgerOptions){
-		"names":     func(o *LedgerOptions) { o.Names = schemas.Names{} },
-		"bucket":    func(o *LedgerOptions) { o.Bucket = nil },
-		"publisher": func(o *LedgerOptions) { o.Publisher = nil },
-		"retry":     func(o *LedgerOptions) { o.Retry = -1 },
+	good := Options{Names: exportertest.Names(t), Bucket: exportertest.NewBucket(), Publisher: &exportertest.Publisher{}}
+	for name, spoil := range map[string]func(*Options){
+		"names":     func(o *Options) { o.Names = schemas.Names{} },
+		"bucket":    func(o *Options) { o.Bucket = nil },
+		"publisher": func(o *Options) { o.Publisher = nil },
+		"retry":     func(o *Options) { o.Retry = -1 },
 	} {
 		o := good
 		spoil(&o)
-		if _, err := NewLedger(o); err == nil {
+		if _, err := New(o); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
 }
 
 func TestDelayDoublesUpToAnHour(t *testing.T) {
-	l := &Ledger{o: LedgerOptions{Retry: time.Minute}}
+	l := &Ledger{o: Options{Retry: time.Minute}}
 	for attempts, want := range map[int]time.Duration{0: time.Minute, 1: time.Minute, 2: 2 * time.Minute, 4: 8 * time.Minute, 7: time.Hour, 1000: time.Hour} {
 		if got := l.delay(attempts); got != want {
 			t.Errorf("delay after %d failures is %s, want %s", attempts, got, want)

@@ -1,4 +1,4 @@
-package exporter
+package ledger
 
 import (
 	"cmp"
@@ -12,7 +12,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
 	"aiccbridge/schemas"
@@ -31,18 +30,18 @@ type Bucket interface {
 	Watch(ctx context.Context, filter string, f func(key string, value []byte, revision uint64), loaded func()) error
 }
 
-// Publisher stores a message; nil means stored. One that also has
-//
-//	Stored(ctx context.Context, m schemas.Message, since time.Time) (bool, error)
-//
-// is asked for a file's message before it is stored, so that a redo after a crash
-// is no second message however late it comes.
+// Publisher is the bus as the ledger needs it.
 type Publisher interface {
+	// Publish stores a message; nil means stored.
 	Publish(ctx context.Context, m schemas.Message) error
+	// Stored reports whether a message is stored, of those since a time. A file's
+	// message is looked for before it is stored, so that a redo after a crash is no
+	// second message however late it comes.
+	Stored(ctx context.Context, m schemas.Message, since time.Time) (bool, error)
 }
 
 // LedgerOptions configure a [Ledger]. Bucket, Publisher and Names are required.
-type LedgerOptions struct {
+type Options struct {
 	Names     schemas.Names
 	Bucket    Bucket
 	Publisher Publisher
@@ -55,33 +54,31 @@ type LedgerOptions struct {
 	MaxAttempts int
 	// ReadyFor is how long a ready window may stay without being completed
 	// before its file is asked for again. Default 2 h.
-	ReadyFor   time.Duration
-	Logger     zerolog.Logger
-	Registerer prometheus.Registerer // nil: not registered
+	ReadyFor time.Duration
+	Logger   zerolog.Logger
 }
 
 // Ledger remembers where each window stands. The bucket is the truth; what is
 // kept in memory is a copy that follows it, to find windows by response id and
 // by due time. It is safe for concurrent use, also by several bridges.
 type Ledger struct {
-	o        LedgerOptions
-	loaded   chan struct{}
-	requests *prometheus.CounterVec // of the planners, which are one for each tenant
+	o      Options
+	loaded chan struct{}
 
 	mu        sync.Mutex
-	entries   map[string]ledgerItem
+	entries   map[string]item
 	responses map[string]string             // tenant/response id → key
 	unmatched map[string]schemas.FileNotice // bucket key → notice
 	changed   uint64                        // counts changes of entries
 }
 
-type ledgerItem struct {
+type item struct {
 	schemas.WindowEntry
 	revision uint64
 }
 
 // NewLedger returns a ledger; nothing is read before [Ledger.Run].
-func NewLedger(o LedgerOptions) (*Ledger, error) {
+func New(o Options) (*Ledger, error) {
 	if o.Bucket == nil || o.Publisher == nil || o.Names == (schemas.Names{}) {
 		return nil, errors.New("ledger: names, bucket and publisher are required")
 	}
@@ -91,16 +88,10 @@ func NewLedger(o LedgerOptions) (*Ledger, error) {
 	o.Retry = cmp.Or(o.Retry, time.Minute)
 	o.MaxAttempts = cmp.Or(o.MaxAttempts, 5)
 	o.ReadyFor = cmp.Or(o.ReadyFor, 2*time.Hour)
-	l := &Ledger{
-		o: o, loaded: make(chan struct{}), requests: newRequestCounter(),
-		entries: map[string]ledgerItem{}, responses: map[string]string{}, unmatched: map[string]schemas.FileNotice{},
-	}
-	if o.Registerer != nil {
-		if err := o.Registerer.Register(l.requests); err != nil {
-			return nil, fmt.Errorf("ledger: register metrics: %w", err)
-		}
-	}
-	return l, nil
+	return &Ledger{
+		o: o, loaded: make(chan struct{}),
+		entries: map[string]item{}, responses: map[string]string{}, unmatched: map[string]schemas.FileNotice{},
+	}, nil
 }
 
 // Run follows the bucket until ctx ends. Call it once.
@@ -112,7 +103,8 @@ func (l *Ledger) Run(ctx context.Context) error {
 	return fmt.Errorf("follow ledger: %w", err)
 }
 
-func (l *Ledger) waitLoaded(ctx context.Context) error {
+// Await waits until the copy in memory has been read whole. It needs [Ledger.Run].
+func (l *Ledger) Await(ctx context.Context) error {
 	select {
 	case <-l.loaded:
 		return nil
@@ -149,7 +141,7 @@ func (l *Ledger) remember(key string, e schemas.WindowEntry, revision uint64) {
 	if revision < l.entries[key].revision {
 		return
 	}
-	l.entries[key] = ledgerItem{e, revision}
+	l.entries[key] = item{e, revision}
 	l.changed++
 	for _, id := range append([]string{e.ResponseID}, e.Past...) {
 		if id != "" {
@@ -158,9 +150,9 @@ func (l *Ledger) remember(key string, e schemas.WindowEntry, revision uint64) {
 	}
 }
 
-// changes counts the changes of entries so far: an equal count means that nothing
+// Changes counts the changes of entries so far: an equal count means that nothing
 // has moved.
-func (l *Ledger) changes() uint64 {
+func (l *Ledger) Changes() uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.changed
@@ -187,7 +179,7 @@ func (l *Ledger) find(tenant, responseID string) (string, bool) {
 // Entries returns a copy of the entries of one tenant and kind, ordered by time.
 func (l *Ledger) Entries(tenant string, kind schemas.Kind) []schemas.WindowEntry {
 	var all []schemas.WindowEntry
-	l.each(tenant, func(e schemas.WindowEntry) {
+	l.Each(tenant, func(e schemas.WindowEntry) {
 		if e.Kind == kind {
 			all = append(all, e)
 		}
@@ -264,15 +256,15 @@ func (l *Ledger) swap(ctx context.Context, key string, e schemas.WindowEntry, re
 	return ok, nil
 }
 
-// plan writes a new window down; one that exists is left alone.
-func (l *Ledger) plan(ctx context.Context, e schemas.WindowEntry) error {
+// Plan writes a new window down; one that exists is left alone.
+func (l *Ledger) Plan(ctx context.Context, e schemas.WindowEntry) error {
 	_, err := l.swap(ctx, e.Key(), e, 0)
 	return err
 }
 
-// each calls f for every entry of one tenant, in no order. f must not call back
+// Each calls f for every entry of one tenant, in no order. f must not call back
 // into the ledger.
-func (l *Ledger) each(tenant string, f func(schemas.WindowEntry)) {
+func (l *Ledger) Each(tenant string, f func(schemas.WindowEntry)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, e := range l.entries {

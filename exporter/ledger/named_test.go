@@ -1,4 +1,4 @@
-package exporter
+package ledger
 
 import (
 	"testing"
@@ -19,7 +19,9 @@ func named(n int, r schemas.WindowRequest) schemas.FileNotice {
 // window at once, although the answer of the query is not there, or never comes.
 func TestNamedCallback(t *testing.T) {
 	unreachable := &schemas.Permanent{Reason: schemas.ReasonUnreachable, Err: exportertest.ErrBus}
-	at := func(l *Ledger) schemas.WindowRequest { return requestOf(entry(t, l, exportertest.Hour(0))) }
+	at := func(l *Ledger) schemas.WindowRequest {
+		return requestOf(exportertest.Entry(t, l, exportertest.Hour(0)))
+	}
 	tests := []struct {
 		name  string
 		do    func(t *testing.T, l *Ledger)
@@ -29,35 +31,35 @@ func TestNamedCallback(t *testing.T) {
 		held  int // id of a notice that is held, 0 for none
 	}{
 		{"before the answer", func(t *testing.T, l *Ledger) {
-			e := request(t, l, exportertest.Hour(0), -1)
+			e := exportertest.Request(t, l, exportertest.Hour(0), -1)
 			exportertest.Check(t, l.Accept(t.Context(), named(1, at(l))))
-			exportertest.Check(t, l.answered(t.Context(), e, exportertest.ResponseID(1)))
+			exportertest.Check(t, l.Answered(t.Context(), e, exportertest.ResponseID(1)))
 		}, schemas.WindowReady, 1, 1, 0},
 		{"the answer is lost", func(t *testing.T, l *Ledger) {
-			request(t, l, exportertest.Hour(0), -1)
+			exportertest.Request(t, l, exportertest.Hour(0), -1)
 			r := at(l)
 			exportertest.Check(t, l.Accept(t.Context(), named(1, r)))
 			exportertest.Check(t, l.Accept(t.Context(), named(1, r)))
-			exportertest.Check(t, l.fail(t.Context(), schemas.WindowKey(exportertest.Acme, schemas.KindCDR, exportertest.Hour(0)), "", unreachable, exportertest.NewYear))
+			exportertest.Check(t, l.GiveUp(t.Context(), schemas.WindowKey(exportertest.Acme, schemas.KindCDR, exportertest.Hour(0)), "", unreachable, exportertest.NewYear))
 		}, schemas.WindowReady, 1, 1, 0},
 		{"the answer was given up", func(t *testing.T, l *Ledger) {
-			request(t, l, exportertest.Hour(0), -1)
+			exportertest.Request(t, l, exportertest.Hour(0), -1)
 			r := at(l)
-			exportertest.Check(t, l.fail(t.Context(), schemas.WindowKey(exportertest.Acme, schemas.KindCDR, exportertest.Hour(0)), "", unreachable, exportertest.NewYear))
+			exportertest.Check(t, l.GiveUp(t.Context(), schemas.WindowKey(exportertest.Acme, schemas.KindCDR, exportertest.Hour(0)), "", unreachable, exportertest.NewYear))
 			exportertest.Check(t, l.Accept(t.Context(), named(1, r)))
 		}, schemas.WindowReady, 1, 1, 0},
 		{"the answer was a refusal", func(t *testing.T, l *Ledger) {
-			e := request(t, l, exportertest.Hour(0), -1)
+			e := exportertest.Request(t, l, exportertest.Hour(0), -1)
 			r := at(l)
-			exportertest.Check(t, l.putBack(t.Context(), e, exportertest.NewYear, exportertest.ErrBus))
+			exportertest.Check(t, l.PutBack(t.Context(), e, exportertest.NewYear, exportertest.ErrBus))
 			exportertest.Check(t, l.Accept(t.Context(), named(1, r)))
 		}, schemas.WindowReady, 1, 1, 0},
 		{"of an earlier request", func(t *testing.T, l *Ledger) {
-			request(t, l, exportertest.Hour(0), -1)
+			exportertest.Request(t, l, exportertest.Hour(0), -1)
 			r := at(l)
-			exportertest.Check(t, l.fail(t.Context(), schemas.WindowKey(exportertest.Acme, schemas.KindCDR, exportertest.Hour(0)), "", unreachable, exportertest.NewYear))
-			e := entry(t, l, exportertest.Hour(0))
-			_, ok, err := l.requested(t.Context(), e, e.RequestedAt.Add(time.Hour), exportertest.NewYear)
+			exportertest.Check(t, l.GiveUp(t.Context(), schemas.WindowKey(exportertest.Acme, schemas.KindCDR, exportertest.Hour(0)), "", unreachable, exportertest.NewYear))
+			e := exportertest.Entry(t, l, exportertest.Hour(0))
+			_, ok, err := l.Requested(t.Context(), e, e.RequestedAt.Add(time.Hour), exportertest.NewYear)
 			exportertest.Check(t, err)
 			exportertest.Check(t, l.Accept(t.Context(), named(1, r)))
 			if !ok || at(l) == r {
@@ -65,17 +67,17 @@ func TestNamedCallback(t *testing.T) {
 			}
 		}, schemas.WindowRequested, -1, 0, 0},
 		{"with another id than the answer's", func(t *testing.T, l *Ledger) {
-			request(t, l, exportertest.Hour(0), 2)
+			exportertest.Request(t, l, exportertest.Hour(0), 2)
 			exportertest.Check(t, l.Accept(t.Context(), named(1, at(l))))
 		}, schemas.WindowRequested, 2, 0, 1},
 		{"of a window that is not there", func(t *testing.T, l *Ledger) {
-			request(t, l, exportertest.Hour(0), -1)
+			exportertest.Request(t, l, exportertest.Hour(0), -1)
 			r := at(l)
 			r.Window = exportertest.Hour(9)
 			exportertest.Check(t, l.Accept(t.Context(), named(1, r)))
 		}, schemas.WindowRequested, -1, 0, 1},
 		{"after it was completed", func(t *testing.T, l *Ledger) {
-			request(t, l, exportertest.Hour(0), 1)
+			exportertest.Request(t, l, exportertest.Hour(0), 1)
 			r := at(l)
 			exportertest.Check(t, l.Accept(t.Context(), named(1, r)))
 			exportertest.Check(t, l.Accept(t.Context(), named(1, r)))
@@ -84,9 +86,9 @@ func TestNamedCallback(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			bucket, pub := exportertest.NewBucket(), &exportertest.Publisher{}
-			l, _ := startLedger(t, LedgerOptions{Bucket: bucket, Publisher: pub})
+			l, _ := running(t, Options{Bucket: bucket, Publisher: pub})
 			tt.do(t, l)
-			e, want := entry(t, l, exportertest.Hour(0)), ""
+			e, want := exportertest.Entry(t, l, exportertest.Hour(0)), ""
 			if tt.id >= 0 {
 				want = exportertest.ResponseID(tt.id)
 			}
@@ -101,8 +103,8 @@ func TestNamedCallback(t *testing.T) {
 }
 
 func TestRequestOfNothing(t *testing.T) {
-	l, _ := startLedger(t, LedgerOptions{Bucket: exportertest.NewBucket(), Publisher: &exportertest.Publisher{}})
-	if r := requestOf(entry(t, l, exportertest.Hour(0))); !r.At.IsZero() || r.Validate() == nil {
+	l, _ := running(t, Options{Bucket: exportertest.NewBucket(), Publisher: &exportertest.Publisher{}})
+	if r := requestOf(exportertest.Entry(t, l, exportertest.Hour(0))); !r.At.IsZero() || r.Validate() == nil {
 		t.Errorf("the request for a window that nobody asked for is %+v", r)
 	}
 }
@@ -112,8 +114,8 @@ func TestRequestOfNothing(t *testing.T) {
 func TestRedoAfterTheDedupeWindow(t *testing.T) {
 	for _, looks := range []bool{true, false} {
 		bucket, pub := exportertest.NewBucket(), &exportertest.Publisher{Forgets: true, Knows: looks}
-		l, _ := startLedger(t, LedgerOptions{Bucket: bucket, Publisher: pub})
-		request(t, l, exportertest.Hour(0), 1)
+		l, _ := running(t, Options{Bucket: bucket, Publisher: pub})
+		exportertest.Request(t, l, exportertest.Hour(0), 1)
 		bucket.Intercept(func(op, _ string) error {
 			if op == "swap" {
 				return exportertest.ErrBus

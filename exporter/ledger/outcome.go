@@ -1,4 +1,4 @@
-package exporter
+package ledger
 
 import (
 	"context"
@@ -8,10 +8,10 @@ import (
 	"aiccbridge/schemas"
 )
 
-// requested writes an attempt down, before its request is sent, and names it. false
+// Requested writes an attempt down, before its request is sent, and names it. false
 // means that somebody else worked on the window since e was read: it must not be asked
 // for.
-func (l *Ledger) requested(ctx context.Context, e schemas.WindowEntry, now, deadline time.Time) (r schemas.WindowRequest, ok bool, err error) {
+func (l *Ledger) Requested(ctx context.Context, e schemas.WindowEntry, now, deadline time.Time) (r schemas.WindowRequest, ok bool, err error) {
 	picked := e
 	err = l.change(ctx, e.Key(), func(e *schemas.WindowEntry) bool {
 		if ok = e.State == picked.State && e.RequestedAt.Equal(picked.RequestedAt); !ok {
@@ -33,9 +33,9 @@ func (l *Ledger) requested(ctx context.Context, e schemas.WindowEntry, now, dead
 	return r, true, nil
 }
 
-// answered notes the response id that the platform gave, and takes up a callback
+// Answered notes the response id that the platform gave, and takes up a callback
 // that was faster.
-func (l *Ledger) answered(ctx context.Context, e schemas.WindowEntry, responseID string) error {
+func (l *Ledger) Answered(ctx context.Context, e schemas.WindowEntry, responseID string) error {
 	err := l.change(ctx, e.Key(), func(e *schemas.WindowEntry) bool {
 		if e.State != schemas.WindowRequested || e.ResponseID != "" {
 			return false
@@ -50,9 +50,9 @@ func (l *Ledger) answered(ctx context.Context, e schemas.WindowEntry, responseID
 	return err
 }
 
-// putBack returns a window whose request was certainly not taken, to be asked
+// PutBack returns a window whose request was certainly not taken, to be asked
 // for again at due. It does not count as an attempt.
-func (l *Ledger) putBack(ctx context.Context, e schemas.WindowEntry, due time.Time, cause error) error {
+func (l *Ledger) PutBack(ctx context.Context, e schemas.WindowEntry, due time.Time, cause error) error {
 	return l.change(ctx, e.Key(), func(e *schemas.WindowEntry) bool {
 		if e.State != schemas.WindowRequested || e.ResponseID != "" {
 			return false
@@ -63,10 +63,10 @@ func (l *Ledger) putBack(ctx context.Context, e schemas.WindowEntry, due time.Ti
 	})
 }
 
-// predict hands over the file of a window whose callback did not come, by the
+// Predict hands over the file of a window whose callback did not come, by the
 // name that the platform gives it (cec_07_0814): the date of the request, in the
 // tenant's zone as far as the pages say, and the response id.
-func (l *Ledger) predict(ctx context.Context, e schemas.WindowEntry, zone *time.Location, now time.Time) error {
+func (l *Ledger) Predict(ctx context.Context, e schemas.WindowEntry, zone *time.Location, now time.Time) error {
 	return l.ready(ctx, e.Key(), schemas.FileNotice{
 		Tenant: e.Tenant, ResponseID: e.ResponseID, ReceivedAt: now, Via: schemas.ViaPredicted,
 		FileName: e.RequestedAt.In(zone).Format("20060102") + "_" + e.ResponseID + ".zip",
@@ -90,7 +90,7 @@ func (l *Ledger) Complete(ctx context.Context, f schemas.FileReady, rows int, no
 // again later: soon while attempts are left, then every slowRetry, for a week, unless
 // the platform refuses the request itself.
 func (l *Ledger) Fail(ctx context.Context, f schemas.FileReady, p *schemas.Permanent, now time.Time) error {
-	return l.fail(ctx, schemas.WindowKey(f.Tenant, f.Kind, f.Window), f.ResponseID, p, now)
+	return l.GiveUp(ctx, schemas.WindowKey(f.Tenant, f.Kind, f.Window), f.ResponseID, p, now)
 }
 
 // How a window is asked for again once its attempts are used up. What made it
@@ -100,7 +100,10 @@ const (
 	retryUntil = 7 * 24 * time.Hour // after the window's end
 )
 
-func (l *Ledger) fail(ctx context.Context, key, responseID string, p *schemas.Permanent, now time.Time) error {
+// GiveUp ends the extract of a window that was asked for, as [Ledger.Fail] does for a file
+// that came. responseID is that of the extract, "" when there is none yet; a window that
+// has another by now is left alone.
+func (l *Ledger) GiveUp(ctx context.Context, key, responseID string, p *schemas.Permanent, now time.Time) error {
 	var failed schemas.WindowEntry
 	err := l.change(ctx, key, func(e *schemas.WindowEntry) bool {
 		open := e.State == schemas.WindowRequested || e.State == schemas.WindowReady

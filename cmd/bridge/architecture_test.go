@@ -81,6 +81,7 @@ var allowed = map[string][]string{
 	},
 	"internal/platformsim/filestore/callback": {"internal/c2sign", "internal/platformsim/fault", "internal/platformsim/pause", "internal/platformsim/truth"},
 	"internal/platformsim/gateway":            {"internal/platformsim/fault", "internal/platformsim/pause", "internal/platformsim/truth", "internal/platformsim/world"},
+	"internal/platformsim/optionfile":         {"internal/platformsim"},
 	"internal/platformsim/truth":              {"internal/platformsim/world"},
 	"internal/platformsim/world":              {"internal/platformsim/fault"},
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,7 +17,8 @@ import (
 	"aiccbridge/config"
 	"aiccbridge/internal/platformsim"
 	"aiccbridge/internal/platformsim/fault"
-	"aiccbridge/internal/platformsim/filestore"
+	"aiccbridge/internal/platformsim/optionfile"
+	"aiccbridge/internal/platformsim/world"
 	"aiccbridge/internal/trial"
 )
 
@@ -24,9 +26,13 @@ import (
 type simulateOptions struct {
 	agents                     int
 	seed                       uint64
-	dir, zone, faults          string
+	dir, zone                  string
+	settings, faults           string // files
 	gateway, files, management string
 	creations                  int
+	hold                       time.Duration
+	staticGUID, noCookie       bool
+	allAgents                  bool
 	slow, asJSON               bool
 }
 
@@ -36,22 +42,29 @@ func newSimulate() *cobra.Command {
 		Use:   "simulate",
 		Short: "The platform simulator alone, with fault switches",
 		Long: "Run CC-Gateway and CC-FS as one seeded contact centre over HTTPS. Certificates,\n" +
-			"keys and passwords for a bridge are written to --dir. Faults can be set at start\n" +
-			"(--faults) and while it runs, at the management address it prints.",
+			"keys and passwords for a bridge are written to --dir. Everything in which platforms\n" +
+			"differ can be set in a file (--settings), faults at start (--faults) and while it runs,\n" +
+			"at the management address it prints.",
 		Example: "  bridge simulate\n" +
+			"  bridge simulate settings > sim.yaml && bridge simulate --settings sim.yaml\n" +
 			"  bridge simulate --faults faults.json\n" +
 			"  curl -X PUT --data '{\"rules\":[{\"fault\":\"download.flipped\",\"next\":1}]}' http://127.0.0.1:18043/faults",
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
-			for flag, address := range map[string]string{"--gateway": o.gateway, "--files": o.files, "--management": o.management} {
-				if err := checkAddress(flag, address); err != nil {
-					return err
-				}
-			}
-			return simulate(c.Context(), o, c.OutOrStdout(), c.ErrOrStderr())
+			return simulate(c.Context(), o, c.Flags().Changed, c.OutOrStdout(), c.ErrOrStderr())
 		},
 	}
+	o.register(c)
+	c.AddCommand(newCompare(),
+		printing("faults", "Every fault of the simulator, and how to wish for it", fault.Help(platformsim.FaultKinds())),
+		printing("settings", "A commented file for --settings, with all defaults", optionfile.Example()))
+	return c
+}
+
+// register binds the flags, which sets their defaults.
+func (o *simulateOptions) register(c *cobra.Command) {
 	f := c.Flags()
+	f.StringVar(&o.settings, "settings", "", "file (YAML or JSON) with any settings of the platform; flags outdo it")
 	f.IntVar(&o.agents, "agents", 5, "how many agents, from 101 on")
 	f.Uint64Var(&o.seed, "seed", 1, "seed of every choice")
 	f.StringVar(&o.dir, "dir", "sim", "folder for ca.pem, bridge.crt, bridge.key, secret_key and agents/<id>")
@@ -61,14 +74,28 @@ func newSimulate() *cobra.Command {
 	f.StringVar(&o.management, "management", "127.0.0.1:18043", "address of the management listener, loopback only")
 	f.StringVar(&o.faults, "faults", "", "JSON file with the faults to begin with")
 	f.IntVar(&o.creations, "creations-per-minute", 30, "extracts accepted a minute before 0300009 is answered")
+	f.DurationVar(&o.hold, "hold", 10*time.Second, "how long an idle poll is held; 0: AGENT_POLL_WAIT_FLAG=OFF")
+	f.BoolVar(&o.staticGUID, "static-guid", false, "AUTHMODE=1: the GUID of the sign-in stays")
+	f.BoolVar(&o.noCookie, "no-cookie", false, "no cookie has to come back")
+	f.BoolVar(&o.allAgents, "all-agents", false, "GET_EVENT_MODE=2: events of all agents by allagentevent only")
 	f.BoolVar(&o.slow, "realistic", false, "calls of minutes instead of seconds, files after up to 15 s")
-	f.BoolVar(&o.asJSON, "json", false, "print the settings as one JSON object")
-	c.AddCommand(newCompare())
-	return c
+	f.BoolVar(&o.asJSON, "json", false, "print where and how to connect as one JSON object")
 }
 
-func simulate(ctx context.Context, o simulateOptions, out, errOut io.Writer) error {
-	options, err := o.platform()
+// printing is a command that prints a text.
+func printing(name, short, text string) *cobra.Command {
+	return &cobra.Command{
+		Use: name, Short: short, Example: "  bridge simulate " + name, Args: noArguments,
+		RunE: func(c *cobra.Command, _ []string) error {
+			_, err := io.WriteString(c.OutOrStdout(), text)
+			return err
+		},
+	}
+}
+
+// simulate runs a platform. given says which flags were on the command line.
+func simulate(ctx context.Context, o simulateOptions, given func(flag string) bool, out, errOut io.Writer) error {
+	options, err := o.platform(given)
 	if err != nil {
 		return err
 	}
@@ -97,26 +124,62 @@ func simulate(ctx context.Context, o simulateOptions, out, errOut io.Writer) err
 	return err
 }
 
-func (o simulateOptions) platform() (platformsim.Options, error) {
+// platform is what the flags say by default, then what the settings file says,
+// then what the flags on the command line say.
+func (o simulateOptions) platform(given func(flag string) bool) (p platformsim.Options, err error) {
+	if err := o.apply(&p, func(string) bool { return true }); err != nil || o.settings == "" {
+		return p, err
+	}
+	if p, err = optionfile.Load(o.settings, p); err != nil {
+		return p, err
+	}
+	return p, o.apply(&p, given)
+}
+
+// apply sets the options of those flags that are wanted.
+func (o simulateOptions) apply(p *platformsim.Options, wanted func(flag string) bool) error {
+	for flag, address := range map[string]string{"--gateway": o.gateway, "--files": o.files, "--management": o.management} {
+		if err := checkAddress(flag, address); err != nil {
+			return err
+		}
+	}
 	zone, err := time.LoadLocation(o.zone)
 	if err != nil {
-		return platformsim.Options{}, usageError{fmt.Errorf("--timezone %s: no such zone; give an IANA name such as Asia/Shanghai", o.zone)}
+		return usageError{fmt.Errorf("--timezone %s: no such zone; give an IANA name such as Asia/Shanghai", o.zone)}
 	}
 	faults, err := readFaults(o.faults)
 	if err != nil {
-		return platformsim.Options{}, err
+		return err
 	}
-	p := platformsim.Options{
-		Faults: faults, Seed: o.seed, Agents: o.agents, Timezone: zone, Dir: o.dir,
-		GatewayListen: o.gateway, FilesListen: o.files, ManagementListen: o.management,
-		Files: filestore.Options{CreationsPerMinute: o.creations},
+	set(wanted("agents"), &p.Agents, o.agents)
+	set(wanted("seed"), &p.Seed, o.seed)
+	set(wanted("dir"), &p.Dir, o.dir)
+	set(wanted("timezone"), &p.Timezone, zone)
+	set(wanted("gateway"), &p.GatewayListen, o.gateway)
+	set(wanted("files"), &p.FilesListen, o.files)
+	set(wanted("management"), &p.ManagementListen, o.management)
+	set(wanted("faults"), &p.Faults, faults)
+	set(wanted("creations-per-minute"), &p.Files.CreationsPerMinute, o.creations)
+	set(wanted("static-guid"), &p.Gateway.StaticGUID, o.staticGUID)
+	set(wanted("no-cookie"), &p.Gateway.NoCookie, o.noCookie)
+	set(wanted("all-agents"), &p.Gateway.AllAgents, o.allAgents)
+	if wanted("hold") {
+		const step = 100 * time.Millisecond
+		p.Gateway.NoHold, p.Gateway.WaitInterval, p.Gateway.WaitTimes = o.hold < step, step, int(o.hold/step)
 	}
-	if !o.slow {
-		p.Pace = trial.Lively()
-		p.World.SyncDelay = time.Second
-		p.Files.GenerationMax = 2 * time.Second
+	if wanted("realistic") {
+		p.Pace, p.World.SyncDelay, p.Files.GenerationMax = trial.Lively(), time.Second, 2*time.Second
+		if o.slow {
+			p.Pace, p.World.SyncDelay, p.Files.GenerationMax = world.Pace{}, 0, 0
+		}
 	}
-	return p, nil
+	return nil
+}
+
+func set[T any](wanted bool, option *T, value T) {
+	if wanted {
+		*option = value
+	}
 }
 
 // readFaults reads the file of --faults, which has the form of PUT /faults.
@@ -149,11 +212,16 @@ func printSettings(out io.Writer, s platformsim.Settings, asJSON bool) error {
 	}
 	first, last := s.Agents[0], s.Agents[len(s.Agents)-1]
 	program := os.Args[0]
+	const nowhere = "not written, there is no --dir; --json prints it"
+	secret, passwords := nowhere, nowhere
+	if s.SecretKeyFile != "" {
+		secret, passwords = "in "+s.SecretKeyFile, "in "+filepath.Dir(first.PasswordFile)
+	}
 	_, err := fmt.Fprintf(out, `CC-Gateway       %s
 CC-FS            %s
 CA certificate   %s
-access key       %s, secret key in %s
-agents           %s to %s, passwords in %s
+access key       %s, secret key %s
+agents           %s to %s, passwords %s
 management       %s   (GET / lists what it can do)
 
 bridge.example.yaml has these settings. Windows of an hour are long to wait for;
@@ -167,7 +235,7 @@ and to see what arrives, or to end the calls and compare it with what happened h
   %[11]s simulate compare
 
 Ctrl-C ends the simulator.
-`, s.GatewayURL, s.FilesURL, s.CAFile, s.AccessKey, s.SecretKeyFile, first.ID, last.ID,
-		filepath.Dir(first.PasswordFile), s.ManagementURL, time.Now().Truncate(time.Second).Format(time.RFC3339), program)
+`, s.GatewayURL, s.FilesURL, cmp.Or(s.CAFile, nowhere), s.AccessKey, secret, first.ID, last.ID, passwords,
+		cmp.Or(s.ManagementURL, "none"), time.Now().Truncate(time.Second).Format(time.RFC3339), program)
 	return err
 }

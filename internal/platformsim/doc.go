@@ -11,6 +11,12 @@
 //	                          ▲
 //	HTTP (loopback) ──► management: truth, faults, settings
 //
+// A further interface of the platform (the agents' phones, monitoring, recordings)
+// is a package beside gateway and filestore: an http.Handler with Options, a list
+// of its own faults that FaultKinds takes in, and what it did in truth. Editions of
+// the platform are values of Options, which the settings file (optionfile) can
+// name one by one.
+//
 // Invariants:
 //   - Whatever a client should have seen is in the truth log: events handed
 //     out, files made, callbacks tried, downloads served.
@@ -22,6 +28,6 @@
 //   - Run returns only when everything it started has ended.
 //   - Nothing global: several platforms run in one process.
 //   - The simulator shares no code with the clients it is made to test, apart
-//     from the signature, which is proved by vectors of its own. Of
-//     ours it imports c2sign and the packages below it.
+//     from the signature, which is proved by vectors of its own.
+//     Of ours it imports c2sign and the packages below it.
 package platformsim

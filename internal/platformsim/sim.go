@@ -1,6 +1,7 @@
 package platformsim
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -76,7 +77,7 @@ func (s *Sim) worldOptions() world.Options {
 func (s *Sim) gatewayOptions() gateway.Options {
 	g := s.o.Gateway
 	g.Floor, g.Truth, g.Now, g.Faults = s.world, s.log, s.o.Now, s.faults
-	g.Logger = s.o.Logger
+	g.Logger, g.VDN = s.o.Logger, cmp.Or(g.VDN, s.o.World.VDN)
 	return g
 }
 

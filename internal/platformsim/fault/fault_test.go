@@ -203,8 +203,8 @@ func TestJSON(t *testing.T) {
 func TestHelpNamesAll(t *testing.T) {
 	help := Help(catalogue)
 	for _, want := range []string{
-		"\npoll, restricted by agent; path; operation: one, all\n", "  poll.status  ", "a status (status 503)\n",
-		"\ndownload, restricted by kind: cdr, skill\n", "(code 1, delay 1s, count 2, field f, rate 10)",
+		"\npoll, restricted by agent, path, operation\n  operation: one, all\n", "  poll.status  ", "a status (status 503)\n",
+		"\ndownload, restricted by kind\n  kind: cdr, skill\n", "(code 1, delay 1s, count 2, field f, rate 10)",
 	} {
 		if !strings.Contains(help, want) {
 			t.Errorf("the help lacks %q:\n%s", want, help)

@@ -28,32 +28,36 @@ adds rules to those in force.
 `)
 	for i, k := range kinds {
 		if i == 0 || operation(kinds[i-1].Name) != operation(k.Name) {
-			fmt.Fprintf(&b, "\n%s%s\n", operation(k.Name), k.Scope)
+			fmt.Fprintf(&b, "\n%s%s\n", operation(k.Name), k.Scope.text())
 		}
-		fmt.Fprintf(&b, "  %-34s %s%s\n", k.Name, k.What, k.Takes.text())
+		fmt.Fprintf(&b, "  %-32s %s%s\n", k.Name, k.What, k.Takes.text())
 	}
 	return b.String()
 }
 
-// String is " (only for …)", or nothing.
-func (s Scope) String() string {
-	var parts []string
+// text says by what a rule may be restricted, or nothing. Many values go on lines
+// of their own.
+func (s Scope) text() string {
+	var names, values []string
 	if s.Agent {
-		parts = append(parts, "agent")
+		names = append(names, "agent")
 	}
 	if s.Path {
-		parts = append(parts, "path")
+		names = append(names, "path")
 	}
-	if len(s.Operations) > 0 {
-		parts = append(parts, "operation: "+strings.Join(s.Operations, ", "))
+	for _, list := range []struct {
+		name  string
+		known []string
+	}{{"operation", s.Operations}, {"kind", s.Kinds}} {
+		if len(list.known) > 0 {
+			names = append(names, list.name)
+			values = append(values, "\n  "+list.name+": "+strings.Join(list.known, ", "))
+		}
 	}
-	if len(s.Kinds) > 0 {
-		parts = append(parts, "kind: "+strings.Join(s.Kinds, ", "))
-	}
-	if len(parts) == 0 {
+	if len(names) == 0 {
 		return ""
 	}
-	return ", restricted by " + strings.Join(parts, "; ")
+	return ", restricted by " + strings.Join(names, ", ") + strings.Join(values, "")
 }
 
 // text lists the settings with their values: " (status 503)".

@@ -199,6 +199,33 @@ func TestBothKinds(t *testing.T) {
 	})
 }
 
+// TestForm: what is said about all files holds without a fault, and a fault adds to
+// it.
+func TestForm(t *testing.T) {
+	form := content.Form{Charset: "gbk", Separator: ";", NoHeader: true, CRLF: true}
+	bubble(t, func(o *Options) { o.Form = form }, func(r *rig) {
+		r.book.add(world.Call, r.start.Add(-time.Minute), r.start, r.zone, map[string]string{"call_id": "1;2", "pre_device_no": "队列一"})
+		read := func() string { return unzip(t, r.download(r.made("queryBillData", nil).Name).Body.Bytes())[0].raw }
+		word, err := simplifiedchinese.GBK.NewEncoder().String("队列一")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := read()
+		if strings.Count(got, "\r\n") != 2 || strings.Contains(got, "account_id") || !strings.Contains(got, `;"1;2";`) || !strings.HasSuffix(got, ";"+word+"\r\n") {
+			t.Errorf("%q", got)
+		}
+		r.set(fault.Rule{Fault: "file.quoted", Next: 1}, fault.Rule{Fault: "file.reordered", Next: 1})
+		if got := read(); !strings.HasPrefix(got, `"0";"`) || !strings.HasSuffix(got, `;"`+word+"\"\r\n") { // without a header never reordered
+			t.Errorf("with faults: %q", got)
+		}
+	})
+	for _, bad := range []content.Form{{Charset: "latin1"}, {Separator: "ab"}, {Separator: `"`}, {Separator: "、"}} {
+		if _, err := New(Options{AccessKey: "a", SecretKey: "s", Source: &book{}, Form: bad}); err == nil {
+			t.Errorf("%+v was accepted", bad)
+		}
+	}
+}
+
 func TestEmptyWindow(t *testing.T) {
 	header := strings.Join(world.Columns[world.Call], ",") + "\n"
 	for name, c := range map[string]struct {

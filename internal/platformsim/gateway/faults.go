@@ -27,7 +27,7 @@ const unknownType = "poll.unknown_type"
 var replacing = []fault.Kind{
 	{Name: "status", What: "HTTP status with an HTML page, as from a proxy", Takes: fault.Rule{Status: http.StatusServiceUnavailable}},
 	{Name: "cut", What: "connection closed without an answer"},
-	{Name: "cut_reused", What: "the same, only on a connection that has served a request before"},
+	{Name: "cut_reused", What: "as cut, only on a connection that has served a request before"},
 	{Name: "code", What: "HTTP 200 with a retcode", Takes: fault.Rule{Code: "000-003"}},
 	{Name: "empty", What: "HTTP 200 without a body"},
 }
@@ -47,21 +47,23 @@ func FaultKinds() []fault.Kind {
 	var out []fault.Kind
 	for _, operation := range []string{onPoll, onSignIn, onSession} {
 		scope := fault.Scope{Agent: true, Path: true, Operations: interfaces(operation)}
-		add := func(k fault.Kind, end, more string) {
-			k.Name, k.What, k.Scope = operation+"."+k.Name+end, k.What+more, scope
+		add := func(k fault.Kind) {
+			k.Name, k.Scope = operation+"."+k.Name, scope
 			out = append(out, k)
 		}
 		for _, k := range replacing {
-			add(k, "", "")
+			add(k)
 		}
 		if operation != onPoll {
 			continue
 		}
 		for _, k := range replacing {
-			add(k, afterPop, ", after an event was taken, which is lost")
+			k.What = "as poll." + k.Name + ", after an event was taken, which is lost"
+			k.Name += afterPop
+			add(k)
 		}
 		for _, k := range spoiling {
-			add(k, "", "")
+			add(k)
 		}
 		out = append(out, fault.Kind{Name: unknownType, What: "an additional event of a type nobody knows", Scope: scope})
 	}

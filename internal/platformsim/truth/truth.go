@@ -71,8 +71,8 @@ type File struct {
 	EndText    string      `json:"end_text"`
 	MadeAt     time.Time   `json:"made_at"`
 	Rows       []world.Row `json:"rows,omitempty"`
-	// Damaged names the fault applied to the file: "", "flipped",
-	// "truncated" …
+	// Damaged names the faults of the file, joined by +: "", "file.flipped",
+	// "file.gbk+file.crlf" …
 	Damaged string `json:"damaged,omitempty"`
 }
 

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+
+	"aiccbridge/internal/platformsim"
+	"aiccbridge/internal/platformsim/optionfile"
+	"aiccbridge/internal/platformsim/world"
+)
+
+// simulator is what the flags make of a settings file.
+func simulator(t *testing.T, settings string, args ...string) platformsim.Options {
+	t.Helper()
+	var o simulateOptions
+	c := &cobra.Command{}
+	o.register(c)
+	if settings != "" {
+		file := filepath.Join(t.TempDir(), "sim.yaml")
+		if err := os.WriteFile(file, []byte(settings), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		args = append(args, "--settings", file)
+	}
+	if err := c.ParseFlags(args); err != nil {
+		t.Fatal(err)
+	}
+	p, err := o.platform(c.Flags().Changed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func TestFlagsOutdoTheSettingsFile(t *testing.T) {
+	const file = "agents: 9\nseed: 4\npace: {talk: 9s}\ngateway: {wait_times: 30, no_cookie: true}\nfaults: [{fault: poll.cut, next: 2}]\n"
+	p := simulator(t, file, "--agents", "3", "--hold", "2s", "--no-cookie=false")
+	if p.Agents != 3 || p.Gateway.WaitTimes != 20 || p.Gateway.NoCookie {
+		t.Errorf("flags: %d agents, gateway %+v", p.Agents, p.Gateway)
+	}
+	if p.Seed != 4 || p.Pace.Talk.Seconds() != 9 || len(p.Faults) != 1 {
+		t.Errorf("file: seed %d, pace %+v, faults %+v", p.Seed, p.Pace, p.Faults)
+	}
+	if p.Timezone.String() != "Asia/Shanghai" || p.Pace.Ring.Seconds() != 1 || p.Dir != "sim" {
+		t.Errorf("defaults: %+v", p)
+	}
+	if p := simulator(t, file, "--realistic", "--hold", "0"); p.Pace != (world.Pace{}) || !p.Gateway.NoHold {
+		t.Errorf("realistic: %+v %+v", p.Pace, p.Gateway)
+	}
+}
+
+// TestExampleIsTheDefault: the file that bridge simulate settings prints changes
+// nothing that the flags set.
+func TestExampleIsTheDefault(t *testing.T) {
+	flags, file := simulator(t, ""), simulator(t, optionfile.Example())
+	var compare func(name string, a, b reflect.Value)
+	compare = func(name string, a, b reflect.Value) {
+		for i := range a.NumField() {
+			f := a.Type().Field(i)
+			switch {
+			case !f.IsExported() || f.Tag.Get("yaml") == "-" || a.Field(i).IsZero():
+			case f.Type.Kind() == reflect.Struct:
+				compare(name+f.Name+".", a.Field(i), b.Field(i))
+			case !reflect.DeepEqual(a.Field(i).Interface(), b.Field(i).Interface()):
+				t.Errorf("%s%s is %v in the example, %v without it", name, f.Name, b.Field(i), a.Field(i))
+			}
+		}
+	}
+	compare("", reflect.ValueOf(flags), reflect.ValueOf(file))
+	if flags.Timezone.String() != file.Timezone.String() || !strings.Contains(optionfile.Example(), "bridge simulate") {
+		t.Errorf("time zones %s and %s", flags.Timezone, file.Timezone)
+	}
+}

@@ -9,6 +9,7 @@
 //	poller/session    the loop of one agent: the way in, polls, custody of the GUID, the end
 //	poller/record     from what was received to numbered messages; knows nothing of polls
 //	poller/sequence   which events can't follow on which
+//	poller/partition  a pool whenever this bridge holds the lease; above this package
 //
 // Invariants of this package; those of the parts are with them:
 //

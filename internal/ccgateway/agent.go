@@ -9,7 +9,7 @@ import (
 // agentForm is looser than any range documented (101–59999, 101–999999).
 var agentForm = regexp.MustCompile(`^[0-9]{1,10}$`)
 
-// Agent is one seat's session. It is safe for concurrent use: SignIn,
+// Agent is one agent's session. It is safe for concurrent use: SignIn,
 // ForceSignIn, UpdateGUID, SignOut and Poll wait for one another, because they
 // change the session (a GUID replaced by UpdateGUID may be dead at once); the
 // other calls run beside them.

@@ -118,7 +118,7 @@ func (s *Standing) Recall(ctx context.Context) {
 	}
 }
 
-// Forget is for an agent that nobody watched: without session its state is
+// Forget is for an agent whose session nobody polled: without one its state is
 // not known, unless it is known to be signed out.
 func (s *Standing) Forget(ctx context.Context) {
 	if k := s.known; k.State != schemas.StateSignedOut {

@@ -17,10 +17,11 @@ type legacy struct {
 
 // begin claims the agent and finds out whether there is a session to go on with.
 func (l *Loop) begin(ctx context.Context) (phase, error) {
-	if err := l.custody.load(ctx); err != nil {
+	entry, err := l.custody.load(ctx)
+	if err != nil {
 		return "", err
 	}
-	epoch, entry := l.tenant.options.Epoch, l.custody.entry
+	epoch := l.tenant.options.Epoch
 	l.record.Follow(schemas.Position{Epoch: entry.Epoch, Seq: entry.LastSeq})
 	switch {
 	case entry.Epoch > epoch, entry.Epoch == epoch && entry.Polling:

@@ -69,12 +69,16 @@ func newCustody(o Options, agent string, h holder, r numbered, log zerolog.Logge
 	}
 }
 
+// guid is that of the session as it was kept last.
+func (c *custody) guid() string { return c.kept.guid }
+
 // load reads the agent's entry, for as long as it takes.
-func (c *custody) load(ctx context.Context) error {
-	return c.keeping.Insist(ctx, "read session entry", func(ctx context.Context) (err error) {
+func (c *custody) load(ctx context.Context) (schemas.Session, error) {
+	err := c.keeping.Insist(ctx, "read session entry", func(ctx context.Context) (err error) {
 		c.entry, c.revision, err = c.peek(ctx)
 		return err
 	})
+	return c.entry, err
 }
 
 // save writes the entry, for as long as it takes. One that can't be written
@@ -193,10 +197,10 @@ func (c *custody) takeOver(othersCare bool) bool {
 
 // handedOver looks whether another system handed a GUID over, and takes it.
 func (c *custody) handedOver(ctx context.Context) (bool, error) {
-	if err := c.load(ctx); err != nil {
+	switch entry, err := c.load(ctx); {
+	case err != nil:
 		return false, err
-	}
-	if c.entry.Epoch > c.o.Epoch {
+	case entry.Epoch > c.o.Epoch:
 		return false, errFenced
 	}
 	t, ok := c.handed(c.entry.GUID)

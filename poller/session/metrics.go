@@ -57,21 +57,21 @@ func (c counts) moved(from, to phase) {
 	}
 }
 
-// peakWindow: a peak is remembered for one to two of it.
-const peakWindow = 5 * time.Minute
+// peakSpan: a peak is remembered for one to two of it.
+const peakSpan = 5 * time.Minute
 
 // peak is the largest of the values of the last five to ten minutes.
 type peak struct {
 	mu          sync.Mutex
-	begun       time.Time // of the current window
+	begun       time.Time // of the current span
 	now, before time.Duration
 }
 
 func (p *peak) turn() {
 	switch age := time.Since(p.begun); {
-	case age >= 2*peakWindow:
+	case age >= 2*peakSpan:
 		p.begun, p.now, p.before = time.Now(), 0, 0
-	case age >= peakWindow:
+	case age >= peakSpan:
 		p.begun, p.now, p.before = time.Now(), 0, p.now
 	}
 }

@@ -52,7 +52,7 @@ func (l *Loop) poll(intake, work context.Context) (phase, error) {
 // pollOnce polls, stores what came, keeps a new GUID, and judges. The request
 // runs under work: the end of intake must not cancel it.
 func (l *Loop) pollOnce(ctx context.Context) (turn, error) {
-	guid := l.custody.kept.guid
+	guid := l.custody.guid()
 	sabotage.Point("poll.before_send")
 	p := l.contact.during(func() ccgateway.Poll { return l.gateway.Poll(ctx) })
 	l.pace.askedAt = p.SentAt

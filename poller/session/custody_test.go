@@ -1,0 +1,306 @@
+package session
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"aiccbridge/schemas"
+)
+
+// keeping is custody of a session, and all around it.
+type keeping struct {
+	*custody
+	bucket  *bucket
+	gateway *gateway
+	numbers *numbers
+	logs    *strings.Builder
+}
+
+func newKeeping(t *testing.T) *keeping {
+	k := &keeping{bucket: &bucket{}, gateway: &gateway{}, numbers: &numbers{}, logs: &strings.Builder{}}
+	o := options(t, k.logs)
+	o.Sessions, o.Seal = k.bucket, sealer{}
+	k.custody = newCustody(o, "291", k.gateway, k.numbers, o.Logger)
+	return k
+}
+
+// signedIn is custody of a session that was just begun.
+func (k *keeping) signedIn(t *testing.T, guid string) {
+	t.Helper()
+	k.gateway.guid = guid
+	k.begin()
+	k.sealTicket()
+	if err := k.save(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// inBucket is the entry there, and the ticket in it.
+func (k *keeping) inBucket(t *testing.T) (e schemas.Session, ticket string) {
+	t.Helper()
+	if err := json.Unmarshal(k.bucket.value, &e); err != nil {
+		t.Fatal(err)
+	}
+	if e.GUID == "" {
+		return e, ""
+	}
+	plain, err := sealer{}.Open(e.GUID, "acme.291")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e, string(plain)
+}
+
+// hand puts a GUID into the bucket as another system does.
+func (k *keeping) hand(guid string) {
+	sealed, _ := sealer{}.Seal([]byte(guid), "acme.291")
+	k.bucket.put(`{"guid":"` + sealed + `"}`)
+}
+
+func TestWhatCountsAsHandedOver(t *testing.T) {
+	k := newKeeping(t)
+	sealed := func(plain, key string) string {
+		text, _ := sealer{}.Seal([]byte(plain), key)
+		return text
+	}
+	k.kept = ticket{guid: "now", sealed: "x"}
+	k.replaced = ticket{guid: "before", sealed: "y"}
+	for name, c := range map[string]struct {
+		sealed string
+		want   bool
+	}{
+		"another":          {sealed("other", "acme.291"), true},
+		"with cookies":     {sealed("other\nlb=1", "acme.291"), true},
+		"none":             {"", false},
+		"the current one":  {sealed("now\nlb=1", "acme.291"), false},
+		"the one before":   {sealed("before\nlb=1", "acme.291"), false},
+		"of another agent": {sealed("other", "acme.292"), false},
+		"empty":            {sealed("", "acme.291"), false},
+	} {
+		got, ok := k.handed(c.sealed)
+		if ok != c.want || ok && got.guid != "other" {
+			t.Errorf("%s: %+v, %t", name, got, ok)
+		}
+	}
+}
+
+func TestTheEntryOfASession(t *testing.T) {
+	k := newKeeping(t)
+	k.numbers.seq = 9
+	k.signedIn(t, "first")
+	e, ticket := k.inBucket(t)
+	if !e.Polling || e.Epoch != 7 || e.LastSeq != 9 || e.Tenant != "acme" || e.Agent != "291" || e.UpdatedAt.IsZero() || ticket != "first" {
+		t.Errorf("while it is polled: %+v, %s", e, ticket)
+	}
+	k.gateway.cookie = "lb=1"
+	if err := k.release(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	if e, ticket := k.inBucket(t); e.Polling || ticket != "first\nlb=1" || k.live {
+		t.Errorf("left: %+v, %s", e, ticket)
+	}
+	if err := k.release(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	if e, ticket := k.inBucket(t); e.Polling || ticket != "" || e.LastSeq != 9 {
+		t.Errorf("over: %+v, %s", e, ticket)
+	}
+}
+
+// A new GUID is written at once, new cookies now and then, and nothing else.
+func TestWhenTheTicketIsWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKeeping(t)
+		k.signedIn(t, "first")
+		keep := func(after time.Duration, want string, writes int) {
+			t.Helper()
+			time.Sleep(after)
+			before := k.bucket.writes
+			if err := k.keepTicket(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if _, ticket := k.inBucket(t); ticket != want || k.bucket.writes-before != writes {
+				t.Errorf("%q after %d writes, want %q after %d", ticket, k.bucket.writes-before, want, writes)
+			}
+		}
+		keep(time.Minute, "first", 0)
+		k.gateway.cookie = "lb=1"
+		keep(0, "first\nlb=1", 1)
+		k.gateway.cookie = "lb=2"
+		keep(cookiesAfter-time.Millisecond, "first\nlb=1", 0)
+		keep(time.Millisecond, "first\nlb=2", 1)
+		k.gateway.guid = "second"
+		keep(0, "second\nlb=2", 1)
+		k.o.Seal = sealer{fail: errors.New("no key")}
+		k.gateway.guid = "third"
+		keep(0, "second\nlb=2", 0)
+		if !strings.Contains(k.logs.String(), "can't be sealed") {
+			t.Errorf("logged: %s", k.logs)
+		}
+	})
+}
+
+func TestWhatIsTakenOverAtTheStart(t *testing.T) {
+	for name, c := range map[string]struct {
+		age        time.Duration
+		othersCare bool
+		want       bool
+	}{
+		"young":                  {time.Minute, false, true},
+		"old":                    {2 * time.Minute, false, false},
+		"old, and not our trade": {2 * time.Minute, true, true},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			before := newKeeping(t)
+			before.signedIn(t, "first")
+			time.Sleep(c.age)
+			k := newKeeping(t)
+			k.bucket.put(string(before.bucket.value))
+			if _, err := k.load(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if got := k.takeOver(c.othersCare); got != c.want || (k.gateway.guid == "first") != c.want || k.numbers.forgotten > 0 != c.want {
+				t.Errorf("%s: taken over: %t, %+v", name, got, k.gateway)
+			}
+		})
+	}
+}
+
+func TestSomebodyElseWrote(t *testing.T) {
+	t.Run("a GUID for a session that is polled", func(t *testing.T) {
+		k := newKeeping(t)
+		k.signedIn(t, "first")
+		k.hand("handed")
+		if err := k.refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, ticket := k.inBucket(t); ticket != "handed" || k.gateway.guid != "handed" {
+			t.Errorf("kept %q, polled with %q", ticket, k.gateway.guid)
+		}
+	})
+	t.Run("a GUID while there is no session", func(t *testing.T) {
+		k := newKeeping(t)
+		k.hand("handed")
+		if err := k.save(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, ticket := k.inBucket(t); ticket != "handed" || k.gateway.guid != "" {
+			t.Errorf("left %q, polled with %q", ticket, k.gateway.guid)
+		}
+		if ok, err := k.handedOver(t.Context()); !ok || err != nil || k.gateway.guid != "handed" {
+			t.Errorf("taken: %t, %v", ok, err)
+		}
+	})
+	t.Run("a higher epoch", func(t *testing.T) {
+		k := newKeeping(t)
+		k.signedIn(t, "first")
+		k.bucket.put(`{"epoch":8}`)
+		_, handed := k.handedOver(t.Context())
+		_, newer := k.newer(t.Context(), "first")
+		k.revision = 0
+		for name, err := range map[string]error{"save": k.save(t.Context()), "refresh": k.refresh(t.Context()), "handed over": handed, "newer": newer} {
+			if !errors.Is(err, errFenced) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if string(k.bucket.value) != `{"epoch":8}` {
+			t.Errorf("overwritten with %s", k.bucket.value)
+		}
+	})
+	t.Run("what is no entry", func(t *testing.T) {
+		k := newKeeping(t)
+		k.signedIn(t, "first")
+		k.bucket.put("4f3c1d9e")
+		if err := k.save(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, ticket := k.inBucket(t); ticket != "first" || strings.Contains(k.logs.String(), "4f3c1d9e") {
+			t.Errorf("kept %q, logged: %s", ticket, k.logs)
+		}
+	})
+}
+
+// A refresh that fails is not repeated, and logged once; a save goes on until it is done.
+func TestABucketThatFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKeeping(t)
+		k.signedIn(t, "first")
+		k.bucket.fail = errors.New("no responders")
+		for range 3 {
+			time.Sleep(refreshAfter)
+			if !k.refreshDue() {
+				t.Error("no refresh is due")
+			}
+			if err := k.refresh(t.Context()); err != nil || k.refreshDue() {
+				t.Errorf("%v, due again: %t", err, k.refreshDue())
+			}
+		}
+		begun := time.Now()
+		time.AfterFunc(time.Minute, func() { k.bucket.fail = nil })
+		if err := k.save(t.Context()); err != nil || time.Since(begun) < time.Minute {
+			t.Errorf("%v after %s", err, time.Since(begun))
+		}
+		if n := strings.Count(k.logs.String(), "session entry is not refreshed"); n != 1 {
+			t.Errorf("logged %d times: %s", n, k.logs)
+		}
+	})
+}
+
+func TestANewerGUID(t *testing.T) {
+	k := newKeeping(t)
+	k.signedIn(t, "first")
+	if found, err := k.newer(t.Context(), "first"); found || err != nil {
+		t.Errorf("nothing newer: %t, %v", found, err)
+	}
+	if found, err := k.newer(t.Context(), "used before"); !found || err != nil {
+		t.Errorf("told by the answer: %t, %v", found, err)
+	}
+	k.hand("handed")
+	if found, err := k.newer(t.Context(), "first"); !found || err != nil || k.gateway.guid != "handed" {
+		t.Errorf("handed over: %t, %v, %s", found, err, k.gateway.guid)
+	}
+	k.bucket.fail = errors.New("no responders")
+	if found, err := k.newer(t.Context(), "handed"); found || err != nil {
+		t.Errorf("unreachable: %t, %v", found, err)
+	}
+}
+
+// Only in a session whose GUID rotates, and did not since, is a new one asked for.
+func TestRenew(t *testing.T) {
+	for name, c := range map[string]struct {
+		rotates, missed, since bool
+		want                   int
+	}{
+		"rotates, one may be missed": {true, true, false, 1}, "rotates, none missed": {true, false, false, 0},
+		"never rotated": {false, true, false, 0}, "replaced since": {true, true, true, 0},
+	} {
+		k := newKeeping(t)
+		k.signedIn(t, "first")
+		used := k.guid()
+		if c.rotates {
+			k.gateway.guid = "second"
+			if err := k.keepTicket(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		k.rotatedSince(used)
+		if c.missed {
+			k.mayHaveMissed()
+		}
+		if c.since {
+			k.gateway.guid = "third"
+			if err := k.keepTicket(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		k.gateway.updated = "asked-for"
+		err := errors.Join(k.renew(t.Context()), k.renew(t.Context()))
+		if _, ticket := k.inBucket(t); err != nil || k.gateway.updates != c.want || (ticket == "asked-for") != (c.want > 0) {
+			t.Errorf("%s: asked %d times, kept %s, %v", name, k.gateway.updates, ticket, err)
+		}
+	}
+}

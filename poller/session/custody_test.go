@@ -240,7 +240,7 @@ func TestABucketThatFails(t *testing.T) {
 			}
 		}
 		begun := time.Now()
-		time.AfterFunc(time.Minute, func() { k.bucket.fail = nil })
+		time.AfterFunc(time.Minute, func() { k.bucket.setFail(nil) })
 		if err := k.save(t.Context()); err != nil || time.Since(begun) < time.Minute {
 			t.Errorf("%v after %s", err, time.Since(begun))
 		}

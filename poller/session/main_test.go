@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,6 +19,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // bucket is one entry, with compare-and-set.
 type bucket struct {
+	mu       sync.Mutex
 	value    []byte
 	revision uint64
 	fail     error
@@ -25,10 +27,20 @@ type bucket struct {
 }
 
 func (b *bucket) Get(context.Context, string) ([]byte, uint64, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	return b.value, b.revision, b.fail
 }
 
+func (b *bucket) setFail(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.fail = err
+}
+
 func (b *bucket) Swap(_ context.Context, _ string, value []byte, revision uint64) (uint64, bool, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if b.fail != nil || revision != b.revision {
 		return 0, false, b.fail
 	}

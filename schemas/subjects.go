@@ -3,6 +3,7 @@ package schemas
 import (
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Names builds every subject, stream and bucket name from one prefix. The zero
@@ -47,6 +48,15 @@ func (n Names) Row(tenant string, kind Kind, w Window) string {
 	return n.subject(EncodeToken(tenant), "row", EncodeToken(string(kind)), w.String())
 }
 
+// Notice is the subject of a callback's notice, within a bridge: no stream of the
+// contract captures it.
+func (n Names) Notice(tenant, responseID string) string {
+	return n.subject(EncodeToken(tenant), "notice", EncodeToken(responseID))
+}
+
+// Notices matches every notice.
+func (n Names) Notices() string { return n.subject("*", "notice", "*") }
+
 // Coverage is the subject of "complete up to" statements.
 func (n Names) Coverage(tenant string, kind Kind) string {
 	return n.subject(EncodeToken(tenant), "coverage", EncodeToken(string(kind)))
@@ -60,6 +70,47 @@ func (n Names) DeadLetter(tenant string, reason Reason) string {
 // All matches every subject of the contract.
 func (n Names) All() string { return n.subject(">") }
 
+// TenantOf reads the tenant out of a subject of the contract. A token that is no
+// encoding is taken as it is, and so is a subject that has no tenant.
+func TenantOf(subject string) string {
+	tokens := strings.SplitN(subject, ".", 4)
+	if len(tokens) < 4 {
+		return subject
+	}
+	tenant, err := DecodeToken(tokens[2])
+	if err != nil || tenant == "" {
+		return tokens[2]
+	}
+	return tenant
+}
+
+// AgentOf matches every message of the agent that a subject belongs to, as
+// [Names.Agent] does. The subject must be one of an agent.
+func AgentOf(subject string) string {
+	tokens := strings.SplitN(subject, ".", 6) // <prefix>.v1.<tenant>.agent.<agent>.…
+	return strings.Join(tokens[:min(5, len(tokens))], ".") + ".>"
+}
+
+// Covers reports whether pattern covers subject. The subject may itself hold
+// wildcards, as a filter does; then it has to be no wider than the pattern.
+func Covers(pattern, subject string) bool {
+	for {
+		p, patternRest, morePattern := strings.Cut(pattern, ".")
+		s, subjectRest, moreSubject := strings.Cut(subject, ".")
+		switch {
+		case p == ">":
+			return s != ""
+		case s == "" || s == ">":
+			return false
+		case p != "*" && p != s:
+			return false
+		case !morePattern || !moreSubject:
+			return morePattern == moreSubject
+		}
+		pattern, subject = patternRest, subjectRest
+	}
+}
+
 // Stream is the role of a stream; [Names.Stream] gives its name.
 type Stream string
 
@@ -71,6 +122,14 @@ const (
 	StreamCoverage    Stream = "COVERAGE"
 	StreamDeadLetters Stream = "DEADLETTERS"
 )
+
+// Streams are all streams of the contract.
+func Streams() []Stream {
+	return []Stream{StreamEvents, StreamFiles, StreamRows, StreamCoverage, StreamDeadLetters}
+}
+
+// FileConsumer is the durable consumer of FILES that all workers share.
+const FileConsumer = "exporter"
 
 // Stream is the name of a stream, e.g. AICC_EVENTS.
 func (n Names) Stream(s Stream) string { return n.upper + "_" + string(s) }
@@ -91,6 +150,16 @@ func (n Names) StreamSubjects(s Stream) string {
 	}
 }
 
+// StreamOf finds the stream that captures a subject, or all that a filter matches.
+func (n Names) StreamOf(subject string) (s Stream, ok bool) {
+	for _, s := range Streams() {
+		if Covers(n.StreamSubjects(s), subject) {
+			return s, true
+		}
+	}
+	return "", false
+}
+
 // Bucket is the role of a key-value or object bucket; [Names.Bucket] gives its name.
 type Bucket string
 
@@ -106,6 +175,23 @@ const (
 
 // Bucket is the name of a bucket, e.g. AICC_WINDOWS.
 func (n Names) Bucket(b Bucket) string { return n.upper + "_" + string(b) }
+
+// BucketStream is the stream beneath a key-value bucket, as every NATS tool names it.
+func (n Names) BucketStream(b Bucket) string { return "KV_" + n.Bucket(b) }
+
+// BucketSubject is the subject of a key in a key-value bucket; ">" is all of them.
+func (n Names) BucketSubject(b Bucket, key string) string { return "$KV." + n.Bucket(b) + "." + key }
+
+// ObjectStream is the stream beneath an object store, as every NATS tool names it.
+func (n Names) ObjectStream(b Bucket) string { return "OBJ_" + n.Bucket(b) }
+
+// ObjectSubjects match what an object store consists of.
+func (n Names) ObjectSubjects(b Bucket) []string {
+	return []string{"$O." + n.Bucket(b) + ".C.>", "$O." + n.Bucket(b) + ".M.>"}
+}
+
+// LeaseTTL is how long an entry of LEASES lives without renewal.
+const LeaseTTL = 30 * time.Second
 
 // AgentKey is the key of one agent in SESSIONS and STATE: <tenant>.<agent>.
 func AgentKey(tenant, agent string) string {

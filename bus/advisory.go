@@ -7,7 +7,6 @@ import (
 	"fmt"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"aiccbridge/schemas"
 )
@@ -21,7 +20,7 @@ type advisory struct {
 
 // advisorySubject is where the server says it of the workers' consumer.
 func (b *Bus) advisorySubject() string {
-	return "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES." + b.names.Stream(schemas.StreamFiles) + "." + FileConsumer
+	return "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES." + b.names.Stream(schemas.StreamFiles) + "." + schemas.FileConsumer
 }
 
 // watchAdvisories makes dead letters of files that the server has given up, until
@@ -30,7 +29,7 @@ func (b *Bus) advisorySubject() string {
 // while no bridge listened are lost: the window of such a file is overdue in the
 // ledger before long, and asked for again.
 func (b *Bus) watchAdvisories(intake, work context.Context) {
-	sub, err := b.nc.SubscribeSync(b.advisorySubject())
+	sub, err := b.conn.JetStream().Conn().SubscribeSync(b.advisorySubject())
 	if err != nil {
 		b.log.Warn().Err(err).Msg("advisories are not heard")
 		return
@@ -58,29 +57,21 @@ func (b *Bus) exhausted(ctx context.Context, data []byte) error {
 		return errors.Join(fmt.Errorf("advisory names no message"), err)
 	}
 	name := b.names.Stream(schemas.StreamFiles)
-	var raw *jetstream.RawStreamMsg
-	err := b.retry(ctx, b.trouble(name), func(ctx context.Context) error {
-		stream, err := b.stream(ctx, name)
-		if err != nil {
-			return err
-		}
-		raw, err = stream.GetMsg(ctx, a.Sequence)
-		if errors.Is(err, jetstream.ErrMsgNotFound) {
-			raw, err = nil, nil // its time in the stream is over
-		}
+	var file schemas.Stored
+	var found bool // false: its time in the stream is over
+	err := b.conn.Retry(ctx, b.conn.Trouble("asset", name), func(ctx context.Context) (err error) {
+		file, found, err = b.conn.At(ctx, name, a.Sequence)
 		return err
 	})
-	if err != nil || raw == nil {
+	if err != nil || !found {
 		return err
 	}
-	d := schemas.Delivery{Attempt: a.Deliveries, Message: schemas.Stored{
-		Subject: raw.Subject, Sequence: raw.Sequence, StoredAt: raw.Time, Header: raw.Header, Body: raw.Data,
-	}}
+	d := schemas.Delivery{Attempt: a.Deliveries, Message: file}
 	p := &schemas.Permanent{
 		Reason: schemas.ReasonAttempts,
 		Err:    errors.New("the server delivers it no more: max_deliver of the consumer is reached"),
 	}
-	letter, err := b.deadLetter(d, p)
+	letter, err := b.letter(d, p)
 	if err == nil {
 		err = b.Publish(ctx, letter)
 	}
@@ -88,7 +79,7 @@ func (b *Bus) exhausted(ctx context.Context, data []byte) error {
 		return fmt.Errorf("store dead letter of %s/%d: %w", name, a.Sequence, err)
 	}
 	b.metrics.deadLetters.WithLabelValues(string(p.Reason)).Inc()
-	b.log.Error().Str("subject", raw.Subject).Uint64("sequence", raw.Sequence).Int("attempt", a.Deliveries).
+	b.log.Error().Str("subject", file.Subject).Uint64("sequence", file.Sequence).Int("attempt", a.Deliveries).
 		Msg("file given up by the server; see the dead letter, and take max_deliver off the consumer")
 	return nil
 }

@@ -2,11 +2,13 @@ package bus
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"aiccbridge/bus/internal/bustest"
 	"aiccbridge/schemas"
 )
 
@@ -17,11 +19,11 @@ func TestServerGivesUp(t *testing.T) {
 	b := ready(t, func(o *Options) {
 		o.MaxAttempts, o.RetryDelay, o.MaxRetryDelay = 10, time.Millisecond, time.Millisecond
 	})
-	stream, err := superior(t, b).js.Stream(t.Context(), "AICC_FILES")
+	stream, err := boss(t, b).Stream(t.Context(), "AICC_FILES")
 	if err != nil {
 		t.Fatal(err)
 	}
-	consumer, err := stream.Consumer(t.Context(), FileConsumer)
+	consumer, err := stream.Consumer(t.Context(), schemas.FileConsumer)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,8 +39,8 @@ func TestServerGivesUp(t *testing.T) {
 		<-c.deliveries
 		c.results <- fmt.Errorf("away")
 	}
-	await(t, func() bool {
-		_, found, err := b.last(t.Context(), "AICC_DEADLETTERS", "aicc.v1.acme.deadletter.>")
+	bustest.Await(t, func() bool {
+		_, found, err := b.conn.LastIn(t.Context(), "AICC_DEADLETTERS", "aicc.v1.acme.deadletter.>")
 		return err == nil && found
 	})
 	c.stop(t)
@@ -54,8 +56,8 @@ func TestServerGivesUp(t *testing.T) {
 
 func awaitAdvisories(t *testing.T, b *Bus) {
 	t.Helper()
-	await(t, func() bool { return b.nc.NumSubscriptions() > 0 })
-	if err := b.nc.Flush(); err != nil {
+	bustest.Await(t, func() bool { return b.conn.JetStream().Conn().NumSubscriptions() > 0 })
+	if err := b.conn.JetStream().Conn().Flush(); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -87,30 +89,29 @@ func TestStored(t *testing.T) {
 	b := ready(t)
 	publishFiles(t, b, 70)
 	start := time.Now()
-	other := file("3")
+	other := bustest.File("3")
 	other.Source = "/aicc/other"
 	for name, tt := range map[string]struct {
 		m     schemas.Message
 		since time.Time
 		want  bool
 	}{
-		"first":           {file("0"), start, true},
-		"last":            {file("69"), start, true},
-		"not there":       {file("70"), start, false},
+		"first":           {bustest.File("0"), start, true},
+		"last":            {bustest.File("69"), start, true},
+		"not there":       {bustest.File("70"), start, false},
 		"another source":  {other, start, false},
-		"another subject": {message("aicc.v1.acme.file.skill.ready", "0", true), start, false},
-		"too long ago":    {file("0"), start.Add(2 * clockSlack), false},
+		"another subject": {bustest.Message("aicc.v1.acme.file.skill.ready", "0", true), start, false},
+		"too long ago":    {bustest.File("0"), start.Add(2 * clockSlack), false},
 	} {
 		if found, err := b.Stored(t.Context(), tt.m, tt.since); err != nil || found != tt.want {
 			t.Errorf("%s: %v, %v", name, found, err)
 		}
 	}
-	if _, err := b.Stored(t.Context(), message("elsewhere", "0", true), start); err == nil {
+	if _, err := b.Stored(t.Context(), bustest.Message("elsewhere", "0", true), start); err == nil {
 		t.Error("a subject of no stream: no error")
 	}
 	consumers := 0
-	boss := superior(t, b)
-	stream, err := boss.js.Stream(t.Context(), "AICC_FILES")
+	stream, err := boss(t, b).Stream(t.Context(), "AICC_FILES")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,10 +121,10 @@ func TestStored(t *testing.T) {
 	if consumers != 1 {
 		t.Errorf("%d consumers are left, want the workers' own", consumers)
 	}
-	if err := boss.js.DeleteStream(t.Context(), "AICC_FILES"); err != nil {
+	if err := boss(t, b).DeleteStream(t.Context(), "AICC_FILES"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.Stored(t.Context(), file("0"), start); err == nil {
+	if _, err := b.Stored(t.Context(), bustest.File("0"), start); err == nil {
 		t.Error("without a stream: no error")
 	}
 }
@@ -147,7 +148,7 @@ func TestFits(t *testing.T) {
 	if _, err := b.Rows().Append(t.Context(), []schemas.Message{row(10), row(largest)}, 0); err != nil {
 		t.Errorf("what fits is refused: %v", err)
 	}
-	if _, err := b.Rows().Append(t.Context(), []schemas.Message{row(defaultPayloadBytes)}, 2); err == nil || !isPermanent(err) {
+	if _, err := b.Rows().Append(t.Context(), []schemas.Message{row(defaultPayloadBytes)}, 2); err == nil || !errors.As(err, new(*schemas.Permanent)) {
 		t.Errorf("what does not fit: %v", err)
 	}
 }

@@ -1,22 +1,20 @@
 package bus
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
+	"github.com/cenkalti/backoff/v4"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"aiccbridge/bus/internal/wire"
 	"aiccbridge/schemas"
 )
-
-// maxOriginalBytes is how much of a message goes into its dead letter; a larger
-// one is left where its object says.
-const maxOriginalBytes = 64 << 10
 
 // Handler does the work of one file. nil: done. A [*schemas.Permanent]: no
 // retry will help. Any other error: try again later. ctx ends when the bridge
@@ -62,16 +60,17 @@ func (b *Bus) ConsumeFiles(intake, work context.Context, workers int, h Handler)
 
 // worker fetches until intake ends, over any failure of the server.
 func (b *Bus) worker(intake, work context.Context, h Handler) {
-	t := b.trouble(FileConsumer)
-	backOff := newBackOff()
-	for intake.Err() == nil {
+	t := b.conn.Trouble("asset", schemas.FileConsumer)
+	backOff := wire.NewBackOff()
+	_ = backoff.Retry(func() error { // it fails with intake's end only
 		start := time.Now()
-		err := b.fetch(intake, work, h, func() { t.over(); backOff.Reset() })
-		if intake.Err() == nil {
-			t.failed(b.denials.explain(start, FileConsumer, err))
-			pause(intake, backOff.NextBackOff())
+		err := b.fetch(intake, work, h, func() { t.Over(); backOff.Reset() })
+		if intake.Err() != nil {
+			return nil
 		}
-	}
+		t.Failed(b.conn.Explain(start, schemas.FileConsumer, err))
+		return err
+	}, backoff.WithContext(backOff, intake))
 }
 
 // pullTime is how long one pull waits for a file. It is also how long stopping
@@ -84,7 +83,7 @@ const pullTime = time.Second
 // library's endless iterators don't do here: after a broken connection they pull
 // once more, and then are one ahead for good.
 func (b *Bus) fetch(intake, work context.Context, h Handler, works func()) error {
-	cons, err := b.js.Consumer(intake, b.names.Stream(schemas.StreamFiles), FileConsumer)
+	cons, err := b.conn.JetStream().Consumer(intake, b.names.Stream(schemas.StreamFiles), schemas.FileConsumer)
 	if err != nil {
 		return err
 	}
@@ -112,7 +111,7 @@ func (b *Bus) handle(intake, work context.Context, msg jetstream.Msg, h Handler)
 		b.log.Error().Err(err).Str("subject", msg.Subject()).Msg("delivery without metadata")
 		return
 	}
-	d := schemas.Delivery{Message: stored(msg, meta), Attempt: int(meta.NumDelivered)}
+	d := schemas.Delivery{Message: wire.Stored(msg, meta), Attempt: int(meta.NumDelivered)}
 	if intake.Err() != nil { // came while stopping
 		b.settle(work, msg, d, context.Canceled, true)
 		return
@@ -143,26 +142,26 @@ func (b *Bus) verdict(work context.Context, msg jetstream.Msg, d schemas.Deliver
 	var permanent *schemas.Permanent
 	switch {
 	case handled == nil:
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(work), b.opts.requestTimeout)
+		ctx, cancel := b.conn.Try(context.WithoutCancel(work))
 		defer cancel()
 		return verdictAck, msg.DoubleAck(ctx)
 	case stopping:
 		return verdictNak, msg.NakWithDelay(stopDelay)
 	case errors.As(handled, &permanent):
-		return b.bury(work, msg, d, permanent)
+		return b.deadLetter(work, msg, d, permanent)
 	case d.Attempt >= b.opts.MaxAttempts:
-		return b.bury(work, msg, d, &schemas.Permanent{Reason: schemas.ReasonAttempts, Err: handled})
+		return b.deadLetter(work, msg, d, &schemas.Permanent{Reason: schemas.ReasonAttempts, Err: handled})
 	default:
 		return verdictRetry, msg.NakWithDelay(b.delay(d.Attempt))
 	}
 }
 
-// bury stores a dead letter, then ends the message. When work ends before it
+// deadLetter stores a dead letter, then ends the message. When work ends before it
 // is stored, the message goes back instead. When the server does not hear the
 // end, the message comes again and may leave a second dead letter, with the same
 // ce-id.
-func (b *Bus) bury(work context.Context, msg jetstream.Msg, d schemas.Delivery, p *schemas.Permanent) (verdict, error) {
-	letter, err := b.deadLetter(d, p)
+func (b *Bus) deadLetter(work context.Context, msg jetstream.Msg, d schemas.Delivery, p *schemas.Permanent) (verdict, error) {
+	letter, err := b.letter(d, p)
 	if err == nil {
 		err = b.Publish(work, letter)
 	}
@@ -177,26 +176,15 @@ func (b *Bus) bury(work context.Context, msg jetstream.Msg, d schemas.Delivery, 
 	}
 }
 
-func (b *Bus) deadLetter(d schemas.Delivery, p *schemas.Permanent) (schemas.Message, error) {
+func (b *Bus) letter(d schemas.Delivery, p *schemas.Permanent) (schemas.Message, error) {
 	where := fmt.Sprintf("%s/%d", b.names.Stream(schemas.StreamFiles), d.Message.Sequence)
-	letter := schemas.DeadLetter{
-		Tenant:   tenantOf(d.Message.Subject),
-		Reason:   p.Reason,
-		Error:    p.Err.Error(),
-		Attempts: max(d.Attempt, 1),
-		FirstAt:  d.Message.StoredAt,
-		LastAt:   time.Now(),
-		Object:   p.Object,
+	letter := schemas.NewDeadLetter(schemas.TenantOf(d.Message.Subject), p.Reason, p.Err.Error(), d.Message.StoredAt)
+	letter.Attempts = max(d.Attempt, 1)
+	if now := time.Now(); now.After(letter.FirstAt) { // else the server's clock is ahead of ours
+		letter.LastAt = now
 	}
-	if letter.LastAt.Before(letter.FirstAt) { // the server's clock is ahead of ours
-		letter.LastAt = letter.FirstAt
-	}
-	if letter.Object == "" {
-		letter.Object = where
-	}
-	if len(d.Message.Body) <= maxOriginalBytes {
-		letter.Original = schemas.Quote(d.Message.Body)
-	}
+	letter.Object = cmp.Or(p.Object, where)
+	letter.Keep(d.Message.Body)
 	return b.names.DeadLetterMessage(letter, where)
 }
 
@@ -226,18 +214,4 @@ func (b *Bus) progress(msg jetstream.Msg) func() {
 			last = time.Now()
 		} // else not connected: the next call tries again
 	}
-}
-
-// tenantOf reads the tenant out of a subject. A token that is no encoding is
-// taken as it is.
-func tenantOf(subject string) string {
-	tokens := strings.SplitN(subject, ".", 4)
-	if len(tokens) < 4 {
-		return subject
-	}
-	tenant, err := schemas.DecodeToken(tokens[2])
-	if err != nil || tenant == "" {
-		return tokens[2]
-	}
-	return tenant
 }

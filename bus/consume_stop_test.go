@@ -7,7 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
+	"aiccbridge/bus/internal/bustest"
+	"aiccbridge/bus/internal/hubtest"
 )
 
 // Stopping: what is in hand is finished while work lasts, and goes back at once
@@ -22,22 +23,22 @@ func TestStopping(t *testing.T) {
 	}
 	c.intake()
 	c.results <- nil // finished during the grace period
-	await(t, func() bool { return b.counted(verdictAck) == 1 })
-	sent := overhear(t, b, "$JS.ACK.AICC_FILES.>") // what the workers tell the server
+	bustest.Await(t, func() bool { return b.verdicts(t, verdictAck) == 1 })
+	sent := hubtest.Overhear(t, b.conn, "$JS.ACK.AICC_FILES.>") // what the workers tell the server
 	c.work()
 	if err := <-c.done; err != nil {
 		t.Error(err)
 	}
 	for range 2 { // delayed, so that no fetch of this process gets it again
-		if m, err := sent.NextMsgWithContext(limited(t, 10*time.Second)); err != nil || !strings.Contains(string(m.Data), "delay") {
+		if m, err := sent.NextMsgWithContext(bustest.Limited(t, 10*time.Second)); err != nil || !strings.Contains(string(m.Data), "delay") {
 			t.Errorf("verdict %v, %v", m, err)
 		}
 	}
 	if err := sent.Unsubscribe(); err != nil {
 		t.Error(err)
 	}
-	if len(c.contextDone) != 2 || b.counted(verdictNak) != 2 {
-		t.Errorf("%d handlers saw the end, %v naks", len(c.contextDone), b.counted(verdictNak))
+	if len(c.contextDone) != 2 || b.verdicts(t, verdictNak) != 2 {
+		t.Errorf("%d handlers saw the end, %v naks", len(c.contextDone), b.verdicts(t, verdictNak))
 	}
 	if len(c.deliveries) != 0 {
 		t.Error("something new was fetched while stopping")
@@ -60,52 +61,29 @@ func TestStopping(t *testing.T) {
 // for AckWait.
 func TestStoppingCatchesWhatIsOnItsWay(t *testing.T) {
 	t.Parallel()
-	s := server(t)
-	g := &gated{InProcessConnProvider: s, what: []byte("file.cdr.ready"), open: make(chan struct{}), held: make(chan struct{}, 1)}
-	b, other := open(t, g), open(t, s)
-	if err := ensure(t, b); err != nil {
-		t.Fatal(err)
-	}
+	s := bustest.Server(t)
+	gate, held := make(chan struct{}), make(chan struct{}, 1)
+	gated := &bustest.Link{InProcessConnProvider: s, Read: func(c net.Conn, p []byte) (int, error) {
+		n, err := c.Read(p)
+		if bytes.Contains(p[:n], []byte("file.cdr.ready")) {
+			signal(held)
+			<-gate
+		}
+		return n, err
+	}}
+	b, other := open(t, gated), open(t, s)
+	hubtest.Ensure(t, b.conn)
 	c := consume(t, b, 1)
 	publishFiles(t, other, 1)
-	<-g.held // the file is on the wire
+	<-held // the file is on the wire
 	c.intake()
-	close(g.open)
+	close(gate)
 	if err := <-c.done; err != nil {
 		t.Error(err)
 	}
-	if b.counted(verdictNak) != 1 || len(c.deliveries) != 0 {
-		t.Errorf("%v naks, %d deliveries", b.counted(verdictNak), len(c.deliveries))
+	if b.verdicts(t, verdictNak) != 1 || len(c.deliveries) != 0 {
+		t.Errorf("%v naks, %d deliveries", b.verdicts(t, verdictNak), len(c.deliveries))
 	}
-}
-
-// gated is a server whose messages that hold something wait before a gate.
-type gated struct {
-	nats.InProcessConnProvider
-	what       []byte
-	open, held chan struct{}
-}
-
-func (g *gated) InProcessConn() (net.Conn, error) {
-	c, err := g.InProcessConnProvider.InProcessConn()
-	if err != nil {
-		return nil, err
-	}
-	return &gatedConn{Conn: c, gated: g}, nil
-}
-
-type gatedConn struct {
-	net.Conn
-	gated *gated
-}
-
-func (c *gatedConn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	if bytes.Contains(p[:n], c.gated.what) {
-		signal(c.gated.held)
-		<-c.gated.open
-	}
-	return n, err
 }
 
 func signal(c chan struct{}) {

@@ -10,17 +10,16 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
-	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"aiccbridge/bus/internal/bustest"
+	"aiccbridge/bus/internal/hubtest"
 	"aiccbridge/schemas"
 )
-
-func file(id string) schemas.Message { return message("aicc.v1.acme.file.cdr.ready", id, true) }
 
 func publishFiles(t *testing.T, b *Bus, n int) {
 	t.Helper()
 	for i := range n {
-		if err := b.Publish(t.Context(), file(fmt.Sprint(i))); err != nil {
+		if err := b.Publish(t.Context(), bustest.File(fmt.Sprint(i))); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -74,16 +73,12 @@ func (c *consuming) stop(t *testing.T) {
 // pending is what the consumer has not settled yet.
 func pending(t *testing.T, b *Bus) (waiting, delivered int) {
 	t.Helper()
-	c, err := b.js.Consumer(t.Context(), "AICC_FILES", FileConsumer)
+	c, err := b.conn.JetStream().Consumer(t.Context(), "AICC_FILES", schemas.FileConsumer)
 	if err != nil {
 		t.Fatal(err)
 	}
 	i := c.CachedInfo()
 	return int(i.NumPending), i.NumAckPending
-}
-
-func (b *Bus) counted(v verdict) float64 {
-	return testutil.ToFloat64(b.metrics.verdicts.WithLabelValues(string(v)))
 }
 
 func TestVerdicts(t *testing.T) {
@@ -118,11 +113,11 @@ func TestVerdicts(t *testing.T) {
 			}
 			c.stop(t)
 			for _, v := range []verdict{verdictAck, verdictNak, verdictRetry, verdictTerm, verdictLost} {
-				if got := b.counted(v); got != tc.verdicts[v] {
+				if got := b.verdicts(t, v); got != tc.verdicts[v] {
 					t.Errorf("%v times %s, want %v", got, v, tc.verdicts[v])
 				}
 			}
-			await(t, func() bool { _, n := pending(t, b); return n == 0 })
+			bustest.Await(t, func() bool { _, n := pending(t, b); return n == 0 })
 			checkDeadLetter(t, b, tc.reason, tc.object, len(tc.results))
 		})
 	}
@@ -151,7 +146,7 @@ func checkDeadLetter(t *testing.T, b *Bus, reason schemas.Reason, object string,
 	if letters[0].Subject != "aicc.v1.acme.deadletter."+string(reason) || letters[0].Get("ce-id") != "AICC_FILES/1" {
 		t.Errorf("dead letter on %s with id %s", letters[0].Subject, letters[0].Get("ce-id"))
 	}
-	if n := testutil.ToFloat64(b.metrics.deadLetters.WithLabelValues(string(reason))); n != 1 {
+	if n := b.counted(t, "dead_letters_total", string(reason)); n != 1 {
 		t.Errorf("%v dead letters counted", n)
 	}
 }
@@ -164,7 +159,7 @@ func TestNothingIsAcknowledgedBeforeItIsDone(t *testing.T) {
 	publishFiles(t, b, 1)
 	c := consume(t, b, 1)
 	<-c.deliveries
-	if err := b.nc.Flush(); err != nil { // whatever was sent has arrived
+	if err := b.conn.JetStream().Conn().Flush(); err != nil { // whatever was sent has arrived
 		t.Fatal(err)
 	}
 	if waiting, delivered := pending(t, b); waiting != 0 || delivered != 1 {
@@ -193,7 +188,7 @@ func TestProgressKeepsTheFile(t *testing.T) {
 	publishFiles(t, b, 1)
 	c := consume(t, b, 2)
 	d := <-c.deliveries
-	sent := overhear(t, b, "$JS.ACK.AICC_FILES.>") // what the worker tells the server
+	sent := hubtest.Overhear(t, b.conn, "$JS.ACK.AICC_FILES.>") // what the worker tells the server
 	tick := time.NewTicker(wait / 20)
 	defer tick.Stop()
 	ticks := 0
@@ -212,7 +207,7 @@ func TestProgressKeepsTheFile(t *testing.T) {
 	}
 	c.results <- nil
 	c.stop(t)
-	if got := b.counted(verdictAck); got != 1 {
+	if got := b.verdicts(t, verdictAck); got != 1 {
 		t.Errorf("%v acknowledged", got)
 	}
 }
@@ -220,22 +215,18 @@ func TestProgressKeepsTheFile(t *testing.T) {
 // The consumer is not there yet, and goes away later.
 func TestConsumerComesAndGoes(t *testing.T) {
 	t.Parallel()
-	b := open(t, server(t))
+	b := open(t, bustest.Server(t))
 	c := consume(t, b, 1)
-	await(t, func() bool { return b.trouble(FileConsumer).active.Load() })
-	if err := ensure(t, b); err != nil {
-		t.Fatal(err)
-	}
+	bustest.Await(t, func() bool { return b.conn.Trouble("asset", schemas.FileConsumer).Active() })
+	hubtest.Ensure(t, b.conn)
 	publishFiles(t, b, 1)
 	<-c.deliveries
 	c.results <- nil
-	await(t, func() bool { return b.counted(verdictAck) == 1 })
-	if err := superior(t, b).js.DeleteConsumer(t.Context(), "AICC_FILES", FileConsumer); err != nil {
+	bustest.Await(t, func() bool { return b.verdicts(t, verdictAck) == 1 })
+	if err := boss(t, b).DeleteConsumer(t.Context(), "AICC_FILES", schemas.FileConsumer); err != nil {
 		t.Fatal(err)
 	}
-	if err := ensure(t, b); err != nil {
-		t.Fatal(err)
-	}
+	hubtest.Ensure(t, b.conn)
 	if d := <-c.deliveries; d.Message.Sequence != 1 { // a new consumer begins at the first
 		t.Errorf("delivery %+v", d)
 	}
@@ -245,11 +236,9 @@ func TestConsumerComesAndGoes(t *testing.T) {
 
 func TestConsumeOverServerRestart(t *testing.T) {
 	t.Parallel()
-	s := server(t)
+	s := bustest.Server(t)
 	b := open(t, s)
-	if err := ensure(t, b); err != nil {
-		t.Fatal(err)
-	}
+	hubtest.Ensure(t, b.conn)
 	c := consume(t, b, 1)
 	awaitPull(t, b)
 	if err := s.Restart(); err != nil {
@@ -263,8 +252,8 @@ func TestConsumeOverServerRestart(t *testing.T) {
 
 func awaitPull(t *testing.T, b *Bus) {
 	t.Helper()
-	await(t, func() bool {
-		c, err := b.js.Consumer(t.Context(), "AICC_FILES", FileConsumer)
+	bustest.Await(t, func() bool {
+		c, err := b.conn.JetStream().Consumer(t.Context(), "AICC_FILES", schemas.FileConsumer)
 		return err == nil && c.CachedInfo().NumWaiting > 0
 	})
 }
@@ -279,7 +268,7 @@ func TestFilesInBackOffDoNotBlock(t *testing.T) {
 	for i := range bad + 1 {
 		select {
 		case <-c.deliveries:
-		case <-limited(t, 10*time.Second).Done():
+		case <-bustest.Limited(t, 10*time.Second).Done():
 			t.Fatalf("only %d files came", i)
 		}
 		var result error
@@ -292,18 +281,18 @@ func TestFilesInBackOffDoNotBlock(t *testing.T) {
 }
 
 func TestDeadLetters(t *testing.T) {
-	b := &Bus{names: names(t), opts: Options{}}
+	b := &Bus{names: bustest.Names(t), opts: Options{}}
 	storedAt := time.Now().Add(time.Hour) // a server whose clock is ahead
 	for name, tc := range map[string]struct {
 		d            schemas.Delivery
 		tenant, want string
 	}{
 		"not JSON":    {schemas.Delivery{Message: schemas.Stored{Subject: "aicc.v1.=41.file.cdr.ready", Sequence: 7, Body: []byte("plain text")}}, "A", `"plain text"`},
-		"large":       {schemas.Delivery{Message: schemas.Stored{Subject: "aicc.v1.b.file.cdr.ready", Body: []byte(strings.Repeat("1", maxOriginalBytes+1))}}, "b", ""},
+		"large":       {schemas.Delivery{Message: schemas.Stored{Subject: "aicc.v1.b.file.cdr.ready", Body: []byte(strings.Repeat("1", schemas.MaxOriginalBytes+1))}}, "b", ""},
 		"odd subject": {schemas.Delivery{Message: schemas.Stored{Subject: "aicc.v1.UP.file.x.ready", Body: []byte("1")}}, "UP", "1"},
 	} {
 		tc.d.Message.StoredAt = storedAt
-		m, err := b.deadLetter(tc.d, &schemas.Permanent{Reason: schemas.ReasonInvalid, Err: errors.New("e")})
+		m, err := b.letter(tc.d, &schemas.Permanent{Reason: schemas.ReasonInvalid, Err: errors.New("e")})
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -314,7 +303,7 @@ func TestDeadLetters(t *testing.T) {
 		if d.Tenant != tc.tenant || string(d.Original) != tc.want || !strings.HasPrefix(d.Object, "AICC_FILES/") {
 			t.Errorf("%s: %s", name, m.Body)
 		}
-		if _, ok := b.streamOf(m.Subject); !ok {
+		if _, ok := b.names.StreamOf(m.Subject); !ok {
 			t.Errorf("%s: no stream for %s", name, m.Subject)
 		}
 	}
@@ -335,14 +324,14 @@ func TestDelay(t *testing.T) {
 func TestDeadLetterComesFirst(t *testing.T) {
 	t.Parallel()
 	b := ready(t)
-	if err := superior(t, b).js.DeleteStream(t.Context(), "AICC_DEADLETTERS"); err != nil {
+	if err := boss(t, b).DeleteStream(t.Context(), "AICC_DEADLETTERS"); err != nil {
 		t.Fatal(err)
 	}
 	publishFiles(t, b, 1)
 	c := consume(t, b, 1)
 	<-c.deliveries
 	c.results <- &schemas.Permanent{Reason: schemas.ReasonInvalid, Err: errors.New("e")}
-	await(t, func() bool { return b.publishTo["AICC_DEADLETTERS"].active.Load() })
+	bustest.Await(t, func() bool { return b.conn.Trouble("stream", "AICC_DEADLETTERS").Active() })
 	if _, delivered := pending(t, b); delivered != 1 {
 		t.Error("the message has ended without its dead letter")
 	}
@@ -350,10 +339,10 @@ func TestDeadLetterComesFirst(t *testing.T) {
 	if err := <-c.done; err != nil {
 		t.Error(err)
 	}
-	if b.counted(verdictNak) != 1 || b.counted(verdictTerm) != 0 {
+	if b.verdicts(t, verdictNak) != 1 || b.verdicts(t, verdictTerm) != 0 {
 		t.Error("the message did not go back")
 	}
-	if _, err := b.js.Stream(t.Context(), "AICC_DEADLETTERS"); !errors.Is(err, jetstream.ErrStreamNotFound) {
+	if _, err := b.conn.JetStream().Stream(t.Context(), "AICC_DEADLETTERS"); !errors.Is(err, jetstream.ErrStreamNotFound) {
 		t.Errorf("a stream was made on the way: %v", err)
 	}
 }

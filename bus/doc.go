@@ -1,6 +1,21 @@
-// Package bus is the only NATS code of the bridge: streams, publishing, atomic
-// batches, consuming, buckets, object stores and leases. Nobody else sees a
-// subject on a wire, an acknowledgement or a JetStream error.
+// Package bus is what the bridge's parts do with NATS: publish, read, append rows in
+// atomic batches, and hand files to workers. It and the rooms below it are the only
+// NATS code of the bridge: nobody else sees a subject on a wire, an acknowledgement or a
+// JetStream error.
+//
+// The rooms, and which way the arrows run:
+//
+//	bus          publish, read, rows, files ─────────┐
+//	bus/spool    store and forward to a hub ──┬──────┤
+//	bus/lease    who polls ───────────┐       │      │
+//	bus/kv       buckets, objects ◄───┴───────┤      │
+//	bus/assets   streams, rights  ◄───────────┴──────┤
+//	bus/internal/wire   the connection ◄─── all ─────┘
+//	bus/embedded        a server in the process; of these it knows none
+//
+// The bus and the spool do not know each other. What both need, a publisher that tries
+// again and a read with an end, is in wire. [Bus.Conn] is the connection that the other
+// rooms are opened with.
 //
 // Invariants:
 //
@@ -13,25 +28,13 @@
 //     whole batch, and the fence needs none.
 //   - A delivered file ends in exactly one verdict, given in one function. An
 //     acknowledgement follows the handler's success, never precedes it.
-//   - Streams, buckets and the consumer come from one table (assets.go). What
-//     exists is never weakened, and never used silently when it is weaker.
 //   - A stream that has gone is waited for. It is never replaced on the way by
 //     one with default settings.
-//   - What a [Spool] has stored leaves it only after the hub has it, and is at the
-//     hub once, in the order of its agent, however long the hub was away and
-//     wherever the process was killed.
 //
-// Deduplication by Nats-Msg-Id holds for the stream's window only. Beyond it
-// Publish looks at the last message of the exact subject. That proves something
-// only for subjects with one writer that waits for each acknowledgement, as an
-// agent's events have. Files, coverage and dead letters have several: after an
-// outage beyond the window they may be stored twice, with the same ce-id. A dead
+// Files, coverage and dead letters have several writers: after an outage beyond the
+// deduplication window they may be stored twice, with the same ce-id. A dead
 // letter is also repeated when the end of its message is lost. Consumers of
 // those tell repeats by ce-source and ce-id.
-//
-// Epochs of leases grow strictly over owners: each is taken by compare-and-set
-// from an entry that does not expire with the leases, and is above the caller's
-// floor, which covers a bucket that was deleted.
 //
 // A file's way through [Bus.ConsumeFiles]:
 //
@@ -43,30 +46,5 @@
 //	                              ├─ last attempt ─► dead letter ─► term│
 //	                              └─ else ──────────────────────────────┘
 //
-// A message's way through a [Spool], with an external NATS, the hub:
-//
-//	Publish ─► local stream ─► read ─► lanes, one per agent ─► hub ─► trim
-//	           fsynced; nil    in      ├─ wait for each        fenced │
-//	           to the caller   order   │  acknowledgement             │
-//	              ▲                    └─ overtake one another        │
-//	              └────── everything up to the first not arrived ─────┘
-//
-// Events, dead letters and callbacks' notices have a stream and a forwarder each,
-// so that none waits for, or uses up the space of, another.
-//
-// The fence makes it once. Each message names the last sequence of its agent's
-// messages at the hub (Nats-Expected-Last-Subject-Sequence for the agent's
-// filter), chained from acknowledgement to acknowledgement, and carries its own
-// place in the spool (aicc-spool). The server compares a filter as it compares a
-// subject, and before it looks at ids, so a late copy of a try can't land behind
-// anything. After an unknown outcome the forwarder reads the agent's last message:
-//
-//	ours, this place or later ─────────► it is there
-//	ours, an earlier place ────────────► it is not
-//	nobody's, purged ──────────────────► it is not
-//	another bridge's ─► search behind the fence for ours
-//
-// After a start, the first look at each agent does so for all that was left over.
-// On a replicated hub the fence covers those who use the same one, which all
-// forwarders do.
+// It may import schemas, bus/assets, bus/internal/wire and internal/sabotage.
 package bus

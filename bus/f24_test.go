@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"aiccbridge/bus/internal/bustest"
 	"aiccbridge/schemas"
 )
 
@@ -29,8 +30,8 @@ func TestF24PoisonFiles(t *testing.T) {
 		}
 		c.results <- errors.New("poison")
 	}
-	await(t, func() bool { return b.counted(verdictTerm) == poison })
-	await(t, func() bool { waiting, delivered := pending(t, b); return waiting+delivered == 0 })
+	bustest.Await(t, func() bool { return b.verdicts(t, verdictTerm) == poison })
+	bustest.Await(t, func() bool { waiting, delivered := pending(t, b); return waiting+delivered == 0 })
 	c.stop(t)
 	letters := len(all(t, b, schemas.StreamDeadLetters))
 	if letters != poison || good != 1 {

@@ -29,7 +29,7 @@ func TestF28PurgedAndFilledAgain(t *testing.T) {
 	}
 	fill()
 	for _, name := range []string{"AICC_ROWS", "AICC_FILES"} {
-		stream, err := superior(t, b).js.Stream(t.Context(), name)
+		stream, err := boss(t, b).Stream(t.Context(), name)
 		if err == nil {
 			err = stream.Purge(t.Context())
 		}

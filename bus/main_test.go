@@ -1,53 +1,41 @@
 package bus
 
 import (
-	"context"
-	"encoding/json"
-	"flag"
 	"fmt"
-	"runtime"
-	"strconv"
 	"testing"
-	"time"
 
 	"github.com/nats-io/nats.go"
-	"go.uber.org/goleak"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/prometheus/client_golang/prometheus"
 
+	"aiccbridge/bus/assets"
+	"aiccbridge/bus/internal/bustest"
+	"aiccbridge/bus/internal/hubtest"
+	"aiccbridge/bus/internal/wire"
+	"aiccbridge/internal/faultproxy"
 	"aiccbridge/schemas"
 )
 
-// atOnce is how many tests run beside each other: they wait for servers and disks
-// more than they compute.
-const atOnce = 6
+func rowSubject(window int) string { return fmt.Sprintf("aicc.v1.acme.row.cdr.w%d", window) }
 
-func TestMain(m *testing.M) {
-	flag.Parse()
-	if err := flag.Set("test.parallel", strconv.Itoa(max(atOnce, runtime.GOMAXPROCS(0)))); err != nil {
-		panic(err)
+func rows(window, from, n int) []schemas.Message {
+	list := make([]schemas.Message, n)
+	for i := range list {
+		list[i] = bustest.Message(rowSubject(window), fmt.Sprintf("row-%d", from+i), false)
 	}
-	goleak.VerifyTestMain(m)
+	return list
 }
 
-func names(t *testing.T) schemas.Names {
-	t.Helper()
-	n, err := schemas.NewNames("aicc")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
-
-// server is the one place where the servers of most tests come from.
-func server(t *testing.T) *testServer {
-	t.Helper()
-	return startServer(t)
-}
+func TestMain(m *testing.M) { bustest.Main(m) }
 
 // open connects a bus without making assets.
-func open(t *testing.T, p nats.InProcessConnProvider, change ...func(*Options)) *Bus {
+func open(t testing.TB, p nats.InProcessConnProvider, change ...func(*Options)) *Bus {
 	t.Helper()
-	o := Options{Names: names(t), Instance: "one", InProcess: p}
-	as(RoleBridge)(&o)
+	o := Options{Registerer: prometheus.NewRegistry()}
+	o.Names, o.Instance, o.InProcess = bustest.Names(t), "one", p
+	if bustest.Signs {
+		signIn(assets.RoleBridge)(&o)
+	}
 	for _, f := range change {
 		f(&o)
 	}
@@ -59,79 +47,64 @@ func open(t *testing.T, p nats.InProcessConnProvider, change ...func(*Options)) 
 	return b
 }
 
-// ensure makes the assets, as whoever may, and lets b see to them.
-func ensure(t *testing.T, b *Bus) error {
-	t.Helper()
-	m := maker(t, b)
-	if err := m.Ensure(t.Context()); err != nil || m == b {
-		return err
-	}
-	return b.Ensure(t.Context())
-}
-
-// overhear listens to what somebody sends to the server.
-func overhear(t *testing.T, b *Bus, subject string) *nats.Subscription {
-	t.Helper()
-	b = superior(t, b)
-	sub, err := b.nc.SubscribeSync(subject)
-	if err == nil {
-		err = b.nc.Flush()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return sub
+// signIn makes a bus that of a user of a [bustest.PermittedServer].
+func signIn(r assets.Role) func(*Options) {
+	return func(o *Options) { o.User, o.Password = string(r), bustest.Password(string(r)) }
 }
 
 // ready connects a bus and makes its assets.
-func ready(t *testing.T, change ...func(*Options)) *Bus {
+func ready(t testing.TB, change ...func(*Options)) *Bus {
 	t.Helper()
-	b := open(t, server(t), change...)
-	if err := ensure(t, b); err != nil {
-		t.Fatal(err)
-	}
+	b := open(t, bustest.Server(t), change...)
+	hubtest.Ensure(t, b.conn, func(o *assets.Options) { o.AckWait = b.opts.AckWait })
 	return b
 }
 
-func message(subject, id string, dedupe bool) schemas.Message {
-	return schemas.Message{
-		Subject: subject, ID: id, Type: "aicc.v1.event", Source: "/aicc/acme/test",
-		Time: time.Now(), Schema: "urn:aicc:schema:v1:event", Dedupe: dedupe,
-		Body: json.RawMessage(`{"id":"` + id + `"}`),
+// boss is JetStream for somebody who may do everything on b's server.
+func boss(t testing.TB, b *Bus) jetstream.JetStream { return hubtest.Superior(t, b.conn).JetStream() }
+
+// proxied is a bus that reaches its server through a proxy, and one that does not.
+func proxied(t *testing.T, change ...func(*Options)) (proxy *faultproxy.Proxy, through, direct *Bus) {
+	t.Helper()
+	proxy, c, d := hubtest.Proxied(t)
+	to := func(c *wire.Conn) func(*Options) {
+		return func(o *Options) { o.URL = hubtest.URL(c) }
 	}
-}
-
-func event(id string) schemas.Message {
-	return message("aicc.v1.acme.agent.291.call.ringing", id, true)
-}
-
-func rowSubject(window int) string { return fmt.Sprintf("aicc.v1.acme.row.cdr.w%d", window) }
-
-func rows(window, from, n int) []schemas.Message {
-	list := make([]schemas.Message, n)
-	for i := range list {
-		list[i] = message(rowSubject(window), fmt.Sprintf("row-%d", from+i), false)
-	}
-	return list
+	through = open(t, nil, append([]func(*Options){to(c)}, change...)...)
+	direct = open(t, d.JetStream().Conn().Opts.InProcessServer, change...)
+	return proxy, through, direct
 }
 
 // all reads a stream to its end.
-func all(t *testing.T, b *Bus, s schemas.Stream) []schemas.Stored {
+func all(t testing.TB, b *Bus, s schemas.Stream) []schemas.Stored {
 	t.Helper()
-	var list []schemas.Stored
-	err := b.Read(t.Context(), s, "", 0, func(m schemas.Stored) error {
-		list = append(list, m)
-		return nil
-	})
+	return hubtest.All(t, b.conn, s)
+}
+
+// counted is the value of one of the bus's metrics; label "": it has none.
+func (b *Bus) counted(t testing.TB, metric, label string) (sum float64) {
+	t.Helper()
+	families, err := b.opts.Registerer.(*prometheus.Registry).Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return list
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			if f.GetName() == "aicc_bus_"+metric && (label == "" || m.GetLabel()[0].GetValue() == label) {
+				sum += m.GetCounter().GetValue()
+			}
+		}
+	}
+	return sum
 }
 
-func limited(t *testing.T, d time.Duration) context.Context {
+// verdicts is how often files ended so.
+func (b *Bus) verdicts(t testing.TB, v verdict) float64 {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), d)
-	t.Cleanup(cancel)
-	return ctx
+	return b.counted(t, "verdicts_total", string(v))
+}
+
+// accept lets a stream's setting be weaker.
+func accept(setting string) func(*assets.Options) {
+	return func(o *assets.Options) { o.AcceptWeaker = []string{setting} }
 }

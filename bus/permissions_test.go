@@ -14,40 +14,44 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rs/zerolog"
 
+	"aiccbridge/bus/assets"
+	"aiccbridge/bus/internal/bustest"
+	"aiccbridge/bus/internal/hubtest"
+	"aiccbridge/bus/internal/wire"
+	"aiccbridge/bus/kv"
+	"aiccbridge/bus/lease"
 	"aiccbridge/schemas"
 )
 
 // permitted starts a server with the shipped rights, lets apply make the assets,
 // and connects as bridge.
-func permitted(t *testing.T, change ...func(*Options)) (*permittedServer, *Bus) {
+func permitted(t *testing.T, change ...func(*Options)) (*bustest.PermittedServer, *Bus) {
 	t.Helper()
-	s := startPermitted(t)
-	if err := open(t, s, signIn(RoleApply)).Ensure(t.Context()); err != nil {
-		t.Fatal(err)
+	s := bustest.StartPermitted(t, "")
+	for _, r := range []assets.Role{assets.RoleApply, assets.RoleBridge} {
+		if err := hubtest.Table(open(t, s, signIn(r)).conn).Ensure(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 	}
-	b := open(t, s, append([]func(*Options){signIn(RoleBridge)}, change...)...)
-	if err := b.Ensure(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return s, b
+	return s, open(t, s, append([]func(*Options){signIn(assets.RoleBridge)}, change...)...)
 }
 
 // TestEverythingAsBridge: the server refuses nothing of what a running bridge does.
 func TestEverythingAsBridge(t *testing.T) {
 	t.Parallel()
-	log := &logLines{}
-	_, b := permitted(t, func(o *Options) { o.Logger, o.LeaseTTL = zerolog.New(log), DefaultLeaseTTL })
-	ctx := limited(t, 20*time.Second)
-	n := names(t)
+	log := &bustest.Log{}
+	_, b := permitted(t, func(o *Options) { o.Logger = zerolog.New(log) })
+	ctx := bustest.Limited(t, 20*time.Second)
+	n := bustest.Names(t)
 	steps := []struct {
 		name string
 		do   func() error
 	}{
-		{"check", func() error { return b.Check(ctx) }},
-		{"publish", func() error { return b.Publish(ctx, event("1")) }},
-		{"publish again", func() error { return b.Publish(ctx, event("1")) }},
-		{"publish a file", func() error { return b.Publish(ctx, message(n.FileReady("acme", schemas.KindCDR), "f1", true)) }},
-		{"publish coverage", func() error { return b.Publish(ctx, message(n.Coverage("acme", schemas.KindCDR), "c1", false)) }},
+		{"check", func() error { return hubtest.Table(b.conn).Check(ctx) }},
+		{"publish", func() error { return b.Publish(ctx, bustest.Event("1")) }},
+		{"publish again", func() error { return b.Publish(ctx, bustest.Event("1")) }},
+		{"publish a file", func() error { return b.Publish(ctx, bustest.Message(n.FileReady("acme", schemas.KindCDR), "f1", true)) }},
+		{"publish coverage", func() error { return b.Publish(ctx, bustest.Message(n.Coverage("acme", schemas.KindCDR), "c1", false)) }},
 		{"append", func() error { _, err := b.Rows().Append(ctx, rows(1, 0, 1000), 0); return err }},
 		{"append one", func() error { _, err := b.Rows().Append(ctx, rows(2, 0, 1), 0); return err }},
 		{"read back", func() error {
@@ -55,7 +59,7 @@ func TestEverythingAsBridge(t *testing.T) {
 			return errors.Join(err, check(seq == 1000, "sequence %d", seq))
 		}},
 		{"last", func() error {
-			_, found, err := b.Last(ctx, event("1").Subject)
+			_, found, err := b.Last(ctx, bustest.Event("1").Subject)
 			return errors.Join(err, check(found, "not found"))
 		}},
 		{"last row", func() error {
@@ -64,11 +68,13 @@ func TestEverythingAsBridge(t *testing.T) {
 		}},
 		{"buckets", func() error { return useBuckets(ctx, b) }},
 		{"lease", func() error {
-			l, err := b.Lease(ctx, "acme", "0", 7)
-			if err != nil {
+			l := lease.NewAtHub(b.conn, lease.Options{Tenant: "acme", Partition: "0", Floor: 7, TTL: time.Second})
+			if _, err := l.Acquire(ctx); err != nil {
 				return err
 			}
-			return errors.Join(l.renew(ctx), l.Release(ctx))
+			renewing, stop := context.WithTimeout(ctx, time.Second/2) // once
+			defer stop()
+			return errors.Join(l.Run(renewing), l.Release(ctx))
 		}},
 		{"objects", func() error { return useObjects(ctx, b) }},
 		{"read", func() error { return readAll(ctx, b) }},
@@ -81,16 +87,17 @@ func TestEverythingAsBridge(t *testing.T) {
 			t.Errorf("%s: %v", s.name, err)
 		}
 	}
-	sub, err := b.nc.SubscribeSync("$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES." + n.Stream(schemas.StreamFiles) + ".>")
+	sub, err := b.conn.JetStream().Conn().SubscribeSync("$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES." + n.Stream(schemas.StreamFiles) + ".>")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = sub.Unsubscribe() }() // the connection ends
-	if err := b.nc.Flush(); err != nil {
+	if err := b.conn.JetStream().Conn().Flush(); err != nil {
 		t.Fatal(err)
 	}
-	if text := log.String(); strings.Contains(strings.ToLower(text), "permission") || b.denials.any.Load() {
-		t.Errorf("the server refused something:\n%s\n%+v", text, b.denials.list)
+	refused := b.conn.Explain(time.Time{}, "", context.DeadlineExceeded) // whatever it was
+	if text := log.String(); strings.Contains(strings.ToLower(text), "permission") || Denied(refused) {
+		t.Errorf("the server refused something:\n%s\n%v", text, refused)
 	}
 }
 
@@ -103,7 +110,7 @@ func check(ok bool, format string, args ...any) error {
 
 func useBuckets(ctx context.Context, b *Bus) error {
 	for _, bucket := range []schemas.Bucket{schemas.BucketWindows, schemas.BucketSessions, schemas.BucketState} {
-		k := b.Bucket(bucket)
+		k := kv.Open(b.conn, bucket)
 		revision, ok, err := k.Swap(ctx, "acme.1", []byte("a"), 0)
 		if err != nil || !ok {
 			return fmt.Errorf("%s: %v %w", bucket, ok, err)
@@ -127,20 +134,20 @@ func useBuckets(ctx context.Context, b *Bus) error {
 func useObjects(ctx context.Context, b *Bus) error {
 	big := bytes.Repeat([]byte("x"), 3<<20)
 	for range 2 {
-		if _, err := b.Quarantine().Put(ctx, "f.zip", nil, bytes.NewReader(big)); err != nil {
+		if _, err := kv.OpenObjects(b.conn, schemas.BucketQuarantine).Put(ctx, "f.zip", nil, bytes.NewReader(big)); err != nil {
 			return err
 		}
 	}
-	has, err := b.Quarantine().Has(ctx, "f.zip")
+	has, err := kv.OpenObjects(b.conn, schemas.BucketQuarantine).Has(ctx, "f.zip")
 	if err != nil || !has {
 		return fmt.Errorf("has: %v %w", has, err)
 	}
-	r, found, err := b.Quarantine().Get(ctx, "f.zip")
+	r, found, err := kv.OpenObjects(b.conn, schemas.BucketQuarantine).Get(ctx, "f.zip")
 	if err != nil || !found {
 		return fmt.Errorf("get: %v %w", found, err)
 	}
 	got, err := io.ReadAll(r)
-	info, infoErr := b.js.Stream(ctx, objectStreamPrefix+b.names.Bucket(schemas.BucketQuarantine))
+	info, infoErr := b.conn.JetStream().Stream(ctx, b.names.ObjectStream(schemas.BucketQuarantine))
 	if err := errors.Join(err, r.Close(), infoErr, check(bytes.Equal(got, big), "%d bytes", len(got))); err != nil {
 		return err
 	}
@@ -151,7 +158,7 @@ func useObjects(ctx context.Context, b *Bus) error {
 }
 
 func readAll(ctx context.Context, b *Bus) error {
-	for _, s := range allStreams {
+	for _, s := range schemas.Streams() {
 		if s == schemas.StreamDeadLetters {
 			continue // nothing there yet
 		}
@@ -161,7 +168,7 @@ func readAll(ctx context.Context, b *Bus) error {
 			return fmt.Errorf("%s: %d messages, %w", s, n, err)
 		}
 	}
-	return b.Read(ctx, schemas.StreamEvents, event("1").Subject, 1, func(schemas.Stored) error { return nil })
+	return b.Read(ctx, schemas.StreamEvents, bustest.Event("1").Subject, 1, func(schemas.Stored) error { return nil })
 }
 
 var errSeen = errors.New("seen")
@@ -172,7 +179,7 @@ func watchOne(ctx context.Context, b *Bus) error {
 		seen <- b.Watch(ctx, schemas.StreamEvents, "", func(schemas.Stored) error { return errSeen })
 	}()
 	for i := 0; ; i++ {
-		if err := b.Publish(ctx, event(fmt.Sprintf("w%d", i))); err != nil {
+		if err := b.Publish(ctx, bustest.Event(fmt.Sprintf("w%d", i))); err != nil {
 			return errors.Join(err, <-seen)
 		}
 		select {
@@ -200,7 +207,7 @@ func consumeOne(ctx context.Context, b *Bus) error {
 }
 
 func buryOne(ctx context.Context, b *Bus) error {
-	if err := b.Publish(ctx, message(b.names.FileReady("acme", schemas.KindCDR), "f2", true)); err != nil {
+	if err := b.Publish(ctx, bustest.Message(b.names.FileReady("acme", schemas.KindCDR), "f2", true)); err != nil {
 		return err
 	}
 	intake, stop := context.WithCancel(ctx)
@@ -217,83 +224,55 @@ func buryOne(ctx context.Context, b *Bus) error {
 func TestRefusedAsBridge(t *testing.T) {
 	t.Parallel()
 	s, b := permitted(t)
-	if err := b.Publish(t.Context(), event("1")); err != nil {
+	if err := b.Publish(t.Context(), bustest.Event("1")); err != nil {
 		t.Fatal(err)
 	}
 	ctx := t.Context()
-	events, err := b.js.Stream(ctx, "AICC_EVENTS")
+	events, err := b.conn.JetStream().Stream(ctx, "AICC_EVENTS")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, do := range map[string]func(context.Context) error{
 		"purge":          func(ctx context.Context) error { return events.Purge(ctx) },
 		"delete message": func(ctx context.Context) error { return events.DeleteMsg(ctx, 1) },
-		"delete stream":  func(ctx context.Context) error { return b.js.DeleteStream(ctx, "AICC_EVENTS") },
+		"delete stream":  func(ctx context.Context) error { return b.conn.JetStream().DeleteStream(ctx, "AICC_EVENTS") },
 		"update stream": func(ctx context.Context) error {
-			_, err := b.js.UpdateStream(ctx, events.CachedInfo().Config)
+			_, err := b.conn.JetStream().UpdateStream(ctx, events.CachedInfo().Config)
 			return err
 		},
 		"create stream": func(ctx context.Context) error {
-			_, err := b.js.CreateStream(ctx, jetstream.StreamConfig{Name: "OTHER"})
+			_, err := b.conn.JetStream().CreateStream(ctx, jetstream.StreamConfig{Name: "OTHER"})
 			return err
 		},
-		"delete consumer": func(ctx context.Context) error { return b.js.DeleteConsumer(ctx, "AICC_FILES", FileConsumer) },
+		"delete consumer": func(ctx context.Context) error {
+			return b.conn.JetStream().DeleteConsumer(ctx, "AICC_FILES", schemas.FileConsumer)
+		},
 		"change consumer": func(ctx context.Context) error {
-			_, err := b.js.CreateOrUpdateConsumer(ctx, "AICC_FILES", b.opts.fileConsumer())
+			_, err := b.conn.JetStream().CreateOrUpdateConsumer(ctx, "AICC_FILES", jetstream.ConsumerConfig{Durable: schemas.FileConsumer, AckPolicy: jetstream.AckExplicitPolicy})
 			return err
 		},
-		"publish elsewhere": func(ctx context.Context) error { _, err := b.nc.RequestWithContext(ctx, "other", nil); return err },
+		"publish elsewhere": func(ctx context.Context) error {
+			_, err := b.conn.JetStream().Conn().RequestWithContext(ctx, "other", nil)
+			return err
+		},
 	} {
 		try, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
 		start := time.Now()
-		err := b.denials.explain(start, "", do(try))
+		err := b.conn.Explain(start, "", do(try))
 		cancel()
-		if !isDenied(err) {
+		if !Denied(err) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	boss := open(t, s, signIn(RoleAdmin))
-	if err := boss.Check(ctx); err != nil {
+	boss := open(t, s, signIn(assets.RoleAdmin))
+	if err := hubtest.Table(boss.conn).Check(ctx); err != nil {
 		t.Errorf("something was changed: %v", err)
 	}
 	if list := all(t, boss, schemas.StreamEvents); len(list) != 1 {
 		t.Errorf("%d events, want 1", len(list))
 	}
-	if _, err := boss.js.Stream(ctx, "OTHER"); !errors.Is(err, jetstream.ErrStreamNotFound) {
+	if _, err := boss.conn.JetStream().Stream(ctx, "OTHER"); !errors.Is(err, jetstream.ErrStreamNotFound) {
 		t.Errorf("a stream was made: %v", err)
-	}
-}
-
-// TestKeepAssets: without the streams the bridge says who makes them, and makes none.
-func TestKeepAssets(t *testing.T) {
-	t.Parallel()
-	s := startPermitted(t)
-	b := open(t, s, signIn(RoleBridge))
-	err := b.Ensure(limited(t, 10*time.Second))
-	var missing *AssetError
-	if !errors.As(err, &missing) || len(missing.Differences) != 12 || !strings.Contains(err.Error(), "missing on the nats server") || !strings.Contains(err.Error(), "run `bridge apply`") {
-		t.Fatalf("error %v", err)
-	}
-	boss := open(t, s, signIn(RoleAdmin))
-	if config(t, boss, "AICC_EVENTS") != nil {
-		t.Error("a stream was made")
-	}
-	// Buckets by somebody's script lack what the bridge would add.
-	leases := weakening{"KV_AICC_LEASES", func(c *jetstream.StreamConfig) {
-		c.AllowMsgTTL, c.AllowRollup, c.SubjectDeleteMarkerTTL = false, false, 0
-	}}
-	leases.make(t, boss)
-	err = b.Ensure(limited(t, 10*time.Second))
-	for _, want := range []string{"AICC_LEASES.allow_msg_ttl: is false", "AICC_LEASES.allow_rollup_hdrs: is false", "AICC_EVENTS.exists: is false", "weaker than the bridge needs"} {
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("error %v, want %q", err, want)
-		}
-	}
-	if err := open(t, s, signIn(RoleApply)).Ensure(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if err := b.Ensure(t.Context()); err != nil {
-		t.Errorf("after apply: %v", err)
 	}
 }
 
@@ -301,62 +280,63 @@ func TestKeepAssets(t *testing.T) {
 // subject is named, once per change in the log.
 func TestDeniedIsSaid(t *testing.T) {
 	t.Parallel()
-	s := startPermitted(t)
-	var denied *DeniedError
+	s := bustest.StartPermitted(t, "")
+	var denied *wire.DeniedError
 
 	// Somebody who may only read wants to make the streams: an error at once.
-	log := &logLines{}
+	log := &bustest.Log{}
 	quick := func(o *Options) {
-		o.requestTimeout, o.KeepAssets, o.Logger = 300*time.Millisecond, false, zerolog.New(log)
+		o.RequestTimeout, o.Logger = 300*time.Millisecond, zerolog.New(log)
 	}
-	b := open(t, s, signIn(RoleBridge), quick)
-	err := b.Ensure(limited(t, 20*time.Second))
+	b := open(t, s, signIn(assets.RoleBridge), quick)
+	err := assets.NewTable(b.conn, assets.Options{}).Ensure(bustest.Limited(t, 20*time.Second))
 	if !errors.As(err, &denied) || !strings.HasPrefix(denied.Subject, "$JS.API.STREAM.CREATE.AICC_") ||
 		!strings.Contains(err.Error(), "permission denied: "+denied.Subject) || !strings.Contains(err.Error(), "see docs/nats") {
 		t.Errorf("ensure: %v", err)
 	}
 
 	// Publishing goes on until its context ends, as for any failure, and says why.
-	if err := open(t, s, signIn(RoleApply)).Ensure(t.Context()); err != nil {
+	if err := hubtest.Table(open(t, s, signIn(assets.RoleApply)).conn).Ensure(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	apply := open(t, s, signIn(RoleApply), quick)
-	err = apply.Publish(limited(t, time.Second), event("1"))
-	if !errors.As(err, &denied) || denied.Subject != event("1").Subject || !errors.Is(err, context.DeadlineExceeded) {
+	apply := open(t, s, signIn(assets.RoleApply), quick)
+	err = apply.Publish(bustest.Limited(t, time.Second), bustest.Event("1"))
+	if !errors.As(err, &denied) || denied.Subject != bustest.Event("1").Subject || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("publish: %v", err)
 	}
-	if n := strings.Count(log.String(), "permission denied: "+event("1").Subject); n != 1 {
+	if n := strings.Count(log.String(), "permission denied: "+bustest.Event("1").Subject); n != 1 {
 		t.Errorf("said %d times in the log, want once:\n%s", n, log.String())
 	}
-	if _, err = apply.Rows().Append(limited(t, time.Second), rows(1, 0, 3), 0); !errors.As(err, &denied) {
+	if _, err = apply.Rows().Append(bustest.Limited(t, time.Second), rows(1, 0, 3), 0); !errors.As(err, &denied) {
 		t.Errorf("append: %v", err)
 	}
-	if _, err = apply.Quarantine().Put(limited(t, time.Second), "x", nil, strings.NewReader("x")); !errors.As(err, &denied) {
+	if _, err = kv.OpenObjects(apply.conn, schemas.BucketQuarantine).Put(bustest.Limited(t, time.Second), "x", nil, strings.NewReader("x")); !errors.As(err, &denied) {
 		t.Errorf("put: %v", err)
 	}
-	if err = apply.Read(limited(t, time.Second), schemas.StreamEvents, "", 0, func(schemas.Stored) error { return nil }); err != nil {
+	if err = apply.Read(bustest.Limited(t, time.Second), schemas.StreamEvents, "", 0, func(schemas.Stored) error { return nil }); err != nil {
 		t.Errorf("read of an empty stream: %v", err) // its end is all that is asked for
 	}
-	if _, _, err = apply.Last(limited(t, time.Second), event("1").Subject); !errors.As(err, &denied) {
+	if _, _, err = apply.Last(bustest.Limited(t, time.Second), bustest.Event("1").Subject); !errors.As(err, &denied) {
 		t.Errorf("last: %v", err)
 	}
 
 	// A reader has another inbox: the bus hears no answer at all, and says so.
-	reader := Options{Names: names(t), Instance: "one", InProcess: s, requestTimeout: 300 * time.Millisecond,
-		User: string(RoleReader), Password: testPassword(RoleReader)}
-	_, err = Connect(limited(t, 10*time.Second), reader)
-	if !errors.As(err, &denied) || !denied.Subscribe || !strings.HasPrefix(denied.Subject, InboxPrefix) {
+	var reader Options
+	reader.Names, reader.Instance, reader.InProcess, reader.RequestTimeout = bustest.Names(t), "one", s, 300*time.Millisecond
+	reader.User, reader.Password = bustest.Reader, bustest.Password(bustest.Reader)
+	_, err = Connect(bustest.Limited(t, 10*time.Second), reader)
+	if !errors.As(err, &denied) || !denied.Subscribe || !strings.HasPrefix(denied.Subject, assets.BridgeInbox) {
 		t.Errorf("connect as reader: %v", err)
 	}
-	reader.InboxPrefix = ReaderInbox
-	if b, err = Connect(limited(t, 10*time.Second), reader); err != nil {
+	reader.InboxPrefix = assets.ReaderInbox
+	if b, err = Connect(bustest.Limited(t, 10*time.Second), reader); err != nil {
 		t.Fatal(err)
 	}
 	defer b.Close()
-	if err := b.Read(limited(t, 10*time.Second), schemas.StreamEvents, "", 0, func(schemas.Stored) error { return nil }); err != nil {
+	if err := b.Read(bustest.Limited(t, 10*time.Second), schemas.StreamEvents, "", 0, func(schemas.Stored) error { return nil }); err != nil {
 		t.Errorf("read as reader: %v", err)
 	}
-	if err := b.Publish(limited(t, time.Second), event("1")); !isDenied(err) {
+	if err := b.Publish(bustest.Limited(t, time.Second), bustest.Event("1")); !Denied(err) {
 		t.Errorf("publish as reader: %v", err)
 	}
 }
@@ -365,11 +345,11 @@ func TestDeniedIsSaid(t *testing.T) {
 func TestReader(t *testing.T) {
 	t.Parallel()
 	s, b := permitted(t)
-	if err := b.Publish(t.Context(), event("1")); err != nil {
+	if err := b.Publish(t.Context(), bustest.Event("1")); err != nil {
 		t.Fatal(err)
 	}
 	var refused nats.ErrHandler = func(_ *nats.Conn, _ *nats.Subscription, err error) { t.Errorf("refused: %v", err) }
-	nc, err := nats.Connect("", nats.InProcessServer(s), nats.UserInfo(string(RoleReader), testPassword(RoleReader)), nats.ErrorHandler(refused))
+	nc, err := nats.Connect("", nats.InProcessServer(s), nats.UserInfo(string(assets.RoleReader), bustest.Password(bustest.Reader)), nats.ErrorHandler(refused))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -378,7 +358,7 @@ func TestReader(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx := limited(t, 10*time.Second)
+	ctx := bustest.Limited(t, 10*time.Second)
 	durable, err := js.CreateOrUpdateConsumer(ctx, "AICC_EVENTS", jetstream.ConsumerConfig{Durable: "reports", FilterSubject: "aicc.v1.acme.>", AckPolicy: jetstream.AckExplicitPolicy})
 	if err != nil {
 		t.Fatal(err)
@@ -408,7 +388,7 @@ func TestReader(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(nc.Flush(), b.Publish(ctx, event("2"))); err != nil {
+	if err := errors.Join(nc.Flush(), b.Publish(ctx, bustest.Event("2"))); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := live.NextMsgWithContext(ctx); err != nil {

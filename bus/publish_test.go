@@ -3,24 +3,22 @@ package bus
 import (
 	"context"
 	"errors"
-	"net"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"aiccbridge/bus/embedded"
+	"aiccbridge/bus/internal/bustest"
+	"aiccbridge/bus/internal/hubtest"
 	"aiccbridge/schemas"
 )
 
 func TestPublish(t *testing.T) {
 	t.Parallel()
 	b := ready(t)
-	m := event("1")
+	m := bustest.Event("1")
 	m.Header = map[string]string{"aicc-extra": "a b"}
 	for range 2 { // the second is a duplicate and is success, too
 		if err := b.Publish(t.Context(), m); err != nil {
@@ -43,10 +41,10 @@ func TestPublish(t *testing.T) {
 			t.Errorf("header %s is %q, want %q", name, got.Get(name), want)
 		}
 	}
-	if n := testutil.ToFloat64(b.metrics.duplicates); n != 1 {
+	if n := b.counted(t, "duplicates_total", ""); n != 1 {
 		t.Errorf("%v duplicates counted", n)
 	}
-	if n := testutil.ToFloat64(b.metrics.published.WithLabelValues("AICC_EVENTS")); n != 2 {
+	if n := b.counted(t, "published_total", "AICC_EVENTS"); n != 2 {
 		t.Errorf("%v published counted", n)
 	}
 }
@@ -54,11 +52,11 @@ func TestPublish(t *testing.T) {
 func TestPublishRefusesAtOnce(t *testing.T) {
 	t.Parallel()
 	b := ready(t)
-	big := event("1")
+	big := bustest.Event("1")
 	big.Body = []byte(`"` + strings.Repeat("x", embedded.DefaultMaxPayloadBytes) + `"`)
-	invalid := event("1")
+	invalid := bustest.Event("1")
 	invalid.Body = []byte("{")
-	elsewhere := event("1")
+	elsewhere := bustest.Event("1")
 	elsewhere.Subject = "aicc.v1.acme.nothing"
 	for reason, m := range map[schemas.Reason][]schemas.Message{
 		schemas.ReasonOversized: {big},
@@ -75,12 +73,10 @@ func TestPublishRefusesAtOnce(t *testing.T) {
 
 func TestPublishStreamLimitIsPermanent(t *testing.T) {
 	t.Parallel()
-	b := open(t, server(t), func(o *Options) { o.AcceptWeaker = []string{"AICC_EVENTS.max_msg_size"} })
-	weakening{"AICC_EVENTS", func(c *jetstream.StreamConfig) { c.MaxMsgSize = 300 }}.make(t, b)
-	if err := ensure(t, b); err != nil {
-		t.Fatal(err)
-	}
-	m := event("1")
+	b := open(t, bustest.Server(t))
+	hubtest.Differ(t, b.conn, "AICC_EVENTS", func(c *jetstream.StreamConfig) { c.MaxMsgSize = 300 })
+	hubtest.Ensure(t, b.conn, accept("AICC_EVENTS.max_msg_size"))
+	m := bustest.Event("1")
 	m.Body = []byte(`"` + strings.Repeat("x", 300) + `"`)
 	var p *schemas.Permanent
 	if err := b.Publish(t.Context(), m); !errors.As(err, &p) || p.Reason != schemas.ReasonOversized {
@@ -93,13 +89,13 @@ func TestPublishAfterAPurge(t *testing.T) {
 	t.Parallel()
 	b := ready(t)
 	for range 2 {
-		if err := b.Publish(t.Context(), file("1")); err != nil {
+		if err := b.Publish(t.Context(), bustest.File("1")); err != nil {
 			t.Fatal(err)
 		}
 		if got := all(t, b, schemas.StreamFiles); len(got) != 1 || got[0].Get("ce-id") != "1" {
 			t.Errorf("%d messages, want 1", len(got))
 		}
-		s, err := superior(t, b).js.Stream(t.Context(), "AICC_FILES")
+		s, err := boss(t, b).Stream(t.Context(), "AICC_FILES")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -112,24 +108,22 @@ func TestPublishAfterAPurge(t *testing.T) {
 // A stream that took over the subjects must not get the messages.
 func TestPublishWaitsForTheRightStream(t *testing.T) {
 	t.Parallel()
-	b := open(t, server(t))
-	if _, err := superior(t, b).js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "OTHER", Subjects: []string{"aicc.v1.*.agent.>"}}); err != nil {
+	b := open(t, bustest.Server(t))
+	if _, err := boss(t, b).CreateStream(t.Context(), jetstream.StreamConfig{Name: "OTHER", Subjects: []string{"aicc.v1.*.agent.>"}}); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- b.Publish(ctx, event("1")) }()
-	refused := b.publishTo["AICC_EVENTS"]
-	await(t, func() bool { return refused.active.Load() })
-	if s, err := superior(t, b).js.Stream(t.Context(), "OTHER"); err != nil || s.CachedInfo().State.Msgs != 0 {
+	go func() { done <- b.Publish(ctx, bustest.Event("1")) }()
+	refused := b.conn.Trouble("stream", "AICC_EVENTS")
+	bustest.Await(t, func() bool { return refused.Active() })
+	if s, err := boss(t, b).Stream(t.Context(), "OTHER"); err != nil || s.CachedInfo().State.Msgs != 0 {
 		t.Errorf("the wrong stream took the message: %v", err)
 	}
-	if err := superior(t, b).js.DeleteStream(t.Context(), "OTHER"); err != nil {
+	if err := boss(t, b).DeleteStream(t.Context(), "OTHER"); err != nil {
 		t.Fatal(err)
 	}
-	if err := ensure(t, b); err != nil { // now it has where to go
-		t.Fatal(err)
-	}
+	hubtest.Ensure(t, b.conn)
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
@@ -137,7 +131,7 @@ func TestPublishWaitsForTheRightStream(t *testing.T) {
 	if got := all(t, b, schemas.StreamEvents); len(got) != 1 {
 		t.Errorf("%d messages", len(got))
 	}
-	if err := b.Publish(ctx, event("2")); !errors.Is(err, context.Canceled) {
+	if err := b.Publish(ctx, bustest.Event("2")); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
 	}
 	if got := all(t, b, schemas.StreamEvents); len(got) != 1 {
@@ -145,42 +139,25 @@ func TestPublishWaitsForTheRightStream(t *testing.T) {
 	}
 }
 
-// await polls a condition that no channel announces.
-func await(t *testing.T, condition func() bool) {
-	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	ctx := limited(t, 10*time.Second)
-	for !condition() {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			t.Fatal("it did not happen")
-		}
-	}
-}
-
 func TestPublishOverServerRestart(t *testing.T) {
 	t.Parallel()
-	s := server(t)
-	b := open(t, s, func(o *Options) { o.requestTimeout = 500 * time.Millisecond })
-	if err := ensure(t, b); err != nil {
-		t.Fatal(err)
-	}
+	s := bustest.Server(t)
+	b := open(t, s, func(o *Options) { o.RequestTimeout = 500 * time.Millisecond })
+	hubtest.Ensure(t, b.conn)
 	restarted := make(chan error, 1)
 	const n = 200
 	for i := range n {
 		if i == n/2 {
 			go func() { restarted <- s.Restart() }()
 		}
-		if err := b.Publish(t.Context(), event(string(rune('a'+i%26))+strings.Repeat("x", i/26))); err != nil {
+		if err := b.Publish(t.Context(), bustest.Event(string(rune('a'+i%26))+strings.Repeat("x", i/26))); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if err := <-restarted; err != nil {
 		t.Fatal(err)
 	}
-	await(t, func() bool { return b.Connected() == nil }) // all may have been sent before the restart
+	bustest.Await(t, func() bool { return b.Connected() == nil }) // all may have been sent before the restart
 	list := all(t, b, schemas.StreamEvents)
 	ids := map[string]bool{}
 	for _, m := range list {
@@ -191,73 +168,22 @@ func TestPublishOverServerRestart(t *testing.T) {
 	}
 }
 
-// lossy is a server whose acknowledgements can be swallowed.
-type lossy struct {
-	nats.InProcessConnProvider
-	mu       sync.Mutex
-	swallow  string // drop what holds this
-	swallows int    // how often
-}
-
-func (l *lossy) InProcessConn() (net.Conn, error) {
-	c, err := l.InProcessConnProvider.InProcessConn()
-	if err != nil {
-		return nil, err
-	}
-	return &lossyConn{Conn: c, lossy: l}, nil
-}
-
-func (l *lossy) drop(text string, times int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.swallow, l.swallows = text, times
-}
-
-func (l *lossy) drops(p []byte) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.swallows == 0 || !strings.Contains(string(p), l.swallow) {
-		return false
-	}
-	l.swallows--
-	return true
-}
-
-type lossyConn struct {
-	net.Conn
-	lossy *lossy
-}
-
-func (c *lossyConn) Read(p []byte) (int, error) {
-	for {
-		n, err := c.Conn.Read(p)
-		if err != nil || !c.lossy.drops(p[:n]) {
-			return n, err
-		}
-	}
-}
-
 // The acknowledgement is lost, and the deduplication window has passed before
 // the next try.
 func TestLostAcknowledgementBeyondTheWindow(t *testing.T) {
 	t.Parallel()
-	l := &lossy{InProcessConnProvider: server(t)}
-	b := open(t, l, func(o *Options) {
-		o.AcceptWeaker = []string{"AICC_EVENTS.duplicate_window"}
-		o.requestTimeout = 300 * time.Millisecond
-	})
-	weakening{"AICC_EVENTS", func(c *jetstream.StreamConfig) { c.Duplicates = 100 * time.Millisecond }}.make(t, b)
-	if err := ensure(t, b); err != nil {
-		t.Fatal(err)
-	}
-	l.drop(`"stream":"AICC_EVENTS"`, 1)
-	if err := b.Publish(t.Context(), event("1")); err != nil {
+	l := bustest.NewLossy(bustest.Server(t))
+	b := open(t, l, func(o *Options) { o.RequestTimeout = 300 * time.Millisecond })
+	hubtest.Differ(t, b.conn, "AICC_EVENTS", func(c *jetstream.StreamConfig) { c.Duplicates = 100 * time.Millisecond })
+	hubtest.Ensure(t, b.conn, accept("AICC_EVENTS.duplicate_window"))
+	l.Drop(`"stream":"AICC_EVENTS"`, 1)
+	if err := b.Publish(t.Context(), bustest.Event("1")); err != nil {
 		t.Fatal(err)
 	}
 	if got := all(t, b, schemas.StreamEvents); len(got) != 1 {
 		t.Errorf("%d messages, want 1", len(got))
 	}
-	if n := testutil.ToFloat64(b.metrics.retries); n != 1 {
+	if n := b.counted(t, "publish_retries_total", ""); n != 1 {
 		t.Errorf("%v retries counted", n)
 	}
 }

@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
-
+	"aiccbridge/bus/internal/bustest"
+	"aiccbridge/bus/internal/hubtest"
 	"aiccbridge/schemas"
 )
 
@@ -15,15 +15,19 @@ import (
 // server of the cluster, is made anew although the connection stands.
 func TestWatchOverALostReader(t *testing.T) {
 	t.Parallel()
-	s := server(t)
-	b := open(t, quietDeletes{s}, func(o *Options) { o.requestTimeout = 300 * time.Millisecond })
+	s := bustest.Server(t)
+	// It does not tell of a consumer's end.
+	quiet := &bustest.Link{InProcessConnProvider: s, Read: func(c net.Conn, p []byte) (int, error) {
+		n, err := c.Read(p)
+		copy(p, bytes.ReplaceAll(p[:n], []byte("409 Consumer Deleted"), []byte("100 Idle Heartbeat  ")))
+		return n, err
+	}}
+	b := open(t, quiet, func(o *Options) { o.RequestTimeout = 300 * time.Millisecond })
 	direct := open(t, s)
-	if err := ensure(t, direct); err != nil {
-		t.Fatal(err)
-	}
+	hubtest.Ensure(t, direct.conn)
 	got := watching(t, b)
-	awaitConsumer(t, direct, "AICC_EVENTS")
-	stream, err := superior(t, direct).js.Stream(t.Context(), "AICC_EVENTS")
+	hubtest.AwaitConsumer(t, direct.conn, "AICC_EVENTS")
+	stream, err := boss(t, direct).Stream(t.Context(), "AICC_EVENTS")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +36,7 @@ func TestWatchOverALostReader(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := direct.Publish(t.Context(), event("1")); err != nil {
+	if err := direct.Publish(t.Context(), bustest.Event("1")); err != nil {
 		t.Fatal(err)
 	}
 	select {
@@ -40,7 +44,7 @@ func TestWatchOverALostReader(t *testing.T) {
 		if m.Get("ce-id") != "1" {
 			t.Errorf("got %v", m)
 		}
-	case <-limited(t, 20*time.Second).Done():
+	case <-bustest.Limited(t, 20*time.Second).Done():
 		t.Fatal("the reader is lost for good")
 	}
 }
@@ -59,23 +63,4 @@ func watching(t *testing.T, b *Bus) <-chan schemas.Stored {
 		}
 	})
 	return got
-}
-
-// quietDeletes is a server that does not tell of a consumer's end.
-type quietDeletes struct{ nats.InProcessConnProvider }
-
-func (s quietDeletes) InProcessConn() (net.Conn, error) {
-	c, err := s.InProcessConnProvider.InProcessConn()
-	if err != nil {
-		return nil, err
-	}
-	return quietConn{c}, nil
-}
-
-type quietConn struct{ net.Conn }
-
-func (c quietConn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	copy(p, bytes.ReplaceAll(p[:n], []byte("409 Consumer Deleted"), []byte("100 Idle Heartbeat  ")))
-	return n, err
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"aiccbridge/bus/internal/bustest"
+	"aiccbridge/bus/internal/hubtest"
 	"aiccbridge/schemas"
 )
 
@@ -19,7 +21,7 @@ func TestRead(t *testing.T) {
 	}
 	for i := range 10 {
 		agent := []string{"291", "292"}[i%2]
-		m := message("aicc.v1.acme.agent."+agent+".call.ringing", fmt.Sprint(i), true)
+		m := bustest.Message("aicc.v1.acme.agent."+agent+".call.ringing", fmt.Sprint(i), true)
 		if err := b.Publish(ctx, m); err != nil {
 			t.Fatal(err)
 		}
@@ -61,14 +63,14 @@ func TestReadEndsAsOfTheCall(t *testing.T) {
 	t.Parallel()
 	b := ready(t)
 	for i := range 3 {
-		if err := b.Publish(t.Context(), event(fmt.Sprint(i))); err != nil {
+		if err := b.Publish(t.Context(), bustest.Event(fmt.Sprint(i))); err != nil {
 			t.Fatal(err)
 		}
 	}
 	count := 0
 	err := b.Read(t.Context(), schemas.StreamEvents, "", 0, func(schemas.Stored) error {
 		count++
-		return b.Publish(t.Context(), event(fmt.Sprint("more", count)))
+		return b.Publish(t.Context(), bustest.Event(fmt.Sprint("more", count)))
 	})
 	if err != nil || count != 3 {
 		t.Errorf("%d messages, %v", count, err)
@@ -79,7 +81,7 @@ func TestLast(t *testing.T) {
 	t.Parallel()
 	b := ready(t)
 	for i := range 3 {
-		if err := b.Publish(t.Context(), event(fmt.Sprint(i))); err != nil {
+		if err := b.Publish(t.Context(), bustest.Event(fmt.Sprint(i))); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -105,12 +107,10 @@ func TestLast(t *testing.T) {
 // The live view goes on over a restart of the server, without loss or repeats.
 func TestWatch(t *testing.T) {
 	t.Parallel()
-	s := server(t)
+	s := bustest.Server(t)
 	b := open(t, s)
-	if err := ensure(t, b); err != nil {
-		t.Fatal(err)
-	}
-	if err := b.Publish(t.Context(), event("before")); err != nil {
+	hubtest.Ensure(t, b.conn)
+	if err := b.Publish(t.Context(), bustest.Event("before")); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -122,9 +122,9 @@ func TestWatch(t *testing.T) {
 			return nil
 		})
 	}()
-	awaitConsumer(t, b, "AICC_EVENTS")
+	hubtest.AwaitConsumer(t, b.conn, "AICC_EVENTS")
 	publish := func(id string) {
-		if err := b.Publish(t.Context(), event(id)); err != nil {
+		if err := b.Publish(t.Context(), bustest.Event(id)); err != nil {
 			t.Error(err)
 		}
 	}
@@ -149,34 +149,17 @@ func TestWatch(t *testing.T) {
 	go func() {
 		done <- b.Watch(t.Context(), schemas.StreamEvents, "", func(schemas.Stored) error { return stop })
 	}()
-	awaitConsumer(t, b, "AICC_EVENTS")
+	hubtest.AwaitConsumer(t, b.conn, "AICC_EVENTS")
 	publish("5")
 	if err := <-done; !errors.Is(err, stop) {
 		t.Errorf("error %v", err)
 	}
 }
 
-// awaitConsumer waits until somebody waits for messages of a stream.
-func awaitConsumer(t *testing.T, b *Bus, stream string) {
-	t.Helper()
-	boss := superior(t, b)
-	await(t, func() bool {
-		s, err := boss.js.Stream(t.Context(), stream)
-		if err != nil {
-			return false
-		}
-		waiting := false
-		for c := range s.ListConsumers(t.Context()).Info() {
-			waiting = waiting || c.NumWaiting > 0
-		}
-		return waiting
-	})
-}
-
 // Messages vanish while they are read: the end comes all the same.
 func TestReadOverAPurge(t *testing.T) {
 	t.Parallel()
-	b := ready(t, func(o *Options) { o.requestTimeout = time.Second })
+	b := ready(t, func(o *Options) { o.RequestTimeout = time.Second })
 	last := uint64(0)
 	for i := range 3 {
 		next, err := b.Rows().Append(t.Context(), rows(1, i*schemas.MaxBatch, schemas.MaxBatch), last)
@@ -190,7 +173,7 @@ func TestReadOverAPurge(t *testing.T) {
 		if count++; count > 1 {
 			return
 		}
-		s, err := superior(t, b).js.Stream(t.Context(), "AICC_ROWS")
+		s, err := boss(t, b).Stream(t.Context(), "AICC_ROWS")
 		if err == nil {
 			err = s.Purge(t.Context())
 		}
@@ -207,9 +190,9 @@ func TestReadOverAPurge(t *testing.T) {
 // until it is as long as the old one.
 func TestWatchOfAStreamMadeAnew(t *testing.T) {
 	t.Parallel()
-	b := ready(t, func(o *Options) { o.requestTimeout = 200 * time.Millisecond })
+	b := ready(t, func(o *Options) { o.RequestTimeout = 200 * time.Millisecond })
 	for i := range 5 {
-		if err := b.Publish(t.Context(), event(fmt.Sprint("before", i))); err != nil {
+		if err := b.Publish(t.Context(), bustest.Event(fmt.Sprint("before", i))); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -223,33 +206,20 @@ func TestWatchOfAStreamMadeAnew(t *testing.T) {
 		})
 	}()
 	for _, id := range []string{"a", "b"} {
-		awaitConsumer(t, b, "AICC_EVENTS")
-		if err := superior(t, b).js.DeleteStream(t.Context(), "AICC_EVENTS"); err != nil {
+		hubtest.AwaitConsumer(t, b.conn, "AICC_EVENTS")
+		if err := boss(t, b).DeleteStream(t.Context(), "AICC_EVENTS"); err != nil {
 			t.Fatal(err)
 		}
-		if err := ensure(t, b); err != nil {
+		hubtest.Ensure(t, b.conn)
+		if err := b.Publish(t.Context(), bustest.Event(id)); err != nil {
 			t.Fatal(err)
 		}
-		if err := b.Publish(t.Context(), event(id)); err != nil {
-			t.Fatal(err)
-		}
-		if got := receive(t, seen); got != id {
+		if got := bustest.Receive(t, seen); got != id {
 			t.Errorf("saw %s, want %s", got, id)
 		}
 	}
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)
-	}
-}
-
-func receive(t *testing.T, c <-chan string) string {
-	t.Helper()
-	select {
-	case s := <-c:
-		return s
-	case <-limited(t, 20*time.Second).Done():
-		t.Fatal("nothing came")
-		return ""
 	}
 }

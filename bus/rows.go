@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/synadia-io/orbit.go/jetstreamext"
 
+	"aiccbridge/bus/internal/wire"
 	"aiccbridge/internal/sabotage"
 	"aiccbridge/schemas"
 )
@@ -29,14 +30,14 @@ func (b *Bus) Rows() *Rows { return &Rows{bus: b} }
 // while it reads may be left out; Append's fence notices.
 func (r *Rows) ReadBack(ctx context.Context, subject string, f func(h schemas.RowHeader, seq uint64)) (lastSeq uint64, err error) {
 	start, stream := time.Now(), r.bus.names.Stream(schemas.StreamRows)
-	s := scan{stream: stream, filter: subject, headersOnly: true}
-	err = r.bus.read(ctx, s, func(m jetstream.Msg, meta *jetstream.MsgMetadata) error {
-		lastSeq = meta.Sequence.Stream
-		f(schemas.ReadRowHeader(m.Headers()), lastSeq)
+	window := wire.Range{Stream: stream, Filter: subject, HeadersOnly: true}
+	err = r.bus.conn.Read(ctx, window, func(m schemas.Stored) error {
+		lastSeq = m.Sequence
+		f(schemas.ReadRowHeader(m.Header), lastSeq)
 		return nil
 	})
 	if err != nil {
-		return 0, fmt.Errorf("read back %s: %w", subject, r.bus.denials.explain(start, stream, err))
+		return 0, fmt.Errorf("read back %s: %w", subject, r.bus.conn.Explain(start, stream, err))
 	}
 	return lastSeq, nil
 }
@@ -58,9 +59,9 @@ func (r *Rows) Append(ctx context.Context, msgs []schemas.Message, lastSeq uint6
 	ack, err := r.commit(ctx, batch)
 	stream := r.bus.names.Stream(schemas.StreamRows)
 	switch {
-	case isConflict(err):
+	case wire.Conflict(err):
 		err = fmt.Errorf("%w: %w", schemas.ErrConflict, err)
-	case isTooLarge(err):
+	case wire.TooLarge(err):
 		err = &schemas.Permanent{Reason: schemas.ReasonOversized, Err: err}
 	case err == nil && ack.Stream != stream:
 		err = fmt.Errorf("acknowledged by stream %q instead of %q", ack.Stream, stream)
@@ -68,16 +69,16 @@ func (r *Rows) Append(ctx context.Context, msgs []schemas.Message, lastSeq uint6
 		err = fmt.Errorf("acknowledged %d messages up to sequence %d, sent %d after %d", ack.BatchSize, ack.Sequence, len(msgs), lastSeq)
 	}
 	if err != nil {
-		err = r.bus.denials.explain(start, msgs[0].Subject, err)
+		err = r.bus.conn.Explain(start, msgs[0].Subject, err)
 		return 0, fmt.Errorf("append %d rows on %s after %d: %w", len(msgs), msgs[0].Subject, lastSeq, err)
 	}
-	r.bus.metrics.published.WithLabelValues(stream).Add(float64(len(msgs)))
+	r.bus.out.Published(stream, len(msgs))
 	return ack.Sequence, nil
 }
 
 // commit sends a batch; the server stores it with its last message or not at all.
 func (r *Rows) commit(ctx context.Context, batch []*nats.Msg) (*jetstreamext.BatchAck, error) {
-	publisher, err := jetstreamext.NewBatchPublisher(r.bus.js)
+	publisher, err := jetstreamext.NewBatchPublisher(r.bus.conn.JetStream())
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +110,7 @@ func (r *Rows) Fits(m schemas.Message) bool {
 			size += len(name) + len(value) + len(": \r\n")
 		}
 	}
-	limit := r.bus.nc.MaxPayload()
+	limit := r.bus.conn.MaxPayload()
 	if limit <= 0 {
 		limit = defaultPayloadBytes
 	}
@@ -132,10 +133,10 @@ func (r *Rows) batch(msgs []schemas.Message, lastSeq uint64) ([]*nats.Msg, error
 		case m.Subject != msgs[0].Subject:
 			return nil, invalid(fmt.Errorf("subjects %s and %s in one batch", msgs[0].Subject, m.Subject))
 		}
-		batch[i] = wire(m)
+		batch[i] = wire.Message(m)
 		batch[i].Header.Set(jetstream.ExpectedStreamHeader, stream)
 	}
-	if !matches(r.bus.names.StreamSubjects(schemas.StreamRows), msgs[0].Subject) {
+	if !schemas.Covers(r.bus.names.StreamSubjects(schemas.StreamRows), msgs[0].Subject) {
 		return nil, invalid(fmt.Errorf("subject %s is not one of rows", msgs[0].Subject))
 	}
 	// On the first message only: it fences the subject for the whole batch.

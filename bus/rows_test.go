@@ -10,6 +10,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"aiccbridge/bus/embedded"
+	"aiccbridge/bus/internal/bustest"
+	"aiccbridge/bus/internal/hubtest"
 	"aiccbridge/schemas"
 )
 
@@ -134,8 +136,8 @@ func TestAppendRefuses(t *testing.T) {
 		"too many":       {rows(1, 0, schemas.MaxBatch+1), schemas.ReasonInvalid},
 		"two subjects":   {two, schemas.ReasonInvalid},
 		"invalid":        {bad, schemas.ReasonInvalid},
-		"message id":     {[]schemas.Message{message(rowSubject(1), "1", true)}, schemas.ReasonInvalid},
-		"another stream": {[]schemas.Message{message("aicc.v1.acme.coverage.cdr", "1", false)}, schemas.ReasonInvalid},
+		"message id":     {[]schemas.Message{bustest.Message(rowSubject(1), "1", true)}, schemas.ReasonInvalid},
+		"another stream": {[]schemas.Message{bustest.Message("aicc.v1.acme.coverage.cdr", "1", false)}, schemas.ReasonInvalid},
 		"oversized":      {big, schemas.ReasonOversized},
 	} {
 		var p *schemas.Permanent
@@ -150,11 +152,9 @@ func TestAppendRefuses(t *testing.T) {
 
 func TestAppendWithoutAtomicBatches(t *testing.T) {
 	t.Parallel()
-	b := open(t, server(t), func(o *Options) { o.AcceptWeaker = []string{"AICC_ROWS.allow_atomic"} })
-	weakening{"AICC_ROWS", func(c *jetstream.StreamConfig) { c.AllowAtomicPublish = false }}.make(t, b)
-	if err := ensure(t, b); err != nil {
-		t.Fatal(err)
-	}
+	b := open(t, bustest.Server(t))
+	hubtest.Differ(t, b.conn, "AICC_ROWS", func(c *jetstream.StreamConfig) { c.AllowAtomicPublish = false })
+	hubtest.Ensure(t, b.conn, accept("AICC_ROWS.allow_atomic"))
 	if _, err := b.Rows().Append(t.Context(), rows(1, 0, 2), 0); err == nil || errors.Is(err, schemas.ErrConflict) {
 		t.Errorf("error %v", err)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"aiccbridge/bus"
+	"aiccbridge/bus/assets"
 	"aiccbridge/bus/embedded"
 	"aiccbridge/schemas"
 )
@@ -33,12 +34,14 @@ func TestReaderReadsWhatTheBusMakes(t *testing.T) {
 		t.Fatal(err)
 	}
 	user, password := s.Login()
-	b, err := bus.Connect(ctx, bus.Options{Names: names, Instance: "one", InProcess: s, User: user, Password: password})
+	var o bus.Options
+	o.Names, o.Instance, o.InProcess, o.User, o.Password = names, "one", s, user, password
+	b, err := bus.Connect(ctx, o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(b.Close)
-	if err := b.Ensure(ctx); err != nil {
+	if err := assets.NewTable(b.Conn(), assets.Options{}).Ensure(ctx); err != nil {
 		t.Fatal(err)
 	}
 
@@ -63,7 +66,7 @@ func TestReaderReadsWhatTheBusMakes(t *testing.T) {
 	if err := list.Err(); err != nil || seen < 11 {
 		t.Errorf("%d streams, %v", seen, err)
 	}
-	_, err = js.CreateOrUpdateConsumer(ctx, names.Stream(schemas.StreamFiles), jetstream.ConsumerConfig{Durable: bus.FileConsumer})
+	_, err = js.CreateOrUpdateConsumer(ctx, names.Stream(schemas.StreamFiles), jetstream.ConsumerConfig{Durable: schemas.FileConsumer})
 	var refused *jetstream.APIError
 	if !errors.As(err, &refused) || refused.Code != 403 {
 		t.Errorf("the workers' consumer: %v", err)

@@ -20,9 +20,6 @@ import (
 // write into a stream, or purge it, by way of an answer.
 const readersAccount = "READERS"
 
-// fileConsumer is the workers' durable consumer, closed to readers.
-const fileConsumer = "exporter"
-
 // inbox is where answers and pushed messages of a reader go, as his client names
 // it; pushPrefix + inbox is the same in the hub's account.
 const (
@@ -32,16 +29,14 @@ const (
 
 // readable are the streams open to readers: all but that of the sessions.
 func readable(n schemas.Names) (streams []string) {
-	for _, s := range []schemas.Stream{
-		schemas.StreamEvents, schemas.StreamFiles, schemas.StreamRows, schemas.StreamCoverage, schemas.StreamDeadLetters,
-	} {
+	for _, s := range schemas.Streams() {
 		streams = append(streams, n.Stream(s))
 	}
 	for _, b := range []schemas.Bucket{schemas.BucketWindows, schemas.BucketState, schemas.BucketLeases} {
-		streams = append(streams, "KV_"+n.Bucket(b))
+		streams = append(streams, n.BucketStream(b))
 	}
 	for _, b := range []schemas.Bucket{schemas.BucketQuarantine, schemas.BucketRecordings} {
-		streams = append(streams, "OBJ_"+n.Bucket(b))
+		streams = append(streams, n.ObjectStream(b))
 	}
 	return streams
 }
@@ -62,7 +57,7 @@ var (
 // readerRights say what a reader may send and receive in his account. What is
 // not brought over answers "no responders" anyhow.
 func readerRights(n schemas.Names) *server.Permissions {
-	files := n.Stream(schemas.StreamFiles) + "." + fileConsumer
+	files := n.Stream(schemas.StreamFiles) + "." + schemas.FileConsumer
 	return &server.Permissions{
 		Publish: &server.SubjectPermission{
 			Allow: []string{"$JS.API.>", "$JS.ACK.>", "$JS.FC.>", "$SYS.REQ.USER.INFO"},
@@ -186,8 +181,8 @@ func (d *desk) check(call string, body []byte) ([]byte, error) {
 	}
 	if isFiles {
 		for _, name := range append(tokens, r.Config.Durable, r.Config.Name) {
-			if name == fileConsumer {
-				return nil, fmt.Errorf("consumer %q is the workers'", fileConsumer)
+			if name == schemas.FileConsumer {
+				return nil, fmt.Errorf("consumer %q is the workers'", schemas.FileConsumer)
 			}
 		}
 	}

@@ -11,6 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"aiccbridge/schemas"
 )
 
 func TestReaderReads(t *testing.T) {
@@ -252,7 +254,7 @@ func TestReaderIsToldNo(t *testing.T) {
 			t.Errorf("%s: %v, want no responders", name, err)
 		}
 	}
-	_, err := rjs.CreateOrUpdateConsumer(ctx, "AICC_FILES", jetstream.ConsumerConfig{Durable: fileConsumer})
+	_, err := rjs.CreateOrUpdateConsumer(ctx, "AICC_FILES", jetstream.ConsumerConfig{Durable: schemas.FileConsumer})
 	var refused *jetstream.APIError
 	if !errors.As(err, &refused) || refused.Code != 403 {
 		t.Errorf("the workers' consumer: %v", err)
@@ -329,7 +331,7 @@ func TestAdminDoesEverything(t *testing.T) {
 	if err := st.Purge(ctx); err != nil {
 		t.Error(err)
 	}
-	if err := ajs.DeleteConsumer(ctx, "AICC_FILES", fileConsumer); err != nil {
+	if err := ajs.DeleteConsumer(ctx, "AICC_FILES", schemas.FileConsumer); err != nil {
 		t.Error(err)
 	}
 	if kv, err := ajs.KeyValue(ctx, "AICC_SESSIONS"); err != nil {

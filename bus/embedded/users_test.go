@@ -246,7 +246,7 @@ func makeStreams(t *testing.T, js jetstream.JetStream) {
 			t.Fatal(err)
 		}
 	}
-	_, err = js.CreateConsumer(ctx, n.Stream(schemas.StreamFiles), jetstream.ConsumerConfig{Durable: fileConsumer, AckPolicy: jetstream.AckExplicitPolicy})
+	_, err = js.CreateConsumer(ctx, n.Stream(schemas.StreamFiles), jetstream.ConsumerConfig{Durable: schemas.FileConsumer, AckPolicy: jetstream.AckExplicitPolicy})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -263,7 +263,7 @@ func state(t *testing.T, js jetstream.JetStream) map[string]string {
 	if err := streams.Err(); err != nil {
 		t.Fatal(err)
 	}
-	c, err := js.Consumer(t.Context(), "AICC_FILES", fileConsumer)
+	c, err := js.Consumer(t.Context(), "AICC_FILES", schemas.FileConsumer)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -271,7 +271,7 @@ func state(t *testing.T, js jetstream.JetStream) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out[fileConsumer] = fmt.Sprintf("%s delivered %d", config, c.CachedInfo().Delivered.Consumer)
+	out[schemas.FileConsumer] = fmt.Sprintf("%s delivered %d", config, c.CachedInfo().Delivered.Consumer)
 	return out
 }
 

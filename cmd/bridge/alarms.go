@@ -28,7 +28,7 @@ func newWatch(b base, h *hub, downloading *health.Gate) *health.Watch {
 			Then: func(low bool) { downloading.Set(!low) },
 		},
 		{
-			Name: "streams", Fatal: true, Costly: true, Find: h.bus.Check, Then: h.hold,
+			Name: "streams", Fatal: true, Costly: true, Find: h.assets.Check, Then: h.hold,
 			Raised: "a stream was deleted or is weaker than promised", Over: "the streams are as promised again",
 		},
 	}

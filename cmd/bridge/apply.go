@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"aiccbridge/bus"
+	"aiccbridge/bus/assets"
 	"aiccbridge/schemas"
 )
 
@@ -66,11 +67,9 @@ func (o applyOptions) run(ctx context.Context, out, errOut io.Writer) error {
 	if err != nil {
 		return err
 	}
-	cfg.NATS.ManageStreams = true
-	options := externalOptions(cfg.NATS, bus.Options{
-		Names: names, Instance: uuid.NewString(), AcceptWeaker: o.weaker,
-		Logger: zerolog.New(zerolog.ConsoleWriter{Out: errOut, NoColor: true, PartsExclude: []string{zerolog.TimestampFieldName}}).Level(zerolog.InfoLevel),
-	})
+	options := externalOptions(cfg.NATS, bus.Options{})
+	options.Names, options.Instance = names, uuid.NewString()
+	options.Logger = zerolog.New(zerolog.ConsoleWriter{Out: errOut, NoColor: true, PartsExclude: []string{zerolog.TimestampFieldName}}).Level(zerolog.InfoLevel)
 	switch {
 	case o.credentials != "":
 		options.CredentialsFile, options.User, options.Password = o.credentials, "", ""
@@ -88,10 +87,11 @@ func (o applyOptions) run(ctx context.Context, out, errOut io.Writer) error {
 		return whoMay(err)
 	}
 	defer b.Close()
+	table := assets.NewTable(b.Conn(), assets.Options{AcceptWeaker: o.weaker})
 	if o.dryRun {
-		err = b.Check(ctx)
+		err = table.Check(ctx)
 	} else {
-		err = b.Ensure(ctx)
+		err = table.Ensure(ctx)
 	}
 	if err != nil {
 		return whoMay(err)
@@ -102,8 +102,7 @@ func (o applyOptions) run(ctx context.Context, out, errOut io.Writer) error {
 
 // whoMay adds to the server's refusal what to do.
 func whoMay(err error) error {
-	var denied *bus.DeniedError
-	if !errors.As(err, &denied) {
+	if !bus.Denied(err) {
 		return err
 	}
 	return fmt.Errorf("%w\nthis user may not make streams: give --user with --password-file, or --credentials, of one who may", err)

@@ -60,7 +60,14 @@ var allowed = map[string][]string{
 	"exporter/ledger":                        {"schemas"},
 	"exporter/internal/exportertest":         {"schemas"},
 	"exporter/filestore":                     {"schemas", "internal/ccfs"},
-	"bus":                                    {"schemas", "internal/retry", "internal/sabotage", "internal/trouble"},
+	"bus":                                    {"schemas", "bus/assets", "bus/internal/wire", "internal/sabotage"},
+	"bus/assets":                             {"schemas", "bus/internal/wire"},
+	"bus/internal/wire":                      {"schemas", "internal/retry", "internal/trouble"},
+	"bus/kv":                                 {"schemas", "bus/internal/wire"},
+	"bus/lease":                              {"schemas", "bus/internal/wire", "bus/kv", "internal/retry", "internal/sabotage"},
+	"bus/spool":                              {"schemas", "bus/assets", "bus/internal/wire", "bus/kv", "internal/retry", "internal/sabotage"},
+	"bus/internal/bustest":                   {"schemas", "bus/embedded"},
+	"bus/internal/hubtest":                   {"schemas", "bus/assets", "bus/internal/bustest", "bus/internal/wire", "internal/faultproxy"},
 	"bus/embedded":                           {"schemas", "internal/trouble"},
 	"internal/ccfs":                          {"internal/c2sign", "internal/dialguard", "internal/foreign", "internal/retry", "internal/trouble"},
 	"internal/ccgateway":                     {"internal/dialguard", "internal/foreign", "internal/retry", "internal/sabotage", "internal/trouble"},
@@ -93,6 +100,11 @@ func permits(rules []string, path string) bool {
 	})
 }
 
+// isNATS reports a client or server library of NATS.
+func isNATS(path string) bool {
+	return strings.HasPrefix(path, "github.com/nats-io/") || strings.HasPrefix(path, "github.com/synadia-io/")
+}
+
 // violations are the imports that the rules forbid.
 func violations(all []pkg, rules map[string][]string) (found []string) {
 	for _, p := range all {
@@ -104,7 +116,7 @@ func violations(all []pkg, rules map[string][]string) (found []string) {
 				found = append(found, name+" imports "+ours)
 			case (name == "schemas" || name == "schemas/rows") && strings.Contains(strings.Split(imported, "/")[0], "."):
 				found = append(found, name+" imports "+imported)
-			case strings.HasPrefix(imported, "github.com/nats-io/") && name != "bus" && name != "bus/embedded" &&
+			case isNATS(imported) && !permits([]string{"bus/..."}, name) &&
 				!(name == "cmd/bridge" && imported == "github.com/nats-io/nats-server/v2/server"):
 				found = append(found, name+" imports "+imported)
 			}
@@ -137,6 +149,10 @@ func TestImportRulesBite(t *testing.T) {
 		{ImportPath: module + "schemas", Imports: []string{"github.com/google/uuid"}},
 		{ImportPath: module + "schemas", Imports: []string{module + "schemas/rows"}},
 		{ImportPath: module + "poller", Imports: []string{"github.com/nats-io/nats.go"}},
+		{ImportPath: module + "exporter", Imports: []string{"github.com/synadia-io/orbit.go/jetstreamext"}},
+		{ImportPath: module + "bus/kv", Imports: []string{module + "bus/assets"}},
+		{ImportPath: module + "bus/internal/wire", Imports: []string{module + "bus/kv"}},
+		{ImportPath: module + "bus/spool", Imports: []string{module + "bus"}},
 		{ImportPath: module + "new", Imports: []string{module + "schemas"}},
 	} {
 		if len(violations([]pkg{bad}, allowed)) != 1 {

@@ -59,7 +59,7 @@ type hooks struct {
 	drained func(ctx context.Context, b *bridge) error // everything has ended but the hub
 }
 
-// runBridge runs a bridge until ctx ends. acceptWeaker is that of bus.Options.
+// runBridge runs a bridge until ctx ends. acceptWeaker is that of assets.Options.
 func runBridge(ctx context.Context, cfg *config.Config, log zerolog.Logger, acceptWeaker []string, h hooks) (err error) {
 	// Two bridges on one folder would be one instance, and take the lease from
 	// each other.

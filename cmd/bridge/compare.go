@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"aiccbridge/bus"
+	"aiccbridge/bus/assets"
 	"aiccbridge/config"
 	"aiccbridge/internal/trial"
 	"aiccbridge/internal/truthcheck"
@@ -95,10 +96,9 @@ func (o compareOptions) run(ctx context.Context, log zerolog.Logger) (report tru
 
 // busOptions are those of a reader.
 func (o compareOptions) busOptions(names schemas.Names, log zerolog.Logger) (bus.Options, error) {
-	b := bus.Options{
-		Names: names, Instance: uuid.NewString(), URL: o.nats, CredentialsFile: o.credentials,
-		InboxPrefix: bus.ReaderInbox, Logger: log,
-	}
+	var b bus.Options
+	b.Names, b.Instance, b.Logger = names, uuid.NewString(), log
+	b.URL, b.CredentialsFile, b.InboxPrefix = o.nats, o.credentials, assets.ReaderInbox
 	if (o.user == "") != (o.passwordFile == "") {
 		return b, usageError{errors.New("give --user with --password-file")}
 	}

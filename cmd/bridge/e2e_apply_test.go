@@ -8,7 +8,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"aiccbridge/bus"
+	"aiccbridge/bus/assets"
 	"aiccbridge/schemas"
 )
 
@@ -40,7 +40,7 @@ func TestApply(t *testing.T) {
 		}
 	}
 	run := []string{"run", "-c", s.path()}
-	asBridge, asApply, asReader := s.applying(bus.RoleBridge), s.applying(bus.RoleApply), s.applying(bus.RoleReader)
+	asBridge, asApply, asReader := s.applying(assets.RoleBridge), s.applying(assets.RoleApply), s.applying(assets.RoleReader)
 	dry := func(args []string) []string { return append(args[:len(args):len(args)], "--dry-run") }
 
 	says(exitFailed, run, "AICC_EVENTS.exists: is false", "nats.manage_streams is false", "run `bridge apply`")
@@ -49,8 +49,8 @@ func TestApply(t *testing.T) {
 		t.Errorf("looking is refused: %q", refused)
 	}
 	says(exitFailed, asBridge, "permission denied: $JS.API.STREAM.CREATE.AICC_EVENTS", "give --user with --password-file")
-	says(exitFailed, asReader, "permission denied: "+bus.InboxPrefix, "give --user with --password-file")
-	says(exitFailed, []string{"apply", "-c", s.path(), "--user", "apply", "--password-file", s.hub.passwordFile(bus.RoleReader)},
+	says(exitFailed, asReader, "permission denied: "+assets.BridgeInbox, "give --user with --password-file")
+	says(exitFailed, []string{"apply", "-c", s.path(), "--user", "apply", "--password-file", s.hub.passwordFile(assets.RoleReader)},
 		"refuses the credentials", "check user and password")
 	says(exitUsage, []string{"apply", "-c", s.path(), "--user", "apply"}, "give --user with --password-file")
 	if refused := s.hub.refused.take(); len(refused) != 3 {

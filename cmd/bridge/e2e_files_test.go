@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"aiccbridge/bus/kv"
 	"aiccbridge/internal/platformsim/fault"
 	"aiccbridge/schemas"
 )
@@ -65,7 +66,7 @@ func (r *running) wantDeadLetter(responseID string, reason schemas.Reason) {
 	if bucket != r.names.Bucket(schemas.BucketQuarantine) || !strings.Contains(path.Base(name), responseID) {
 		t.Fatalf("the dead letter names the object %q", d.Object)
 	}
-	object, found, err := r.bus.Quarantine().Get(t.Context(), name)
+	object, found, err := kv.OpenObjects(r.bus.Conn(), schemas.BucketQuarantine).Get(t.Context(), name)
 	if err != nil || !found {
 		t.Fatalf("look for %s: found %t, %v", d.Object, found, err)
 	}

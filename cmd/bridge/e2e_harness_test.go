@@ -17,6 +17,7 @@ import (
 	"github.com/google/uuid"
 
 	"aiccbridge/bus"
+	"aiccbridge/bus/assets"
 	"aiccbridge/config"
 	"aiccbridge/internal/platformsim"
 	"aiccbridge/internal/platformsim/fault"
@@ -190,7 +191,7 @@ func (s *scene) configText(data, nats, callbacks string) string {
 	if s.hub != nil {
 		who := ""
 		if s.hub.restricted {
-			who = fmt.Sprintf(", user: %s, password_file: %q, manage_streams: false", bus.RoleBridge, s.hub.passwordFile(bus.RoleBridge))
+			who = fmt.Sprintf(", user: %s, password_file: %q, manage_streams: false", assets.RoleBridge, s.hub.passwordFile(assets.RoleBridge))
 		}
 		p("nats: {url: %q%s}", "nats://"+s.hub.proxy.Addr(), who)
 		nats = ""
@@ -417,9 +418,10 @@ func (s *scene) consumer() *bus.Bus {
 	}
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()
-	o := bus.Options{Names: names, Instance: uuid.NewString(), URL: "nats://" + s.nats}
+	var o bus.Options
+	o.Names, o.Instance, o.URL = names, uuid.NewString(), "nats://"+s.nats
 	if s.setup.restricted {
-		o.User, o.Password, o.InboxPrefix = string(bus.RoleReader), password(bus.RoleReader), bus.ReaderInbox
+		o.User, o.Password, o.InboxPrefix = string(assets.RoleReader), password(assets.RoleReader), assets.ReaderInbox
 	}
 	b, err := bus.Connect(ctx, o)
 	if err != nil {

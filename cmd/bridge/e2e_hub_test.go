@@ -11,7 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"aiccbridge/bus"
+	"aiccbridge/bus/assets"
 	"aiccbridge/internal/faultproxy"
 	"aiccbridge/schemas"
 )
@@ -91,7 +91,7 @@ func (s *scene) jetStream() jetstream.JetStream {
 	s.t.Helper()
 	var who []nats.Option
 	if s.hub.restricted {
-		who = append(who, nats.UserInfo(string(bus.RoleAdmin), password(bus.RoleAdmin)))
+		who = append(who, nats.UserInfo(string(assets.RoleAdmin), password(assets.RoleAdmin)))
 	}
 	conn, err := nats.Connect("nats://"+s.nats, who...)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"aiccbridge/bus/kv"
 	"aiccbridge/internal/platformsim"
 	"aiccbridge/internal/platformsim/world"
 	"aiccbridge/schemas"
@@ -67,7 +68,7 @@ func (j *journal) learn(ctx context.Context, t *testing.T, b *bridge) {
 		return
 	}
 	for _, a := range b.agentIDs() {
-		value, _, err := b.bus.Bucket(schemas.BucketSessions).Get(ctx, schemas.AgentKey(tenantName, a))
+		value, _, err := kv.Open(b.bus.Conn(), schemas.BucketSessions).Get(ctx, schemas.AgentKey(tenantName, a))
 		var entry schemas.Session
 		if err != nil || value == nil || json.Unmarshal(value, &entry) != nil || entry.GUID == "" {
 			continue

@@ -10,7 +10,7 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 
-	"aiccbridge/bus"
+	"aiccbridge/bus/assets"
 )
 
 // A restricted hub is what docs/nats tells to set up: its files, `bridge apply` by
@@ -30,16 +30,16 @@ func (o *setup) restricts() {
 	o.external = o.external || o.restricted
 }
 
-func password(r bus.Role) string { return "test-only-" + string(r) }
+func password(r assets.Role) string { return "test-only-" + string(r) }
 
 // passwordFile is where a user of the hub finds his password.
-func (h *externalHub) passwordFile(r bus.Role) string {
+func (h *externalHub) passwordFile(r assets.Role) string {
 	return filepath.Join(filepath.Dir(h.dir), "nats-"+string(r))
 }
 
 func (h *externalHub) writePasswords() {
 	h.t.Helper()
-	for _, r := range []bus.Role{bus.RoleBridge, bus.RoleApply, bus.RoleReader} {
+	for _, r := range []assets.Role{assets.RoleBridge, assets.RoleApply, assets.RoleReader} {
 		if err := os.WriteFile(h.passwordFile(r), []byte(password(r)+"\n"), 0o600); err != nil {
 			h.t.Fatal(err)
 		}
@@ -50,7 +50,7 @@ func (h *externalHub) writePasswords() {
 // administrator beside its users.
 func (h *externalHub) shipped() *server.Options {
 	h.t.Helper()
-	for _, r := range []bus.Role{bus.RoleBridge, bus.RoleApply, bus.RoleReader} {
+	for _, r := range []assets.Role{assets.RoleBridge, assets.RoleApply, assets.RoleReader} {
 		// Always the same; with quotes, as the README says.
 		if err := os.Setenv("NATS_"+strings.ToUpper(string(r))+"_PASSWORD", `"`+password(r)+`"`); err != nil {
 			h.t.Fatal(err)
@@ -60,7 +60,7 @@ func (h *externalHub) shipped() *server.Options {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	o.Users = append(o.Users, &server.User{Username: string(bus.RoleAdmin), Password: password(bus.RoleAdmin), Account: o.Accounts[0]})
+	o.Users = append(o.Users, &server.User{Username: string(assets.RoleAdmin), Password: password(assets.RoleAdmin), Account: o.Accounts[0]})
 	return o
 }
 
@@ -68,14 +68,14 @@ func (h *externalHub) shipped() *server.Options {
 // starts and after each update.
 func (s *scene) apply() {
 	s.t.Helper()
-	c := s.startWith(s.applying(bus.RoleApply)...)
+	c := s.startWith(s.applying(assets.RoleApply)...)
 	if state := c.state(); !state.Exited() || state.ExitStatus() != exitOK {
 		s.t.Fatalf("apply ended with %v\n%s", c.cmd.ProcessState, s.journal.tail())
 	}
 }
 
 // applying is the command line of a user who wants to make the streams.
-func (s *scene) applying(r bus.Role, more ...string) []string {
+func (s *scene) applying(r assets.Role, more ...string) []string {
 	return append([]string{"apply", "-c", s.path(), "--user", string(r), "--password-file", s.hub.passwordFile(r)}, more...)
 }
 

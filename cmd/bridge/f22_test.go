@@ -8,7 +8,7 @@ import (
 	"syscall"
 	"testing"
 
-	"aiccbridge/bus"
+	"aiccbridge/schemas"
 )
 
 // beside is a second bridge's folder on the same contact centre and hub.
@@ -37,7 +37,7 @@ func TestF22TwoBridges(t *testing.T) {
 		s.moreEvents(c, 30)
 		r := s.beside("second").run() // waits for the lease
 		first.signal(syscall.SIGSTOP)
-		pause(t, 2*bus.DefaultLeaseTTL)
+		pause(t, 2*schemas.LeaseTTL)
 		before := s.sim.Truth().Polling
 		s.moreEvents(c, 10)
 		first.signal(syscall.SIGCONT)

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"aiccbridge/bus/kv"
 	"aiccbridge/callbacks"
 	"aiccbridge/config"
 	"aiccbridge/exporter"
@@ -90,7 +91,7 @@ func newWorker(b base, h *hub, tenants []*tenant, downloading *health.Gate) ([]p
 	}
 	w, err := exporter.NewWorker(exporter.WorkerOptions{
 		Names: b.names, Tenants: with, Ledger: h.ledger,
-		Rows: h.bus.Rows(), Quarantine: h.bus.Quarantine(), Publisher: h.bus,
+		Rows: h.bus.Rows(), Quarantine: kv.OpenObjects(h.bus.Conn(), schemas.BucketQuarantine), Publisher: h.bus,
 		DownloadDir: filepath.Join(b.cfg.DataDir, "spool"),
 		Limits:      archive.Limits{MaxUnpackedBytes: int64(b.cfg.Worker.MaxUnpackedBytes), MaxRatio: int64(b.cfg.Worker.MaxRatio)},
 		Logger:      b.log, Registerer: b.metrics,

@@ -9,7 +9,10 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"aiccbridge/bus"
+	"aiccbridge/bus/assets"
 	"aiccbridge/bus/embedded"
+	"aiccbridge/bus/kv"
+	"aiccbridge/bus/lease"
 	"aiccbridge/config"
 	"aiccbridge/exporter/ledger"
 	"aiccbridge/internal/health"
@@ -20,6 +23,7 @@ import (
 type hub struct {
 	side
 	bus     *bus.Bus         // the hub
+	assets  *assets.Table    // its streams
 	notices notices          // where callbacks go: to the ledger, or by way of the spool
 	ledger  *ledger.Ledger   // in it
 	server  *embedded.Server // in this process: the hub or, with an external one, the spool's
@@ -31,9 +35,9 @@ type side interface {
 	// Pollers and callbacks keep here what they get and what they know.
 	Publish(ctx context.Context, m schemas.Message) error
 	Last(ctx context.Context, filter string) (schemas.Stored, bool, error)
-	Bucket(b schemas.Bucket) *bus.Bucket
-	Lease(ctx context.Context, tenant, partition string, floor uint64) (*bus.Lease, error)
+	Bucket(b schemas.Bucket) *kv.Bucket
 
+	lease(o lease.Options) lease.Lease    // one that nobody has yet
 	url() string                          // where consumers connect
 	serveSpool(ctx context.Context) error // blocks until ctx ends
 	flush(ctx context.Context)            // gets out what it can, at a stop
@@ -51,14 +55,12 @@ type notices interface {
 // openHub starts the server in this process and connects to the hub: the same
 // server, or an external one behind the spool.
 func openHub(ctx context.Context, b base, acceptWeaker []string, open *closers) (*hub, error) {
-	o := bus.Options{
-		Names: b.names, Instance: b.instance, Logger: b.log, Registerer: b.metrics,
-		MaxAttempts: b.cfg.Worker.MaxAttempts, AcceptWeaker: acceptWeaker,
-	}
+	o := bus.Options{MaxAttempts: b.cfg.Worker.MaxAttempts, Registerer: b.metrics}
+	o.Names, o.Instance, o.Logger = b.names, b.instance, b.log
 	if b.cfg.NATS.URL == "" {
-		return openInProcess(ctx, b, o, open)
+		return openInProcess(ctx, b, o, assets.Options{AcceptWeaker: acceptWeaker}, open)
 	}
-	return openBehindSpool(ctx, b, o, open)
+	return openBehindSpool(ctx, b, o, assets.Options{Keep: !b.cfg.NATS.ManageStreams, AcceptWeaker: acceptWeaker}, open)
 }
 
 // startServer starts the server in this process.
@@ -80,7 +82,7 @@ func openBus(b base, o bus.Options, open *closers) (*bus.Bus, *ledger.Ledger, er
 	}
 	open.add(hub.Close)
 	windows, err := ledger.New(ledger.Options{
-		Names: b.names, Bucket: hub.Bucket(schemas.BucketWindows), Publisher: hub,
+		Names: b.names, Bucket: kv.Open(hub.Conn(), schemas.BucketWindows), Publisher: hub,
 		Retry: b.cfg.Worker.RetryAfter, Logger: b.log,
 	})
 	return hub, windows, err
@@ -99,7 +101,7 @@ type inProcess struct {
 	server *embedded.Server
 }
 
-func openInProcess(ctx context.Context, b base, o bus.Options, open *closers) (*hub, error) {
+func openInProcess(ctx context.Context, b base, o bus.Options, a assets.Options, open *closers) (*hub, error) {
 	l := b.cfg.Listen
 	s := embedded.Options{Dir: filepath.Join(b.cfg.DataDir, "nats"), Listen: l.NATS}
 	if l.NATSCertificate != nil {
@@ -118,14 +120,19 @@ func openInProcess(ctx context.Context, b base, o bus.Options, open *closers) (*
 	if err == nil {
 		err = hubBus.Ready(ctx)
 	}
-	if err == nil {
-		err = hubBus.Ensure(ctx)
-	}
 	if err != nil {
 		return nil, err
 	}
-	return &hub{side: inProcess{hubBus, server}, bus: hubBus, notices: ledger, ledger: ledger, server: server}, nil
+	table := assets.NewTable(hubBus.Conn(), a)
+	if err := table.Ensure(ctx); err != nil {
+		return nil, err
+	}
+	return &hub{side: inProcess{hubBus, server}, bus: hubBus, assets: table, notices: ledger, ledger: ledger, server: server}, nil
 }
+
+func (p inProcess) Bucket(b schemas.Bucket) *kv.Bucket { return kv.Open(p.Conn(), b) }
+
+func (p inProcess) lease(o lease.Options) lease.Lease { return lease.NewAtHub(p.Conn(), o) }
 
 func (p inProcess) url() string                      { return p.server.ClientURL() }
 func (p inProcess) serveSpool(context.Context) error { return nil }
@@ -139,7 +146,6 @@ func (p inProcess) checks() []health.Check           { return nil }
 func externalOptions(n config.NATS, o bus.Options) bus.Options {
 	o.URL, o.CredentialsFile = n.URL, n.CredentialsFile
 	o.User, o.Password = n.User, n.Password.Reveal()
-	o.KeepAssets = !n.ManageStreams
 	if n.RootCAs == nil && n.ClientCertificate == nil {
 		return o
 	}

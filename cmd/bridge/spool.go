@@ -9,10 +9,14 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"aiccbridge/bus"
+	"aiccbridge/bus/assets"
 	"aiccbridge/bus/embedded"
+	"aiccbridge/bus/lease"
+	"aiccbridge/bus/spool"
 	"aiccbridge/internal/health"
 	"aiccbridge/internal/retry"
 	"aiccbridge/internal/trouble"
+	"aiccbridge/schemas"
 )
 
 // A start waits so long for an external NATS to be there, and then for its answers
@@ -29,14 +33,15 @@ const flushFor = 3 * time.Second
 
 // behindSpool is an external hub with the spool in front of it.
 type behindSpool struct {
-	*bus.Spool
+	*spool.Spool
 	base
 	hub     *bus.Bus
+	assets  *assets.Table // the hub's
 	server  *embedded.Server
 	reached bool // at the start, with streams as promised
 }
 
-func openBehindSpool(ctx context.Context, b base, o bus.Options, open *closers) (*hub, error) {
+func openBehindSpool(ctx context.Context, b base, o bus.Options, a assets.Options, open *closers) (*hub, error) {
 	server, err := startServer(ctx, b, embedded.Options{Dir: filepath.Join(b.cfg.DataDir, "spool-nats")}, open)
 	if err != nil {
 		return nil, err
@@ -45,39 +50,44 @@ func openBehindSpool(ctx context.Context, b base, o bus.Options, open *closers) 
 	if err != nil {
 		return nil, err
 	}
-	s := bus.SpoolOptions{
-		Names: b.names, Instance: o.Instance, Server: server, Hub: hubBus, MaxBytes: int64(b.cfg.NATS.SpoolBytes),
+	so := spool.Options{
+		Server: server, Hub: hubBus.Conn(), MaxBytes: int64(b.cfg.NATS.SpoolBytes),
 		Notice: ledger.Accept, Logger: b.log, Registerer: b.metrics,
 	}
-	s.User, s.Password = server.Login()
-	spool, err := bus.OpenSpool(ctx, s)
+	so.User, so.Password = server.Login()
+	s, err := spool.Open(ctx, so)
 	if err != nil {
 		return nil, err
 	}
-	open.add(spool.Close)
-	away, err := meet(ctx, hubBus)
+	open.add(s.Close)
+	table := assets.NewTable(hubBus.Conn(), a)
+	away, err := meet(ctx, hubBus, table)
 	if err != nil && !away {
 		return nil, err
 	}
 	if away {
 		b.log.Warn().Err(err).Msg("nats is away; what comes is kept in the spool until it is back")
-		spool.Hold(true)
+		s.Hold(true)
 	}
-	side := behindSpool{Spool: spool, base: b, hub: hubBus, server: server, reached: !away}
-	return &hub{side: side, bus: hubBus, notices: spool, ledger: ledger, server: server}, nil
+	side := behindSpool{Spool: s, base: b, hub: hubBus, assets: table, server: server, reached: !away}
+	return &hub{side: side, bus: hubBus, assets: table, notices: s, ledger: ledger, server: server}, nil
 }
 
 // meet makes sure that an external hub's streams are as promised. away: the error is
 // that it did not answer in time.
-func meet(ctx context.Context, hub *bus.Bus) (away bool, err error) {
+func meet(ctx context.Context, hub *bus.Bus, table *assets.Table) (away bool, err error) {
 	waiting, cancel := context.WithTimeout(ctx, firstContact)
 	defer cancel()
 	if err = hub.Ready(waiting); err == nil {
 		answering, cancel := context.WithTimeout(ctx, firstAnswers)
 		defer cancel()
-		waiting, err = answering, hub.Ensure(answering)
+		waiting, err = answering, table.Ensure(answering)
 	}
 	return err != nil && waiting.Err() != nil && ctx.Err() == nil, err
+}
+
+func (s behindSpool) lease(o lease.Options) lease.Lease {
+	return lease.NewKept(s.hub.Conn(), s.Bucket(schemas.BucketLeases), o)
 }
 
 func (s behindSpool) url() string { return s.cfg.NATS.URL }
@@ -106,7 +116,7 @@ func (s behindSpool) reach(ctx context.Context) {
 	for ctx.Err() == nil {
 		err := s.hub.Ready(ctx)
 		if err == nil {
-			err = s.hub.Ensure(ctx)
+			err = s.assets.Ensure(ctx)
 		}
 		if err == nil {
 			s.Hold(false)

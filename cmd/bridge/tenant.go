@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"aiccbridge/bus"
+	"aiccbridge/bus/lease"
 	"aiccbridge/config"
 	"aiccbridge/exporter"
 	"aiccbridge/exporter/filestore"
@@ -108,13 +108,11 @@ func newAgents(b base, h *hub, c config.Tenant, policy *privacy.Policy, open *cl
 		pool.Privacy = policy
 	}
 	return partition.New(partition.Options{
-		Pool: pool, Agents: agents(g.Agents), Await: h.awaitSessions, Grace: b.cfg.Shutdown.Grace, Lost: bus.ErrLeaseLost,
+		Pool: pool, Agents: agents(g.Agents), Await: h.awaitSessions, Grace: b.cfg.Shutdown.Grace, Lost: lease.ErrLost,
 		Acquire: func(ctx context.Context, floor uint64) (uint64, partition.Lease, error) {
-			l, err := h.Lease(ctx, c.Name, onlyPartition, floor)
-			if err != nil {
-				return 0, nil, err
-			}
-			return l.Epoch, l, nil
+			l := h.lease(lease.Options{Tenant: c.Name, Partition: onlyPartition, Floor: floor})
+			epoch, err := l.Acquire(ctx)
+			return epoch, l, err
 		},
 		Sessions: func(ctx context.Context, f func([]byte)) error {
 			ctx, loaded := context.WithCancel(ctx)

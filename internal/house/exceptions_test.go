@@ -5,14 +5,12 @@ package house
 // tangledFunctions are named as in poller.Pool.Run.
 var tangledFunctions = map[string]string{
 	"bus/embedded.Server.look":                      "to be divided",
-	"bus.Bus.scan":                                  "to be divided",
 	"exporter/archive.csvReader.cell":               "to be divided",
 	"internal/platformsim/gateway.signInBody.check": "to be divided",
 }
 
 // largePackages are named by their folder.
 var largePackages = map[string]string{
-	"bus":        "to be divided",
 	"cmd/bridge": "one file for each command",
 	"exporter":   "to be divided",
 	"schemas":    "one file for each message of the contract",
@@ -26,5 +24,4 @@ var repeats = map[string]string{
 	"internal/platformsim/filestore/options.go and internal/platformsim/options.go":   "to be said once",
 	"internal/platformsim/world/event.go and internal/platformsim/world/event.go":     "to be said once",
 	"internal/platformsim/world/session.go and internal/platformsim/world/session.go": "to be said once",
-	"bus/retry.go and internal/trouble/trouble.go":                                    "to be said once",
 }

@@ -37,10 +37,10 @@ var mutants = []mutant{
 	{"cancel_poll_on_stop", "poller", "TestPromises"},
 	{"cancel_poll_on_stop", "cmd/bridge", "TestF26Stops"},
 	{"trust_duplicate_ack", "bus", "TestF28PurgedAndFilledAgain"},
-	{"trust_duplicate_ack", "bus", "TestHubIsPurged"},
-	{"forward_without_look", "bus", "TestTwoSpoolsInTurn"},
-	{"forward_without_look", "bus", "TestF03AckSwallowedAndConnectionCut"},
-	{"forward_without_look", "bus", "TestF04ForwarderDiesBetweenStoreAndTrim"},
+	{"trust_duplicate_ack", "bus/spool", "TestHubIsPurged"},
+	{"forward_without_look", "bus/spool", "TestTwoSpoolsInTurn"},
+	{"forward_without_look", "bus/spool", "TestF03AckSwallowedAndConnectionCut"},
+	{"forward_without_look", "bus/spool", "TestF04ForwarderDiesBetweenStoreAndTrim"},
 	{"sync_later", "bus/embedded", "TestServerSettings"},
 	{"forget_rows_there", "exporter", "TestF27ExtractAgain"},
 	{"forget_rows_there", "exporter", "TestCrashAfterBatches"},
@@ -54,9 +54,9 @@ var mutants = []mutant{
 // details break a rule inside one part, or one of the simulator, without which a
 // test would prove nothing.
 var details = []mutant{
-	{"lease_epoch_not_noted", "bus", "TestLeaseModelKilledWithoutTheHub"},
-	{"mirror_overwrites", "bus", "TestMirrorModelHandedOverMeanwhile"},
-	{"mirror_forgets", "bus", "TestMirrorRemembers"},
+	{"lease_epoch_not_noted", "bus/lease", "TestLeaseModelKilledWithoutTheHub"},
+	{"mirror_overwrites", "bus/spool", "TestMirrorModelHandedOverMeanwhile"},
+	{"mirror_forgets", "bus/spool", "TestMirrorRemembers"},
 	{"publish_without_look", "bus", "TestLostAcknowledgementBeyondTheWindow"},
 	{"readers_in_one_account", "bus/embedded", "TestReaderChangesNothing"},
 	{"gate_lets_all_pass", "bus/embedded", "TestReaderChangesNothing"},

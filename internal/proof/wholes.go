@@ -27,12 +27,15 @@ type whole struct {
 
 // wholes are the suites that are run besides the cases.
 func wholes() []whole {
-	return []whole{
-		{name: "bus", tag: "permissions", shows: "every test on a nats-server that runs from docs/nats/server.conf, signed in as `bridge`; " +
-			"`apply` makes the streams (what is about making them: an administrator)"},
-		{name: "cmd/bridge", tag: "permissions", shows: "every end-to-end test with such a server beside the bridge, which signs in as `bridge`, " +
-			"after `bridge apply`; consumers sign in as `reader`; the server refuses nothing"},
+	const shows = "every test on a nats-server that runs from docs/nats/server.conf, signed in as `bridge`; " +
+		"`apply` makes the streams (what is about making them: an administrator)"
+	var all []whole
+	for _, name := range []string{"bus", "bus/assets", "bus/internal/wire", "bus/kv", "bus/lease", "bus/spool"} {
+		all = append(all, whole{name: name, tag: "permissions", shows: shows})
 	}
+	return append(all,
+		whole{name: "cmd/bridge", tag: "permissions", shows: "every end-to-end test with such a server beside the bridge, which signs in as `bridge`, " +
+			"after `bridge apply`; consumers sign in as `reader`; the server refuses nothing"})
 }
 
 func (w whole) ok() bool { return w.ended && !w.failed && w.tests > 0 && len(w.others) == 0 }

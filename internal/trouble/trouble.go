@@ -57,6 +57,9 @@ func (e *Episode) Over() (failures int, level zerolog.Level) {
 	return failures, level
 }
 
+// Active reports whether an episode goes on.
+func (e *Episode) Active() bool { return e.active.Load() }
+
 // Gist is a text without its digits: ports, sequences and times differ from one
 // repetition to the next and make no other failure of it.
 func Gist(text string) string {

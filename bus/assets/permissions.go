@@ -1,0 +1,164 @@
+package assets
+
+import (
+	"slices"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"aiccbridge/schemas"
+)
+
+// Role is what a user of the NATS server does.
+type Role string
+
+// The roles.
+const (
+	RoleBridge Role = "bridge" // a running bridge: uses the streams, never makes, changes, empties or deletes one
+	RoleApply  Role = "apply"  // makes and changes them, nothing else
+	RoleReader Role = "reader" // looks at everything but the agents' sessions and the leases
+	RoleAdmin  Role = "admin"  // everything
+)
+
+// Subjects are patterns of subjects as the permissions of a nats-server have
+// them. What is denied is denied although it is allowed as well.
+type Subjects struct{ Allow, Deny []string }
+
+// Rights are what a user may publish and subscribe to. Without an entry in
+// Allow nothing is allowed.
+type Rights struct{ Publish, Subscribe Subjects }
+
+// Permissions returns the rights of a role for a server where the bridge's
+// streams have these names. An unknown role has none.
+//
+// They keep mistakes from doing harm, not somebody who means it. Subjects cannot
+// say it better: who may make consumers may also delete those of others on the
+// same stream; a bridge may empty its object stores (it removes the parts of
+// files it replaces); and the server sends an answer, or a pushed message, to
+// whatever subject the request names, so that whoever may ask can have the answer
+// written into a stream of the account. Readers who are not trusted need an
+// account of their own.
+func Permissions(n schemas.Names, r Role) Rights {
+	p := newPermissions(n)
+	switch r {
+	case RoleBridge:
+		return p.bridge()
+	case RoleApply:
+		return p.apply()
+	case RoleReader:
+		return p.reader()
+	case RoleAdmin:
+		return Rights{Publish: Subjects{Allow: []string{">"}}, Subscribe: Subjects{Allow: []string{">"}}}
+	}
+	return Rights{}
+}
+
+const (
+	apiPrefix = "$JS.API."
+	// The server's acknowledgement and flow control subjects have two forms;
+	// newer servers may put domain and account in front of the stream.
+	ackPrefix, flowPrefix = "$JS.ACK.", "$JS.FC."
+	domainAndAccount      = "*.*."
+)
+
+// permissions builds the lists from the table of assets.
+type permissions struct {
+	names  schemas.Names
+	assets []Asset
+	files  string // the stream that has the workers' consumer
+}
+
+func newPermissions(n schemas.Names) permissions {
+	return permissions{names: n, assets: list(n, Options{}), files: n.Stream(schemas.StreamFiles)}
+}
+
+func (p permissions) bridge() Rights {
+	publish := []string{apiPrefix + "INFO"}
+	stores := []string{p.names.ObjectStream(schemas.BucketQuarantine), p.names.ObjectStream(schemas.BucketRecordings)}
+	for _, a := range p.assets {
+		publish = append(publish, a.Subjects...)
+		publish = append(publish, read(a.StreamConfig)...)
+		if slices.Contains(stores, a.Name) { // read by a push consumer
+			publish = append(publish, api("STREAM.PURGE", a.Name))
+			publish = append(publish, twoForms(flowPrefix, a.Name+".>")...)
+		}
+	}
+	publish = append(publish, twoForms(ackPrefix, p.files+"."+schemas.FileConsumer+".>")...)
+	return Rights{
+		Publish: Subjects{Allow: publish, Deny: p.manageFileConsumer()},
+		Subscribe: Subjects{Allow: []string{
+			BridgeInbox + ".>",
+			"$JS.EVENT.ADVISORY.CONSUMER.*." + p.files + ".>",
+		}},
+	}
+}
+
+func (p permissions) apply() Rights {
+	publish := []string{apiPrefix + "INFO"}
+	for _, a := range p.assets {
+		for _, verb := range []string{"STREAM.INFO", "STREAM.CREATE", "STREAM.UPDATE"} {
+			publish = append(publish, api(verb, a.Name))
+		}
+	}
+	publish = append(publish, api("CONSUMER.INFO", p.files, schemas.FileConsumer), api("CONSUMER.CREATE", p.files, schemas.FileConsumer))
+	return Rights{Publish: Subjects{Allow: publish}, Subscribe: Subjects{Allow: []string{BridgeInbox + ".>"}}}
+}
+
+// reader may make consumers, durable ones too, on what it may see.
+func (p permissions) reader() Rights {
+	publish := []string{apiPrefix + "INFO", apiPrefix + "STREAM.NAMES", apiPrefix + "STREAM.LIST"}
+	hidden := []string{p.names.Bucket(schemas.BucketSessions), p.names.Bucket(schemas.BucketLeases)}
+	for _, a := range p.assets {
+		if slices.Contains(hidden, a.Label) {
+			continue
+		}
+		publish = append(publish, read(a.StreamConfig)...)
+		publish = append(publish, api("CONSUMER.NAMES", a.Name), api("CONSUMER.LIST", a.Name),
+			api("CONSUMER.CREATE", a.Name), api("CONSUMER.DURABLE.CREATE", a.Name, "*"))
+		publish = append(publish, twoForms(ackPrefix, a.Name+".>")...)
+		publish = append(publish, twoForms(flowPrefix, a.Name+".>")...)
+	}
+	deny := append(p.manageFileConsumer(), api("CONSUMER.DURABLE.CREATE", p.files, schemas.FileConsumer), api("CONSUMER.MSG.NEXT", p.files, schemas.FileConsumer))
+	deny = append(deny, twoForms(ackPrefix, p.files+"."+schemas.FileConsumer+".>")...)
+	return Rights{
+		Publish:   Subjects{Allow: publish, Deny: deny},
+		Subscribe: Subjects{Allow: []string{ReaderInbox + ".>", p.names.All()}},
+	}
+}
+
+// read is what readers of a stream need: its state, single messages, and
+// consumers of their own.
+func read(c jetstream.StreamConfig) []string {
+	list := []string{
+		api("STREAM.INFO", c.Name),
+		api("STREAM.MSG.GET", c.Name),
+		api("CONSUMER.CREATE", c.Name, ">"),
+		api("CONSUMER.INFO", c.Name, "*"),
+		api("CONSUMER.MSG.NEXT", c.Name, "*"),
+		api("CONSUMER.DELETE", c.Name, "*"),
+	}
+	if c.AllowDirect {
+		list = append(list, api("DIRECT.GET", c.Name), api("DIRECT.GET", c.Name, ">"))
+	}
+	return list
+}
+
+// manageFileConsumer is what changes the workers' consumer, or makes it anew.
+func (p permissions) manageFileConsumer() []string {
+	return []string{
+		api("CONSUMER.CREATE", p.files, schemas.FileConsumer),
+		api("CONSUMER.CREATE", p.files, schemas.FileConsumer, ">"),
+		api("CONSUMER.DELETE", p.files, schemas.FileConsumer),
+	}
+}
+
+func api(verb string, tokens ...string) string {
+	subject := apiPrefix + verb
+	for _, t := range tokens {
+		subject += "." + t
+	}
+	return subject
+}
+
+func twoForms(prefix, rest string) []string {
+	return []string{prefix + rest, prefix + domainAndAccount + rest}
+}

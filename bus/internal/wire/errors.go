@@ -1,0 +1,70 @@
+package wire
+
+import (
+	"errors"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"aiccbridge/schemas"
+)
+
+// Error codes that the client library has no names for.
+const (
+	codeSubjectsOverlap = 10065 // another stream has the subjects
+	codeNoReplicas      = 10074 // replicas on a server that is in no cluster
+	codeHeaderTooLarge  = 10097
+)
+
+// final marks an error that no repetition mends.
+type final struct{ error }
+
+// Final marks an error that no repetition mends: [Conn.Retry] returns it at once.
+func Final(err error) error { return &final{err} }
+
+func (f *final) Unwrap() error { return f.error }
+
+func isFinal(err error) bool {
+	var f *final
+	return errors.As(err, &f) || isPermanent(err) || errors.Is(err, schemas.ErrConflict) || errors.Is(err, nats.ErrConnectionClosed)
+}
+
+func isPermanent(err error) bool {
+	var p *schemas.Permanent
+	return errors.As(err, &p)
+}
+
+// HasCode reports an answer of the server with one of the codes.
+func HasCode(err error, codes ...jetstream.ErrorCode) bool {
+	var api *jetstream.APIError
+	if !errors.As(err, &api) {
+		return false
+	}
+	for _, c := range codes {
+		if api.ErrorCode == c {
+			return true
+		}
+	}
+	return false
+}
+
+// Conflict reports that the expected last sequence did not hold. The second
+// code is what a replicated stream answers.
+func Conflict(err error) bool {
+	return HasCode(err, jetstream.JSErrCodeStreamWrongLastSequence, jetstream.JSErrCodeStreamWrongLastSequenceConstant)
+}
+
+// TooLarge reports that the server, or the stream, takes no message of that size.
+func TooLarge(err error) bool {
+	return errors.Is(err, nats.ErrMaxPayload) || HasCode(err, jetstream.JSErrCodeStreamMessageExceedsMaximum, codeHeaderTooLarge)
+}
+
+// certainlyNotStored reports failures after which the message is nowhere: the
+// server refused it, nobody heard it, or it never left. Everything else, a
+// timeout or a broken connection, may have stored it.
+func certainlyNotStored(err error) bool {
+	var api *jetstream.APIError
+	return errors.As(err, &api) || Denied(err) || errors.Is(err, jetstream.ErrNoStreamResponse) ||
+		errors.Is(err, nats.ErrNoResponders) || errors.Is(err, nats.ErrReconnectBufExceeded) ||
+		errors.Is(err, nats.ErrMaxPayload) || errors.Is(err, nats.ErrConnectionClosed)
+}

@@ -1,0 +1,40 @@
+// Package spool stores messages on the local disk and forwards them to a hub, an
+// external NATS, for as long as that takes.
+//
+// Invariants:
+//
+//   - What a [Spool] has stored leaves it only after the hub has it, and is at the
+//     hub once, in the order of its agent, however long the hub was away and
+//     wherever the process was killed.
+//   - Events, dead letters and callbacks' notices have a stream and a forwarder each,
+//     so that none waits for, or uses up the space of, another.
+//   - A bucket that is mirrored is worked on locally. A change that nobody looked at is
+//     never overwritten, on either side.
+//
+// A message's way:
+//
+//	Publish ─► local stream ─► read ─► lanes, one per agent ─► hub ─► trim
+//	           fsynced; nil    in      ├─ wait for each        fenced │
+//	           to the caller   order   │  acknowledgement             │
+//	              ▲                    └─ overtake one another        │
+//	              └────── everything up to the first not arrived ─────┘
+//
+// The fence makes it once. Each message names the last sequence of its agent's
+// messages at the hub (Nats-Expected-Last-Subject-Sequence for the agent's
+// filter), chained from acknowledgement to acknowledgement, and carries its own
+// place in the spool (aicc-spool). The server compares a filter as it compares a
+// subject, and before it looks at ids, so a late copy of a try can't land behind
+// anything. After an unknown outcome the forwarder reads the agent's last message:
+//
+//	ours, this place or later ─────────► it is there
+//	ours, an earlier place ────────────► it is not
+//	nobody's, purged ──────────────────► it is not
+//	another bridge's ─► search behind the fence for ours
+//
+// After a start, the first look at each agent does so for all that was left over.
+// On a replicated hub the fence covers those who use the same one, which all
+// forwarders do.
+//
+// It may import schemas, bus/assets, bus/kv, bus/internal/wire, internal/retry and
+// internal/sabotage.
+package spool

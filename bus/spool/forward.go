@@ -1,0 +1,154 @@
+package spool
+
+import (
+	"context"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"aiccbridge/internal/sabotage"
+	"aiccbridge/schemas"
+)
+
+// forwarder carries one class from the spool to where it goes.
+type forwarder struct {
+	class
+	spool   *Spool
+	deliver delivery // nil: this class stays in the spool
+
+	id       string        // the spool's, as the hub knows it
+	added    chan struct{} // something was stored
+	leftover uint64        // up to here an earlier process may have sent
+	progress *progress
+	trimmed  uint64
+	ends     ends // of the hub's partitions
+}
+
+// delivery brings one message to its end: nil when the spool need not keep it
+// any longer. Otherwise ctx has ended.
+type delivery func(ctx context.Context, key string, m schemas.Stored) error
+
+func newForwarder(s *Spool, c class) *forwarder {
+	f := &forwarder{class: c, spool: s, progress: newProgress(), added: make(chan struct{}, 1)}
+	switch {
+	case c.hubStream != "":
+		f.deliver = f.store
+	case s.opts.Notice != nil:
+		f.deliver = f.notice
+	}
+	return f
+}
+
+// locate notes where the spool's stream stands before anything is added.
+func (f *forwarder) locate(ctx context.Context) error {
+	info, err := f.spool.local.StreamInfo(ctx, f.stream)
+	if err != nil {
+		return err
+	}
+	f.leftover = info.State.LastSeq
+	f.trimmed = max(info.State.FirstSeq, 1) - 1
+	f.progress.start(f.trimmed)
+	return nil
+}
+
+// run reads the spool from its first message on and never ahead of what the
+// lanes take. It returns when ctx has ended and the lanes are empty.
+func (f *forwarder) run(ctx context.Context) error {
+	l := newLanes()
+	err := f.read(ctx, f.trimmed+1, func(m schemas.Stored) error {
+		key := f.partition(m.Subject)
+		f.progress.begin(m.Sequence)
+		return l.add(ctx, key, m, func(m schemas.Stored) {
+			if f.deliver(ctx, key, m) == nil {
+				f.progress.done(m.Sequence)
+				f.spool.metrics.forwarded.WithLabelValues(f.stream).Inc()
+			}
+		})
+	})
+	l.wait()
+	last, cancel := f.spool.local.Try(context.WithoutCancel(ctx))
+	defer cancel()
+	if err := f.trim(last); err != nil { // the next start finds it at the hub
+		f.spool.log.Debug().Err(err).Str("stream", f.stream).Msg("spool left untrimmed")
+	}
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// read hands over message after message until ctx ends; its error is ctx's, or says
+// that the connection to the spool's own server was closed. It asks for each by its
+// sequence: a reader that the server keeps would expire in a long outage, when
+// nothing is read.
+func (f *forwarder) read(ctx context.Context, from uint64, each func(schemas.Stored) error) error {
+	for {
+		if err := f.spool.valve.wait(ctx); err != nil {
+			return err
+		}
+		m, found, err := f.next(ctx, from)
+		if err != nil {
+			return err
+		}
+		if !found {
+			f.idle(ctx)
+			continue
+		}
+		sabotage.Point("spool.fetched")
+		if err := each(m); err != nil {
+			return err
+		}
+		from = m.Sequence + 1
+	}
+}
+
+// next is the first message from a sequence on, for as long as it takes to know.
+func (f *forwarder) next(ctx context.Context, from uint64) (m schemas.Stored, found bool, err error) {
+	local := f.spool.local
+	err = local.Retry(ctx, local.Trouble("asset", f.stream), func(ctx context.Context) error {
+		m, found, err = local.At(ctx, f.stream, from, f.subjects)
+		return err
+	})
+	return m, found, err
+}
+
+// idle waits until something was added. The timer is for what was stored although
+// nobody was told.
+func (f *forwarder) idle(ctx context.Context) {
+	timer := time.NewTimer(time.Second)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	case <-f.added:
+	}
+}
+
+// wake ends the next idle.
+func (f *forwarder) wake() {
+	select {
+	case f.added <- struct{}{}:
+	default: // it will look anyway
+	}
+}
+
+// trim removes what has arrived: everything up to the first message that has not.
+func (f *forwarder) trim(ctx context.Context) error {
+	f.progress.trimming.Lock()
+	defer f.progress.trimming.Unlock()
+	arrived := f.progress.arrived()
+	if arrived == f.trimmed {
+		return nil
+	}
+	sabotage.Point("spool.hub_acked")
+	s, err := f.spool.local.Stream(ctx, f.stream)
+	if err == nil {
+		err = s.Purge(ctx, jetstream.WithPurgeSequence(arrived+1))
+	}
+	if err != nil {
+		return err
+	}
+	sabotage.Point("spool.trimmed")
+	f.trimmed = arrived
+	return nil
+}

@@ -154,7 +154,7 @@ type Gateway struct {
 	Agents             []Agent        `yaml:"agents"`                                               // empty: only agents signed in by another system
 }
 
-// Agent is a seat the bridge signs in.
+// Agent is an agent that the bridge signs in.
 type Agent struct {
 	ID            string `yaml:"id" required:"write the agent's work number, in quotes" match:"^[0-9A-Za-z][0-9A-Za-z._-]{0,23}$" say:"1 to 24 letters, digits, dots, _ or -"`
 	Phone         string `yaml:"phone" required:"write the number of the agent's phone, in quotes" match:"^[^\\s[:cntrl:]]{1,24}$" say:"1 to 24 signs without blanks"`

@@ -178,3 +178,12 @@ func TestFillContent(t *testing.T) {
 		}
 	}
 }
+
+func TestPhoneFieldsNameTheirSource(t *testing.T) {
+	_, lists := PhoneNames()
+	for _, f := range phoneFields {
+		if f.source == "" || f.list != slices.Contains(lists, f.name) {
+			t.Errorf("%+v", f)
+		}
+	}
+}

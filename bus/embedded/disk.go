@@ -66,7 +66,6 @@ func (s *Server) Low() error {
 
 // look is one step of the drawing. Only one look runs at a time.
 func (s *Server) look(now time.Time) {
-	d := &s.disk
 	store := s.storeError()
 	if errors.Is(store, errShutDown) || errors.Is(store, errRestarting) {
 		return // somebody else is at it
@@ -76,6 +75,19 @@ func (s *Server) look(now time.Time) {
 		s.setLow(fmt.Errorf("free space of %s: %w", s.options.Dir, err))
 		return
 	}
+	free, store = s.mend(now, free, store)
+	if ns, _ := s.running(); ns != nil {
+		if err := s.setLimit(ns); store == nil {
+			store = err
+		}
+	}
+	s.setLow(s.reasonToStop(free, store))
+}
+
+// mend gives the reserve up or makes it again, and restarts a store that needs it. It
+// returns what is free and what is wrong afterwards.
+func (s *Server) mend(now time.Time, free int64, store error) (int64, error) {
+	d := &s.disk
 	gaveUp := d.reserve.held && (store != nil || free < d.reserve.full()) && d.giveUp()
 	if gaveUp {
 		free += d.reserve.size
@@ -88,12 +100,7 @@ func (s *Server) look(now time.Time) {
 		store = s.cure(now, errAfterwards)
 		d.failed = false
 	}
-	if ns, _ := s.running(); ns != nil {
-		if err := s.setLimit(ns); store == nil {
-			store = err
-		}
-	}
-	s.setLow(s.reasonToStop(free, store))
+	return free, store
 }
 
 // storeError is what only a restart cures.

@@ -4,7 +4,6 @@ package house
 
 // tangledFunctions are named as in poller.Pool.Run.
 var tangledFunctions = map[string]string{
-	"bus/embedded.Server.look":                      "to be divided",
 	"exporter/archive.csvReader.cell":               "to be divided",
 	"internal/platformsim/gateway.signInBody.check": "to be divided",
 }
@@ -12,7 +11,6 @@ var tangledFunctions = map[string]string{
 // largePackages are named by their folder.
 var largePackages = map[string]string{
 	"cmd/bridge": "one file for each command",
-	"exporter":   "to be divided",
 	"schemas":    "one file for each message of the contract",
 }
 

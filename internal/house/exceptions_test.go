@@ -4,8 +4,7 @@ package house
 
 // tangledFunctions are named as in poller.Pool.Run.
 var tangledFunctions = map[string]string{
-	"exporter/archive.csvReader.cell":               "to be divided",
-	"internal/platformsim/gateway.signInBody.check": "to be divided",
+	"exporter/archive.csvReader.cell": "to be divided",
 }
 
 // largePackages are named by their folder.
@@ -16,10 +15,5 @@ var largePackages = map[string]string{
 
 // repeats are named by their two files.
 var repeats = map[string]string{
-	"internal/platformsim/fault/book.go and internal/platformsim/fault/book.go":       "to be said once",
-	"exporter/publish.go and exporter/publish.go":                                     "to be said once",
-	"internal/platformsim/gateway/calls.go and internal/platformsim/gateway/poll.go":  "to be said once",
-	"internal/platformsim/filestore/options.go and internal/platformsim/options.go":   "to be said once",
-	"internal/platformsim/world/event.go and internal/platformsim/world/event.go":     "to be said once",
-	"internal/platformsim/world/session.go and internal/platformsim/world/session.go": "to be said once",
+	"exporter/publish.go and exporter/publish.go": "to be said once",
 }

@@ -56,9 +56,7 @@ type Options struct {
 }
 
 func (o Options) withDefaults() (Options, error) {
-	if o.Timezone == nil {
-		o.Timezone = time.UTC
-	}
+	o.Timezone = cmp.Or(o.Timezone, time.UTC)
 	if o.Now == nil {
 		o.Now = time.Now
 	}

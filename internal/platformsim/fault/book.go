@@ -39,26 +39,22 @@ func NewBook(kinds []Kind, seed uint64, now func() time.Time) *Book {
 
 // Set replaces all rules, counts and times beginning anew. The error says which
 // rule makes no sense; then nothing is replaced.
-func (b *Book) Set(rules []Rule) error {
-	entries, err := b.entries(rules)
-	if err != nil {
-		return err
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.rules = entries
-	return nil
-}
+func (b *Book) Set(rules []Rule) error { return b.take(rules, false) }
 
 // Add puts rules behind those in force, all or none.
-func (b *Book) Add(rules []Rule) error {
+func (b *Book) Add(rules []Rule) error { return b.take(rules, true) }
+
+func (b *Book) take(rules []Rule, keep bool) error {
 	entries, err := b.entries(rules)
 	if err != nil {
 		return err
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.rules = append(b.rules, entries...)
+	if keep {
+		entries = append(b.rules, entries...)
+	}
+	b.rules = entries
 	return nil
 }
 

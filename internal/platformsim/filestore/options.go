@@ -110,9 +110,7 @@ func (o Options) complete() (Options, error) {
 	default:
 		return o, errors.New("the failure data must be one of empty, null, absent")
 	}
-	if o.Timezone == nil {
-		o.Timezone = time.UTC
-	}
+	o.Timezone = cmp.Or(o.Timezone, time.UTC)
 	if o.Now == nil {
 		o.Now = time.Now
 	}

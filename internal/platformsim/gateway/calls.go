@@ -112,6 +112,16 @@ func (g *Gateway) enter(r *http.Request) (*session, string) {
 	return nil, "000-003"
 }
 
+// entered is enter for an interface: it answers the refusal, with an inner member
+// or the zero pair, and returns nil then.
+func (g *Gateway) entered(w http.ResponseWriter, r *http.Request, inner pair) *session {
+	s, code := g.enter(r)
+	if s == nil {
+		g.answer(w, code, inner)
+	}
+	return s
+}
+
 func (g *Gateway) bringsCookie(r *http.Request, s *session) bool {
 	if g.o.NoCookie {
 		return true
@@ -129,9 +139,8 @@ type reply struct {
 // session wraps an interface that needs a running session.
 func (g *Gateway) session(call func(http.ResponseWriter, *http.Request, *session) reply) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		s, code := g.enter(r)
+		s := g.entered(w, r, pair{"result", text("")})
 		if s == nil {
-			g.answer(w, code, pair{"result", text("")})
 			return
 		}
 		a := call(w, r, s)
@@ -156,9 +165,8 @@ func (g *Gateway) signOut(polite bool) http.HandlerFunc {
 			}
 			cause = n
 		}
-		s, code := g.enter(r)
+		s := g.entered(w, r, pair{})
 		if s == nil {
-			g.answer(w, code, pair{})
 			return
 		}
 		if polite && g.o.Floor.Status(s.agent).InCall {

@@ -20,9 +20,8 @@ func (g *Gateway) poll(w http.ResponseWriter, r *http.Request) {
 		g.answer(w, "000-006", pair{})
 		return
 	}
-	s, code := g.enter(r)
+	s := g.entered(w, r, pair{})
 	if s == nil {
-		g.answer(w, code, pair{})
 		return
 	}
 	if s.push || g.o.AllAgents {

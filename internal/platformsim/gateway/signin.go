@@ -81,17 +81,8 @@ var serviceToken = regexp.MustCompile(`^[0-9A-Za-z_-]{0,50}$`)
 // check returns what the world needs, or the retcode of the first mistake.
 func (b signInBody) check() (world.SignIn, string) {
 	in := world.SignIn{Address: string(b.IP)}
-	if b.Password == "" || len(b.Password) > 32 || b.Phone == "" || len(b.Phone) > 24 {
-		return in, "100-001"
-	}
-	if strings.ContainsFunc(string(b.Phone), func(r rune) bool { return !unicode.IsDigit(r) }) {
-		return in, "100-013"
-	}
-	if n, ok := b.AgentType.number(4); !ok || (n != 4 && n != 11) {
-		return in, "100-012"
-	}
-	if b.IP != "" && net.ParseIP(string(b.IP)) == nil {
-		return in, "100-016"
+	if code := b.checkWho(); code != "" {
+		return in, code
 	}
 	if len(b.CallBackURI) > 200 || !serviceToken.MatchString(string(b.ServiceToken)) {
 		return in, "100-001"
@@ -111,6 +102,23 @@ func (b signInBody) check() (world.SignIn, string) {
 		in.AutoAnswer = &automatic
 	}
 	return in, ""
+}
+
+// checkWho looks at password, phone, type and address; "" finds no mistake.
+func (b signInBody) checkWho() string {
+	if b.Password == "" || len(b.Password) > 32 || b.Phone == "" || len(b.Phone) > 24 {
+		return "100-001"
+	}
+	if strings.ContainsFunc(string(b.Phone), func(r rune) bool { return !unicode.IsDigit(r) }) {
+		return "100-013"
+	}
+	if n, ok := b.AgentType.number(4); !ok || (n != 4 && n != 11) {
+		return "100-012"
+	}
+	if b.IP != "" && net.ParseIP(string(b.IP)) == nil {
+		return "100-016"
+	}
+	return ""
 }
 
 func (b signInBody) media() string {

@@ -15,25 +15,25 @@ type Event struct {
 // The contents below have the field names, the order and the mix of strings
 // and numbers of the platform's own samples.
 
+// offered begins the contents about a call that comes to an agent.
+type offered struct {
+	Caller    string `json:"caller"`
+	Transfer  string `json:"transfer"`
+	CallID    string `json:"callid"`
+	TransFrom string `json:"transfrom"`
+	Called    string `json:"called"`
+	Type      string `json:"type"`
+}
+
 type ringing struct {
-	Caller       string `json:"caller"`
-	Transfer     string `json:"transfer"`
-	CallID       string `json:"callid"`
-	TransFrom    string `json:"transfrom"`
-	Called       string `json:"called"`
-	Type         string `json:"type"`
+	offered
 	MediaType    string `json:"mediaType"`
 	MediaAbility string `json:"mediaAbility"`
 	Feature      string `json:"feature"`
 }
 
 type autoAnswer struct {
-	Caller       string `json:"caller"`
-	Transfer     string `json:"transfer"`
-	CallID       string `json:"callid"`
-	TransFrom    string `json:"transfrom"`
-	Called       string `json:"called"`
-	Type         string `json:"type"`
+	offered
 	MediaAbility string `json:"mediaAbility"`
 	Feature      string `json:"feature"`
 	MediaType    int    `json:"mediaType"` // a number here, a string above

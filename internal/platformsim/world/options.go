@@ -77,9 +77,7 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Agents < 1 || o.FirstAgent < 1 {
 		return o, errors.New("world options: agents and first agent must be positive")
 	}
-	if o.Location == nil {
-		o.Location = time.UTC
-	}
+	o.Location = cmp.Or(o.Location, time.UTC)
 	if o.Now == nil {
 		o.Now = time.Now
 	}

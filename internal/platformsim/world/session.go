@@ -102,35 +102,33 @@ func (a *agent) writeSkills(s *session) {
 // event. cause is the reason of the sign-out row: 1–255 given by the client,
 // 256–264 as in page cec_07_0838. Errors: ErrUnknownAgent, ErrSignedOut.
 func (w *World) SignOut(id string, cause int) error {
-	a, ok := w.byID[id]
-	if !ok {
-		return ErrUnknownAgent
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.session == nil {
-		return ErrSignedOut
-	}
-	now := w.o.Now()
-	a.closeSpell()
-	a.writeOperation(a.session, spell{op: opSignOut, cause: cause, begin: now, skills: "1"}, -1, now)
-	close(a.session.done)
-	a.session, a.state = nil, SignedOut
-	return nil
+	return w.with(id, func(a *agent) {
+		now := w.o.Now()
+		a.closeSpell()
+		a.writeOperation(a.session, spell{op: opSignOut, cause: cause, begin: now, skills: "1"}, -1, now)
+		close(a.session.done)
+		a.session, a.state = nil, SignedOut
+	})
 }
 
 // ResetSkills signs the agent in to his skill queues: from now on calls come.
 func (w *World) ResetSkills(id string) error {
-	return w.with(id, func(a *agent) { a.session.skills = true })
+	return w.with(id, func(a *agent) {
+		a.session.skills = true
+		a.nudge()
+	})
 }
 
 // Ask requests a state change. It takes effect, and sends its event, when the
 // agent's running call or wrap-up has ended.
 func (w *World) Ask(id string, wish Wish) error {
-	return w.with(id, func(a *agent) { a.wishes = append(a.wishes, wish) })
+	return w.with(id, func(a *agent) {
+		a.wishes = append(a.wishes, wish)
+		a.nudge()
+	})
 }
 
-// with does something to a signed-in agent and lets him notice.
+// with does something to a signed-in agent, holding his mu.
 func (w *World) with(id string, f func(*agent)) error {
 	a, ok := w.byID[id]
 	if !ok {
@@ -142,7 +140,6 @@ func (w *World) with(id string, f func(*agent)) error {
 		return ErrSignedOut
 	}
 	f(a)
-	a.nudge()
 	return nil
 }
 

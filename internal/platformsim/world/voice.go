@@ -70,17 +70,19 @@ func (c *call) offer(automatic bool) []step {
 	}
 	if automatic {
 		return append(steps, step{t.signal(), t.sending("AgentEvent_Auto_Answer", autoAnswer{
-			Caller: c.customer, Transfer: "no", CallID: c.id, Called: t.ID, Type: "main",
-			MediaAbility: "1", Feature: c.feature(), MediaType: 5,
+			offered: c.offered(), MediaAbility: "1", Feature: c.feature(), MediaType: 5,
 		})}, step{t.signal(), c.answer})
 	}
 	return append(steps, c.ring(), step{t.signal(), c.alertCustomer}, step{about(t.rng, t.w.o.Pace.Ring), c.answer})
 }
 
+func (c *call) offered() offered {
+	return offered{Caller: c.customer, Transfer: "no", CallID: c.id, Called: c.t.ID, Type: "main"}
+}
+
 func (c *call) ring() step {
 	return step{c.t.signal(), c.t.sending("AgentEvent_Ringing", ringing{
-		Caller: c.customer, Transfer: "no", CallID: c.id, Called: c.t.ID, Type: "main",
-		MediaType: "5", MediaAbility: "1", Feature: c.feature(),
+		offered: c.offered(), MediaType: "5", MediaAbility: "1", Feature: c.feature(),
 	})}
 }
 

@@ -10,9 +10,10 @@ import (
 	"aiccbridge/bus/kv"
 	"aiccbridge/callbacks"
 	"aiccbridge/config"
-	"aiccbridge/exporter"
 	"aiccbridge/exporter/archive"
 	"aiccbridge/exporter/filestore"
+	"aiccbridge/exporter/planner"
+	"aiccbridge/exporter/worker"
 	"aiccbridge/internal/c2sign"
 	"aiccbridge/internal/ccfs"
 	"aiccbridge/internal/health"
@@ -54,30 +55,30 @@ func addresses(b base) *callbacks.Tokens {
 	return b.tokens
 }
 
-func newPlanner(b base, h *hub, c config.Tenant, files *filestore.Store) (*exporter.Planner, error) {
+func newPlanner(b base, h *hub, c config.Tenant, files *filestore.Store) (*planner.Planner, error) {
 	f := c.Files
-	o := exporter.PlannerOptions{
+	o := planner.Options{
 		Tenant: c.Name, Zone: c.Timezone, Names: b.names, Ledger: h.ledger, Publisher: h.bus, Query: files.Query,
 		Spacing:        max(f.RequestSpacing, 1), // the planner takes 0 for its default
 		MaxOutstanding: f.MaxOutstanding, Overdue: f.Overdue,
 		Logger: b.log.With().Str("tenant", c.Name).Logger(), Registerer: b.metrics,
 	}
 	for _, x := range f.Extracts.Each() {
-		o.Extracts = append(o.Extracts, exporter.Extract{
+		o.Extracts = append(o.Extracts, planner.Extract{
 			Kind: schemas.Kind(x.Kind), Window: x.Window, Settle: x.Settle, SweepAgain: x.SweepAgain, Since: x.Since,
 		})
 	}
-	return exporter.NewPlanner(o)
+	return planner.New(o)
 }
 
 // newWorker returns no part when no tenant has a file store. Files are taken only while
 // downloading is open.
 func newWorker(b base, h *hub, tenants []*tenant, downloading *health.Gate) ([]part, error) {
-	with := map[string]exporter.Tenant{}
+	with := map[string]worker.Tenant{}
 	for _, t := range tenants {
 		if t.files != nil {
 			f := t.cfg.Files
-			tenant := exporter.Tenant{
+			tenant := worker.Tenant{
 				Zone: t.cfg.Timezone, Dialect: archive.Dialect{Header: f.Header, Charset: f.Charset}, Download: t.files.Download,
 			}
 			if t.privacy.Active() {
@@ -89,7 +90,7 @@ func newWorker(b base, h *hub, tenants []*tenant, downloading *health.Gate) ([]p
 	if len(with) == 0 {
 		return nil, nil
 	}
-	w, err := exporter.NewWorker(exporter.WorkerOptions{
+	w, err := worker.New(worker.Options{
 		Names: b.names, Tenants: with, Ledger: h.ledger,
 		Rows: h.bus.Rows(), Quarantine: kv.OpenObjects(h.bus.Conn(), schemas.BucketQuarantine), Publisher: h.bus,
 		DownloadDir: filepath.Join(b.cfg.DataDir, "spool"),
@@ -123,7 +124,7 @@ func newPlanning() *planning {
 }
 
 // begin returns how a planner runs, which it must.
-func (p *planning) begin(planner *exporter.Planner) func(intake, work context.Context) error {
+func (p *planning) begin(planner *planner.Planner) func(intake, work context.Context) error {
 	p.running.Add(1)
 	return func(intake, work context.Context) error {
 		defer p.running.Done()

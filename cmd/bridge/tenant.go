@@ -6,8 +6,8 @@ import (
 
 	"aiccbridge/bus/lease"
 	"aiccbridge/config"
-	"aiccbridge/exporter"
 	"aiccbridge/exporter/filestore"
+	"aiccbridge/exporter/planner"
 	"aiccbridge/internal/ccgateway"
 	"aiccbridge/internal/privacy"
 	"aiccbridge/poller"
@@ -29,7 +29,7 @@ type tenant struct {
 	privacy *privacy.Policy
 	agents  *partition.Partition // nil without a gateway
 	files   *filestore.Store     // nil without a file store
-	planner *exporter.Planner    // of the files
+	planner *planner.Planner     // of the files
 }
 
 func newTenant(b base, h *hub, c config.Tenant, open *closers) (*tenant, error) {

@@ -114,11 +114,19 @@ func (a *Archive) Close() error {
 	return a.file.Close()
 }
 
+// Of returns the members of a kind, in order.
+func (a *Archive) Of(k schemas.Kind) (members []Member) {
+	for _, m := range a.Members {
+		if m.Kind == k {
+			members = append(members, m)
+		}
+	}
+	return members
+}
+
 // Holds reports whether the archive has a member of a kind. An archive without
 // members holds every kind, without rows.
-func (a *Archive) Holds(k schemas.Kind) bool {
-	return len(a.Members) == 0 || slices.ContainsFunc(a.Members, func(m Member) bool { return m.Kind == k })
-}
+func (a *Archive) Holds(k schemas.Kind) bool { return len(a.Members) == 0 || len(a.Of(k)) > 0 }
 
 func (a *Archive) digest(r io.Reader) error {
 	sum := sha256.New()

@@ -124,39 +124,61 @@ func (c *csvReader) record() error {
 
 // cell reads one cell and what ends it; last is true at the end of the line.
 func (c *csvReader) cell() (last bool, err error) {
-	start, quoted, open := len(c.row), false, true // open: a quote may still begin it
+	start, open := len(c.row), true // open: a quote may still begin it
 	for {
 		b, err := c.r.ReadByte()
 		switch {
-		case errors.Is(err, io.EOF) && quoted:
-			return true, errOpenQuote
 		case errors.Is(err, io.EOF):
 			return true, nil
 		case err != nil:
 			return false, err
-		case quoted && b == '"':
-			if quoted, err = c.quote(start); err != nil {
-				return false, err
-			}
-			continue
-		case quoted:
-			if b == '\n' {
-				c.next++
-			}
 		case b == c.comma:
 			return false, nil
 		case b == '\n' || b == '\r':
 			c.endLine(b)
 			return true, nil
 		case open && b == '"':
-			c.row, quoted, open = c.row[:start], true, false
-			continue
+			c.row, open = c.row[:start], false
+			err = c.quoted(start)
+		default:
+			open = open && isBlank(b)
+			err = c.add(b, start)
 		}
-		open = open && isBlank(b)
-		if c.row = append(c.row, b); len(c.row)-start > maxFieldBytes {
-			return false, fmt.Errorf("a cell is longer than %d bytes", maxFieldBytes)
+		if err != nil {
+			return false, err
 		}
 	}
+}
+
+// quoted reads a cell's text from behind its first quote up to the last one.
+func (c *csvReader) quoted(start int) error {
+	for {
+		b, err := c.r.ReadByte()
+		switch {
+		case errors.Is(err, io.EOF):
+			return errOpenQuote
+		case err != nil:
+			return err
+		case b == '"':
+			if still, err := c.quote(start); err != nil || !still {
+				return err
+			}
+			continue
+		case b == '\n':
+			c.next++
+		}
+		if err := c.add(b, start); err != nil {
+			return err
+		}
+	}
+}
+
+// add adds a byte to the cell that begins at start.
+func (c *csvReader) add(b byte, start int) error {
+	if c.row = append(c.row, b); len(c.row)-start > maxFieldBytes {
+		return fmt.Errorf("a cell is longer than %d bytes", maxFieldBytes)
+	}
+	return nil
 }
 
 // endLine takes the LF of a CRLF.

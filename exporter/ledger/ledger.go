@@ -40,7 +40,7 @@ type Publisher interface {
 	Stored(ctx context.Context, m schemas.Message, since time.Time) (bool, error)
 }
 
-// LedgerOptions configure a [Ledger]. Bucket, Publisher and Names are required.
+// Options configure a [Ledger]. Bucket, Publisher and Names are required.
 type Options struct {
 	Names     schemas.Names
 	Bucket    Bucket
@@ -77,7 +77,7 @@ type item struct {
 	revision uint64
 }
 
-// NewLedger returns a ledger; nothing is read before [Ledger.Run].
+// New returns a ledger; nothing is read before [Ledger.Run].
 func New(o Options) (*Ledger, error) {
 	if o.Bucket == nil || o.Publisher == nil || o.Names == (schemas.Names{}) {
 		return nil, errors.New("ledger: names, bucket and publisher are required")

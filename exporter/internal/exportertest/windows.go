@@ -9,6 +9,7 @@ import (
 	"time"
 	_ "time/tzdata" // a machine may have no time zones
 
+	"aiccbridge/internal/ccfs"
 	"aiccbridge/schemas"
 )
 
@@ -125,4 +126,9 @@ func Entry(t testing.TB, l Ledger, w schemas.Window) schemas.WindowEntry {
 	e, _, err := l.Entry(t.Context(), Acme, schemas.KindCDR, w)
 	Check(t, err)
 	return e
+}
+
+// RefusedWith is a refusal of the platform.
+func RefusedWith(class ccfs.Class, code string) error {
+	return &ccfs.Error{Operation: "queryBillData", Class: class, Code: code, Status: 200, Message: "refused"}
 }

@@ -1,0 +1,296 @@
+package planner
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+	"github.com/rs/zerolog"
+
+	"aiccbridge/exporter/ledger"
+	"aiccbridge/internal/retry"
+	"aiccbridge/internal/trouble"
+	"aiccbridge/schemas"
+)
+
+// Query asks the platform to generate the file of one kind and window and
+// returns the response id. Errors are *ccfs.Error.
+type Query func(ctx context.Context, r schemas.WindowRequest) (responseID string, err error)
+
+// Publisher stores a message; nil means stored.
+type Publisher interface {
+	Publish(ctx context.Context, m schemas.Message) error
+}
+
+// Options configure the planner of one tenant.
+type Options struct {
+	Tenant    string
+	Zone      *time.Location
+	Extracts  []Extract
+	Names     schemas.Names
+	Ledger    *ledger.Ledger
+	Publisher Publisher // of coverage
+	Query     Query
+	// Spacing is the least time between two requests. Default 15 s; the platform
+	// answers 0300009 when there are too many.
+	Spacing time.Duration
+	// MaxOutstanding is how many extracts may be under way. Default 3.
+	MaxOutstanding int
+	// Overdue is how long a callback is waited for after a first attempt; twice and
+	// four times as long after the next ones, for a platform that is slow. Default
+	// 15 min; the platform repeats a callback every 10 minutes.
+	Overdue time.Duration
+	// Tick is how often the ledger is looked over, with at most one request each time.
+	// Default 1 s, or Spacing when that is less, but not below 100 ms.
+	Tick       time.Duration
+	Logger     zerolog.Logger        // with the tenant
+	Registerer prometheus.Registerer // nil: not registered
+}
+
+// Planner keeps one tenant's ledger filled with windows and asks for those that
+// are due, one request at a time.
+//
+//	every Tick ─► settle stray notices ─► write new windows ─► state coverage
+//	           ─► end what is overdue
+//	           ─► if Spacing is over and few extracts are out: one request
+type Planner struct {
+	o        Options
+	extracts map[schemas.Kind]Extract
+	next     map[schemas.Kind]time.Time // where the next window begins
+	quiet    time.Time                  // no request before
+	backOff  backoff.BackOff            // of requests
+	refusals trouble.Episode            // of requests
+	held     trouble.Episode            // of everything else
+	requests *prometheus.CounterVec
+	stated   map[schemas.Kind]schemas.Coverage // what was said last
+	seen     uint64                            // changes of the ledger that have been looked over
+	started  time.Time
+	newest   bool // whose turn it is: the newest window that is due, else the one due for longest
+}
+
+// restartWait is how long after a start the callbacks of extracts from before it
+// are waited for. They may have come while nobody listened, and the platform
+// repeats them only every ten minutes.
+const restartWait = 30 * time.Second
+
+// lastStatement is how long a stop may wait for the last word on coverage.
+const lastStatement = 2 * time.Second
+
+// New checks the options and fills in defaults.
+func New(o Options) (*Planner, error) {
+	if o.Tenant == "" || o.Zone == nil || o.Names == (schemas.Names{}) || o.Ledger == nil || o.Publisher == nil || o.Query == nil {
+		return nil, errors.New("planner: tenant, zone, names, ledger, publisher and query are required")
+	}
+	if o.Spacing < 0 || o.MaxOutstanding < 0 || o.Overdue < 0 || o.Tick < 0 {
+		return nil, errors.New("planner: spacing, outstanding extracts, overdue and tick must not be negative")
+	}
+	o.Spacing = cmp.Or(o.Spacing, 15*time.Second)
+	o.MaxOutstanding = cmp.Or(o.MaxOutstanding, 3)
+	o.Overdue = cmp.Or(o.Overdue, 15*time.Minute)
+	o.Tick = cmp.Or(o.Tick, min(time.Second, max(o.Spacing, 100*time.Millisecond)))
+	p := &Planner{
+		o: o, extracts: map[schemas.Kind]Extract{}, next: map[schemas.Kind]time.Time{}, stated: map[schemas.Kind]schemas.Coverage{},
+		backOff: retry.NewBackOff(2*time.Second, 15*time.Minute),
+	}
+	for _, x := range o.Extracts {
+		if err := x.validate(); err != nil {
+			return nil, fmt.Errorf("planner: %w", err)
+		}
+		if _, twice := p.extracts[x.Kind]; twice {
+			return nil, fmt.Errorf("planner: %s is to be extracted twice", x.Kind)
+		}
+		p.extracts[x.Kind] = x
+	}
+	own := prometheus.WrapRegistererWith(prometheus.Labels{"tenant": o.Tenant}, o.Registerer)
+	p.requests = promauto.With(own).NewCounterVec(prometheus.CounterOpts{
+		Name: "aicc_extract_requests_total",
+		Help: "Extracts asked for, by result: taken, or the class of the failure; auth and locked also while no request is sent because of them.",
+	}, []string{"kind", "result"})
+	return p, nil
+}
+
+// Run plans and requests until intake ends. A request under way goes on under
+// work. Failures of the bus are retried; Run returns nil at the end.
+func (p *Planner) Run(intake, work context.Context) error {
+	if err := p.o.Ledger.Await(intake); err != nil {
+		return nil
+	}
+	p.started = time.Now()
+	for intake.Err() == nil {
+		p.lookOver(intake, work)
+		_ = retry.Wait(intake, p.o.Tick) // the loop sees the end
+	}
+	last, cancel := context.WithTimeout(work, lastStatement)
+	defer cancel()
+	if err := p.state(last, time.Now()); err != nil && work.Err() == nil {
+		p.o.Logger.Warn().Err(err).Msg("last coverage not stated; the next start does it")
+	}
+	return nil
+}
+
+// lookOver does what is due, again and again until the bus lets it or intake ends.
+func (p *Planner) lookOver(intake, work context.Context) {
+	b := backoff.WithContext(retry.NewBackOff(time.Second, 30*time.Second), intake)
+	err := backoff.RetryNotify(func() error { return p.tick(work, time.Now()) }, b, func(err error, _ time.Duration) {
+		if _, changed := p.held.Failed(trouble.Gist(err.Error()), zerolog.WarnLevel); changed {
+			p.o.Logger.Warn().Err(err).Msg("planning is held up")
+		}
+	})
+	if err != nil {
+		return // intake has ended
+	}
+	if failures, _ := p.held.Over(); failures > 0 {
+		p.o.Logger.Info().Int("failures", failures).Msg("planning goes on")
+	}
+}
+
+// tick does everything that is due at now and makes at most one request.
+func (p *Planner) tick(ctx context.Context, now time.Time) error {
+	if err := p.o.Ledger.SettleNotices(ctx, p.o.Tenant, now); err != nil {
+		return err
+	}
+	for _, x := range p.o.Extracts {
+		if err := p.extend(ctx, x, now); err != nil {
+			return err
+		}
+	}
+	if err := p.state(ctx, now); err != nil {
+		return err
+	}
+	e, ok, err := p.due(ctx, now)
+	if err != nil || !ok || now.Before(p.quiet) {
+		return err
+	}
+	sent, err := p.request(ctx, e, now)
+	switch {
+	case err != nil:
+		p.quiet = time.Now().Add(p.holdOff(err))
+	case sent:
+		p.newest = !p.newest
+		p.quiet = time.Now().Add(p.o.Spacing)
+		p.taken()
+	}
+	return nil
+}
+
+// extend writes down every window of x that has begun by now.
+func (p *Planner) extend(ctx context.Context, x Extract, now time.Time) (err error) {
+	at, known := p.next[x.Kind]
+	if known {
+		at, err = p.tile(ctx, x, at, now, time.Time{})
+	} else {
+		at, err = p.fill(ctx, x, now)
+	}
+	if err == nil {
+		p.next[x.Kind] = at
+	}
+	return err
+}
+
+// fill writes down what the ledger lacks at the start: the windows since it was
+// written last, and holes that an earlier setting left (a later since, say).
+func (p *Planner) fill(ctx context.Context, x Extract, now time.Time) (at time.Time, err error) {
+	entries := p.o.Ledger.Entries(p.o.Tenant, x.Kind)
+	at = x.Since.Truncate(time.Second)
+	switch {
+	case x.Since.IsZero() && len(entries) > 0:
+		at = entries[0].Window.From
+	case x.Since.IsZero():
+		at = startOfDay(now, p.o.Zone)
+	}
+	for _, e := range entries {
+		if _, err := p.tile(ctx, x, at, e.Window.From, e.Window.From); err != nil {
+			return at, err
+		}
+		if e.Window.To.After(at) {
+			at = e.Window.To
+		}
+	}
+	return p.tile(ctx, x, at, now, time.Time{})
+}
+
+// tile writes the windows that begin in [at, until), the last one cut at cut
+// (zero: not cut), and returns where the next one begins.
+func (p *Planner) tile(ctx context.Context, x Extract, at, until, cut time.Time) (time.Time, error) {
+	for at.Before(until) {
+		w := nextWindow(at, x.Window, p.o.Zone)
+		if !cut.IsZero() && cut.Before(w.To) {
+			w.To = cut.UTC()
+		}
+		err := p.o.Ledger.Plan(ctx, schemas.WindowEntry{
+			Tenant: p.o.Tenant, Kind: x.Kind, Window: w, State: schemas.WindowPlanned, DueAt: w.To.Add(x.Settle),
+		})
+		if err != nil {
+			return at, err
+		}
+		at = w.To
+	}
+	return at, nil
+}
+
+// due ends what is overdue and picks the window to ask for: in turns the one that
+// has been due for longest and the newest, so that the live ones need not wait
+// for the end of a long backfill.
+func (p *Planner) due(ctx context.Context, now time.Time) (pick schemas.WindowEntry, ok bool, err error) {
+	var late []schemas.WindowEntry
+	var best time.Time
+	better := func(e schemas.WindowEntry, at time.Time) bool {
+		if p.newest {
+			return e.Window.From.After(pick.Window.From)
+		}
+		return at.Before(best)
+	}
+	outstanding := 0
+	p.o.Ledger.Each(p.o.Tenant, func(e schemas.WindowEntry) {
+		x, ours := p.extracts[e.Kind]
+		switch {
+		case !ours: // its extraction was switched off
+		case e.State == schemas.WindowRequested || e.State == schemas.WindowReady:
+			outstanding++
+			if !p.deadline(e).After(now) {
+				late = append(late, e)
+			}
+		default:
+			at := x.dueAt(e, now)
+			if !at.IsZero() && !at.After(now) && (!ok || better(e, at)) {
+				pick, best, ok = e, at, true
+			}
+		}
+	})
+	for _, e := range late {
+		if err := p.overdue(ctx, e, now); err != nil {
+			return pick, false, err
+		}
+	}
+	return pick, ok && outstanding < p.o.MaxOutstanding, nil
+}
+
+// deadline is when a requested or ready window is overdue.
+func (p *Planner) deadline(e schemas.WindowEntry) time.Time {
+	early := p.started.Add(restartWait)
+	if e.State == schemas.WindowRequested && e.RequestedAt.Before(p.started) && early.Before(e.DueAt) {
+		return early
+	}
+	return e.DueAt
+}
+
+// overdue goes on with a window whose callback or file did not come: a file
+// whose response id is known is fetched by its predicted name, anything else is
+// asked for again.
+func (p *Planner) overdue(ctx context.Context, e schemas.WindowEntry, now time.Time) error {
+	cause := errors.New("no callback came in time")
+	if e.State == schemas.WindowReady {
+		cause = errors.New("its file was not completed in time")
+	}
+	p.o.Logger.Warn().Str("kind", string(e.Kind)).Stringer("window", e.Window).
+		Int("attempt", e.Attempts).Err(cause).Msg("window is overdue")
+	if e.State == schemas.WindowRequested && e.ResponseID != "" {
+		return p.o.Ledger.Predict(ctx, e, p.o.Zone, now)
+	}
+	return p.o.Ledger.GiveUp(ctx, e.Key(), e.ResponseID, &schemas.Permanent{Reason: schemas.ReasonOverdue, Err: cause}, now)
+}

@@ -1,0 +1,261 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"aiccbridge/exporter/archive"
+	"aiccbridge/internal/sabotage"
+	"aiccbridge/schemas"
+	"aiccbridge/schemas/rows"
+)
+
+// publish brings the rows of a sound archive into the stream: kind by kind, the
+// window's own kind last, whose last batch ends with the window's marker.
+func (x *export) publish(ctx context.Context, a *archive.Archive) error {
+	w, f := x.w, x.file
+	kinds := []schemas.Kind{f.Kind}
+	for _, m := range a.Members {
+		if !slices.Contains(kinds, m.Kind) {
+			kinds = append([]schemas.Kind{m.Kind}, kinds...)
+		}
+	}
+	for _, k := range kinds {
+		if err := checkHeaders(w.o.Names, f, k, a); err != nil {
+			return &schemas.Permanent{Reason: schemas.ReasonMissingColumns, Err: err}
+		}
+	}
+	var p *publication // in the end that of the window's own kind
+	for _, k := range kinds {
+		p = &publication{export: x, kind: k, encoder: rows.NewEncoder(w.o.Names, f, k, x.tenant.Zone)}
+		if err := p.run(ctx, a); err != nil {
+			return fmt.Errorf("publish %s rows: %w", k, err)
+		}
+	}
+	sabotage.Point("rows.marker_written")
+	if err := w.o.Ledger.Complete(ctx, f, p.window.count, time.Now()); err != nil {
+		return err
+	}
+	w.metrics.files.WithLabelValues(string(f.Kind), "complete").Inc()
+	x.log().Info().Int("rows", p.total).Int("added", p.added).Int("revised", p.revised).Int("rejected", p.rejected).Msg("window complete")
+	return nil
+}
+
+// checkHeaders finds out before the first row goes out whether every member of a
+// kind has the columns it needs.
+func checkHeaders(n schemas.Names, f schemas.FileReady, k schemas.Kind, a *archive.Archive) error {
+	encoder := rows.NewEncoder(n, f, k, time.UTC)
+	for _, m := range a.Of(k) {
+		if err := encoder.Header(m.Header); err != nil {
+			return fmt.Errorf("%s: %w", m.Name, err)
+		}
+	}
+	return nil
+}
+
+// publication is the publishing of one kind of one file.
+type publication struct {
+	*export
+	kind    schemas.Kind
+	encoder *rows.Encoder
+
+	window   *windowRows
+	batch    []schemas.Message
+	bytes    int // in the batch
+	total    int
+	added    int
+	revised  int
+	rejected int
+}
+
+// maxBatchBytes bounds what a batch takes up in memory, here and at the server:
+// rows of a thousand bytes fill it by number, oversized ones by size.
+const maxBatchBytes = 8 << 20
+
+func (p *publication) run(ctx context.Context, a *archive.Archive) error {
+	var err error
+	if p.window, err = p.readBack(ctx, p.kind); err != nil {
+		return err
+	}
+	if p.window.marked {
+		return nil // the marker came with the last rows
+	}
+	if err := p.members(ctx, a, p.row); err != nil {
+		return err
+	}
+	if err := p.bringBack(ctx, a); err != nil {
+		return err
+	}
+	if p.kind == p.file.Kind {
+		if err := p.mark(ctx, a); err != nil {
+			return err
+		}
+	}
+	return p.flush(ctx)
+}
+
+// visit is called for each record of a member, whose base name and line go along.
+type visit func(ctx context.Context, record []string, base string, line int) error
+
+func (p *publication) members(ctx context.Context, a *archive.Archive, f visit) error {
+	for _, m := range a.Of(p.kind) {
+		if err := p.member(ctx, m, f); err != nil {
+			return fmt.Errorf("%s: %w", m.Name, err)
+		}
+	}
+	return nil
+}
+
+func (p *publication) member(ctx context.Context, m archive.Member, f visit) error {
+	records, err := m.Records(ctx, p.progress)
+	if err != nil {
+		return err
+	}
+	defer records.Close()
+	if err := p.encoder.Header(m.Header); err != nil {
+		return err
+	}
+	for {
+		record, err := records.Read()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err == nil {
+			err = f(ctx, record, m.Name, records.Line())
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// row adds one record to the batch unless it is in the stream already.
+func (p *publication) row(ctx context.Context, record []string, base string, line int) error {
+	p.conceal(record)
+	id, err := p.encoder.Identify(record)
+	if errors.Is(err, rows.ErrNoIdentity) {
+		return p.rejectRecord(ctx, record, base, line)
+	}
+	if err != nil {
+		return fmt.Errorf("line %d: %w", line, err)
+	}
+	fresh, ours, revision := p.window.add(id)
+	if fresh {
+		sent, err := p.send(ctx, record, id, revision, base, line)
+		if err != nil {
+			return err
+		}
+		if !sent {
+			p.window.drop(id)
+			return nil
+		}
+	}
+	p.total++
+	if ours {
+		p.count(revision)
+	}
+	return nil
+}
+
+// bringBack publishes the rows that are again what they were before a revision,
+// as their next one. Which rows these are is known only after the whole file has
+// been seen; it is rare, so the file is read once more then.
+func (p *publication) bringBack(ctx context.Context, a *archive.Archive) error {
+	back := p.window.reverted()
+	if len(back) == 0 {
+		return nil
+	}
+	p.encoder = rows.NewEncoder(p.w.o.Names, p.file, p.kind, p.tenant.Zone) // it counts identical rows
+	return p.members(ctx, a, func(ctx context.Context, record []string, base string, line int) error {
+		p.conceal(record)
+		id, err := p.encoder.Identify(record)
+		if err != nil || !back[id.ID] {
+			return nil // a row without identity has been seen to
+		}
+		revision := p.window.next(id)
+		sent, err := p.send(ctx, record, id.Again(revision), revision, base, line)
+		if err != nil {
+			return err
+		}
+		if sent {
+			p.count(revision)
+		} else { // its id and revision are longer than they were
+			p.window.count--
+			p.total--
+		}
+		return nil
+	})
+}
+
+// send adds a row's message to the batch. One that the bus does not take becomes a dead
+// letter; sent is false then.
+func (p *publication) send(ctx context.Context, record []string, id rows.Identity, revision int, base string, line int) (sent bool, err error) {
+	m, err := p.encoder.Message(record, id, revision)
+	if err != nil {
+		return false, fmt.Errorf("line %d: %w", line, err)
+	}
+	if !p.w.o.Rows.Fits(m) {
+		return false, p.rejectRow(ctx, m, base, line)
+	}
+	return true, p.put(ctx, m)
+}
+
+// count counts a row that this extract brings.
+func (p *publication) count(revision int) {
+	p.added++
+	if revision > 1 {
+		p.revised++
+	}
+}
+
+func (p *publication) put(ctx context.Context, m schemas.Message) error {
+	if p.bytes+len(m.Body) > maxBatchBytes {
+		if err := p.flush(ctx); err != nil {
+			return err
+		}
+	}
+	p.batch, p.bytes = append(p.batch, m), p.bytes+len(m.Body)
+	if len(p.batch) < schemas.MaxBatch {
+		return nil
+	}
+	return p.flush(ctx)
+}
+
+// flush stores the batch behind the last message that this worker knows of. If
+// another worker wrote meanwhile, it is refused and the file is begun again.
+func (p *publication) flush(ctx context.Context) error {
+	if len(p.batch) == 0 {
+		return nil
+	}
+	last, err := p.w.o.Rows.Append(ctx, p.batch, p.window.last)
+	if err != nil {
+		return err
+	}
+	p.window.last = last
+	p.w.metrics.rows.WithLabelValues(string(p.kind)).Add(float64(len(p.batch)))
+	p.batch, p.bytes = p.batch[:0], 0
+	p.progress()
+	sabotage.Point("rows.between_batches")
+	return nil
+}
+
+// mark ends the window's subject with the marker of this extract.
+func (p *publication) mark(ctx context.Context, a *archive.Archive) error {
+	marker := schemas.WindowComplete{
+		Tenant: p.file.Tenant, Kind: p.kind, Window: p.file.Window, ResponseID: p.file.ResponseID,
+		Rows: p.total, Added: p.added, Revised: p.revised, Rejected: p.rejected, Files: []schemas.CompleteFile{},
+		SHA256: a.SHA256, RequestedAt: p.entry.RequestedAt, CompletedAt: time.Now().UTC(),
+	}
+	for _, m := range a.Of(p.kind) {
+		marker.Files = append(marker.Files, schemas.CompleteFile{Name: m.Name, Rows: m.Rows, Header: m.Header != nil, Encoding: m.Charset})
+	}
+	m, err := p.w.o.Names.WindowCompleteMessage(marker)
+	if err != nil {
+		return err
+	}
+	return p.put(ctx, m)
+}

@@ -77,7 +77,7 @@ var fileCases = []fileCase{
 		s.accept(s.file(cdr, 2, s.manyRows(cdr, 10, 12)...))
 		s.file(cdr, 2, s.manyRows(cdr, 10, 13)...)
 	}, FileReport{Made: 2, Accepted: 1, Unfinished: 1}, RowReport{InFiles: 2, InStream: 2}, false},
-	{"a parked orphan", func(s *scene) {
+	{"a dead-lettered orphan", func(s *scene) {
 		s.accept(s.file(cdr, 2, s.manyRows(cdr, 10, 12)...))
 		f := s.file(cdr, 2, s.manyRows(cdr, 10, 12)...)
 		s.letter(schemas.ReasonUnknownResponse, "notice."+f.ResponseID, nil)

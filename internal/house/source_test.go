@@ -15,7 +15,7 @@ import (
 // root is the repository, as seen from here.
 const root = "../.."
 
-// sourceFile is one file that ships: neither a test nor in a package for tests.
+// sourceFile is one file that is no test.
 type sourceFile struct {
 	path string // from the root, with slashes
 	text []byte
@@ -25,27 +25,34 @@ type sourceFile struct {
 // dir is the folder of the package, from the root.
 func (f sourceFile) dir() string { return path.Dir(f.path) }
 
-// source is a part of the repository.
+// source is a part of the repository, without its tests.
 type source struct {
-	set   *token.FileSet
-	files []sourceFile
+	set      *token.FileSet
+	files    []sourceFile // what ships
+	forTests []sourceFile // packages that only tests use
 }
 
 func newSource() *source { return &source{set: token.NewFileSet()} }
 
-// add parses a file. Packages whose names end in test are for tests, and left out.
+// isForTests reports whether a package is for tests: its name ends in test.
+func isForTests(name string) bool { return strings.HasSuffix(name, "test") }
+
+// add parses a file.
 func (s *source) add(t *testing.T, name, text string) {
 	t.Helper()
 	f, err := parser.ParseFile(s.set, name, text, parser.ParseComments)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.HasSuffix(f.Name.Name, "test") {
-		s.files = append(s.files, sourceFile{name, []byte(text), f})
+	file := sourceFile{name, []byte(text), f}
+	if isForTests(f.Name.Name) {
+		s.forTests = append(s.forTests, file)
+	} else {
+		s.files = append(s.files, file)
 	}
 }
 
-// readSource reads what ships of the repository.
+// readSource reads the repository.
 func readSource(t *testing.T) *source {
 	t.Helper()
 	s := newSource()

@@ -103,8 +103,3 @@ func (b *Bus) verdicts(t testing.TB, v verdict) float64 {
 	t.Helper()
 	return b.counted(t, "verdicts_total", string(v))
 }
-
-// accept lets a stream's setting be weaker.
-func accept(setting string) func(*assets.Options) {
-	return func(o *assets.Options) { o.AcceptWeaker = []string{setting} }
-}

@@ -84,3 +84,19 @@ func background(t *testing.T, run func(context.Context) error) {
 		}
 	})
 }
+
+// watching watches the events until the test ends.
+func watching(t *testing.T, b *Bus) <-chan schemas.Stored {
+	t.Helper()
+	got, done := make(chan schemas.Stored, 10), make(chan error, 1)
+	ctx := t.Context()
+	go func() {
+		done <- b.Watch(ctx, schemas.StreamEvents, "", func(m schemas.Stored) error { got <- m; return nil })
+	}()
+	t.Cleanup(func() { // ctx has ended
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return got
+}

@@ -154,7 +154,7 @@ func TestAppendWithoutAtomicBatches(t *testing.T) {
 	t.Parallel()
 	b := open(t, bustest.Server(t))
 	hubtest.Differ(t, b.conn, "AICC_ROWS", func(c *jetstream.StreamConfig) { c.AllowAtomicPublish = false })
-	hubtest.Ensure(t, b.conn, accept("AICC_ROWS.allow_atomic"))
+	hubtest.Ensure(t, b.conn, hubtest.Accept("AICC_ROWS.allow_atomic"))
 	if _, err := b.Rows().Append(t.Context(), rows(1, 0, 2), 0); err == nil || errors.Is(err, schemas.ErrConflict) {
 		t.Errorf("error %v", err)
 	}

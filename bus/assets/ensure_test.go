@@ -213,21 +213,6 @@ func TestStrongerIsKept(t *testing.T) {
 	}
 }
 
-func TestEveryStreamIsInTheTable(t *testing.T) {
-	n := bustest.Names(t)
-	for _, s := range schemas.Streams() {
-		subject := strings.NewReplacer("*", "x", ">", "x.y").Replace(n.StreamSubjects(s))
-		for _, other := range schemas.Streams() {
-			if got := schemas.Covers(n.StreamSubjects(other), subject); got != (s == other) {
-				t.Errorf("%s on %s: %v", subject, other, got)
-			}
-		}
-	}
-	if _, ok := n.StreamOf(n.FileReady("acme", schemas.KindCDR)); !ok {
-		t.Error("a file has no stream")
-	}
-}
-
 var update = flag.Bool("update", false, "write the golden files")
 
 // Every setting of every asset, as the server gets it.

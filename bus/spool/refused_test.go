@@ -7,7 +7,6 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"aiccbridge/bus/assets"
 	"aiccbridge/bus/embedded"
 	"aiccbridge/bus/internal/bustest"
 	"aiccbridge/bus/internal/hubtest"
@@ -33,7 +32,7 @@ func TestRefusedMessageStopsNobody(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := hub(t)
-			hubtest.Ensure(t, b, func(o *assets.Options) { o.AcceptWeaker = []string{"AICC_EVENTS.max_msg_size"} })
+			hubtest.Ensure(t, b, hubtest.Accept("AICC_EVENTS.max_msg_size"))
 			s := spoolOn(t, bustest.Server(t), b)
 			big := bustest.AgentEvent(0, 1, true)
 			big.Body = []byte(`"` + strings.Repeat("x", 50_000) + `"`)

@@ -2,8 +2,10 @@ package spool
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 func TestValve(t *testing.T) {
@@ -48,6 +50,50 @@ func TestValve(t *testing.T) {
 		stop()
 		if err := <-passed; err == nil {
 			t.Error("it does not end with its context")
+		}
+	})
+}
+
+// A bell ends a pause, and only one that is: what rings while nobody waits is not
+// remembered.
+func TestBell(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b bell
+		again := errors.New("away")
+		tries := make(chan time.Time, 1000)
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		begin := time.Now()
+		go func() {
+			ended <- b.retry(ctx, func() error {
+				tries <- time.Now()
+				b.ring() // during a try
+				return again
+			})
+		}()
+		time.Sleep(time.Minute) // the pauses have grown
+		synctest.Wait()
+		if n := len(tries); n < 12 || n > 60 {
+			t.Errorf("%d tries in a minute", n)
+		}
+		for range 3 {
+			for len(tries) > 0 {
+				<-tries
+			}
+			time.Sleep(time.Millisecond)
+			now := time.Now()
+			b.ring()
+			synctest.Wait()
+			if n := len(tries); n != 1 || !(<-tries).Equal(now) {
+				t.Errorf("%d tries when it rings, %s after the start", n, now.Sub(begin))
+			}
+		}
+		stop()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("error %v", err)
+		}
+		if len(b.waiting) != 0 {
+			t.Errorf("%d still wait", len(b.waiting))
 		}
 	})
 }

@@ -46,7 +46,7 @@ type Options struct {
 
 	// Logger gets changes of state. The zero value discards.
 	Logger zerolog.Logger
-	// Registerer gets the metrics. nil: none.
+	// Registerer gets the metrics. nil: none. A second spool on the same one panics.
 	Registerer prometheus.Registerer
 
 	requestTimeout time.Duration // default 2 s; tests shorten it
@@ -95,6 +95,7 @@ func open(ctx context.Context, o Options) (*Spool, error) {
 	}
 	o.MaxBytes = cmp.Or(o.MaxBytes, defaultBytes)
 	o.watchEvery = cmp.Or(o.watchEvery, watchEvery)
+	metrics := newMetrics(o.Registerer) // it panics before there is a connection
 	local, err := wire.Open(wire.Options{
 		Names: o.Hub.Names(), Instance: o.Hub.Instance(), InProcess: o.Server, User: o.User, Password: o.Password,
 		InboxPrefix: assets.BridgeInbox, Logger: o.Logger, RequestTimeout: o.requestTimeout,
@@ -103,7 +104,7 @@ func open(ctx context.Context, o Options) (*Spool, error) {
 		return nil, err
 	}
 	s := &Spool{
-		opts: o, hub: o.Hub, local: local, log: o.Logger, metrics: newMetrics(o.Registerer),
+		opts: o, hub: o.Hub, local: local, log: o.Logger, metrics: metrics,
 		out:     wire.NewPublisher(local, wire.PublisherOptions{TrustDuplicates: true}),
 		objects: kv.OpenObjects(o.Hub, schemas.BucketQuarantine),
 		outage:  outage{log: o.Logger}, loaded: make(chan struct{}),

@@ -57,7 +57,7 @@ var details = []mutant{
 	{"lease_epoch_not_noted", "bus/lease", "TestLeaseModelKilledWithoutTheHub"},
 	{"mirror_overwrites", "bus/spool", "TestMirrorModelHandedOverMeanwhile"},
 	{"mirror_forgets", "bus/spool", "TestMirrorRemembers"},
-	{"publish_without_look", "bus", "TestLostAcknowledgementBeyondTheWindow"},
+	{"publish_without_look", "bus/internal/wire", "TestLostAcknowledgementBeyondTheWindow"},
 	{"readers_in_one_account", "bus/embedded", "TestReaderChangesNothing"},
 	{"gate_lets_all_pass", "bus/embedded", "TestReaderChangesNothing"},
 	{"any_sender", "callbacks", "TestAnswers"},

@@ -122,6 +122,11 @@ func LeaseTTL(d time.Duration) func(*assets.Options) {
 	return func(o *assets.Options) { o.LeaseTTL = d }
 }
 
+// Accept lets a stream's setting be weaker.
+func Accept(setting string) func(*assets.Options) {
+	return func(o *assets.Options) { o.AcceptWeaker = []string{setting} }
+}
+
 // Ready connects a bridge to a server of its own and makes its assets.
 func Ready(t testing.TB, change ...func(*wire.Options)) *wire.Conn {
 	t.Helper()

@@ -1,0 +1,191 @@
+package wire_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"aiccbridge/bus/internal/bustest"
+	"aiccbridge/bus/internal/hubtest"
+	"aiccbridge/bus/internal/wire"
+	"aiccbridge/schemas"
+)
+
+// client is a connection and what a bus adds to it.
+type client struct {
+	*wire.Conn
+	out     *wire.Publisher
+	metrics *prometheus.Registry
+}
+
+func open(t *testing.T, p nats.InProcessConnProvider, change ...func(*wire.Options)) client {
+	t.Helper()
+	c, metrics := hubtest.Open(t, p, change...), prometheus.NewRegistry()
+	return client{c, wire.NewPublisher(c, wire.PublisherOptions{Registerer: metrics}), metrics}
+}
+
+func ready(t *testing.T, change ...func(*wire.Options)) client {
+	t.Helper()
+	c := open(t, bustest.Server(t), change...)
+	hubtest.Ensure(t, c.Conn)
+	return c
+}
+
+// Publish publishes to the stream of the subject.
+func (c client) Publish(ctx context.Context, m schemas.Message) error {
+	stream, _ := c.Names().StreamOf(m.Subject)
+	return c.out.Publish(ctx, c.Names().Stream(stream), wire.Message(m))
+}
+
+// Read reads to the end as of now.
+func (c client) Read(ctx context.Context, stream schemas.Stream, filter string, from uint64, f func(schemas.Stored) error) error {
+	return c.Conn.Read(ctx, wire.Range{Stream: c.Names().Stream(stream), Filter: filter, From: from}, f)
+}
+
+// Watch reads what comes.
+func (c client) Watch(ctx context.Context, stream schemas.Stream, filter string, f func(schemas.Stored) error) error {
+	follower, err := c.FollowFromNow(ctx, c.Names().Stream(stream), filter, f)
+	if err != nil {
+		return err
+	}
+	return follower.Run(ctx)
+}
+
+// retries is how many tries were counted that failed.
+func (c client) retries(t *testing.T) float64 {
+	t.Helper()
+	families, err := c.metrics.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == "aicc_bus_publish_retries_total" {
+			return f.GetMetric()[0].GetCounter().GetValue()
+		}
+	}
+	t.Fatal("not counted")
+	return 0
+}
+
+func TestPublishStreamLimitIsPermanent(t *testing.T) {
+	t.Parallel()
+	b := open(t, bustest.Server(t))
+	hubtest.Differ(t, b.Conn, "AICC_EVENTS", func(c *jetstream.StreamConfig) { c.MaxMsgSize = 300 })
+	hubtest.Ensure(t, b.Conn, hubtest.Accept("AICC_EVENTS.max_msg_size"))
+	m := bustest.Event("1")
+	m.Body = []byte(`"` + strings.Repeat("x", 300) + `"`)
+	var p *schemas.Permanent
+	if err := b.Publish(t.Context(), m); !errors.As(err, &p) || p.Reason != schemas.ReasonOversized {
+		t.Errorf("error %v", err)
+	}
+}
+
+// The server still knows the id of a message that was purged.
+func TestPublishAfterAPurge(t *testing.T) {
+	t.Parallel()
+	b := ready(t)
+	for range 2 {
+		if err := b.Publish(t.Context(), bustest.File("1")); err != nil {
+			t.Fatal(err)
+		}
+		if got := hubtest.All(t, b.Conn, schemas.StreamFiles); len(got) != 1 || got[0].Get("ce-id") != "1" {
+			t.Errorf("%d messages, want 1", len(got))
+		}
+		s, err := hubtest.Superior(t, b.Conn).JetStream().Stream(t.Context(), "AICC_FILES")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Purge(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A stream that took over the subjects must not get the messages.
+func TestPublishWaitsForTheRightStream(t *testing.T) {
+	t.Parallel()
+	b := open(t, bustest.Server(t))
+	if _, err := hubtest.Superior(t, b.Conn).JetStream().CreateStream(t.Context(), jetstream.StreamConfig{Name: "OTHER", Subjects: []string{"aicc.v1.*.agent.>"}}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- b.Publish(ctx, bustest.Event("1")) }()
+	refused := b.Trouble("stream", "AICC_EVENTS")
+	bustest.Await(t, func() bool { return refused.Active() })
+	if s, err := hubtest.Superior(t, b.Conn).JetStream().Stream(t.Context(), "OTHER"); err != nil || s.CachedInfo().State.Msgs != 0 {
+		t.Errorf("the wrong stream took the message: %v", err)
+	}
+	if err := hubtest.Superior(t, b.Conn).JetStream().DeleteStream(t.Context(), "OTHER"); err != nil {
+		t.Fatal(err)
+	}
+	hubtest.Ensure(t, b.Conn)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	cancel()
+	if got := hubtest.All(t, b.Conn, schemas.StreamEvents); len(got) != 1 {
+		t.Errorf("%d messages", len(got))
+	}
+	if err := b.Publish(ctx, bustest.Event("2")); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+	if got := hubtest.All(t, b.Conn, schemas.StreamEvents); len(got) != 1 {
+		t.Errorf("stored although the context had ended: %d messages", len(got))
+	}
+}
+
+func TestPublishOverServerRestart(t *testing.T) {
+	t.Parallel()
+	s := bustest.Server(t)
+	b := open(t, s, hubtest.Quick(500*time.Millisecond))
+	hubtest.Ensure(t, b.Conn)
+	restarted := make(chan error, 1)
+	const n = 200
+	for i := range n {
+		if i == n/2 {
+			go func() { restarted <- s.Restart() }()
+		}
+		if err := b.Publish(t.Context(), bustest.Event(string(rune('a'+i%26))+strings.Repeat("x", i/26))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := <-restarted; err != nil {
+		t.Fatal(err)
+	}
+	bustest.Await(t, func() bool { return b.Connected() == nil }) // all may have been sent before the restart
+	list := hubtest.All(t, b.Conn, schemas.StreamEvents)
+	ids := map[string]bool{}
+	for _, m := range list {
+		ids[m.Get("ce-id")] = true
+	}
+	if len(list) != n || len(ids) != n {
+		t.Errorf("%d messages, %d ids, want %d", len(list), len(ids), n)
+	}
+}
+
+// The acknowledgement is lost, and the deduplication window has passed before
+// the next try.
+func TestLostAcknowledgementBeyondTheWindow(t *testing.T) {
+	t.Parallel()
+	l := bustest.NewLossy(bustest.Server(t))
+	b := open(t, l, hubtest.Quick(300*time.Millisecond))
+	hubtest.Differ(t, b.Conn, "AICC_EVENTS", func(c *jetstream.StreamConfig) { c.Duplicates = 100 * time.Millisecond })
+	hubtest.Ensure(t, b.Conn, hubtest.Accept("AICC_EVENTS.duplicate_window"))
+	l.Drop(`"stream":"AICC_EVENTS"`, 1)
+	if err := b.Publish(t.Context(), bustest.Event("1")); err != nil {
+		t.Fatal(err)
+	}
+	if got := hubtest.All(t, b.Conn, schemas.StreamEvents); len(got) != 1 {
+		t.Errorf("%d messages, want 1", len(got))
+	}
+	if n := b.retries(t); n != 1 {
+		t.Errorf("%v retries counted", n)
+	}
+}

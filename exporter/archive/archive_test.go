@@ -16,7 +16,7 @@ import (
 // and named.
 func TestDamage(t *testing.T) {
 	for name, file := range exportertest.DamagedFiles(t) {
-		a, err := Open(t.Context(), spooled(t, file.Data), Options{Progress: func() {}, Limits: Limits{MaxUnpackedBytes: 512 << 10}})
+		a, err := Open(t.Context(), downloaded(t, file.Data), Options{Progress: func() {}, Limits: Limits{MaxUnpackedBytes: 512 << 10}})
 		var p *schemas.Permanent
 		switch {
 		case err == nil:
@@ -42,15 +42,15 @@ func TestEndRecordLettersInData(t *testing.T) {
 
 func openBytes(t testing.TB, data []byte) *Archive {
 	t.Helper()
-	a, err := Open(t.Context(), spooled(t, data), Options{Progress: func() {}})
+	a, err := Open(t.Context(), downloaded(t, data), Options{Progress: func() {}})
 	exportertest.Check(t, err)
 	t.Cleanup(func() { exportertest.Check(t, a.Close()) })
 	return a
 }
 
-func spooled(t testing.TB, data []byte) string {
+func downloaded(t testing.TB, data []byte) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "spool.zip")
+	path := filepath.Join(t.TempDir(), "downloaded.zip")
 	exportertest.Check(t, os.WriteFile(path, data, 0o600))
 	return path
 }
@@ -59,7 +59,7 @@ func spooled(t testing.TB, data []byte) string {
 // be read makes a sound file a damaged one.
 func TestOurFaultIsNotTheFiles(t *testing.T) {
 	data := exportertest.ZipOf(t, exportertest.CSVMember(exportertest.CallHeader+exportertest.CallRows(0, 4000)))
-	path := spooled(t, data)
+	path := downloaded(t, data)
 	for calls := 1; calls < 200; calls += 3 {
 		ctx, cancel := context.WithCancel(t.Context())
 		left := calls
@@ -123,7 +123,7 @@ func FuzzOpenArchive(f *testing.F) {
 	f.Add(exportertest.ZipOf(f, exportertest.Packed{Name: "20260101000000000123_record_2.csv", Data: "a;b\n\"c\";d\r\n"}))
 	f.Add([]byte("PK\x05\x06"))
 	f.Add([]byte(`{"resultCode":"0300011"}`))
-	path := filepath.Join(f.TempDir(), "spool.zip")
+	path := filepath.Join(f.TempDir(), "downloaded.zip")
 	f.Fuzz(func(t *testing.T, data []byte) {
 		exportertest.Check(t, os.WriteFile(path, data, 0o600))
 		a, err := Open(t.Context(), path, Options{Progress: func() {}, Limits: Limits{MaxUnpackedBytes: 8 << 20}})

@@ -397,7 +397,7 @@ func TestWorkerOptions(t *testing.T) {
 		"rows":       func(o *Options) { o.Rows = nil },
 		"quarantine": func(o *Options) { o.Quarantine = nil },
 		"publisher":  func(o *Options) { o.Publisher = nil },
-		"spool":      func(o *Options) { o.DownloadDir = "" },
+		"downloads":  func(o *Options) { o.DownloadDir = "" },
 		"zone": func(o *Options) {
 			o.Tenants = map[string]Tenant{exportertest.Acme: {Download: good.Tenants[exportertest.Acme].Download}}
 		},

@@ -80,7 +80,7 @@ func TestEverythingAsBridge(t *testing.T) {
 		{"read", func() error { return readAll(ctx, b) }},
 		{"watch", func() error { return watchOne(ctx, b) }},
 		{"consume", func() error { return consumeOne(ctx, b) }},
-		{"dead letter", func() error { return buryOne(ctx, b) }},
+		{"dead letter", func() error { return deadLetterOne(ctx, b) }},
 	}
 	for _, s := range steps {
 		if err := s.do(); err != nil {
@@ -206,7 +206,7 @@ func consumeOne(ctx context.Context, b *Bus) error {
 	return errors.Join(err, check(files == 2, "%d deliveries", files))
 }
 
-func buryOne(ctx context.Context, b *Bus) error {
+func deadLetterOne(ctx context.Context, b *Bus) error {
 	if err := b.Publish(ctx, bustest.Message(b.names.FileReady("acme", schemas.KindCDR), "f2", true)); err != nil {
 		return err
 	}

@@ -17,9 +17,9 @@ import (
 
 // Defaults of [Options].
 const (
-	DefaultMaxAttempts   = 10
-	DefaultRetryDelay    = 2 * time.Second
-	DefaultMaxRetryDelay = 5 * time.Minute
+	defaultMaxAttempts   = 10
+	defaultRetryDelay    = 2 * time.Second
+	defaultMaxRetryDelay = 5 * time.Minute
 )
 
 // Options say where NATS is, who connects, and how files are handed out.
@@ -60,9 +60,9 @@ type Bus struct {
 // their context. Its errors are about the options.
 func Open(o Options) (*Bus, error) {
 	o.AckWait = cmp.Or(o.AckWait, assets.DefaultAckWait)
-	o.MaxAttempts = cmp.Or(o.MaxAttempts, DefaultMaxAttempts)
-	o.RetryDelay = cmp.Or(o.RetryDelay, DefaultRetryDelay)
-	o.MaxRetryDelay = cmp.Or(o.MaxRetryDelay, DefaultMaxRetryDelay)
+	o.MaxAttempts = cmp.Or(o.MaxAttempts, defaultMaxAttempts)
+	o.RetryDelay = cmp.Or(o.RetryDelay, defaultRetryDelay)
+	o.MaxRetryDelay = cmp.Or(o.MaxRetryDelay, defaultMaxRetryDelay)
 	metrics := newMetrics(o.Registerer) // it panics before there is a connection
 	o.InboxPrefix = cmp.Or(o.InboxPrefix, assets.BridgeInbox)
 	conn, err := wire.Open(o.Options)

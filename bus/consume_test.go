@@ -310,7 +310,7 @@ func TestDeadLetters(t *testing.T) {
 }
 
 func TestDelay(t *testing.T) {
-	b := &Bus{opts: Options{RetryDelay: DefaultRetryDelay, MaxRetryDelay: DefaultMaxRetryDelay}}
+	b := &Bus{opts: Options{RetryDelay: defaultRetryDelay, MaxRetryDelay: defaultMaxRetryDelay}}
 	for attempt, want := range map[int]time.Duration{
 		0: 2 * time.Second, 1: 2 * time.Second, 2: 4 * time.Second, 8: 256 * time.Second, 9: 5 * time.Minute, 1000: 5 * time.Minute,
 	} {

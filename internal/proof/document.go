@@ -89,8 +89,8 @@ func (p *proof) text(m machine) string {
 	p.results(w)
 	p.whole(w)
 	w("\n## What each fault is\n\n| fault | what is done | what must hold |\n|---|---|---|")
-	for n, f := range faults {
-		w("| [F%02d](#f%02[1]d) | %s | %s |", n+1, f.title, f.invariant)
+	for _, f := range faults {
+		w("| [F%02d](#f%02[1]d) | %s | %s |", f.number, f.title, f.invariant)
 	}
 	w("\n## The promises and the faults that try them\n\n| promise | | faults |\n|---|---|---|")
 	for _, g := range guarantees {

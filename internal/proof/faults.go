@@ -1,40 +1,44 @@
 package main
 
-// fault is one row of the test plan. Its number is its place in [faults], from 1.
-type fault struct{ title, invariant string }
+// fault is one row of the test plan.
+type fault struct {
+	number           int
+	title, invariant string
+}
 
-// faults are those that this run must show to be survived.
+// faults are those that this run must show to be survived, by number. The numbers of those
+// that no run shows yet are left out; see [notTested].
 var faults = []fault{
-	{"`kill -9` at 24 points", "nothing stored is lost, rows once, what was popped and not stored is in a gap"},
-	{"NATS restarted under load", "nothing lost or repeated, order per agent kept"},
-	{"acknowledgements swallowed, connections cut", "no duplicate"},
-	{"NATS away for longer than its dedupe window", "polling goes on, all arrives in order, once"},
-	{"NATS slower than the timeout", "a late acknowledgement and a retry are one message"},
-	{"disk full, store limit reached", "said at once, polling goes on, recovers by itself"},
-	{"streams deleted, purged, weakened while running", "an alarm each; no stream with other settings appears"},
-	{"connection closed after the poll was sent", "no silent re-send; a gap record"},
-	{"the same callback many times at once", "one effect, every answer a success"},
-	{"callback before its query's answer, or after a restart", "matched, one download"},
-	{"callback never comes", "the file is fetched all the same, the window completes"},
-	{"wrong, old, replayed, smuggled signatures", "refused or accepted exactly as documented, no side effect"},
-	{"slow, many and huge callers", "limits hold, a good callback is served meanwhile"},
-	{"damaged and hostile ZIP files", "quarantined with the right reason, no row"},
-	{"odd and damaged CSV files", "rows in = rows out + rejected"},
-	{"downloads cut, hanging, of wrong length", "repeated, nothing published in part"},
-	{"the platform's errors", "classified, spaced, no hot loop"},
-	{"no connection: DNS, refused, TLS", "no gap record, a clear message"},
-	{"clocks: jumps, nights of clock changes, leap day", "windows tile the year"},
-	{"sign-out, lost and expired sessions", "the agent signs in again, a gap record"},
-	{"disaster recovery switchover", "resumes; repeats are delivered and not merged"},
-	{"two bridges, one paused", "at most one poll overlaps, old writes carry the old epoch"},
-	{"two workers on one file", "rows once, the loser is fenced"},
-	{"poison task", "a dead letter, and the queue moves on"},
-	{"thousands of agents reconnect at once", "rate limit and memory bound kept, nobody signed out"},
-	{"SIGTERM under load, twice, during the start", "what is in flight is finished, no gap"},
-	{"a window extracted again with late and changed rows", "only the new rows; a changed one is a revision"},
-	{"purge, then backfill within the dedupe window", "rows are really stored"},
-	{"configuration and secrets replaced", "a bad file is refused, its line named; the old one stays"},
-	{"secrets and phone numbers in any output", "none"},
+	{1, "`kill -9` at 24 points", "nothing stored is lost, rows once, what was popped and not stored is in a gap"},
+	{2, "NATS restarted under load", "nothing lost or repeated, order per agent kept"},
+	{3, "acknowledgements swallowed, connections cut", "no duplicate"},
+	{4, "NATS away for longer than its dedupe window", "polling goes on, all arrives in order, once"},
+	{5, "NATS slower than the timeout", "a late acknowledgement and a retry are one message"},
+	{6, "disk full, store limit reached", "said at once, polling goes on, recovers by itself"},
+	{7, "streams deleted, purged, weakened while running", "an alarm each; no stream with other settings appears"},
+	{8, "connection closed after the poll was sent", "no silent re-send; a gap record"},
+	{9, "the same callback many times at once", "one effect, every answer a success"},
+	{10, "callback before its query's answer, or after a restart", "matched, one download"},
+	{11, "callback never comes", "the file is fetched all the same, the window completes"},
+	{12, "wrong, old, replayed, smuggled signatures", "refused or accepted exactly as documented, no side effect"},
+	{13, "slow, many and huge callers", "limits hold, a good callback is served meanwhile"},
+	{14, "damaged and hostile ZIP files", "quarantined with the right reason, no row"},
+	{15, "odd and damaged CSV files", "rows in = rows out + rejected"},
+	{16, "downloads cut, hanging, of wrong length", "repeated, nothing published in part"},
+	{17, "the platform's errors", "classified, spaced, no hot loop"},
+	{18, "no connection: DNS, refused, TLS", "no gap record, a clear message"},
+	{19, "clocks: jumps, nights of clock changes, leap day", "windows tile the year"},
+	{20, "sign-out, lost and expired sessions", "the agent signs in again, a gap record"},
+	{21, "disaster recovery switchover", "resumes; repeats are delivered and not merged"},
+	{22, "two bridges, one paused", "at most one poll overlaps, old writes carry the old epoch"},
+	{23, "two workers on one file", "rows once, the loser is fenced"},
+	{24, "poison task", "a dead letter, and the queue moves on"},
+	{25, "thousands of agents reconnect at once", "rate limit and memory bound kept, nobody signed out"},
+	{26, "SIGTERM under load, twice, during the start", "what is in flight is finished, no gap"},
+	{27, "a window extracted again with late and changed rows", "only the new rows; a changed one is a revision"},
+	{28, "purge, then backfill within the dedupe window", "rows are really stored"},
+	{29, "configuration and secrets replaced", "a bad file is refused, its line named; the old one stays"},
+	{30, "secrets and phone numbers in any output", "none"},
 }
 
 // notTested is what this run says nothing about.
@@ -67,8 +71,10 @@ var guarantees = []guarantee{
 
 // titleOf is what a fault is about, "" if there is no such number.
 func titleOf(n int) string {
-	if n < 1 || n > len(faults) {
-		return ""
+	for _, f := range faults {
+		if f.number == n {
+			return f.title
+		}
 	}
-	return faults[n-1].title
+	return ""
 }

@@ -114,7 +114,7 @@ func parse(args []string) (s settings, err error) {
 		}
 		n, err := strconv.Atoi(strings.TrimPrefix(strings.ToUpper(name), "F"))
 		if err != nil || titleOf(n) == "" {
-			return s, fmt.Errorf("-only %s: there are F01 to F%d", name, len(faults))
+			return s, fmt.Errorf("-only %s: it is none of the faults", name)
 		}
 		s.only[n] = true
 	}

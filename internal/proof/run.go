@@ -86,12 +86,12 @@ func (r row) status() string {
 // cases runs all cases, a few at a time, and prints a line for each.
 func (r *runner) cases(ctx context.Context, f *found) (rows []row) {
 	all := f.cases(r.wants)
-	for n := range faults {
-		if r.wants(n+1) && !hasFault(all, n+1) {
-			rows = append(rows, row{faultCase: faultCase{fault: n + 1}})
+	for _, known := range faults {
+		if r.wants(known.number) && !hasFault(all, known.number) {
+			rows = append(rows, row{faultCase: faultCase{fault: known.number}})
 		}
 		for _, c := range all {
-			if c.fault == n+1 {
+			if c.fault == known.number {
 				rows = append(rows, row{faultCase: c})
 			}
 		}

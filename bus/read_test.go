@@ -1,11 +1,23 @@
 package bus
 
 import (
+	"strings"
 	"testing"
 	"time"
 
+	"aiccbridge/bus/internal/bustest"
 	"aiccbridge/schemas"
 )
+
+// A stream that is not there is an error at once, which names it once.
+func TestWatchOfNoStream(t *testing.T) {
+	t.Parallel()
+	b := open(t, bustest.Server(t))
+	err := b.Watch(t.Context(), schemas.StreamEvents, "", func(schemas.Stored) error { return nil })
+	if err == nil || strings.Count(err.Error(), "watch AICC_EVENTS") != 1 {
+		t.Errorf("error %v", err)
+	}
+}
 
 // Messages vanish while they are read: the end comes all the same.
 func TestReadOverAPurge(t *testing.T) {

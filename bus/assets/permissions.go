@@ -73,11 +73,10 @@ func newPermissions(n schemas.Names) permissions {
 
 func (p permissions) bridge() Rights {
 	publish := []string{apiPrefix + "INFO"}
-	stores := []string{p.names.ObjectStream(schemas.BucketQuarantine), p.names.ObjectStream(schemas.BucketRecordings)}
 	for _, a := range p.assets {
 		publish = append(publish, a.Subjects...)
 		publish = append(publish, read(a.StreamConfig)...)
-		if slices.Contains(stores, a.Name) { // read by a push consumer
+		if a.objectStore { // read by a push consumer
 			publish = append(publish, api("STREAM.PURGE", a.Name))
 			publish = append(publish, twoForms(flowPrefix, a.Name+".>")...)
 		}

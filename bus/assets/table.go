@@ -60,7 +60,8 @@ type Asset struct {
 
 	// exactAge: MaxAge is not a limit but a meaning (the lease's lifetime), so
 	// that a longer one is as wrong as a shorter one.
-	exactAge bool
+	exactAge    bool
+	objectStore bool // not a stream or bucket
 }
 
 // Table is what the bridge needs on the server. It is safe for concurrent use.
@@ -170,7 +171,7 @@ func Bucket(n schemas.Names, b schemas.Bucket, about string, ttl time.Duration) 
 func objects(n schemas.Names, b schemas.Bucket, about string, age time.Duration) Asset {
 	a := New(n, n.ObjectStream(b), about)
 	a.Label = n.Bucket(b)
-	a.Subjects = n.ObjectSubjects(b)
+	a.Subjects, a.objectStore = n.ObjectSubjects(b), true
 	a.MaxAge = age
 	a.Discard = jetstream.DiscardNew
 	a.AllowRollup, a.AllowDirect = true, true

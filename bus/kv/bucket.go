@@ -92,7 +92,11 @@ func (k *Bucket) Swap(ctx context.Context, key string, value []byte, revision ui
 func (k *Bucket) SwapEntry(ctx context.Context, key string, e Entry, revision uint64) (stored schemas.Stored, ok bool, err error) {
 	w := swap{bucket: k, key: key, message: k.message(key, e), writer: uuid.NewString(), revision: revision, expected: revision}
 	w.message.Header.Set(headerWriter, w.writer)
-	err = k.do(ctx, "swap", key, func(ctx context.Context) error {
+	verb := "swap"
+	if e.Delete {
+		verb = "delete"
+	}
+	err = k.do(ctx, verb, key, func(ctx context.Context) error {
 		revision, ok, err = w.try(ctx)
 		return err
 	})

@@ -82,6 +82,10 @@ func TestBucket(t *testing.T) {
 func TestBucketRefuses(t *testing.T) {
 	t.Parallel()
 	k := Open(hubtest.Ready(t), schemas.BucketState)
+	_, _, err := k.SwapEntry(t.Context(), "a b", Entry{Delete: true}, 1)
+	if err == nil || !strings.HasPrefix(err.Error(), "delete a b in bucket") {
+		t.Errorf("error %v", err)
+	}
 	for _, key := range []string{"", ".a", "a.", "a..b", "a b", "a.*", ">"} {
 		if _, err := k.Put(t.Context(), key, nil); err == nil {
 			t.Errorf("key %q was taken", key)

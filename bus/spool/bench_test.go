@@ -10,8 +10,7 @@ import (
 )
 
 // BenchmarkForward compares what 200 agents get through to a hub that syncs:
-// forwarded with and without the fence, and published directly by as many
-// goroutines. Spooling is not measured.
+// forwarded, and published directly by as many goroutines. Spooling is not measured.
 func BenchmarkForward(b *testing.B) {
 	const agents = 200
 	b.Run("direct", func(b *testing.B) {

@@ -25,10 +25,16 @@ func (b *bell) ring() {
 }
 
 // retry repeats op until it returns nil, or ctx ends: with growing pauses, which the
-// bell cuts short.
+// bell cuts short. Once ctx has ended it does not begin: what waits in a lane stays.
 func (b *bell) retry(ctx context.Context, op func() error) error {
 	t := &pauseTimer{bell: b, c: make(chan time.Time, 1)}
-	err := backoff.RetryNotifyWithTimer(op, backoff.WithContext(wire.NewBackOff(), ctx), nil, t)
+	try := func() error {
+		if err := ctx.Err(); err != nil {
+			return backoff.Permanent(err)
+		}
+		return op()
+	}
+	err := backoff.RetryNotifyWithTimer(try, backoff.WithContext(wire.NewBackOff(), ctx), nil, t)
 	if err != nil && ctx.Err() != nil {
 		return ctx.Err()
 	}

@@ -95,5 +95,9 @@ func TestBell(t *testing.T) {
 		if len(b.waiting) != 0 {
 			t.Errorf("%d still wait", len(b.waiting))
 		}
+		err := b.retry(ctx, func() error { t.Error("tried although the context had ended"); return nil })
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("error %v", err)
+		}
 	})
 }

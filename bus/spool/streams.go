@@ -35,7 +35,7 @@ type class struct {
 	stream    string // the spool's
 	subjects  string // what it captures
 	hubStream string // "" for notices, which go to a function
-	share     int64  // of SpoolOptions.MaxBytes, in sixteenths
+	share     int64  // of Options.MaxBytes, in sixteenths
 	about     string
 	// partition names what keeps its order: a subject filter, or a tenant.
 	partition func(subject string) string

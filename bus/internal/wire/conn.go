@@ -28,7 +28,9 @@ const defaultRequestTimeout = 2 * time.Second
 type Options struct {
 	// Names builds all subjects and stream names. Required.
 	Names schemas.Names
-	// Instance names this process. Required.
+	// Instance names this process: its connection and its leases. A lease held under
+	// the same name is taken over at once, so it must be unique among running bridges.
+	// Required.
 	Instance string
 
 	// URL is one server or several, separated by commas.

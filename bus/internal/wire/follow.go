@@ -3,7 +3,6 @@ package wire
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -44,7 +43,7 @@ func (c *Conn) FollowFromNow(ctx context.Context, stream, filter string, each fu
 	}
 	start := time.Now()
 	if _, err := f.identify(ctx); err != nil {
-		return nil, fmt.Errorf("watch %s: %w", stream, c.Explain(start, stream, err))
+		return nil, c.Explain(start, stream, err)
 	}
 	return f, nil
 }

@@ -87,7 +87,7 @@ func TestRetry(t *testing.T) {
 		if err != nil {
 			t.Errorf("gave up: %v", err)
 		}
-		if least := int(24 * time.Hour / (2 * maxRetryWait)); tries < least { // a pause is at most 1.5 times the cap
+		if least := int(24 * time.Hour / maxRetryWait); tries < least {
 			t.Errorf("%d tries in a day, want at least %d", tries, least)
 		}
 		for name, final := range map[string]error{

@@ -25,8 +25,8 @@ type Trouble struct {
 	patience time.Duration // counted from when the connection stands
 
 	episode trouble.Episode
-	mu      sync.Mutex
-	since   time.Time // when it began to fail although the connection stands
+	mu      sync.Mutex // an episode and its beginning change together, and its lines keep their order
+	since   time.Time  // when it began to fail although the connection stands
 }
 
 // Trouble returns the log state of one thing that may fail for long. Its lines have
@@ -49,6 +49,8 @@ func (c *Conn) NewTrouble(log zerolog.Logger) *Trouble {
 
 // Failed notes a failure.
 func (t *Trouble) Failed(err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	level := t.judge()
 	if _, changed := t.episode.Failed(trouble.Gist(err.Error()), level); changed {
 		t.log.WithLevel(level).Err(err).Msg("nats refuses or does not answer; trying again")
@@ -57,8 +59,6 @@ func (t *Trouble) Failed(err error) {
 
 // judge says what a failure is worth now.
 func (t *Trouble) judge() zerolog.Level {
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	switch {
 	case t.down != nil && t.down():
 		t.since = time.Time{}
@@ -74,13 +74,16 @@ func (t *Trouble) judge() zerolog.Level {
 
 // Over notes that it works.
 func (t *Trouble) Over() {
+	if !t.Active() { // spares the lock when all is well
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	failures, level := t.episode.Over()
 	if failures == 0 {
 		return
 	}
 	t.log.WithLevel(min(level, zerolog.InfoLevel)).Int("failures", failures).Msg("nats works again")
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	t.since = time.Time{}
 }
 

@@ -43,7 +43,7 @@ func TestOutageIsSaidOnce(t *testing.T) {
 	}
 	c := consume(t, hub, 2)
 	t.Cleanup(func() { c.stop(t) })
-	watching(t, hub)
+	following(t, hub)
 	hubtest.AwaitConsumer(t, direct.conn, "AICC_EVENTS")
 	publish(0)
 	if err := s.Flush(bustest.Limited(t, 60*time.Second)); err != nil {
@@ -85,13 +85,13 @@ func background(t *testing.T, run func(context.Context) error) {
 	})
 }
 
-// watching watches the events until the test ends.
-func watching(t *testing.T, b *Bus) <-chan schemas.Stored {
+// following reads the events until the test ends.
+func following(t *testing.T, b *Bus) <-chan schemas.Stored {
 	t.Helper()
 	got, done := make(chan schemas.Stored, 10), make(chan error, 1)
 	ctx := t.Context()
 	go func() {
-		done <- b.Watch(ctx, schemas.StreamEvents, "", func(m schemas.Stored) error { got <- m; return nil })
+		done <- b.Follow(ctx, schemas.StreamEvents, "", func(m schemas.Stored) error { got <- m; return nil })
 	}()
 	t.Cleanup(func() { // ctx has ended
 		if err := <-done; err != nil {

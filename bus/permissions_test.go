@@ -78,7 +78,7 @@ func TestEverythingAsBridge(t *testing.T) {
 		}},
 		{"objects", func() error { return useObjects(ctx, b) }},
 		{"read", func() error { return readAll(ctx, b) }},
-		{"watch", func() error { return watchOne(ctx, b) }},
+		{"follow", func() error { return followOne(ctx, b) }},
 		{"consume", func() error { return consumeOne(ctx, b) }},
 		{"dead letter", func() error { return deadLetterOne(ctx, b) }},
 	}
@@ -173,10 +173,10 @@ func readAll(ctx context.Context, b *Bus) error {
 
 var errSeen = errors.New("seen")
 
-func watchOne(ctx context.Context, b *Bus) error {
+func followOne(ctx context.Context, b *Bus) error {
 	seen := make(chan error, 1)
 	go func() {
-		seen <- b.Watch(ctx, schemas.StreamEvents, "", func(schemas.Stored) error { return errSeen })
+		seen <- b.Follow(ctx, schemas.StreamEvents, "", func(schemas.Stored) error { return errSeen })
 	}()
 	for i := 0; ; i++ {
 		if err := b.Publish(ctx, bustest.Event(fmt.Sprintf("w%d", i))); err != nil {
@@ -184,7 +184,7 @@ func watchOne(ctx context.Context, b *Bus) error {
 		}
 		select {
 		case err := <-seen:
-			return check(errors.Is(err, errSeen), "watch: %v", err)
+			return check(errors.Is(err, errSeen), "follow: %v", err)
 		default:
 		}
 	}

@@ -28,19 +28,19 @@ func (b *Bus) Read(ctx context.Context, stream schemas.Stream, filter string, fr
 	return nil
 }
 
-// Watch calls f for the messages of a stream that match filter ("": all) and
+// Follow calls f for the messages of a stream that match filter ("": all) and
 // are stored after the call, each once and in order, however often the
 // connection breaks. A stream that is deleted and made anew, or has lost its end,
 // is given from its first message. It returns nil when ctx ends, f's error at
 // once, and an error when the stream cannot be found at the start.
-func (b *Bus) Watch(ctx context.Context, stream schemas.Stream, filter string, f func(schemas.Stored) error) error {
+func (b *Bus) Follow(ctx context.Context, stream schemas.Stream, filter string, f func(schemas.Stored) error) error {
 	name := b.names.Stream(stream)
 	follower, err := b.conn.FollowFromNow(ctx, name, filter, f)
 	if err == nil {
 		err = follower.Run(ctx)
 	}
 	if err != nil {
-		return fmt.Errorf("watch %s: %w", name, err)
+		return fmt.Errorf("follow %s: %w", name, err)
 	}
 	return nil
 }

@@ -10,11 +10,11 @@ import (
 )
 
 // A stream that is not there is an error at once, which names it once.
-func TestWatchOfNoStream(t *testing.T) {
+func TestFollowOfNoStream(t *testing.T) {
 	t.Parallel()
 	b := open(t, bustest.Server(t))
-	err := b.Watch(t.Context(), schemas.StreamEvents, "", func(schemas.Stored) error { return nil })
-	if err == nil || strings.Count(err.Error(), "watch AICC_EVENTS") != 1 {
+	err := b.Follow(t.Context(), schemas.StreamEvents, "", func(schemas.Stored) error { return nil })
+	if err == nil || strings.Count(err.Error(), "follow AICC_EVENTS") != 1 {
 		t.Errorf("error %v", err)
 	}
 }

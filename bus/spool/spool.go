@@ -50,7 +50,7 @@ type Options struct {
 	Registerer prometheus.Registerer
 
 	requestTimeout time.Duration // default 2 s; tests shorten it
-	watchEvery     time.Duration // default 1 s; tests shorten it
+	upkeepEvery    time.Duration // default 1 s; tests shorten it
 }
 
 // Spool keeps messages on the local disk until the hub has them. It is safe for
@@ -94,7 +94,7 @@ func open(ctx context.Context, o Options) (*Spool, error) {
 		return nil, errors.New("hub and server must be set")
 	}
 	o.MaxBytes = cmp.Or(o.MaxBytes, defaultBytes)
-	o.watchEvery = cmp.Or(o.watchEvery, watchEvery)
+	o.upkeepEvery = cmp.Or(o.upkeepEvery, upkeepEvery)
 	metrics := newMetrics(o.Registerer) // it panics before there is a connection
 	local, err := wire.Open(wire.Options{
 		Names: o.Hub.Names(), Instance: o.Hub.Instance(), InProcess: o.Server, User: o.User, Password: o.Password,
@@ -196,7 +196,7 @@ func (s *Spool) State() State { return *s.state.Load() }
 func (s *Spool) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.hub.Back(ctx, s.hubBack.ring) })
-	group.Go(func() error { return s.watch(ctx) })
+	group.Go(func() error { return s.upkeep(ctx) })
 	for _, l := range s.lines {
 		if l.deliver != nil {
 			group.Go(func() error { return l.run(ctx) })

@@ -31,7 +31,7 @@ func spoolOn(t testing.TB, p nats.InProcessConnProvider, hub *wire.Conn, change 
 	t.Helper()
 	o := Options{
 		Server: p, Hub: hub, MaxBytes: 64 << 20,
-		requestTimeout: 500 * time.Millisecond, watchEvery: 20 * time.Millisecond,
+		requestTimeout: 500 * time.Millisecond, upkeepEvery: 20 * time.Millisecond,
 	}
 	for _, f := range change {
 		f(&o)

@@ -22,7 +22,7 @@ func (s *scene) waitFor(stream schemas.Stream, n uint64) (seen uint64) {
 	defer b.Close()
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()
-	err := b.Watch(ctx, stream, "", func(m schemas.Stored) error {
+	err := b.Follow(ctx, stream, "", func(m schemas.Stored) error {
 		if seen = m.Sequence; seen >= n {
 			return errEnough
 		}

@@ -39,8 +39,8 @@ type Bridge struct {
 type Streams interface {
 	// Read calls f with each message that the stream holds now.
 	Read(ctx context.Context, stream schemas.Stream, filter string, from uint64, f func(schemas.Stored) error) error
-	// Watch calls f with each message that the stream holds and gets, until ctx ends.
-	Watch(ctx context.Context, stream schemas.Stream, filter string, f func(schemas.Stored) error) error
+	// Follow calls f with each message that the stream gets from now on, until ctx ends.
+	Follow(ctx context.Context, stream schemas.Stream, filter string, f func(schemas.Stored) error) error
 }
 
 // Windows are what the bridge knows of the windows of a tenant's extracts, from the
@@ -151,8 +151,8 @@ func (d *demo) watch(user, running context.Context, b Bridge) (ended time.Time) 
 	defer stop()
 	for _, s := range []schemas.Stream{schemas.StreamEvents, schemas.StreamRows} {
 		group.Go(func() {
-			// A broken watch shows as missing figures; the comparison reads the streams itself.
-			_ = b.Streams.Watch(watching, s, "", d.stats.Add)
+			// A broken view shows as missing figures; the comparison reads the streams itself.
+			_ = b.Streams.Follow(watching, s, "", d.stats.Add)
 		})
 	}
 	group.Go(func() { view.Show(watching, d.o.View, d.stats, d.phase, d.o.Last) })

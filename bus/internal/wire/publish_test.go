@@ -48,8 +48,8 @@ func (c client) Read(ctx context.Context, stream schemas.Stream, filter string, 
 	return c.Conn.Read(ctx, wire.Range{Stream: c.Names().Stream(stream), Filter: filter, From: from}, f)
 }
 
-// Watch reads what comes.
-func (c client) Watch(ctx context.Context, stream schemas.Stream, filter string, f func(schemas.Stored) error) error {
+// Follow reads what comes.
+func (c client) Follow(ctx context.Context, stream schemas.Stream, filter string, f func(schemas.Stored) error) error {
 	follower, err := c.FollowFromNow(ctx, c.Names().Stream(stream), filter, f)
 	if err != nil {
 		return err

@@ -107,7 +107,7 @@ func TestLast(t *testing.T) {
 }
 
 // The live view goes on over a restart of the server, without loss or repeats.
-func TestWatch(t *testing.T) {
+func TestFollow(t *testing.T) {
 	t.Parallel()
 	s := bustest.Server(t)
 	b := open(t, s)
@@ -119,7 +119,7 @@ func TestWatch(t *testing.T) {
 	seen := make(chan string)
 	done := make(chan error, 1)
 	go func() {
-		done <- b.Watch(ctx, schemas.StreamEvents, "aicc.v1.acme.agent.291.>", func(m schemas.Stored) error {
+		done <- b.Follow(ctx, schemas.StreamEvents, "aicc.v1.acme.agent.291.>", func(m schemas.Stored) error {
 			seen <- m.Get("ce-id")
 			return nil
 		})
@@ -149,7 +149,7 @@ func TestWatch(t *testing.T) {
 	}
 	stop := errors.New("stop")
 	go func() {
-		done <- b.Watch(t.Context(), schemas.StreamEvents, "", func(schemas.Stored) error { return stop })
+		done <- b.Follow(t.Context(), schemas.StreamEvents, "", func(schemas.Stored) error { return stop })
 	}()
 	hubtest.AwaitConsumer(t, b.Conn, "AICC_EVENTS")
 	publish("5")
@@ -158,9 +158,9 @@ func TestWatch(t *testing.T) {
 	}
 }
 
-// A stream that was made anew counts from one again; the watch must not wait
+// A stream that was made anew counts from one again; who follows must not wait
 // until it is as long as the old one.
-func TestWatchOfAStreamMadeAnew(t *testing.T) {
+func TestFollowOfAStreamMadeAnew(t *testing.T) {
 	t.Parallel()
 	b := ready(t, hubtest.Quick(200*time.Millisecond))
 	for i := range 5 {
@@ -172,7 +172,7 @@ func TestWatchOfAStreamMadeAnew(t *testing.T) {
 	seen := make(chan string, 10)
 	done := make(chan error, 1)
 	go func() {
-		done <- b.Watch(ctx, schemas.StreamEvents, "", func(m schemas.Stored) error {
+		done <- b.Follow(ctx, schemas.StreamEvents, "", func(m schemas.Stored) error {
 			seen <- m.Get("ce-id")
 			return nil
 		})
@@ -198,7 +198,7 @@ func TestWatchOfAStreamMadeAnew(t *testing.T) {
 
 // A reader that the server forgets without a word, as one does that ran on another
 // server of the cluster, is made anew although the connection stands.
-func TestWatchOverALostReader(t *testing.T) {
+func TestFollowOverALostReader(t *testing.T) {
 	t.Parallel()
 	s := bustest.Server(t)
 	// It does not tell of a consumer's end.
@@ -210,7 +210,7 @@ func TestWatchOverALostReader(t *testing.T) {
 	b := open(t, quiet, hubtest.Quick(300*time.Millisecond))
 	direct := open(t, s)
 	hubtest.Ensure(t, direct.Conn)
-	got := watching(t, b)
+	got := following(t, b)
 	hubtest.AwaitConsumer(t, direct.Conn, "AICC_EVENTS")
 	stream, err := hubtest.Superior(t, direct.Conn).JetStream().Stream(t.Context(), "AICC_EVENTS")
 	if err != nil {
@@ -234,13 +234,13 @@ func TestWatchOverALostReader(t *testing.T) {
 	}
 }
 
-// watching watches the events until the test ends.
-func watching(t *testing.T, b client) <-chan schemas.Stored {
+// following reads the events until the test ends.
+func following(t *testing.T, b client) <-chan schemas.Stored {
 	t.Helper()
 	got, done := make(chan schemas.Stored, 10), make(chan error, 1)
 	ctx := t.Context()
 	go func() {
-		done <- b.Watch(ctx, schemas.StreamEvents, "", func(m schemas.Stored) error { got <- m; return nil })
+		done <- b.Follow(ctx, schemas.StreamEvents, "", func(m schemas.Stored) error { got <- m; return nil })
 	}()
 	t.Cleanup(func() { // ctx has ended
 		if err := <-done; err != nil {

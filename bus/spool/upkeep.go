@@ -10,12 +10,12 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// watchEvery is how often the spool is trimmed and looked at.
-const watchEvery = time.Second
+// upkeepEvery is how often the spool is trimmed and looked at.
+const upkeepEvery = time.Second
 
-// watch trims, measures and logs, once a second.
-func (s *Spool) watch(ctx context.Context) error {
-	tick := time.NewTicker(s.opts.watchEvery)
+// upkeep trims, measures and logs, once a second.
+func (s *Spool) upkeep(ctx context.Context) error {
+	tick := time.NewTicker(s.opts.upkeepEvery)
 	defer tick.Stop()
 	trouble := s.local.Trouble("asset", "spool")
 	for {

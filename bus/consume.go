@@ -40,8 +40,8 @@ const (
 // ends nothing new is fetched, and it returns nil as soon as the files in hand
 // are done. When work ends, handlers see their context end, and unfinished
 // files go back: another worker gets them a second later, and each has used one
-// attempt. It waits for a consumer that is not there (see Ensure), and makes dead
-// letters of files that the server has given up.
+// attempt. It waits for a consumer that is not there (see [assets.Table.Ensure]), and
+// makes dead letters of files that the server has given up.
 func (b *Bus) ConsumeFiles(intake, work context.Context, workers int, h Handler) error {
 	if workers < 1 {
 		return fmt.Errorf("consume files: %d workers, want at least 1", workers)

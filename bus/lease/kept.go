@@ -18,8 +18,8 @@ const epochBlock = 1000
 
 // Kept is a lease with a memory on the local disk, beside a spool. It is acquired at
 // the hub as [AtHub] is, but the hub's absence neither ends it nor, if it was ours,
-// keeps it from starting:
-// an agent that nobody polls is signed out after 120 s (cec_05_4012).
+// keeps it from starting: an agent that nobody polls is signed out after 120 s
+// (cec_05_4012).
 //
 //		start ─┬─ hub grants it ─────────────► held ────── another owner ──┐
 //		       │                               │  ▲         is proven      ▼

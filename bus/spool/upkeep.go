@@ -83,12 +83,12 @@ type metrics struct {
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
-	make, labels := promauto.With(r), []string{"stream"}
+	factory, labels := promauto.With(r), []string{"stream"}
 	gauge := func(name, help string) *prometheus.GaugeVec {
-		return make.NewGaugeVec(prometheus.GaugeOpts{Namespace: "aicc", Subsystem: "spool", Name: name, Help: help}, labels)
+		return factory.NewGaugeVec(prometheus.GaugeOpts{Namespace: "aicc", Subsystem: "spool", Name: name, Help: help}, labels)
 	}
 	counter := func(name, help string) *prometheus.CounterVec {
-		return make.NewCounterVec(prometheus.CounterOpts{Namespace: "aicc", Subsystem: "spool", Name: name, Help: help}, labels)
+		return factory.NewCounterVec(prometheus.CounterOpts{Namespace: "aicc", Subsystem: "spool", Name: name, Help: help}, labels)
 	}
 	return &metrics{
 		messages:  gauge("messages", "Messages that wait for the hub."),

@@ -53,15 +53,15 @@ type Publisher struct {
 
 // NewPublisher returns a publisher.
 func NewPublisher(c *Conn, o PublisherOptions) *Publisher {
-	make := promauto.With(o.Registerer)
+	factory := promauto.With(o.Registerer)
 	opts := func(name, help string) prometheus.CounterOpts {
 		return prometheus.CounterOpts{Namespace: "aicc", Subsystem: "bus", Name: name, Help: help}
 	}
 	return &Publisher{
 		conn: c, trustDuplicates: o.TrustDuplicates,
-		published:  make.NewCounterVec(opts("published_total", "Messages stored, by stream."), []string{"stream"}),
-		retries:    make.NewCounter(opts("publish_retries_total", "Tries to publish that failed and were repeated.")),
-		duplicates: make.NewCounter(opts("duplicates_total", "Messages that turned out to be stored already.")),
+		published:  factory.NewCounterVec(opts("published_total", "Messages stored, by stream."), []string{"stream"}),
+		retries:    factory.NewCounter(opts("publish_retries_total", "Tries to publish that failed and were repeated.")),
+		duplicates: factory.NewCounter(opts("duplicates_total", "Messages that turned out to be stored already.")),
 	}
 }
 

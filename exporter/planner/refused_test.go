@@ -57,6 +57,39 @@ func TestRefusedForHours(t *testing.T) {
 	})
 }
 
+// TestAnotherRefusalIsSaid: another code or status is another refusal, other numbers in
+// its text are none.
+func TestAnotherRefusalIsSaid(t *testing.T) {
+	l, _ := startLedger(t, ledger.Options{Bucket: exportertest.NewBucket(), Publisher: &exportertest.Publisher{}})
+	var log bytes.Buffer
+	p := newTestPlanner(t, Options{Ledger: l, Query: (&platform{}).query, Logger: zerolog.New(&log)})
+	again := func(code string, status int, text string) error {
+		return &ccfs.Error{Operation: "queryBillData", Class: ccfs.Again, Code: code, Status: status, Message: text}
+	}
+	for i, c := range []struct {
+		err  error
+		said bool
+	}{
+		{again("0100001", 200, "failure"), true},
+		{again("0100001", 200, "failure"), false},
+		{again("0100999", 200, "failure"), true},
+		{again("", 500, "failure"), true},
+		{again("", 503, "failure"), true},
+		{again("", 503, "failure at 10:59:01"), true},
+		{again("", 503, "failure at 11:07:12"), false},
+		{exportertest.RefusedWith(ccfs.FlowControl, "0300008"), true},
+		{exportertest.RefusedWith(ccfs.FlowControl, "0300009"), true},
+		{exportertest.ErrBus, true},
+		{exportertest.ErrBus, false},
+	} {
+		log.Reset()
+		p.holdOff(c.err)
+		if said := log.Len() > 0; said != c.said {
+			t.Errorf("%d, %v: said %v, want %v", i, c.err, said, c.said)
+		}
+	}
+}
+
 // TestPlannersRegisterTheirMetrics: the planners of several tenants count side by side.
 func TestPlannersRegisterTheirMetrics(t *testing.T) {
 	registry := prometheus.NewRegistry()

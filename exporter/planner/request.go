@@ -3,6 +3,7 @@ package planner
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -84,7 +85,8 @@ func (p *Planner) holdOff(err error) time.Duration {
 	refused := failure(err)
 	cause := string(refused.Class) + refused.Code // their texts hold times, which say nothing new
 	if refused.Class == ccfs.Again {
-		cause = trouble.Gist(err.Error())
+		// Many things may be wrong. A gist has no digits, which codes and statuses are.
+		cause += fmt.Sprint(" ", refused.Status, " ", trouble.Gist(err.Error()))
 	}
 	if _, changed := p.refusals.Failed(cause, zerolog.WarnLevel); changed {
 		p.o.Logger.Warn().Err(err).Msg("extract not requested; it is tried again")

@@ -17,7 +17,7 @@ func TestUnknownCallbackIsADeadLetter(t *testing.T) {
 		l, _ := startLedger(t, ledger.Options{Bucket: bucket, Publisher: pub})
 		startPlanner(t, Options{Ledger: l, Query: (&platform{}).query})
 		n := exportertest.Notice(9)
-		n.ReceivedAt = time.Now()
+		n.ReceivedAt, n.AccountID = time.Now(), strings.Repeat("<", 12<<10) // six bytes each as JSON
 		exportertest.Check(t, l.Accept(t.Context(), n))
 		key := schemas.UnmatchedKey(exportertest.Acme, exportertest.ResponseID(9))
 		pass(24*time.Hour - time.Minute)
@@ -27,7 +27,14 @@ func TestUnknownCallbackIsADeadLetter(t *testing.T) {
 		pass(2 * time.Minute)
 		letters := pub.Of(schemas.TypeDeadLetter)
 		if len(letters) != 1 || !strings.HasSuffix(letters[0].Subject, ".unknown_response") || bucket.Has(key) {
-			t.Errorf("%d dead letters, still held %v", len(letters), bucket.Has(key))
+			t.Fatalf("%d dead letters, still held %v", len(letters), bucket.Has(key))
+		}
+		var d schemas.DeadLetter
+		var kept schemas.FileNotice
+		exportertest.Unmarshal(t, letters[0].Body, &d)
+		exportertest.Unmarshal(t, d.Original, &kept)
+		if kept.AccountID != n.AccountID || !d.FirstAt.Equal(n.ReceivedAt) || d.LastAt.Sub(d.FirstAt) < 24*time.Hour {
+			t.Errorf("from %s to %s, %d bytes of the notice are kept", d.FirstAt, d.LastAt, len(d.Original))
 		}
 	})
 }

@@ -179,3 +179,22 @@ func BenchmarkNormalise(b *testing.B) {
 		})
 	}
 }
+
+// An event about another agent says nothing of ours, and the other's id is concealed by a
+// name of its own: it is no field of the content.
+func TestPrivacyOfTheNamedAgent(t *testing.T) {
+	e := ccgateway.Event{Type: "AgentState_Ready", WorkNo: "700123", Content: json.RawMessage(`{"workNo":"700123"}`)}
+	for name, c := range map[string]struct {
+		p    Privacy
+		want string
+	}{
+		"none":         {nil, "700123"},
+		"another name": {policy(t, privacy.Mask), "700123"},
+		"masked":       {policy(t, privacy.Keep, "named_agent=mask"), "700*23"},
+		"dropped":      {policy(t, privacy.Keep, "named_agent=drop"), ""},
+	} {
+		if got := published(c.p, e, anywhere); got.NamedAgent != c.want || got.State != "" || got.Name != "ready" {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}

@@ -5,7 +5,7 @@
 // all that the agents' sessions show; when the lease is lost, or intake ends, what is in
 // hand has the grace period to be stored, and the lease is given back after that.
 //
-// The package may import poller, poller/session, schemas and internal/grace. It does not know where
+// It imports poller, poller/session, schemas and internal/grace, and does not know where
 // leases are kept.
 package partition
 

@@ -101,7 +101,7 @@ func (d *decoder) scheme(section string, u *url.URL, allowed bool) {
 }
 
 func (d *decoder) tenants(c *Config) {
-	names, accessKeys, seats := first{}, first{}, first{}
+	names, accessKeys, agents := first{}, first{}, first{}
 	for i := range c.Tenants {
 		t, key := &c.Tenants[i], fmt.Sprintf("tenants[%d]", i)
 		d.unique(names, key+".name", t.Name, "give each tenant a name of its own")
@@ -110,7 +110,7 @@ func (d *decoder) tenants(c *Config) {
 			d.report(key, "add gateway for live events, files for CDRs and recordings, or both", "the tenant has neither gateway nor files")
 		}
 		if t.Gateway != nil {
-			d.gateway(key+".gateway", t.Gateway, seats)
+			d.gateway(key+".gateway", t.Gateway, agents)
 		}
 		if t.Files != nil {
 			d.files(key+".files", t.Files)
@@ -158,7 +158,7 @@ func (d *decoder) unique(seen first, key, value, remedy string) {
 	seen[value] = key
 }
 
-func (d *decoder) gateway(key string, g *Gateway, seats first) {
+func (d *decoder) gateway(key string, g *Gateway, agents first) {
 	d.scheme(key, g.URL, g.AllowInsecureHTTP)
 	d.linkLocal(key, g.URL, g.AllowLinkLocal)
 	d.base(key, g.URL, "/agentgateway/resource")
@@ -180,7 +180,7 @@ func (d *decoder) gateway(key string, g *Gateway, seats first) {
 		a, at := &g.Agents[i], fmt.Sprintf("%s.agents[%d]", key, i)
 		d.unique(ids, at+".id", a.ID, "list each agent once")
 		if g.URL != nil && a.ID != "" {
-			d.unique(seats, at+".id", g.URL.Host+" "+a.ID, "remove the agent from one of the tenants: two polls of one agent take each other's events")
+			d.unique(agents, at+".id", g.URL.Host+" "+a.ID, "remove the agent from one of the tenants: two polls of one agent take each other's events")
 		}
 	}
 }

@@ -244,7 +244,7 @@ func TestFailedRestartIsTriedAgain(t *testing.T) {
 
 // A quota, say, or a name that is taken: the reason is told, once, and the reserve
 // is tried again.
-func TestBallastThatCannotBeMade(t *testing.T) {
+func TestReserveThatCannotBeMade(t *testing.T) {
 	w := newWorld(t, 2*mib)
 	w.disk.giveUp()
 	w.rest = 100 * mib
@@ -270,7 +270,7 @@ func TestBallastThatCannotBeMade(t *testing.T) {
 }
 
 // A file system that became read-only, say.
-func TestBallastThatCannotBeGivenUp(t *testing.T) {
+func TestReserveThatCannotBeGivenUp(t *testing.T) {
 	w := newWorld(t, 100*mib)
 	reserve := filepath.Join(w.options.Dir, reserveFile)
 	if err := errors.Join(os.Remove(reserve), os.MkdirAll(filepath.Join(reserve, "x"), 0o700)); err != nil {
@@ -332,7 +332,7 @@ func TestF06StoreLimitReached(t *testing.T) {
 	t.Attr("figure", "store limit: refused with an answer, taken again one look after a purge, without a restart")
 }
 
-func TestBallastOfTheLastRun(t *testing.T) {
+func TestReserveOfTheLastRun(t *testing.T) {
 	for name, tc := range map[string]struct {
 		before func(b reserve) error
 		held   bool
@@ -362,7 +362,7 @@ func TestBallastOfTheLastRun(t *testing.T) {
 	}
 }
 
-func TestBallastByWriting(t *testing.T) {
+func TestReserveByWriting(t *testing.T) {
 	f, err := os.Create(filepath.Join(t.TempDir(), "noise"))
 	if err != nil {
 		t.Fatal(err)

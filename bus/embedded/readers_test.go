@@ -281,7 +281,7 @@ func TestReaderIsToldNo(t *testing.T) {
 
 // The desk outlives the loss of its connection, which the server cuts when it finds
 // it slow.
-func TestGateComesBack(t *testing.T) {
+func TestDeskComesBack(t *testing.T) {
 	s := start(t, Options{Users: []User{reader, admin}})
 	_, js := connect(t, s)
 	makeStreams(t, js)

@@ -34,7 +34,7 @@ func (p *proof) green() bool {
 			return false
 		}
 	}
-	killed, of := tally(slices.Concat(p.mutants, p.details))
+	killed, of := killedOf(slices.Concat(p.mutants, p.details))
 	return killed == of && len(p.broken) == 0
 }
 
@@ -125,8 +125,8 @@ func (p *proof) summary() string {
 			whole++
 		}
 	}
-	killed, of := tally(p.mutants)
-	smaller, ofSmaller := tally(p.details)
+	killed, of := killedOf(p.mutants)
+	smaller, ofSmaller := killedOf(p.details)
 	return fmt.Sprintf("%d/%d cases ok, %d/%d suites ok, mutants killed %d/%d, of details %d/%d", ok, len(p.rows), whole, len(p.suites), killed, of, smaller, ofSmaller)
 }
 
@@ -165,10 +165,10 @@ func (p *proof) whole(w func(string, ...any)) {
 }
 
 func (p *proof) killed(w func(string, ...any)) {
-	killed, of := tally(p.mutants)
+	killed, of := killedOf(p.mutants)
 	w("\n## The tests bite\n\nEach promise is broken on purpose, in a copy of the source, and the test named must turn red: **%d/%d**.\n", killed, of)
 	table(w, p.mutants)
-	killed, of = tally(p.details)
+	killed, of = killedOf(p.details)
 	w("\nSo is each of these rules inside one part, or of the simulator: **%d/%d**.\n", killed, of)
 	table(w, p.details)
 }

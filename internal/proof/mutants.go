@@ -59,7 +59,7 @@ var details = []mutant{
 	{"mirror_forgets", "bus/spool", "TestMirrorRemembers"},
 	{"publish_without_look", "bus/internal/wire", "TestLostAcknowledgementBeyondTheWindow"},
 	{"readers_in_one_account", "bus/embedded", "TestReaderChangesNothing"},
-	{"gate_lets_all_pass", "bus/embedded", "TestReaderChangesNothing"},
+	{"desk_lets_all_pass", "bus/embedded", "TestReaderChangesNothing"},
 	{"any_sender", "callbacks", "TestAnswers"},
 	{"extracts_without_limit", "exporter/planner", "TestMostExtractsUnderWay"},
 	{"attempt_not_noted", "exporter/planner", "TestCrashDuringRequest"},
@@ -196,8 +196,8 @@ func (s settings) wantsMutant(m mutant) bool {
 	return false
 }
 
-// tally counts promises, not tests: one is killed if all its tests noticed.
-func tally(kills []kill) (killed, of int) {
+// killedOf counts promises, not tests: one is killed if all its tests noticed.
+func killedOf(kills []kill) (killed, of int) {
 	survived := map[string]bool{}
 	for _, k := range kills {
 		survived[k.name] = survived[k.name] || !k.killed()
@@ -223,7 +223,7 @@ func (k kill) status() string {
 
 // count prints how many were killed, if there were any.
 func (r *runner) count(what string, kills []kill) {
-	if killed, of := tally(kills); of > 0 {
+	if killed, of := killedOf(kills); of > 0 {
 		fmt.Fprintf(r.out, "%s %d/%d\n", what, killed, of)
 	}
 }

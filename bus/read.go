@@ -66,6 +66,10 @@ func (b *Bus) Stored(ctx context.Context, m schemas.Message, since time.Time) (b
 }
 
 func (b *Bus) storedSince(ctx context.Context, stream string, m schemas.Message, since time.Time) (found bool, err error) {
+	last, any, err := b.conn.LastIn(ctx, stream, m.Subject)
+	if err != nil || !any || last.StoredAt.Before(since) {
+		return false, err
+	}
 	cons, err := b.conn.JetStream().CreateConsumer(ctx, stream, jetstream.ConsumerConfig{
 		FilterSubject: m.Subject, DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &since,
 		AckPolicy: jetstream.AckNonePolicy, HeadersOnly: true, MemoryStorage: true, Replicas: 1, InactiveThreshold: 10 * time.Second,
@@ -74,25 +78,27 @@ func (b *Bus) storedSince(ctx context.Context, stream string, m schemas.Message,
 		return false, err
 	}
 	defer b.conn.Forget(ctx, stream, cons)
-	pending := cons.CachedInfo().NumPending
-	if pending == 0 {
-		return false, nil
-	}
-	batch, err := cons.Fetch(int(pending), jetstream.FetchMaxWait(b.conn.RequestTimeout()))
+	batch, err := cons.Fetch(max(1, int(cons.CachedInfo().NumPending)), jetstream.FetchMaxWait(b.conn.RequestTimeout()))
 	if err != nil {
 		return false, err
 	}
-	seen := uint64(0)
+	read := uint64(0)
 	for msg := range batch.Messages() {
-		seen++
+		meta, err := msg.Metadata()
+		if err != nil {
+			return false, err
+		}
+		read = meta.Sequence.Stream
 		h := schemas.Stored{Header: msg.Headers()}
 		found = found || h.Get("ce-id") == m.Headers()["ce-id"][0] && h.Get("ce-source") == m.Headers()["ce-source"][0]
 	}
-	if err := batch.Error(); err != nil && !found {
+	switch err := batch.Error(); {
+	case found:
+		return true, nil
+	case err != nil:
 		return false, err
+	case read < last.Sequence:
+		return false, fmt.Errorf("read up to sequence %d of %d", read, last.Sequence)
 	}
-	if seen < pending && !found {
-		return false, fmt.Errorf("only %d of %d messages were read", seen, pending)
-	}
-	return found, nil
+	return false, nil
 }

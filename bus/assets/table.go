@@ -82,9 +82,9 @@ func (t *Table) Assets() []Asset { return slices.Clone(t.assets) }
 
 // list is the one table of what the bridge needs on the server.
 //
-// AllowDirect lets any replica answer a look-up, perhaps a little late. That is
-// harmless where a late answer is caught by a fence (rows, buckets); Publish's
-// own look-ups need the leader, so the other streams must do without.
+// AllowDirect lets any replica answer a reader's look-up, perhaps a little late. It is
+// for tools that look at rows and buckets; the bridge's own look-ups ask the leader
+// (see [wire.Conn.LastIn]).
 func list(n schemas.Names, o Options) []Asset {
 	const unlimited = 0
 	stream := func(s schemas.Stream, about string, age, dedupe time.Duration) Asset {

@@ -49,8 +49,7 @@ func (k *Bucket) Try(ctx context.Context) (context.Context, context.CancelFunc) 
 }
 
 // Get returns the value of a key and its revision; revision 0 and no error when
-// there is no such key. On a replicated bucket the value may be a moment old;
-// Swap notices.
+// there is no such key. It is what the bucket's leader has.
 func (k *Bucket) Get(ctx context.Context, key string) (value []byte, revision uint64, err error) {
 	err = k.do(ctx, "get", key, func(ctx context.Context) error {
 		entry, found, err := k.entry(ctx, key)

@@ -204,6 +204,57 @@ func TestTwoSpoolsInTurn(t *testing.T) {
 	}
 }
 
+// The wire falls silent while the forwarder searches the hub for what an earlier
+// process sent, behind messages that somebody else wrote since.
+func TestF37SilenceDuringTheSearch(t *testing.T) {
+	t.Parallel()
+	silences := map[string]time.Duration{"shorter than a request": 300 * time.Millisecond, "two requests": 1200 * time.Millisecond, "four": 2200 * time.Millisecond, "longer than is waited for": 4 * time.Second}
+	var mu sync.Mutex
+	var sum stats
+	t.Run("silence", func(t *testing.T) {
+		for name, silence := range silences {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				got := searchOverSilence(t, silence)
+				if got != (stats{}) {
+					t.Errorf("%+v", got)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				sum = stats{sum.lost + got.lost, sum.duplicated + got.duplicated, sum.misordered + got.misordered}
+			})
+		}
+	})
+	sum.report(t, len(silences))
+	t.Attr("figure", fmt.Sprintf("%d searches over silences of up to 4 s, %d messages stored twice", len(silences), sum.duplicated))
+}
+
+func searchOverSilence(t *testing.T, silence time.Duration) stats {
+	const others = 50
+	server0, local := bustest.Server(t), bustest.Server(t)
+	hub := hubtest.Open(t, server0)
+	hubtest.Ensure(t, hub)
+	ctx, dies := context.WithCancel(t.Context())
+	first := spoolOn(t, local, hubtest.Open(t, bustest.Cutter(server0, func() bool { dies(); return true })))
+	publish(t, first, bustest.AgentEvent(0, 0, false))
+	if err := first.Run(ctx); err != nil { // the hub has it, and the spool does not know
+		t.Fatal(err)
+	}
+	first.Close()
+	for i := range others {
+		direct(t, hub, bustest.AgentEvent(0, 1+i, false))
+	}
+	link := bustest.NewStalling(server0)
+	second := spoolOn(t, local, hubtest.Open(t, link, hubtest.Quick(500*time.Millisecond)))
+	link.Stall("$JS.ACK.", silence)
+	forwards(t, second)
+	flush(t, second)
+	if link.Stalls() != 1 {
+		t.Error("there was no silence")
+	}
+	return statsAt(t, hub, 1, 1+others)
+}
+
 // Both write at once: the fence holds one up, and nothing else.
 func TestTwoSpoolsAtOnce(t *testing.T) {
 	t.Parallel()

@@ -41,6 +41,8 @@ var mutants = []mutant{
 	{"forward_without_look", "bus/spool", "TestTwoSpoolsInTurn"},
 	{"forward_without_look", "bus/spool", "TestF03AckSwallowedAndConnectionCut"},
 	{"forward_without_look", "bus/spool", "TestF04ForwarderDiesBetweenStoreAndTrim"},
+	{"read_ends_early", "bus/internal/wire", "TestF37SilenceInTheMidstOfARead"},
+	{"read_ends_early", "bus/spool", "TestF37SilenceDuringTheSearch"},
 	{"sync_later", "bus/embedded", "TestServerSettings"},
 	{"forget_rows_there", "exporter/worker", "TestF27ExtractAgain"},
 	{"forget_rows_there", "exporter/worker", "TestCrashAfterBatches"},

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/nats-io/nats.go"
 )
@@ -82,6 +83,53 @@ func (l *Lossy) drops(p []byte) bool {
 	}
 	l.swallows--
 	return true
+}
+
+// Stalling is a link that can fall silent: what the server says comes later, all of it.
+type Stalling struct {
+	Link
+	mu    sync.Mutex
+	at    string // fall silent before what holds this
+	holds time.Duration
+	stuck int
+}
+
+// NewStalling returns a link that does not stall yet.
+func NewStalling(p nats.InProcessConnProvider) *Stalling {
+	s := new(Stalling)
+	s.Link = Link{InProcessConnProvider: p, Read: func(c net.Conn, p []byte) (int, error) {
+		n, err := c.Read(p)
+		if err == nil {
+			time.Sleep(s.held(p[:n]))
+		}
+		return n, err
+	}}
+	return s
+}
+
+// Stall holds back what holds a text, once, and all that follows.
+func (s *Stalling) Stall(text string, d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.at, s.holds = text, d
+}
+
+// Stalls is how often it has fallen silent.
+func (s *Stalling) Stalls() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stuck
+}
+
+func (s *Stalling) held(p []byte) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.at == "" || !strings.Contains(string(p), s.at) {
+		return 0
+	}
+	s.at = ""
+	s.stuck++
+	return s.holds
 }
 
 // Cutter is a link that swallows acknowledgements of events when cuts says so, and cuts

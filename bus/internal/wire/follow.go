@@ -1,8 +1,10 @@
 package wire
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"math"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -92,9 +94,6 @@ func (f *Follower) session(ctx context.Context, t *Trouble) error {
 	} else if anew {
 		return errReplaced
 	}
-	if r.pending == 0 {
-		f.caughtUp(t)
-	}
 	if err := r.start(); err != nil {
 		return err
 	}
@@ -103,34 +102,54 @@ func (f *Follower) session(ctx context.Context, t *Trouble) error {
 }
 
 func (f *Follower) listen(ctx context.Context, r *reader, t *Trouble) error {
+	caughtUp := false // once, in this session
+	return r.pump(func() (schemas.Stored, uint64, error) {
+		return f.next(ctx, r, caughtUp)
+	}, func() (end bool, err error) {
+		caughtUp, err = f.atEnd(ctx, r, t, caughtUp)
+		return false, err
+	}, func(m schemas.Stored) (end bool, err error) {
+		if err := f.each(m, f.made); err != nil {
+			return true, callerError{err}
+		}
+		f.from = m.Sequence + 1
+		return false, nil
+	})
+}
+
+// next waits for a message; for long, if the follower has caught up. Otherwise it may
+// return errSilence.
+func (f *Follower) next(ctx context.Context, r *reader, caughtUp bool) (m schemas.Stored, pending uint64, err error) {
 	for {
-		m, pending, err := r.next(ctx)
+		m, pending, err = r.next(ctx)
 		silent := errors.Is(err, errSilence)
 		switch {
 		case err != nil && !silent:
-			return err
+			return m, pending, err
 		case r.replaced():
-			return errReplaced
-		case silent && !r.longSilent():
-			continue
-		case silent:
-			idle, err := r.idle(ctx, true)
-			if err != nil {
-				return err
+			return m, pending, errReplaced
+		case !silent || !caughtUp:
+			return m, pending, err
+		case r.longSilent():
+			if forgotten, err := r.forgotten(ctx); forgotten || err != nil {
+				return m, pending, cmp.Or(err, errReplaced)
 			}
-			if idle {
-				f.caughtUp(t)
-			}
-			continue
-		}
-		if err := f.each(m, f.made); err != nil {
-			return callerError{err}
-		}
-		f.from = m.Sequence + 1
-		if pending == 0 {
-			f.caughtUp(t)
 		}
 	}
+}
+
+// atEnd is called when nothing is pending. Until that has been so once, and the
+// stream's leader has nothing more either, it proves nothing: what is still on its way
+// is pending nowhere, and the reader's server may not have all yet.
+func (f *Follower) atEnd(ctx context.Context, r *reader, t *Trouble, before bool) (bool, error) {
+	if !before {
+		over, err := r.over(ctx, math.MaxUint64)
+		if err != nil || !over {
+			return false, err
+		}
+	}
+	f.caughtUp(t)
+	return true, nil
 }
 
 // caughtUp: nothing is left to read.

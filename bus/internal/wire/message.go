@@ -2,7 +2,7 @@ package wire
 
 import (
 	"context"
-	"errors"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -26,15 +26,60 @@ func Stored(m jetstream.Msg, meta *jetstream.MsgMetadata) schemas.Stored {
 	}
 }
 
-// looked turns the answer to a look-up into what was found.
-func looked(m *jetstream.RawStreamMsg, err error) (schemas.Stored, bool, error) {
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return schemas.Stored{}, false, nil
-	}
+// look is the question for one message of a stream: the one at a sequence, the first
+// from there on that matches a filter, or the last that does.
+type look struct {
+	Sequence uint64 `json:"seq,omitempty"`
+	Next     string `json:"next_by_subj,omitempty"`
+	Last     string `json:"last_by_subj,omitempty"`
+}
+
+// looked is the answer.
+type looked struct {
+	Error   *jetstream.APIError `json:"error"`
+	Message struct {
+		Subject  string    `json:"subject"`
+		Sequence uint64    `json:"seq"`
+		Header   []byte    `json:"hdrs"`
+		Data     []byte    `json:"data"`
+		Time     time.Time `json:"time"`
+	} `json:"message"`
+}
+
+// look asks a stream's leader, once. The client library asks any replica where a
+// stream allows it, and one that lags does not know yet what decides: that our own
+// write is there, or somebody else's.
+func (c *Conn) look(ctx context.Context, stream string, what look) (m schemas.Stored, found bool, err error) {
+	ctx, cancel := c.Try(ctx)
+	defer cancel()
+	question, err := json.Marshal(what)
 	if err != nil {
-		return schemas.Stored{}, false, err
+		return m, false, err
 	}
-	return schemas.Stored{Subject: m.Subject, Sequence: m.Sequence, StoredAt: m.Time, Header: m.Header, Body: m.Data}, true, nil
+	msg, err := c.nc.RequestWithContext(ctx, jetstream.DefaultAPIPrefix+"STREAM.MSG.GET."+stream, question)
+	if err != nil {
+		return m, false, err
+	}
+	var answer looked
+	if err := json.Unmarshal(msg.Data, &answer); err != nil {
+		return m, false, fmt.Errorf("read the look-up's answer: %w", err)
+	}
+	switch {
+	case answer.Error != nil && answer.Error.ErrorCode == jetstream.JSErrCodeMessageNotFound:
+		return m, false, nil
+	case answer.Error != nil:
+		return m, false, answer.Error
+	}
+	there := answer.Message
+	m = schemas.Stored{Subject: there.Subject, Sequence: there.Sequence, StoredAt: there.Time, Body: there.Data}
+	if len(there.Header) > 0 {
+		header, err := nats.DecodeHeadersMsg(there.Header)
+		if err != nil {
+			return m, false, fmt.Errorf("read the headers of %s/%d: %w", stream, there.Sequence, err)
+		}
+		m.Header = header
+	}
+	return m, true, nil
 }
 
 // Last returns the last message of a subject. The filter may hold wildcards,
@@ -57,28 +102,20 @@ func (c *Conn) Last(ctx context.Context, filter string) (schemas.Stored, bool, e
 	return last, found, nil
 }
 
-// LastIn returns the last message of a stream that matches the filter. It tries
-// once, for as long as ctx lasts.
+// LastIn returns the last message of a stream that matches the filter, as its leader
+// has it. It tries once.
 func (c *Conn) LastIn(ctx context.Context, stream, filter string) (schemas.Stored, bool, error) {
-	s, err := c.Stream(ctx, stream)
-	if err != nil {
-		return schemas.Stored{}, false, err
-	}
-	return looked(s.GetLastMsgForSubject(ctx, filter))
+	return c.look(ctx, stream, look{Last: filter})
 }
 
-// At returns the message of a stream at a sequence. With a filter, it is the first
-// one from there on that matches. It tries once, for as long as ctx lasts.
+// At returns the message of a stream at a sequence, as its leader has it. With a
+// filter, it is the first one from there on that matches. It tries once.
 func (c *Conn) At(ctx context.Context, stream string, seq uint64, filter ...string) (schemas.Stored, bool, error) {
-	s, err := c.Stream(ctx, stream)
-	if err != nil {
-		return schemas.Stored{}, false, err
-	}
-	var opts []jetstream.GetMsgOpt
+	what := look{Sequence: seq}
 	for _, f := range filter {
-		opts = append(opts, jetstream.WithGetMsgSubject(f))
+		what.Next = f
 	}
-	return looked(s.GetMsg(ctx, seq, opts...))
+	return c.look(ctx, stream, what)
 }
 
 // StreamInfo asks for a stream's state.

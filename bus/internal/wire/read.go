@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -18,13 +19,17 @@ type Range struct {
 	HeadersOnly bool
 }
 
-// Read calls f for the messages of a range, in order. The end is the last sequence
-// as of the call, or the moment when nothing is pending, whichever comes first:
-// messages may expire meanwhile. An error of f ends it. It reads once; after an
-// error the caller begins again.
+// Read calls f for the messages of a range, in order, and returns nil when the last one
+// that was there at the call has been handed over, or has gone meanwhile: messages may
+// expire. An error of f ends it. It reads once; after an error, as after a silence that
+// outlasts several requests, the caller begins again.
 func (c *Conn) Read(ctx context.Context, r Range, f func(schemas.Stored) error) error {
 	end, err := c.End(ctx, r.Stream)
 	if err != nil || end == 0 || end < r.From {
+		return err
+	}
+	last, found, err := c.LastIn(ctx, r.Stream, cmp.Or(r.Filter, everything))
+	if err != nil || !found || last.Sequence < r.From {
 		return err
 	}
 	config := readerConfig(r.Filter)
@@ -37,36 +42,27 @@ func (c *Conn) Read(ctx context.Context, r Range, f func(schemas.Stored) error) 
 		return err
 	}
 	defer reader.forget(ctx)
-	if reader.pending == 0 {
-		return nil
-	}
 	if err := reader.start(); err != nil {
 		return err
 	}
 	defer reader.iter.Stop()
-	return reader.readTo(ctx, end, f)
+	return reader.readTo(ctx, last.Sequence, f)
 }
 
+// readTo hands over what comes up to a sequence. That nothing is pending ends it only
+// when the stream's leader has nothing more either: what is still on its way is pending
+// nowhere, and the reader's server may not have all yet.
 func (r *reader) readTo(ctx context.Context, end uint64, f func(schemas.Stored) error) error {
-	for {
-		m, pending, err := r.next(ctx)
-		switch {
-		case errors.Is(err, errSilence):
-			if done, err := r.idle(ctx, r.longSilent()); done || err != nil {
-				return err
-			}
-			continue
-		case err != nil:
-			return err
-		case m.Sequence <= end:
-			if err := f(m); err != nil {
-				return err
-			}
+	return r.pump(func() (schemas.Stored, uint64, error) {
+		return r.next(ctx)
+	}, func() (bool, error) {
+		return r.over(ctx, end)
+	}, func(m schemas.Stored) (bool, error) {
+		if m.Sequence > end {
+			return true, nil
 		}
-		if m.Sequence >= end || pending == 0 {
-			return nil
-		}
-	}
+		return m.Sequence == end, f(m)
+	})
 }
 
 const (
@@ -77,9 +73,11 @@ const (
 	// readerHeartbeat is how often the server shows that it knows a reader.
 	readerHeartbeat = 5 * time.Second
 	// longSilence is after how many requests' time without a message a reader is
-	// asked after. The library's own look at heartbeats starts anew with each call,
-	// and the calls here are shorter.
+	// asked after, or given up if it owes some. The library's own look at heartbeats
+	// starts anew with each call, and the calls here are shorter.
 	longSilence = 5
+	// everything is the filter of all subjects.
+	everything = ">"
 )
 
 var (
@@ -89,17 +87,21 @@ var (
 	// has replaced the reader, as it does after a broken connection and for a deleted
 	// stream.
 	errReplaced = errors.New("reader was replaced")
+	// errOwed ends a read that has not got all that is there, and gets nothing.
+	errOwed = errors.New("messages that are stored do not come")
 )
 
 // reader is an ordered consumer of one stream, and the messages that come.
 type reader struct {
 	conn    *Conn
 	stream  string
+	filter  string
 	cons    jetstream.Consumer
 	name    string // of the consumer, as it was made
 	pending uint64 // how many messages there were to read
 	iter    jetstream.MessagesContext
-	heard   time.Time
+	last    uint64 // the sequence handed over last, or before the first
+	silent  int    // how often nothing came, in a row
 }
 
 // newReader makes a reader on the server. Nothing comes before start.
@@ -109,7 +111,14 @@ func (c *Conn) newReader(ctx context.Context, stream string, config jetstream.Or
 		return nil, err
 	}
 	info := cons.CachedInfo()
-	return &reader{conn: c, stream: stream, cons: cons, name: info.Name, pending: info.NumPending}, nil
+	r := &reader{conn: c, stream: stream, filter: everything, cons: cons, name: info.Name, pending: info.NumPending}
+	if len(config.FilterSubjects) > 0 {
+		r.filter = config.FilterSubjects[0]
+	}
+	if config.OptStartSeq > 0 {
+		r.last = config.OptStartSeq - 1
+	}
+	return r, nil
 }
 
 // readerConfig reads a stream from its first message on.
@@ -129,7 +138,6 @@ func readerConfig(filter string) jetstream.OrderedConsumerConfig {
 // start asks for messages. Whoever calls it stops r.iter.
 func (r *reader) start() (err error) {
 	r.iter, err = r.cons.Messages(jetstream.PullMaxMessages(readAhead), jetstream.PullHeartbeat(readerHeartbeat))
-	r.heard = time.Now()
 	return err
 }
 
@@ -140,45 +148,82 @@ func (r *reader) next(ctx context.Context) (m schemas.Stored, pending uint64, er
 	defer cancel()
 	msg, err := r.iter.Next(jetstream.NextContext(try))
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		r.silent++
 		return m, 0, errSilence
 	}
 	if err != nil {
 		return m, 0, err
 	}
-	r.heard = time.Now()
 	meta, err := msg.Metadata()
 	if err != nil {
 		return m, 0, err
 	}
+	r.last, r.silent = meta.Sequence.Stream, 0
 	return Stored(msg, meta), meta.NumPending, nil
+}
+
+// pump hands over message after message. Whenever nothing is pending, also after each
+// silence, it asks atEnd; that and each say whether it ends.
+func (r *reader) pump(next func() (schemas.Stored, uint64, error), atEnd func() (bool, error), each func(schemas.Stored) (bool, error)) error {
+	for pending := r.pending; ; {
+		if pending == 0 {
+			if end, err := atEnd(); end || err != nil {
+				return err
+			}
+		}
+		m, left, err := next()
+		switch {
+		case errors.Is(err, errSilence):
+			pending = 0
+			continue
+		case err != nil:
+			return err
+		}
+		if end, err := each(m); end || err != nil {
+			return err
+		}
+		pending = left
+	}
 }
 
 // replaced reports that the client library reads with another consumer by now.
 func (r *reader) replaced() bool { return r.cons.CachedInfo().Name != r.name }
 
+// over asks the stream's leader whether nothing up to a sequence is left behind what
+// was handed over. An answer that does not come says nothing; but a reader that owes
+// messages is not waited for longer than a long silence.
+func (r *reader) over(ctx context.Context, end uint64) (bool, error) {
+	m, found, err := r.conn.At(ctx, r.stream, r.last+1, r.filter)
+	unanswered := errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil
+	switch {
+	case err == nil && (!found || m.Sequence > end):
+		return true, nil
+	case err != nil && !unanswered:
+		return false, err
+	case r.silent >= longSilence:
+		return false, cmp.Or(err, errOwed)
+	}
+	return false, nil
+}
+
 // longSilent reports a silence that is worth a question. A broken connection needs
 // none: the library replaces the reader.
 func (r *reader) longSilent() bool {
-	return time.Since(r.heard) > longSilence*r.conn.RequestTimeout() && r.conn.Connected() == nil
+	return r.silent >= longSilence && r.conn.Connected() == nil
 }
 
-// idle asks after a silence whether nothing is left. After a long one nothing may
-// have waited for messages: what the client library asked for is lost with the
-// server that knew it, and while our own connection stands it never asks again.
-func (r *reader) idle(ctx context.Context, long bool) (bool, error) {
+// forgotten reports after a long silence that nothing waits for messages: what the
+// client library asked for is lost with the server that knew it, and while our own
+// connection stands it never asks again.
+func (r *reader) forgotten(ctx context.Context) (bool, error) {
 	try, cancel := r.conn.Try(ctx)
 	defer cancel()
 	info, err := r.cons.Info(try)
 	if err != nil {
 		return false, err
 	}
-	if long {
-		r.heard = time.Now()
-		if info.NumWaiting == 0 {
-			return false, errReplaced
-		}
-	}
-	return info.NumPending == 0, nil
+	r.silent = 0
+	return info.NumWaiting == 0, nil
 }
 
 // forget removes the reader from the server.

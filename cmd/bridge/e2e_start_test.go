@@ -51,6 +51,48 @@ func TestCallbackPortInUse(t *testing.T) {
 	}
 }
 
+// TestFailedStartLeavesNothing: what was opened before a start failed is closed, and the
+// data folder is free.
+func TestFailedStartLeavesNothing(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, setup{agents: 1, kinds: []schemas.Kind{schemas.KindCDR}})
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	s.admin = taken.Addr().String() // the last listener
+	data, callbacks := filepath.Join(s.dir, "data"), freePort(t)
+	if err := os.WriteFile(s.path(), []byte(s.configText(data, s.nats, callbacks)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := load(s.path(), s.journal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = runBridge(t.Context(), cfg, newLogger(cfg.Log, s.journal), nil, hooks{ready: func(*bridge) { t.Error("it runs") }})
+	if err == nil || !strings.Contains(err.Error(), "listen.admin") {
+		t.Errorf("the start fails with %v", err)
+	}
+	free := []string{callbacks}
+	if s.hub == nil {
+		free = append(free, s.nats)
+	}
+	for _, address := range free {
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			t.Errorf("still open: %v", err)
+			continue
+		}
+		_ = l.Close()
+	}
+	lock, err := embedded.Lock(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = lock.Close()
+}
+
 // failing runs a command line that must fail, and returns the sentence that it
 // ends with.
 func (s *scene) failing(args ...string) string {

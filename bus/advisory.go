@@ -28,7 +28,7 @@ func (b *Bus) advisorySubject() string {
 // by themselves; this is for one that somebody has changed. Advisories that came
 // while no bridge listened are lost: the window of such a file is overdue in the
 // ledger before long, and asked for again.
-func (b *Bus) watchAdvisories(intake, work context.Context) {
+func (b *Bus) watchAdvisories(intake, work context.Context, f Work) {
 	sub, err := b.conn.JetStream().Conn().SubscribeSync(b.advisorySubject())
 	if err != nil {
 		b.log.Warn().Err(err).Msg("advisories are not heard")
@@ -43,15 +43,15 @@ func (b *Bus) watchAdvisories(intake, work context.Context) {
 		case err != nil:
 			return // intake has ended, or the connection
 		}
-		if err := b.exhausted(work, msg.Data); err != nil {
+		if err := b.exhausted(work, f, msg.Data); err != nil {
 			b.log.Error().Err(err).Msg("advisory not worked off")
 		}
 	}
 }
 
-// exhausted stores the dead letter of one advisory. Every bridge does; by its
-// ce-id it is one.
-func (b *Bus) exhausted(ctx context.Context, data []byte) error {
+// exhausted stores the dead letter of one advisory and lets it be known. Every bridge
+// does; by its ce-id it is one.
+func (b *Bus) exhausted(ctx context.Context, f Work, data []byte) error {
 	var a advisory
 	if err := json.Unmarshal(data, &a); err != nil || a.Sequence == 0 {
 		return errors.Join(fmt.Errorf("advisory names no message"), err)
@@ -71,15 +71,13 @@ func (b *Bus) exhausted(ctx context.Context, data []byte) error {
 		Reason: schemas.ReasonAttempts,
 		Err:    errors.New("the server delivers it no more: max_deliver of the consumer is reached"),
 	}
-	letter, err := b.letter(d, p)
-	if err == nil {
-		err = b.Publish(ctx, letter)
+	if err = b.storeLetter(ctx, d, p); err == nil {
+		err = f.GivenUp(ctx, d, p)
 	}
 	if err != nil {
-		return fmt.Errorf("store dead letter of %s/%d: %w", name, a.Sequence, err)
+		return fmt.Errorf("give up %s/%d: %w", name, a.Sequence, err)
 	}
-	b.metrics.deadLetters.WithLabelValues(string(p.Reason)).Inc()
 	b.log.Error().Str("subject", file.Subject).Uint64("sequence", file.Sequence).Int("attempt", a.Deliveries).
-		Msg("file given up by the server; see the dead letter, and take max_deliver off the consumer")
+		Msg("the server delivers a file no more, it has become a dead letter; take max_deliver off the consumer")
 	return nil
 }

@@ -16,10 +16,18 @@ import (
 	"aiccbridge/schemas"
 )
 
-// Handler does the work of one file. nil: done. A [*schemas.Permanent]: no
-// retry will help. Any other error: try again later. ctx ends when the bridge
-// stops; then return soon, the result does not count unless it is nil.
-type Handler func(ctx context.Context, d schemas.Delivery) error
+// Work is what is done with files.
+type Work interface {
+	// Handle does the work of one file. nil: done. A [*schemas.Permanent]: no
+	// retry will help. Any other error: try again later. ctx ends when the bridge
+	// stops; then return soon, the result does not count unless it is nil.
+	Handle(ctx context.Context, d schemas.Delivery) error
+	// GivenUp learns of a file that was tried for the last time, or that the server
+	// delivers no more, once its dead letter is stored. It may learn of the same one
+	// again, also from other bridges, and from one that Handle failed for good. While it
+	// fails the file is not over: it is handled once more, and then given up again.
+	GivenUp(ctx context.Context, d schemas.Delivery, p *schemas.Permanent) error
+}
 
 // stopDelay keeps a file that goes back while stopping from coming straight back
 // to a worker whose pull has not ended yet, which would cost it an attempt.
@@ -36,13 +44,13 @@ const (
 	verdictLost  verdict = "lost" // the server did not take the verdict; it delivers again
 )
 
-// ConsumeFiles hands files to h in as many goroutines as workers. When intake
+// ConsumeFiles has files worked on in as many goroutines as workers. When intake
 // ends nothing new is fetched, and it returns nil as soon as the files in hand
 // are done. When work ends, handlers see their context end, and unfinished
 // files go back: another worker gets them a second later, and each has used one
 // attempt. It waits for a consumer that is not there (see [assets.Table.Ensure]), and
 // makes dead letters of files that the server has given up.
-func (b *Bus) ConsumeFiles(intake, work context.Context, workers int, h Handler) error {
+func (b *Bus) ConsumeFiles(intake, work context.Context, workers int, f Work) error {
 	if workers < 1 {
 		return fmt.Errorf("consume files: %d workers, want at least 1", workers)
 	}
@@ -51,20 +59,20 @@ func (b *Bus) ConsumeFiles(intake, work context.Context, workers int, h Handler)
 	defer context.AfterFunc(work, cancel)()
 	var group sync.WaitGroup
 	for range workers {
-		group.Go(func() { b.worker(intake, work, h) })
+		group.Go(func() { b.worker(intake, work, f) })
 	}
-	group.Go(func() { b.watchAdvisories(intake, work) })
+	group.Go(func() { b.watchAdvisories(intake, work, f) })
 	group.Wait()
 	return nil
 }
 
 // worker fetches until intake ends, over any failure of the server.
-func (b *Bus) worker(intake, work context.Context, h Handler) {
+func (b *Bus) worker(intake, work context.Context, f Work) {
 	t := b.conn.Trouble("asset", schemas.FileConsumer)
 	backOff := wire.NewBackOff()
 	_ = backoff.Retry(func() error { // it fails with intake's end only
 		start := time.Now()
-		err := b.fetch(intake, work, h, func() { t.Over(); backOff.Reset() })
+		err := b.fetch(intake, work, f, func() { t.Over(); backOff.Reset() })
 		if intake.Err() != nil {
 			return nil
 		}
@@ -82,7 +90,7 @@ const pullTime = time.Second
 // earlier, a message that is just on its way would wait for AckWait. The client
 // library's endless iterators don't do here: after a broken connection they pull
 // once more, and then are one ahead for good.
-func (b *Bus) fetch(intake, work context.Context, h Handler, works func()) error {
+func (b *Bus) fetch(intake, work context.Context, f Work, works func()) error {
 	cons, err := b.conn.JetStream().Consumer(intake, b.names.Stream(schemas.StreamFiles), schemas.FileConsumer)
 	if err != nil {
 		return err
@@ -99,13 +107,13 @@ func (b *Bus) fetch(intake, work context.Context, h Handler, works func()) error
 			return err
 		default:
 			works()
-			b.handle(intake, work, msg, h)
+			b.handle(intake, work, msg, f)
 		}
 	}
 	return nil
 }
 
-func (b *Bus) handle(intake, work context.Context, msg jetstream.Msg, h Handler) {
+func (b *Bus) handle(intake, work context.Context, msg jetstream.Msg, f Work) {
 	meta, err := msg.Metadata()
 	if err != nil {
 		b.log.Error().Err(err).Str("subject", msg.Subject()).Msg("delivery without metadata")
@@ -113,17 +121,24 @@ func (b *Bus) handle(intake, work context.Context, msg jetstream.Msg, h Handler)
 	}
 	d := schemas.Delivery{Message: wire.Stored(msg, meta), Attempt: int(meta.NumDelivered)}
 	if intake.Err() != nil { // came while stopping
-		b.settle(work, msg, d, context.Canceled, true)
+		b.settle(work, delivered{d, msg, f}, context.Canceled, true)
 		return
 	}
 	d.Progress = b.progress(msg)
-	err = h(work, d)
-	b.settle(work, msg, d, err, work.Err() != nil)
+	err = f.Handle(work, d)
+	b.settle(work, delivered{d, msg, f}, err, work.Err() != nil)
+}
+
+// delivered is a file on its way to a verdict.
+type delivered struct {
+	schemas.Delivery
+	msg  jetstream.Msg
+	work Work
 }
 
 // settle tells the server the verdict and counts it.
-func (b *Bus) settle(work context.Context, msg jetstream.Msg, d schemas.Delivery, handled error, stopping bool) {
-	v, err := b.verdict(work, msg, d, handled, stopping)
+func (b *Bus) settle(work context.Context, d delivered, handled error, stopping bool) {
+	v, err := b.verdict(work, d, handled, stopping)
 	log := b.log.With().Str("subject", d.Message.Subject).Uint64("sequence", d.Message.Sequence).Int("attempt", d.Attempt).Logger()
 	switch {
 	case err != nil:
@@ -132,48 +147,59 @@ func (b *Bus) settle(work context.Context, msg jetstream.Msg, d schemas.Delivery
 	case v == verdictRetry:
 		log.Warn().Err(handled).Stringer("delay", b.delay(d.Attempt)).Msg("file failed; it will be tried again")
 	case v == verdictTerm:
-		log.Error().Err(handled).Msg("file given up; see the dead letter")
+		log.Warn().Err(handled).Msg("file has become a dead letter; what becomes of its window the ledger says")
 	}
 	b.metrics.verdicts.WithLabelValues(string(v)).Inc()
 }
 
 // verdict is the only place that decides about a delivery.
-func (b *Bus) verdict(work context.Context, msg jetstream.Msg, d schemas.Delivery, handled error, stopping bool) (verdict, error) {
+func (b *Bus) verdict(work context.Context, d delivered, handled error, stopping bool) (verdict, error) {
 	var permanent *schemas.Permanent
 	switch {
 	case handled == nil:
 		ctx, cancel := b.conn.Try(context.WithoutCancel(work))
 		defer cancel()
-		return verdictAck, msg.DoubleAck(ctx)
+		return verdictAck, d.msg.DoubleAck(ctx)
 	case stopping:
-		return verdictNak, msg.NakWithDelay(stopDelay)
+		return verdictNak, d.msg.NakWithDelay(stopDelay)
 	case errors.As(handled, &permanent):
-		return b.deadLetter(work, msg, d, permanent)
+		return b.deadLetter(work, d, permanent)
 	case d.Attempt >= b.opts.MaxAttempts:
-		return b.deadLetter(work, msg, d, &schemas.Permanent{Reason: schemas.ReasonAttempts, Err: handled})
+		return b.deadLetter(work, d, &schemas.Permanent{Reason: schemas.ReasonAttempts, Err: handled})
 	default:
-		return verdictRetry, msg.NakWithDelay(b.delay(d.Attempt))
+		return verdictRetry, d.msg.NakWithDelay(b.delay(d.Attempt))
 	}
 }
 
-// deadLetter stores a dead letter, then ends the message. When work ends before it
-// is stored, the message goes back instead. When the server does not hear the
+// deadLetter stores a dead letter and lets it be known, then ends the message. When work
+// ends before that, the message goes back instead. When the server does not hear the
 // end, the message comes again and may leave a second dead letter, with the same
-// ce-id.
-func (b *Bus) deadLetter(work context.Context, msg jetstream.Msg, d schemas.Delivery, p *schemas.Permanent) (verdict, error) {
-	letter, err := b.letter(d, p)
-	if err == nil {
-		err = b.Publish(work, letter)
+// ce-id. So it is after a crash in between.
+func (b *Bus) deadLetter(work context.Context, d delivered, p *schemas.Permanent) (verdict, error) {
+	err := b.storeLetter(work, d.Delivery, p)
+	if err == nil && p.Reason == schemas.ReasonAttempts {
+		err = d.work.GivenUp(work, d.Delivery, p)
 	}
 	switch {
 	case err == nil:
-		b.metrics.deadLetters.WithLabelValues(string(p.Reason)).Inc()
-		return verdictTerm, msg.TermWithReason(string(p.Reason))
+		return verdictTerm, d.msg.TermWithReason(string(p.Reason))
 	case work.Err() != nil:
-		return verdictNak, msg.NakWithDelay(stopDelay)
+		return verdictNak, d.msg.NakWithDelay(stopDelay)
 	default:
-		return verdictLost, errors.Join(fmt.Errorf("store dead letter: %w", err), msg.NakWithDelay(b.opts.MaxRetryDelay))
+		return verdictLost, errors.Join(fmt.Errorf("give file up: %w", err), d.msg.NakWithDelay(b.opts.MaxRetryDelay))
 	}
+}
+
+func (b *Bus) storeLetter(ctx context.Context, d schemas.Delivery, p *schemas.Permanent) error {
+	letter, err := b.letter(d, p)
+	if err == nil {
+		err = b.Publish(ctx, letter)
+	}
+	if err != nil {
+		return fmt.Errorf("store dead letter: %w", err)
+	}
+	b.metrics.deadLetters.WithLabelValues(string(p.Reason)).Inc()
+	return nil
 }
 
 func (b *Bus) letter(d schemas.Delivery, p *schemas.Permanent) (schemas.Message, error) {

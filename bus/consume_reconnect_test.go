@@ -27,11 +27,11 @@ func TestConsumeOverManyReconnects(t *testing.T) {
 	intake, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- b.ConsumeFiles(intake, t.Context(), 2, func(context.Context, schemas.Delivery) error {
+		ended <- b.ConsumeFiles(intake, t.Context(), 2, workFunc(func(context.Context, schemas.Delivery) error {
 			once.Do(func() { close(atWork); <-goOn })
 			done.Add(1)
 			return nil
-		})
+		}))
 	}()
 	t.Cleanup(func() { stop(); <-ended })
 	publishFiles(t, direct, 1)

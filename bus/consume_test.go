@@ -25,6 +25,13 @@ func publishFiles(t *testing.T, b *Bus, n int) {
 	}
 }
 
+// workFunc is work whose end nobody needs to know.
+type workFunc func(ctx context.Context, d schemas.Delivery) error
+
+func (f workFunc) Handle(ctx context.Context, d schemas.Delivery) error { return f(ctx, d) }
+
+func (f workFunc) GivenUp(context.Context, schemas.Delivery, *schemas.Permanent) error { return nil }
+
 // consuming runs ConsumeFiles until the test ends.
 type consuming struct {
 	b           *Bus
@@ -47,7 +54,7 @@ func consume(t *testing.T, b *Bus, workers int) *consuming {
 		deliveries: make(chan schemas.Delivery, 100), results: make(chan error), contextDone: make(chan struct{}, 100),
 	}
 	go func() {
-		c.done <- b.ConsumeFiles(intake, work, workers, func(ctx context.Context, d schemas.Delivery) error {
+		c.done <- b.ConsumeFiles(intake, work, workers, workFunc(func(ctx context.Context, d schemas.Delivery) error {
 			c.deliveries <- d
 			select {
 			case err := <-c.results:
@@ -56,7 +63,7 @@ func consume(t *testing.T, b *Bus, workers int) *consuming {
 				c.contextDone <- struct{}{}
 				return ctx.Err()
 			}
-		})
+		}))
 	}()
 	t.Cleanup(stopWork)
 	return c

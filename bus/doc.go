@@ -38,13 +38,13 @@
 //
 // A file's way through [Bus.ConsumeFiles]:
 //
-//	            ┌─────────────────── nak with delay ────────────────────┐
-//	            ▼                                                       │
-//	stream ─► deliver ─► handler ─┬─ nil ──────────────► double ack     │
-//	                              ├─ work has ended ────────────────────┤
-//	                              ├─ Permanent ─► dead letter ─► term   │
-//	                              ├─ last attempt ─► dead letter ─► term│
-//	                              └─ else ──────────────────────────────┘
+//	            ┌──────────────────── nak with delay ───────────────────────────┐
+//	            ▼                                                               │
+//	stream ─► deliver ─► handler ─┬─ nil ──────────────► double ack             │
+//	                              ├─ work has ended ────────────────────────────┤
+//	                              ├─ Permanent ─► dead letter ─► term           │
+//	                              ├─ last attempt ─► dead letter ─► given up ─► term│
+//	                              └─ else ──────────────────────────────────────┘
 //
 // It may import schemas, bus/assets, bus/internal/wire and internal/sabotage.
 package bus

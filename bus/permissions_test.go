@@ -194,7 +194,7 @@ func consumeOne(ctx context.Context, b *Bus) error {
 	intake, stop := context.WithCancel(ctx)
 	defer stop()
 	files := 0
-	err := b.ConsumeFiles(intake, ctx, 1, func(_ context.Context, d schemas.Delivery) error {
+	err := b.ConsumeFiles(intake, ctx, 1, workFunc(func(_ context.Context, d schemas.Delivery) error {
 		files++
 		d.Progress()
 		if d.Attempt == 1 {
@@ -202,7 +202,7 @@ func consumeOne(ctx context.Context, b *Bus) error {
 		}
 		stop()
 		return nil
-	})
+	}))
 	return errors.Join(err, check(files == 2, "%d deliveries", files))
 }
 
@@ -212,10 +212,10 @@ func deadLetterOne(ctx context.Context, b *Bus) error {
 	}
 	intake, stop := context.WithCancel(ctx)
 	defer stop()
-	err := b.ConsumeFiles(intake, ctx, 1, func(context.Context, schemas.Delivery) error {
+	err := b.ConsumeFiles(intake, ctx, 1, workFunc(func(context.Context, schemas.Delivery) error {
 		stop()
 		return &schemas.Permanent{Reason: schemas.ReasonInvalid, Err: errors.New("broken")}
-	})
+	}))
 	_, found, lastErr := b.Last(ctx, b.names.StreamSubjects(schemas.StreamDeadLetters))
 	return errors.Join(err, lastErr, check(found, "no dead letter"))
 }

@@ -42,6 +42,7 @@ type WindowEntry struct {
 
 	ResponseID  string    `json:"response_id,omitempty"` // of the current extract
 	FileName    string    `json:"file_name,omitempty"`
+	Via         Via       `json:"via,omitempty"` // how the bridge learnt of that file
 	RequestedAt time.Time `json:"requested_at,omitzero"`
 	ReadyAt     time.Time `json:"ready_at,omitzero"`
 	CompletedAt time.Time `json:"completed_at,omitzero"` // of the last complete extract

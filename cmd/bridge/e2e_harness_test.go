@@ -52,6 +52,7 @@ type setup struct {
 	sweep                 time.Duration // age of the re-sweep, 0: none
 	overdue               time.Duration // default 1 min
 	grace                 time.Duration // default 20 s
+	attempts, outstanding int           // of a file, and extracts under way; defaults 10 and 20
 	faults                []fault.Rule
 	external              bool // the bridge has no NATS of its own, but the scene's hub
 	restricted            bool // external, the hub as docs/nats tells to set it up
@@ -204,7 +205,7 @@ func (s *scene) configText(data, nats, callbacks string) string {
 		level = "warn"
 	}
 	p("log: {level: %s, format: json}", level)
-	p("worker: {retry_after: 1s}")
+	p("worker: {retry_after: 1s, max_attempts: %d}", cmp.Or(o.attempts, 10))
 	p("tenants:")
 	p("  - name: %s", tenantName)
 	p("    timezone: %s", set.Timezone)
@@ -228,7 +229,7 @@ func (s *scene) configText(data, nats, callbacks string) string {
 	p("      access_key: %q", set.AccessKey)
 	p("      secret_key_file: %q", set.SecretKeyFile)
 	p("      request_spacing: 0s")
-	p("      max_outstanding: 20")
+	p("      max_outstanding: %d", cmp.Or(o.outstanding, 20))
 	p("      overdue: %s", o.overdue)
 	p("      extracts:")
 	sweep := ""

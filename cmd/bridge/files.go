@@ -105,7 +105,7 @@ func newWorker(b base, h *hub, tenants []*tenant, downloading *health.Gate) ([]p
 	}
 	return []part{{"worker", func(intake, work context.Context) error {
 		return downloading.While(intake, func(intake context.Context) error {
-			return h.bus.ConsumeFiles(intake, work, b.cfg.Worker.Count, w.Handle)
+			return h.bus.ConsumeFiles(intake, work, b.cfg.Worker.Count, w)
 		})
 	}}}, nil
 }

@@ -159,16 +159,29 @@ func (l *Ledger) markReady(ctx context.Context, key string, n schemas.FileNotice
 		if !awaits(*e, n) {
 			return false
 		}
-		e.State, e.FileName, e.ReadyAt = schemas.WindowReady, n.FileName, n.ReceivedAt
+		e.State, e.FileName, e.Via, e.ReadyAt = schemas.WindowReady, n.FileName, n.Via, n.ReceivedAt
 		e.DueAt = time.Now().Add(l.o.ReadyFor)
 		return true
 	})
 }
 
 func awaits(e schemas.WindowEntry, n schemas.FileNotice) bool {
-	late := e.State == schemas.WindowFailed && n.Via == schemas.ViaCallback &&
-		(e.Reason == schemas.ReasonOverdue || e.Reason == schemas.ReasonFileMissing)
+	late := e.State == schemas.WindowFailed && n.Via == schemas.ViaCallback && Welcome(e, n.Via)
 	return (e.State == schemas.WindowRequested || late) && e.ResponseID == n.ResponseID
+}
+
+// Welcome reports whether the file of a failed window's extract may come all the same, by
+// the way given. One that only took too long may by any. A callback makes good for a file
+// that was looked for under a predicted name, and was not there or could not be had; one
+// whose callback had come has been tried, and its message is over.
+func Welcome(e schemas.WindowEntry, via schemas.Via) bool {
+	switch e.Reason {
+	case schemas.ReasonOverdue:
+		return true
+	case schemas.ReasonFileMissing, schemas.ReasonAttempts:
+		return via == schemas.ViaCallback && e.Via != schemas.ViaCallback
+	}
+	return false
 }
 
 // SettleNotices matches a tenant's stored notices that a crash left behind, and makes dead

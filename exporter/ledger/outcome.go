@@ -21,7 +21,7 @@ func (l *Ledger) Requested(ctx context.Context, e schemas.WindowEntry, now, dead
 			past := append(slices.Clone(e.Past), e.ResponseID)
 			e.Past = past[max(0, len(past)-schemas.MaxPastExtracts):]
 		}
-		e.State, e.ResponseID, e.FileName = schemas.WindowRequested, "", ""
+		e.State, e.ResponseID, e.FileName, e.Via = schemas.WindowRequested, "", "", ""
 		e.Attempts++
 		e.RequestedAt, e.ReadyAt, e.DueAt = now, time.Time{}, deadline
 		r = requestOf(*e)

@@ -117,6 +117,21 @@ func (w *Worker) Handle(ctx context.Context, d schemas.Delivery) error {
 	return w.export(ctx, f, d.Attempt, d.Progress)
 }
 
+// GivenUp fails the window of a file whose tries are used up, by the ledger's rules: it is
+// asked for again. A file that is not the window's current one, or that it failed with
+// already, changes nothing.
+func (w *Worker) GivenUp(ctx context.Context, d schemas.Delivery, p *schemas.Permanent) error {
+	var f schemas.FileReady
+	if json.Unmarshal(d.Message.Body, &f) != nil || f.Validate() != nil {
+		return nil // it was no window's
+	}
+	x := &export{w: w, file: f}
+	if err := x.fail(ctx, p); !errors.Is(err, p) {
+		return fmt.Errorf("give %s up: %w", f.FileName, err)
+	}
+	return remove(x.path())
+}
+
 // export works on one try at a file. attempt counts from 1; progress is called whenever
 // work goes on.
 func (w *Worker) export(ctx context.Context, f schemas.FileReady, attempt int, progress func()) error {
@@ -141,8 +156,8 @@ func (w *Worker) export(ctx context.Context, f schemas.FileReady, attempt int, p
 
 // wanted asks the ledger whether the file is still the window's current one. A
 // file that was already found damaged is refused again with the same reason: a
-// crash may have come before its dead letter. One that only took too long is
-// welcome as long as no other was asked for.
+// crash may have come before its dead letter. Others are welcome as long as no other
+// extract was asked for.
 func (w *Worker) wanted(ctx context.Context, f schemas.FileReady) (schemas.WindowEntry, bool, error) {
 	e, ok, err := w.o.Ledger.Entry(ctx, f.Tenant, f.Kind, f.Window)
 	switch {
@@ -150,7 +165,7 @@ func (w *Worker) wanted(ctx context.Context, f schemas.FileReady) (schemas.Windo
 		return e, false, err
 	case !ok || e.ResponseID != f.ResponseID || e.State == schemas.WindowCompleted:
 		return e, false, nil
-	case e.State == schemas.WindowFailed && e.Reason != schemas.ReasonOverdue:
+	case e.State == schemas.WindowFailed && !ledger.Welcome(e, f.Via):
 		return e, false, &schemas.Permanent{Reason: e.Reason, Object: e.Object, Err: errors.New(e.Error)}
 	}
 	return e, true, nil

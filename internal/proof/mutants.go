@@ -51,6 +51,8 @@ var mutants = []mutant{
 	{"ack_file_first", "bus", "TestNothingIsAcknowledgedBeforeItIsDone"},
 	{"ledger_before_message", "exporter/ledger", "TestRedoAfterTheDedupeWindow"},
 	{"ledger_before_message", "exporter/ledger", "TestCrashBetweenMessageAndLedger"},
+	{"end_untold", "bus", "TestGivenUp"},
+	{"end_untold", "cmd/bridge", "TestF38ExhaustedAttempts"},
 }
 
 // details break a rule inside one part, or one of the simulator, without which a

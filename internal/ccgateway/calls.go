@@ -111,14 +111,7 @@ func (a *Agent) signIn(ctx context.Context, s SignIn, c call) (SignedIn, error) 
 		return SignedIn{}, wrap(c, a, err)
 	}
 	defer release()
-	var result struct {
-		LoginTime     foreign.Text `json:"loginTime"`
-		MediaType     foreign.Text `json:"mediatype"`
-		ServerName    foreign.Text `json:"serverName"`
-		TimeRemaining foreign.Text `json:"timeRemaining"`
-		IsForceChange foreign.Text `json:"isForceChange"`
-	}
-	header, err := a.do(ctx, c, &result)
+	header, result, err := a.do(ctx, c)
 	if err != nil {
 		return SignedIn{}, err
 	}
@@ -129,50 +122,47 @@ func (a *Agent) signIn(ctx context.Context, s SignIn, c call) (SignedIn, error) 
 	}
 	a.unlisted = 0
 	return SignedIn{
-		LoginTime:          result.LoginTime.Moment(),
-		MediaType:          result.MediaType.Literal(),
-		ServerName:         result.ServerName.Literal(),
-		PasswordDays:       result.TimeRemaining.Int(-1),
-		MustChangePassword: result.IsForceChange.Bool(),
+		LoginTime:          result.Maybe("loginTime").Moment(),
+		MediaType:          result.Maybe("mediatype").Literal(),
+		ServerName:         result.Maybe("serverName").Literal(),
+		PasswordDays:       result.Maybe("timeRemaining").Int(-1),
+		MustChangePassword: result.Maybe("isForceChange").Bool(),
 	}, nil
 }
 
 // ResetSkills signs the agent in to all skill queues configured for it
 // (cec_07_1209). Without it the agent may get no calls.
 func (a *Agent) ResetSkills(ctx context.Context) error {
-	_, err := a.do(ctx, call{
+	_, _, err := a.do(ctx, call{
 		operation: "reset skills of",
 		method:    http.MethodPost,
 		path:      []string{"onlineagent", a.id, "resetskill", "true"},
-	}, nil)
+	})
 	return err
 }
 
 // Status asks for the agent's state (cec_07_1222).
 func (a *Agent) Status(ctx context.Context) (Status, error) {
 	c := call{operation: "get status of", method: http.MethodGet, path: []string{"onlineagent", a.id, "agentstatus"}}
-	var result struct {
-		AgentState foreign.Text `json:"agentState"`
-		IsWorking  foreign.Text `json:"isWorking"`
-	}
-	if _, err := a.do(ctx, c, &result); err != nil {
+	_, result, err := a.do(ctx, c)
+	if err != nil {
 		return Status{}, err
 	}
-	state := result.AgentState.Int(-1)
+	state := result.Maybe("agentState").Int(-1)
 	if state < 0 {
 		return Status{}, wrap(c, a, fmt.Errorf("%w: it has no agentState", ErrUndecodable))
 	}
-	return Status{State: state, Working: result.IsWorking.Bool()}, nil
+	return Status{State: state, Working: result.Maybe("isWorking").Bool()}, nil
 }
 
 // Heartbeat keeps an agent signed in that isn't polled; a poll is a heartbeat
 // itself (cec_05_4015).
 func (a *Agent) Heartbeat(ctx context.Context) error {
-	_, err := a.do(ctx, call{
+	_, _, err := a.do(ctx, call{
 		operation: "send heartbeat of",
 		method:    http.MethodPost,
 		path:      []string{"onlineagent", a.id, "handshake"},
-	}, nil)
+	})
 	return err
 }
 
@@ -186,14 +176,11 @@ func (a *Agent) UpdateGUID(ctx context.Context) error {
 		return wrap(c, a, err)
 	}
 	defer release()
-	var result struct {
-		GUID foreign.Text `json:"guid"`
-	}
-	header, err := a.do(ctx, c, &result)
+	header, result, err := a.do(ctx, c)
 	if err != nil {
 		return err
 	}
-	guid := parseGUID(result.GUID.Literal())
+	guid := parseGUID(result.Maybe("guid").Literal())
 	if guid == "" {
 		guid = guidFrom(header, false)
 	}
@@ -214,7 +201,7 @@ func (a *Agent) SignOut(ctx context.Context) error {
 		return wrap(c, a, err)
 	}
 	defer release()
-	_, err = a.do(ctx, c, nil)
+	_, _, err = a.do(ctx, c)
 	var refused *CodeError
 	if err != nil && !(errors.As(err, &refused) && refused.Class == ClassGone) {
 		return err
@@ -223,11 +210,11 @@ func (a *Agent) SignOut(ctx context.Context) error {
 	return nil
 }
 
-// do makes any call but the poll. On success result, unless nil, is filled from
-// the answer's result; one that is missing leaves it as it is.
-func (a *Agent) do(ctx context.Context, c call, result any) (http.Header, error) {
+// do makes any call but the poll, and returns the answer's result; one that is missing
+// has no members.
+func (a *Agent) do(ctx context.Context, c call) (header http.Header, result foreign.Object, err error) {
 	if err := a.ready(!c.anonymous); err != nil {
-		return nil, wrap(c, a, err)
+		return nil, result, wrap(c, a, err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, a.client.callTimeout)
 	defer cancel()
@@ -235,17 +222,17 @@ func (a *Agent) do(ctx context.Context, c call, result any) (http.Header, error)
 	ans := a.exchange(ctx, c)
 	switch {
 	case ans.status != 0 && ans.status != http.StatusOK:
-		return nil, &StatusError{Operation: c.operation, Agent: a.id, Status: ans.status, Class: statusClass(ans.status)}
+		return nil, result, &StatusError{Operation: c.operation, Agent: a.id, Status: ans.status, Class: statusClass(ans.status)}
 	case ans.err != nil:
-		return nil, wrap(c, a, ans.err)
+		return nil, result, wrap(c, a, ans.err)
 	}
 	r, err := decodeReply(ans.body, ans.header.Get("Content-Type"))
 	if err != nil {
-		return nil, wrap(c, a, err)
+		return nil, result, wrap(c, a, err)
 	}
 	if r.Code != CodeOK {
 		secrets = append(append(secrets, a.session.secrets()...), guidFrom(ans.header, c.anonymous))
-		return nil, &CodeError{
+		return nil, result, &CodeError{
 			Operation: c.operation,
 			Agent:     a.id,
 			Code:      r.Code,
@@ -253,11 +240,8 @@ func (a *Agent) do(ctx context.Context, c call, result any) (http.Header, error)
 			Class:     Classify(r.Code),
 		}
 	}
-	if result == nil || len(r.Result) == 0 || r.Result[0] != '{' {
-		return ans.header, nil
+	if len(r.Result) > 0 && r.Result[0] == '{' {
+		result, err = foreign.ParseObject(r.Result)
 	}
-	if err := json.Unmarshal(r.Result, result); err != nil {
-		return nil, wrap(c, a, fmt.Errorf("%w: result is not as documented", ErrUndecodable))
-	}
-	return ans.header, nil
+	return ans.header, result, err
 }

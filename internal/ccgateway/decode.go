@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 
 	"aiccbridge/internal/foreign"
@@ -35,50 +34,52 @@ type reply struct {
 	Result  json.RawMessage
 }
 
-// envelope is what all answers have in common. Some documentation calls message
-// msg. EventType is there for events that come without envelope.
-type envelope struct {
-	RetCode   *foreign.Text   `json:"retcode"`
-	Message   foreign.Text    `json:"message"`
-	Msg       foreign.Text    `json:"msg"`
-	Event     json.RawMessage `json:"event"`
-	Result    json.RawMessage `json:"result"`
-	EventType *foreign.Text   `json:"eventType"`
-}
-
 // decodeReply reads the body of an answer with status 200. An odd event costs
-// neither the code nor the other events. Every error matches ErrUndecodable, and
-// quotes nothing of the body.
+// neither the code nor the other events, and nothing that may be an event is passed
+// over: where names are repeated, or differ in case only, each of their values counts.
+// Every error matches ErrUndecodable, and quotes nothing of the body.
 func decodeReply(body []byte, contentType string) (reply, error) {
-	body, err := clean(body, contentType)
-	if err != nil {
-		return reply{}, err
-	}
-	if len(bytes.TrimSpace(body)) == 0 {
+	body = bytes.TrimSpace(foreign.Clean(body, contentType))
+	if len(body) == 0 {
 		return reply{}, fmt.Errorf("%w: it is empty", ErrUndecodable)
 	}
-	var e envelope
-	if err := json.Unmarshal(body, &e); err != nil {
+	answer, err := foreign.ParseObject(body)
+	if err != nil {
 		return reply{}, fmt.Errorf("%w: it is no JSON object", ErrUndecodable)
 	}
-	raw := e.Event
-	if e.RetCode == nil && e.EventType != nil {
-		raw = bytes.TrimSpace(body)
+	items := answer.All("event", "eventList")
+	if bare, agreed := answer.Text("eventType"); !agreed || bare.Literal() != "" {
+		items = append(items, body) // an event without envelope, or among the members of one
 	}
-	r := reply{Message: e.Message.Literal(), Result: e.Result}
-	if r.Message == "" {
-		r.Message = e.Msg.Literal()
+	r := reply{Message: message(answer)}
+	for _, item := range items {
+		events, bad := decodeEvents(item)
+		r.Events, r.Bad = append(r.Events, events...), append(r.Bad, bad...)
 	}
-	r.Events, r.Bad = decodeEvents(raw)
+	var agreed bool
+	if r.Result, agreed = answer.One("result"); !agreed && len(r.Events) == 0 {
+		return reply{}, fmt.Errorf("%w: it has two results", ErrUndecodable)
+	}
+	code, agreed := answer.Text("retcode")
 	switch {
-	case e.RetCode != nil && e.RetCode.Literal() != "":
-		r.Code = e.RetCode.Literal()
+	case agreed && code.Literal() != "":
+		r.Code = code.Literal()
 	case len(r.Events) > 0:
 		r.Code = CodeOK
+	case !agreed:
+		return reply{}, fmt.Errorf("%w: it has two retcodes", ErrUndecodable)
 	default:
 		return reply{}, fmt.Errorf("%w: it has neither retcode nor event", ErrUndecodable)
 	}
 	return r, nil
+}
+
+// message is the gateway's text; some documentation calls it msg.
+func message(answer foreign.Object) string {
+	if text := answer.Maybe("message").Literal(); text != "" {
+		return text
+	}
+	return answer.Maybe("msg").Literal()
 }
 
 // decodeEvents reads the field event: normally one object, but null, {}, [], blank
@@ -102,25 +103,24 @@ func decodeEvents(raw json.RawMessage) (events []Event, bad []json.RawMessage) {
 	return events, bad
 }
 
-// decodeEvent reads one event: an object with an eventType.
+// decodeEvent reads one event: an object with an eventType. One that says two things
+// of itself is none: it is better kept as it came than half.
 func decodeEvent(raw json.RawMessage) (Event, bool) {
-	var e struct {
-		EventType    foreign.Text    `json:"eventType"`
-		WorkNo       foreign.Text    `json:"workNo"`
-		Content      json.RawMessage `json:"content"`
-		EventGenTime foreign.Text    `json:"eventGenTime"`
-	}
-	if json.Unmarshal(raw, &e) != nil || e.EventType.Literal() == "" {
+	e, err := foreign.ParseObject(raw)
+	if err != nil {
 		return Event{}, false
 	}
-	if string(e.Content) == "null" {
-		e.Content = nil
+	eventType, sure := e.Text("eventType")
+	workNo, sureOfAgent := e.Text("workNo")
+	content, sureOfContent := e.One("content")
+	if !sure || !sureOfAgent || !sureOfContent || eventType.Literal() == "" {
+		return Event{}, false
 	}
 	return Event{
-		Type:        e.EventType.Literal(),
-		WorkNo:      e.WorkNo.Literal(),
-		Content:     e.Content,
-		GeneratedAt: e.EventGenTime.Moment(),
+		Type:        eventType.Literal(),
+		WorkNo:      workNo.Literal(),
+		Content:     content,
+		GeneratedAt: e.Maybe("eventGenTime").Moment(),
 		Raw:         raw,
 	}, true
 }
@@ -137,14 +137,6 @@ func blank(raw json.RawMessage) bool {
 	case raw[0] != '{':
 		return false
 	}
-	var keys map[string]json.RawMessage
-	if json.Unmarshal(raw, &keys) != nil {
-		return false
-	}
-	for key := range keys {
-		if !strings.EqualFold(key, "jsonKey") {
-			return false
-		}
-	}
-	return true
+	object, err := foreign.ParseObject(raw)
+	return err == nil && object.Only("jsonKey")
 }

@@ -3,9 +3,12 @@ package ccgateway
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"time"
+
+	"aiccbridge/internal/foreign"
 )
 
 // call describes one request.
@@ -41,12 +44,18 @@ func (a *Agent) exchange(ctx context.Context, c call) answer {
 		return answer{err: hideForeignText(err), wrote: w.wrote(), connections: w.connections}
 	}
 	defer response.Body.Close()
-	a.session.keepCookies(response.Cookies(), time.Now())
+	a.session.keepCookies(response.Header, time.Now())
 	if !c.anonymous {
 		a.rotate(response.Header)
 	}
 	body, err := readAll(response.Body, a.client.maxBody)
-	if err != nil {
+	if err == nil {
+		body, err = foreign.Unpack(body, response.Header.Get("Content-Encoding"), a.client.maxBody)
+	}
+	switch {
+	case errors.Is(err, foreign.ErrTooLarge):
+		err = ErrBodyTooLarge
+	case err != nil:
 		err = hideForeignText(err)
 	}
 	return answer{
@@ -72,6 +81,7 @@ func (a *Agent) newRequest(ctx context.Context, c call) (*http.Request, error) {
 	}
 	request.Header.Set("Content-Type", "application/json; charset=UTF-8")
 	request.Header.Set("User-Agent", "aicc-bridge")
+	request.Header.Set("Accept-Encoding", "identity") // what is packed and cut is lost as a whole
 	a.session.dress(request, c.anonymous)
 	if c.method == http.MethodGet {
 		nonReplayable(request)

@@ -73,7 +73,7 @@ type Poll struct {
 	// what broke the poll.
 	Err error
 	// Body is kept for the dead letter when a 200 couldn't be decoded, as far as
-	// it came, in the bytes that came.
+	// it came, in the bytes that came; one that was packed is unpacked.
 	Body []byte
 	// SentAt and ReceivedAt are the bounds in which an event may have been popped.
 	SentAt, ReceivedAt time.Time

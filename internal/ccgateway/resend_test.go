@@ -167,6 +167,7 @@ func TestPollOnTheWire(t *testing.T) {
 	want := `GET /agentgateway/resource/agentevent/291 HTTP/1.1
 Host: gateway.test
 User-Agent: aicc-bridge
+Accept-Encoding: identity
 Content-Type: application/json; charset=UTF-8
 Guid: first.AgentGateway0
 rest:`

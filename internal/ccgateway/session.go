@@ -10,9 +10,46 @@ import (
 
 // Limits of what an answer may make us keep and send for ever after.
 const (
-	maxGUIDBytes = 256
-	maxCookies   = 32
+	maxGUIDBytes   = 256
+	maxCookies     = 32
+	maxCookieBytes = 4 << 10 // name, value and the sign between them
 )
+
+// cookie is sent back as it came, byte for byte: who set it compares it, and may not have
+// kept to what RFC 6265 allows in it. net/http drops a value with a quote or a backslash,
+// and puts one with a comma or a blank into quotes.
+type cookie struct{ name, value string }
+
+func (c cookie) String() string { return c.name + "=" + c.value }
+
+// parseCookie reads name=value, up to a semicolon.
+func parseCookie(text string) (c cookie, ok bool) {
+	pair, _, _ := strings.Cut(text, ";")
+	name, value, ok := strings.Cut(pair, "=")
+	c = cookie{strings.Trim(name, " \t\r\n"), strings.Trim(value, " \t\r\n")}
+	return c, ok && c.name != "" && len(c.String()) <= maxCookieBytes && !strings.ContainsFunc(c.String(), control)
+}
+
+// control reports what no header can hold.
+func control(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
+
+// expired reads the attributes behind a cookie. One that nobody can read doesn't count,
+// and Max-Age counts more than Expires.
+func expired(line string, now time.Time) bool {
+	var until time.Time
+	_, attributes, _ := strings.Cut(line, ";")
+	for attribute := range strings.SplitSeq(attributes, ";") {
+		c, err := http.ParseSetCookie("x=y;" + attribute)
+		switch {
+		case err != nil:
+		case c.MaxAge != 0:
+			return c.MaxAge < 0
+		case !c.Expires.IsZero():
+			until = c.Expires
+		}
+	}
+	return !until.IsZero() && until.Before(now)
+}
 
 // session is what an agent's requests carry: GUID and cookies.
 //
@@ -24,7 +61,7 @@ const (
 type session struct {
 	mu      sync.Mutex
 	guid    string
-	cookies []*http.Cookie
+	cookies []cookie
 }
 
 func (s *session) currentGUID() string {
@@ -51,7 +88,7 @@ func (s *session) ticket() string {
 	}
 	lines := []string{s.guid}
 	for _, c := range s.cookies {
-		lines = append(lines, (&http.Cookie{Name: c.Name, Value: c.Value, Quoted: c.Quoted}).String())
+		lines = append(lines, c.String())
 	}
 	return strings.Join(lines, "\n")
 }
@@ -60,10 +97,10 @@ func (s *session) ticket() string {
 // passed over: without it the session may still be good.
 func (s *session) restore(ticket string) {
 	guid, rest, _ := strings.Cut(ticket, "\n")
-	var cookies []*http.Cookie
+	var cookies []cookie
 	for line := range strings.Lines(rest) {
-		if c, err := http.ParseSetCookie(strings.TrimSpace(line)); err == nil && len(cookies) < maxCookies {
-			cookies = append(cookies, &http.Cookie{Name: c.Name, Value: c.Value, Quoted: c.Quoted})
+		if c, ok := parseCookie(line); ok && len(cookies) < maxCookies {
+			cookies = append(cookies, c)
 		}
 	}
 	s.mu.Lock()
@@ -80,22 +117,23 @@ func (s *session) forget() {
 
 // keepCookies takes over the cookies of an answer: a name again replaces the old
 // value, an expired one deletes it.
-func (s *session) keepCookies(fresh []*http.Cookie, now time.Time) {
+func (s *session) keepCookies(h http.Header, now time.Time) {
+	fresh := h.Values("Set-Cookie")
 	if len(fresh) == 0 {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	// Built anew, because a request may still be reading the old slice.
-	kept := slices.Clone(s.cookies)
-	for _, f := range fresh {
-		kept = slices.DeleteFunc(kept, func(c *http.Cookie) bool { return c.Name == f.Name })
-		expired := f.MaxAge < 0 || f.MaxAge == 0 && !f.Expires.IsZero() && f.Expires.Before(now)
-		if !expired && len(kept) < maxCookies {
-			kept = append(kept, &http.Cookie{Name: f.Name, Value: f.Value, Quoted: f.Quoted})
+	for _, line := range fresh {
+		f, ok := parseCookie(line)
+		if !ok {
+			continue
+		}
+		s.cookies = slices.DeleteFunc(s.cookies, func(c cookie) bool { return c.name == f.name })
+		if !expired(line, now) && len(s.cookies) < maxCookies {
+			s.cookies = append(s.cookies, f)
 		}
 	}
-	s.cookies = kept
 }
 
 // dress puts GUID (unless anonymous) and cookies on a request.
@@ -105,8 +143,12 @@ func (s *session) dress(r *http.Request, anonymous bool) {
 	if !anonymous {
 		r.Header.Set("Guid", s.guid)
 	}
-	for _, c := range s.cookies {
-		r.AddCookie(c)
+	if len(s.cookies) > 0 {
+		pairs := make([]string, len(s.cookies))
+		for i, c := range s.cookies {
+			pairs[i] = c.String()
+		}
+		r.Header.Set("Cookie", strings.Join(pairs, "; "))
 	}
 }
 
@@ -116,7 +158,7 @@ func (s *session) secrets() []string {
 	defer s.mu.Unlock()
 	list := []string{s.guid}
 	for _, c := range s.cookies {
-		list = append(list, c.Value)
+		list = append(list, c.value)
 	}
 	return list
 }

@@ -125,7 +125,7 @@ func TestCookiesPerAgent(t *testing.T) {
 func TestCookiesAreBounded(t *testing.T) {
 	var s session
 	for i := range 2 * maxCookies {
-		s.keepCookies([]*http.Cookie{{Name: "c" + strconv.Itoa(i), Value: "v"}}, time.Now())
+		s.keepCookies(http.Header{"Set-Cookie": {"c" + strconv.Itoa(i) + "=v"}}, time.Now())
 	}
 	if len(s.cookies) != maxCookies {
 		t.Errorf("%d cookies kept", len(s.cookies))
@@ -184,7 +184,7 @@ func TestTicketCarriesTheSession(t *testing.T) {
 		t.Error("a ticket without a session")
 	}
 	before.Resume("JSESSIONID=abc.AgentGateway0; Path=/")
-	before.session.keepCookies([]*http.Cookie{{Name: "route", Value: "a1=b2"}, {Name: "lb", Value: "node 7", Quoted: true}}, time.Now())
+	before.session.keepCookies(http.Header{"Set-Cookie": {"route=a1=b2", `lb="node 7"`}}, time.Now())
 	after := client.Agent("291")
 	after.Resume(before.Ticket())
 	if after.Ticket() != before.Ticket() || after.GUID() != "abc.AgentGateway0" {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // Text is a JSON value that is sent now bare, now quoted: "0" and 0, "true" and true. Any
@@ -67,23 +66,4 @@ func (t Text) Int(absent int) int {
 func (t Text) Bool() bool {
 	b, err := strconv.ParseBool(strings.ToLower(t.literal))
 	return err == nil && b
-}
-
-// maxMillis is the last millisecond of the year 9999, the end of RFC 3339.
-const maxMillis = 253_402_300_799_999
-
-// Moment reads milliseconds since 1970, in UTC; anything else is the zero time.
-func (t Text) Moment() time.Time {
-	ms, err := strconv.ParseInt(t.literal, 10, 64)
-	if err != nil {
-		f, err := strconv.ParseFloat(t.literal, 64)
-		if err != nil || f > maxMillis {
-			return time.Time{}
-		}
-		ms = int64(f)
-	}
-	if ms <= 0 || ms > maxMillis {
-		return time.Time{}
-	}
-	return time.UnixMilli(ms).UTC()
 }

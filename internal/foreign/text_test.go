@@ -22,14 +22,14 @@ func TestText(t *testing.T) {
 		{raw: `"0"`, text: "0", literal: "0"},
 		{raw: `" 0 "`, text: "0", literal: "0"},
 		{raw: `"null"`, text: "null", literal: "null", number: -1},
-		{raw: `1`, text: "1", literal: "1", number: 1, truth: true, moment: "1970-01-01T00:00:00.001Z"},
+		{raw: `1`, text: "1", literal: "1", number: 1, truth: true},
 		{raw: `-7`, text: "-7", literal: "-7", number: -7},
 		{raw: `007`, number: -1}, // no JSON
-		{raw: `"007"`, text: "007", literal: "007", number: 7, moment: "1970-01-01T00:00:00.007Z"},
+		{raw: `"007"`, text: "007", literal: "007", number: 7},
 		{raw: `1700000000000`, text: "1700000000000", literal: "1700000000000", number: 1_700_000_000_000, moment: "2023-11-14T22:13:20Z"},
 		{raw: `1.7e12`, text: "1.7e12", literal: "1.7e12", number: -1, moment: "2023-11-14T22:13:20Z"},
 		{raw: `1e400`, text: "1e400", literal: "1e400", number: -1},
-		{raw: `253402300799999`, text: "253402300799999", literal: "253402300799999", number: 253_402_300_799_999, moment: "9999-12-31T23:59:59.999Z"},
+		{raw: `253402300799999`, text: "253402300799999", literal: "253402300799999", number: 253_402_300_799_999},
 		{raw: `253402300800000`, text: "253402300800000", literal: "253402300800000", number: 253_402_300_800_000},
 		{raw: `123456789012345678901234567890`, text: "123456789012345678901234567890", literal: "123456789012345678901234567890", number: -1},
 		{raw: `"NaN"`, text: "NaN", literal: "NaN", number: -1},
@@ -96,7 +96,7 @@ func FuzzText(f *testing.F) {
 		if s := v.String(); s != "" && s != v.Literal() || strings.TrimSpace(v.Literal()) != v.Literal() {
 			t.Fatalf("%q: %q, %q", raw, s, v.Literal())
 		}
-		if m := v.Moment(); m.Year() > 9999 {
+		if m := v.Moment(); !m.IsZero() && !within(m) {
 			t.Fatalf("%q: %v", raw, m)
 		}
 		quoted, err := json.Marshal(v.String())

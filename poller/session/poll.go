@@ -133,13 +133,11 @@ func outlive(ctx context.Context, d time.Duration) (context.Context, context.Can
 // of our sign-in; the event of an earlier session may come late. Without either
 // time it counts as ours.
 func (l *Loop) namesThisSession(content json.RawMessage) bool {
-	var c struct {
-		LoginTime foreign.Text `json:"loginTime"`
-	}
-	if l.loginTime.IsZero() || json.Unmarshal(content, &c) != nil {
+	c, err := foreign.ParseObject(content)
+	if l.loginTime.IsZero() || err != nil {
 		return true
 	}
-	named := c.LoginTime.Moment()
+	named := c.Maybe("loginTime").Moment()
 	return named.IsZero() || named.UnixMilli() == l.loginTime.UnixMilli()
 }
 

@@ -44,6 +44,7 @@ func TestRulesThatCannotStrikeAreRefused(t *testing.T) {
 		`poll.status is not restricted by "agent"`:                                       {Fault: "poll.status", Next: 1, Agent: "101"},
 		`poll.status is not restricted by "kind"`:                                        {Fault: "poll.status", Next: 1, Kind: "cdr"},
 		`kind "skil" is not known to download.cut; did you mean skill?`:                  {Fault: "download.cut", Next: 1, Kind: "skil"},
+		`kind "recording" is not known to download.cut; it knows cdr, skill`:             {Fault: "download.cut", Next: 1, Kind: "recording"},
 		`path "[" is no pattern`:                                                         {Fault: "poll.cut", Next: 1, Path: "["},
 		"fault rule 2: fault \"downlod.slow\" is not known; did you mean download.slow?": {Fault: "downlod.slow", For: 1},
 	} {

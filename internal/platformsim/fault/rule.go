@@ -10,6 +10,7 @@ import (
 	"path"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -159,7 +160,8 @@ func (r *Rule) checkScope(k Kind) error {
 		case len(s.known) == 0:
 			return fmt.Errorf("%s is not restricted by %q", k.Name, s.name)
 		default:
-			return fmt.Errorf("%s %q is not known to %s%s", s.name, s.value, k.Name, suggestion(s.value, s.known))
+			near := cmp.Or(suggestion(s.value, s.known), "; it knows "+strings.Join(s.known, ", "))
+			return fmt.Errorf("%s %q is not known to %s%s", s.name, s.value, k.Name, near)
 		}
 	}
 	if _, err := path.Match(r.Path, ""); err != nil {

@@ -188,6 +188,9 @@ func Welcome(e schemas.WindowEntry, via schemas.Via) bool {
 // letters of those that nobody asked for within a day.
 func (l *Ledger) SettleNotices(ctx context.Context, tenant string, now time.Time) error {
 	for key, n := range l.held(tenant) {
+		if err := l.rectifyNotice(ctx, key, &n, now); err != nil {
+			return err
+		}
 		matched, err := l.claim(ctx, tenant, n.ResponseID)
 		if err == nil && !matched && now.Sub(n.ReceivedAt) >= holdUnmatched {
 			err = l.deadLetter(ctx, key, n, now)

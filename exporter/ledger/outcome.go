@@ -67,9 +67,13 @@ func (l *Ledger) PutBack(ctx context.Context, e schemas.WindowEntry, due time.Ti
 // name that the platform gives it (cec_07_0814): the date of the request, in the
 // tenant's zone as far as the pages say, and the response id.
 func (l *Ledger) Predict(ctx context.Context, e schemas.WindowEntry, zone *time.Location, now time.Time) error {
+	day := e.RequestedAt
+	if ahead(day, now) { // of a clock that was wrong
+		day = now
+	}
 	return l.ready(ctx, e.Key(), schemas.FileNotice{
 		Tenant: e.Tenant, ResponseID: e.ResponseID, ReceivedAt: now, Via: schemas.ViaPredicted,
-		FileName: e.RequestedAt.In(zone).Format("20060102") + "_" + e.ResponseID + ".zip",
+		FileName: day.In(zone).Format("20060102") + "_" + e.ResponseID + ".zip",
 	})
 }
 

@@ -39,6 +39,9 @@ func (x Extract) validate() error {
 	return nil
 }
 
+// freshAt is when a window is asked for first.
+func (x Extract) freshAt(w schemas.Window) time.Time { return w.To.Add(x.Settle) }
+
 // sweepLate is how long after its time a re-sweep is still made. Older ones are
 // let go, so that a new setting does not sweep the whole history.
 const sweepLate = 7 * 24 * time.Hour

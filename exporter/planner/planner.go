@@ -55,8 +55,8 @@ type Options struct {
 // Planner keeps one tenant's ledger filled with windows and asks for those that
 // are due, one request at a time.
 //
-//	every Tick ─► settle stray notices ─► write new windows ─► state coverage
-//	           ─► end what is overdue
+//	every Tick ─► settle stray notices ─► write new windows ─► put right what a wrong clock wrote
+//	           ─► state coverage ─► end what is overdue
 //	           ─► if Spacing is over and few extracts are out: one request
 type Planner struct {
 	o        Options
@@ -159,6 +159,9 @@ func (p *Planner) tick(ctx context.Context, now time.Time) error {
 			return err
 		}
 	}
+	if err := p.rectify(ctx, now); err != nil {
+		return err
+	}
 	if err := p.state(ctx, now); err != nil {
 		return err
 	}
@@ -176,6 +179,30 @@ func (p *Planner) tick(ctx context.Context, now time.Time) error {
 		p.taken()
 	}
 	return nil
+}
+
+// rectify puts right what a clock that was ahead left in the ledger; see [ledger.Ledger.Rectify].
+func (p *Planner) rectify(ctx context.Context, now time.Time) error {
+	var amiss []schemas.WindowEntry
+	p.o.Ledger.Each(p.o.Tenant, func(e schemas.WindowEntry) {
+		if x, ours := p.extracts[e.Kind]; ours && p.o.Ledger.Amiss(e, now, p.patience(e.Attempts-1), x.freshAt(e.Window)) {
+			amiss = append(amiss, e)
+		}
+	})
+	for _, e := range amiss {
+		if err := p.o.Ledger.Rectify(ctx, e, now, p.patience(e.Attempts-1), p.extracts[e.Kind].freshAt(e.Window)); err != nil {
+			return err
+		}
+	}
+	if len(amiss) > 0 {
+		p.o.Logger.Warn().Int("windows", len(amiss)).Msg("the clock was ahead; times that it wrote into the ledger are put right")
+	}
+	return nil
+}
+
+// patience is how long the callback of the request after so many attempts is waited for.
+func (p *Planner) patience(attempts int) time.Duration {
+	return p.o.Overdue << min(max(attempts, 0), 2)
 }
 
 // extend writes down every window of x that has begun by now.
@@ -223,7 +250,7 @@ func (p *Planner) tile(ctx context.Context, x Extract, at, until, cut time.Time)
 			w.To = cut.UTC()
 		}
 		err := p.o.Ledger.Plan(ctx, schemas.WindowEntry{
-			Tenant: p.o.Tenant, Kind: x.Kind, Window: w, State: schemas.WindowPlanned, DueAt: w.To.Add(x.Settle),
+			Tenant: p.o.Tenant, Kind: x.Kind, Window: w, State: schemas.WindowPlanned, DueAt: x.freshAt(w),
 		})
 		if err != nil {
 			return at, err

@@ -19,7 +19,7 @@ import (
 // says that the next request should wait.
 func (p *Planner) request(ctx context.Context, e schemas.WindowEntry, now time.Time) (sent bool, err error) {
 	sabotage.Point("request.before_ledger")
-	deadline := now.Add(p.o.Overdue << min(e.Attempts, 2))
+	deadline := now.Add(p.patience(e.Attempts))
 	r, ok, err := p.o.Ledger.Requested(ctx, e, now, deadline)
 	if err != nil || !ok {
 		return false, err

@@ -41,6 +41,7 @@ var faults = []fault{
 	{30, "secrets and phone numbers in any output", "none"},
 	{37, "the wire falls silent in the midst of a read", "all of the range is handed over, or an error; no message stored twice"},
 	{38, "files whose attempts are used up", "their windows are asked for again at once, extraction goes on"},
+	{44, "due dates far in the future, after the clock was wrong", "every window is asked for as soon as its rules say"},
 	{47, "odd answers and callbacks: names twice, cut characters, encodings, packed", "every event, or a dead letter and a gap"},
 }
 
@@ -67,7 +68,7 @@ var guarantees = []guarantee{
 	{"G3", "events of one agent are in order", []int{1, 2, 3, 4, 22}},
 	{"G4", "a callback is answered after it is stored; repeats have no effect; a missing one loses nothing", []int{9, 10, 11, 12, 13}},
 	{"G5", "each row of an accepted file is there once", []int{1, 16, 23, 27, 28}},
-	{"G6", "a window ends complete or failed with a reason; no hole, no overlap", []int{11, 19, 24, 38}},
+	{"G6", "a window ends complete or failed with a reason; no hole, no overlap", []int{11, 19, 24, 38, 44}},
 	{"G7", "no row of a damaged file", []int{14, 15, 16}},
 	{"G8", "acknowledged means on disk", []int{1, 6, 7}},
 }

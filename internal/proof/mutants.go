@@ -52,6 +52,7 @@ var mutants = []mutant{
 	{"ack_file_first", "bus", "TestNothingIsAcknowledgedBeforeItIsDone"},
 	{"ledger_before_message", "exporter/ledger", "TestRedoAfterTheDedupeWindow"},
 	{"ledger_before_message", "exporter/ledger", "TestCrashBetweenMessageAndLedger"},
+	{"future_believed", "exporter/planner", "TestF44DueFarInTheFuture"},
 	{"end_untold", "bus", "TestGivenUp"},
 	{"end_untold", "cmd/bridge", "TestF38ExhaustedAttempts"},
 }

@@ -12,10 +12,11 @@ import (
 
 // callback is a request that was let through.
 type callback struct {
-	caller netip.Addr
-	from   sender
-	at     place
-	body   []byte
+	caller      netip.Addr
+	from        sender
+	at          place
+	body        []byte
+	contentType string
 }
 
 // admit reads and verifies a request, or says why not. What costs least comes
@@ -52,7 +53,7 @@ func (h *Handler) admit(r *http.Request) (callback, answer) {
 		h.warn(caller, why)
 		return callback{}, refused
 	}
-	return callback{caller, from, at, body}, answer{}
+	return callback{caller, from, at, body, r.Header.Get("Content-Type")}, answer{}
 }
 
 // read returns the body, or the answer to one that is not taken.

@@ -1,11 +1,8 @@
 package callbacks
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"path"
 	"strings"
 
@@ -20,20 +17,26 @@ var nameFields = []string{
 	"billFileName", "agentOprInfoFileName", "agentSkillInfoFileName", "agentOprSkillFileName", "fileName", "billName",
 }
 
-var errNoFile = errors.New("no field names a file")
+var (
+	errNoFile   = errors.New("no field names a file")
+	errTwoFiles = errors.New("it names two files")
+)
 
 // decode reads a callback's body. It accepts every documented spelling: msgBody
 // or its fields at the top level, any name field (else any string that looks
-// like a file name), a response id with or without dashes or none at all.
-func decode(body []byte) (n schemas.FileNotice, err error) {
+// like a file name), a response id with or without dashes or none at all; names in
+// any case, and a body in any encoding that an answer to a poll may have.
+func decode(body []byte, contentType string) (n schemas.FileNotice, err error) {
+	body = foreign.Clean(body, contentType)
 	if tooDeep(body) {
 		return n, fmt.Errorf("nested deeper than %d", maxDepth)
 	}
-	fields, err := object(body)
+	outer, err := object(body)
 	if err != nil {
 		return n, err
 	}
-	if raw, ok := fields["msgBody"]; ok && string(raw) != "null" {
+	fields := outer
+	if raw, _ := outer.One("msgBody"); raw != nil {
 		if fields, err = object(raw); err != nil {
 			return n, fmt.Errorf("msgBody: %w", err)
 		}
@@ -41,7 +44,10 @@ func decode(body []byte) (n schemas.FileNotice, err error) {
 	if n.FileName, err = fileName(fields); err != nil {
 		return n, err
 	}
-	id := foreign.Of(fields["responseId"]).String()
+	if besides, err := fileName(outer); err == nil && besides != n.FileName || errors.Is(err, errTwoFiles) {
+		return n, errTwoFiles
+	}
+	id := fields.Maybe("responseId").String()
 	if id == "" {
 		id = strings.TrimSuffix(n.FileName[len("yyyymmdd_"):], ".zip")
 	}
@@ -51,7 +57,7 @@ func decode(body []byte) (n schemas.FileNotice, err error) {
 	if named, err := schemas.NormaliseResponseID(n.FileName[len("yyyymmdd_") : len(n.FileName)-len(".zip")]); err != nil || named != n.ResponseID {
 		return n, errors.New("the file name holds another response id")
 	}
-	n.AccountID = foreign.Of(fields["accountId"]).String()
+	n.AccountID = fields.Maybe("accountId").String()
 	return n, nil
 }
 
@@ -79,18 +85,40 @@ func tooDeep(body []byte) bool {
 	return false
 }
 
-func fileName(fields map[string]json.RawMessage) (string, error) {
+// fileName finds the name of the file. There must be one: which of two was meant
+// cannot be known, and the other one would never be fetched because of this callback.
+func fileName(fields foreign.Object) (name string, err error) {
 	for _, field := range nameFields {
-		if name := foreign.Of(fields[field]).String(); name != "" {
-			return checkName(name)
+		said := fields.Maybe(field).String()
+		if said == "" {
+			continue
+		}
+		switch checked, err := checkName(said); {
+		case name == "" && err != nil:
+			return "", err
+		case name == "":
+			name = checked
+		case err == nil && checked != name:
+			return "", errTwoFiles
 		}
 	}
-	for _, raw := range fields {
-		if name := foreign.Of(raw).String(); schemas.ValidateFileName(name) == nil {
-			return name, nil
+	if name != "" {
+		return name, nil
+	}
+	for _, raw := range fields.Values() {
+		said := foreign.Of(raw).String()
+		switch {
+		case schemas.ValidateFileName(said) != nil:
+		case name != "" && name != said:
+			return "", errTwoFiles
+		default:
+			name = said
 		}
 	}
-	return "", errNoFile
+	if name == "" {
+		return "", errNoFile
+	}
+	return name, nil
 }
 
 // checkName strips a directory part and refuses what is not a plain ZIP name.
@@ -103,34 +131,12 @@ func checkName(name string) (string, error) {
 	return name, schemas.ValidateFileName(name)
 }
 
-// object reads one JSON object and refuses a key that occurs twice: which of the
-// two the sender meant cannot be known.
-func object(b []byte) (map[string]json.RawMessage, error) {
-	d := json.NewDecoder(bytes.NewReader(b))
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return nil, errors.New("want a JSON object")
+// object reads one JSON object and refuses a name that occurs twice, in whatever case:
+// which of the two the sender meant cannot be known.
+func object(b []byte) (foreign.Object, error) {
+	fields, err := foreign.ParseObject(b)
+	if err == nil && fields.Repeated() {
+		err = errors.New("a key occurs twice")
 	}
-	fields := map[string]json.RawMessage{}
-	for d.More() {
-		t, err := d.Token()
-		if err != nil {
-			return nil, fmt.Errorf("read key: %w", err)
-		}
-		key, _ := t.(string) // keys of an object are strings
-		if _, twice := fields[key]; twice {
-			return nil, errors.New("a key occurs twice")
-		}
-		var raw json.RawMessage
-		if err := d.Decode(&raw); err != nil {
-			return nil, fmt.Errorf("read value: %w", err)
-		}
-		fields[key] = raw
-	}
-	if _, err := d.Token(); err != nil {
-		return nil, errors.New("the object does not end")
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("something follows the object")
-	}
-	return fields, nil
+	return fields, err
 }

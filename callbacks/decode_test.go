@@ -27,12 +27,12 @@ func TestDecodeEverySpelling(t *testing.T) {
 		"empty first choice": `{"msgBody":{"responseId":"` + id + `","billFileName":"","fileName":"` + file + `"}}`,
 	}
 	for name, body := range tests {
-		n, err := decode([]byte(body))
+		n, err := decode([]byte(body), "application/json;charset=UTF-8")
 		if err != nil || n.ResponseID != id || n.FileName != file || n.AccountID != "" {
 			t.Errorf("%s: got %+v, %v", name, n, err)
 		}
 	}
-	n, err := decode([]byte(`{"msgBody":{"billFileName":"` + file + `","accountId":202405019999}}`))
+	n, err := decode([]byte(`{"msgBody":{"billFileName":"`+file+`","accountId":202405019999}}`), "")
 	if err != nil || n.AccountID != "202405019999" {
 		t.Errorf("account id as a number: got %+v, %v", n, err)
 	}
@@ -57,17 +57,20 @@ func TestDecodeRefuses(t *testing.T) {
 		"msgBody a string": `{"msgBody":"` + file + `"}`,
 	}
 	for name, body := range tests {
-		if n, err := decode([]byte(body)); err == nil {
+		if n, err := decode([]byte(body), "application/json;charset=UTF-8"); err == nil {
 			t.Errorf("%s: accepted as %+v", name, n)
 		}
 	}
 }
 
 func FuzzDecode(f *testing.F) {
-	f.Add([]byte(`{"msgBody":{"responseId":"` + id + `","billFileName":"` + file + `"}}`))
-	f.Add([]byte(`{"fileName":"` + file + `"}`))
-	f.Fuzz(func(t *testing.T, body []byte) {
-		n, err := decode(body)
+	f.Add([]byte(`{"msgBody":{"responseId":"`+id+`","billFileName":"`+file+`"}}`), "application/json;charset=UTF-8")
+	f.Add([]byte(`{"fileName":"`+file+`"}`), "text/plain; charset=GBK")
+	for _, odd := range oddCallbacks {
+		f.Add([]byte(odd.body), "application/json")
+	}
+	f.Fuzz(func(t *testing.T, body []byte, contentType string) {
+		n, err := decode(body, contentType)
 		if err == nil && (strings.ContainsAny(n.FileName, `/\`) || len(n.ResponseID) != 32) {
 			t.Errorf("accepted %+v", n)
 		}

@@ -173,7 +173,7 @@ func (h *Handler) store(ctx context.Context, c callback) answer {
 	from, at, body := c.from, c.at, c.body
 	ctx, cancel := context.WithTimeout(ctx, h.o.StoreTimeout)
 	defer cancel()
-	n, err := decode(body)
+	n, err := decode(body, c.contentType)
 	if stale := from.standing == old && h.o.Verify != Observe; stale {
 		known := err == nil && (at.request != nil || h.o.Store.Knows(from.tenant, n.ResponseID))
 		if !known {

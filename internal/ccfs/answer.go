@@ -30,52 +30,67 @@ type answer struct {
 func (a *answer) close() { _ = a.body.Close() } // nothing can be done about it
 
 // body is a JSON answer, or the error page of the platform's web server (cec_07_0836).
-type body struct {
-	ResultCode foreign.Text    `json:"resultCode"`
-	ResultDesc foreign.Text    `json:"resultDesc"`
-	ResultData json.RawMessage `json:"resultData"`
-	Response   json.RawMessage `json:"response"` // legacy: used when resultCode is missing
-	Timestamp  foreign.Text    `json:"timestamp"`
-	Status     foreign.Text    `json:"status"`
-	Error      foreign.Text    `json:"error"`
-	Message    foreign.Text    `json:"message"`
-	Path       foreign.Text    `json:"path"`
+type body struct{ foreign.Object }
+
+// readBody reads a JSON answer in whatever encoding it comes. An error leaves nothing
+// of it.
+func readBody(content []byte, contentType string) (body, error) {
+	o, err := foreign.ParseObject(foreign.Clean(content, contentType))
+	return body{o}, err
 }
 
 // ofWebServer reports the shape of the platform's own error page. A firewall's JSON lacks
 // it, and so do result codes.
 func (b body) ofWebServer() bool {
-	return b.Timestamp.String() != "" && b.Status.String() != "" && b.Error.String() != "" && b.Path.String() != ""
-}
-
-// result returns code and text, falling back to the legacy object.
-func (b body) result() (code, message string) {
-	if b.ResultCode.String() == "" && len(b.Response) > 0 {
-		var legacy struct {
-			ResultCode foreign.Text `json:"resultCode"`
-			ResultMsg  foreign.Text `json:"resultMsg"`
-		}
-		if json.Unmarshal(b.Response, &legacy) == nil {
-			return legacy.ResultCode.String(), legacy.ResultMsg.String()
+	for _, name := range []string{"timestamp", "status", "error", "path"} {
+		if b.Maybe(name).String() == "" {
+			return false
 		}
 	}
-	return b.ResultCode.String(), b.ResultDesc.String()
+	return true
 }
+
+// result returns code and text, falling back to the legacy object. agreed is false if
+// there are two codes.
+func (b body) result() (code, message string, agreed bool) {
+	said, agreed := b.Text("resultCode")
+	if legacy, _ := b.One("response"); agreed && said.String() == "" && len(legacy) > 0 {
+		if o, err := foreign.ParseObject(legacy); err == nil {
+			said, agreed = o.Text("resultCode")
+			return said.String(), o.Maybe("resultMsg").String(), agreed
+		}
+	}
+	return said.String(), b.Maybe("resultDesc").String(), agreed
+}
+
+// said is what an error page says.
+func (b body) said() string { return cmp.Or(b.Maybe("message").String(), b.Maybe("error").String()) }
 
 // read decides what an answer is by its first bytes. It reads JSON to the end, under the
 // watchdog, and leaves a file to be streamed.
 func (c *Client) read(ctx context.Context, operation string, res *http.Response, watchdog *time.Timer) (*answer, error) {
 	stream := &timed{r: res.Body, watchdog: watchdog}
-	in := bufio.NewReader(stream)
-	kind, err := sniff(in)
-	err = cutOff(ctx, err)
 	ok := retry.HTTPStatus(res.StatusCode) == retry.OK
+	plain, packed, err := foreign.Unpacked(stream, res.Header.Get("Content-Encoding"))
+	if err = cutOff(ctx, err); err != nil && ok {
+		return nil, c.noAnswer(ctx, operation, err)
+	}
+	length, contentType := res.ContentLength, res.Header.Get("Content-Type")
+	if packed {
+		length = -1
+	}
+	in := bufio.NewReader(plain)
+	kind, marked, err := sniff(in)
+	if marked {
+		contentType = marksUTF8
+	}
+	err = cutOff(ctx, err)
 	if err != nil && ok {
 		return nil, c.noAnswer(ctx, operation, err)
 	}
 	if ok && kind == zipFile {
 		stream.idle = c.options.IdleTimeout
-		return &answer{status: res.StatusCode, file: in, length: res.ContentLength, body: res.Body}, nil
+		return &answer{status: res.StatusCode, file: in, length: length, body: res.Body}, nil
 	}
 	content, err := io.ReadAll(io.LimitReader(in, c.options.MaxAnswerBytes+1))
 	err = cutOff(ctx, err)
@@ -85,12 +100,12 @@ func (c *Client) read(ctx context.Context, operation string, res *http.Response,
 	e := &Error{Operation: operation, Status: res.StatusCode}
 	switch {
 	case !ok:
-		judgeStatus(e, kind, content)
+		judgeStatus(e, kind, content, contentType)
 		heedRetryAfter(e, res.Header, c.options.Now())
 	case int64(len(content)) > c.options.MaxAnswerBytes:
 		e.Class, e.Message = Broken, fmt.Sprintf("the answer is longer than %d bytes", c.options.MaxAnswerBytes)
 	case kind == jsonText:
-		data, good := judgeJSON(e, content)
+		data, good := judgeJSON(e, content, contentType)
 		if good {
 			return &answer{status: res.StatusCode, data: data, body: res.Body}, nil
 		}
@@ -101,18 +116,26 @@ func (c *Client) read(ctx context.Context, operation string, res *http.Response,
 }
 
 // judgeJSON returns resultData of a success, or completes e.
-func judgeJSON(e *Error, content []byte) (data json.RawMessage, good bool) {
-	var b body
-	if err := json.Unmarshal(content, &b); err != nil {
+func judgeJSON(e *Error, content []byte, contentType string) (data json.RawMessage, good bool) {
+	b, err := readBody(content, contentType)
+	if err != nil {
 		e.Class, e.Message, e.Err = Broken, "the answer is not valid JSON", err
 		return nil, false
 	}
-	code, message := b.result()
+	code, message, agreed := b.result()
+	if !agreed {
+		e.Class, e.Message = Broken, "the answer has two result codes"
+		return nil, false
+	}
 	if succeeded(code) {
-		return b.ResultData, true
+		data, agreed := b.One("resultData")
+		if !agreed {
+			e.Class, e.Message = Broken, "the answer has resultData twice"
+		}
+		return data, agreed
 	}
 	if code == "" {
-		e.Class, e.Message = Broken, "the answer has no resultCode: "+cmp.Or(b.Message.String(), b.Error.String())
+		e.Class, e.Message = Broken, "the answer has no resultCode: "+b.said()
 		return nil, false
 	}
 	applyCode(e, code, message)
@@ -145,17 +168,17 @@ const (
 // judgeStatus completes e for an answer with another status than 200: by its resultCode,
 // else by its status. A 401 counts as one whatever its body says, since each may be one
 // step towards the lock.
-func judgeStatus(e *Error, k kind, content []byte) {
+func judgeStatus(e *Error, k kind, content []byte, contentType string) {
 	var b body
 	if k == jsonText {
-		_ = json.Unmarshal(content, &b) // without a text the status alone decides
+		b, _ = readBody(content, contentType) // without a text the status alone decides
 	}
-	code, message := b.result()
+	code, message, _ := b.result()
 	if code != "" && !succeeded(code) && e.Status != http.StatusUnauthorized {
 		applyCode(e, code, message)
 		return
 	}
-	said := cmp.Or(message, b.Message.String(), b.Error.String())
+	said := cmp.Or(message, b.said())
 	switch e.Class = statusClass(e.Status, k, b.ofWebServer()); e.Class {
 	case Auth:
 		e.Message = "the signature was refused: " + cmp.Or(said, "no reason given")
@@ -163,6 +186,9 @@ func judgeStatus(e *Error, k kind, content []byte) {
 		e.Message = "the platform locked our address: " + cmp.Or(said, "no reason given")
 	case Firewall:
 		e.RetryAfter, e.Message = firewallPause, cmp.Or(said, "a firewall or proxy answered: "+plain(content))
+		if retry.HTTPStatus(e.Status) == retry.Permanent {
+			e.Message = "check the URL if it lasts; " + e.Message
+		}
 	case Permanent:
 		e.Message = cmp.Or(said, "check the URL, and whether this tenant offers the operation")
 	default:
@@ -189,7 +215,17 @@ func statusClass(status int, k kind, own bool) Class {
 		}
 		return Again
 	}
+	if !own && inBetween(status, k) {
+		return Firewall
+	}
 	return Permanent
+}
+
+// inBetween reports an answer that the platform does not give: it speaks JSON or says
+// nothing, and never sends a caller elsewhere. What does stands before it (a login page,
+// a proxy whose back end is gone), says nothing of the request, and may go away.
+func inBetween(status int, k kind) bool {
+	return k == htmlText || k == otherKind || status >= 300 && status < 400
 }
 
 var markup = regexp.MustCompile(`(?is)<(?:script|style)\b.*?</(?:script|style)>|<[^>]*>`)
@@ -232,29 +268,32 @@ const (
 
 const maxBlanks = 1024
 
-// sniff skips blanks and a byte order mark and looks at the next bytes without taking them.
-func sniff(in *bufio.Reader) (kind, error) {
+// marksUTF8 stands for a Content-Type when the answer began with a byte order mark.
+const marksUTF8 = "application/json;charset=UTF-8"
+
+// sniff skips blanks and byte order marks and looks at the next bytes without taking them.
+func sniff(in *bufio.Reader) (k kind, marked bool, err error) {
 	for range maxBlanks {
 		head, err := in.Peek(4)
 		if err != nil && !errors.Is(err, io.EOF) {
-			return otherKind, err
+			return otherKind, marked, err
 		}
 		skip := 0
 		switch {
 		case len(head) == 0:
-			return empty, nil
+			return empty, marked, nil
 		case bytes.HasPrefix(head, []byte("\xef\xbb\xbf")):
-			skip = 3
+			skip, marked = 3, true
 		case bytes.IndexByte([]byte(" \t\r\n"), head[0]) >= 0:
 			skip = 1
 		default:
-			return kindOf(head), nil
+			return kindOf(head), marked, nil
 		}
 		if _, err := in.Discard(skip); err != nil {
-			return otherKind, err
+			return otherKind, marked, err
 		}
 	}
-	return otherKind, nil
+	return otherKind, marked, nil
 }
 
 // kindOf knows ZIPs by a first entry or, when empty, by the end record.
@@ -262,7 +301,7 @@ func kindOf(head []byte) kind {
 	switch {
 	case string(head) == "PK\x03\x04" || string(head) == "PK\x05\x06":
 		return zipFile
-	case head[0] == '{':
+	case head[0] == '{', bytes.HasPrefix(head, []byte("\xff\xfe{\x00")), bytes.HasPrefix(head, []byte("\xfe\xff\x00{")):
 		return jsonText
 	case head[0] == '<':
 		return htmlText

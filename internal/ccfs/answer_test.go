@@ -77,7 +77,16 @@ func TestQueryAnswers(t *testing.T) {
 		{"503 page", 503, "text/html", page, Firewall, "", ""},
 		{"500", 500, asJSON, "", Again, "", ""},
 		{"500 with a code", 500, asJSON, `{"resultCode":"0300004","resultDesc":"bad"}`, Permanent, "0300004", "bad"},
-		{"404", 404, "text/html", page, Permanent, "", "check the URL"},
+		{"a proxy's 404", 404, "text/html", page, Firewall, "", "Request blocked"},
+		{"a proxy's 404, text", 404, "text/plain", "404 page not found", Firewall, "", "page not found"},
+		{"a proxy's 405", 405, "text/html", page, Firewall, "", "check the URL"},
+		{"a proxy's 400", 400, "text/html", page, Firewall, "", "Request blocked"},
+		{"a proxy's 407", 407, "text/html", page, Firewall, "", "Request blocked"},
+		{"a firewall's 418", 418, "text/html", page, Firewall, "", "Request blocked"},
+		{"a login page", 302, "text/html", page, Firewall, "", "check the URL"},
+		{"sent elsewhere, no page", 302, "", "", Firewall, "", "check the URL"},
+		{"404 of the platform", 404, asJSON, own(404), Permanent, "", "No message available"},
+		{"404, nothing said", 404, "", "", Permanent, "", "check the URL"},
 		{"405", 405, asJSON, "{}", Permanent, "", "check the URL"},
 		{"415", 415, asJSON, "{", Permanent, "", "check the URL"},
 		{"410", 410, asJSON, "", Permanent, "", ""},
@@ -110,11 +119,11 @@ func TestEveryStatusHasAClass(t *testing.T) {
 	for status := 300; status <= 599; status++ {
 		for k, content := range map[kind]string{jsonText: "{}", htmlText: "<p>x", empty: "", otherKind: "x"} {
 			e := &Error{Status: status}
-			judgeStatus(e, k, []byte(content))
+			judgeStatus(e, k, []byte(content), "")
 			if e.Class == "" || (e.Class == Auth) != (status == 401) || e.Class == Locked && status != 403 {
 				t.Errorf("status %d, kind %d: %q", status, k, e.Class)
 			}
-			permanent := retry.HTTPStatus(status) == retry.Permanent || status == 410
+			permanent := (retry.HTTPStatus(status) == retry.Permanent || status == 410) && status >= 400 && k != htmlText && k != otherKind
 			if (e.Class == Permanent) != permanent {
 				t.Errorf("status %d: %q", status, e.Class)
 			}
@@ -226,7 +235,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	p.handle = func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "https://"+testHost+testBase+"other", http.StatusTemporaryRedirect)
 	}
-	if e := asError(t, query(t, p.client())); e.Class != Permanent || e.Status != 307 {
+	if e := asError(t, query(t, p.client())); e.Class != Firewall || e.Status != 307 {
 		t.Errorf("got %+v", e)
 	}
 	if p.calls() != 1 {
@@ -261,7 +270,7 @@ func FuzzAnswer(f *testing.F) {
 		case retry.HTTPStatus(status) != retry.OK:
 			t.Fatalf("%d %q accepted", status, content)
 		case a.file != nil:
-			if k, _ := sniff(bufio.NewReader(bytes.NewReader(content))); k != zipFile {
+			if k, _, _ := sniff(bufio.NewReader(bytes.NewReader(content))); k != zipFile {
 				t.Fatalf("%q taken for a ZIP", content)
 			}
 		case !bytes.Contains(content, []byte("0")):

@@ -116,7 +116,7 @@ func newTransport(o Options) *http.Transport {
 		TLSClientConfig:        &tls.Config{RootCAs: o.RootCAs, InsecureSkipVerify: o.InsecureSkipVerify, MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    30 * time.Second,
 		Protocols:              &protocols,
-		DisableCompression:     true, // the first bytes must be the file's own
+		DisableCompression:     true, // net/http would ask for gzip by itself
 		MaxIdleConnsPerHost:    4,
 		IdleConnTimeout:        time.Minute,
 		MaxResponseHeaderBytes: 64 << 10,

@@ -82,6 +82,7 @@ func (c *Client) send(ctx context.Context, operation string, payload []byte, wat
 	req.Header.Set("Accept", "*/*")
 	req.Header.Set("Content-Type", contentType)
 	req.Header.Set("User-Agent", userAgent)
+	req.Header.Set("Accept-Encoding", "identity") // the first bytes should be the file's own
 	res, err := c.http.Do(req)
 	if err != nil {
 		return nil, c.noAnswer(ctx, operation, err)

@@ -48,7 +48,11 @@ func oddities(t *testing.T) []odd {
 		{"malformed JSON", reply(200, asJSON, `{"resultCode":"0"`), Broken, time.Minute, perSecond},
 		{"unknown result code", reply(200, asJSON, `{"resultCode":"4711"}`), Again, time.Hour, 4},
 		{"flow control", reply(200, asJSON, `{"resultCode":"0300009"}`), FlowControl, time.Hour, 60},
-		{"redirect", retryAfter(307, "1", asJSON, ""), Permanent, time.Minute, perSecond},
+		{"redirect", retryAfter(307, "1", asJSON, ""), Firewall, time.Hour, 120},
+		{"login page", reply(302, "text/html", page), Firewall, time.Hour, 120},
+		{"a proxy's 404", reply(404, "text/html", page), Firewall, time.Hour, 120},
+		{"a proxy's 405", reply(405, "text/html", page), Firewall, time.Hour, 120},
+		{"404 of the platform", reply(404, asJSON, own(404)), Permanent, time.Minute, perSecond},
 	}
 }
 

@@ -84,7 +84,7 @@ func (p *platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if r.Proto != "HTTP/1.1" || r.Method != http.MethodPost || r.Host != testHost || r.TransferEncoding != nil ||
 		r.ContentLength != int64(len(body)) || r.Header.Get("Content-Type") != "application/json;charset=UTF-8" ||
-		r.URL.RawQuery != "" || r.Header.Get("Accept-Encoding") != "" {
+		r.URL.RawQuery != "" || r.Header.Get("Accept-Encoding") != "identity" {
 		p.t.Errorf("unexpected request %s %s %s: %v %v", r.Proto, r.Method, r.URL, r.Host, r.Header)
 	}
 	signed, err := c2sign.FromHTTP(r, body)

@@ -2,7 +2,6 @@ package ccfs
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -10,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"aiccbridge/internal/foreign"
 )
 
 // What Query.DataType can ask for.
@@ -88,15 +89,12 @@ func (c *Client) QueryAgentOperations(ctx context.Context, q Query) (responseID 
 func (c *Client) query(ctx context.Context, operation string, body any) (string, error) {
 	var id string
 	err := c.exchange(ctx, operation, body, func(_ context.Context, a *answer) error {
-		var data struct {
-			ResponseID string `json:"responseId"`
-		}
 		if a.file != nil {
 			return c.fail(&Error{Operation: operation, Status: a.status, Class: Broken, Message: "the answer is a file, not JSON"})
 		}
-		err := json.Unmarshal(a.data, &data)
+		data, err := foreign.ParseObject(a.data)
 		if err == nil {
-			id, err = normaliseResponseID(data.ResponseID)
+			id, err = normaliseResponseID(data.Maybe("responseId").String())
 		}
 		if err != nil {
 			return c.fail(&Error{Operation: operation, Status: a.status, Class: Broken, Message: "success without a usable responseId", Err: err})

@@ -22,14 +22,17 @@
 // The fence makes it once. Each message names the last sequence of its agent's
 // messages at the hub (Nats-Expected-Last-Subject-Sequence for the agent's
 // filter), chained from acknowledgement to acknowledgement, and carries its own
-// place in the spool (aicc-spool). The server compares a filter as it compares a
+// place in the spool (aicc-spool): a line, which is that of the process that stored
+// it, and its sequence. So a copy of the folder, or an older one put back, shares with
+// the other only what both have. The server compares a filter as it compares a
 // subject, and before it looks at ids, so a late copy of a try can't land behind
 // anything. After an unknown outcome the forwarder reads the agent's last message:
 //
-//	ours, this place or later ─────────► it is there
+//	ours, this place or later, and the
+//	message that the spool has there ──► it is there
 //	ours, an earlier place ────────────► it is not
 //	nobody's, purged ──────────────────► it is not
-//	another bridge's ─► search behind the fence for ours
+//	another bridge's, or a copy's ─► search behind the fence for ours
 //
 // After a start, the first look at each agent does so for all that was left over.
 // On a replicated hub the fence covers those who use the same one, which all

@@ -2,10 +2,10 @@ package spool
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"maps"
-	"strconv"
-	"strings"
+	"slices"
 	"sync"
 
 	"github.com/nats-io/nats.go"
@@ -16,16 +16,16 @@ import (
 	"aiccbridge/schemas"
 )
 
-// headerSpool says from where a message came to the hub: <spool>/<sequence>.
-// Within a partition the sequences of one spool only grow.
+// headerSpool says from where a message came to the hub: <line>/<sequence>, see
+// [lineage]. Within a partition the sequences of one spool only grow.
 const headerSpool = "aicc-spool"
 
 // partition is what is known of the hub's end of one partition. One lane at a
 // time uses it.
 type partition struct {
-	end   uint64 // sequence of the last message; the next one is fenced by it
-	known bool   // end is right, unless somebody else wrote since
-	id    string // the last message's Nats-Msg-Id
+	end   uint64      // sequence of the last message; the next one is fenced by it
+	known bool        // end is right, unless somebody else wrote since
+	last  fingerprint // the last message's
 	// sent is the last of the messages left over by an earlier process that is
 	// at the hub.
 	sent uint64
@@ -88,15 +88,14 @@ func (f *forwarder) try(ctx context.Context, p *partition, a *attempt) error {
 			return err
 		}
 	}
-	id := a.Get(schemas.HeaderMsgID)
 	switch {
 	case there:
 	case a.leftOver && a.Sequence <= p.sent:
-	case id != "" && id == p.id: // it is in the spool twice
+	case a.Get(schemas.HeaderMsgID) != "" && fingerprintOf(a.Stored) == p.last: // it is in the spool twice
 	default:
 		err := f.send(ctx, p, a)
 		if err == nil {
-			p.id = id
+			p.last = fingerprintOf(a.Stored)
 		}
 		return err
 	}
@@ -114,19 +113,55 @@ func (f *forwarder) look(ctx context.Context, p *partition, a *attempt) (there b
 		return false, err
 	}
 	if (a.tried || a.leftOver) && found && last.Sequence > p.end {
-		ours := f.sequence(last)
-		if ours == 0 { // somebody else's; ours may be before it
-			if ours, err = f.search(ctx, p.end, a.key); err != nil {
-				return false, err
-			}
+		arrived, err := f.arrived(ctx, p.end, a, last)
+		if err != nil {
+			return false, err
 		}
-		there = ours >= a.Sequence
+		there = arrived >= a.Sequence
 		if a.leftOver {
-			p.sent = max(p.sent, ours)
+			p.sent = max(p.sent, arrived)
 		}
 	}
-	p.end, p.known, p.id = last.Sequence, true, last.Get(schemas.HeaderMsgID)
+	p.end, p.known, p.last = last.Sequence, true, fingerprintOf(last)
 	return there, nil
+}
+
+// arrived is the last place of this spool that the hub has behind a sequence of the
+// partition; below the attempt's place it need not be exact. The number alone proves
+// nothing: the message there must be the one that the spool has.
+func (f *forwarder) arrived(ctx context.Context, after uint64, a *attempt, last schemas.Stored) (uint64, error) {
+	place := f.lineage.sequence(last)
+	if place > 0 && place < a.Sequence {
+		return place, nil
+	}
+	if place > 0 {
+		if same, err := f.isAt(ctx, place, last); same || err != nil {
+			return place, err
+		}
+	}
+	return f.search(ctx, after, a) // somebody else's; ours may be before it
+}
+
+// isAt reports whether the spool has a message of the hub at a place.
+func (f *forwarder) isAt(ctx context.Context, place uint64, m schemas.Stored) (bool, error) {
+	ours, found, err := f.spool.local.At(ctx, f.stream, place)
+	if err != nil || !found {
+		return false, err
+	}
+	return fingerprintOf(ours) == fingerprintOf(m), nil
+}
+
+// fingerprint tells a message from all others: an id alone may have been used twice.
+type fingerprint [sha256.Size]byte
+
+func fingerprintOf(m schemas.Stored) (f fingerprint) {
+	h := sha256.New()
+	for _, part := range []string{m.Subject, m.Get("ce-source"), m.Get("ce-id")} {
+		h.Write([]byte(part + "\n"))
+	}
+	h.Write(m.Body)
+	h.Sum(f[:0])
+	return f
 }
 
 func (f *forwarder) lastAtHub(ctx context.Context, key string) (schemas.Stored, bool, error) {
@@ -136,24 +171,33 @@ func (f *forwarder) lastAtHub(ctx context.Context, key string) (schemas.Stored, 
 }
 
 // search finds the last message of this spool behind a sequence of the hub.
-func (f *forwarder) search(ctx context.Context, after uint64, key string) (ours uint64, err error) {
-	behind := wire.Range{Stream: f.hubStream, Filter: key, From: after + 1, HeadersOnly: true}
+func (f *forwarder) search(ctx context.Context, after uint64, a *attempt) (arrived uint64, err error) {
+	behind := wire.Range{Stream: f.hubStream, Filter: a.key, From: after + 1, HeadersOnly: true}
+	found := map[uint64]uint64{} // the hub's sequences of places that decide
 	err = f.spool.hub.Read(ctx, behind, func(m schemas.Stored) error {
-		ours = max(ours, f.sequence(m))
+		switch place := f.lineage.sequence(m); {
+		case place >= a.Sequence:
+			found[place] = m.Sequence
+		case place > 0:
+			arrived = max(arrived, place)
+		}
 		return nil
 	})
-	return ours, err
-}
-
-// sequence is the place in this spool that a message of the hub came from; 0
-// when it came from elsewhere.
-func (f *forwarder) sequence(m schemas.Stored) uint64 {
-	id, text, _ := strings.Cut(m.Get(headerSpool), "/")
-	if id != f.id {
-		return 0
+	if err != nil {
+		return 0, err
 	}
-	seq, _ := strconv.ParseUint(text, 10, 64)
-	return seq
+	for _, place := range slices.Backward(slices.Sorted(maps.Keys(found))) {
+		m, has, err := f.spool.hub.At(ctx, f.hubStream, found[place])
+		if err != nil {
+			return 0, err
+		}
+		if has {
+			if same, err := f.isAt(ctx, place, m); same || err != nil {
+				return place, err
+			}
+		}
+	}
+	return arrived, nil
 }
 
 // send publishes once, behind the end that is known, and makes sure of an
@@ -178,23 +222,23 @@ func (f *forwarder) send(ctx context.Context, p *partition, a *attempt) error {
 // verify makes sure of a message that the hub calls a duplicate. Its sequence
 // says where the message was, not where the partition ends.
 func (f *forwarder) verify(ctx context.Context, a *attempt, seq uint64) error {
-	_, has, err := f.spool.hub.At(ctx, f.hubStream, seq)
-	if err == nil && !has {
+	m, has, err := f.spool.hub.At(ctx, f.hubStream, seq)
+	if err == nil && !(has && f.spool.hub.Same(m, f.message(a))) {
 		a.withoutID = true
-		return errPurged
+		return errNotThere
 	}
 	return err
 }
 
-// errPurged makes a message go out again whose id the hub remembers, although
-// the message has been purged.
-var errPurged = errors.New("message was purged from the hub")
+// errNotThere makes a message go out again whose id the hub remembers, although it has
+// been purged, or another message has the id.
+var errNotThere = errors.New("message is not at the hub, which knows its id")
 
 // message is what the hub gets: subject, body and headers as they are, and where
 // it came from.
 func (f *forwarder) message(a *attempt) *nats.Msg {
 	h := nats.Header(maps.Clone(a.Header))
-	h.Set(headerSpool, f.id+"/"+strconv.FormatUint(a.Sequence, 10))
+	h.Set(headerSpool, f.lineage.name(a.Sequence))
 	if a.withoutID {
 		h.Del(schemas.HeaderMsgID)
 	}

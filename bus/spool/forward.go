@@ -1,9 +1,13 @@
 package spool
 
 import (
+	"bytes"
 	"context"
+	"fmt"
+	"maps"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"aiccbridge/internal/sabotage"
@@ -16,7 +20,7 @@ type forwarder struct {
 	spool   *Spool
 	deliver delivery // nil: this class stays in the spool
 
-	id       string        // the spool's, as the hub knows it
+	lineage  lineage       // the spool's, as the hub knows it
 	added    chan struct{} // something was stored
 	leftover uint64        // up to here an earlier process may have sent
 	progress *progress
@@ -39,10 +43,21 @@ func newForwarder(s *Spool, c class) *forwarder {
 	return f
 }
 
-// locate notes where the spool's stream stands before anything is added.
+// locate notes where the spool's stream stands before anything is added, and begins a
+// line of this process.
 func (f *forwarder) locate(ctx context.Context) error {
 	info, err := f.spool.local.StreamInfo(ctx, f.stream)
 	if err != nil {
+		return err
+	}
+	if f.lineage, err = readLineage(info.Config.Metadata); err != nil {
+		return fmt.Errorf("stream %s: %w", f.stream, err)
+	}
+	f.lineage = f.lineage.begin(uuid.NewString(), info.State.LastSeq+1, info.State.FirstSeq)
+	begun := info.Config
+	begun.Metadata = maps.Clone(begun.Metadata)
+	begun.Metadata[metaLines] = f.lineage.text()
+	if err := f.spool.local.UpdateStream(ctx, begun); err != nil {
 		return err
 	}
 	f.leftover = info.State.LastSeq
@@ -151,4 +166,43 @@ func (f *forwarder) trim(ctx context.Context) error {
 	sabotage.Point("spool.trimmed")
 	f.trimmed = arrived
 	return nil
+}
+
+// quarantineTimeout limits the storing of one message's bytes.
+const quarantineTimeout = 30 * time.Second
+
+// quarantine takes a message that the hub refuses for good out of the way: its
+// bytes go to the hub's object store, and a dead letter says so. A dead letter
+// that is refused itself is only logged, beside its bytes.
+func (f *forwarder) quarantine(ctx context.Context, m schemas.Stored, refusal *schemas.Permanent) error {
+	name := "spool/" + f.lineage.name(m.Sequence)
+	meta := map[string]string{"subject": m.Subject, "reason": string(refusal.Reason)}
+	ctx, cancel := context.WithTimeout(ctx, quarantineTimeout)
+	defer cancel()
+	object, err := f.spool.objects.Put(ctx, name, meta, bytes.NewReader(m.Body))
+	if err != nil {
+		return err
+	}
+	if f.hubStream != f.spool.hub.Names().Stream(schemas.StreamDeadLetters) {
+		if err = f.deadLetter(ctx, m, &schemas.Permanent{Reason: refusal.Reason, Object: object, Err: refusal.Err}); err != nil {
+			return err
+		}
+	}
+	f.spool.metrics.refused.WithLabelValues(f.stream).Inc()
+	f.spool.log.Error().Err(refusal).Str("subject", m.Subject).Str("object", object).
+		Msg("hub refuses a message for good; it is in quarantine")
+	return nil
+}
+
+// deadLetter spools a dead letter for a message.
+func (f *forwarder) deadLetter(ctx context.Context, m schemas.Stored, p *schemas.Permanent) error {
+	letter := schemas.NewDeadLetter(schemas.TenantOf(m.Subject), p.Reason, p.Err.Error(), m.StoredAt)
+	if letter.Object = p.Object; letter.Object == "" {
+		letter.Keep(m.Body)
+	}
+	message, err := f.spool.hub.Names().DeadLetterMessage(letter, f.lineage.name(m.Sequence))
+	if err != nil {
+		return err
+	}
+	return f.spool.Publish(ctx, message)
 }

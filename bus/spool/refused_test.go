@@ -1,7 +1,6 @@
 package spool
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 
@@ -48,7 +47,7 @@ func TestRefusedMessageStopsNobody(t *testing.T) {
 			if len(letters) != 1 || letters[0].Subject != "aicc.v1.acme.deadletter.oversized" {
 				t.Fatalf("dead letters %v", letters)
 			}
-			name := fmt.Sprintf("spool/%s/2", s.lines[0].id)
+			name := "spool/" + s.lines[0].lineage.name(2)
 			if !strings.Contains(string(letters[0].Body), `"AICC_QUARANTINE/`+name+`"`) {
 				t.Errorf("dead letter %s", letters[0].Body)
 			}

@@ -14,9 +14,14 @@ import (
 	"aiccbridge/schemas"
 )
 
-// metaSpool holds the identity of a spool's stream. It lives as long as the
-// stream's sequences do: a new stream is another spool to the hub.
-const metaSpool = "io.aiccbridge.spool"
+const (
+	// metaSpool holds the identity of a spool's stream. It lives as long as the
+	// stream's sequences do: a new stream is another spool to the hub. It is the
+	// lineage's first line.
+	metaSpool = "io.aiccbridge.spool"
+	// metaLines holds the lineage's other lines. A stream of an older version has none.
+	metaLines = "io.aiccbridge.spool.lines"
+)
 
 // codeNoStorage is the answer to a stream whose limit is above the server's.
 const codeNoStorage = 10047
@@ -123,19 +128,17 @@ func (s *Spool) ensureClass(ctx context.Context, l *forwarder) ([]assets.Differe
 		return nil, fmt.Errorf("read %s: %w", a.Label, err)
 	}
 	if have == nil {
-		l.id = uuid.NewString()
-		a.Metadata[metaSpool] = l.id
+		a.Metadata[metaSpool] = uuid.NewString()
 		err := s.local.MakeStream(ctx, a.StreamConfig, codeNoStorage)
 		if wire.HasCode(err, codeNoStorage) {
 			err = fmt.Errorf("the disk has no room for a spool of that size; lower nats.spool_size or free some space: %w", err)
 		}
 		return nil, err
 	}
-	l.id = have.Metadata[metaSpool]
 	limit := a.MaxBytes
 	a.MaxBytes = have.MaxBytes // a setting of the user, and he may change it
-	if weaker := a.Compare(*have); len(weaker) > 0 || l.id == "" {
-		if l.id == "" {
+	if weaker := a.Compare(*have); len(weaker) > 0 || have.Metadata[metaSpool] == "" {
+		if have.Metadata[metaSpool] == "" {
 			weaker = append(weaker, assets.Difference{Asset: a.Label, Setting: "metadata." + metaSpool, Have: "none", Want: "the spool's identity"})
 		}
 		return weaker, nil

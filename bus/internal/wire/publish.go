@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -33,8 +34,9 @@ func (c *Conn) Send(ctx context.Context, stream string, m *nats.Msg, opts ...jet
 
 // PublisherOptions may all be left out.
 type PublisherOptions struct {
-	// TrustDuplicates takes "duplicate" for "stored": the streams are a spool's, where
-	// what has gone is at the hub, and nobody else removes anything.
+	// TrustDuplicates takes "duplicate" for "stored" also if the message has gone: the
+	// streams are a spool's, where what has gone is at the hub, and nobody else removes
+	// anything.
 	TrustDuplicates bool
 	// Registerer gets the metrics. nil: none. Each publisher needs its own (see
 	// prometheus.WrapRegistererWith); a second one on the same panics.
@@ -101,18 +103,16 @@ func (p *Publisher) send(ctx context.Context, stream string, m *nats.Msg) error 
 		return nil
 	}
 	p.duplicates.Inc()
-	if p.trustDuplicates {
-		return nil
-	}
 	return p.storeAgain(ctx, stream, m, ack.Sequence)
 }
 
 // storeAgain makes sure of a message that the server calls a duplicate. It knows
 // an id until the window has passed, also when the message has been purged
-// since; then the message goes out once more, without the id.
+// since, and when it is another message that had the id; then the message goes out once
+// more, without the id.
 func (p *Publisher) storeAgain(ctx context.Context, stream string, m *nats.Msg, seq uint64) error {
-	_, has, err := p.conn.At(ctx, stream, seq)
-	if has || err != nil {
+	there, has, err := p.conn.At(ctx, stream, seq)
+	if err != nil || has && p.conn.Same(there, m) || !has && p.trustDuplicates {
 		return err
 	}
 	again := *m
@@ -122,6 +122,14 @@ func (p *Publisher) storeAgain(ctx context.Context, stream string, m *nats.Msg, 
 	return err
 }
 
+// Same reports whether a stored message is m. The id of an event is a number that an
+// owner gives, and may have been given twice, when a bridge lost what it knew; so events
+// are compared byte for byte. All other ids say what the message is about.
+func (c *Conn) Same(stored schemas.Stored, m *nats.Msg) bool {
+	return stored.Get("ce-id") == m.Header.Get("ce-id") && stored.Get("ce-source") == m.Header.Get("ce-source") &&
+		(!schemas.Covers(c.opts.Names.StreamSubjects(schemas.StreamEvents), m.Subject) || bytes.Equal(stored.Body, m.Data))
+}
+
 // isLast reports whether the last message of m's subject is m. It closes the
 // hole that the deduplication window leaves when an outage outlasts it.
 func (p *Publisher) isLast(ctx context.Context, stream string, m *nats.Msg) (bool, error) {
@@ -129,7 +137,7 @@ func (p *Publisher) isLast(ctx context.Context, stream string, m *nats.Msg) (boo
 	if err != nil || !found {
 		return false, err
 	}
-	same := last.Get("ce-id") == m.Header.Get("ce-id") && last.Get("ce-source") == m.Header.Get("ce-source")
+	same := p.conn.Same(last, m)
 	if same {
 		p.duplicates.Inc()
 	}

@@ -3,6 +3,7 @@ package wire_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -188,4 +189,46 @@ func TestLostAcknowledgementBeyondTheWindow(t *testing.T) {
 	if n := b.retries(t); n != 1 {
 		t.Errorf("%v retries counted", n)
 	}
+}
+
+// An id that another event has already is no reason to drop this one.
+func TestF41IdsGivenTwiceWithoutASpool(t *testing.T) {
+	t.Parallel()
+	event := func(id, text string) schemas.Message {
+		m := bustest.Event(id)
+		m.Body = []byte(`"` + text + `"`)
+		return m
+	}
+	file := func(text string) schemas.Message {
+		m := bustest.File("f")
+		m.Body = []byte(`"` + text + `"`)
+		return m
+	}
+	cases := map[string]struct {
+		messages []schemas.Message
+		want     int
+	}{
+		"the same bytes":         {[]schemas.Message{event("1", "a"), event("1", "a")}, 1},
+		"other bytes":            {[]schemas.Message{event("1", "a"), event("1", "b")}, 2},
+		"three of them":          {[]schemas.Message{event("1", "a"), event("1", "b"), event("1", "c")}, 3},
+		"in between":             {[]schemas.Message{event("1", "a"), event("2", "a"), event("1", "b"), event("2", "b")}, 4},
+		"a file: the id says it": {[]schemas.Message{file("a"), file("b")}, 1},
+	}
+	lost := 0
+	for name, tc := range cases {
+		b := ready(t)
+		for _, m := range tc.messages {
+			if err := b.Publish(t.Context(), m); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got := len(hubtest.All(t, b.Conn, schemas.StreamEvents)) + len(hubtest.All(t, b.Conn, schemas.StreamFiles))
+		lost += tc.want - got
+		if got != tc.want {
+			t.Errorf("%s: %d messages, want %d", name, got, tc.want)
+		}
+	}
+	t.Attr("figure", fmt.Sprintf("%d sets of messages with ids given twice, %d swallowed", len(cases), lost))
+	t.Attr("tries", fmt.Sprint(len(cases)))
+	t.Attr("lost", fmt.Sprint(lost))
 }

@@ -3,7 +3,7 @@ GO ?= go
 FUZZTIME ?= 20s
 DURATION ?= 10m
 
-.PHONY: help demo build test faults soak lint fmt fuzz bench clean
+.PHONY: help demo build test faults soak lint fmt foreign fuzz bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ lint: ## gofmt, go vet, staticcheck, and the rules of internal/house
 
 fmt: ## format the code
 	gofmt -w .
+
+foreign: ## a client that is not ours, in Python, for 150 s with the times of a real platform (FOREIGN=300s)
+	FOREIGN=$(or $(FOREIGN),150s) $(GO) test -count 1 -run Foreign -v -timeout 0 ./internal/platformsim
 
 fuzz: ## every fuzz target for FUZZTIME (20s)
 	@for pkg in $$($(GO) list ./...); do \

@@ -50,7 +50,7 @@ var (
 )
 
 // eventTable lists every identifier of the platform's event pages (cec_07_1343
-// to cec_07_1429, cec_07_0542 and cec_07_0543 of the newer edition), those seen
+// to cec_07_1429, cec_07_0521, cec_07_0542 and cec_07_0543 of the newer edition), those seen
 // in client code, and the bridge's own session events. Do not alter it.
 var eventTable = []EventInfo{
 	// State. Busy means taken by a call, not "not ready" (cec_07_1343).
@@ -86,6 +86,9 @@ var eventTable = []EventInfo{
 	{Type: "AgentEvent_ReturnFromIvr", Group: GroupCall, Name: "return_from_ivr", StringCallID: true, Source: SourceDocumented},
 	{Type: "AgentEvent_MediaSwith", Group: GroupCall, Name: "media_switch", Fields: []string{"callid", "reason", "caller", "mediaType", "called"}, Source: SourceDocumented},
 	{Type: "AgentEvent_Incoming_CallInfo", Group: GroupCall, Name: "incoming_call_info", Fields: []string{"callId", "skillName", "skillId", "caller", "called", "lastReleaseAgentId", "mediaType", "releaseAndReQueueCount", "releaseAndReQueueCallFlag"}, Source: SourceDocumented},
+	// The call-back that a caller asked for who hung up and kept his place (cec_07_0521
+	// of the newer edition). orgCallId is the call that asked, not the one that comes.
+	{Type: "AgentEvent_Offline_Queue_Call", Group: GroupCall, Name: "offline_queue_call", Fields: []string{"caller", "orgCallId", "offlineData"}, Source: SourceDocumented},
 	{Type: "OUTBOUND_DETECT_EVENT", Group: GroupCall, Name: "outbound_detect", Fields: []string{"callId", "detect", "desc"}, Source: SourceDocumented},
 	{Type: "AgentEvent_Preview", Group: GroupCall, Name: "preview", Fields: []string{"controlid", "dialeddigits"}, Source: SourceDocumented},
 	{Type: "AgentEvent_Preview_CallOut", Group: GroupCall, Name: "preview_call_out", Fields: []string{"controlid", "dialeddigits", "callData"}, Source: SourceDocumented},

@@ -14,7 +14,8 @@ import (
 var noPhone = strings.Fields(`
 	agentname agentState appId beginTime callData callId callid cause changeReason changeType channelId chatContent confId
 	context controlid ctime desc detect deviceCallType deviceType endTime feature fileMediaType fileName filename ip
-	isInnerCall isWorking lastReleaseAgentId locationId loginTime mediaAbility mediaType mediaserver message monitoredagent
+	isInnerCall isWorking lastReleaseAgentId locationId loginTime mediaAbility mediaType mediaserver message monitoredagent offlineData
+	orgCallId
 	otherPhoneWorkno participantType phoneState port qcAgentId qcType reason recordFormat recordID
 	releaseAndReQueueCallFlag releaseAndReQueueCount result role signalingDomainIn signalingDomainOut signature
 	skillId skillName subtype taskId transfer type userId

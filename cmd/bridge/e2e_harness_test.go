@@ -93,7 +93,7 @@ func newScene(t *testing.T, o setup) *scene {
 			WrapUp: 300 * time.Millisecond, Rest: time.Second, Signal: 30 * time.Millisecond,
 		},
 		World:   world.Options{SyncDelay: -1},
-		Gateway: gateway.Options{WaitTimes: 8, MaxTime: 25 * time.Second},
+		Gateway: gateway.Options{WaitTimes: 8, MaxTime: 25 * time.Second, NeedCookie: true},
 		Files: filestore.Options{
 			GenerationMax: 300 * time.Millisecond, CreationsPerMinute: -1, ParallelDownloads: -1, LockAfter: -1,
 			RepeatEvery: time.Second,

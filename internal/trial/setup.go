@@ -85,7 +85,7 @@ func simOptions(o DemoOptions, dir string) (platformsim.Options, error) {
 	return platformsim.Options{
 		Seed: o.Seed, Agents: o.Agents, Timezone: zone, Dir: dir, Pace: Lively(),
 		World:   world.Options{SyncDelay: -1},
-		Gateway: gateway.Options{WaitTimes: 20},
+		Gateway: gateway.Options{WaitTimes: 20, NeedCookie: true},
 		Files:   filestore.Options{GenerationMax: 1500 * time.Millisecond, CreationsPerMinute: -1, ParallelDownloads: -1},
 	}, err
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"time"
 	"unicode"
 
 	"aiccbridge/internal/platformsim/world"
@@ -64,6 +65,11 @@ func text(s string) json.RawMessage {
 		return json.RawMessage(`""`)
 	}
 	return b
+}
+
+// milliseconds prints a time as most members have it: since 1970, in a string.
+func milliseconds(t time.Time) json.RawMessage {
+	return text(strconv.FormatInt(t.UnixMilli(), 10))
 }
 
 var null = json.RawMessage("null")
@@ -172,20 +178,15 @@ func withKeys(content json.RawMessage) json.RawMessage {
 	if pairs == nil {
 		return content
 	}
-	keys := make([]json.RawMessage, len(pairs))
+	keys := make([][]byte, len(pairs))
 	for i, p := range pairs {
 		keys[i] = text(p.key)
 	}
-	list := append([]byte("["), bytes.Join(toBytes(keys), []byte(","))...)
-	return object(append(pairs, pair{"jsonKey", append(list, ']')})...)
+	return object(append(pairs, pair{"jsonKey", array(keys)})...)
 }
 
-func toBytes(in []json.RawMessage) [][]byte {
-	out := make([][]byte, len(in))
-	for i, v := range in {
-		out[i] = v
-	}
-	return out
+func array(items [][]byte) json.RawMessage {
+	return append(append([]byte("["), bytes.Join(items, []byte(","))...), ']')
 }
 
 // jsonType is the content type of every answer.

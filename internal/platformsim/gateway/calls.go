@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"regexp"
@@ -8,9 +9,6 @@ import (
 
 	"aiccbridge/internal/platformsim/world"
 )
-
-// cookieName is what the load balancer in front sets.
-const cookieName = "route"
 
 var agentID = regexp.MustCompile(`^\d{1,6}$`)
 
@@ -36,9 +34,14 @@ func (g *Gateway) table() []route {
 		{"DELETE " + online + "/forcelogout", "forcelogout", onSession, g.signOut(false)},
 		{"DELETE " + online + "/forcelogoutwithreason/{reason}", "forcelogoutwithreason", onSession, g.signOut(false)},
 		{"POST " + online + "/resetskill/{auto}", "resetskill", onSession, g.session(g.resetSkills)},
+		{"GET " + online + "/agentskills", "agentskills", onSession, g.session(g.skills)},
+		{"GET " + online + "/agentskillsbyworkno/{other}", "agentskillsbyworkno", onSession, g.session(g.skills)},
+		{"POST " + online + "/autoanswer/{flag}", "autoanswer", onSession, g.session(g.flag(Floor.AutoAnswer))},
+		{"POST " + online + "/autoenteridle/{flag}", "autoenteridle", onSession, g.session(g.flag(Floor.AutoEnterIdle))},
 		{"GET " + online + "/agentstatus", "agentstatus", onSession, g.session(g.agentStatus)},
 		{"PUT " + online + "/updateGuid", "updateGuid", onSession, g.session(g.updateGUID)},
 		{"POST " + online + "/handshake", "handshake", onSession, g.session(g.handshake)},
+		{"PUT " + online + "/heartbeat", "heartbeat", onSession, g.session(g.heartbeat)},
 		{"POST " + online + "/syncagentinfo", "syncagentinfo", onSession, g.session(g.syncInfo)},
 		{"POST " + online + "/saybusy", "saybusy", onSession, g.session(g.sayBusy)},
 		{"POST " + online + "/cancelbusy", "cancelbusy", onSession, g.session(g.ask(world.Idle))},
@@ -62,10 +65,12 @@ func interfaces(operation string) (names []string) {
 
 // routes fills the mux. Unknown paths answer 000-002.
 func (g *Gateway) routes() {
-	for _, r := range g.table() {
+	table := g.table()
+	g.words = vocabulary(table)
+	for _, r := range table {
 		g.mux.HandleFunc(r.pattern, g.faulty(r))
 	}
-	g.mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { g.answer(w, "000-002", pair{}) })
+	g.mux.HandleFunc("/", g.nowhere)
 }
 
 // faulty lets a fault take the place of the answer.
@@ -79,8 +84,8 @@ func (g *Gateway) faulty(route route) http.HandlerFunc {
 	}
 }
 
-// enter finds the running session a request belongs to by cookie and GUID, or
-// the retcode of the refusal.
+// enter finds the running session a request belongs to, or the retcode of the
+// refusal. The GUID alone says which one it is: a cookie only names the node.
 func (g *Gateway) enter(r *http.Request) (*session, string) {
 	agent := r.PathValue("agent")
 	if !agentID.MatchString(agent) {
@@ -94,7 +99,7 @@ func (g *Gateway) enter(r *http.Request) (*session, string) {
 	defer st.mu.Unlock()
 	g.expireSlot(st)
 	value, now := r.Header.Get("Guid"), g.o.Now()
-	if s := st.session; s != nil && s.knows(value, now) && g.bringsCookie(r, s) {
+	if s := st.session; s != nil && s.knows(value, now) && g.reaches(r, s) {
 		if g.o.AnyRequestCounts {
 			s.seen()
 		}
@@ -106,8 +111,8 @@ func (g *Gateway) enter(r *http.Request) (*session, string) {
 		}
 		return nil, ghost.endCode()
 	}
-	if st.session == nil || (st.session.knows(value, now) && !g.bringsCookie(r, st.session)) {
-		return nil, "100-006" // without its cookie a request reaches a node that knows nothing of it
+	if st.session == nil || (st.session.knows(value, now) && !g.reaches(r, st.session)) {
+		return nil, "100-006" // another node knows nothing of it
 	}
 	return nil, "000-003"
 }
@@ -120,14 +125,6 @@ func (g *Gateway) entered(w http.ResponseWriter, r *http.Request, inner pair) *s
 		g.answer(w, code, inner)
 	}
 	return s
-}
-
-func (g *Gateway) bringsCookie(r *http.Request, s *session) bool {
-	if g.o.NoCookie {
-		return true
-	}
-	c, err := r.Cookie(cookieName)
-	return err == nil && c.Value == s.cookie
 }
 
 // reply is what a session interface answers.
@@ -195,6 +192,37 @@ func (g *Gateway) resetSkills(_ http.ResponseWriter, r *http.Request, s *session
 	return reply{code: "0"}
 }
 
+// skills are those of the agent, or of the other one asked for.
+func (g *Gateway) skills(_ http.ResponseWriter, r *http.Request, s *session) reply {
+	skills := g.o.Floor.Skills(cmp.Or(r.PathValue("other"), s.agent))
+	if skills == nil {
+		return reply{code: "000-002"}
+	}
+	list := make([][]byte, len(skills))
+	for i, k := range skills {
+		id, media := strconv.Itoa(k.ID), strconv.Itoa(k.Media)
+		members := []pair{{"name", text(k.Name)}, {"id", text(id)}, {"mediatype", text(media)}}
+		if g.o.Shape.Variants {
+			members[1].value, members[2].value = json.RawMessage(id), json.RawMessage(media)
+		}
+		list[i] = object(members...)
+	}
+	return reply{"0", array(list)}
+}
+
+// flag sets one of the agent's habits.
+func (g *Gateway) flag(set func(f Floor, agent string, on bool) error) func(http.ResponseWriter, *http.Request, *session) reply {
+	return func(_ http.ResponseWriter, r *http.Request, s *session) reply {
+		switch on := r.PathValue("flag"); {
+		case on != "true" && on != "false":
+			return reply{code: "000-002"}
+		case set(g.o.Floor, s.agent, on == "true") != nil:
+			return reply{code: "100-006"}
+		}
+		return reply{code: "0"}
+	}
+}
+
 func (g *Gateway) agentStatus(_ http.ResponseWriter, _ *http.Request, s *session) reply {
 	st := g.o.Floor.Status(s.agent)
 	return reply{"0", object(
@@ -215,6 +243,13 @@ func (g *Gateway) handshake(w http.ResponseWriter, _ *http.Request, s *session) 
 	return reply{code: "0"}
 }
 
+// heartbeat is the one of older clients. Without loginTime they ask again at once;
+// they look for a new GUID in no answer to it.
+func (g *Gateway) heartbeat(_ http.ResponseWriter, _ *http.Request, s *session) reply {
+	s.seen()
+	return reply{"0", object(pair{"loginTime", milliseconds(s.loginTime)})}
+}
+
 // syncInfo clears the queue, as for a browser that was reloaded.
 func (g *Gateway) syncInfo(_ http.ResponseWriter, _ *http.Request, s *session) reply {
 	s.clear("cleared")
@@ -228,7 +263,7 @@ func (g *Gateway) syncInfo(_ http.ResponseWriter, _ *http.Request, s *session) r
 		pair{"agentStateInfo", object(
 			pair{"workNo", text(s.agent)},
 			pair{"state", json.RawMessage(number)},
-			pair{"currentTime", text(strconv.FormatInt(g.o.Now().UnixMilli(), 10))},
+			pair{"currentTime", milliseconds(g.o.Now())},
 		)},
 	)}
 }

@@ -21,8 +21,11 @@ const maxBodyBytes = 64 << 10
 
 // Gateway is the simulated CC-Gateway, an http.Handler.
 type Gateway struct {
-	o   Options
-	mux *http.ServeMux
+	o     Options
+	mux   *http.ServeMux
+	words map[string]string // of the paths, see spell
+	nodes []node
+	turn  atomic.Uint64 // sign-ins that the balancer has shared out
 
 	mu    sync.Mutex
 	slots map[string]*slot
@@ -47,7 +50,7 @@ func New(o Options) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Gateway{o: o, mux: http.NewServeMux(), slots: make(map[string]*slot)}
+	g := &Gateway{o: o, mux: http.NewServeMux(), nodes: o.nodes(), slots: make(map[string]*slot)}
 	g.routes()
 	return g, nil
 }
@@ -60,7 +63,10 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Body != nil {
 		r.Body = http.MaxBytesReader(w, r.Body, maxBodyBytes)
 	}
-	g.mux.ServeHTTP(w, r)
+	spelt, url := *r, *r.URL
+	url.Path, url.RawPath = g.spell(url.Path), ""
+	spelt.URL = &url
+	g.mux.ServeHTTP(w, &spelt)
 }
 
 // Run ends the sessions of agents who have fallen silent, until ctx ends.

@@ -21,6 +21,9 @@ type Floor interface {
 	ResetSkills(id string) error
 	Ask(id string, wish world.Wish) error
 	Status(id string) world.Status
+	Skills(id string) []world.Skill
+	AutoAnswer(id string, automatic bool) error
+	AutoEnterIdle(id string, idle bool) error
 }
 
 // Options are the gateway's properties. Zero values are the platform's
@@ -53,8 +56,15 @@ type Options struct {
 	GUIDTimeout  time.Duration `yaml:"guid_timeout"`
 	// MaxQueue events wait per session, default 1000; the oldest give way.
 	MaxQueue int `yaml:"max_queue"`
-	// NoCookie does without the cookie that must come back.
+	// NoCookie sets no cookie. Default false: the balancer's names the node that
+	// the session is on, and is the same one for all its sessions.
 	NoCookie bool `yaml:"no_cookie"`
+	// NeedCookie answers 100-006 to a request that brings no cookie, as a balancer
+	// does that then asks any node. Default false: it goes by the end of the GUID.
+	NeedCookie bool `yaml:"need_cookie"`
+	// Nodes share the sessions, default 1. A request with the cookie of another
+	// node than its session's is answered 100-006.
+	Nodes int `yaml:"nodes"`
 	// AllAgents is GET_EVENT_MODE=2: allagentevent works and polls of single
 	// agents answer 000-001. Default false: the other way round.
 	AllAgents bool `yaml:"all_agents"`
@@ -72,7 +82,8 @@ type Options struct {
 	// MaxWrongPasswords locks an agent for LockTime: 5, 10 minutes.
 	MaxWrongPasswords int           `yaml:"max_wrong_passwords"`
 	LockTime          time.Duration `yaml:"lock_time"`
-	// Node ends every GUID, default AgentGateway0. VDN is vdnid, default 39.
+	// Node ends every GUID, default AgentGateway0; of several nodes each has its own
+	// number. VDN is vdnid, default 39.
 	Node string `yaml:"node"`
 	VDN  int    `yaml:"-"`
 	// Shape varies the answers within what clients have seen.
@@ -115,10 +126,13 @@ func (o Options) withDefaults() (Options, error) {
 	o.DisplacedCode = cmp.Or(o.DisplacedCode, "100-006")
 	o.MaxWrongPasswords = cmp.Or(o.MaxWrongPasswords, 5)
 	o.LockTime = cmp.Or(o.LockTime, 10*time.Minute)
-	o.Node = cmp.Or(o.Node, "AgentGateway0")
+	o.Node, o.Nodes = cmp.Or(o.Node, "AgentGateway0"), cmp.Or(o.Nodes, 1)
 	o.VDN = cmp.Or(o.VDN, 39)
 	o.Shape.Idle = cmp.Or(o.Shape.Idle, "absent")
 	o.Shape.Order = cmp.Or(o.Shape.Order, "documented")
+	if o.Nodes < 1 {
+		return o, fmt.Errorf("gateway options: %d nodes", o.Nodes)
+	}
 	if !o.StaticGUID && o.GUIDInterval >= o.GUIDTimeout {
 		return o, fmt.Errorf("gateway options: GUID interval %v must be shorter than its timeout %v", o.GUIDInterval, o.GUIDTimeout)
 	}

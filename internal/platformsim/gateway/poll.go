@@ -1,12 +1,10 @@
 package gateway
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"io"
 	"net/http"
-	"strconv"
 	"time"
 
 	"aiccbridge/internal/platformsim/fault"
@@ -75,7 +73,7 @@ func (g *Gateway) stranger() world.Event {
 func (g *Gateway) farewell(w http.ResponseWriter, s *session) {
 	if g.o.ShutdownEvent && g.layGhost(s) {
 		e := world.Event{At: g.o.Now(), Type: "AgentOther_ShutdownService"}
-		e.Content = object(pair{"loginTime", text(strconv.FormatInt(s.loginTime.UnixMilli(), 10))})
+		e.Content = object(pair{"loginTime", milliseconds(s.loginTime)})
 		s.mu.Lock()
 		s.queue = append(s.queue, e)
 		p := s.pop(nil)
@@ -133,7 +131,7 @@ func (g *Gateway) pollAll(w http.ResponseWriter, r *http.Request) {
 	if g.o.AnyRequestCounts {
 		who.seen()
 	}
-	list := g.collect(r.Context())
+	list := g.collect(r.Context(), who.node)
 	if r.Context().Err() != nil && len(list) == 0 {
 		return
 	}
@@ -146,22 +144,24 @@ func (g *Gateway) pollAll(w http.ResponseWriter, r *http.Request) {
 	for i, p := range list {
 		items[i] = g.o.Shape.event(p.session.agent, p.Event)
 	}
-	array := append(append([]byte("["), bytes.Join(items, []byte(","))...), ']')
-	if send(w, jsonType, g.o.Shape.envelope("0", pair{"event", array})) != nil {
+	if send(w, jsonType, g.o.Shape.envelope("0", pair{"event", array(items)})) != nil {
 		for _, p := range list {
 			g.o.Truth.Cut(p.session.agent, p.n)
 		}
 	}
 }
 
-// collect takes what all queues hold, waiting for the first event step by
+// collect takes what all queues of a node hold, waiting for the first event step by
 // step, at most for the hold.
-func (g *Gateway) collect(ctx context.Context) []popped {
+func (g *Gateway) collect(ctx context.Context, at node) []popped {
 	step := time.NewTicker(g.o.WaitInterval)
 	defer step.Stop()
 	for n := 0; ; n++ {
 		var list []popped
 		for _, s := range g.sessions() {
+			if s.node != at {
+				continue
+			}
 			if g.o.AllAgentsCounts {
 				s.seen()
 			}

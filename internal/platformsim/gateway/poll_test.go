@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -311,6 +312,11 @@ func directly(h http.Handler) func(*http.Request) (*http.Response, error) {
 	return func(req *http.Request) (*http.Response, error) {
 		w := newRecorder()
 		h.ServeHTTP(w, req)
-		return w.Result(), nil
+		resp := w.Result()
+		for name, values := range maps.Clone(resp.Header) { // as net/http reads them off the wire
+			delete(resp.Header, name)
+			resp.Header[http.CanonicalHeaderKey(name)] = values
+		}
+		return resp, nil
 	}
 }

@@ -29,6 +29,7 @@ type desk struct {
 	skills  int
 	causes  []int
 	wishes  []world.Wish
+	habits  map[string]bool // as the agent set them last
 }
 
 func (d *desk) Agent(id string) (world.Agent, bool) {
@@ -65,6 +66,26 @@ func (d *desk) Ask(_ string, w world.Wish) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.wishes = append(d.wishes, w)
+	return nil
+}
+
+func (d *desk) Skills(id string) []world.Skill {
+	if _, ok := d.Agent(id); !ok {
+		return nil
+	}
+	return []world.Skill{{Name: "sales", ID: 12, Media: 5}, {Name: `a "b"`, ID: 13, Media: 1}}
+}
+
+func (d *desk) AutoAnswer(_ string, on bool) error    { return d.set("autoanswer", on) }
+func (d *desk) AutoEnterIdle(_ string, on bool) error { return d.set("autoenteridle", on) }
+
+func (d *desk) set(habit string, on bool) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.habits == nil {
+		d.habits = make(map[string]bool)
+	}
+	d.habits[habit] = on
 	return nil
 }
 
@@ -113,11 +134,7 @@ func inBubble(t testing.TB, o Options) *rig {
 		t.Fatal(err)
 	}
 	r.g = g
-	r.do = func(req *http.Request) (*http.Response, error) {
-		w := httptest.NewRecorder()
-		g.ServeHTTP(w, req)
-		return w.Result(), nil
-	}
+	r.do = directly(g)
 	return r
 }
 

@@ -28,7 +28,7 @@ type session struct {
 	o         *Options
 	agent     string
 	name      string // in truth: "<agent>-<n>"
-	cookie    string
+	node      node
 	push      bool // signed in with callBackUri and serviceToken
 	loginTime time.Time
 
@@ -42,10 +42,10 @@ type session struct {
 	told     bool // knows by event that it was displaced; guarded by slot.mu
 }
 
-func newSession(o *Options, agent string, n int) *session {
+func newSession(o *Options, at node, agent string, n int) *session {
 	now := o.Now()
 	s := &session{
-		o: o, agent: agent, name: fmt.Sprintf("%s-%d", agent, n), cookie: uuid.NewString(),
+		o: o, agent: agent, name: fmt.Sprintf("%s-%d", agent, n), node: at,
 		arrived: make(chan struct{}), lastSeen: now, loginTime: now,
 	}
 	s.issue(now)
@@ -54,7 +54,7 @@ func newSession(o *Options, agent string, n int) *session {
 
 // issue makes a new GUID. The caller holds mu, or is alone.
 func (s *session) issue(now time.Time) string {
-	g := guid{value: uuid.NewString() + "." + s.o.Node, issued: now}
+	g := guid{value: uuid.NewString() + "." + s.node.name, issued: now}
 	s.guids = append(s.guids, g)
 	return g.value
 }
@@ -90,10 +90,17 @@ func (s *session) rotate(h http.Header) {
 	if now.Sub(s.guids[len(s.guids)-1].issued) < s.o.GUIDInterval {
 		return
 	}
-	h.Set("Set-GUID", "JSESSIONID="+s.issue(now))
+	sendGUID(h, s.issue(now))
 	if len(s.guids) > 4 {
 		s.guids = s.guids[1:] // older ones are long dead
 	}
+}
+
+// sendGUID puts a GUID into an answer. The header's name is written as the platform
+// writes it, not as net/http would: clients of the vendor compare it as it is spelt,
+// and take all that follows JSESSIONID= for the GUID.
+func sendGUID(h http.Header, key string) {
+	h["Set-GUID"] = []string{"JSESSIONID=" + key}
 }
 
 // renew replaces all GUIDs by a new one (updateGuid).

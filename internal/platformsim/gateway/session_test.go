@@ -214,7 +214,7 @@ func TestStaticGUIDStays(t *testing.T) {
 }
 
 func TestWhoMayAsk(t *testing.T) {
-	r := overHTTP(t, Options{NoHold: true})
+	r := overHTTP(t, Options{NoHold: true, NeedCookie: true})
 	c := r.signIn("101")
 	stranger := r.client("101")
 	if a := stranger.poll(); a.code() != "000-003" {

@@ -156,7 +156,7 @@ func (g *Gateway) signIn(force bool) http.HandlerFunc {
 			g.answer(w, code, pair{})
 			return
 		}
-		s, code := g.open(st, body, in)
+		s, code := g.open(st, g.welcoming(r), body, in)
 		if s == nil {
 			g.answer(w, code, pair{})
 			return
@@ -219,38 +219,38 @@ func (g *Gateway) checkPassword(st *slot, right bool) string {
 }
 
 // open begins the session; nil with a code when the contact centre refuses.
-func (g *Gateway) open(st *slot, body signInBody, in world.SignIn) (*session, string) {
+func (g *Gateway) open(st *slot, at node, body signInBody, in world.SignIn) (*session, string) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.signingIn = false
 	st.sessions++
-	s := newSession(&g.o, st.id, st.sessions)
+	s := newSession(&g.o, at, st.id, st.sessions)
 	s.push = body.CallBackURI != "" && body.ServiceToken != ""
 	in.Deliver = s.deliver
-	at, err := g.o.Floor.SignIn(st.id, in)
+	begun, err := g.o.Floor.SignIn(st.id, in)
 	if err != nil {
 		g.o.Logger.Warn().Err(err).Str("agent", st.id).Msg("sign-in refused by the contact centre")
 		return nil, "100-003"
 	}
-	s.loginTime = at
+	s.loginTime = begun
 	st.session = s
-	g.o.Truth.Session(truth.Session{At: at, Agent: st.id, Session: s.name, Change: "signed_in"})
+	g.o.Truth.Session(truth.Session{At: begun, Agent: st.id, Session: s.name, Change: "signed_in"})
 	g.o.Logger.Debug().Str("agent", st.id).Msg("agent signed in")
 	return s, ""
 }
 
 func (g *Gateway) welcome(w http.ResponseWriter, s *session, media string) {
 	key := s.newest()
-	w.Header().Set("Set-GUID", "JSESSIONID="+key)
+	sendGUID(w.Header(), key)
 	w.Header().Set("Guid", key)
 	if !g.o.NoCookie {
-		http.SetCookie(w, &http.Cookie{Name: cookieName, Value: s.cookie, Path: "/", HttpOnly: true})
+		http.SetCookie(w, &http.Cookie{Name: cookieName, Value: s.node.cookie, Path: "/", HttpOnly: true})
 	}
 	g.answer(w, "0", pair{"result", object(
 		pair{"vdnid", json.RawMessage(strconv.Itoa(g.o.VDN))},
 		pair{"workno", text(s.agent)},
 		pair{"mediatype", text(media)},
-		pair{"loginTime", text(strconv.FormatInt(s.loginTime.UnixMilli(), 10))},
+		pair{"loginTime", milliseconds(s.loginTime)},
 		pair{"isForceChange", text("false")},
 		pair{"serverName", text("AgentGateway")},
 		pair{"timeRemaining", text("9")},

@@ -55,7 +55,7 @@ type agent struct {
 
 // session is one sign-in.
 type session struct {
-	in      SignIn
+	in      SignIn // AutoAnswer and WrapUpAfterCall guarded by agent.mu
 	serial  string // logon_sn
 	done    chan struct{}
 	skills  bool // resetskill came; guarded by agent.mu

@@ -119,6 +119,34 @@ func (w *World) ResetSkills(id string) error {
 	})
 }
 
+// AutoAnswer says how inbound calls are answered from the next one on.
+func (w *World) AutoAnswer(id string, automatic bool) error {
+	return w.with(id, func(a *agent) { a.session.in.AutoAnswer = &automatic })
+}
+
+// AutoEnterIdle says whether calls end in idle or in wrap-up, that of now included.
+func (w *World) AutoEnterIdle(id string, idle bool) error {
+	return w.with(id, func(a *agent) { a.session.in.WrapUpAfterCall = !idle })
+}
+
+// answersItself reports whether the next inbound call is answered automatically;
+// otherwise is what the agent does whom nobody told.
+func (t *shift) answersItself(otherwise bool) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if a := t.s.in.AutoAnswer; a != nil {
+		return *a
+	}
+	return otherwise
+}
+
+// wrapsUp reports whether a call that ends now ends in wrap-up.
+func (t *shift) wrapsUp() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.s.in.WrapUpAfterCall
+}
+
 // Ask requests a state change. It takes effect, and sends its event, when the
 // agent's running call or wrap-up has ended.
 func (w *World) Ask(id string, wish Wish) error {

@@ -15,7 +15,7 @@ func (t *shift) busy() {
 
 // free ends a call's hold on the agent: idle again, or wrap-up.
 func (t *shift) free() {
-	if t.s.in.WrapUpAfterCall {
+	if t.wrapsUp() {
 		t.change(t.s, WrapUp, opWrapUp, 0, t.event("AgentState_Work", nil))
 		return
 	}
@@ -24,7 +24,7 @@ func (t *shift) free() {
 
 // wrapUp is the pause after free, if there is one.
 func (t *shift) wrapUp() []step {
-	if !t.s.in.WrapUpAfterCall {
+	if t.w.Status(t.ID).State != WrapUp {
 		return nil
 	}
 	return []step{{about(t.rng, t.w.o.Pace.WrapUp), func() {
@@ -47,11 +47,7 @@ func (t *shift) complete(c *call, parts ...[]step) {
 func (t *shift) inbound() {
 	c := t.newCall(typeInbound)
 	c.enterQueue()
-	automatic := t.rng.IntN(2) == 0
-	if a := t.s.in.AutoAnswer; a != nil {
-		automatic = *a
-	}
-	t.complete(c, c.offer(automatic), c.talk(), c.hangUp())
+	t.complete(c, c.offer(t.answersItself(t.rng.IntN(2) == 0)), c.talk(), c.hangUp())
 }
 
 // offer brings a queued call to the agent.
@@ -64,7 +60,7 @@ func (c *call) offer(automatic bool) []step {
 	}
 	if t.w.o.CallInfo {
 		steps = append(steps, step{t.signal(), t.sending("AgentEvent_Incoming_CallInfo", callInfo{
-			CallID: c.id, SkillName: "sales", SkillID: t.w.o.Skill, Caller: c.customer, Called: hotline,
+			CallID: c.id, SkillName: skillName, SkillID: t.w.o.Skill, Caller: c.customer, Called: hotline,
 			LastAgent: 65535, MediaType: 5,
 		})})
 	}

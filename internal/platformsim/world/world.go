@@ -15,6 +15,9 @@ import (
 	"aiccbridge/internal/platformsim/fault"
 )
 
+// skillName is what the one skill is called.
+const skillName = "sales"
+
 // Errors of the session calls.
 var (
 	ErrUnknownAgent = errors.New("agent is not known")
@@ -81,6 +84,21 @@ func (w *World) Agent(id string) (Agent, bool) {
 		return Agent{}, false
 	}
 	return a.Agent, true
+}
+
+// Skill is a queue of calls.
+type Skill struct {
+	Name  string
+	ID    int
+	Media int // media type (page cec_07_1202); 5: voice
+}
+
+// Skills are those that an agent is configured for; none for an unknown one.
+func (w *World) Skills(id string) []Skill {
+	if _, ok := w.byID[id]; !ok {
+		return nil
+	}
+	return []Skill{{skillName, w.o.Skill, 5}}
 }
 
 // AccountID is the tenant space all rows belong to.

@@ -1,0 +1,107 @@
+package gateway
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+)
+
+// cookieName is what the load balancer in front sets.
+const cookieName = "route"
+
+// node is one machine of the gateway, on which sessions live.
+type node struct {
+	name   string // ends the GUIDs of its sessions
+	cookie string // with it the balancer finds the node again, whoever asks
+}
+
+// nodes are the machines that the options ask for. Their cookies are always the
+// same ones.
+func (o Options) nodes() []node {
+	out := make([]node, o.Nodes)
+	for i := range out {
+		name := o.Node
+		if o.Nodes > 1 {
+			name = strings.TrimRight(o.Node, "0123456789") + strconv.Itoa(i)
+		}
+		out[i] = node{name, uuid.NewSHA1(uuid.Nil, []byte(name)).String()}
+	}
+	return out
+}
+
+// named returns the node that a request's cookie names, if it does. Cookies that
+// make no sense are passed over, as those of some clients do not.
+func (g *Gateway) named(r *http.Request) (node, bool) {
+	for _, c := range r.CookiesNamed(cookieName) {
+		for _, n := range g.nodes {
+			if c.Value == n.cookie {
+				return n, true
+			}
+		}
+	}
+	return node{}, false
+}
+
+// welcoming is the node on which a sign-in arrives: the one named, or each in turn.
+func (g *Gateway) welcoming(r *http.Request) node {
+	if n, ok := g.named(r); ok {
+		return n
+	}
+	return g.nodes[int(g.turn.Add(1)-1)%len(g.nodes)]
+}
+
+// reaches reports whether the balancer brings a request to the session's node.
+// Without a cookie it goes by the end of the GUID.
+func (g *Gateway) reaches(r *http.Request, s *session) bool {
+	n, ok := g.named(r)
+	if !ok {
+		return !g.o.NeedCookie || g.o.NoCookie
+	}
+	return n == s.node
+}
+
+// spell returns a path as the table of interfaces has it: clients differ in capital
+// letters, and in slashes at the end and twice.
+func (g *Gateway) spell(path string) string {
+	var out strings.Builder
+	for part := range strings.SplitSeq(path, "/") {
+		if word, ok := g.words[strings.ToLower(part)]; ok {
+			part = word
+		}
+		if part != "" {
+			out.WriteString("/" + part)
+		}
+	}
+	return out.String()
+}
+
+// vocabulary are the words of the interfaces' paths, by their lower case.
+func vocabulary(routes []route) map[string]string {
+	words := map[string]string{"true": "true", "false": "false"}
+	for _, r := range routes {
+		for part := range strings.SplitSeq(r.pattern, "/") {
+			words[strings.ToLower(part)] = part
+		}
+	}
+	return words
+}
+
+// nowhere answers what is no interface: HTTP 405 where only the method is wrong.
+func (g *Gateway) nowhere(w http.ResponseWriter, r *http.Request) {
+	var allowed []string
+	for _, method := range []string{http.MethodDelete, http.MethodGet, http.MethodPost, http.MethodPut} {
+		other := *r
+		other.Method = method
+		if _, pattern := g.mux.Handler(&other); pattern != "/" {
+			allowed = append(allowed, method)
+		}
+	}
+	if allowed == nil {
+		g.answer(w, "000-002", pair{})
+		return
+	}
+	w.Header().Set("Allow", strings.Join(allowed, ", "))
+	page(w, http.StatusMethodNotAllowed)
+}

@@ -3,7 +3,6 @@ package ccfs
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +10,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"aiccbridge/internal/tlsadvice"
 )
 
 const (
@@ -103,15 +104,15 @@ func (c *Client) noAnswer(ctx context.Context, operation string, err error) *Err
 	if errors.As(err, &wrapped) {
 		e.Err = wrapped.Err // drops "Post https://…", the operation says as much
 	}
-	var untrusted *tls.CertificateVerificationError
+	cure := tlsadvice.Explain(err)
 	switch {
 	case errors.Is(context.Cause(ctx), errSilent):
 		e.Err = errSilent
 		e.Message = fmt.Sprintf("no complete answer within %v", c.options.AnswerTimeout)
 	case ctx.Err() != nil:
 		e.Err = context.Cause(ctx)
-	case errors.As(err, &untrusted):
-		e.Message = "the file store's certificate is not trusted, give its CA certificate"
+	case cure != "":
+		e.Message = cure
 	}
 	return c.fail(e)
 }

@@ -1,9 +1,12 @@
 package ccgateway
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -42,5 +45,32 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	}
 	if n := followed.Load(); n != 0 {
 		t.Errorf("%d redirects followed", n)
+	}
+}
+
+// A TLS connection that does not come about loses no event, and its error names the cure.
+func TestHandshakeNamesTheCure(t *testing.T) {
+	for name, test := range map[string]struct {
+		config *tls.Config
+		want   string
+	}{
+		"RSA key exchange": {&tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_GCM_SHA256}}, "forward secrecy"},
+		"TLS 1.1":          {&tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, "switch on TLS 1.2"},
+		"not trusted":      {&tls.Config{}, "ca_file"},
+		"no TLS":           {nil, "does not speak TLS"},
+	} {
+		s := httptest.NewUnstartedServer(reply200(readyBody))
+		s.Config.ErrorLog = discardLog()
+		if s.TLS = test.config; test.config != nil {
+			s.StartTLS()
+		} else {
+			s.Start()
+		}
+		a := newAgent(t, Options{URL: "https://" + s.Listener.Addr().String() + testBase, RootCAs: x509.NewCertPool()})
+		p := a.Poll(t.Context())
+		if p.Outcome != OutcomeNotSent || p.MayHaveLost || !strings.Contains(p.Err.Error(), test.want) {
+			t.Errorf("%s: %s, %v", name, p.Outcome, p.Err)
+		}
+		s.Close()
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+
+	"aiccbridge/internal/tlsadvice"
 )
 
 var (
@@ -79,4 +81,12 @@ func hideForeignText(err error) error {
 		return err
 	}
 	return &brokenError{text: before + "malformed HTTP answer", err: err}
+}
+
+// advised adds what cures a TLS connection that does not come about, if that is known.
+func advised(err error) error {
+	if cure := tlsadvice.Explain(err); cure != "" {
+		return fmt.Errorf("%w; %s", err, cure)
+	}
+	return err
 }

@@ -41,7 +41,7 @@ func (a *Agent) exchange(ctx context.Context, c call) answer {
 	}
 	response, err := a.client.transport.RoundTrip(request)
 	if err != nil {
-		return answer{err: hideForeignText(err), wrote: w.wrote(), connections: w.connections}
+		return answer{err: advised(hideForeignText(err)), wrote: w.wrote(), connections: w.connections}
 	}
 	defer response.Body.Close()
 	a.session.keepCookies(response.Header, time.Now())

@@ -20,8 +20,9 @@ type Identity struct {
 	// ID is the ce-id: 32 hex digits of a hash over the kind and the row's values
 	// by column, "-", and the ordinal. It does not depend on the order of the
 	// columns, on a header line, on padding, on the file's encoding, or on how a
-	// time is written; a time that cannot be read counts as text, and epoch
-	// milliseconds are never equal to a wall-clock time, because no zone counts.
+	// time is written; a time that cannot be read counts as text, and so does one that
+	// is written as an instant (epoch milliseconds, or with an offset) or without
+	// seconds: no zone counts, and ids do not change when more is understood.
 	//
 	// Extra cells count by their place when the documented columns stand in their
 	// documented order, whether a header line says so or not; else by the name in
@@ -81,7 +82,7 @@ func (e *Encoder) extraCell(record []string, place int) string {
 // file, so it must see every row of the kind once, in the file's order. An error
 // that is [ErrNoIdentity] makes the row a dead letter; it is not counted.
 func (e *Encoder) Identify(record []string) (Identity, error) {
-	if !slices.ContainsFunc(e.idCells, func(c int) bool { return e.cell(record, c) != "" }) {
+	if !e.tells(record) {
 		return Identity{}, fmt.Errorf("identify %s row: %w", e.kind, ErrNoIdentity)
 	}
 	row := e.hashRow(record)
@@ -97,6 +98,11 @@ func (e *Encoder) Identify(record []string) (Identity, error) {
 	return Identity{ID: string(id), Key: hex.EncodeToString(key[:]), Ordinal: ordinal}, nil
 }
 
+// tells reports whether a record has a value in one of the columns that tell rows apart.
+func (e *Encoder) tells(record []string) bool {
+	return slices.ContainsFunc(e.idCells, func(c int) bool { return e.cell(record, c) != "" })
+}
+
 // canonicalCell is a trimmed cell in the one form that counts: times as the pages
 // print them, yyyy-MM-dd HH:mm:ss, with a fraction where it is not zero; text,
 // integers and times that cannot be read as they are.
@@ -105,7 +111,7 @@ func canonicalCell(typ ColumnType, text string) string {
 		return text
 	}
 	c, ok := parseClock(text)
-	if !ok || c.instant || c.fraction == "" && len(text) == clockLength && text[4] == '-' && text[10] == ' ' {
+	if !ok || c.instant || c.short || c.fraction == "" && len(text) == clockLength && text[4] == '-' && text[10] == ' ' {
 		return text
 	}
 	return c.String()

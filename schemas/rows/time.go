@@ -38,48 +38,98 @@ func neverHappened(text string) bool {
 type clock struct {
 	year, month, day, hour, minute, second int
 	fraction                               string // digits after the point, without zeros at their end
-	instant                                bool   // millis counts; the rest is unset
-	millis                                 int64
+	short                                  bool   // written without seconds
+
+	instant bool // at counts; the rest is unset
+	at      time.Time
 }
 
-// clockLength is the length of yyyy-MM-dd HH:mm:ss.
-const clockLength = 19
+// clockLength is the length of yyyy-MM-dd HH:mm:ss, shortLength without the seconds.
+const clockLength, shortLength = 19, 16
 
 // parseClock reads yyyy-MM-dd HH:mm:ss, also with "/" between the parts of the
-// date, "T" before the time and a fraction of a second; or 13 digits of epoch
-// milliseconds.
+// date, "T" before the time, without seconds, with a fraction of a second, and with an
+// offset from UTC or "Z", which makes it an instant; or 13 digits of epoch milliseconds.
 func parseClock(s string) (c clock, ok bool) {
 	if len(s) == 13 && allDigits(s) {
-		c.millis, _ = strconv.ParseInt(s, 10, 64) // 13 digits always fit
-		c.instant = true
-		return c, true
+		millis, _ := strconv.ParseInt(s, 10, 64) // 13 digits always fit
+		return clock{instant: true, at: time.UnixMilli(millis)}, true
 	}
-	if !hasClockForm(s) {
+	s, offset, isInstant, ok := cutOffset(s)
+	if !ok || !hasClockForm(s) {
 		return c, false
 	}
-	if len(s) > clockLength {
-		digits := s[clockLength+1:]
-		if s[clockLength] != '.' || digits == "" || len(digits) > 9 || !allDigits(digits) {
-			return c, false
-		}
-		c.fraction = strings.TrimRight(digits, "0")
-	}
 	c.year, c.month, c.day = number(s[0:4]), number(s[5:7]), number(s[8:10])
-	c.hour, c.minute, c.second = number(s[11:13]), number(s[14:16]), number(s[17:19])
-	return c, c.exists()
+	c.hour, c.minute = number(s[11:13]), number(s[14:16])
+	if c.short = len(s) == shortLength; !c.short {
+		c.second = number(s[17:19])
+	}
+	if len(s) > clockLength {
+		c.fraction = strings.TrimRight(s[clockLength+1:], "0")
+	}
+	if !isInstant || !c.exists() {
+		return c, c.exists()
+	}
+	if c.year == 0 || c.year == 9999 {
+		return c, false // in another zone it may be a year that cannot be written
+	}
+	nanos := number((c.fraction + "000000000")[:9])
+	at := time.Date(c.year, time.Month(c.month), c.day, c.hour, c.minute, c.second, nanos, time.FixedZone("", offset))
+	return clock{instant: true, at: at}, true
 }
 
-// hasClockForm reports whether s begins with digits and separators as clocks have them.
+// cutOffset takes the offset from UTC off a time: Z, +08:00, +0800 or +08, perhaps after
+// a blank. ok is false when what looks like one cannot be.
+func cutOffset(s string) (rest string, seconds int, found, ok bool) {
+	if rest, found := strings.CutSuffix(s, "Z"); found {
+		return strings.TrimRight(rest, " "), 0, true, true
+	}
+	const date = len("2006-01-02")
+	if len(s) <= shortLength {
+		return s, 0, false, true
+	}
+	sign := strings.LastIndexAny(s[date:], "+-")
+	if sign < 0 {
+		return s, 0, false, true
+	}
+	sign += date
+	digits := strings.Replace(s[sign+1:], ":", "", 1)
+	if !allDigits(digits) || len(digits) != 2 && len(digits) != 4 {
+		return s, 0, false, false
+	}
+	hours, minutes := number(digits[:2]), number(digits[2:])
+	if hours > 18 || minutes > 59 {
+		return s, 0, false, false
+	}
+	if seconds = hours*3600 + minutes*60; s[sign] == '-' {
+		seconds = -seconds
+	}
+	return strings.TrimRight(s[:sign], " "), seconds, true, true
+}
+
+// hasClockForm reports whether s has the digits and separators of a clock, and nothing
+// behind them but a fraction.
 func hasClockForm(s string) bool {
-	if len(s) < clockLength || s[4] != '-' && s[4] != '/' || s[7] != s[4] || s[10] != ' ' && s[10] != 'T' || s[13] != ':' || s[16] != ':' {
+	if len(s) < shortLength || s[4] != '-' && s[4] != '/' || s[7] != s[4] || s[10] != ' ' && s[10] != 'T' || s[13] != ':' {
 		return false
 	}
-	for _, part := range [...]string{s[0:4], s[5:7], s[8:10], s[11:13], s[14:16], s[17:19]} {
+	for _, part := range [...]string{s[0:4], s[5:7], s[8:10], s[11:13], s[14:16]} {
 		if !allDigits(part) {
 			return false
 		}
 	}
-	return true
+	return len(s) == shortLength || hasSeconds(s[shortLength:])
+}
+
+// hasSeconds reports whether the rest of a clock is :ss, perhaps with a fraction of up to
+// nine digits.
+func hasSeconds(rest string) bool {
+	const whole = clockLength - shortLength
+	if len(rest) < whole || rest[0] != ':' || !allDigits(rest[1:whole]) {
+		return false
+	}
+	fraction := rest[whole:]
+	return fraction == "" || fraction[0] == '.' && len(fraction) > 1 && len(fraction) <= 10 && allDigits(fraction[1:])
 }
 
 // exists reports whether there is such a day, and such a time of day.
@@ -136,7 +186,7 @@ type wallClock struct {
 // time.Date makes of it).
 func (w *wallClock) append(b []byte, c clock) (out []byte, odd bool) {
 	if c.instant {
-		return time.UnixMilli(c.millis).In(w.zone).AppendFormat(b, "2006-01-02T15:04:05.999Z07:00"), false
+		return c.at.In(w.zone).AppendFormat(b, "2006-01-02T15:04:05.999999999Z07:00"), false
 	}
 	wall := time.Date(c.year, time.Month(c.month), c.day, c.hour, c.minute, c.second, 0, time.UTC).Unix()
 	offset, count := w.resolve(wall)

@@ -50,12 +50,16 @@ type Archive struct {
 type Member struct {
 	Name    string // without folders
 	Kind    schemas.Kind
-	Rows    int      // records, the header not counted
-	Header  []string // nil: none, cells are told by position
-	Charset string   // utf-8 or gb18030
+	Rows    int        // records, the header not counted
+	Headers [][]string // header lines that differ, in order; none: cells are told by position
+	Charset string     // utf-8 or gb18030
+	Torn    int        // places where a character of the text is cut; U+FFFD stands there
 
-	part  int // sequence number in the name, 0 for none
-	entry *zip.File
+	part       int  // sequence number in the name, 0 for none
+	documented bool // the name has the documented form
+	entry      *zip.File
+	layout     layout
+	dialect    Dialect
 }
 
 // memberPattern is the documented form (cec_07_0831, cec_07_0832): 17 digits of
@@ -92,8 +96,8 @@ func Open(ctx context.Context, name string, o Options) (_ *Archive, err error) {
 		return nil, err
 	}
 	left := o.Limits.MaxUnpackedBytes
-	for _, entry := range z.File {
-		if err := o.member(ctx, a, entry, &left); err != nil {
+	for _, m := range o.members(z) {
+		if err := o.member(ctx, a, m, &left); err != nil {
 			return nil, err
 		}
 	}
@@ -138,34 +142,100 @@ func (a *Archive) digest(r io.Reader) error {
 }
 
 // member inspects one member and keeps it when its rows are wanted.
-func (o Options) member(ctx context.Context, a *Archive, entry *zip.File, left *int64) error {
-	m := Member{Name: path.Base(entry.Name), entry: entry}
-	var isTable bool
-	m.Kind, m.part, isTable = kindOf(m.Name)
-	r, err := entry.Open()
+func (o Options) member(ctx context.Context, a *Archive, m Member, left *int64) error {
+	var known text
+	err := o.read(ctx, m, left, func(r io.Reader) (err error) {
+		if m.Kind != "" {
+			known, err = survey(r, o.Dialect)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if m.Kind != "" {
+		again := o.Limits.MaxUnpackedBytes // it has been counted
+		if err := o.read(ctx, m, &again, func(r io.Reader) error { return m.inspect(r, known) }); err != nil {
+			return err
+		}
+	}
+	if m.Kind == "" {
+		a.Skipped = append(a.Skipped, m.Name)
+		return nil
+	}
+	return a.keep(m)
+}
+
+// read has a member read by f, and then to its end: even for a CSV that is no CSV a
+// wrong checksum is the better explanation of whatever is wrong in it.
+func (o Options) read(ctx context.Context, m Member, left *int64, f func(io.Reader) error) error {
+	r, err := m.entry.Open()
 	if err != nil {
 		return blame(err, nil)
 	}
 	defer r.Close()
 	counted := &countedReader{r: Steady(ctx, r, o.Progress), left: left}
-	var problem error
-	if isTable {
-		problem = m.inspect(counted, o.Dialect)
-		a.Members = append(a.Members, m)
-	} else {
-		a.Skipped = append(a.Skipped, m.Name)
-	}
-	// Even a CSV that is no CSV is read to its end: a wrong checksum is the
-	// better explanation of whatever is wrong in it.
+	problem := f(counted)
 	_, err = io.Copy(io.Discard, counted)
 	return blame(err, problem)
 }
 
-// kindOf tells a member's kind and sequence number from its name.
-func kindOf(base string) (k schemas.Kind, part int, ok bool) {
+// keep adds a member. One that is there already, in another folder, is a copy of it or
+// a reason to refuse the file.
+func (a *Archive) keep(m Member) error {
+	i := slices.IndexFunc(a.Members, func(other Member) bool { return strings.EqualFold(other.Name, m.Name) })
+	switch {
+	case i < 0:
+		a.Members = append(a.Members, m)
+	case a.Members[i].entry.CRC32 != m.entry.CRC32 || a.Members[i].entry.UncompressedSize64 != m.entry.UncompressedSize64:
+		return damaged(schemas.ReasonUnsafeZip, errors.New("two members in different folders have the same name and are not alike"))
+	default:
+		a.Skipped = append(a.Skipped, m.entry.Name)
+	}
+	return nil
+}
+
+// members says of each member of a ZIP which rows it may hold: those with a documented
+// name; only if there is none, those whose name is like one. What computers and people
+// add to a folder that they pack is left out.
+func (o Options) members(z *zip.Reader) (all []Member) {
+	documented := false
+	for _, entry := range z.File {
+		if strings.HasSuffix(entry.Name, "/") {
+			continue // a folder: nothing is in it but its name
+		}
+		m := Member{Name: path.Base(entry.Name), entry: entry, dialect: o.Dialect}
+		if !isLitter(entry.Name) {
+			m.Kind, m.part, m.documented = kindOf(m.Name)
+		}
+		documented = documented || m.documented
+		all = append(all, m)
+	}
+	for i := range all {
+		if documented && !all[i].documented {
+			all[i].Kind = ""
+		}
+	}
+	return all
+}
+
+// isLitter reports a member that some program keeps beside a file: macOS's AppleDouble,
+// hidden files, an office's locks.
+func isLitter(name string) bool {
+	for part := range strings.SplitSeq(name, "/") {
+		if strings.EqualFold(part, "__MACOSX") || strings.HasPrefix(part, ".") || strings.HasPrefix(part, "~$") {
+			return true
+		}
+	}
+	return false
+}
+
+// kindOf tells a member's kind and sequence number from its name, and whether that has
+// the documented form. Without a known kind the member is no table.
+func kindOf(base string) (k schemas.Kind, part int, documented bool) {
 	if m := memberPattern.FindStringSubmatch(base); m != nil {
 		part, _ = strconv.Atoi(m[2]) // digits or nothing
-		base = "_" + m[1] + ".csv"
+		base, documented = "_"+m[1]+".csv", true
 	}
 	lower := strings.ToLower(base)
 	if !strings.HasSuffix(lower, ".csv") {
@@ -173,51 +243,66 @@ func kindOf(base string) (k schemas.Kind, part int, ok bool) {
 	}
 	for _, k := range []schemas.Kind{schemas.KindOperation, schemas.KindSkill, schemas.KindRecording, schemas.KindCDR} {
 		if strings.Contains(lower, strings.ToLower(rows.FilePart(k))) {
-			return k, part, true
+			return k, part, documented
 		}
 	}
 	return "", 0, false
 }
 
-// inspect reads every record of a member and finds out header and encoding.
-func (m *Member) inspect(r io.Reader, d Dialect) error {
-	csv, err := newCSVReader(r)
-	if err != nil {
+// inspect reads every record of a member and finds out its header lines. A member whose
+// name is only like that of a table, and which is none, loses its kind. A table of whose
+// records none can be told from others was not understood, whatever the reason: refused.
+func (m *Member) inspect(r io.Reader, known text) (err error) {
+	m.Charset, m.Torn = known.charset, known.torn
+	if m.layout, err = layoutOf(m.Kind, known); err != nil {
 		return err
 	}
-	text := newSniffer(d.Charset)
-	for first := true; ; first = false {
-		cells, err := csv.read()
+	t := m.table(r)
+	told, fit := 0, 0
+	tells, _ := rows.Tells(m.Kind, nil) // there is no header line to be wrong
+	for {
+		one, err := t.next()
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
 			return err
 		}
-		for _, cell := range cells {
-			text.see(cell)
-		}
-		if first && d.Header != "absent" {
-			names := words(cells)
-			if d.Header == "present" || rows.IsHeader(m.Kind, names) {
-				m.Header = names
-				continue
-			}
+		if one.fresh {
+			tells = m.under(t.names)
 		}
 		m.Rows++
+		if tells == nil || tells(one.cells) {
+			told++
+		}
+		fit = max(fit, rows.Fit(m.Kind, one.cells))
 	}
-	if m.Charset, err = text.charset(); err == nil && m.Charset == charsetGB18030 {
-		m.Header, err = decodeWords(m.Header)
+	if t.fresh { // the last header line has no records
+		m.under(t.names)
 	}
-	return err
+	switch {
+	case !m.documented && m.Rows > 0 && len(m.Headers) == 0 && fit <= 0:
+		m.Kind = ""
+	case m.Rows > 0 && told == 0:
+		return damaged(schemas.ReasonMissingColumns, fmt.Errorf("%s: none of %d records has what tells it from others: its columns are not those of %s rows", m.Name, m.Rows, m.Kind))
+	}
+	return nil
 }
 
-func words(cells [][]byte) []string {
-	words := make([]string, len(cells))
-	for i, cell := range cells {
-		words[i] = string(cell)
+// under notes a header line and returns what tells records below it apart; nil if it
+// lacks the columns, which whoever publishes the rows reports.
+func (m *Member) under(names []string) func([]string) bool {
+	m.Headers = append(m.Headers, names)
+	tells, err := rows.Tells(m.Kind, names)
+	if err != nil {
+		return nil
 	}
-	return words
+	return tells
+}
+
+// table begins to read the records of a member that was surveyed.
+func (m *Member) table(r io.Reader) *table {
+	return newTable(r, m.Kind, m.dialect, m.Charset, m.layout)
 }
 
 // blame names the reason of a member that could not be read: the archive's
@@ -232,10 +317,10 @@ func blame(reading, text error) error {
 		return damaged(schemas.ReasonUnsafeZip, reading)
 	case reading != nil:
 		return damaged(schemas.ReasonDamagedZip, reading)
-	case text != nil:
-		return damaged(schemas.ReasonDamagedCSV, text)
+	case text == nil, errors.As(text, new(*schemas.Permanent)):
+		return text
 	}
-	return nil
+	return damaged(schemas.ReasonDamagedCSV, text)
 }
 
 func damaged(reason schemas.Reason, err error) error {

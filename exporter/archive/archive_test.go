@@ -6,10 +6,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"aiccbridge/exporter/internal/exportertest"
 	"aiccbridge/schemas"
+	"aiccbridge/schemas/rows"
 )
 
 // TestDamage: whatever is wrong with a file, it is found before a record of it is used,
@@ -108,8 +111,8 @@ func TestKindOfMember(t *testing.T) {
 		{"", "", 0},
 	}
 	for _, tt := range tests {
-		kind, part, ok := kindOf(tt.name)
-		if kind != tt.kind || part != tt.part || ok != (tt.kind != "") {
+		kind, part, documented := kindOf(tt.name)
+		if kind != tt.kind || part != tt.part || documented != (tt.kind != "" && strings.HasPrefix(tt.name, "2026")) {
 			t.Errorf("%s is %q part %d", tt.name, kind, part)
 		}
 	}
@@ -122,6 +125,13 @@ func FuzzOpenArchive(f *testing.F) {
 	f.Add(exportertest.ZipOf(f))
 	f.Add(exportertest.ZipOf(f, exportertest.Packed{Name: "20260101000000000123_record_2.csv", Data: "a;b\n\"c\";d\r\n"}))
 	f.Add([]byte("PK\x05\x06"))
+	corpus, err := filepath.Glob(filepath.Join("testdata", "corpus", "*.zip"))
+	exportertest.Check(f, err)
+	for _, name := range corpus {
+		data, err := os.ReadFile(name)
+		exportertest.Check(f, err)
+		f.Add(data)
+	}
 	f.Add([]byte(`{"resultCode":"0300011"}`))
 	path := filepath.Join(f.TempDir(), "downloaded.zip")
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -138,6 +148,47 @@ func FuzzOpenArchive(f *testing.F) {
 		for _, m := range a.Members {
 			if rows := readMember(t, m); len(rows) != m.Rows {
 				t.Errorf("%d rows, then %d", m.Rows, len(rows))
+			}
+		}
+	})
+}
+
+// FuzzTable: of any text that is read, no record is a header line, all of it is UTF-8
+// without NULs, and it is read the same way each time.
+func FuzzTable(f *testing.F) {
+	row := exportertest.CallRow(1, 60)
+	for _, text := range []string{
+		exportertest.CallHeader + row + exportertest.CallHeader + row, "sep=;\n" + strings.ReplaceAll(row, ",", ";"),
+		"\xef\xbb\xbf\xef\xbb\xbf" + row, "title\n\n" + exportertest.CallHeader + row, strings.ReplaceAll(row, ",", "|") + "\x83\x7c",
+		strings.Replace(row, "ten", "\xe6\xb5\x8b\xe6\xb5", 1), strings.Replace(row, "ten", "\"27", 1) + strings.Replace(row, "ten", "x\"", 1),
+		strings.TrimSpace(row) + exportertest.CallHeader, "\x84\x31\x95\x33" + row,
+	} {
+		f.Add([]byte(text))
+	}
+	path := filepath.Join(f.TempDir(), "downloaded.zip")
+	f.Fuzz(func(t *testing.T, data []byte) {
+		member := exportertest.CSVMember(string(data))
+		member.Store = true
+		exportertest.Check(t, os.WriteFile(path, exportertest.ZipOf(t, member), 0o600))
+		a, err := Open(t.Context(), path, Options{Progress: func() {}})
+		if err != nil {
+			var p *schemas.Permanent
+			if !errors.As(err, &p) || p.Reason == "" {
+				t.Fatalf("%v is not the file's fault", err)
+			}
+			return
+		}
+		defer a.Close()
+		for _, m := range a.Members {
+			records := readMember(t, m)
+			if len(records) != m.Rows {
+				t.Errorf("%d rows, then %d", m.Rows, len(records))
+			}
+			for _, record := range records {
+				named, err := rows.NamesColumns(m.Kind, record)
+				if text := strings.Join(record, ""); named || err != nil || !utf8.ValidString(text) || strings.Contains(text, "\x00") {
+					t.Errorf("record %q of %q", record, data)
+				}
 			}
 		}
 	})

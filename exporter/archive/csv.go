@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"unicode/utf8"
 )
 
 // Limits of one CSV member. The platform's columns hold at most 2,000
@@ -25,57 +26,29 @@ var errOpenQuote = errors.New("a quoted cell never ends")
 // cell is text, blanks may stand around a quoted cell, lines may end in LF, CRLF
 // or CR, and the number of cells varies. An unclosed quote, which would swallow
 // rows, is an error: seen at the end of the file, or when a cell goes over a line
-// end and then has a quote that neither ends it nor is doubled.
+// end and then has a quote that neither ends it nor is doubled, or has as many
+// separators as the rows that it would have swallowed.
 //
-// Cells are bytes as they stand in the file: in GB18030 no byte of a character
-// is a separator, a quote or a line end, so cells can be cut before decoding.
+// Cells are bytes as they stand in the file: in GB18030 no byte of a character is
+// a quote, a line end or a separator but "|", so cells can be cut before decoding.
+// Byte order marks at the beginning of a line, where files were joined, are passed
+// over.
 type csvReader struct {
-	r     *bufio.Reader
-	comma byte
-	line  int // of the record read last, from 1
-	next  int
+	r      *bufio.Reader
+	layout layout
+	width  int // cells of a usual record, 0: not known
+	line   int // of the record read last, from 1
+	next   int
+
+	breaks, commas int // line ends and separators within the quoted cell
 
 	row   []byte
 	ends  []int
 	cells [][]byte
 }
 
-// newCSVReader strips a byte order mark and finds the separator: a comma, or
-// what the first line has instead.
-func newCSVReader(r io.Reader) (*csvReader, error) {
-	b := bufio.NewReaderSize(r, 64<<10)
-	if mark, err := b.Peek(3); err == nil && bytes.Equal(mark, []byte("\xef\xbb\xbf")) {
-		_, _ = b.Discard(3) // it was peeked
-	}
-	head, err := b.Peek(b.Size())
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
-	}
-	return &csvReader{r: b, comma: separator(head), next: 1}, nil
-}
-
-// separator is the first of the usual ones that the first line has outside its
-// quotes.
-func separator(head []byte) byte {
-	quoted := false
-	first := bytes.Map(func(r rune) rune {
-		if r == '"' {
-			quoted = !quoted
-		}
-		if quoted {
-			return '"'
-		}
-		return r
-	}, head)
-	if end := bytes.IndexAny(first, "\r\n"); end >= 0 {
-		first = first[:end]
-	}
-	for _, c := range []byte(",;\t|") {
-		if bytes.IndexByte(first, c) >= 0 {
-			return c
-		}
-	}
-	return ','
+func newCSVReader(b *bufio.Reader, l layout) *csvReader {
+	return &csvReader{r: b, layout: l, width: l.width, next: 1}
 }
 
 // read returns the cells of the next record, valid until the next call; io.EOF
@@ -101,6 +74,7 @@ func (c *csvReader) read() ([][]byte, error) {
 // record reads one line into row and ends.
 func (c *csvReader) record() error {
 	c.row, c.ends, c.line = c.row[:0], c.ends[:0], c.next
+	c.skipMarks()
 	if _, err := c.r.Peek(1); err != nil {
 		return err
 	}
@@ -122,6 +96,22 @@ func (c *csvReader) record() error {
 	}
 }
 
+// skipMarks passes over byte order marks: of any encoding at the beginning of the file,
+// later of its own.
+func (c *csvReader) skipMarks() {
+	ahead, err := c.r.Peek(1)
+	if err != nil || ahead[0] < 0x80 {
+		return
+	}
+	own := marks[0].bytes
+	if c.layout.wide {
+		own = marks[1].bytes
+	}
+	if mark, err := c.r.Peek(len(own)); c.line == 1 || err == nil && string(mark) == own {
+		dropMarks(c.r)
+	}
+}
+
 // cell reads one cell and what ends it; last is true at the end of the line.
 func (c *csvReader) cell() (last bool, err error) {
 	start, open := len(c.row), true // open: a quote may still begin it
@@ -132,7 +122,7 @@ func (c *csvReader) cell() (last bool, err error) {
 			return true, nil
 		case err != nil:
 			return false, err
-		case b == c.comma:
+		case b == c.layout.comma:
 			return false, nil
 		case b == '\n' || b == '\r':
 			c.endLine(b)
@@ -142,7 +132,9 @@ func (c *csvReader) cell() (last bool, err error) {
 			err = c.quoted(start)
 		default:
 			open = open && isBlank(b)
-			err = c.add(b, start)
+			if err = c.add(b, start); err == nil && c.layout.wide && b >= utf8.RuneSelf {
+				err = c.second(b, start)
+			}
 		}
 		if err != nil {
 			return false, err
@@ -150,8 +142,19 @@ func (c *csvReader) cell() (last bool, err error) {
 	}
 }
 
+// second adds the second byte of a character, which is no separator.
+func (c *csvReader) second(first byte, start int) error {
+	ahead, err := c.r.Peek(1)
+	if err != nil || gbLength([]byte{first, ahead[0]}) != 2 {
+		return nil // the end, or a character that is cut
+	}
+	_, _ = c.r.Discard(1) // it was peeked
+	return c.add(ahead[0], start)
+}
+
 // quoted reads a cell's text from behind its first quote up to the last one.
 func (c *csvReader) quoted(start int) error {
+	c.breaks, c.commas = 0, 0
 	for {
 		b, err := c.r.ReadByte()
 		switch {
@@ -160,17 +163,43 @@ func (c *csvReader) quoted(start int) error {
 		case err != nil:
 			return err
 		case b == '"':
-			if still, err := c.quote(start); err != nil || !still {
+			still, err := c.quote(start)
+			if err == nil && !still && c.swallowed() {
+				err = errOpenQuote
+			}
+			if err != nil || !still {
 				return err
 			}
 			continue
-		case b == '\n':
-			c.next++
 		}
+		c.count(b)
 		if err := c.add(b, start); err != nil {
 			return err
 		}
 	}
+}
+
+// count counts what a quoted cell has that may be the end of a cell or row.
+func (c *csvReader) count(b byte) {
+	switch {
+	case b == '\n':
+		c.next++
+		c.breaks++
+	case b == '\r':
+		if next, err := c.r.Peek(1); err == nil && next[0] != '\n' {
+			c.breaks++
+		}
+	case b == c.layout.comma:
+		c.commas++
+	}
+}
+
+// swallowed reports whether the cell just read has so many separators for its lines that
+// they must be rows: half of what those have, or all if that is less than a handful.
+func (c *csvReader) swallowed() bool {
+	const handful = 4
+	perRow := max((c.width-1)/2, min(c.width-1, handful))
+	return c.width > 2 && c.breaks > 0 && c.commas >= c.breaks*perRow
 }
 
 // add adds a byte to the cell that begins at start.
@@ -201,7 +230,7 @@ func (c *csvReader) quote(start int) (stillQuoted bool, err error) {
 			return false, err
 		}
 		switch b := ahead[len(ahead)-1]; {
-		case b == c.comma || b == '\n' || b == '\r':
+		case b == c.layout.comma || b == '\n' || b == '\r':
 			_, _ = c.r.Discard(n - 1) // it was peeked
 			return false, nil
 		case isBlank(b) && n < maxPadding:

@@ -1,8 +1,11 @@
 // Package archive brings a downloaded file to verified records: the ZIP and its members,
 // the dialects of CSV that they come in, and their text.
 //
-//	Open   reads everything once: sizes, checksums, every record ──► Archive, or why not
+//	Open    reads everything once: sizes, checksums, encoding ──► and once more: each record
+//	        ──► Archive, or why not
 //	Records reads one member again, record by record, as text
+//
+//	bytes ─► survey: encoding ─► layout: separator ─► csvReader: cells ─► table: records
 //
 // Invariants:
 //
@@ -11,8 +14,12 @@
 //     other error when it is our disk or the end of the work.
 //   - Everything read is bounded: members, unpacked bytes, their ratio to the packed ones,
 //     cells, columns, lines.
+//   - A record is a record of the platform: no header line, title or separator line is one,
+//     wherever it stands, and no two records are one. What cannot be told is refused.
+//   - An encoding that is said, by a setting or a byte order mark, is not guessed over. A
+//     character that is cut costs nothing but itself: U+FFFD stands in its place.
 //   - Cells are cut before they are decoded; nothing is trimmed or interpreted here but
-//     header lines, which are told apart from records.
+//     header lines.
 //
 // Which columns a kind has is schemas/rows' business. It imports schemas and schemas/rows
 // only, and neither downloads nor publishes.

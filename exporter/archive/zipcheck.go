@@ -32,7 +32,7 @@ func directory(f *os.File, limits Limits) (*zip.Reader, error) {
 		return nil, blame(err, nil)
 	}
 	if len(z.File) > limits.MaxMembers {
-		return nil, tooMany(len(z.File), limits)
+		return nil, tooMany(uint64(len(z.File)), limits)
 	}
 	names := map[string]bool{}
 	for _, entry := range z.File {
@@ -48,7 +48,7 @@ func directory(f *os.File, limits Limits) (*zip.Reader, error) {
 	return z, nil
 }
 
-func tooMany(n int, limits Limits) error {
+func tooMany(n uint64, limits Limits) error {
 	return damaged(schemas.ReasonUnsafeZip, fmt.Errorf("%d members, at most %d are read", n, limits.MaxMembers))
 }
 
@@ -67,8 +67,12 @@ func checkEnd(f io.ReaderAt, size int64, limits Limits) error {
 	}
 	found := 0
 	for i := 0; i+record <= len(tail); i++ {
-		if n, ok := endRecord(tail[i:i+record], offset+int64(i)); ok {
-			if found++; n > limits.MaxMembers {
+		n, ok, err := endRecord(f, tail[i:i+record], offset+int64(i))
+		if err != nil {
+			return err
+		}
+		if ok {
+			if found++; n > uint64(limits.MaxMembers) {
 				return tooMany(n, limits)
 			}
 		}
@@ -86,12 +90,43 @@ func checkEnd(f io.ReaderAt, size int64, limits Limits) error {
 
 // endRecord reports whether b, which stands at a place of the file, is an end
 // record that some program may believe, and how many members it counts. Its four
-// letters alone also occur in packed data.
-func endRecord(b []byte, at int64) (members int, ok bool) {
+// letters alone also occur in packed data. All bits set mean that the value stands in
+// the ZIP64 record.
+func endRecord(f io.ReaderAt, b []byte, at int64) (members uint64, ok bool, err error) {
 	number := binary.LittleEndian
-	size, offset := number.Uint32(b[12:]), number.Uint32(b[16:])
-	ok = bytes.HasPrefix(b, []byte("PK\x05\x06")) && (offset == 1<<32-1 || int64(offset)+int64(size) <= at)
-	return int(number.Uint16(b[10:])), ok
+	count, size, offset := number.Uint16(b[10:]), number.Uint32(b[12:]), number.Uint32(b[16:])
+	const all16, all32 = 1<<16 - 1, 1<<32 - 1
+	ok = bytes.HasPrefix(b, []byte("PK\x05\x06")) && (offset == all32 || size == all32 || int64(offset)+int64(size) <= at)
+	if !ok || count != all16 {
+		return uint64(count), ok, nil
+	}
+	members, err = zip64Members(f, at)
+	return members, true, err
+}
+
+// zip64Members returns how many members the ZIP64 record counts to which the locator in
+// front of the end record at a place points; without one, as many as the end record says.
+func zip64Members(f io.ReaderAt, end int64) (uint64, error) {
+	const locator, record, none = 20, 40, 1<<16 - 1
+	number := binary.LittleEndian
+	b := make([]byte, record)
+	if end < locator+record {
+		return none, nil
+	}
+	if _, err := f.ReadAt(b[:locator], end-locator); err != nil {
+		return 0, fmt.Errorf("read archive: %w", err)
+	}
+	at := number.Uint64(b[8:])
+	if !bytes.HasPrefix(b, []byte("PK\x06\x07")) || at > uint64(end-locator-record) {
+		return none, nil
+	}
+	if _, err := f.ReadAt(b, int64(at)); err != nil {
+		return 0, fmt.Errorf("read archive: %w", err)
+	}
+	if !bytes.HasPrefix(b, []byte("PK\x06\x06")) {
+		return none, nil
+	}
+	return number.Uint64(b[32:]), nil
 }
 
 func checkEntry(entry *zip.File, limits Limits) error {
@@ -100,12 +135,13 @@ func checkEntry(entry *zip.File, limits Limits) error {
 	switch {
 	case entry.Flags&1 != 0:
 		return errors.New("a member is encrypted")
-	case entry.Mode()&fs.ModeType != 0 || strings.HasSuffix(name, "/"):
-		return errors.New("a member is no regular file")
 	case strings.Contains(name, "..") || strings.ContainsAny(name, "\\\x00") || strings.HasPrefix(name, "/"):
 		return errors.New("a member's name leaves the archive")
 	case name == "" || len(name) > maxNameBytes:
 		return fmt.Errorf("a member's name has %d bytes, want 1 to %d", len(name), maxNameBytes)
+	case isFolder(entry) && unpacked == 0:
+	case entry.Mode()&fs.ModeType != 0 || strings.HasSuffix(name, "/"):
+		return errors.New("a member is no regular file")
 	case strings.HasSuffix(strings.ToLower(name), ".zip"):
 		return errors.New("a member is an archive")
 	case unpacked > 1<<20 && unpacked/max(packed, 1) > uint64(limits.MaxRatio):
@@ -114,4 +150,9 @@ func checkEntry(entry *zip.File, limits Limits) error {
 		return errTooLarge
 	}
 	return nil
+}
+
+// isFolder reports a member that is the name of a folder, as some programs write them.
+func isFolder(entry *zip.File) bool {
+	return entry.Mode()&fs.ModeType == fs.ModeDir && strings.HasSuffix(entry.Name, "/")
 }

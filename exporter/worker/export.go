@@ -56,6 +56,11 @@ func (x *export) verified(ctx context.Context) error {
 	if len(a.Skipped) > 0 {
 		x.log().Warn().Strs("members", a.Skipped).Msg("members are no rows and were skipped")
 	}
+	for _, m := range a.Members {
+		if m.Torn > 0 {
+			x.log().Warn().Str("member", m.Name).Str("encoding", m.Charset).Int("places", m.Torn).Msg("characters are cut and were replaced")
+		}
+	}
 	if !a.Holds(x.file.Kind) {
 		return &schemas.Permanent{Reason: schemas.ReasonDamagedZip, Err: fmt.Errorf("no member holds %s rows", x.file.Kind)}
 	}

@@ -92,7 +92,7 @@ func TestPrivacyOfDeadLetters(t *testing.T) {
 	s := newShop(t)
 	s.policy(policy(t, privacy.Drop))
 	nobody := "5550111,ten,1,101,,5550100,5550199,,,,,,,2,101,0,0,-1,39,1,12\n"
-	exportertest.Check(t, s.export(s.ready(1, exportertest.ZipOf(t, exportertest.CSVMember(exportertest.CallHeader+nobody))), 1))
+	exportertest.Check(t, s.export(s.ready(1, exportertest.ZipOf(t, exportertest.CSVMember(exportertest.CallHeader+nobody+exportertest.CallRow(1, 60)))), 1))
 	letters := s.pub.Of(schemas.TypeDeadLetter)
 	if len(letters) != 1 {
 		t.Fatalf("%d dead letters", len(letters))

@@ -50,8 +50,10 @@ func (x *export) publish(ctx context.Context, a *archive.Archive) error {
 func checkHeaders(n schemas.Names, f schemas.FileReady, k schemas.Kind, a *archive.Archive) error {
 	encoder := rows.NewEncoder(n, f, k, time.UTC)
 	for _, m := range a.Of(k) {
-		if err := encoder.Header(m.Header); err != nil {
-			return fmt.Errorf("%s: %w", m.Name, err)
+		for _, header := range m.Headers {
+			if err := encoder.Header(header); err != nil {
+				return fmt.Errorf("%s: %w", m.Name, err)
+			}
 		}
 	}
 	return nil
@@ -90,6 +92,9 @@ func (p *publication) run(ctx context.Context, a *archive.Archive) error {
 	if err := p.bringBack(ctx, a); err != nil {
 		return err
 	}
+	if p.window.count == 0 && p.rejected > 0 {
+		return &schemas.Permanent{Reason: schemas.ReasonRowIdentity, Err: fmt.Errorf("all %d %s records were rejected", p.rejected, p.kind)}
+	}
 	if p.kind == p.file.Kind {
 		if err := p.mark(ctx, a); err != nil {
 			return err
@@ -116,13 +121,16 @@ func (p *publication) member(ctx context.Context, m archive.Member, f visit) err
 		return err
 	}
 	defer records.Close()
-	if err := p.encoder.Header(m.Header); err != nil {
+	if err := p.encoder.Header(nil); err != nil {
 		return err
 	}
 	for {
 		record, err := records.Read()
 		if errors.Is(err, io.EOF) {
 			return nil
+		}
+		if header, fresh := records.Header(); err == nil && fresh {
+			err = p.encoder.Header(header)
 		}
 		if err == nil {
 			err = f(ctx, record, m.Name, records.Line())
@@ -251,7 +259,7 @@ func (p *publication) mark(ctx context.Context, a *archive.Archive) error {
 		SHA256: a.SHA256, RequestedAt: p.entry.RequestedAt, CompletedAt: time.Now().UTC(),
 	}
 	for _, m := range a.Of(p.kind) {
-		marker.Files = append(marker.Files, schemas.CompleteFile{Name: m.Name, Rows: m.Rows, Header: m.Header != nil, Encoding: m.Charset})
+		marker.Files = append(marker.Files, schemas.CompleteFile{Name: m.Name, Rows: m.Rows, Header: len(m.Headers) > 0, Encoding: m.Charset})
 	}
 	m, err := p.w.o.Names.WindowCompleteMessage(marker)
 	if err != nil {

@@ -26,6 +26,7 @@ var mutants = []mutant{
 	{"replayable_get", "internal/ccgateway", "TestF08CutPollIsNeverSentAgain"},
 	{"rows_before_check", "exporter/worker", "TestF14DamagedFiles"},
 	{"five_minute_window", "callbacks", "TestF12ForgedCallbacks"},
+	{"header_only_first", "exporter/worker", "TestF48OddFiles"},
 	{"no_expected_sequence", "bus", "TestZombieIsRefused"},
 	{"content_hash_id", "poller", "TestPromises"},
 	{"answer_before_store", "callbacks", "TestRepeatsSucceed"},

@@ -183,26 +183,3 @@ func (s columnSet) required() (names []string) {
 func (s columnSet) named(name string) int {
 	return slices.IndexFunc(s.columns, func(c Column) bool { return c.Name == name })
 }
-
-// IsHeader reports whether the first record of a member is a header line, which
-// the pages leave open: it is one when two of its cells are names of columns, or
-// when it has cells where the times belong and none of them is a time.
-func IsHeader(k schemas.Kind, record []string) bool {
-	set := columnSets[k]
-	known, times, readable := 0, 0, 0
-	for i, cell := range record {
-		if set.find(cell, headerAlias) >= 0 {
-			known++
-		}
-		if i >= len(set.columns) || !set.columns[i].Type.isTime() {
-			continue
-		}
-		if text := trimCell(cell); !isNull(text) {
-			times++
-			if _, ok := parseClock(text); ok {
-				readable++
-			}
-		}
-	}
-	return known >= 2 || times > 0 && readable == 0
-}

@@ -150,7 +150,6 @@ func DamagedFiles(t testing.TB) map[string]DamagedFile {
 		"empty name":                       {named(""), schemas.ReasonUnsafeZip, false},
 		"endless name":                     {named(strings.Repeat("a", 40000) + "_call.csv"), schemas.ReasonUnsafeZip, false},
 		"one name twice":                   {ZipOf(t, CSVMember(rows), CSVMember(rows)), schemas.ReasonUnsafeZip, false},
-		"directory":                        {ZipOf(t, Packed{Name: "calls/"}, CSVMember(rows)), schemas.ReasonUnsafeZip, false},
 		"symbolic link":                    {mode(fs.ModeSymlink | 0o777), schemas.ReasonUnsafeZip, false},
 		"device":                           {mode(fs.ModeDevice | 0o600), schemas.ReasonUnsafeZip, false},
 		"100 members":                      {many(t, 100), schemas.ReasonUnsafeZip, false},

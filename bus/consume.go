@@ -20,7 +20,9 @@ import (
 type Work interface {
 	// Handle does the work of one file. nil: done. A [*schemas.Permanent]: no
 	// retry will help. Any other error: try again later. ctx ends when the bridge
-	// stops; then return soon, the result does not count unless it is nil.
+	// stops; then return soon, the result does not count unless it is nil. A
+	// [*schemas.Pass] is for others to do and costs no attempt; a [*schemas.Try]
+	// around an error says which attempt it was, otherwise each delivery is one.
 	Handle(ctx context.Context, d schemas.Delivery) error
 	// GivenUp learns of a file that was tried for the last time, or that the server
 	// delivers no more, once its dead letter is stored. It may learn of the same one
@@ -33,6 +35,10 @@ type Work interface {
 // to a worker whose pull has not ended yet, which would cost it an attempt.
 const stopDelay = time.Second
 
+// maxPassDelay is how long a file waits at most that came to a bridge which cannot work
+// on it: the next delivery may be to one that can.
+const maxPassDelay = 30 * time.Second
+
 // verdict is how a delivery ends.
 type verdict string
 
@@ -40,6 +46,7 @@ const (
 	verdictAck   verdict = "ack"
 	verdictNak   verdict = "nak"
 	verdictRetry verdict = "retry"
+	verdictPass  verdict = "pass" // nak, and no attempt
 	verdictTerm  verdict = "term"
 	verdictLost  verdict = "lost" // the server did not take the verdict; it delivers again
 )
@@ -138,6 +145,10 @@ type delivered struct {
 
 // settle tells the server the verdict and counts it.
 func (b *Bus) settle(work context.Context, d delivered, handled error, stopping bool) {
+	var try *schemas.Try
+	if errors.As(handled, &try) {
+		d.Attempt = try.Attempt
+	}
 	v, err := b.verdict(work, d, handled, stopping)
 	log := b.log.With().Str("subject", d.Message.Subject).Uint64("sequence", d.Message.Sequence).Int("attempt", d.Attempt).Logger()
 	switch {
@@ -146,6 +157,8 @@ func (b *Bus) settle(work context.Context, d delivered, handled error, stopping 
 		log.Warn().Err(err).Msg("verdict not taken; the file will come again")
 	case v == verdictRetry:
 		log.Warn().Err(handled).Stringer("delay", b.delay(d.Attempt)).Msg("file failed; it will be tried again")
+	case v == verdictPass && d.Attempt == 1: // and again and again, until somebody else gets it
+		log.Info().Err(handled).Msg("file left to another bridge")
 	case v == verdictTerm:
 		log.Warn().Err(handled).Msg("file has become a dead letter; what becomes of its window the ledger says")
 	}
@@ -155,6 +168,7 @@ func (b *Bus) settle(work context.Context, d delivered, handled error, stopping 
 // verdict is the only place that decides about a delivery.
 func (b *Bus) verdict(work context.Context, d delivered, handled error, stopping bool) (verdict, error) {
 	var permanent *schemas.Permanent
+	var pass *schemas.Pass
 	switch {
 	case handled == nil:
 		ctx, cancel := b.conn.Try(context.WithoutCancel(work))
@@ -162,6 +176,8 @@ func (b *Bus) verdict(work context.Context, d delivered, handled error, stopping
 		return verdictAck, d.msg.DoubleAck(ctx)
 	case stopping:
 		return verdictNak, d.msg.NakWithDelay(stopDelay)
+	case errors.As(handled, &pass):
+		return verdictPass, d.msg.NakWithDelay(min(b.delay(d.Attempt), maxPassDelay))
 	case errors.As(handled, &permanent):
 		return b.deadLetter(work, d, permanent)
 	case d.Attempt >= b.opts.MaxAttempts:

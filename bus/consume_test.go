@@ -158,6 +158,34 @@ func checkDeadLetter(t *testing.T, b *Bus, reason schemas.Reason, object string,
 	}
 }
 
+// TestPassedOn: a file that a bridge can't work on costs no attempt there, and another
+// bridge has all of its own.
+func TestPassedOn(t *testing.T) {
+	t.Parallel()
+	const passes, attempts = 12, 3
+	b := ready(t, func(o *Options) {
+		o.MaxAttempts, o.RetryDelay, o.MaxRetryDelay = attempts, time.Millisecond, time.Millisecond
+	})
+	publishFiles(t, b, 1)
+	c := consume(t, b, 1)
+	for range passes {
+		<-c.deliveries
+		c.results <- fmt.Errorf("export: %w", &schemas.Pass{Err: errors.New("not here")})
+	}
+	for i := range attempts {
+		if d := <-c.deliveries; d.Attempt != passes+i+1 {
+			t.Errorf("delivery %d, want %d", d.Attempt, passes+i+1)
+		}
+		c.results <- &schemas.Try{Attempt: i + 1, Err: errors.New("away")}
+	}
+	bustest.Await(t, func() bool { return b.verdicts(t, verdictTerm) == 1 })
+	c.stop(t)
+	if b.verdicts(t, verdictPass) != passes || b.verdicts(t, verdictRetry) != attempts-1 {
+		t.Errorf("%v passed on, %v tried again", b.verdicts(t, verdictPass), b.verdicts(t, verdictRetry))
+	}
+	checkDeadLetter(t, b, schemas.ReasonAttempts, "AICC_FILES/1", attempts)
+}
+
 // A worker that dies in its handler must not have acknowledged: the message is
 // still the consumer's.
 func TestNothingIsAcknowledgedBeforeItIsDone(t *testing.T) {

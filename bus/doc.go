@@ -41,7 +41,7 @@
 //	            ┌──────────────────── nak with delay ───────────────────────────┐
 //	            ▼                                                               │
 //	stream ─► deliver ─► handler ─┬─ nil ──────────────► double ack             │
-//	                              ├─ work has ended ────────────────────────────┤
+//	                              ├─ work has ended, or another's ──────────────┤
 //	                              ├─ Permanent ─► dead letter ─► term           │
 //	                              ├─ last attempt ─► dead letter ─► given up ─► term│
 //	                              └─ else ──────────────────────────────────────┘

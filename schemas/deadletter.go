@@ -112,6 +112,29 @@ func (p *Permanent) Error() string { return string(p.Reason) + ": " + p.Err.Erro
 // Unwrap returns the cause.
 func (p *Permanent) Unwrap() error { return p.Err }
 
+// Pass is an error of a bridge that cannot do a work which another one can, because it
+// lacks the tenant: the message goes on, and no attempt is counted.
+type Pass struct{ Err error }
+
+// Error returns the cause's text.
+func (p *Pass) Error() string { return p.Err.Error() }
+
+// Unwrap returns the cause.
+func (p *Pass) Unwrap() error { return p.Err }
+
+// Try is the error of one attempt at a message, and which one it was: fewer than the
+// message's deliveries, when some of them were a [Pass].
+type Try struct {
+	Attempt int // from 1
+	Err     error
+}
+
+// Error returns the cause's text.
+func (t *Try) Error() string { return t.Err.Error() }
+
+// Unwrap returns the cause.
+func (t *Try) Unwrap() error { return t.Err }
+
 // ErrConflict says that somebody else wrote first: the expected last sequence
 // or revision did not hold. The caller reads again.
 var ErrConflict = errors.New("somebody else wrote first")

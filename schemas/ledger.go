@@ -42,7 +42,8 @@ type WindowEntry struct {
 
 	ResponseID  string    `json:"response_id,omitempty"` // of the current extract
 	FileName    string    `json:"file_name,omitempty"`
-	Via         Via       `json:"via,omitempty"` // how the bridge learnt of that file
+	Via         Via       `json:"via,omitempty"`   // how the bridge learnt of that file
+	Passed      int       `json:"passed,omitzero"` // its deliveries to bridges without the tenant, which are no attempts
 	RequestedAt time.Time `json:"requested_at,omitzero"`
 	ReadyAt     time.Time `json:"ready_at,omitzero"`
 	CompletedAt time.Time `json:"completed_at,omitzero"` // of the last complete extract

@@ -105,7 +105,7 @@ func (s Stored) Get(name string) string {
 // Delivery is one stored message handed to whoever works on it.
 type Delivery struct {
 	Message Stored
-	// Attempt counts deliveries of this message from 1.
+	// Attempt counts deliveries of this message from 1; see [Try].
 	Attempt int
 	// Progress says that the work moves on. Without it the message goes to somebody else
 	// after a while. Call it as often as you like, from any goroutine.

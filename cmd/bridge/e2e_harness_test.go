@@ -52,6 +52,7 @@ type setup struct {
 	sweep                 time.Duration // age of the re-sweep, 0: none
 	overdue               time.Duration // default 1 min
 	grace                 time.Duration // default 20 s
+	spacing               time.Duration // of requests, default none
 	attempts, outstanding int           // of a file, and extracts under way; defaults 10 and 20
 	faults                []fault.Rule
 	external              bool // the bridge has no NATS of its own, but the scene's hub
@@ -228,7 +229,7 @@ func (s *scene) configText(data, nats, callbacks string) string {
 	p("      ca_file: %q", set.CAFile)
 	p("      access_key: %q", set.AccessKey)
 	p("      secret_key_file: %q", set.SecretKeyFile)
-	p("      request_spacing: 0s")
+	p("      request_spacing: %s", o.spacing)
 	p("      max_outstanding: %d", cmp.Or(o.outstanding, 20))
 	p("      overdue: %s", o.overdue)
 	p("      extracts:")

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"aiccbridge/bus/kv"
+	"aiccbridge/bus/lease"
 	"aiccbridge/callbacks"
 	"aiccbridge/config"
 	"aiccbridge/exporter/archive"
@@ -61,6 +62,11 @@ func newPlanner(b base, h *hub, c config.Tenant, files *filestore.Store) (*plann
 		Tenant: c.Name, Zone: c.Timezone, Names: b.names, Ledger: h.ledger, Publisher: h.bus, Query: files.Query,
 		Spacing:        max(f.RequestSpacing, 1), // the planner takes 0 for its default
 		MaxOutstanding: f.MaxOutstanding, Overdue: f.Overdue,
+		Acquire: func(ctx context.Context) (planner.Lease, error) {
+			l := lease.NewAtHub(h.bus.Conn(), lease.Options{Tenant: c.Name, Partition: planningPartition})
+			_, err := l.Acquire(ctx)
+			return l, err
+		},
 		Logger: b.log.With().Str("tenant", c.Name).Logger(), Registerer: b.metrics,
 	}
 	for _, x := range f.Extracts.Each() {
@@ -70,6 +76,10 @@ func newPlanner(b base, h *hub, c config.Tenant, files *filestore.Store) (*plann
 	}
 	return planner.New(o)
 }
+
+// planningPartition is whose lease lets a bridge plan a tenant's extracts. It is one of its
+// own: a bridge may have the tenant's files and not its agents, or the other way round.
+const planningPartition = "files"
 
 // newWorker returns no part when no tenant has a file store. Files are taken only while
 // downloading is open.

@@ -22,6 +22,7 @@ func (l *Ledger) Requested(ctx context.Context, e schemas.WindowEntry, now, dead
 			e.Past = past[max(0, len(past)-schemas.MaxPastExtracts):]
 		}
 		e.State, e.ResponseID, e.FileName, e.Via = schemas.WindowRequested, "", "", ""
+		e.Passed = 0
 		e.Attempts++
 		e.RequestedAt, e.ReadyAt, e.DueAt = now, time.Time{}, deadline
 		r = requestOf(*e)
@@ -95,6 +96,15 @@ func (l *Ledger) Complete(ctx context.Context, f schemas.FileReady, rows int, no
 // the platform refuses the request itself.
 func (l *Ledger) Fail(ctx context.Context, f schemas.FileReady, p *schemas.Permanent, now time.Time) error {
 	return l.GiveUp(ctx, schemas.WindowKey(f.Tenant, f.Kind, f.Window), f.ResponseID, p, now)
+}
+
+// Pass notes that a file was delivered to a bridge that cannot work on it, which is no
+// attempt at it.
+func (l *Ledger) Pass(ctx context.Context, f schemas.FileReady) error {
+	return l.change(ctx, schemas.WindowKey(f.Tenant, f.Kind, f.Window), func(e *schemas.WindowEntry) bool {
+		e.Passed++
+		return e.ResponseID == f.ResponseID
+	})
 }
 
 // How a window is asked for again once its attempts are used up. What made it

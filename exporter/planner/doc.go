@@ -6,6 +6,8 @@
 //   - Windows tile time: no holes, no overlaps, neither as instants nor as the
 //     wall-clock texts that the platform is asked with (see nextWindow).
 //   - An attempt stands in the ledger before its request is sent.
+//   - Of all planners of a tenant one works, the one that has the lease: the platform's budget
+//     is the tenant's. After a change of hands only the ledger counts.
 //   - One request at a time, so far apart and so many extracts under way as the settings
 //     allow; less while the platform refuses.
 //   - A window that comes without rows is complete, and is asked for once more an hour

@@ -36,6 +36,9 @@ type Options struct {
 	Ledger    *ledger.Ledger
 	Publisher Publisher // of coverage
 	Query     Query
+	// Acquire waits until this planner alone is to plan for the tenant, or ctx ends. nil:
+	// there is no other.
+	Acquire func(ctx context.Context) (Lease, error)
 	// Spacing is the least time between two requests. Default 15 s; the platform
 	// answers 0300009 when there are too many.
 	Spacing time.Duration
@@ -66,6 +69,7 @@ type Planner struct {
 	backOff  backoff.BackOff            // of requests
 	refusals trouble.Episode            // of requests
 	held     trouble.Episode            // of everything else
+	unheld   trouble.Episode            // of the lease
 	requests *prometheus.CounterVec
 	stated   map[schemas.Kind]schemas.Coverage // what was said last
 	seen     uint64                            // changes of the ledger that have been looked over
@@ -114,23 +118,39 @@ func New(o Options) (*Planner, error) {
 	return p, nil
 }
 
-// Run plans and requests until intake ends. A request under way goes on under
-// work. Failures of the bus are retried; Run returns nil at the end.
+// Run plans and requests whenever it has the lease, until intake ends. A request under way
+// goes on under work. Failures of the bus are retried; Run returns nil at the end.
 func (p *Planner) Run(intake, work context.Context) error {
 	if err := p.o.Ledger.Await(intake); err != nil {
 		return nil
 	}
-	p.started = time.Now()
+	if p.o.Acquire == nil {
+		p.plan(intake, work)
+		p.conclude(work)
+		return nil
+	}
+	for intake.Err() == nil {
+		p.own(intake, work)
+	}
+	return nil
+}
+
+// plan plans and requests until intake ends.
+func (p *Planner) plan(intake, work context.Context) {
+	p.begin(time.Now())
 	for intake.Err() == nil {
 		p.lookOver(intake, work)
 		_ = retry.Wait(intake, p.o.Tick) // the loop sees the end
 	}
+}
+
+// conclude says the last word on coverage.
+func (p *Planner) conclude(work context.Context) {
 	last, cancel := context.WithTimeout(work, lastStatement)
 	defer cancel()
 	if err := p.state(last, time.Now()); err != nil && work.Err() == nil {
 		p.o.Logger.Warn().Err(err).Msg("last coverage not stated; the next start does it")
 	}
-	return nil
 }
 
 // lookOver does what is due, again and again until the bus lets it or intake ends.

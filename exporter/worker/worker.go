@@ -106,7 +106,8 @@ const (
 )
 
 // Handle publishes the rows of the ready file that a delivery tells of, each once, and the
-// window's marker. nil means done, or not wanted any more. A *schemas.Permanent means that
+// window's marker. nil means done, or not wanted any more. A *schemas.Pass means that the
+// tenant is not one of this bridge. A *schemas.Permanent means that
 // the message is none, or that the file is damaged or gone: it is in quarantine if there
 // are bytes, and its window has failed. Any other error is worth another try.
 func (w *Worker) Handle(ctx context.Context, d schemas.Delivery) error {
@@ -132,26 +133,35 @@ func (w *Worker) GivenUp(ctx context.Context, d schemas.Delivery, p *schemas.Per
 	return remove(x.path())
 }
 
-// export works on one try at a file. attempt counts from 1; progress is called whenever
+// export works on one try at a file, at its n-th delivery; progress is called whenever
 // work goes on.
-func (w *Worker) export(ctx context.Context, f schemas.FileReady, attempt int, progress func()) error {
+func (w *Worker) export(ctx context.Context, f schemas.FileReady, deliveries int, progress func()) error {
 	if err := f.Validate(); err != nil {
 		return &schemas.Permanent{Reason: schemas.ReasonInvalid, Err: err}
 	}
 	tenant, ok := w.o.Tenants[f.Tenant]
 	if !ok {
-		return fmt.Errorf("export %s: tenant %s is not configured here", f.FileName, f.Tenant)
+		return w.pass(ctx, f)
 	}
 	entry, wanted, err := w.wanted(ctx, f)
-	x := &export{w: w, tenant: tenant, file: f, entry: entry, attempt: attempt, progress: progress}
+	x := &export{w: w, tenant: tenant, file: f, entry: entry, attempt: max(deliveries-entry.Passed, 1), progress: progress}
 	if wanted {
 		err = x.run(ctx)
 	}
 	var p *schemas.Permanent
 	if err != nil && !errors.As(err, &p) {
-		return fmt.Errorf("export %s: %w", f.FileName, err)
+		return &schemas.Try{Attempt: x.attempt, Err: fmt.Errorf("export %s: %w", f.FileName, err)}
 	}
-	return errors.Join(err, remove(x.path()))
+	if err = errors.Join(err, remove(x.path())); err != nil {
+		return &schemas.Try{Attempt: x.attempt, Err: err}
+	}
+	return nil
+}
+
+// pass leaves a file to a bridge that has its tenant.
+func (w *Worker) pass(ctx context.Context, f schemas.FileReady) error {
+	err := fmt.Errorf("export %s: tenant %s is not configured here", f.FileName, f.Tenant)
+	return &schemas.Pass{Err: errors.Join(err, w.o.Ledger.Pass(ctx, f))}
 }
 
 // wanted asks the ledger whether the file is still the window's current one. A

@@ -366,6 +366,10 @@ func TestForeignFiles(t *testing.T) {
 	f := s.ready(1, nil)
 	other := f
 	other.Tenant = "other"
+	var pass *schemas.Pass
+	if err := s.export(other, 99); !errors.As(err, &pass) {
+		t.Errorf("another bridge's tenant: %v, want it left to that bridge", err)
+	}
 	if err := s.export(other, 1); err == nil || reasonOf(err) != "" || !strings.Contains(err.Error(), "not configured here") {
 		t.Errorf("another bridge's tenant: %v", err)
 	}

@@ -43,6 +43,7 @@ var faults = []fault{
 	{37, "the wire falls silent in the midst of a read", "all of the range is handed over, or an error; no message stored twice"},
 	{38, "files whose attempts are used up", "their windows are asked for again at once, extraction goes on"},
 	{41, "ids of events given twice, after what is known of epochs was lost", "both are stored; a true repeat is there once"},
+	{42, "two bridges with the same tenant's files", "no more requests than one would send, no statement twice, the other goes on"},
 	{44, "due dates far in the future, after the clock was wrong", "every window is asked for as soon as its rules say"},
 	{47, "odd answers and callbacks: names twice, cut characters, encodings, packed", "every event, or a dead letter and a gap"},
 	{48, "odd files: joined, retitled, recoded, repacked by others", "records in = rows out + rejected, or the file refused; no header line a row, no two rows one"},
@@ -73,6 +74,8 @@ var guarantees = []guarantee{
 	{"G5", "each row of an accepted file is there once", []int{1, 16, 23, 27, 28}},
 	{"G6", "a window ends complete or failed with a reason; no hole, no overlap", []int{11, 19, 24, 38, 44}},
 	{"G7", "no row of a damaged file", []int{14, 15, 16, 48}},
+	{"G6", "a window ends complete or failed with a reason; no hole, no overlap", []int{11, 19, 24, 38, 42, 44}},
+	{"G7", "no row of a damaged file", []int{14, 15, 16}},
 	{"G8", "acknowledged means on disk", []int{1, 6, 7}},
 }
 

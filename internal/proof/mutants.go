@@ -56,6 +56,8 @@ var mutants = []mutant{
 	{"ack_file_first", "bus", "TestNothingIsAcknowledgedBeforeItIsDone"},
 	{"ledger_before_message", "exporter/ledger", "TestRedoAfterTheDedupeWindow"},
 	{"ledger_before_message", "exporter/ledger", "TestCrashBetweenMessageAndLedger"},
+	{"planner_alone", "exporter/planner", "TestNothingWithoutLease"},
+	{"planner_alone", "cmd/bridge", "TestF42PlannersInTurn"},
 	{"future_believed", "exporter/planner", "TestF44DueFarInTheFuture"},
 	{"end_untold", "bus", "TestGivenUp"},
 	{"end_untold", "cmd/bridge", "TestF38ExhaustedAttempts"},

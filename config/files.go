@@ -27,7 +27,7 @@ func (d *decoder) secret(key, path string) (Secret, *fault) {
 }
 
 func missing(path string, err error) *fault {
-	return faultf("create the file or correct the path (relative paths start at the configuration's folder)", "%s cannot be read: %s", path, cause(err))
+	return faultf(cure(err, "create the file or correct the path (relative paths start at the configuration's folder)"), "%s cannot be read: %s", path, cause(err))
 }
 
 // warnExposed warns of a secret that others on this machine may read or replace.

@@ -38,7 +38,7 @@ func Load(path string) (*Config, error) {
 	data, _, err := readFile(path)
 	if err != nil {
 		return nil, Errors{{File: path, Line: 1, Column: 1, Problem: "cannot be read: " + cause(err),
-			Remedy: "name the configuration with -c, or start from bridge.example.yaml"}}
+			Remedy: cure(err, "name the configuration with -c, or start from bridge.example.yaml")}}
 	}
 	return Parse(path, data, Environment{})
 }
@@ -77,6 +77,10 @@ func (d *decoder) parse(data []byte) (ast.Node, bool) {
 	file, err := parseYAML(data)
 	if err != nil {
 		at, f := syntaxFault(err)
+		if opened, ok := unclosedQuote(string(data)); ok {
+			at, f = opened, faultf("close the quote on this line, or double a ' inside '...'; the rest of the file was read as part of the value",
+				"the quote that opens here is not closed before the end of its value")
+		}
 		d.reportAt("", at, f)
 		return nil, false
 	}
@@ -153,7 +157,7 @@ func readFile(path string) ([]byte, fs.FileMode, error) {
 		return nil, 0, err
 	}
 	if info.IsDir() {
-		return nil, 0, errors.New("it is a folder")
+		return nil, 0, errFolder
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -162,9 +166,28 @@ func readFile(path string) ([]byte, fs.FileMode, error) {
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))
 	if len(data) > maxFileBytes {
-		return nil, 0, errors.New("it is larger than 1 MiB")
+		return nil, 0, errLarge
 	}
 	return data, info.Mode(), err
+}
+
+// What is there, but is no file to read.
+var (
+	errFolder = errors.New("it is a folder")
+	errLarge  = errors.New("it is larger than 1 MiB")
+)
+
+// cure is what to do about a file that cannot be read; absent when it is not there.
+func cure(err error, absent string) string {
+	switch {
+	case errors.Is(err, errLarge):
+		return "check that this is the right file; nothing that the bridge reads is that large"
+	case errors.Is(err, errFolder):
+		return "name a file in it"
+	case errors.Is(err, fs.ErrPermission):
+		return "let the user that runs the bridge read the file and enter its folders"
+	}
+	return absent
 }
 
 // cause is the part of a file error that does not repeat the path.

@@ -51,6 +51,8 @@ type Config struct {
 
 	// Warnings are findings that do not keep the bridge from running.
 	Warnings []Finding `yaml:"-"`
+
+	decoder *decoder `yaml:"-"` // knows where each key is
 }
 
 // NATS says where the hub is. An empty URL means the embedded server.

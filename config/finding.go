@@ -26,6 +26,12 @@ func (f Finding) String() string {
 	return fmt.Sprintf("%s:%d:%d: %s%s; %s", f.File, f.Line, f.Column, key, f.Problem, f.Remedy)
 }
 
+// Finding is one about a key, for whoever finds out more than the file shows. It stands
+// where the value does or, if the file has none, where the section does.
+func (c *Config) Finding(key, problem, remedy string) Finding {
+	return c.decoder.finding(key, c.decoder.where(key), &fault{problem, remedy})
+}
+
 // Errors is every fault of a file, in the order of their positions.
 // Load and Parse return it (find it with errors.As), never empty.
 type Errors []Finding

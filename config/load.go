@@ -15,6 +15,8 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+
+	"aiccbridge/config/internal/quotes"
 )
 
 // Limits that keep a mistaken file (a dump, a binary) from occupying the YAML
@@ -64,7 +66,7 @@ func Parse(name string, data []byte, env Environment) (*Config, error) {
 	if len(d.findings) > 0 {
 		return nil, Errors(sorted(d.findings))
 	}
-	c.Warnings = sorted(d.warnings)
+	c.Warnings, c.decoder = sorted(d.warnings), d
 	return &c, nil
 }
 
@@ -77,8 +79,8 @@ func (d *decoder) parse(data []byte) (ast.Node, bool) {
 	file, err := parseYAML(data)
 	if err != nil {
 		at, f := syntaxFault(err)
-		if opened, ok := unclosedQuote(string(data)); ok {
-			at, f = opened, faultf("close the quote on this line, or double a ' inside '...'; the rest of the file was read as part of the value",
+		if line, column, ok := quotes.Unclosed(string(data)); ok {
+			at, f = position{line, column}, faultf("close the quote on this line, or double a ' inside '...'; the rest of the file was read as part of the value",
 				"the quote that opens here is not closed before the end of its value")
 		}
 		d.reportAt("", at, f)

@@ -130,6 +130,18 @@ func Lock(dir string) (io.Closer, error) {
 	return lock, nil
 }
 
+// Locked reports whether a process has the lock of dir now. It makes nothing.
+func Locked(dir string) bool {
+	path := filepath.Join(dir, lockFile)
+	if _, err := os.Stat(path); err != nil {
+		return false
+	}
+	lock := flock.New(path, flock.SetFlag(os.O_RDONLY))
+	free, err := lock.TryRLock()
+	_ = lock.Close() // nothing is written to it
+	return err == nil && !free
+}
+
 // Start locks the directory and starts the server, which is ready when Start
 // returns. ctx is checked once, before the start. A reserve file of the last run
 // is given up if the disk is too full to start with it.

@@ -63,6 +63,7 @@ type hooks struct {
 func runBridge(ctx context.Context, cfg *config.Config, log zerolog.Logger, acceptWeaker []string, h hooks) (err error) {
 	// Two bridges on one folder would be one instance, and take the lease from
 	// each other.
+	defer func() { err = inDataDir(cfg.DataDir, err) }()
 	lock, err := embedded.Lock(cfg.DataDir)
 	if err != nil {
 		return err
@@ -203,18 +204,18 @@ func newAdmin(b base, watch *health.Watch, open *closers) ([]part, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := admin.Options{Listener: l, Token: c.AdminToken.Reveal(), Metrics: b.metrics, Health: watch}
+	o := admin.Options{Listener: l, Token: c.AdminToken.Reveal(), Metrics: b.metrics, Health: watch, Logger: b.log}
 	if c.AdminCertificate != nil {
 		o.TLS = serverTLS(*c.AdminCertificate)
 	}
 	return []part{{"admin", admin.New(o).Run}}, nil
 }
 
-// listen opens a listener; an address in use is a sentence, not a stack of verbs.
+// listen opens a listener.
 func listen(key, address string, open *closers) (net.Listener, error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w; choose another address for %s", address, err, key)
+		return nil, cannotListen(key, address, err)
 	}
 	open.add(func() { _ = l.Close() }) // closed already, after a run
 	return l, nil

@@ -18,7 +18,9 @@ func newCheck() *cobra.Command {
 		Use:   "check",
 		Short: "Check a configuration: every error at once, with line and column",
 		Long: "Check a configuration without starting anything. Every error is printed with\n" +
-			"file, line, column, key, cause and remedy. Exit code 1 when there is one.",
+			"file, line, column, key, cause and remedy. Exit code 1 when there is one. A data\n" +
+			"folder that could not be written is one; an address in use is a warning, unless a\n" +
+			"bridge runs on that data folder.",
 		Example: "  bridge check -c bridge.yaml\n  bridge check -c bridge.yaml --effective",
 		Args:    noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -26,6 +28,11 @@ func newCheck() *cobra.Command {
 			var found config.Errors
 			if err != nil && !errors.As(err, &found) {
 				return err
+			}
+			if err == nil {
+				var warnings []config.Finding
+				found, warnings = place(cfg)
+				cfg.Warnings = append(cfg.Warnings, warnings...)
 			}
 			if asJSON && effective {
 				return usageError{errors.New("--json and --effective exclude each other")}

@@ -68,7 +68,9 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 		Args:          knownCommand,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+		Version:       currentVersions().String(),
 	}
+	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SuggestionsMinimumDistance = 2
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
@@ -104,6 +106,10 @@ type versions struct {
 	NATS   string `json:"nats_server"`
 }
 
+func (v versions) String() string {
+	return fmt.Sprintf("%s (%s, embedded nats-server %s)", v.Bridge, v.Go, v.NATS)
+}
+
 func newVersion() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
@@ -116,7 +122,7 @@ func newVersion() *cobra.Command {
 			if asJSON {
 				return json.NewEncoder(c.OutOrStdout()).Encode(v)
 			}
-			_, err := fmt.Fprintf(c.OutOrStdout(), "bridge %s (%s, embedded nats-server %s)\n", v.Bridge, v.Go, v.NATS)
+			_, err := fmt.Fprintf(c.OutOrStdout(), "bridge %s\n", v)
 			return err
 		},
 	}

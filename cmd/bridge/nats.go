@@ -110,6 +110,11 @@ func openInProcess(ctx context.Context, b base, o bus.Options, a assets.Options,
 	for _, u := range l.NATSUsers {
 		s.Users = append(s.Users, embedded.User{Name: u.Name, Password: u.Password.Reveal(), Role: embedded.Role(u.Role)})
 	}
+	if l.NATS != "" { // the server's own error does not name the key
+		if err := probe("listen.nats", l.NATS); err != nil {
+			return nil, err
+		}
+	}
 	server, err := startServer(ctx, b, s, open)
 	if err != nil {
 		return nil, err

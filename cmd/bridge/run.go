@@ -3,7 +3,9 @@ package main
 import (
 	"errors"
 	"io"
+	stdlog "log"
 	"os"
+	"strings"
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
@@ -27,7 +29,9 @@ func newRun() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return runBridge(c.Context(), cfg, newLogger(cfg.Log, c.ErrOrStderr()), weaker, hooks{})
+			log := newLogger(cfg.Log, c.ErrOrStderr())
+			adoptStandardLog(log)
+			return runBridge(c.Context(), cfg, log, weaker, hooks{})
 		},
 	}
 	c.Flags().StringVarP(&path, "config", "c", "bridge.yaml", "configuration file")
@@ -59,6 +63,21 @@ func newLogger(c config.Log, w io.Writer) zerolog.Logger {
 		w = zerolog.ConsoleWriter{Out: w, TimeFormat: "15:04:05", NoColor: !isTerminal(w)}
 	}
 	return zerolog.New(w).Level(level).With().Timestamp().Logger()
+}
+
+// adoptStandardLog makes what libraries print with the standard library's logger, such
+// as net/http about idle connections, lines of ours: nothing reads plain text between JSON.
+func adoptStandardLog(log zerolog.Logger) {
+	stdlog.SetFlags(0)
+	stdlog.SetOutput(lineWriter{log})
+}
+
+// lineWriter logs each line that is written.
+type lineWriter struct{ log zerolog.Logger }
+
+func (w lineWriter) Write(p []byte) (int, error) {
+	w.log.Debug().Str("detail", strings.TrimSpace(string(p))).Msg("a library reports")
+	return len(p), nil
 }
 
 func isTerminal(w io.Writer) bool {

@@ -12,12 +12,15 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	stdlog "log"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/rs/zerolog"
 )
 
 // Options say what is served. Listener, Metrics and Health must be set.
@@ -27,6 +30,7 @@ type Options struct {
 	Token    string       // that a caller must send as a bearer token; empty: none
 	Metrics  prometheus.Gatherer
 	Health   http.Handler // of GET /healthz
+	Logger   zerolog.Logger
 }
 
 // Server is the listener with what it serves.
@@ -47,7 +51,16 @@ func New(o Options) *Server {
 	return &Server{listener: l, server: &http.Server{
 		Handler: withToken(o.Token, mux), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
 		WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 8 << 10,
+		ErrorLog: stdlog.New(lines{o.Logger}, "", 0),
 	}}
+}
+
+// lines makes net/http's own lines, refused TLS handshakes mostly, ours.
+type lines struct{ log zerolog.Logger }
+
+func (l lines) Write(p []byte) (int, error) {
+	l.log.Debug().Str("detail", strings.TrimSpace(string(p))).Msg("admin listener")
+	return len(p), nil
 }
 
 // withToken answers only who sends the token, if there is one.

@@ -1,7 +1,9 @@
 package admin
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"io"
 	"net"
 	"net/http"
@@ -10,6 +12,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
 )
 
@@ -93,5 +96,16 @@ func TestListenerLost(t *testing.T) {
 	_ = l.Close()
 	if err := s.Run(t.Context(), t.Context()); err == nil || !strings.Contains(err.Error(), "serve on 127.0.0.1:") {
 		t.Errorf("it ends with %v", err)
+	}
+}
+
+// TestHandshakesAreLogged: what net/http says of a scan is a line of ours, not plain text.
+func TestHandshakesAreLogged(t *testing.T) {
+	var out bytes.Buffer
+	s := New(Options{Metrics: prometheus.NewRegistry(), Health: http.NotFoundHandler(), Logger: zerolog.New(&out)})
+	s.server.ErrorLog.Printf("http: TLS handshake error from %s: EOF", "192.0.2.1:5")
+	var line map[string]any
+	if err := json.Unmarshal(out.Bytes(), &line); err != nil || line["detail"] != "http: TLS handshake error from 192.0.2.1:5: EOF" {
+		t.Errorf("%q: %v", &out, err)
 	}
 }

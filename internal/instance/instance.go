@@ -6,6 +6,7 @@
 package instance
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -21,18 +22,19 @@ import (
 const file = "instance"
 
 // ID returns the id that the data folder holds. It is made, with the folder, if it is
-// missing; a file with anything else in it is an error.
+// missing or blank, which a crash of the machine can leave of a file that was whole: who
+// has no name yet takes a new one. A file with anything else in it is an error.
 func ID(dir string) (string, error) {
 	path := filepath.Join(dir, file)
 	b, err := os.ReadFile(path)
-	if err == nil {
+	if err == nil && !blank(b) {
 		id, err := uuid.Parse(strings.TrimSpace(string(b)))
 		if err != nil {
 			return "", fmt.Errorf("read %s: %w; delete the file to get a new one", path, err)
 		}
 		return id.String(), nil
 	}
-	if !errors.Is(err, fs.ErrNotExist) {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("read instance id: %w", err)
 	}
 	id, err := uuid.NewRandom()
@@ -47,3 +49,7 @@ func ID(dir string) (string, error) {
 	}
 	return id.String(), nil
 }
+
+// blank reports whether a file holds nothing. Some file systems leave NULs where data
+// was not on the disk yet.
+func blank(b []byte) bool { return len(bytes.Trim(b, "\x00 \t\r\n")) == 0 }

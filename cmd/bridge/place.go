@@ -1,0 +1,107 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"aiccbridge/bus/embedded"
+	"aiccbridge/config"
+)
+
+// place finds what keeps a bridge with this configuration from starting on this machine
+// as it is now. It makes and changes nothing. What only another process is in the way of
+// is a warning: it may be gone at the start. While a bridge runs on the data folder
+// nothing is said of addresses: they are in use by that one.
+func place(cfg *config.Config) (found config.Errors, warnings []config.Finding) {
+	if err := writable(cfg.DataDir); err != nil {
+		found = append(found, cfg.Finding("data_dir", err.Error(), "let the user that runs the bridge write there, or name another folder"))
+	}
+	if embedded.Locked(cfg.DataDir) {
+		return found, nil
+	}
+	for _, l := range listeners(cfg) {
+		if err := probe(l.key, l.address); err != nil {
+			warnings = append(warnings, cfg.Finding(l.key, "the bridge could not listen now: "+err.Error(), "stop what is listening there, or choose another address"))
+		}
+	}
+	return found, warnings
+}
+
+type listener struct{ key, address string }
+
+// listeners are the addresses that a bridge would open.
+func listeners(cfg *config.Config) (all []listener) {
+	for _, t := range cfg.Tenants {
+		if t.Files != nil {
+			all = append(all, listener{"listen.callbacks", cfg.Listen.Callbacks})
+			break
+		}
+	}
+	if cfg.Listen.Admin != "" {
+		all = append(all, listener{"listen.admin", cfg.Listen.Admin})
+	}
+	if cfg.NATS.URL == "" && cfg.Listen.NATS != "" {
+		all = append(all, listener{"listen.nats", cfg.Listen.NATS})
+	}
+	return all
+}
+
+// probe opens an address for a moment.
+func probe(key, address string) error {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return cannotListen(key, address, err)
+	}
+	return l.Close()
+}
+
+// cannotListen is a sentence with the key to change, not a stack of verbs.
+func cannotListen(key, address string, err error) error {
+	return fmt.Errorf("listen on %s: %w; choose another address for %s", address, err, key)
+}
+
+// writable says why nothing could be stored in a folder, or, if it is not there, why
+// it could not be made.
+func writable(dir string) error {
+	for at := filepath.Clean(dir); ; at = filepath.Dir(at) {
+		info, err := os.Stat(at)
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && at != filepath.Dir(at):
+			continue
+		case err != nil:
+			return fmt.Errorf("%s cannot be used: %w", dir, err)
+		case !info.IsDir():
+			return fmt.Errorf("%s cannot be used: %s is not a folder", dir, at)
+		}
+		if err := mayWrite(at); err != nil {
+			return fmt.Errorf("%s cannot be written: %s: %w", dir, at, err)
+		}
+		return nil
+	}
+}
+
+// inDataDir names the key of an error about a file in the data folder that must be
+// mended outside the bridge.
+func inDataDir(dir string, err error) error {
+	var file *fs.PathError
+	if !errors.As(err, &file) || !within(dir, file.Path) {
+		return err
+	}
+	for _, outside := range []error{fs.ErrPermission, syscall.EROFS, syscall.ENOTDIR, syscall.EISDIR, syscall.ENOSPC, fs.ErrNotExist} {
+		if errors.Is(err, outside) {
+			return fmt.Errorf("data_dir: %w; let the user that runs the bridge write in %s and all below it, or name another folder in data_dir", err, dir)
+		}
+	}
+	return err
+}
+
+func within(dir, path string) bool {
+	away, err := filepath.Rel(dir, path)
+	return err == nil && away != ".." && !strings.HasPrefix(away, ".."+string(filepath.Separator))
+}

@@ -2,6 +2,7 @@ package schemas
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -164,6 +165,7 @@ const (
 	GapUnclean     GapCause = "unclean_stop" // the last owner ended without releasing the agent
 	GapSession     GapCause = "session_lost" // the session ended unseen, and with it what the platform had queued
 	GapInferred    GapCause = "inferred"     // an event came that can't follow on the ones before: others must be missing
+	GapRefused     GapCause = "refused"      // the stream refuses an event for good: its bytes are in quarantine, see the dead letter
 )
 
 // Validate reports a gap that must not be published.
@@ -219,6 +221,32 @@ func (n Names) EventMessage(e Event) (Message, error) {
 func (n Names) GapMessage(g Gap) (Message, error) {
 	subject := n.Event(g.Tenant, g.Agent, GroupGap, string(g.Cause))
 	return agentMessage(subject, TypeGap, g.Tenant, g.Agent, g.Position, g.To, g)
+}
+
+// GapInstead makes the gap record that takes the number and the id of a message that no
+// stream takes: an agent's event, or a gap. why says where its bytes are. ok is false for
+// other messages, which have no number.
+func (n Names) GapInstead(of Stored, why string) (m Message, ok bool) {
+	var was struct { // an event or a gap
+		Tenant, Agent, Type string
+		ReceivedAt          time.Time `json:"received_at"`
+		From, To            time.Time
+		Position
+	}
+	kind := of.Get("ce-type")
+	if kind != TypeEvent && kind != TypeGap || json.Unmarshal(of.Body, &was) != nil || was.Seq == 0 {
+		return Message{}, false
+	}
+	g := Gap{
+		Tenant: was.Tenant, Agent: was.Agent, Position: was.Position,
+		Cause: GapRefused, Detail: cmp.Or(was.Type, "a gap record") + ": " + why,
+		From: was.ReceivedAt, To: was.ReceivedAt, LastSeq: was.Seq - 1, LastEp: was.Epoch, MaxLost: 1,
+	}
+	if kind == TypeGap { // what was lost then
+		g.From, g.To, g.MaxLost = was.From, was.To, 0
+	}
+	m, err := n.GapMessage(g)
+	return m, err == nil
 }
 
 // HeartbeatMessage makes the message of a heartbeat, on

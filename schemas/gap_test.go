@@ -44,3 +44,62 @@ func TestGoldenAroundAGap(t *testing.T) {
 	}
 	golden(t, "around_a_gap.golden", out.Bytes())
 }
+
+// What takes the place of a message that no stream takes has its number and id, and says
+// what it was.
+func TestGapInstead(t *testing.T) {
+	n := schematest.Names(t)
+	at := schemas.Position{7, 20}
+	event, err := n.EventMessage(schemas.Event{
+		Tenant: "acme", Agent: "29 1", Type: "AgentState_Ready", Group: schemas.GroupState, Name: "ready", ReceivedAt: schematest.At(3), OccurredAt: schematest.At(1), Position: at,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	gap, err := n.GapMessage(schemas.Gap{Tenant: "acme", Agent: "29 1", From: schematest.At(2), To: schematest.At(9), Cause: schemas.GapPollUnknown, MaxLost: 1, Position: at})
+	if err != nil {
+		t.Fatal(err)
+	}
+	heartbeat, err := n.HeartbeatMessage(schemas.Heartbeat{Tenant: "acme", Agent: "29 1", State: schemas.StateReady, Since: schematest.At(1), At: schematest.At(2), Position: at})
+	if err != nil {
+		t.Fatal(err)
+	}
+	unnumbered, foreign := event, event
+	unnumbered.Body = []byte(`{"tenant":"acme","agent":"29 1","received_at":"2026-11-01T00:00:00Z"}`)
+	foreign.Body = []byte(`"x"`)
+	for name, test := range map[string]struct {
+		of       schemas.Message
+		ok       bool
+		from, to int
+		most     int
+		detail   string
+	}{
+		"an event":    {event, true, 3, 3, 1, "AgentState_Ready: why"},
+		"a gap":       {gap, true, 2, 9, 0, "a gap record: why"},
+		"a heartbeat": {of: heartbeat},
+		"no number":   {of: unnumbered},
+		"no object":   {of: foreign},
+	} {
+		m, ok := n.GapInstead(schemas.Stored{Subject: test.of.Subject, Header: test.of.Headers(), Body: test.of.Body}, "why")
+		if ok != test.ok {
+			t.Errorf("%s: %v", name, ok)
+		}
+		if !ok {
+			continue
+		}
+		var g schemas.Gap
+		if err := json.Unmarshal(m.Body, &g); err != nil {
+			t.Fatal(err)
+		}
+		want := schemas.Gap{
+			Tenant: "acme", Agent: "29 1", From: schematest.At(test.from), To: schematest.At(test.to), Cause: schemas.GapRefused,
+			Detail: test.detail, LastSeq: 19, LastEp: 7, MaxLost: test.most, Position: at,
+		}
+		if g != want || m.MsgID() != test.of.MsgID() || m.Subject == test.of.Subject {
+			t.Errorf("%s: %+v, %s on %s", name, g, m.ID, m.Subject)
+		}
+		if err := schematest.Validate(t, schematest.Compile(t, m.Type), m.Body); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -58,6 +58,7 @@ type attempt struct {
 	leftOver  bool // by an earlier process, which may have sent it
 	tried     bool // by this one; it may have landed behind the partition's end
 	withoutID bool // the hub knows the id, but has lost the message
+	replaced  bool // the message is in quarantine: this is the gap record in its place
 }
 
 // store brings a message to the hub's stream, or into quarantine.
@@ -67,7 +68,7 @@ func (f *forwarder) store(ctx context.Context, key string, m schemas.Stored) err
 	return f.spool.hubBack.retry(ctx, func() error {
 		err := f.try(ctx, p, &a)
 		if refusal := (*schemas.Permanent)(nil); errors.As(err, &refusal) {
-			err = f.quarantine(ctx, m, refusal)
+			err = f.replace(ctx, p, &a, refusal)
 		}
 		switch {
 		case err == nil:
@@ -135,11 +136,19 @@ func (f *forwarder) arrived(ctx context.Context, after uint64, a *attempt, last 
 		return place, nil
 	}
 	if place > 0 {
-		if same, err := f.isAt(ctx, place, last); same || err != nil {
+		if same, err := f.isOurs(ctx, a, place, last); same || err != nil {
 			return place, err
 		}
 	}
 	return f.search(ctx, after, a) // somebody else's; ours may be before it
+}
+
+// isOurs reports whether a message of the hub is what this spool sends from a place.
+func (f *forwarder) isOurs(ctx context.Context, a *attempt, place uint64, m schemas.Stored) (bool, error) {
+	if place == a.Sequence && fingerprintOf(a.Stored) == fingerprintOf(m) { // perhaps not what the spool has there
+		return true, nil
+	}
+	return f.isAt(ctx, place, m)
 }
 
 // isAt reports whether the spool has a message of the hub at a place.
@@ -192,7 +201,7 @@ func (f *forwarder) search(ctx context.Context, after uint64, a *attempt) (arriv
 			return 0, err
 		}
 		if has {
-			if same, err := f.isAt(ctx, place, m); same || err != nil {
+			if same, err := f.isOurs(ctx, a, place, m); same || err != nil {
 				return place, err
 			}
 		}

@@ -3,6 +3,7 @@ package spool
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"time"
@@ -192,6 +193,32 @@ func (f *forwarder) quarantine(ctx context.Context, m schemas.Stored, refusal *s
 	f.spool.log.Error().Err(refusal).Str("subject", m.Subject).Str("object", object).
 		Msg("hub refuses a message for good; it is in quarantine")
 	return nil
+}
+
+// replace puts a message that the hub refuses for good into quarantine, and sends the gap
+// record that takes its place, if it had a number: a reader would wait for that, or take
+// the hole for a loss.
+func (f *forwarder) replace(ctx context.Context, p *partition, a *attempt, refusal *schemas.Permanent) error {
+	if a.replaced {
+		f.spool.log.Error().Err(refusal).Str("subject", a.Subject).
+			Msg("hub refuses the gap record too; the message's number stays empty")
+		return nil
+	}
+	if err := f.quarantine(ctx, a.Stored, refusal); err != nil {
+		return err
+	}
+	why := fmt.Sprintf("the stream refuses it for good (%s); dead letter %s", refusal.Reason, f.lineage.name(a.Sequence))
+	record, ok := f.spool.hub.Names().GapInstead(a.Stored, why)
+	if !ok {
+		return nil
+	}
+	a.Subject, a.Header, a.Body = record.Subject, record.Headers(), record.Body
+	a.replaced, a.tried, a.withoutID = true, false, false
+	err := f.try(ctx, p, a)
+	if again := (*schemas.Permanent)(nil); errors.As(err, &again) {
+		return f.replace(ctx, p, a, again)
+	}
+	return err
 }
 
 // deadLetter spools a dead letter for a message.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"os"
 	"os/exec"
 	"syscall"
@@ -26,20 +27,34 @@ func (s *scene) startWith(args ...string) *child {
 	return s.startIn(nil, args...)
 }
 
-// startIn runs a command line with further environment variables. The program is
-// the one that BRIDGE_BINARY names, else the test binary.
+// startIn runs a command line with further environment variables.
 func (s *scene) startIn(env []string, args ...string) *child {
 	s.t.Helper()
-	exe := os.Getenv("BRIDGE_BINARY")
-	if exe == "" {
-		var err error
-		if exe, err = os.Executable(); err != nil {
-			s.t.Fatal(err)
-		}
+	cmd := exec.Command(program(s.t), args...)
+	cmd.Env = env
+	return s.startCommand(cmd, s.journal)
+}
+
+// program is the one that BRIDGE_BINARY names, else the test binary.
+func program(t *testing.T) string {
+	t.Helper()
+	if exe := os.Getenv("BRIDGE_BINARY"); exe != "" {
+		return exe
 	}
-	c := &child{t: s.t, cmd: exec.Command(exe, args...), done: make(chan struct{})}
-	c.cmd.Env = append(append(os.Environ(), asBridge+"=1"), env...)
-	c.cmd.Stdout, c.cmd.Stderr = s.journal, s.journal
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return exe
+}
+
+// startCommand starts a command that runs the program, which writes its log to log. Its
+// environment is that of the test, and what the command has.
+func (s *scene) startCommand(cmd *exec.Cmd, log io.Writer) *child {
+	s.t.Helper()
+	c := &child{t: s.t, cmd: cmd, done: make(chan struct{})}
+	c.cmd.Env = append(append(os.Environ(), asBridge+"=1"), cmd.Env...)
+	c.cmd.Stdout, c.cmd.Stderr = log, log
 	if err := c.cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}

@@ -32,10 +32,17 @@ const (
 // usageError is a mistake in the command line.
 type usageError struct{ error }
 
-// execute runs one command line. The first SIGINT or SIGTERM ends its context;
-// the second ends the process at once, as if nobody caught it.
+// execute runs one command line. The first SIGINT, SIGTERM or SIGHUP ends its context;
+// a SIGINT or SIGTERM after it ends the process at once, as if nobody caught it. A
+// further SIGHUP does nothing: when a terminal is closed both the system and the shell send
+// one. Under nohup none does anything.
 func execute(args []string, stdout, stderr io.Writer) int {
-	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	hungUp, forget := context.Background(), func() {}
+	if !signal.Ignored(syscall.SIGHUP) {
+		hungUp, forget = signal.NotifyContext(hungUp, syscall.SIGHUP)
+	}
+	defer forget()
+	ctx, cancel := signal.NotifyContext(hungUp, os.Interrupt, syscall.SIGTERM)
 	defer cancel()
 	defer context.AfterFunc(ctx, cancel)() // from now on a signal has its usual effect
 	root := newRoot()

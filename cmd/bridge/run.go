@@ -5,7 +5,9 @@ import (
 	"io"
 	stdlog "log"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
@@ -19,9 +21,10 @@ func newRun() *cobra.Command {
 	var weaker []string
 	c := &cobra.Command{
 		Use:   "run",
-		Short: "Run the bridge until SIGINT or SIGTERM",
-		Long: "Run the bridge. At SIGINT or SIGTERM it takes nothing new, finishes what it has\n" +
-			"in hand within shutdown.grace, and ends; a second signal ends it at once.",
+		Short: "Run the bridge until SIGINT, SIGTERM or SIGHUP",
+		Long: "Run the bridge. At SIGINT, SIGTERM or SIGHUP it takes nothing new, finishes what\n" +
+			"it has in hand within shutdown.grace, and ends; a further SIGINT or SIGTERM ends it\n" +
+			"at once.",
 		Example: "  bridge run -c bridge.yaml",
 		Args:    noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -29,6 +32,7 @@ func newRun() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			signal.Ignore(syscall.SIGPIPE) // a log that nobody reads any more ends no bridge
 			log := newLogger(cfg.Log, c.ErrOrStderr())
 			adoptStandardLog(log)
 			return runBridge(c.Context(), cfg, log, weaker, hooks{})

@@ -275,15 +275,23 @@ func (m *Member) inspect(r io.Reader, known text) (err error) {
 		if tells == nil || tells(one.cells) {
 			told++
 		}
-		fit = max(fit, rows.Fit(m.Kind, one.cells))
+		if !m.documented {
+			fit = max(fit, rows.Fit(m.Kind, one.cells))
+		}
 	}
 	if t.fresh { // the last header line has no records
 		m.under(t.names)
 	}
-	switch {
-	case !m.documented && m.Rows > 0 && len(m.Headers) == 0 && fit <= 0:
+	return m.judge(told, fit, t.widest)
+}
+
+// judge says what a member is, by how many of its records can be told apart, how well the
+// best of them fits the columns, and the cells of the widest.
+func (m *Member) judge(told, fit, widest int) error {
+	switch byPosition := len(m.Headers) == 0 && m.Rows > 0; {
+	case byPosition && !m.documented && fit <= 0:
 		m.Kind = ""
-	case m.Rows > 0 && told == 0:
+	case m.Rows > 0 && told == 0, byPosition && widest == 1:
 		return damaged(schemas.ReasonMissingColumns, fmt.Errorf("%s: none of %d records has what tells it from others: its columns are not those of %s rows", m.Name, m.Rows, m.Kind))
 	}
 	return nil

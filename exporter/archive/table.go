@@ -90,14 +90,24 @@ func (t *table) read() (record, error) {
 		return record{}, err
 	}
 	r := record{cells: make([]string, len(cells)), line: t.csv.line}
+	whole, from := "", 0 // the cells lie one behind the other
+	if t.decoder == nil || isASCII(t.csv.row) {
+		whole = string(t.csv.row)
+	}
 	for i, cell := range cells {
-		if t.decoder != nil && !isASCII(cell) {
+		if whole != "" {
+			r.cells[i] = strings.ToValidUTF8(whole[from:t.csv.ends[i]], "\ufffd")
+			from = t.csv.ends[i]
+			continue
+		}
+		if t.decoder != nil {
 			if cell, err = t.decoder.Bytes(cell); err != nil {
 				return record{}, errCharset
 			}
 		}
 		r.cells[i] = strings.ToValidUTF8(string(cell), "\ufffd")
 	}
+	r.cells[0] = strings.TrimLeft(r.cells[0], "\ufeff") // a byte order mark within quotes
 	return r, nil
 }
 
@@ -141,7 +151,20 @@ func (t *table) isHeader(cells []string) (bool, error) {
 	if named || err != nil {
 		return named, err
 	}
-	return first && t.header == "auto" && rows.IsHeader(t.kind, cells), nil
+	if first {
+		return t.header == "auto" && rows.IsHeader(t.kind, cells), nil
+	}
+	return t.foreign(cells), nil
+}
+
+// foreign reports a header line, below records, of names that are not the columns': words
+// where times and numbers belong, and no digit anywhere.
+func (t *table) foreign(cells []string) bool {
+	const few = 5
+	if values(cells) < few || slices.ContainsFunc(cells, func(c string) bool { return strings.ContainsAny(c, "0123456789") }) {
+		return false
+	}
+	return rows.Documented(t.kind, t.names) && rows.IsHeader(t.kind, cells)
 }
 
 // turn makes a line the header line that counts. Titles above it are dropped.

@@ -97,6 +97,7 @@ func oddHeaders(t testing.TB) []oddFile {
 		refused(t, "another order below rows without one", one+reversed+turned, schemas.ReasonDamagedCSV),
 		refused(t, "a second header without what tells rows apart", head+one+"developer,account_id,cc_id\nak,ten,1\n", schemas.ReasonMissingColumns),
 		refused(t, "many words above the header", "exported,by,admin,ten,12\n"+head+one, schemas.ReasonDamagedCSV),
+		refused(t, "a second header in Chinese", head+one+strings.Repeat("名称,", 20)+"名称\n"+two, schemas.ReasonMissingColumns),
 		{name: "operations, header twice", file: exportertest.ZipOf(t,
 			exportertest.Packed{Name: "20260101000000000123_agentOprInfo.csv", Data: operations + "1,ak,ten,101,,,,2026-01-01 09:00:00,,1\n" + operations + "2,ak,ten,101,,,,2026-01-01 09:00:00,,1\n"},
 			exportertest.CSVMember(head+one)), rows: 1, same: true},
@@ -143,6 +144,7 @@ func oddText(t testing.TB) []oddFile {
 		refused(t, "a NUL line", head+one+"\x00\n"+two, schemas.ReasonDamagedCSV),
 		good(t, "two marks", utf8Mark+utf8Mark+head+one+two, 2),
 		good(t, "two marks, quotes", utf8Mark+utf8Mark+`"`+strings.ReplaceAll(strings.TrimSpace(head), ",", `","`)+"\"\n"+one+two, 2),
+		good(t, "a mark within quotes", "\""+utf8Mark+"ak\""+strings.TrimPrefix(one, "ak")+two, 2),
 		good(t, "a mark, no header", utf8Mark+one+two, 2),
 		good(t, "two marks, no header", utf8Mark+utf8Mark+one+two, 2),
 		good(t, "GB18030's mark", gbMark+head+gb(plainRow(1, name)), 1).holding(name),
@@ -173,6 +175,8 @@ func oddSeparators(t testing.TB) []oddFile {
 		refused(t, "no row with a call id", head+strings.Replace(one, "1767225600-1", "", 1)+strings.Replace(two, "1767225600-2", "", 1), schemas.ReasonMissingColumns),
 		refused(t, "rows of something else", "a,b,c\nd,e,f\ng,h,i\n", schemas.ReasonMissingColumns),
 		refused(t, "text", "The file that you asked for is not there yet.\nTry again later.\n", schemas.ReasonMissingColumns),
+		{name: "operations with a separator of nobody's", reason: schemas.ReasonMissingColumns, file: exportertest.ZipOf(t, exportertest.CSVMember(head+one),
+			exportertest.Packed{Name: "20260101000000000123_agentOprInfo.csv", Data: "1^ak^ten^101\n2^ak^ten^101\n"})},
 		{name: "one row without a call id", file: csvFile(t, head+strings.Replace(one, "1767225600-1", "", 1)+two), rows: 1, rejected: 1},
 	}
 }

@@ -41,9 +41,18 @@ func IsHeader(k schemas.Kind, record []string) bool {
 // NamesColumns reports whether a record of any line is a header line: a good part of its
 // cells are names of columns. The error is [ErrTwoLines].
 func NamesColumns(k schemas.Kind, record []string) (bool, error) {
+	names := 0 // nearly all records have none, and need no closer look
+	for _, cell := range record {
+		if mayBeName(cell) && aliases[k][headerAlias(cell)] {
+			names++
+		}
+	}
+	if names < 2 {
+		return false, nil
+	}
 	l := look(k, record)
 	switch {
-	case l.names < 2 || 3*l.names < l.values:
+	case 3*l.names < l.values:
 		return false, nil
 	case l.numbers > 0 || l.clocks > 0:
 		return false, ErrTwoLines
@@ -148,7 +157,9 @@ func foldNames() map[schemas.Kind]map[string]bool {
 }
 
 // mayBeName spares most cells of most records a closer look: names have no digits.
-func mayBeName(text string) bool { return strings.IndexAny(text, "0123456789") < 0 }
+func mayBeName(text string) bool {
+	return len(text) >= len("id") && strings.IndexAny(text, "0123456789") < 0
+}
 
 // isWord reports whether a trimmed cell may be the name of something: it begins with a
 // letter and has no run of digits as a year has.

@@ -66,8 +66,8 @@ func (b *Bus) Stored(ctx context.Context, m schemas.Message, since time.Time) (b
 }
 
 func (b *Bus) storedSince(ctx context.Context, stream string, m schemas.Message, since time.Time) (found bool, err error) {
-	last, any, err := b.conn.LastIn(ctx, stream, m.Subject)
-	if err != nil || !any || last.StoredAt.Before(since) {
+	last, there, err := b.conn.LastIn(ctx, stream, m.Subject)
+	if err != nil || !there || last.StoredAt.Before(since) {
 		return false, err
 	}
 	cons, err := b.conn.JetStream().CreateConsumer(ctx, stream, jetstream.ConsumerConfig{

@@ -37,6 +37,9 @@ func (n Names) Agent(tenant, agent string) string {
 	return n.subject(EncodeToken(tenant), "agent", EncodeToken(agent), ">")
 }
 
+// Agents matches every message of a tenant's agents.
+func (n Names) Agents(tenant string) string { return n.subject(EncodeToken(tenant), "agent", ">") }
+
 // FileReady is the subject of FileReady messages: aicc.v1.<tenant>.file.<kind>.ready.
 func (n Names) FileReady(tenant string, kind Kind) string {
 	return n.subject(EncodeToken(tenant), "file", EncodeToken(string(kind)), "ready")

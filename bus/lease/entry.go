@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -23,16 +24,18 @@ const headerLease = "aicc-lease"
 // entry is a lease as the hub has it: an entry with the owner's name, which expires
 // unless it is renewed, and one beside it with the partition's last epoch.
 type entry struct {
-	hub      *wire.Conn
-	bucket   *kv.Bucket
-	log      zerolog.Logger
-	key      string
-	id       string // in our entry's header: which lease it is of
-	instance string
-	value    []byte // what our entry holds
-	ttl      time.Duration
-	floor    uint64
-	block    uint64 // how many epochs an acquisition takes at once
+	hub     *wire.Conn
+	bucket  *kv.Bucket
+	log     zerolog.Logger
+	key     string
+	id      string // in our entry's header: which lease it is of
+	owner          // what our entry holds
+	copied  func(string)
+	earlier []string // processes that this data folder had before; their entries are ours
+	value   []byte   // owner, encoded
+	ttl     time.Duration
+	floor   uint64
+	block   uint64 // how many epochs an acquisition takes at once
 
 	epoch    uint64    // ours; 0: not acquired
 	last     uint64    // the end of our block, as the partition's epoch entry has it
@@ -40,26 +43,28 @@ type entry struct {
 	renewed  time.Time // when the last renewal was sent
 }
 
-// owner is what a lease's entry holds.
+// owner is what a lease's entry holds. Older versions wrote no process.
 type owner struct {
 	Instance string `json:"instance"`
+	Process  string `json:"process,omitempty"`
 }
 
 // epochValue is what stays when a lease's entry has gone: the partition's last
 // epoch that is taken, in an entry beside it that does not expire; who took it;
 // and which one was the last before, 0 if there was none.
 type epochValue struct {
-	Epoch    uint64 `json:"epoch"`
-	Instance string `json:"instance,omitempty"`
+	Epoch uint64 `json:"epoch"`
+	owner
 	Previous uint64 `json:"previous,omitempty"`
 }
 
 func newEntry(hub *wire.Conn, o Options, block uint64) *entry {
-	value, _ := json.Marshal(owner{Instance: hub.Instance()}) // a string always encodes
+	us := owner{Instance: hub.Instance(), Process: o.Process}
+	value, _ := json.Marshal(us) // strings always encode
 	key := schemas.LeaseKey(o.Tenant, o.Partition)
 	return &entry{
 		hub: hub, bucket: kv.Open(hub, schemas.BucketLeases), log: hub.Logger().With().Str("lease", key).Logger(),
-		key: key, id: uuid.NewString(), instance: hub.Instance(), value: value,
+		key: key, id: uuid.NewString(), owner: us, value: value, copied: o.Copied,
 		ttl: cmp.Or(o.TTL, schemas.LeaseTTL), floor: o.Floor, block: block,
 	}
 }
@@ -73,6 +78,7 @@ func (e *entry) obtain(ctx context.Context, try func(context.Context) (holder st
 			return 0, fmt.Errorf("acquire lease %s: %w", e.key, err)
 		}
 		if e.epoch != 0 {
+			e.tellCopied("")
 			e.log.Info().Uint64("epoch", e.epoch).Msg("lease acquired")
 			return e.epoch, nil
 		}
@@ -122,7 +128,7 @@ func (e *entry) release(ctx context.Context) (given bool, err error) {
 // acquire tries once; on success epoch is set. A holder is whoever else has it.
 func (e *entry) acquire(ctx context.Context) (holder string, err error) {
 	holder, revision, err := e.holder(ctx)
-	if err != nil || holder != "" && holder != e.instance {
+	if err != nil || holder != "" {
 		return holder, err
 	}
 	if ok, err := e.extend(ctx, revision); err != nil || !ok {
@@ -138,21 +144,58 @@ func (e *entry) acquire(ctx context.Context) (holder string, err error) {
 	return "", err
 }
 
-// unreadable is the holder of an entry that is no lease's. It expires like any
-// other.
-const unreadable = "an unreadable entry"
+const (
+	// unreadable is the holder of an entry that is no lease's. It expires like any
+	// other.
+	unreadable = "an unreadable entry"
+	// aCopy is the holder of an entry with our own instance's id that no process of
+	// this data folder wrote.
+	aCopy = "another process with this bridge's own id"
+)
 
-// holder says who has the entry now, "" if nobody.
+// copiedFolder says what another process under our id means.
+const copiedFolder = "another process polls under this bridge's own id: its data folder is a copy of this one, or this one of its, or an older copy was put back. " +
+	"This bridge does not poll while the other holds the lease. Stop one of the two, or give one another id: stop it and delete the file \"instance\" in its data folder"
+
+// holder says who else has the entry now, "" if nobody: then it is not there, or ours.
 func (e *entry) holder(ctx context.Context) (instance string, revision uint64, err error) {
 	value, revision, err := e.bucket.Get(ctx, e.key)
 	if err != nil || revision == 0 {
 		return "", 0, err
 	}
 	var v owner
-	if json.Unmarshal(value, &v) != nil || v.Instance == "" {
+	switch {
+	case json.Unmarshal(value, &v) != nil || v.Instance == "":
 		return unreadable, revision, nil
+	case v.Instance != e.Instance:
+		e.tellCopied("")
+		return v.Instance, revision, nil
+	case !e.ours(v):
+		e.tellCopied(copiedFolder)
+		return aCopy, revision, nil
 	}
-	return v.Instance, revision, nil
+	return "", revision, nil
+}
+
+// ours reports an owner that is this process, or an earlier one of the same folder.
+// Without names of processes the instance decides.
+func (e *entry) ours(v owner) bool {
+	return v.Instance == e.Instance &&
+		(v.Process == "" || e.Process == "" || v.Process == e.Process || slices.Contains(e.earlier, v.Process))
+}
+
+// processes is this one, as the memory keeps it.
+func (e *entry) processes() []string {
+	if e.Process == "" {
+		return nil
+	}
+	return []string{e.Process}
+}
+
+func (e *entry) tellCopied(what string) {
+	if e.copied != nil {
+		e.copied(what)
+	}
 }
 
 // until is when an unrenewed lease must count as lost. A tenth early: the
@@ -179,7 +222,7 @@ func (e *entry) takeEpochs(ctx context.Context) (first uint64, err error) {
 		if e.floor > before.Epoch {
 			first = max(first, e.floor+e.block)
 		}
-		next := epochValue{Epoch: first + e.block - 1, Instance: e.instance, Previous: before.Epoch}
+		next := epochValue{Epoch: first + e.block - 1, owner: e.owner, Previous: before.Epoch}
 		ok, err := e.swapEpochs(ctx, next, revision)
 		if err != nil {
 			return 0, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/rs/zerolog"
 
@@ -45,8 +46,11 @@ const epochBlock = 1000
 // tell their events apart, the later owner's are higher, and the first one ends
 // when it hears of the other.
 //
-// It holds for one spool per instance: a copy of a data folder is a second owner
-// that nothing can tell from the first.
+//   - A copy of a data folder has the same instance id. Each process has a name of its
+//     own beside it, in the lease, with the epochs, and in the memory, which knows the
+//     processes that the folder has had. What one of those left is taken over at once,
+//     as after a crash. Any other under our id is somebody else, and its sentence goes
+//     to Options.Copied.
 type Kept struct {
 	entry  *entry
 	memory memory
@@ -62,10 +66,19 @@ func NewKept(hub *wire.Conn, remembering *kv.Bucket, o Options) *Kept {
 
 // Acquire is as [Lease] says.
 func (l *Kept) Acquire(ctx context.Context) (epoch uint64, err error) {
-	if err := l.memory.recall(ctx); err != nil {
+	if err := l.recall(ctx); err != nil {
 		return 0, fmt.Errorf("acquire lease %s: %w", l.entry.key, err)
 	}
 	return l.entry.obtain(ctx, l.acquireOrKeep)
+}
+
+// recall reads the memory, and adds this process to those that the folder has had.
+func (l *Kept) recall(ctx context.Context) error {
+	if err := l.memory.recall(ctx); err != nil {
+		return err
+	}
+	l.entry.earlier = l.memory.value.Processes
+	return l.memory.enter(ctx, l.entry.Process)
 }
 
 // Run is as [Lease] says. The lease is lost when somebody else is proven to have it.
@@ -96,7 +109,7 @@ func (l *Kept) acquireOrKeep(ctx context.Context) (holder string, err error) {
 	case err != nil:
 		return "", err
 	case l.entry.epoch != 0:
-		return "", l.memory.note(ctx, remembered{Instance: l.entry.instance, Epoch: l.entry.epoch, Last: l.entry.last, Held: true})
+		return "", l.memory.note(ctx, remembered{Instance: l.entry.Instance, Epoch: l.entry.epoch, Last: l.entry.last, Held: true, Processes: l.entry.processes()})
 	case holder != "" && holder != unreadable:
 		l.memory.letGo(ctx)
 	}
@@ -106,7 +119,7 @@ func (l *Kept) acquireOrKeep(ctx context.Context) (holder string, err error) {
 // mayGoOn reports whether the lease was ours and has an epoch left.
 func (l *Kept) mayGoOn() bool {
 	m := l.memory.value
-	return m.Held && m.Instance == l.entry.instance && max(m.Epoch, l.entry.floor) < m.Last
+	return m.Held && m.Instance == l.entry.Instance && max(m.Epoch, l.entry.floor) < m.Last
 }
 
 // goOn takes the next epoch of the block that the hub granted earlier.
@@ -164,7 +177,9 @@ func (l *Kept) confirm(ctx context.Context) (proof string, err error) {
 	switch {
 	case err != nil || holder == unreadable:
 		return "", err
-	case holder != "" && holder != l.entry.instance:
+	case holder == aCopy:
+		return copiedFolder, nil
+	case holder != "":
 		return "instance " + holder + " has it", nil
 	}
 	if ok, err := l.entry.extend(ctx, revision); !ok {
@@ -192,7 +207,10 @@ func (l *Kept) proveEpochs(ctx context.Context) (proof string, proven bool, err 
 	switch {
 	case revision == 0:
 		return "nobody knows any more who took epochs", false, nil
-	case v.Instance != l.entry.instance || v.Epoch != l.entry.last && v.Previous != l.entry.last:
+	case v.Instance == l.entry.Instance && !l.entry.ours(v.owner):
+		l.entry.tellCopied(copiedFolder)
+		return copiedFolder, false, nil
+	case v.Instance != l.entry.Instance || v.Epoch != l.entry.last && v.Previous != l.entry.last:
 		return fmt.Sprintf("another owner took epochs up to %d", v.Epoch), false, nil
 	}
 	// v.Previous: we took another block, and its answer never came.
@@ -213,6 +231,9 @@ type remembered struct {
 	Epoch    uint64 `json:"epoch"` // the last one used
 	Last     uint64 `json:"last"`  // the end of the block
 	Held     bool   `json:"held"`  // false: released, or another's
+	// Processes are those since the last one that had the lease, it included; older
+	// versions knew none.
+	Processes []string `json:"processes,omitempty"`
 }
 
 func (m *memory) recall(ctx context.Context) error {
@@ -223,6 +244,23 @@ func (m *memory) recall(ctx context.Context) error {
 	}
 	return err
 }
+
+// enter notes that a process asks for the lease, before it does.
+func (m *memory) enter(ctx context.Context, process string) error {
+	if process == "" || slices.Contains(m.value.Processes, process) {
+		return nil
+	}
+	v := m.value
+	v.Processes = append(slices.Clone(v.Processes), process)
+	if more := len(v.Processes) - maxProcesses; more > 0 {
+		v.Processes = v.Processes[more:]
+	}
+	return m.note(ctx, v)
+}
+
+// maxProcesses is how many processes in a row may end before one gets the lease,
+// without its expiry being waited for.
+const maxProcesses = 16
 
 // note returns nil when v is on the disk.
 func (m *memory) note(ctx context.Context, v remembered) error {

@@ -3,8 +3,11 @@ package lease
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/uuid"
 
 	"aiccbridge/bus/assets"
 	"aiccbridge/bus/internal/bustest"
@@ -48,7 +51,7 @@ func newMemoryBucket(t *testing.T) *kv.Bucket {
 
 // lease is one that the bridge does not have yet.
 func (b bridgeAt) lease(floor uint64) *Kept {
-	return NewKept(b.hub, b.local, Options{Tenant: "acme", Partition: "0", Floor: floor, TTL: b.ttl})
+	return NewKept(b.hub, b.local, Options{Tenant: "acme", Partition: "0", Floor: floor, TTL: b.ttl, Process: uuid.NewString()})
 }
 
 func (b bridgeAt) acquire(t *testing.T, floor uint64) *Kept {
@@ -93,7 +96,7 @@ func held(t *testing.T, hub *wire.Conn, instance string) {
 	defer cancel()
 	old, found := true, false
 	err := kv.Open(hub, schemas.BucketLeases).Watch(ctx, "acme.0", func(_ string, value []byte, _ uint64) {
-		if !old && string(value) == `{"instance":"`+instance+`"}` {
+		if !old && strings.HasPrefix(string(value), `{"instance":"`+instance+`"`) {
 			found = true
 			cancel()
 		}
@@ -348,7 +351,11 @@ func TestSpoolLeaseWithALostGrant(t *testing.T) {
 	s := bustest.Server(t)
 	one, two := newBridge(t, s, "one", shortTTL), newBridge(t, s, "two", shortTTL)
 	first := one.acquire(t, 0)
-	granted := one.lease(0).entry
+	unheard := one.lease(0)
+	if err := unheard.recall(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	granted := unheard.entry
 	if _, err := granted.acquire(t.Context()); err != nil || granted.epoch <= first.entry.last { // and nobody hears of it
 		t.Fatal(granted.epoch, err)
 	}

@@ -37,6 +37,15 @@ type Options struct {
 	// events show, so that epochs grow even after the bucket was deleted and made anew;
 	// 0 is none.
 	Floor uint64
+	// Process names this process, other than any before or beside it with the same
+	// instance. With it a [Kept] lease tells what an earlier process of its data folder
+	// left from what a copy of the folder does. "": everything of the instance is taken
+	// for one's own.
+	Process string
+	// Copied is told, if not nil, when another process has, or had, the lease under our
+	// own instance's id, with a sentence for whoever operates the bridge; and "" when
+	// the lease is ours.
+	Copied func(what string)
 	// TTL is how long the lease lives without renewal, as the bucket has it. Default
 	// [schemas.LeaseTTL].
 	TTL time.Duration
@@ -48,7 +57,13 @@ type AtHub struct{ entry *entry }
 // NewAtHub returns a lease of the connection's instance that nobody has yet. An entry
 // of the same instance, left by a crash, is taken over at once; another's is waited for
 // until it expires or is released.
-func NewAtHub(hub *wire.Conn, o Options) *AtHub { return &AtHub{newEntry(hub, o, 1)} }
+//
+// The hub is one that no copy of the data folder shares, or there is no folder: names of
+// processes do not count.
+func NewAtHub(hub *wire.Conn, o Options) *AtHub {
+	o.Process = ""
+	return &AtHub{newEntry(hub, o, 1)}
+}
 
 // Acquire is as [Lease] says.
 func (l *AtHub) Acquire(ctx context.Context) (epoch uint64, err error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/google/uuid"
 	"math/rand/v2"
 	"strings"
 	"sync/atomic"
@@ -76,7 +77,7 @@ var errPromise = errors.New("broken promise")
 // start is a start of the process: it gets the lease, goes on without the hub, or
 // would have to wait.
 func (c *contest) start(ctx context.Context, x *contender) error {
-	o := Options{Tenant: "acme", Partition: c.partition, Floor: max(x.shown, c.shown), TTL: time.Hour}
+	o := Options{Tenant: "acme", Partition: c.partition, Floor: max(x.shown, c.shown), TTL: time.Hour, Process: uuid.NewString()}
 	l := NewKept(x.hub, x.local, o)
 	if err := l.memory.recall(ctx); err != nil {
 		return err

@@ -2,9 +2,14 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
+	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
 
@@ -38,7 +43,9 @@ type behindSpool struct {
 	hub     *bus.Bus
 	assets  *assets.Table // the hub's
 	server  *embedded.Server
-	reached bool // at the start, with streams as promised
+	reached bool   // at the start, with streams as promised
+	process string // this one, among all that had a copy of the data folder
+	copies  *copies
 }
 
 func openBehindSpool(ctx context.Context, b base, o bus.Options, a assets.Options, open *closers) (*hub, error) {
@@ -69,7 +76,7 @@ func openBehindSpool(ctx context.Context, b base, o bus.Options, a assets.Option
 		b.log.Warn().Err(err).Msg("nats is away; what comes is kept in the spool until it is back")
 		s.Hold(true)
 	}
-	side := behindSpool{Spool: s, base: b, hub: hubBus, assets: table, server: server, reached: !away}
+	side := behindSpool{Spool: s, base: b, hub: hubBus, assets: table, server: server, reached: !away, process: uuid.NewString(), copies: new(copies)}
 	return &hub{side: side, bus: hubBus, assets: table, notices: s, ledger: ledger, server: server}, nil
 }
 
@@ -87,6 +94,7 @@ func meet(ctx context.Context, hub *bus.Bus, table *assets.Table) (away bool, er
 }
 
 func (s behindSpool) lease(o lease.Options) lease.Lease {
+	o.Process, o.Copied = s.process, s.copies.of(o.Tenant+"/"+o.Partition)
 	return lease.NewKept(s.hub.Conn(), s.Bucket(schemas.BucketLeases), o)
 }
 
@@ -154,6 +162,10 @@ func (s behindSpool) awaitSessions(ctx context.Context) {
 func (s behindSpool) checks() []health.Check {
 	return []health.Check{
 		{
+			Name: "copy", Find: func(context.Context) error { return s.copies.found() },
+			Raised: "a copy of this data folder is in use; polling is left to it", Over: "no copy of this data folder polls any more",
+		},
+		{
 			Name: "hub", Find: func(context.Context) error { return s.hub.Connected() },
 			Raised: "nats is away; events are kept in the spool", Over: "nats is back",
 		},
@@ -165,4 +177,34 @@ func (s behindSpool) checks() []health.Check {
 			Raised: "the spool fills up; polling stops when it is full", Over: "the spool has room again",
 		},
 	}
+}
+
+// copies are the leases that a copy of this data folder has, and what that means.
+type copies struct {
+	mu sync.Mutex
+	by map[string]string
+}
+
+// of takes what is said of one lease; "" is that it is ours.
+func (c *copies) of(lease string) func(what string) {
+	return func(what string) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.by == nil {
+			c.by = map[string]string{}
+		}
+		if c.by[lease] = what; what == "" {
+			delete(c.by, lease)
+		}
+	}
+}
+
+func (c *copies) found() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.by) == 0 {
+		return nil
+	}
+	leases := slices.Sorted(maps.Keys(c.by))
+	return fmt.Errorf("leases %v: %s", leases, c.by[leases[0]])
 }

@@ -13,6 +13,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -107,15 +108,65 @@ func (p *Partition) own(intake, work context.Context) (err error) {
 	return group.Wait()
 }
 
-// highestEpoch is the highest epoch that the agents' sessions show. The lease's must be
-// above it, also when the bucket of the leases was made anew.
+// highestEpoch is the highest epoch that the agents' sessions and their events show. The
+// lease's must be above it, also when the buckets of leases and sessions were lost: then
+// events alone know which numbers were given.
 func (p *Partition) highestEpoch(ctx context.Context) (highest uint64) {
+	known := map[string]bool{}
 	// An error means that ctx ended, as the caller sees.
 	_ = p.o.Sessions(ctx, func(value []byte) {
 		var s schemas.Session
 		if json.Unmarshal(value, &s) == nil {
+			known[s.Agent] = true
 			highest = max(highest, s.Epoch)
 		}
 	})
-	return highest
+	return max(highest, p.epochOfEvents(ctx, known))
+}
+
+const (
+	// lookLimit is for the look at what is stored; a hub that is away is not waited for.
+	lookLimit = 30 * time.Second
+	// lookWidth is how many agents are asked after at once.
+	lookWidth = 16
+)
+
+// epochOfEvents is the highest epoch of the agents' last messages. The tenant's last one
+// nearly always has it; those of agents without a session are looked at too, unless the
+// tenant has none.
+func (p *Partition) epochOfEvents(ctx context.Context, known map[string]bool) uint64 {
+	if p.o.Pool.LastStored == nil {
+		return 0
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookLimit)
+	defer cancel()
+	var highest atomic.Uint64
+	look := func(filter string) (found bool, err error) {
+		m, found, err := p.o.Pool.LastStored(ctx, filter)
+		var at schemas.Position
+		if err != nil || !found || json.Unmarshal(m.Body, &at) != nil {
+			return found, err
+		}
+		for old := highest.Load(); at.Epoch > old && !highest.CompareAndSwap(old, at.Epoch); old = highest.Load() {
+		}
+		return true, nil
+	}
+	some, err := look(p.o.Pool.Names.Agents(p.o.Pool.Tenant))
+	if err == nil && some {
+		group := errgroup.Group{}
+		group.SetLimit(lookWidth)
+		for _, a := range p.o.Agents {
+			if !known[a.ID] && ctx.Err() == nil {
+				group.Go(func() error {
+					_, err := look(p.o.Pool.Names.Agent(p.o.Pool.Tenant, a.ID))
+					return err
+				})
+			}
+		}
+		err = group.Wait()
+	}
+	if err != nil && context.Cause(ctx) != context.Canceled {
+		p.o.Pool.Logger.Warn().Err(err).Str("tenant", p.o.Pool.Tenant).Msg("stored events can't be asked for their epochs; those of sessions and leases count")
+	}
+	return highest.Load()
 }

@@ -3,7 +3,9 @@ package partition
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -150,4 +152,54 @@ func TestStopsWhileWaiting(t *testing.T) {
 			t.Errorf("it ends with %v, released %d times", err, s.lease.released)
 		}
 	})
+}
+
+// TestF41EpochsWithoutBuckets: what leases and sessions knew is lost; the events still show
+// which epochs were used, and the next owner's is above.
+func TestF41EpochsWithoutBuckets(t *testing.T) {
+	stored := func(epoch int) string { return fmt.Sprintf(`{"epoch":%d,"seq":3}`, epoch) }
+	entry := func(agent string, epoch int) string { return fmt.Sprintf(`{"agent":%q,"epoch":%d}`, agent, epoch) }
+	all := "aicc.v1.acme.agent.>"
+	a, b := "aicc.v1.acme.agent.1.>", "aicc.v1.acme.agent.2.>"
+	cases := map[string]struct {
+		sessions []string
+		events   map[string]string // by filter
+		fails    bool
+		want     uint64
+		looks    int
+	}{
+		"nothing was ever stored":          {nil, nil, false, 0, 1},
+		"events only":                      {nil, map[string]string{all: stored(88), a: stored(88), b: stored(87)}, false, 88, 3},
+		"a late message of an older owner": {nil, map[string]string{all: stored(3), a: stored(9), b: stored(3)}, false, 9, 3},
+		"sessions of all, as ever":         {[]string{entry("1", 7), entry("2", 6)}, map[string]string{all: stored(7)}, false, 7, 1},
+		"sessions that are older":          {[]string{entry("1", 7), entry("2", 6)}, map[string]string{all: stored(12)}, false, 12, 1},
+		"one session lost":                 {[]string{entry("1", 7)}, map[string]string{all: stored(7), b: stored(8)}, false, 8, 2},
+		"a last message without an epoch":  {nil, map[string]string{all: `{"agent":"1"}`, a: stored(5)}, false, 5, 3},
+		"unreadable":                       {nil, map[string]string{all: `x`, a: `[]`, b: stored(4)}, false, 4, 3},
+		"the store does not answer":        {[]string{entry("1", 7)}, nil, true, 7, 1},
+	}
+	for name, tc := range cases {
+		var looks atomic.Int32
+		s := newScene(t)
+		s.o.Agents = []session.Agent{{ID: "1"}, {ID: "2"}}
+		s.o.Sessions = func(_ context.Context, f func([]byte)) error {
+			for _, value := range tc.sessions {
+				f([]byte(value))
+			}
+			return nil
+		}
+		s.o.Pool.LastStored = func(_ context.Context, filter string) (schemas.Stored, bool, error) {
+			looks.Add(1)
+			if tc.fails {
+				return schemas.Stored{}, false, errors.New("away")
+			}
+			body, found := tc.events[filter]
+			return schemas.Stored{Body: []byte(body)}, found, nil
+		}
+		if got := New(s.o).highestEpoch(t.Context()); got != tc.want || int(looks.Load()) != tc.looks {
+			t.Errorf("%s: above %d after %d looks, want %d after %d", name, got, looks.Load(), tc.want, tc.looks)
+		}
+	}
+	t.Attr("tries", fmt.Sprint(len(cases)))
+	t.Attr("figure", fmt.Sprintf("%d sets of what is left of sessions and events, no epoch given again", len(cases)))
 }

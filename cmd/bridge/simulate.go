@@ -7,9 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,6 +20,7 @@ import (
 	"aiccbridge/config"
 	"aiccbridge/internal/platformsim"
 	"aiccbridge/internal/platformsim/fault"
+	"aiccbridge/internal/platformsim/gateway"
 	"aiccbridge/internal/platformsim/optionfile"
 	"aiccbridge/internal/platformsim/world"
 	"aiccbridge/internal/trial"
@@ -32,7 +36,9 @@ type simulateOptions struct {
 	creations                  int
 	hold                       time.Duration
 	staticGUID, noCookie       bool
-	allAgents                  bool
+	allAgents, needCookie      bool
+	nodes                      int
+	shape                      []string
 	slow, asJSON               bool
 }
 
@@ -76,8 +82,11 @@ func (o *simulateOptions) register(c *cobra.Command) {
 	f.IntVar(&o.creations, "creations-per-minute", 30, "extracts accepted a minute before 0300009 is answered")
 	f.DurationVar(&o.hold, "hold", 10*time.Second, "how long an idle poll is held; 0: AGENT_POLL_WAIT_FLAG=OFF")
 	f.BoolVar(&o.staticGUID, "static-guid", false, "AUTHMODE=1: the GUID of the sign-in stays")
-	f.BoolVar(&o.noCookie, "no-cookie", false, "no cookie has to come back")
+	f.BoolVar(&o.noCookie, "no-cookie", false, "set no cookie")
+	f.BoolVar(&o.needCookie, "need-cookie", false, "the node's cookie has to come back; without it 100-006")
+	f.IntVar(&o.nodes, "nodes", 1, "nodes of the gateway, each with its cookie")
 	f.BoolVar(&o.allAgents, "all-agents", false, "GET_EVENT_MODE=2: events of all agents by allagentevent only")
+	f.StringSliceVar(&o.shape, "shape", nil, "how the gateway's answers look: any of "+strings.Join(shapeWords(), ", "))
 	f.BoolVar(&o.slow, "realistic", false, "calls of minutes instead of seconds, files after up to 15 s")
 	f.BoolVar(&o.asJSON, "json", false, "print where and how to connect as one JSON object")
 }
@@ -162,7 +171,16 @@ func (o simulateOptions) apply(p *platformsim.Options, wanted func(flag string) 
 	set(wanted("creations-per-minute"), &p.Files.CreationsPerMinute, o.creations)
 	set(wanted("static-guid"), &p.Gateway.StaticGUID, o.staticGUID)
 	set(wanted("no-cookie"), &p.Gateway.NoCookie, o.noCookie)
+	set(wanted("need-cookie"), &p.Gateway.NeedCookie, o.needCookie)
+	set(wanted("nodes"), &p.Gateway.Nodes, o.nodes)
 	set(wanted("all-agents"), &p.Gateway.AllAgents, o.allAgents)
+	for _, word := range o.shape {
+		form, known := shapes[word]
+		if !known {
+			return usageError{fmt.Errorf("--shape %s: no such form; there are %s", word, strings.Join(shapeWords(), ", "))}
+		}
+		form(&p.Gateway.Shape)
+	}
 	if wanted("hold") {
 		const step = 100 * time.Millisecond
 		p.Gateway.NoHold, p.Gateway.WaitInterval, p.Gateway.WaitTimes = o.hold < step, step, int(o.hold/step)
@@ -175,6 +193,19 @@ func (o simulateOptions) apply(p *platformsim.Options, wanted func(flag string) 
 	}
 	return nil
 }
+
+// shapes are the forms of answers that --shape can name.
+var shapes = map[string]func(*gateway.Shape){
+	"idle-null":     func(s *gateway.Shape) { s.Idle = "null" },
+	"idle-list":     func(s *gateway.Shape) { s.Idle = "list" },
+	"no-gen-time":   func(s *gateway.Shape) { s.NoGenTime = true },
+	"reversed":      func(s *gateway.Shape) { s.Order = "reversed" },
+	"json-key":      func(s *gateway.Shape) { s.JSONKey = true },
+	"leading-space": func(s *gateway.Shape) { s.LeadingSpace = true },
+	"variants":      func(s *gateway.Shape) { s.Variants = true },
+}
+
+func shapeWords() []string { return slices.Sorted(maps.Keys(shapes)) }
 
 func set[T any](wanted bool, option *T, value T) {
 	if wanted {

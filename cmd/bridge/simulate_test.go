@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"aiccbridge/internal/platformsim"
+	"aiccbridge/internal/platformsim/gateway"
 	"aiccbridge/internal/platformsim/optionfile"
 	"aiccbridge/internal/platformsim/world"
 )
@@ -51,6 +52,26 @@ func TestFlagsOutdoTheSettingsFile(t *testing.T) {
 	}
 	if p := simulator(t, file, "--realistic", "--hold", "0"); p.Pace != (world.Pace{}) || !p.Gateway.NoHold {
 		t.Errorf("realistic: %+v %+v", p.Pace, p.Gateway)
+	}
+}
+
+// TestGatewayByFlags: everything that an agents' client may need otherwise.
+func TestGatewayByFlags(t *testing.T) {
+	p := simulator(t, "gateway: {shape: {json_key: true}}\n", "--static-guid", "--need-cookie", "--nodes", "3", "--all-agents", "--shape", "idle-null,variants", "--shape", "no-gen-time")
+	want := gateway.Shape{Idle: "null", Variants: true, NoGenTime: true, JSONKey: true}
+	if g := p.Gateway; !g.StaticGUID || !g.NeedCookie || g.Nodes != 3 || !g.AllAgents || g.Shape != want {
+		t.Errorf("%+v", g)
+	}
+	for _, word := range shapeWords() {
+		if p := simulator(t, "", "--shape", word); p.Gateway.Shape == (gateway.Shape{}) {
+			t.Errorf("--shape %s changes nothing", word)
+		} else if _, err := platformsim.New(p); err != nil {
+			t.Errorf("--shape %s: %v", word, err)
+		}
+	}
+	o := simulateOptions{shape: []string{"round"}, gateway: "a:1", files: "a:1", management: "a:1", zone: "UTC"}
+	if _, err := o.platform(func(string) bool { return true }); err == nil || !strings.Contains(err.Error(), "--shape round: no such form; there are idle-list, ") {
+		t.Errorf("an unknown form: %v", err)
 	}
 }
 

@@ -107,6 +107,18 @@ func TestForeignClient(t *testing.T) {
 		if codes := slices.Collect(maps.Keys(a.Polls)); !a.GUID || a.Broken > 0 || !slices.Equal(codes, []string{"0"}) {
 			t.Errorf("agent %s: GUID taken: %v, polls %v, %d broken", agent, a.GUID, a.Polls, a.Broken)
 		}
+		for i, want := range []string{
+			"AgentOther_InService", "AgentState_Ready", "AgentState_SetNotReady_Success", "AgentState_CancelNotReady_Success",
+			"AgentState_SetRest_Success", "AgentState_CancelRest_Success", "AgentState_SetWork_Success", "AgentState_CancelWork_Success",
+		} {
+			if i >= len(a.Events) || a.Events[i] != want {
+				t.Errorf("agent %s: the first events are %q, want %s", agent, a.Events[:min(9, len(a.Events))], want)
+				break
+			}
+		}
+		if len(a.Calls) < 14 || string(a.Skills) != `[{"name": "sales", "id": "12", "mediatype": "5"}]` {
+			t.Errorf("agent %s: calls %v, skills %s", agent, a.Calls, a.Skills)
+		}
 		for name, code := range a.Calls {
 			if code != "0" {
 				t.Errorf("agent %s: %s: %s", agent, name, code)

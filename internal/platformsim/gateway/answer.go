@@ -28,6 +28,7 @@ var texts = map[string]string{
 	"100-005": "A sign-out parameter is wrong.",
 	"100-006": "The agent has not signed in.",
 	"100-007": "An exception occurred.",
+	"100-009": "The agent's state or rights do not allow this.",
 	"100-010": "The agent's state does not allow to sign out.",
 	"100-011": "A sign-in parameter is invalid.",
 	"100-012": "The agent type is wrong.",

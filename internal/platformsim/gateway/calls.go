@@ -3,10 +3,12 @@ package gateway
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"regexp"
 	"strconv"
 
+	"aiccbridge/internal/platformsim/gateway/request"
 	"aiccbridge/internal/platformsim/world"
 )
 
@@ -44,12 +46,12 @@ func (g *Gateway) table() []route {
 		{"PUT " + online + "/heartbeat", "heartbeat", onSession, g.session(g.heartbeat)},
 		{"POST " + online + "/syncagentinfo", "syncagentinfo", onSession, g.session(g.syncInfo)},
 		{"POST " + online + "/saybusy", "saybusy", onSession, g.session(g.sayBusy)},
-		{"POST " + online + "/cancelbusy", "cancelbusy", onSession, g.session(g.ask(world.Idle))},
-		{"POST " + online + "/sayfree", "sayfree", onSession, g.session(g.ask(world.Idle))},
-		{"POST " + online + "/work", "work", onSession, g.session(g.ask(world.WrapUp))},
-		{"POST " + online + "/cancelwork", "cancelwork", onSession, g.session(g.ask(world.Idle))},
+		{"POST " + online + "/cancelbusy", "cancelbusy", onSession, g.session(g.ask(world.Wish{State: world.Idle, Of: world.Busy}))},
+		{"POST " + online + "/sayfree", "sayfree", onSession, g.session(g.ask(world.Wish{State: world.Idle}))},
+		{"POST " + online + "/work", "work", onSession, g.session(g.ask(world.Wish{State: world.WrapUp}))},
+		{"POST " + online + "/cancelwork", "cancelwork", onSession, g.session(g.ask(world.Wish{State: world.Idle, Of: world.WrapUp}))},
 		{"POST " + online + "/rest/{seconds}/{cause}", "rest", onSession, g.session(g.rest)},
-		{"POST " + online + "/cancelrest", "cancelrest", onSession, g.session(g.ask(world.Idle))},
+		{"POST " + online + "/cancelrest", "cancelrest", onSession, g.session(g.ask(world.Wish{State: world.Idle, Of: world.Resting}))},
 	}
 }
 
@@ -225,8 +227,12 @@ func (g *Gateway) flag(set func(f Floor, agent string, on bool) error) func(http
 
 func (g *Gateway) agentStatus(_ http.ResponseWriter, _ *http.Request, s *session) reply {
 	st := g.o.Floor.Status(s.agent)
+	state := st.State
+	if st.Pending != 0 {
+		state = 9 // busy or rest was asked for
+	}
 	return reply{"0", object(
-		pair{"agentState", json.RawMessage(strconv.Itoa(st.State))},
+		pair{"agentState", json.RawMessage(strconv.Itoa(state))},
 		pair{"isWorking", json.RawMessage(strconv.FormatBool(st.InCall))},
 	)}
 }
@@ -258,47 +264,51 @@ func (g *Gateway) syncInfo(_ http.ResponseWriter, _ *http.Request, s *session) r
 	if !ok {
 		number = "255"
 	}
+	info := []pair{
+		{"workNo", text(s.agent)},
+		{"state", json.RawMessage(number)},
+		{"currentTime", milliseconds(g.o.Now())},
+	}
+	if s.mode != nil {
+		info = append(info, pair{"signInMode", s.mode})
+	}
 	return reply{"0", object(
 		pair{"callinfo", json.RawMessage(`{"callFeature":0,"callData":""}`)},
-		pair{"agentStateInfo", object(
-			pair{"workNo", text(s.agent)},
-			pair{"state", json.RawMessage(number)},
-			pair{"currentTime", milliseconds(g.o.Now())},
-		)},
+		pair{"agentStateInfo", object(info...)},
 	)}
 }
 
 // ask requests a state.
-func (g *Gateway) ask(state int) func(http.ResponseWriter, *http.Request, *session) reply {
+func (g *Gateway) ask(wish world.Wish) func(http.ResponseWriter, *http.Request, *session) reply {
 	return func(_ http.ResponseWriter, _ *http.Request, s *session) reply {
-		return g.wish(s, world.Wish{State: state})
+		return g.wish(s, wish)
 	}
 }
 
 func (g *Gateway) wish(s *session, wish world.Wish) reply {
-	if g.o.Floor.Ask(s.agent, wish) != nil {
+	switch err := g.o.Floor.Ask(s.agent, wish); {
+	case errors.Is(err, world.ErrWrongState):
+		return reply{code: "100-009"}
+	case err != nil:
 		return reply{code: "100-006"}
 	}
 	return reply{code: "0"}
 }
 
 func (g *Gateway) sayBusy(_ http.ResponseWriter, r *http.Request, s *session) reply {
-	cause := 1
-	if text := r.FormValue("reason"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 200 || n > 250 {
-			return reply{code: "000-002"}
-		}
-		cause = n
+	prolong, ok := request.Text(r.FormValue("prolong")).Is(false)
+	cause, number := request.Text(r.FormValue("reason")).Number(1)
+	if !ok || !number || r.FormValue("reason") != "" && (cause < 200 || cause > 250) {
+		return reply{code: "000-002"}
 	}
-	return g.wish(s, world.Wish{State: world.Busy, Cause: cause})
+	return g.wish(s, world.Wish{State: world.Busy, Cause: cause, Prolong: prolong})
 }
 
 func (g *Gateway) rest(_ http.ResponseWriter, r *http.Request, s *session) reply {
-	seconds, err1 := strconv.Atoi(r.PathValue("seconds"))
-	cause, err2 := strconv.Atoi(r.PathValue("cause"))
-	if err1 != nil || err2 != nil || seconds < 1 || seconds > 86399 || cause < 0 || cause > 255 {
+	length, cause, ok := request.Rest(r.PathValue("seconds"), r.PathValue("cause"))
+	prolong, known := request.Text(r.FormValue("prolong")).Is(false)
+	if !ok || !known || length == 0 {
 		return reply{code: "000-002"}
 	}
-	return g.wish(s, world.Wish{State: world.Resting, Cause: cause})
+	return g.wish(s, world.Wish{State: world.Resting, Cause: cause, For: length, Prolong: prolong})
 }

@@ -17,11 +17,15 @@
 //   - A poll whose client has gone before an event was taken takes none.
 //   - Events of one agent leave in the order they came, whoever asks.
 //   - Business errors are HTTP 200 with a retcode; other statuses are faults.
+//   - Names of headers are written as the platform writes them, Set-GUID; paths
+//     are read in any case, and with a slash at the end. Clients depend on both.
+//   - A session is found by its GUID. The cookie names a node, never a session.
 //   - GUIDs, cookies and passwords are in no log and in no error.
 //
 // Left out: push mode. A sign-in with callBackUri and serviceToken succeeds,
 // its polls answer 000-001 and its heartbeats count, as documented (pages
-// cec_07_1275, cec_07_1204), but nothing is ever posted to callBackUri: the
+// cec_07_1275, cec_07_1204), and so does one with pushUrl, which older clients
+// send instead; but nothing is ever posted there: the
 // events of such a session wait in its queue and go with it.
 //
 // Locks are taken in the order slot, session, truth; the world delivers

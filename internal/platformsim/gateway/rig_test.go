@@ -29,6 +29,7 @@ type desk struct {
 	skills  int
 	causes  []int
 	wishes  []world.Wish
+	refuse  error           // the answer to them
 	habits  map[string]bool // as the agent set them last
 }
 
@@ -66,7 +67,7 @@ func (d *desk) Ask(_ string, w world.Wish) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.wishes = append(d.wishes, w)
-	return nil
+	return d.refuse
 }
 
 func (d *desk) Skills(id string) []world.Skill {

@@ -29,7 +29,8 @@ type session struct {
 	agent     string
 	name      string // in truth: "<agent>-<n>"
 	node      node
-	push      bool // signed in with callBackUri and serviceToken
+	push      bool            // signed in to have events posted
+	mode      json.RawMessage // signInMode
 	loginTime time.Time
 
 	mu       sync.Mutex

@@ -284,13 +284,24 @@ func TestSessionInterfaces(t *testing.T) {
 		{"POST", "/work", "0"},
 		{"POST", "/rest/600/12", "0"},
 		{"POST", "/rest/0/12", "000-002"},
+		{"POST", "/rest/86400/12", "000-002"},
+		{"POST", "/rest/60/256", "000-002"},
+		{"POST", "/rest//12", "000-002"},
+		{"POST", "/rest/60/0?prolong=maybe", "000-002"},
+		{"POST", "/rest/60/0?prolong=true", "0"},
+		{"POST", "/cancelrest", "0"},
+		{"POST", "/sayfree/", "0"},
+		{"POST", "/cancelWork", "0"},
+		{"POST", "/saybusy?reason=250&prolong=TRUE", "0"},
 		{"PUT", "/loginex", "000-002"},
 	} {
 		if a := c.call(tt.method, "/onlineagent/101"+tt.path, ""); a.code() != tt.want {
 			t.Errorf("%s: %s, want %s", tt.path, a.Body, tt.want)
 		}
 	}
-	want := []world.Wish{{State: world.Busy, Cause: 1}, {State: world.Busy, Cause: 205}, {State: world.Idle}, {State: world.WrapUp}, {State: world.Resting, Cause: 12}}
+	want := []world.Wish{{State: world.Busy, Cause: 1}, {State: world.Busy, Cause: 205}, {State: world.Idle, Of: world.Busy}, {State: world.WrapUp}, {State: world.Resting, Cause: 12, For: 10 * time.Minute},
+		{State: world.Resting, For: time.Minute, Prolong: true}, {State: world.Idle, Of: world.Resting}, {State: world.Idle},
+		{State: world.Idle, Of: world.WrapUp}, {State: world.Busy, Cause: 250, Prolong: true}}
 	if r.desk.skills != 2 || len(r.desk.wishes) != len(want) {
 		t.Fatalf("skills reset %d times, wishes %v", r.desk.skills, r.desk.wishes)
 	}
@@ -395,3 +406,67 @@ func waitFor(t *testing.T, ok func() bool) {
 }
 
 var _ http.Handler = (*Gateway)(nil)
+
+func TestPushURLOfOlderClients(t *testing.T) {
+	for fields, want := range map[string]string{
+		`"pushUrl":"https://x/e?token=1"`: "000-001", `"pushUrl":null`: "0", `"pushUrl":""`: "0",
+		`"pushUrl":"https://x/","callBackUri":"https://x/","serviceToken":"a"`: "",
+		`"pushUrl":"https://x/","serviceToken":"a"`:                            "000-001",
+	} {
+		r := overHTTP(t, Options{NoHold: true})
+		c := r.client("101")
+		a := c.call("PUT", "/onlineagent/101", `{"password":"right","phonenum":"1",`+fields+`}`)
+		if signedIn := a.code() == "0"; signedIn != (want != "") || !signedIn && a.code() != "100-001" {
+			t.Errorf("%s: %s", fields, a.Body)
+			continue
+		}
+		if want == "" {
+			continue
+		}
+		if a := c.poll(); a.code() != want {
+			t.Errorf("%s: poll: %s, want %s", fields, a.Body, want)
+		}
+		if a := c.call("PUT", "/onlineagent/101/heartbeat", ""); a.code() != "0" {
+			t.Errorf("%s: heartbeat: %s", fields, a.Body)
+		}
+	}
+}
+
+func TestSignInModeComesBack(t *testing.T) {
+	for _, mode := range []string{`"1"`, `2`, `null`, `{"a":[1]}`} {
+		r := overHTTP(t, Options{NoHold: true})
+		c := r.client("101")
+		if a := c.call("PUT", "/onlineagent/101", `{"password":"right","phonenum":"1","signInMode":`+mode+`}`); a.code() != "0" {
+			t.Fatal(a.Body)
+		}
+		if a := c.call("POST", "/onlineagent/101/syncagentinfo", ""); !strings.Contains(a.Body, `"signInMode":`+mode+`}`) {
+			t.Errorf("%s: %s", mode, a.Body)
+		}
+	}
+}
+
+// TestStateIsPending: what was asked for during a call shows as state 9, and what the
+// contact centre refuses as 100-009.
+func TestStateIsPending(t *testing.T) {
+	r := overHTTP(t, Options{NoHold: true})
+	c := r.signIn("101")
+	for want, st := range map[string]world.Status{
+		`{"agentState":9,"isWorking":true}`:  {State: world.InCall, InCall: true, Pending: world.Resting},
+		`{"agentState":9,"isWorking":false}`: {State: world.WrapUp, Pending: world.Busy},
+		`{"agentState":7,"isWorking":true}`:  {State: world.InCall, InCall: true},
+		`{"agentState":8,"isWorking":false}`: {State: world.Resting},
+	} {
+		r.desk.mu.Lock()
+		r.desk.status = st
+		r.desk.mu.Unlock()
+		if a := c.call("GET", "/onlineagent/101/agentstatus", ""); string(a.Result) != want {
+			t.Errorf("%+v: %s, want %s", st, a.Body, want)
+		}
+	}
+	for err, want := range map[error]string{world.ErrWrongState: "100-009", world.ErrSignedOut: "100-006"} {
+		r.desk.refuse = err
+		if a := c.call("POST", "/onlineagent/101/rest/60/1", ""); a.code() != want {
+			t.Errorf("%v: %s", err, a.Body)
+		}
+	}
+}

@@ -2,145 +2,24 @@ package gateway
 
 import (
 	"encoding/json"
-	"errors"
-	"io"
-	"net"
 	"net/http"
-	"regexp"
 	"strconv"
-	"strings"
-	"unicode"
 
+	"aiccbridge/internal/platformsim/gateway/request"
 	"aiccbridge/internal/platformsim/pause"
 	"aiccbridge/internal/platformsim/truth"
 	"aiccbridge/internal/platformsim/world"
 )
-
-// signInBody is what an agent sends, numbers and booleans also as strings.
-type signInBody struct {
-	Password      flexible `json:"password"`
-	Phone         flexible `json:"phonenum"`
-	AutoAnswer    flexible `json:"autoanswer"`
-	AutoEnterIdle flexible `json:"autoenteridle"`
-	ReleasePhone  flexible `json:"releasephone"`
-	AgentType     flexible `json:"agenttype"`
-	Status        flexible `json:"status"`
-	IP            flexible `json:"ip"`
-	CheckInWebM   flexible `json:"checkInWebm"`
-	CheckInMailM  flexible `json:"checkInMailm"`
-	CallBackURI   flexible `json:"callBackUri"`
-	ServiceToken  flexible `json:"serviceToken"`
-}
-
-// flexible is a JSON string, number, boolean or null as text; objects and
-// lists are refused.
-type flexible string
-
-func (f *flexible) UnmarshalJSON(b []byte) error {
-	switch {
-	case string(b) == "null":
-		*f = ""
-	case b[0] == '"':
-		var s string
-		if err := json.Unmarshal(b, &s); err != nil {
-			return err
-		}
-		*f = flexible(s)
-	case b[0] == '{' || b[0] == '[':
-		return errors.New("value is not a string, number or boolean")
-	default:
-		*f = flexible(b)
-	}
-	return nil
-}
-
-// is reports whether f is true or false; without a value it is otherwise.
-func (f flexible) is(otherwise bool) (value, ok bool) {
-	switch strings.ToLower(string(f)) {
-	case "":
-		return otherwise, true
-	case "true":
-		return true, true
-	case "false":
-		return false, true
-	}
-	return false, false
-}
-
-// number reads f; without a value it is otherwise.
-func (f flexible) number(otherwise int) (int, bool) {
-	if f == "" {
-		return otherwise, true
-	}
-	n, err := strconv.Atoi(string(f))
-	return n, err == nil
-}
-
-var serviceToken = regexp.MustCompile(`^[0-9A-Za-z_-]{0,50}$`)
-
-// check returns what the world needs, or the retcode of the first mistake.
-func (b signInBody) check() (world.SignIn, string) {
-	in := world.SignIn{Address: string(b.IP)}
-	if code := b.checkWho(); code != "" {
-		return in, code
-	}
-	if len(b.CallBackURI) > 200 || !serviceToken.MatchString(string(b.ServiceToken)) {
-		return in, "100-001"
-	}
-	var ok bool
-	if in.Status, ok = b.Status.number(world.Idle); !ok || in.Status < world.Busy || in.Status > world.WrapUp {
-		return in, "100-011"
-	}
-	toIdle, ok1 := b.AutoEnterIdle.is(true)
-	automatic, ok2 := b.AutoAnswer.is(true)
-	release, ok3 := b.ReleasePhone.is(true)
-	if !ok1 || !ok2 || !ok3 {
-		return in, "100-011"
-	}
-	in.WrapUpAfterCall, in.OffHook = !toIdle, !release
-	if b.AutoAnswer != "" {
-		in.AutoAnswer = &automatic
-	}
-	return in, ""
-}
-
-// checkWho looks at password, phone, type and address; "" finds no mistake.
-func (b signInBody) checkWho() string {
-	if b.Password == "" || len(b.Password) > 32 || b.Phone == "" || len(b.Phone) > 24 {
-		return "100-001"
-	}
-	if strings.ContainsFunc(string(b.Phone), func(r rune) bool { return !unicode.IsDigit(r) }) {
-		return "100-013"
-	}
-	if n, ok := b.AgentType.number(4); !ok || (n != 4 && n != 11) {
-		return "100-012"
-	}
-	if b.IP != "" && net.ParseIP(string(b.IP)) == nil {
-		return "100-016"
-	}
-	return ""
-}
-
-func (b signInBody) media() string {
-	out := []byte("TTF")
-	if web, ok := b.CheckInWebM.is(true); ok && !web {
-		out[1] = 'F'
-	}
-	if mail, ok := b.CheckInMailM.is(false); ok && mail {
-		out[2] = 'T'
-	}
-	return string(out)
-}
 
 // signIn is PUT onlineagent/{agentid} and, with force, …/forcelogin (pages
 // cec_07_1202, cec_07_1203).
 func (g *Gateway) signIn(force bool) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		agent := r.PathValue("agent")
-		body, code := readSignIn(r)
+		body, code := request.ReadSignIn(r.Body)
 		in := world.SignIn{}
 		if code == "" {
-			in, code = body.check()
+			in, code = body.Check()
 		}
 		if code == "" && !agentID.MatchString(agent) {
 			code = "000-002"
@@ -161,17 +40,8 @@ func (g *Gateway) signIn(force bool) http.HandlerFunc {
 			g.answer(w, code, pair{})
 			return
 		}
-		g.welcome(w, s, body.media())
+		g.welcome(w, s, body.Media())
 	}
-}
-
-func readSignIn(r *http.Request) (signInBody, string) {
-	var body signInBody
-	raw, err := io.ReadAll(r.Body)
-	if err != nil || json.Unmarshal(raw, &body) != nil {
-		return body, "000-006"
-	}
-	return body, ""
 }
 
 // admit checks the password and clears the slot; "" admits, and the slot is
@@ -219,13 +89,14 @@ func (g *Gateway) checkPassword(st *slot, right bool) string {
 }
 
 // open begins the session; nil with a code when the contact centre refuses.
-func (g *Gateway) open(st *slot, at node, body signInBody, in world.SignIn) (*session, string) {
+func (g *Gateway) open(st *slot, at node, body request.SignIn, in world.SignIn) (*session, string) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.signingIn = false
 	st.sessions++
 	s := newSession(&g.o, at, st.id, st.sessions)
-	s.push = body.CallBackURI != "" && body.ServiceToken != ""
+	s.push = body.Push()
+	s.mode = body.SignInMode
 	in.Deliver = s.deliver
 	begun, err := g.o.Floor.SignIn(st.id, in)
 	if err != nil {

@@ -46,6 +46,11 @@ func TestSignInRefusals(t *testing.T) {
 		"agent type":         {"101", `{"password":"right","phonenum":"1","agenttype":5}`, "100-012"},
 		"address":            {"101", `{"password":"right","phonenum":"1","ip":"1.2.3"}`, "100-016"},
 		"status":             {"101", `{"password":"right","phonenum":"1","status":9}`, "100-011"},
+		"rest of 0 s":        {"101", `{"password":"right","phonenum":"1","status":8,"time":0}`, "100-011"},
+		"rest of a day":      {"101", `{"password":"right","phonenum":"1","status":8,"time":"86400"}`, "100-011"},
+		"rest's cause":       {"101", `{"password":"right","phonenum":"1","status":8,"time":60,"restcause":256}`, "100-011"},
+		"rest, no number":    {"101", `{"password":"right","phonenum":"1","status":8,"time":"x"}`, "100-011"},
+		"status 7":           {"101", `{"password":"right","phonenum":"1","status":7}`, "100-011"},
 		"boolean":            {"101", `{"password":"right","phonenum":"1","autoanswer":"yes"}`, "100-011"},
 		"token":              {"101", `{"password":"right","phonenum":"1","serviceToken":"a b"}`, "100-001"},
 		"unknown agent":      {"999", goodBody, "100-004"},
@@ -102,4 +107,22 @@ func TestSignInIsNotRepeatedWhileItRuns(t *testing.T) {
 			t.Errorf("third sign-in: %s", a.Body)
 		}
 	})
+}
+
+func TestSignInToRest(t *testing.T) {
+	for fields, want := range map[string]world.SignIn{
+		`"status":8,"time":600,"restcause":12`:    {Status: world.Resting, RestFor: 10 * time.Minute, RestCause: 12},
+		`"status":"8","time":"1","restcause":"0"`: {Status: world.Resting, RestFor: time.Second},
+		`"status":8,"time":86399,"restcause":255`: {Status: world.Resting, RestFor: 86399 * time.Second, RestCause: 255},
+		`"status":8`: {Status: world.Resting},
+		`"status":3,"time":"","restcause":"later"`: {Status: world.Busy},
+	} {
+		r := inBubble(t, Options{})
+		if a := r.client("101").call("PUT", "/onlineagent/101", `{"password":"right","phonenum":"1",`+fields+`}`); a.code() != "0" {
+			t.Errorf("%s: %s", fields, a.Body)
+		}
+		if got := r.desk.last; got.Status != want.Status || want.Status == world.Resting && (got.RestFor != want.RestFor || got.RestCause != want.RestCause) {
+			t.Errorf("%s: %+v", fields, got)
+		}
+	}
 }

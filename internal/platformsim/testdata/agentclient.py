@@ -110,6 +110,11 @@ class Agent:
             "autoenteridle": "true", "releasephone": "true", "agenttype": 4, "status": "4",
             "ip": "127.0.0.1", "checkInWebm": False, "pushUrl": None, "signInMode": "1", "remember": [],
         }))
+        for change in (
+            "saybusy?reason=203&prolong=false", "cancelbusy", "rest/1/7", "cancelrest", "work", "cancelwork", "sayfree",
+            "autoanswer/true",
+        ):
+            self.note(change, self.call("POST", online + "/" + change))
         self.note("resetskill", self.call("POST", online + "/resetskill/true?skillid=1;2&phonelinkage=0"))
         self.seen["skills"] = self.note("agentskills", self.call("GET", online + "/agentskills"))
         self.note("autoenteridle", self.call("POST", online + "/autoenteridle/true"))

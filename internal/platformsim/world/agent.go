@@ -50,7 +50,8 @@ type agent struct {
 	ops     int // operation rows so far
 	state   int
 	spell   spell
-	wishes  []Wish
+	taken   bool  // by an activity: what is asked for waits
+	pending *Wish // what waits
 }
 
 // session is one sign-in.
@@ -66,7 +67,8 @@ type session struct {
 type spell struct {
 	op, cause int
 	begin     time.Time
-	skills    string // skillInfo_sn
+	until     time.Time // of a rest that was asked for: when he is reminded
+	skills    string    // skillInfo_sn
 	phone     string
 	call      string
 }
@@ -103,16 +105,20 @@ func (a *agent) nudge() {
 func (a *agent) change(s *session, state, op, cause int, events ...Event) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.session != s {
-		return
+	if a.session == s {
+		a.move(state, op, cause, events...)
 	}
+}
+
+// move is change for one who holds mu and knows the session.
+func (a *agent) move(state, op, cause int, events ...Event) {
 	a.state = state
 	a.closeSpell()
 	if op != opNone {
 		a.spell = spell{op: op, cause: cause, begin: a.w.o.Now(), skills: "1"}
 	}
 	for _, e := range events {
-		s.in.Deliver(e)
+		a.session.in.Deliver(e)
 	}
 }
 

@@ -9,8 +9,11 @@ import (
 
 // SignIn is what an agent brings along.
 type SignIn struct {
-	// Status is the state after sign-in: Busy, Idle (default) or WrapUp.
-	Status int
+	// Status is the state after sign-in: Busy, Idle (default), WrapUp or Resting.
+	// RestFor and RestCause are those of the rest, as in a Wish.
+	Status    int
+	RestFor   time.Duration
+	RestCause int
 	// AutoAnswer fixes how inbound calls are answered; nil leaves it to the
 	// agent, who changes his mind from call to call.
 	AutoAnswer *bool
@@ -30,12 +33,9 @@ type SignIn struct {
 type Status struct {
 	State  int  // SignedOut, Busy, Idle, WrapUp, InCall, Resting
 	InCall bool // answering or talking: a plain sign-out is refused
-}
-
-// Wish is a state change asked for from outside.
-type Wish struct {
-	State int // Busy, Idle, WrapUp, Resting
-	Cause int // reason given by the client
+	// Pending is Busy or Resting when that was asked for and waits for the end of
+	// a call; otherwise 0.
+	Pending int
 }
 
 // SignIn signs an agent in, sends the events of a sign-in and returns its
@@ -53,7 +53,7 @@ func (w *World) SignIn(id string, in SignIn) (time.Time, error) {
 	now := w.o.Now()
 	a.logons++
 	s := &session{in: in, done: make(chan struct{}), started: now, serial: fmt.Sprintf("%d-%d", now.Unix(), a.logons)}
-	a.session, a.wishes = s, nil
+	a.session, a.taken, a.pending = s, false, nil
 	a.writeOperation(s, spell{op: opSignIn, begin: now, phone: cmp.Or(in.Address, "127.0.0.1")}, -1, now)
 	a.writeSkills(s)
 	a.greet(cmp.Or(in.Status, Idle))
@@ -75,11 +75,17 @@ func (a *agent) greet(status int) {
 	case WrapUp:
 		op = opWrapUp
 		s.in.Deliver(a.event("AgentState_Work", nil))
+	case Resting:
+		op = opRest
+		s.in.Deliver(a.event("AgentState_SetRest_Success", reason{strconv.Itoa(s.in.RestCause)}))
 	}
 	a.state = status
 	a.spell = spell{op: op, begin: s.started, skills: "1"}
-	if op == opBusy {
+	switch op {
+	case opBusy:
 		a.spell.cause = 1
+	case opRest:
+		a.rest(s.in.RestCause, s.in.RestFor)
 	}
 }
 
@@ -119,43 +125,6 @@ func (w *World) ResetSkills(id string) error {
 	})
 }
 
-// AutoAnswer says how inbound calls are answered from the next one on.
-func (w *World) AutoAnswer(id string, automatic bool) error {
-	return w.with(id, func(a *agent) { a.session.in.AutoAnswer = &automatic })
-}
-
-// AutoEnterIdle says whether calls end in idle or in wrap-up, that of now included.
-func (w *World) AutoEnterIdle(id string, idle bool) error {
-	return w.with(id, func(a *agent) { a.session.in.WrapUpAfterCall = !idle })
-}
-
-// answersItself reports whether the next inbound call is answered automatically;
-// otherwise is what the agent does whom nobody told.
-func (t *shift) answersItself(otherwise bool) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if a := t.s.in.AutoAnswer; a != nil {
-		return *a
-	}
-	return otherwise
-}
-
-// wrapsUp reports whether a call that ends now ends in wrap-up.
-func (t *shift) wrapsUp() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.s.in.WrapUpAfterCall
-}
-
-// Ask requests a state change. It takes effect, and sends its event, when the
-// agent's running call or wrap-up has ended.
-func (w *World) Ask(id string, wish Wish) error {
-	return w.with(id, func(a *agent) {
-		a.wishes = append(a.wishes, wish)
-		a.nudge()
-	})
-}
-
 // with does something to a signed-in agent, holding his mu.
 func (w *World) with(id string, f func(*agent)) error {
 	a, ok := w.byID[id]
@@ -179,5 +148,9 @@ func (w *World) Status(id string) Status {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return Status{State: a.state, InCall: a.state == InCall}
+	st := Status{State: a.state, InCall: a.state == InCall}
+	if a.pending != nil && a.pending.State != WrapUp {
+		st.Pending = a.pending.State
+	}
+	return st
 }

@@ -2,7 +2,6 @@ package world
 
 import (
 	"context"
-	"strconv"
 	"time"
 )
 
@@ -48,11 +47,11 @@ var activities = []activity{
 func (t *shift) work() {
 	for t.idle(about(t.rng, t.w.o.Pace.Idle)) {
 		play := t.choose()
-		if !t.w.begin() {
-			continue
+		if t.w.begin() {
+			play(t)
+			t.w.end()
 		}
-		play(t)
-		t.w.end()
+		t.letGo()
 	}
 }
 
@@ -76,19 +75,19 @@ func (t *shift) choose() func(*shift) {
 	return (*shift).inbound
 }
 
-// idle waits until it is time for an activity; false when the session or the
-// world has ended. Time only counts while the agent is idle and signed in to
-// his skills; wishes are granted here, so never during a call.
+// idle waits until it is time for an activity, and takes the agent for it; false
+// when the session or the world has ended. It does so only while he is idle and
+// signed in to his skills.
 func (t *shift) idle(d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	due := false
 	for {
-		ready := t.grant()
-		if ready && due {
+		if due && t.take() {
 			return true
 		}
 		select {
+		case <-t.remind():
 		case <-t.ctx.Done():
 			return false
 		case <-t.s.done:
@@ -112,15 +111,38 @@ func (t *shift) play(steps []step) bool {
 	return true
 }
 
+// queued plays steps of which the first is that a call comes out of its queue. Until
+// then the agent is free, and the call goes elsewhere if he leaves idle.
+func (t *shift) queued(steps []step) bool {
+	t.letGo()
+	if !t.wait(steps[0].after, Idle) || !t.take() {
+		return false
+	}
+	steps[0].do()
+	return t.play(steps[1:])
+}
+
 // pause waits inside an activity.
-func (t *shift) pause(d time.Duration) bool {
+func (t *shift) pause(d time.Duration) bool { return t.wait(d, 0) }
+
+// wait waits inside an activity, while the agent is in a state; 0: whatever it is.
+// It is false when that has changed, or the session or the world has ended.
+func (t *shift) wait(d time.Duration, state int) bool {
 	done := t.s.done
+	var wake <-chan struct{}
+	if state != 0 {
+		wake = t.wake
+	}
 	if d > 0 {
 		timer := time.NewTimer(d)
 		defer timer.Stop()
 		hush := t.w.hush
 		for waiting := true; waiting; {
+			if state != 0 && !t.is(state) {
+				return false
+			}
 			select {
+			case <-wake:
 			case <-timer.C:
 				waiting = false
 			case <-hush:
@@ -137,7 +159,7 @@ func (t *shift) pause(d time.Duration) bool {
 	case <-done:
 		return false
 	default:
-		return t.ctx.Err() == nil
+		return t.ctx.Err() == nil && (state == 0 || t.is(state))
 	}
 }
 
@@ -146,46 +168,4 @@ func (t *shift) send(typ string, content any) { t.emit(t.s, typ, content) }
 // sending is send as a step's action.
 func (t *shift) sending(typ string, content any) func() {
 	return func() { t.send(typ, content) }
-}
-
-// grant fulfils what was asked for and reports whether the agent may take a
-// call.
-func (t *shift) grant() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.session != t.s {
-		return false
-	}
-	for _, wish := range t.wishes {
-		t.fulfil(wish)
-	}
-	t.wishes = nil
-	return t.state == Idle && (t.s.skills || t.w.o.CallsWithoutSkills)
-}
-
-// leaving names the event with which a state ends.
-var leaving = map[int]string{
-	Busy:    "AgentState_CancelNotReady_Success",
-	Resting: "AgentState_CancelRest_Success",
-	WrapUp:  "AgentState_CancelWork_Success",
-}
-
-// fulfil moves the agent to the state wished for. The caller holds mu.
-func (t *shift) fulfil(wish Wish) {
-	if wish.State == t.state {
-		return
-	}
-	op, e := opIdle, t.event(leaving[t.state], nil)
-	switch wish.State {
-	case Busy:
-		op, e = opBusy, t.event("AgentState_SetNotReady_Success", reason{strconv.Itoa(wish.Cause)})
-	case Resting:
-		op, e = opRest, t.event("AgentState_SetRest_Success", reason{strconv.Itoa(wish.Cause)})
-	case WrapUp:
-		op, e = opWrapUp, t.event("AgentState_SetWork_Success", nil)
-	}
-	t.state = wish.State
-	t.closeSpell()
-	t.spell = spell{op: op, cause: wish.Cause, begin: t.w.o.Now(), skills: "1"}
-	t.s.in.Deliver(e)
 }

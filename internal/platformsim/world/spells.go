@@ -12,10 +12,9 @@ func (t *shift) spellOf(state, op, cause int, begin, end string, mean time.Durat
 	if state != WrapUp {
 		content = reason{strconv.Itoa(cause)}
 	}
-	t.play([]step{
-		{0, func() { t.change(t.s, state, op, cause, t.event(begin, content)) }},
-		{length, t.backFrom(end)},
-	})
+	t.change(t.s, state, op, cause, t.event(begin, content))
+	t.letGo() // he may end it when he likes
+	t.stay(state, length, end)
 }
 
 func (t *shift) rest() {

@@ -22,26 +22,24 @@ func (t *shift) free() {
 	t.change(t.s, Idle, opIdle, 0, t.event("AgentState_Ready", nil))
 }
 
-// wrapUp is the pause after free, if there is one.
-func (t *shift) wrapUp() []step {
-	if t.w.Status(t.ID).State != WrapUp {
-		return nil
-	}
-	return []step{{about(t.rng, t.w.o.Pace.WrapUp), func() {
-		t.change(t.s, Idle, opIdle, 0, t.event("AgentState_CancelWork_Success", nil))
-	}}}
-}
-
-// complete plays a call's steps and books it, finished or not.
+// complete plays a call's steps and books it, finished or not. After it there may
+// be a wrap-up.
 func (t *shift) complete(c *call, parts ...[]step) {
+	play := t.play
+	if len(c.legs) > 0 { // it waits for the agent
+		play = t.queued
+	}
 	for _, steps := range parts {
-		if !t.play(steps) {
+		if !play(steps) {
 			c.book()
 			return
 		}
+		play = t.play
 	}
 	c.book()
-	t.play(t.wrapUp())
+	if t.is(WrapUp) {
+		t.stay(WrapUp, about(t.rng, t.w.o.Pace.WrapUp), leaving[WrapUp])
+	}
 }
 
 func (t *shift) inbound() {
@@ -204,16 +202,17 @@ func (t *shift) inboundNotAnswered() {
 		{t.signal(), func() {
 			if punished { // reason 2: did not answer for long
 				t.change(t.s, Busy, opBusy, 2, t.event("AgentState_SetNotReady_Success", reason{"2"}))
-				return
+			} else {
+				t.change(t.s, Idle, opIdle, 0, t.event("AgentState_Ready", nil))
 			}
-			t.change(t.s, Idle, opIdle, 0, t.event("AgentState_Ready", nil))
+			t.letGo()
 		}},
 		{about(t.rng, t.w.o.Pace.Queue), func() { c.ended(causeQueueCancelled) }},
 	}
-	done := t.play(steps)
+	done := t.queued(steps)
 	c.book()
 	if done && punished {
-		t.play([]step{{back, t.backFrom("AgentState_CancelNotReady_Success")}})
+		t.stay(Busy, back, leaving[Busy])
 	}
 }
 

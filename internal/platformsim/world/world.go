@@ -24,6 +24,7 @@ var (
 	ErrSignedIn     = errors.New("agent is signed in already")
 	ErrSignedOut    = errors.New("agent is not signed in")
 	ErrInCall       = errors.New("agent is in a call")
+	ErrWrongState   = errors.New("agent's state does not allow this")
 )
 
 // Agent is one configured agent.

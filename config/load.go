@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
@@ -32,6 +33,7 @@ const (
 type Environment struct {
 	Lookup func(name string) (value string, set bool)     // nil: os.LookupEnv
 	Read   func(path string) ([]byte, fs.FileMode, error) // nil: the file system, at most 1 MiB
+	Now    func() time.Time                               // nil: time.Now
 }
 
 // Load reads and validates the file. Its error is Errors, also when the file
@@ -53,6 +55,9 @@ func Parse(name string, data []byte, env Environment) (*Config, error) {
 	}
 	if env.Read == nil {
 		env.Read = readFile
+	}
+	if env.Now == nil {
+		env.Now = time.Now
 	}
 	d := &decoder{file: name, dir: filepath.Dir(name), env: env,
 		at: map[string]position{}, given: map[string]bool{}, bad: map[string]bool{}}

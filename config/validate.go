@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"maps"
+	"math"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -201,6 +202,7 @@ func (d *decoder) files(key string, f *Files) {
 	}{{"cdr", f.Extracts.CDR}, {"recording", f.Extracts.Recording}, {"operation", f.Extracts.Operation}} {
 		if e.Extract != nil {
 			d.extract(at+"."+e.kind, e.Extract)
+			d.warnSince(at+"."+e.kind+".since", e.Extract, f.RequestSpacing)
 		}
 	}
 }
@@ -226,6 +228,32 @@ func (d *decoder) extract(key string, e *Extract) {
 				"%s does not come after %s", durationString(e.SweepAgain[i]), durationString(e.SweepAgain[i-1]))
 		}
 	}
+}
+
+// manyRequests is from how many requests on the way to the present deserves a warning: six
+// weeks of hours.
+const manyRequests = 1000
+
+// warnSince warns of a beginning that is still to come, and of one so long ago that it takes
+// long to get from there to the present. A year that was mistyped is either.
+func (d *decoder) warnSince(key string, e *Extract, spacing time.Duration) {
+	if e.Since.IsZero() || e.Window <= 0 {
+		return
+	}
+	now := d.env.Now()
+	if e.Since.After(now) {
+		d.warn(key, "check the year and the offset", "%s is in the future: nothing is extracted before", e.Since.Format(time.RFC3339))
+		return
+	}
+	n := int64(now.Sub(e.Since) / e.Window) // a span beyond 292 years counts as that
+	if n < manyRequests {
+		return
+	}
+	most := int64(math.MaxInt64) / max(n, 1)
+	takes := durationString(time.Duration(n * min(int64(spacing), most)).Round(time.Minute))
+	d.warn(key, "check the year; a later time, a longer window or a shorter request_spacing needs less",
+		"from there to now are %d requests, which take at least %s with request_spacing %s; only those that an earlier run has made are spared",
+		n, takes, durationString(spacing))
 }
 
 // base cuts a trailing slash off a URL and warns when it does not end as the

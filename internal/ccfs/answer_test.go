@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"aiccbridge/internal/foreign"
 	"aiccbridge/internal/retry"
 )
 
@@ -262,6 +263,7 @@ func FuzzAnswer(f *testing.F) {
 		watchdog := time.AfterFunc(time.Hour, func() {})
 		defer watchdog.Stop()
 		a, err := c.read(context.Background(), "queryBillData", res, watchdog)
+		content, _ = foreign.Unpack(content, "", 1<<20) // it may be packed
 		switch {
 		case err != nil:
 			if e := asError(t, err); e.Class == "" || e.Class == Auth && status != 401 {

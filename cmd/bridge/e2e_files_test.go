@@ -123,6 +123,7 @@ func TestFormsOfCSV(t *testing.T) {
 		together("file.crlf"), together("file.extra_columns"), together("file.extra_columns", "file.no_header"),
 		together("file.missing_columns"), together("file.reordered"), {{Fault: "file.split", Next: 1, Count: 3}},
 		together("file.padded"), together("file.quoted"), together("file.both_kinds"),
+		together("file.header_again"), together("file.macosx"), together("file.header_again", "file.macosx", "file.bom", "file.quoted"),
 		together("file.no_header", "file.gbk", "file.crlf", "file.split", "file.padded", "file.quoted"),
 		together("file.reordered", "file.gb18030", "file.bom", "file.extra_columns"),
 	}

@@ -49,6 +49,17 @@ func Build(modified time.Time, members []Member) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
+// AppleDouble is the member that macOS packs beside one of this name: its attributes, in
+// a file whose name ends like the other's.
+func AppleDouble(name string) Member {
+	const attributes = "\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X        \x00\x02" +
+		"\x00\x00\x00\x09\x00\x00\x00\x32\x00\x00\x00\xb0\x00\x00\x00\x02\x00\x00\x00\xe2\x00\x00\x00\x0eATTR"
+	return Member{Name: "__MACOSX/._" + name, Write: func(w io.Writer) error {
+		_, err := io.WriteString(w, attributes)
+		return err
+	}}
+}
+
 // maxFlips bounds the search of Flip: each try reads the member once.
 const maxFlips = 512
 

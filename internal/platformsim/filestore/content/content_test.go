@@ -123,3 +123,28 @@ func TestMembersHoldTheRows(t *testing.T) {
 		t.Errorf("%d lines, %d rows", lines, len(f.Rows))
 	}
 }
+
+func TestJoinedAndPackedAgain(t *testing.T) {
+	m := maker(t, fault.Rule{Fault: headerAgain, Next: 1}, fault.Rule{Fault: macOS, Next: 1})
+	_, f := calls(t, m, all, 5)
+	z, err := zip.NewReader(bytes.NewReader(f.Data), int64(len(f.Data)))
+	if err != nil || len(z.File) != 2 || z.File[1].Name != "__MACOSX/._"+z.File[0].Name {
+		t.Fatalf("%v, members %v", err, z.File)
+	}
+	var texts []string
+	for _, member := range z.File {
+		in, err := member.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw, err := io.ReadAll(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts = append(texts, string(raw))
+	}
+	lines := strings.Split(strings.TrimSpace(texts[0]), "\n")
+	if len(lines) != 7 || lines[3] != lines[0] || !strings.HasPrefix(texts[1], "\x00\x05\x16\x07") {
+		t.Errorf("%q", texts)
+	}
+}

@@ -15,6 +15,8 @@ const (
 	split          = "file.split"
 	padded         = "file.padded"
 	quoted         = "file.quoted"
+	headerAgain    = "file.header_again"
+	macOS          = "file.macosx"
 	bothKinds      = "file.both_kinds"
 	flipped        = "file.flipped"
 	truncated      = "file.truncated"
@@ -34,7 +36,7 @@ const (
 
 // forms are the faults that may all hit the same file.
 var forms = []string{
-	noHeader, gbk, gb18030, bom, crlf, extraColumns, missingColumns, reordered, split, padded, quoted,
+	noHeader, gbk, gb18030, bom, crlf, extraColumns, missingColumns, reordered, split, padded, quoted, headerAgain, macOS,
 }
 
 // FaultKinds lists the faults of files. scope is that of the store.
@@ -51,6 +53,8 @@ func FaultKinds(scope fault.Scope) []fault.Kind {
 		{Name: split, What: "in several members, _1, _2 …", Takes: fault.Rule{Count: 2}, Scope: scope},
 		{Name: padded, What: "blanks and tabs around the cells", Scope: scope},
 		{Name: quoted, What: "quotes around every cell", Scope: scope},
+		{Name: headerAgain, What: "the header line once more in the middle, as in files that were joined", Scope: scope},
+		{Name: macOS, What: "packed again on a Mac, with a member of file attributes beside each", Scope: scope},
 		{Name: bothKinds, What: "call and record, whatever was asked for", Scope: scope},
 		{Name: flipped, What: "one byte of a member is wrong for ever", Scope: scope},
 		{Name: truncated, What: "only the first half is there, for ever", Scope: scope},

@@ -193,9 +193,12 @@ func (m *Maker) members(sheets []sheet, d archive.Dialect, hits fault.Hits, now 
 			member := archive.Member{Name: archive.MemberName(now.In(m.o.Timezone), m.o.Dice.Below(1000), string(sh.kind), number)}
 			if !hits.Has(zeroBytes) {
 				n := len(sh.rows)
-				member.Write = sh.writer(d, sh.rows[n*part/parts:n*(part+1)/parts])
+				member.Write = sh.writer(d, sh.rows[n*part/parts:n*(part+1)/parts], hits.Has(headerAgain))
 			}
 			out = append(out, member)
+			if hits.Has(macOS) {
+				out = append(out, archive.AppleDouble(member.Name))
+			}
 		}
 	}
 	return out

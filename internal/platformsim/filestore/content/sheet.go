@@ -131,8 +131,9 @@ func (m *Maker) speakChinese(sheets []sheet, rare bool) {
 	}
 }
 
-// writer writes some rows of the sheet, in file order of their columns.
-func (sh *sheet) writer(d archive.Dialect, rows []row) func(io.Writer) error {
+// writer writes some rows of the sheet, in file order of their columns; joined, as two
+// tables one behind the other.
+func (sh *sheet) writer(d archive.Dialect, rows []row, joined bool) func(io.Writer) error {
 	return func(w io.Writer) error {
 		header := make([]string, len(sh.columns))
 		for i, c := range sh.columns {
@@ -144,6 +145,12 @@ func (sh *sheet) writer(d archive.Dialect, rows []row) func(io.Writer) error {
 			for j, c := range sh.columns {
 				records[i][j] = r.Cells[c]
 			}
+		}
+		if half := len(records) / 2; joined {
+			if err := d.Write(w, header, records[:half]); err != nil {
+				return err
+			}
+			records = records[half:]
 		}
 		return d.Write(w, header, records)
 	}

@@ -44,6 +44,7 @@ var faults = []fault{
 	{38, "files whose attempts are used up", "their windows are asked for again at once, extraction goes on"},
 	{41, "the buckets of leases and sessions lost, ids of events given twice", "epochs above all that events show; other bytes are stored, a true repeat is there once"},
 	{42, "two bridges with the same tenant's files", "no more requests than one would send, no statement twice, the other goes on"},
+	{43, "a replica that lags", "the leader answers what decides: own writes are known, nothing there counts as absent"},
 	{44, "due dates far in the future, after the clock was wrong", "every window is asked for as soon as its rules say"},
 	{46, "events that the hub refuses for good", "no hole: a gap record has the number and names the dead letter"},
 	{47, "odd answers and callbacks: names twice, cut characters, encodings, packed", "every event, or a dead letter and a gap"},

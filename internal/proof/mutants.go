@@ -42,6 +42,7 @@ var mutants = []mutant{
 	{"trust_duplicate_ack", "bus", "TestF28PurgedAndFilledAgain"},
 	{"trust_duplicate_ack", "bus/spool", "TestHubIsPurged"},
 	{"floor_of_sessions", "poller/partition", "TestF41EpochsWithoutBuckets"},
+	{"asks_any_replica", "bus/kv", "TestF43LaggingReplica"},
 	{"id_is_enough", "bus/internal/wire", "TestF41IdsGivenTwiceWithoutASpool"},
 	{"id_is_enough", "bus/spool", "TestF41IdsGivenTwice"},
 	{"forward_without_look", "bus/spool", "TestTwoSpoolsInTurn"},

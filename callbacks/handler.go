@@ -180,6 +180,10 @@ func (h *Handler) store(ctx context.Context, c callback) answer {
 			h.warn(c.caller, "its signature is old, and its file was not asked for")
 			return refused
 		}
+		h.refusals.do("old of "+from.tenant, func() {
+			h.o.Logger.Info().Str("tenant", from.tenant).
+				Msg("callback accepted although its signature is older than callbacks.window: its file was asked for")
+		})
 	}
 	if err != nil {
 		return h.reject(ctx, from.tenant, body, err)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"maps"
 	"net/http"
 	"strings"
@@ -161,4 +162,39 @@ func TestRefusalsAreLoggedOnceAnHour(t *testing.T) {
 			t.Errorf("said %v", said)
 		}
 	})
+}
+
+// TestWhatIsSaidOfSignatures: a refusal that a wrong key of ours would explain names the
+// key, and a callback older than callbacks.window is not taken without a word.
+func TestWhatIsSaidOfSignatures(t *testing.T) {
+	unknown := func(r *http.Request) {
+		r.Header.Set("Authorization", strings.Replace(r.Header.Get("Authorization"), "auth-v2/"+key.AccessKey, "auth-v2/testak99", 1))
+	}
+	for name, c := range map[string]struct {
+		age    time.Duration
+		edit   func(r *http.Request)
+		status int
+		says   string
+	}{
+		"another access key": {0, unknown, 401, "look at access_key of the tenants' files"},
+		"another secret key": {0, func(r *http.Request) { r.Body = io.NopCloser(strings.NewReader(sample + " ")) }, 401, "look at secret_key_file of the tenant's files and at callbacks.public_url"},
+		"no signature":       {0, func(r *http.Request) { r.Header.Del("Authorization") }, 401, "try callbacks.verify: observe"},
+		"old, asked for":     {time.Hour, nil, 200, "older than callbacks.window: its file was asked for"},
+		"new, asked for":     {0, nil, 200, ""},
+	} {
+		var log bytes.Buffer
+		h := newHandler(t, &memory{knows: id}, func(o *Options) { o.Logger = zerolog.New(&log).Level(zerolog.InfoLevel) })
+		for range 3 {
+			r := signed(t, "/ccfs/callback", sample, time.Now().Add(-c.age))
+			if c.edit != nil {
+				c.edit(r)
+			}
+			if w := serve(h, r); w.Code != c.status {
+				t.Errorf("%s: answered %d, want %d", name, w.Code, c.status)
+			}
+		}
+		if n := strings.Count(log.String(), "\n"); c.says != "" && n != 1 || c.says == "" && n != 0 || !strings.Contains(log.String(), c.says) {
+			t.Errorf("%s: it says %q", name, &log)
+		}
+	}
 }

@@ -42,7 +42,7 @@ func (h *Handler) verify(r *http.Request, body []byte, at place) (from sender, w
 	match, err := h.check(r, body, at)
 	good := err == nil || errors.Is(err, c2sign.ErrSkew)
 	if !good && h.o.Verify == Enforce {
-		return sender{}, class(err) + "; if it was a good one, try callbacks.verify: observe"
+		return sender{}, class(err) + "; if it was a good one, " + cure(err) + "try callbacks.verify: observe"
 	}
 	if !good {
 		s, why := h.guess(authorization, at)
@@ -113,6 +113,17 @@ func class(err error) string {
 		}
 	}
 	return c2sign.ErrMalformed.Error()
+}
+
+// cure names the keys that make a good callback look bad.
+func cure(err error) string {
+	switch {
+	case errors.Is(err, c2sign.ErrUnknownKey):
+		return "look at access_key of the tenants' files, or "
+	case errors.Is(err, c2sign.ErrSignature):
+		return "look at secret_key_file of the tenant's files and at callbacks.public_url, or "
+	}
+	return ""
 }
 
 // note logs how the signatures of a tenant verify, when it changes: the variant

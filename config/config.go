@@ -110,7 +110,7 @@ type Callbacks struct {
 	AllowInsecureHTTP bool             `yaml:"allow_insecure_http" default:"false"` // plain HTTP listener, http:// in PublicURL
 	Certificate       *tls.Certificate `yaml:"-"`                                   // nil: plain HTTP listener
 	Verify            string           `yaml:"verify" default:"enforce" oneof:"enforce|observe|off"`
-	Window            time.Duration    `yaml:"window" default:"15m" min:"0s" max:"24h"` // signature age, either way; 0: any age
+	Window            time.Duration    `yaml:"window" default:"15m" min:"0s" max:"24h"` // signature age, either way, of what nobody asked for; 0: any age
 	Allow             []netip.Prefix   `yaml:"allow"`                                   // who may call; empty: everybody
 	TrustedProxies    []netip.Prefix   `yaml:"trusted_proxies"`                         // whose X-Forwarded-For counts
 	PathToken         bool             `yaml:"path_token" default:"false"`              // a secret per request in the callback's path

@@ -64,6 +64,20 @@ func NewKept(hub *wire.Conn, remembering *kv.Bucket, o Options) *Kept {
 	return &Kept{entry: e, memory: memory{bucket: remembering, key: e.key, log: e.log}}
 }
 
+// HeldLast counts the leases with which an instance may go on although the hub does not
+// answer. remembering is the spool's bucket of leases.
+func HeldLast(ctx context.Context, remembering *kv.Bucket, instance string) (n int, err error) {
+	ctx, loaded := context.WithCancel(ctx)
+	defer loaded()
+	err = remembering.Watch(ctx, ">", func(_ string, value []byte, _ uint64) {
+		var v remembered
+		if json.Unmarshal(value, &v) == nil && v.Held && v.Instance == instance && v.Epoch < v.Last {
+			n++
+		}
+	}, loaded)
+	return n, err
+}
+
 // Acquire is as [Lease] says.
 func (l *Kept) Acquire(ctx context.Context) (epoch uint64, err error) {
 	if err := l.recall(ctx); err != nil {

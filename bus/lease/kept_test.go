@@ -402,3 +402,34 @@ func TestSpoolLeaseOverAnUnreadableEntry(t *testing.T) {
 	held(t, watcher, "one")
 	notLost(t, lost)
 }
+
+// TestHeldLast: only what was held by this instance when it ended, with an epoch left,
+// lets it go on without the hub.
+func TestHeldLast(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		entries map[string]string
+		want    int
+	}{
+		"nothing":          {nil, 0},
+		"one":              {map[string]string{"acme.0": `{"instance":"a","epoch":1,"last":1000,"held":true}`}, 1},
+		"released":         {map[string]string{"acme.0": `{"instance":"a","epoch":1,"last":1000,"held":false}`}, 0},
+		"another instance": {map[string]string{"acme.0": `{"instance":"b","epoch":1,"last":1000,"held":true}`}, 0},
+		"used up":          {map[string]string{"acme.0": `{"instance":"a","epoch":1000,"last":1000,"held":true}`}, 0},
+		"unreadable":       {map[string]string{"acme.0": `{`}, 0},
+		"two of three": {map[string]string{
+			"acme.0": `{"instance":"a","epoch":1,"last":1000,"held":true}`, "beta.0": `{"instance":"a","epoch":999,"last":1000,"held":true}`,
+			"gamma.0": `{"instance":"a","epoch":5,"last":1000}`,
+		}, 2},
+	} {
+		bucket := newMemoryBucket(t)
+		for key, value := range c.entries {
+			if _, err := bucket.Put(t.Context(), key, []byte(value)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n, err := HeldLast(bustest.Limited(t, 10*time.Second), bucket, "a"); err != nil || n != c.want {
+			t.Errorf("%s: %d, want %d: %v", name, n, c.want, err)
+		}
+	}
+}

@@ -73,11 +73,28 @@ func openBehindSpool(ctx context.Context, b base, o bus.Options, a assets.Option
 		return nil, err
 	}
 	if away {
-		b.log.Warn().Err(err).Msg("nats is away; what comes is kept in the spool until it is back")
+		if err := sayAway(ctx, b, s, err); err != nil {
+			return nil, err
+		}
 		s.Hold(true)
 	}
 	side := behindSpool{Spool: s, base: b, hub: hubBus, assets: table, server: server, reached: !away, process: uuid.NewString(), copies: new(copies)}
 	return &hub{side: side, bus: hubBus, assets: table, notices: s, ledger: ledger, server: server}, nil
+}
+
+// sayAway says what a start without the hub means: an agent is polled only if this bridge
+// was the last to have its lease, and files need the ledger, which is in the hub.
+func sayAway(ctx context.Context, b base, s *spool.Spool, why error) error {
+	held, err := lease.HeldLast(ctx, s.Bucket(schemas.BucketLeases), b.instance)
+	if err != nil {
+		return fmt.Errorf("read the leases held last: %w", err)
+	}
+	if held == 0 {
+		b.log.Warn().Err(why).Msg("nats is away, and this bridge held no lease when it ended: nothing is polled or asked for until it is back; see nats.url")
+		return nil
+	}
+	b.log.Warn().Err(why).Int("leases", held).Msg("nats is away; polling goes on with the leases held last, and what comes is kept in the spool until it is back")
+	return nil
 }
 
 // meet makes sure that an external hub's streams are as promised. away: the error is

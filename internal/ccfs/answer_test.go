@@ -280,3 +280,16 @@ func FuzzAnswer(f *testing.F) {
 		}
 	})
 }
+
+// TestRefusedCredentialsNameTheKeys: of a signature that was refused the configuration's
+// keys are named, of nothing else.
+func TestRefusedCredentialsNameTheKeys(t *testing.T) {
+	for class, named := range map[Class]bool{Auth: true, Locked: false, FlowControl: false, Firewall: false, Permanent: false, Again: false} {
+		for _, local := range []bool{false, true} {
+			e := &Error{Operation: "query", Class: class, Message: "the signature was refused", Local: local, RetryAfter: time.Minute}
+			if text := e.Error(); strings.Contains(text, "access_key and secret_key_file") != named {
+				t.Errorf("%s: %s", class, text)
+			}
+		}
+	}
+}

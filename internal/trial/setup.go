@@ -18,8 +18,9 @@ import (
 	"aiccbridge/schemas"
 )
 
-// tenant is the name of the demo's contact centre.
-const tenant = "demo"
+// tenant is the name of the demo's contact centre: that of the README's examples, which
+// can be tried while the demo runs.
+const tenant = "acme"
 
 // settleDelay is that of the demo's windows.
 const settleDelay = 3 * time.Second

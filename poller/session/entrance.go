@@ -44,6 +44,7 @@ type entrance struct {
 	log      zerolog.Logger
 	signing  *insist.Trouble
 
+	forcing   bool // force_sign_in is set
 	mayForce  bool // who else is signed in may be thrown out, once
 	force     bool // the next sign-in does
 	denials   int  // sign-ins answered with 401 or 403 in a row
@@ -57,7 +58,7 @@ type entrance struct {
 
 func newEntrance(o Options, a Agent, g reception, log zerolog.Logger) *entrance {
 	return &entrance{
-		gateway: g, agent: a, errorGap: o.ErrorGap, log: log, signing: insist.New(log), mayForce: o.ForceSignIn,
+		gateway: g, agent: a, errorGap: o.ErrorGap, log: log, signing: insist.New(log), forcing: o.ForceSignIn, mayForce: o.ForceSignIn,
 		pauses: retry.NewBackOff(2*o.ErrorGap, maxSignInGap),
 	}
 }
@@ -138,9 +139,23 @@ func (e *entrance) failed(err error) (halted bool) {
 			return false
 		}
 	}
-	e.signing.On(kind, err, "agent is not signed in; trying again")
+	e.signing.On(kind, err, e.advice(kind))
 	e.pause()
 	return false
+}
+
+// advice is what to say of a sign-in that is tried again: what to do, where the refusal
+// shows it.
+func (e *entrance) advice(kind string) string {
+	switch {
+	case kind == codeAlreadySignedIn && e.forcing:
+		return "agent is not signed in, for it is again somebody else who is; force_sign_in throws out once only; end the other session; trying again"
+	case kind == codeAlreadySignedIn:
+		return "agent is not signed in, for somebody else is; end the other session, or set force_sign_in: true to take it over; trying again"
+	case kind == codeElsewhere:
+		return "agent is not signed in, for somebody else is, whom force_sign_in cannot throw out either; end the other session; trying again"
+	}
+	return "agent is not signed in; trying again"
 }
 
 // ended makes the next sign-in wait after a session that lasted so long.

@@ -135,3 +135,31 @@ func TestSkillsAreResetInAFewAttempts(t *testing.T) {
 		})
 	}
 }
+
+// TestAdvice: who else is signed in can be thrown out by a key, which the line names.
+func TestAdvice(t *testing.T) {
+	for name, c := range map[string]struct {
+		code  string
+		force bool
+		tries int // that are refused
+		says  string
+	}{
+		"signed in":              {codeAlreadySignedIn, false, 1, "or set force_sign_in: true to take it over"},
+		"and forced":             {codeAlreadySignedIn, true, 1, ""},
+		"and forced once":        {codeAlreadySignedIn, true, 2, "throws out once only"},
+		"not to be displaced":    {codeElsewhere, false, 1, "whom force_sign_in cannot throw out either"},
+		"not even by force":      {codeElsewhere, true, 1, "whom force_sign_in cannot throw out either"},
+		"something else":         {"100-003", false, 1, "agent is not signed in; trying again"},
+		"something else, forced": {"100-003", true, 1, "agent is not signed in; trying again"},
+	} {
+		e, _, logs := newDoor(t, c.force)
+		for range c.tries {
+			if e.failed(refusal(c.code)) {
+				t.Fatalf("%s: halted", name)
+			}
+		}
+		if c.says == "" && logs.Len() > 0 || !strings.Contains(logs.String(), c.says) {
+			t.Errorf("%s: it says %q, want %q", name, logs, c.says)
+		}
+	}
+}

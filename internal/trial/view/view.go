@@ -113,7 +113,8 @@ func (v *view) block(p picture) {
 		v.before = p
 	}
 	lines := []string{
-		fmt.Sprintf("bridge demo  %s of %s   %s", clock(p.at.Sub(v.start)), clock(v.total), v.phase),
+		"bridge demo  " + v.time(p.at),
+		v.phase.String(), // alone: with its hint it has most of 80 columns
 		"agents   " + byState(p),
 		fmt.Sprintf("events   %d stored, %.1f/s, %s", p.events, rate, count(p.gaps, "gap")),
 		"windows  " + byKind(p.windows),
@@ -131,6 +132,15 @@ func (v *view) block(p picture) {
 		fmt.Fprintf(v.out, "\x1b[2K%s\n", cutTo(line, width))
 	}
 	v.drawn = len(lines)
+}
+
+// time is how much of the time has passed. What is beyond it is no part of it.
+func (v *view) time(at time.Time) string {
+	passed := at.Sub(v.start)
+	if passed > v.total {
+		return fmt.Sprintf("%s, and %s since then", clock(v.total), clock(passed-v.total))
+	}
+	return clock(passed) + " of " + clock(v.total)
 }
 
 // cutTo shortens a line to what fits: one that wraps would not be overwritten.

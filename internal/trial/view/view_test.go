@@ -3,6 +3,7 @@ package view
 import (
 	"bytes"
 	"context"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -117,6 +118,43 @@ func TestPrint(t *testing.T) {
 	for _, part := range []string{"5 popped, 4 stored, 1 gap\n", "0 duplicates\n", "  problem: event 3 of agent 101 is missing\n", "The streams differ from the truth.\n"} {
 		if !strings.Contains(out.String(), part) {
 			t.Errorf("%q is not in\n%s", part, &out)
+		}
+	}
+}
+
+// TestBlockFits: also what is said after Ctrl-C can be read at 80 columns, and the time
+// that has passed is never more than there is.
+func TestBlockFits(t *testing.T) {
+	start := time.Date(2026, 5, 1, 9, 0, 0, 0, time.UTC)
+	none, err := os.Open(os.DevNull) // no terminal: nothing is cut
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer none.Close()
+	for name, c := range map[string]struct {
+		passed     time.Duration
+		phase      string
+		hint, want string
+	}{
+		"in time":       {12 * time.Second, "agents work", "", "00:12 of 01:00"},
+		"at its end":    {time.Minute, "agents work", "", "01:00 of 01:00"},
+		"after Ctrl-C":  {12 * time.Second, "no new calls; running ones come to their end", " (Ctrl-C again ends at once)", "00:12 of 01:00"},
+		"past its time": {95 * time.Second, "waiting for the files of the last windows", " (Ctrl-C again ends at once)", "01:00, and 00:35 since then"},
+	} {
+		var out bytes.Buffer
+		phase := NewPhase("agents work")
+		phase.Hint(c.hint)
+		phase.Enter(c.phase)
+		v := &view{out: &out, terminal: none, phase: phase, start: start, total: time.Minute, before: picture{at: start}}
+		p := busy(t).picture(start.Add(c.passed))
+		v.block(p)
+		for line := range strings.Lines(out.String()) {
+			if line = strings.TrimSpace(strings.TrimPrefix(line, "\x1b[2K")); len(line) >= 80 {
+				t.Errorf("%s: %d columns: %q", name, len(line), line)
+			}
+		}
+		if !strings.Contains(out.String(), "bridge demo  "+c.want+"\n") || !strings.Contains(out.String(), c.phase+c.hint+"\n") {
+			t.Errorf("%s: it shows %q", name, &out)
 		}
 	}
 }

@@ -36,7 +36,7 @@ func foreign(t *testing.T, s *platformsim.Sim, length, heartbeat time.Duration) 
 	t.Helper()
 	python, err := exec.LookPath("python3")
 	if err != nil {
-		t.Skip("python3 is not installed")
+		t.Fatal("python3 is not installed; the tests of the simulator need it")
 	}
 	agents, err := json.Marshal(s.Settings().Agents)
 	if err != nil {

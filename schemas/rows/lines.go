@@ -158,7 +158,7 @@ func foldNames() map[schemas.Kind]map[string]bool {
 
 // mayBeName spares most cells of most records a closer look: names have no digits.
 func mayBeName(text string) bool {
-	return len(text) >= len("id") && strings.IndexAny(text, "0123456789") < 0
+	return len(text) >= len("id") && !strings.ContainsAny(text, "0123456789")
 }
 
 // isWord reports whether a trimmed cell may be the name of something: it begins with a

@@ -17,12 +17,12 @@ import (
 )
 
 // headerSpool says from where a message came to the hub: <line>/<sequence>, see
-// [lineage]. Within a partition the sequences of one spool only grow.
+// [lineage]. Within a lane the sequences of one spool only grow.
 const headerSpool = "aicc-spool"
 
-// partition is what is known of the hub's end of one partition. One lane at a
+// laneEnd is what is known of the hub's end of one lane. One goroutine at a
 // time uses it.
-type partition struct {
+type laneEnd struct {
 	end   uint64      // sequence of the last message; the next one is fenced by it
 	known bool        // end is right, unless somebody else wrote since
 	last  fingerprint // the last message's
@@ -31,21 +31,21 @@ type partition struct {
 	sent uint64
 }
 
-// ends are the partitions seen so far: one of each agent.
+// ends are the lanes seen so far: one of each agent.
 type ends struct {
 	mu sync.Mutex
-	by map[string]*partition
+	by map[string]*laneEnd
 }
 
-func (e *ends) of(key string) *partition {
+func (e *ends) of(key string) *laneEnd {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	p, ok := e.by[key]
 	if !ok {
 		if e.by == nil {
-			e.by = make(map[string]*partition)
+			e.by = make(map[string]*laneEnd)
 		}
-		p = new(partition)
+		p = new(laneEnd)
 		e.by[key] = p
 	}
 	return p
@@ -56,7 +56,7 @@ type attempt struct {
 	schemas.Stored
 	key       string
 	leftOver  bool // by an earlier process, which may have sent it
-	tried     bool // by this one; it may have landed behind the partition's end
+	tried     bool // by this one; it may have landed behind the lane's end
 	withoutID bool // the hub knows the id, but has lost the message
 	replaced  bool // the message is in quarantine: this is the gap record in its place
 }
@@ -81,7 +81,7 @@ func (f *forwarder) store(ctx context.Context, key string, m schemas.Stored) err
 }
 
 // try sends a message once, if the hub does not have it.
-func (f *forwarder) try(ctx context.Context, p *partition, a *attempt) error {
+func (f *forwarder) try(ctx context.Context, p *laneEnd, a *attempt) error {
 	there := false
 	if !p.known {
 		var err error
@@ -104,11 +104,11 @@ func (f *forwarder) try(ctx context.Context, p *partition, a *attempt) error {
 	return nil
 }
 
-// look asks the hub how the partition ends, and whether the message is there. A
+// look asks the hub how the lane ends, and whether the message is there. A
 // try of this process can only have landed behind the end that fenced it. What an
-// earlier process sent may be anywhere; so the first look at a partition with
+// earlier process sent may be anywhere; so the first look at a lane with
 // messages left over finds the last of them that arrived.
-func (f *forwarder) look(ctx context.Context, p *partition, a *attempt) (there bool, err error) {
+func (f *forwarder) look(ctx context.Context, p *laneEnd, a *attempt) (there bool, err error) {
 	last, found, err := f.lastAtHub(ctx, a.key)
 	if err != nil {
 		return false, err
@@ -128,7 +128,7 @@ func (f *forwarder) look(ctx context.Context, p *partition, a *attempt) (there b
 }
 
 // arrived is the last place of this spool that the hub has behind a sequence of the
-// partition; below the attempt's place it need not be exact. The number alone proves
+// lane; below the attempt's place it need not be exact. The number alone proves
 // nothing: the message there must be the one that the spool has.
 func (f *forwarder) arrived(ctx context.Context, after uint64, a *attempt, last schemas.Stored) (uint64, error) {
 	place := f.lineage.sequence(last)
@@ -211,7 +211,7 @@ func (f *forwarder) search(ctx context.Context, after uint64, a *attempt) (arriv
 
 // send publishes once, behind the end that is known, and makes sure of an
 // acknowledgement that says "duplicate".
-func (f *forwarder) send(ctx context.Context, p *partition, a *attempt) error {
+func (f *forwarder) send(ctx context.Context, p *laneEnd, a *attempt) error {
 	ctx, cancel := f.spool.hub.Try(ctx)
 	defer cancel()
 	fence := jetstream.WithExpectLastSequenceForSubject(p.end, a.key)
@@ -229,7 +229,7 @@ func (f *forwarder) send(ctx context.Context, p *partition, a *attempt) error {
 }
 
 // verify makes sure of a message that the hub calls a duplicate. Its sequence
-// says where the message was, not where the partition ends.
+// says where the message was, not where the lane ends.
 func (f *forwarder) verify(ctx context.Context, a *attempt, seq uint64) error {
 	m, has, err := f.spool.hub.At(ctx, f.hubStream, seq)
 	if err == nil && !(has && f.spool.hub.Same(m, f.message(a))) {

@@ -26,7 +26,7 @@ type forwarder struct {
 	leftover uint64        // up to here an earlier process may have sent
 	progress *progress
 	trimmed  uint64
-	ends     ends // of the hub's partitions
+	ends     ends // of the hub's lanes
 }
 
 // delivery brings one message to its end: nil when the spool need not keep it
@@ -72,7 +72,7 @@ func (f *forwarder) locate(ctx context.Context) error {
 func (f *forwarder) run(ctx context.Context) error {
 	l := newLanes()
 	err := f.read(ctx, f.trimmed+1, func(m schemas.Stored) error {
-		key := f.partition(m.Subject)
+		key := f.lane(m.Subject)
 		f.progress.begin(m.Sequence)
 		return l.add(ctx, key, m, func(m schemas.Stored) {
 			if f.deliver(ctx, key, m) == nil {
@@ -198,7 +198,7 @@ func (f *forwarder) quarantine(ctx context.Context, m schemas.Stored, refusal *s
 // replace puts a message that the hub refuses for good into quarantine, and sends the gap
 // record that takes its place, if it had a number: a reader would wait for that, or take
 // the hole for a loss.
-func (f *forwarder) replace(ctx context.Context, p *partition, a *attempt, refusal *schemas.Permanent) error {
+func (f *forwarder) replace(ctx context.Context, p *laneEnd, a *attempt, refusal *schemas.Permanent) error {
 	if a.replaced {
 		f.spool.log.Error().Err(refusal).Str("subject", a.Subject).
 			Msg("hub refuses the gap record too; the message's number stays empty")

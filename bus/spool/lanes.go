@@ -17,8 +17,8 @@ const (
 	leastBytes = windowBytes / 1024
 )
 
-// lanes keep the order within each partition and let the partitions overtake one
-// another. A lane is a goroutine; it lives while its partition has messages.
+// lanes keep the order within each lane, the messages of one key, and let the lanes
+// overtake one another. A lane is a goroutine; it lives while its key has messages.
 type lanes struct {
 	window *semaphore.Weighted
 	group  sync.WaitGroup
@@ -31,7 +31,7 @@ func newLanes() *lanes {
 	return &lanes{window: semaphore.NewWeighted(windowBytes), queues: make(map[string][]schemas.Stored)}
 }
 
-// add hands a message to the lane of its partition, which calls do, and blocks
+// add hands a message to the lane of its key, which calls do, and blocks
 // while the window is full. An error means that ctx has ended.
 func (l *lanes) add(ctx context.Context, key string, m schemas.Stored, do func(schemas.Stored)) error {
 	if err := l.window.Acquire(ctx, weight(m)); err != nil {

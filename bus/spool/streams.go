@@ -42,8 +42,8 @@ type class struct {
 	hubStream string // "" for notices, which go to a function
 	share     int64  // of Options.MaxBytes, in sixteenths
 	about     string
-	// partition names what keeps its order: a subject filter, or a tenant.
-	partition func(subject string) string
+	// lane names what keeps its order: a subject filter, or a tenant.
+	lane func(subject string) string
 }
 
 // classes are in the order of the data's way: the first two can end in the last.

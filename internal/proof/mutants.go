@@ -93,6 +93,8 @@ var details = []mutant{
 	{"sim_foreign_call_id", "internal/platformsim/world", "TestRowsMatchEvents"},
 	{"sim_wrong_zone", "internal/platformsim/world", "TestRowsMatchEvents"},
 	{"sim_talks_on", "internal/platformsim/world", "TestRowsMatchEvents"},
+	{"sim_header_name", "internal/platformsim/gateway", "TestHeadersAreSpeltAsThePlatformSpellsThem"},
+	{"sim_cookie_of_session", "internal/platformsim/gateway", "TestOneJarForAll"},
 	{"sim_empty_body_acknowledges", "internal/platformsim/filestore", "TestRepeats"},
 	{"sim_any_signature", "internal/platformsim/filestore", "TestAuthentication"},
 	{"sim_rows_of_the_query", "internal/platformsim/filestore", "TestRowsOfTheGeneration"},

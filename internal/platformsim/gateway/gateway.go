@@ -66,6 +66,10 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	spelt, url := *r, *r.URL
 	url.Path, url.RawPath = g.spell(url.Path), ""
 	spelt.URL = &url
+	if r.Method == http.MethodHead { // net/http would take it for a GET, which pops an event
+		g.nowhere(w, &spelt)
+		return
+	}
 	g.mux.ServeHTTP(w, &spelt)
 }
 

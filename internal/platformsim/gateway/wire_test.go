@@ -209,6 +209,7 @@ func TestPathsAreFound(t *testing.T) {
 		{"POST", "/onlineagent/101/resetskill/Maybe", "000-002"},
 		{"GET", "/onlineagent/101/nothing", "000-002"},
 		{"GET", "/onlineagent/101", "405 PUT"},
+		{"HEAD", "/agentevent/101", "405 GET"},
 		{"GET", "/onlineagent/101/logout", "405 DELETE"},
 		{"DELETE", "/agentevent/101", "405 GET"},
 		{"POST", "/onlineagent/101/heartbeat/", "405 PUT"},

@@ -100,7 +100,7 @@ func (s *Server) letIn(ns *server.Server, d *door) (err error) {
 		return err
 	}
 	d.open()
-	s.desk, err = openDesk(ns, s.signIn, names, s.options.Logger)
+	s.desk, err = openDesk(ns, s.signIn, names, &s.crowd, s.options.Logger)
 	return err
 }
 

@@ -351,9 +351,13 @@ func FuzzDesk(f *testing.F) {
 	f.Add("CONSUMER.CREATE.S", []byte(`{"config":{"DELIVER_subject":"a.b"}}`))
 	f.Add("CONSUMER.CREATE.S", []byte(`{"config":{"deliver_subject":"_INBOX."}}`))
 	f.Fuzz(func(t *testing.T, call string, body []byte) {
-		out, err := d.check(call, body)
+		checked, err := d.check(call, body)
 		if err != nil {
 			return
+		}
+		out, err := json.Marshal(checked)
+		if err != nil {
+			t.Fatal(err)
 		}
 		var r struct {
 			Config map[string]any `json:"config"`

@@ -96,6 +96,7 @@ type Server struct {
 	options Options
 	signIn  *signIn // nil: nobody must sign in
 	disk    disk    // of the disk
+	crowd   crowd   // of consumers
 
 	life sync.Mutex // held while the server starts or stops
 	lock io.Closer  // of the directory; nil after Shutdown

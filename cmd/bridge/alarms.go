@@ -10,13 +10,14 @@ import (
 // newWatch makes the checks of everything that the bridge's promises rest on while it
 // runs, and what follows from each; downloading is shut while the disk is low.
 //
-//	alarm    means                                          and then                        status
-//	store    nothing can be stored                          polling waits                   503
-//	streams  deleted, or weaker than promised               external: events stay spooled   503
-//	disk     little space left                              downloads stop, polling goes on 200
-//	copy     a copy of the data folder polls                this bridge waits               200
-//	hub      external NATS away                             events are spooled              200
-//	spool    more than 50, 80, 95 % full                    at 100 % polling waits          200
+//	alarm      means                                          and then                        status
+//	store      nothing can be stored                          polling waits                   503
+//	streams    deleted, or weaker than promised               external: events stay spooled   503
+//	disk       little space left                              downloads stop, polling goes on 200
+//	copy       a copy of the data folder polls                this bridge waits               200
+//	hub        external NATS away                             events are spooled              200
+//	spool      more than 50, 80, 95 % full                    at 100 % polling waits          200
+//	consumers  in this process: more wanted than fit          a reader is refused             200
 func newWatch(b base, h *hub, downloading *health.Gate) *health.Watch {
 	checks := []health.Check{
 		{

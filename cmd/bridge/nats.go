@@ -145,7 +145,14 @@ func (p inProcess) flush(context.Context)            {}
 func (p inProcess) awaitSessions(context.Context)    {}
 func (p inProcess) stored() error                    { return errors.Join(p.Connected(), p.server.Healthy()) }
 func (p inProcess) hold(bool)                        {}
-func (p inProcess) checks() []health.Check           { return nil }
+
+func (p inProcess) checks() []health.Check {
+	return []health.Check{{
+		Name: "consumers", Find: func(context.Context) error { return p.server.Crowded() },
+		Raised: "more consumers are wanted than there is room for; the bridge keeps its share: see which user makes them, and delete those that nobody uses",
+		Over:   "there is room for consumers again",
+	}}
+}
 
 // externalOptions are how to reach the hub that the configuration names.
 func externalOptions(n config.NATS, o bus.Options) bus.Options {

@@ -42,6 +42,7 @@ var faults = []fault{
 	{36, "the data folder copied, or an older one put back", "one of the copies polls, the other says so; all is at the hub once"},
 	{37, "the wire falls silent in the midst of a read", "all of the range is handed over, or an error; no message stored twice"},
 	{38, "files whose attempts are used up", "their windows are asked for again at once, extraction goes on"},
+	{39, "a reader who makes consumers without end, and tries others'", "the bridge's and other readers' are made and go on, an alarm names him"},
 	{41, "the buckets of leases and sessions lost, ids of events given twice", "epochs above all that events show; other bytes are stored, a true repeat is there once"},
 	{42, "two bridges with the same tenant's files", "no more requests than one would send, no statement twice, the other goes on"},
 	{43, "a replica that lags", "the leader answers what decides: own writes are known, nothing there counts as absent"},
@@ -74,7 +75,7 @@ var guarantees = []guarantee{
 	{"G3", "events of one agent are in order", []int{1, 2, 3, 4, 22}},
 	{"G4", "a callback is answered after it is stored; repeats have no effect; a missing one loses nothing", []int{9, 10, 11, 12, 13}},
 	{"G5", "each row of an accepted file is there once", []int{1, 16, 23, 27, 28}},
-	{"G6", "a window ends complete or failed with a reason; no hole, no overlap", []int{11, 19, 24, 38, 42, 44}},
+	{"G6", "a window ends complete or failed with a reason; no hole, no overlap", []int{11, 19, 24, 38, 39, 42, 44}},
 	{"G7", "no row of a damaged file", []int{14, 15, 16, 48}},
 	{"G8", "acknowledged means on disk", []int{1, 6, 7}},
 }

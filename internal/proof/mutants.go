@@ -65,6 +65,8 @@ var mutants = []mutant{
 	{"future_believed", "exporter/planner", "TestF44DueFarInTheFuture"},
 	{"end_untold", "bus", "TestGivenUp"},
 	{"end_untold", "cmd/bridge", "TestF38ExhaustedAttempts"},
+	{"reader_without_share", "bus/embedded", "TestF39GreedyReader"},
+	{"consumers_are_everybodys", "bus/embedded", "TestF39GreedyReader"},
 }
 
 // details break a rule inside one part, or one of the simulator, without which a

@@ -36,8 +36,7 @@ type simulateOptions struct {
 	creations                  int
 	hold                       time.Duration
 	staticGUID, noCookie       bool
-	allAgents, needCookie      bool
-	nodes                      int
+	allAgents                  bool
 	shape                      []string
 	slow, asJSON               bool
 }
@@ -47,10 +46,9 @@ func newSimulate() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "simulate",
 		Short: "The platform simulator alone, with fault switches",
-		Long: "Run CC-Gateway and CC-FS as one seeded contact centre over HTTPS. Certificates,\n" +
-			"keys and passwords for a bridge are written to --dir. Everything in which platforms\n" +
-			"differ can be set in a file (--settings), faults at start (--faults) and while it runs,\n" +
-			"at the management address it prints.",
+		Long: "Run CC-Gateway and CC-FS as one seeded contact centre over HTTPS; what a bridge needs is\n" +
+			"written to --dir. All in which platforms differ is set in a file (--settings); faults at\n" +
+			"start (--faults), and while it runs at the management address that it prints.",
 		Example: "  bridge simulate\n" +
 			"  bridge simulate settings > sim.yaml && bridge simulate --settings sim.yaml\n" +
 			"  bridge simulate --faults faults.json\n" +
@@ -83,8 +81,6 @@ func (o *simulateOptions) register(c *cobra.Command) {
 	f.DurationVar(&o.hold, "hold", 10*time.Second, "how long an idle poll is held; 0: AGENT_POLL_WAIT_FLAG=OFF")
 	f.BoolVar(&o.staticGUID, "static-guid", false, "AUTHMODE=1: the GUID of the sign-in stays")
 	f.BoolVar(&o.noCookie, "no-cookie", false, "set no cookie")
-	f.BoolVar(&o.needCookie, "need-cookie", false, "the node's cookie has to come back; without it 100-006")
-	f.IntVar(&o.nodes, "nodes", 1, "nodes of the gateway, each with its cookie")
 	f.BoolVar(&o.allAgents, "all-agents", false, "GET_EVENT_MODE=2: events of all agents by allagentevent only")
 	f.StringSliceVar(&o.shape, "shape", nil, "how the gateway's answers look: any of "+strings.Join(shapeWords(), ", "))
 	f.BoolVar(&o.slow, "realistic", false, "calls of minutes instead of seconds, files after up to 15 s")
@@ -171,8 +167,6 @@ func (o simulateOptions) apply(p *platformsim.Options, wanted func(flag string) 
 	set(wanted("creations-per-minute"), &p.Files.CreationsPerMinute, o.creations)
 	set(wanted("static-guid"), &p.Gateway.StaticGUID, o.staticGUID)
 	set(wanted("no-cookie"), &p.Gateway.NoCookie, o.noCookie)
-	set(wanted("need-cookie"), &p.Gateway.NeedCookie, o.needCookie)
-	set(wanted("nodes"), &p.Gateway.Nodes, o.nodes)
 	set(wanted("all-agents"), &p.Gateway.AllAgents, o.allAgents)
 	for _, word := range o.shape {
 		form, known := shapes[word]

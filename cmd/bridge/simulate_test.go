@@ -57,7 +57,7 @@ func TestFlagsOutdoTheSettingsFile(t *testing.T) {
 
 // TestGatewayByFlags: everything that an agents' client may need otherwise.
 func TestGatewayByFlags(t *testing.T) {
-	p := simulator(t, "gateway: {shape: {json_key: true}}\n", "--static-guid", "--need-cookie", "--nodes", "3", "--all-agents", "--shape", "idle-null,variants", "--shape", "no-gen-time")
+	p := simulator(t, "gateway: {need_cookie: true, nodes: 3, shape: {json_key: true}}\n", "--static-guid", "--all-agents", "--shape", "idle-null,variants", "--shape", "no-gen-time")
 	want := gateway.Shape{Idle: "null", Variants: true, NoGenTime: true, JSONKey: true}
 	if g := p.Gateway; !g.StaticGUID || !g.NeedCookie || g.Nodes != 3 || !g.AllAgents || g.Shape != want {
 		t.Errorf("%+v", g)

@@ -262,6 +262,31 @@ func (l *Ledger) Plan(ctx context.Context, e schemas.WindowEntry) error {
 	return err
 }
 
+// Purged reports that the bucket has lost what was in it while the bridge ran: the entry
+// that was written last is not there, and nobody deleted it by its key. Nothing can be noted
+// of such windows any more, so that no extract is asked for.
+func (l *Ledger) Purged(ctx context.Context) error {
+	l.mu.Lock()
+	key, newest := "", uint64(0)
+	for k, e := range l.entries {
+		if e.revision > newest {
+			key, newest = k, e.revision
+		}
+	}
+	l.mu.Unlock()
+	if key == "" {
+		return nil
+	}
+	_, revision, err := l.o.Bucket.Get(ctx, key)
+	if err != nil {
+		return nil // whether it can be read is not the question here
+	}
+	if revision == 0 {
+		return fmt.Errorf("the bucket of windows was purged: %s is gone; restart the bridge, it plans anew from since", key)
+	}
+	return nil
+}
+
 // Each calls f for every entry of one tenant, in no order. f must not call back
 // into the ledger.
 func (l *Ledger) Each(tenant string, f func(schemas.WindowEntry)) {

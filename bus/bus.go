@@ -100,10 +100,6 @@ func (b *Bus) Close() { b.conn.Close() }
 // connection stands.
 func (b *Bus) Connected() error { return b.conn.Connected() }
 
-// Failing says why a stream has taken nothing for so long or longer, although the
-// connection stands and [Bus.Publish] tried; nil when there is none.
-func (b *Bus) Failing(atLeast time.Duration) error { return b.out.Failing(atLeast) }
-
 // Conn is the connection, to hand to the rooms beside the bus: assets, buckets,
 // leases, the spool. It ends with the bus.
 func (b *Bus) Conn() *wire.Conn { return b.conn }

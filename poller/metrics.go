@@ -19,6 +19,3 @@ type Metrics struct {
 func NewMetrics(r prometheus.Registerer) *Metrics {
 	return &Metrics{record: record.NewMetrics(r), session: session.NewMetrics(r)}
 }
-
-// Standing is how the agents of a tenant stand.
-func (m *Metrics) Standing(tenant string) session.Standing { return m.session.Standing(tenant) }

@@ -21,14 +21,12 @@ type forwarder struct {
 	spool   *Spool
 	deliver delivery // nil: this class stays in the spool
 
-	lineage   lineage       // the spool's, as the hub knows it
-	added     chan struct{} // something was stored
-	leftover  uint64        // up to here an earlier process may have sent
-	progress  *progress
-	trimmed   uint64
-	head      uint64 // the first message, as upkeep saw it last
-	headSince time.Time
-	ends      ends // of the hub's lanes
+	lineage  lineage       // the spool's, as the hub knows it
+	added    chan struct{} // something was stored
+	leftover uint64        // up to here an earlier process may have sent
+	progress *progress
+	trimmed  uint64
+	ends     ends // of the hub's lanes
 }
 
 // delivery brings one message to its end: nil when the spool need not keep it

@@ -77,12 +77,7 @@ type State struct {
 	// Bytes and MaxBytes are those of the kind that is nearest to its limit.
 	Bytes, MaxBytes int64
 	Oldest          time.Time // when the first of them was stored; zero when nothing waits
-	Still           time.Time // since when the first message of a kind could have gone to the hub and has not; now if all go
-	Why             *error    // the hub's first failure since it took a message last; nil: none
 }
-
-// Failing is as that of the bus, for what goes into the spool.
-func (s *Spool) Failing(atLeast time.Duration) error { return s.out.Failing(atLeast) }
 
 // Open opens the spool and makes its streams and buckets; they are ready
 // when it returns. The hub is not asked anything before [Spool.Run].

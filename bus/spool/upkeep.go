@@ -48,8 +48,7 @@ func (s *Spool) trim(ctx context.Context) error {
 
 // refresh asks the local server how much waits.
 func (s *Spool) refresh(ctx context.Context) error {
-	state := State{Why: s.outage.why}
-	connected := s.hub.Connected() == nil
+	var state State
 	fullest := -1.0
 	for _, l := range s.lines {
 		info, err := s.local.StreamInfo(ctx, l.stream)
@@ -68,12 +67,6 @@ func (s *Spool) refresh(ctx context.Context) error {
 		}
 		if !oldest.IsZero() && (state.Oldest.IsZero() || oldest.Before(state.Oldest)) {
 			state.Oldest = oldest
-		}
-		if l.head != have.FirstSeq || have.Msgs == 0 || !connected || l.deliver == nil {
-			l.head, l.headSince = have.FirstSeq, time.Now()
-		}
-		if state.Still.IsZero() || l.headSince.Before(state.Still) {
-			state.Still = l.headSince
 		}
 		s.metrics.observe(l.stream, have.Msgs, have.Bytes, oldest)
 	}
@@ -126,7 +119,6 @@ type outage struct {
 	last      atomic.Pointer[error]
 
 	awaySince time.Time // zero: not away
-	why       *error    // the first failure since the last success
 	held      uint64    // how many messages waited at the last tick
 	backSince time.Time // zero: away, or caught up
 	brought   uint64    // to the hub since then
@@ -147,9 +139,6 @@ func (o *outage) success() {
 func (o *outage) tick(waiting uint64, connected bool) {
 	first := o.first.Swap(nil)
 	successes, failure := uint64(o.succeeded.Swap(0)), o.last.Swap(nil)
-	if successes > 0 || o.why == nil {
-		o.why = failure
-	}
 	switch {
 	case successes == 0 && failure != nil && o.awaySince.IsZero():
 		o.awaySince, o.backSince = time.Now(), time.Time{}

@@ -117,7 +117,7 @@ func newBridge(ctx context.Context, cfg *config.Config, log zerolog.Logger, acce
 		b.parts = append(b.parts, t.parts(b.planning)...)
 	}
 	downloading := health.NewGate()
-	watch := newWatch(base, hub, tenants, downloading)
+	watch := newWatch(base, hub, downloading)
 	worker, err := newWorker(base, hub, tenants, downloading)
 	if err != nil {
 		return nil, err

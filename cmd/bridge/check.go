@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -34,7 +33,6 @@ func newCheck() *cobra.Command {
 				var warnings []config.Finding
 				found, warnings = place(cfg)
 				cfg.Warnings = append(cfg.Warnings, warnings...)
-				warnOfCertificates(cfg, time.Now())
 			}
 			if asJSON && effective {
 				return usageError{errors.New("--json and --effective exclude each other")}

@@ -8,7 +8,6 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
@@ -54,7 +53,6 @@ func load(path string, errOut io.Writer) (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	warnOfCertificates(cfg, time.Now())
 	warn(errOut, cfg)
 	return cfg, nil
 }

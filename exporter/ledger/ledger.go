@@ -69,7 +69,6 @@ type Ledger struct {
 	entries   map[string]item
 	responses map[string]string             // tenant/response id → key
 	unmatched map[string]schemas.FileNotice // bucket key → notice
-	heard     map[string]bool               // tenants of whose files a callback came
 	changed   uint64                        // counts changes of entries
 }
 
@@ -91,7 +90,7 @@ func New(o Options) (*Ledger, error) {
 	o.ReadyFor = cmp.Or(o.ReadyFor, 2*time.Hour)
 	return &Ledger{
 		o: o, loaded: make(chan struct{}),
-		entries: map[string]item{}, responses: map[string]string{}, unmatched: map[string]schemas.FileNotice{}, heard: map[string]bool{},
+		entries: map[string]item{}, responses: map[string]string{}, unmatched: map[string]schemas.FileNotice{},
 	}, nil
 }
 

@@ -85,10 +85,6 @@ const restartWait = 30 * time.Second
 // lastStatement is how long a stop may wait for the last word on coverage.
 const lastStatement = 2 * time.Second
 
-// enoughSaid is how many windows without a callback have a line each while none has ever
-// arrived: an alarm has said it then.
-const enoughSaid = 3
-
 // New checks the options and fills in defaults.
 func New(o Options) (*Planner, error) {
 	if o.Tenant == "" || o.Zone == nil || o.Names == (schemas.Names{}) || o.Ledger == nil || o.Publisher == nil || o.Query == nil {
@@ -338,11 +334,7 @@ func (p *Planner) overdue(ctx context.Context, e schemas.WindowEntry, now time.T
 	if e.State == schemas.WindowReady {
 		cause = errors.New("its file was not completed in time")
 	}
-	line := p.o.Logger.Warn()
-	if s := p.o.Ledger.Standing(p.o.Tenant, now); e.State == schemas.WindowRequested && !s.Heard && s.Predicted >= enoughSaid {
-		line = p.o.Logger.Debug()
-	}
-	line.Str("kind", string(e.Kind)).Stringer("window", e.Window).
+	p.o.Logger.Warn().Str("kind", string(e.Kind)).Stringer("window", e.Window).
 		Int("attempt", e.Attempts).Err(cause).Msg("window is overdue")
 	if e.State == schemas.WindowRequested && e.ResponseID != "" {
 		return p.o.Ledger.Predict(ctx, e, p.o.Zone, now)

@@ -63,7 +63,7 @@ type watched struct {
 // NewWatch makes a watch, which looks at nothing before [Watch.Run] or a request.
 func NewWatch(o Options) *Watch {
 	gauge := promauto.With(o.Registerer).NewGaugeVec(prometheus.GaugeOpts{
-		Name: "aicc_alarm", Help: "1 while an alarm lasts; docs/operations.md has the table.",
+		Name: "aicc_alarm", Help: "1 while an alarm lasts: store, streams, disk, hub, spool, consumers.",
 	}, []string{"alarm"})
 	w := &Watch{}
 	for _, c := range o.Checks {

@@ -63,7 +63,6 @@ var mutants = []mutant{
 	{"planner_alone", "exporter/planner", "TestNothingWithoutLease"},
 	{"planner_alone", "cmd/bridge", "TestF42PlannersInTurn"},
 	{"future_believed", "exporter/planner", "TestF44DueFarInTheFuture"},
-	{"standstill_unseen", "cmd/bridge", "TestF40Alarms"},
 	{"end_untold", "bus", "TestGivenUp"},
 	{"end_untold", "cmd/bridge", "TestF38ExhaustedAttempts"},
 	{"reader_without_share", "bus/embedded", "TestF39GreedyReader"},

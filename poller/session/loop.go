@@ -35,9 +35,6 @@ const (
 	drainWithin = 5 * time.Second  // before a sign-out: no further poll is begun after that
 )
 
-// errWrongMode is why an agent is halted that may not be polled.
-var errWrongMode = errors.New("the gateway does not let the agent be polled (000-001): set EVENT_METHOD and GET_EVENT_MODE")
-
 // Loop is one stay of an agent in the wanted set, from its start until it is no longer
 // wanted as it was.
 type Loop struct {
@@ -58,7 +55,6 @@ type Loop struct {
 	liveSince time.Time             // the session's begin, here
 	loginTime time.Time             // zero: resumed, or not told
 	ending    record.SessionContent // why the session ended
-	why       error                 // the last failure
 }
 
 // Loop returns the loop of an agent, to be run once.
@@ -93,7 +89,7 @@ func (l *Loop) enter(next phase) {
 	if l.phase == next {
 		return
 	}
-	l.tenant.counts.moved(l.phase, next, l.why)
+	l.tenant.counts.moved(l.phase, next)
 	l.log.Debug().Str("phase", string(next)).Msg("agent changed phase")
 	l.phase = next
 }
@@ -130,7 +126,6 @@ func (l *Loop) step(intake, work context.Context, now phase) (phase, error) {
 func (l *Loop) cut(err error) phase {
 	l.contact.clear()
 	if errors.Is(err, errFenced) {
-		l.why = err
 		l.log.Error().Uint64("epoch", l.tenant.options.Epoch).Err(err).
 			Msg("agent is not polled: its session entry has the same or a higher epoch; it belongs to another bridge, or the epoch did not grow")
 		return phaseFenced
@@ -151,10 +146,8 @@ func (l *Loop) signIn(intake, work context.Context) (phase, error) {
 	case work.Err() != nil:
 		return "", work.Err()
 	case l.entrance.failed(err):
-		l.why = err
 		return phaseHalted, nil
 	}
-	l.tenant.counts.board.failed(err)
 	return phaseSigningIn, nil
 }
 
@@ -198,7 +191,6 @@ func (l *Loop) end(ctx context.Context) (phase, error) {
 	}
 	l.log.Warn().Str("cause", string(why.Cause)).Msg("agent's session ended")
 	if why.Cause == record.CauseWrongMode {
-		l.why = errWrongMode
 		l.log.Error().Msg("gateway does not let the agent be polled (000-001): set EVENT_METHOD and GET_EVENT_MODE for polling by agent in the gateway's basic.properties, then change or restart the agent")
 		return phaseHalted, nil
 	}

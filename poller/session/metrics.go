@@ -13,9 +13,6 @@ type Metrics struct {
 	polls   *prometheus.CounterVec
 	agents  *prometheus.GaugeVec
 	silence *silencePeaks
-
-	mu     sync.Mutex
-	boards map[string]*board // by tenant
 }
 
 // NewMetrics registers the metrics, once for a registerer; with nil they are counted
@@ -29,7 +26,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		agents: auto.NewGaugeVec(prometheus.GaugeOpts{
 			Namespace: "aicc", Subsystem: "poller", Name: "agents", Help: "Agents by the phase they are in.",
 		}, []string{"tenant", "state"}),
-		silence: newSilencePeaks(), boards: map[string]*board{},
+		silence: newSilencePeaks(),
 	}
 	if r != nil {
 		r.MustRegister(m.silence)
@@ -42,18 +39,16 @@ type counts struct {
 	polls   *prometheus.CounterVec
 	agents  *prometheus.GaugeVec
 	silence *peak
-	board   *board
 }
 
 func (m *Metrics) of(tenant string) counts {
 	t := prometheus.Labels{"tenant": tenant}
-	return counts{polls: m.polls.MustCurryWith(t), agents: m.agents.MustCurryWith(t), silence: m.silence.of(tenant), board: m.board(tenant)}
+	return counts{polls: m.polls.MustCurryWith(t), agents: m.agents.MustCurryWith(t), silence: m.silence.of(tenant)}
 }
 
 func (c counts) poll(outcome string) { c.polls.WithLabelValues(outcome).Inc() }
 
-func (c counts) moved(from, to phase, why error) {
-	c.board.moved(from, to, why)
+func (c counts) moved(from, to phase) {
 	if from != "" {
 		c.agents.WithLabelValues(string(from)).Dec()
 	}

@@ -190,9 +190,6 @@ func ended(p ccgateway.Poll, cause record.Cause) turn {
 // badPoll paces after a poll that was neither good nor the end, or makes it the end.
 func (l *Loop) badPoll(p ccgateway.Poll) turn {
 	l.polling.On(strings.TrimSpace(p.Outcome.String()+" "+p.Code), p.Err, "poll failed; trying again")
-	if p.Err != nil {
-		l.tenant.counts.board.failed(p.Err)
-	}
 	next, over := l.pace.bad(p)
 	if over != "" {
 		return ended(p, over)

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
-	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -53,15 +51,6 @@ type Publisher struct {
 	published  *prometheus.CounterVec // by stream
 	retries    prometheus.Counter
 	duplicates prometheus.Counter
-
-	mu      sync.Mutex
-	failing map[string]failure // by stream
-}
-
-// failure is what goes on while no try to store in a stream succeeds.
-type failure struct {
-	since time.Time
-	err   error // the first
 }
 
 // NewPublisher returns a publisher.
@@ -71,7 +60,7 @@ func NewPublisher(c *Conn, o PublisherOptions) *Publisher {
 		return prometheus.CounterOpts{Namespace: "aicc", Subsystem: "bus", Name: name, Help: help}
 	}
 	return &Publisher{
-		conn: c, trustDuplicates: o.TrustDuplicates, failing: make(map[string]failure),
+		conn: c, trustDuplicates: o.TrustDuplicates,
 		published:  factory.NewCounterVec(opts("published_total", "Messages stored, by stream."), []string{"stream"}),
 		retries:    factory.NewCounter(opts("publish_retries_total", "Tries to publish that failed and were repeated.")),
 		duplicates: factory.NewCounter(opts("duplicates_total", "Messages that turned out to be stored already.")),
@@ -91,45 +80,16 @@ func (p *Publisher) Publish(ctx context.Context, stream string, m *nats.Msg) err
 		if mayBeStored {
 			stored, err := p.isLast(ctx, stream, m)
 			if stored || err != nil {
-				p.note(ctx, stream, err)
 				return err
 			}
 		}
 		err := p.send(ctx, stream, m)
-		p.note(ctx, stream, err)
 		if err != nil && !isPermanent(err) {
 			p.retries.Inc()
 			mayBeStored = mayBeStored || !certainlyNotStored(err)
 		}
 		return err
 	})
-}
-
-// note remembers how a try went. One without a connection says nothing of the stream, and
-// a message that is refused for good says that the stream takes others.
-func (p *Publisher) note(ctx context.Context, stream string, err error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	_, fails := p.failing[stream]
-	switch {
-	case err == nil || isPermanent(err) || p.conn.Connected() != nil:
-		delete(p.failing, stream)
-	case !fails && ctx.Err() == nil:
-		p.failing[stream] = failure{time.Now(), err}
-	}
-}
-
-// Failing says why a stream has taken nothing for so long or longer, although the
-// connection stands and it was tried; nil when there is none.
-func (p *Publisher) Failing(atLeast time.Duration) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, stream := range slices.Sorted(maps.Keys(p.failing)) {
-		if f := p.failing[stream]; time.Since(f.since) >= atLeast {
-			return fmt.Errorf("stream %s takes nothing: %w", stream, f.err)
-		}
-	}
-	return nil
 }
 
 // send tries once.

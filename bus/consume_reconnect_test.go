@@ -23,6 +23,7 @@ func TestConsumeOverManyReconnects(t *testing.T) {
 	proxy, b, direct := proxied(t, func(o *Options) { o.Logger = zerolog.New(&log) })
 	atWork, goOn := make(chan struct{}), make(chan struct{})
 	var once sync.Once
+	release := sync.OnceFunc(func() { close(goOn) })
 	var done atomic.Int64
 	intake, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
@@ -33,16 +34,16 @@ func TestConsumeOverManyReconnects(t *testing.T) {
 			return nil
 		}))
 	}()
-	t.Cleanup(func() { stop(); <-ended })
+	t.Cleanup(func() { stop(); release(); <-ended })
 	publishFiles(t, direct, 1)
 	<-atWork
 	for i := range uint64(cuts) {
 		proxy.Cut()
 		bustest.Await(t, func() bool {
-			return b.conn.JetStream().Conn().Stats().Reconnects == i+1 && b.conn.JetStream().Conn().IsConnected()
+			return b.conn.JetStream().Conn().Stats().Reconnects >= i+1 && b.conn.JetStream().Conn().IsConnected()
 		})
 	}
-	close(goOn)
+	release()
 	for i := 1; i < files; i++ {
 		m := bustest.File(time.Now().String())
 		if err := direct.Publish(t.Context(), m); err != nil {

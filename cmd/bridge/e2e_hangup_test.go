@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -24,15 +25,15 @@ func TestHangUp(t *testing.T) {
 	hearsHangUps(t)
 	s := newScene(t, busy())
 	seen := uint64(0)
-	for _, signals := range [][]syscall.Signal{
+	for round, signals := range [][]syscall.Signal{
 		{syscall.SIGHUP}, {syscall.SIGHUP, syscall.SIGHUP}, {syscall.SIGTERM, syscall.SIGHUP, syscall.SIGHUP}, {syscall.SIGINT, syscall.SIGHUP},
 	} {
 		c := s.start()
 		seen = s.waitFor(schemas.StreamEvents, seen+30)
 		begun := time.Now()
 		for i, sig := range signals {
-			if i > 0 {
-				time.Sleep(20 * time.Millisecond) // or they would be one
+			if i > 0 { // or they would be one
+				s.until("the signal before is heard", func() bool { return strings.Count(s.journal.String(), "bridge stops:") > round })
 			}
 			if err := c.cmd.Process.Signal(sig); err != nil && i == 0 { // a later one may find it gone
 				t.Fatal(err)
@@ -59,8 +60,7 @@ func TestHangUpWithTheLogsReader(t *testing.T) {
 	_ = w.Close()
 	s.consumer().Close() // it runs
 	_ = r.Close()
-	time.Sleep(500 * time.Millisecond) // it has something to say, in vain
-	c.signal(syscall.SIGHUP)
+	c.signal(syscall.SIGHUP) // it says that it stops, in vain
 	if state := c.state(); !state.Exited() || state.ExitStatus() != exitOK {
 		t.Errorf("it ended with %v", c.cmd.ProcessState)
 	}

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"aiccbridge/exporter/internal/exportertest"
@@ -70,7 +71,9 @@ func TestRectify(t *testing.T) {
 
 // TestNoticeFromTheFuture: a notice without a request is held for a day from now, not until
 // the year that a wrong clock wrote.
-func TestNoticeFromTheFuture(t *testing.T) {
+func TestNoticeFromTheFuture(t *testing.T) { synctest.Test(t, noticeFromTheFuture) }
+
+func noticeFromTheFuture(t *testing.T) {
 	pub := &exportertest.Publisher{}
 	l, _ := running(t, Options{Bucket: exportertest.NewBucket(), Publisher: pub})
 	n := exportertest.Notice(1)
@@ -78,8 +81,9 @@ func TestNoticeFromTheFuture(t *testing.T) {
 	n.ReceivedAt = now.Add(365 * 24 * time.Hour)
 	exportertest.Check(t, l.Accept(t.Context(), n))
 	follows := func(at time.Time) { // the copy in memory
-		for !l.held(exportertest.Acme)[schemas.UnmatchedKey(exportertest.Acme, n.ResponseID)].ReceivedAt.Equal(at) {
-			time.Sleep(time.Millisecond)
+		synctest.Wait()
+		if held := l.held(exportertest.Acme)[schemas.UnmatchedKey(exportertest.Acme, n.ResponseID)]; !held.ReceivedAt.Equal(at) {
+			t.Fatalf("held since %s, want %s", held.ReceivedAt, at)
 		}
 	}
 	follows(n.ReceivedAt)

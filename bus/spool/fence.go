@@ -65,7 +65,7 @@ type attempt struct {
 func (f *forwarder) store(ctx context.Context, key string, m schemas.Stored) error {
 	p := f.ends.of(key)
 	a := attempt{Stored: m, key: key, leftOver: m.Sequence <= f.leftover}
-	return f.spool.hubBack.retry(ctx, func() error {
+	return f.spool.hubBack.Retry(ctx, func() error {
 		err := f.try(ctx, p, &a)
 		if refusal := (*schemas.Permanent)(nil); errors.As(err, &refusal) {
 			err = f.replace(ctx, p, &a, refusal)

@@ -99,7 +99,7 @@ func (f *forwarder) run(ctx context.Context) error {
 // nothing is read.
 func (f *forwarder) read(ctx context.Context, from uint64, each func(schemas.Stored) error) error {
 	for {
-		if err := f.spool.valve.wait(ctx); err != nil {
+		if err := f.spool.valve.Wait(ctx); err != nil {
 			return err
 		}
 		m, found, err := f.next(ctx, from)

@@ -69,7 +69,7 @@ func cutAcks(t *testing.T, cuts int64) stats {
 func forwards(t *testing.T, s *Spool) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var group errgroup.Group
-	group.Go(func() error { return s.hub.Back(ctx, s.hubBack.ring) })
+	group.Go(func() error { return s.hub.Back(ctx, s.hubBack.Ring) })
 	group.Go(func() error { return s.lines[0].run(ctx) })
 	t.Cleanup(func() {
 		cancel()

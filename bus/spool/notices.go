@@ -39,7 +39,7 @@ func (f *forwarder) notice(ctx context.Context, _ string, m schemas.Stored) erro
 		return f.deadLetter(ctx, m, &schemas.Permanent{Reason: schemas.ReasonInvalid, Err: err})
 	}
 	log := f.spool.hub.NewTrouble(f.spool.log.With().Str("tenant", n.Tenant).Logger())
-	return f.spool.hubBack.retry(ctx, func() error {
+	return f.spool.hubBack.Retry(ctx, func() error {
 		err := f.spool.opts.Notice(ctx, n)
 		if refusal := (*schemas.Permanent)(nil); errors.As(err, &refusal) {
 			err = f.deadLetter(ctx, m, refusal)

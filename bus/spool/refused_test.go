@@ -149,7 +149,7 @@ func forwardUntrimmed(t *testing.T, s *Spool, events uint64) {
 	f := s.lines[0]
 	ctx, cancel := context.WithCancel(t.Context())
 	var group errgroup.Group
-	group.Go(func() error { return s.hub.Back(ctx, s.hubBack.ring) })
+	group.Go(func() error { return s.hub.Back(ctx, s.hubBack.Ring) })
 	group.Go(func() error { return f.run(ctx) })
 	if err := f.progress.wait(bustest.Limited(t, time.Minute), events); err != nil {
 		t.Error(err)

@@ -16,6 +16,7 @@ import (
 	"aiccbridge/bus/assets"
 	"aiccbridge/bus/internal/wire"
 	"aiccbridge/bus/kv"
+	"aiccbridge/bus/spool/internal/signal"
 	"aiccbridge/schemas"
 )
 
@@ -65,8 +66,8 @@ type Spool struct {
 	metrics *metrics
 	lines   []*forwarder // one of each class
 	outage  outage
-	hubBack bell
-	valve   valve
+	hubBack signal.Bell
+	valve   signal.Valve
 	loaded  chan struct{} // closed when the hub's sessions and states are here
 	state   atomic.Pointer[State]
 }
@@ -195,7 +196,7 @@ func (s *Spool) State() State { return *s.state.Load() }
 // at the next start. Call it once.
 func (s *Spool) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return s.hub.Back(ctx, s.hubBack.ring) })
+	group.Go(func() error { return s.hub.Back(ctx, s.hubBack.Ring) })
 	group.Go(func() error { return s.upkeep(ctx) })
 	for _, l := range s.lines {
 		if l.deliver != nil {
@@ -236,7 +237,7 @@ func (s *Spool) Loaded(ctx context.Context) error {
 // Hold keeps messages and notices in the spool, because the hub is not to be
 // trusted with them now, or lets them go on. What is on the way already arrives.
 // Buckets and leases are not held.
-func (s *Spool) Hold(held bool) { s.valve.set(!held) }
+func (s *Spool) Hold(held bool) { s.valve.Set(!held) }
 
 // Flush waits until everything that is in the spool now is at the hub, and every
 // notice taken, or ctx ends. Run must be running. Without Options.Notice it

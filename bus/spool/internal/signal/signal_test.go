@@ -1,4 +1,4 @@
-package spool
+package signal
 
 import (
 	"context"
@@ -10,12 +10,12 @@ import (
 
 func TestValve(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var v valve
+		var v Valve
 		ctx, stop := context.WithCancel(t.Context())
 		passed := make(chan error)
 		go func() {
 			for {
-				err := v.wait(ctx)
+				err := v.Wait(ctx)
 				passed <- err
 				if err != nil {
 					return
@@ -31,21 +31,21 @@ func TestValve(t *testing.T) {
 				return false
 			}
 		}
-		v.set(true)
+		v.Set(true)
 		if !through() {
 			t.Error("an open valve holds")
 		}
-		v.set(false)
-		v.set(false)
+		v.Set(false)
+		v.Set(false)
 		through() // the one that was under way
 		if through() {
 			t.Error("a closed valve lets through")
 		}
-		v.set(true)
+		v.Set(true)
 		if !through() {
 			t.Error("it does not open")
 		}
-		v.set(false)
+		v.Set(false)
 		through()
 		stop()
 		if err := <-passed; err == nil {
@@ -58,16 +58,16 @@ func TestValve(t *testing.T) {
 // remembered.
 func TestBell(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var b bell
+		var b Bell
 		again := errors.New("away")
 		tries := make(chan time.Time, 1000)
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		begin := time.Now()
 		go func() {
-			ended <- b.retry(ctx, func() error {
+			ended <- b.Retry(ctx, func() error {
 				tries <- time.Now()
-				b.ring() // during a try
+				b.Ring() // during a try
 				return again
 			})
 		}()
@@ -82,7 +82,7 @@ func TestBell(t *testing.T) {
 			}
 			time.Sleep(time.Millisecond)
 			now := time.Now()
-			b.ring()
+			b.Ring()
 			synctest.Wait()
 			if n := len(tries); n != 1 || !(<-tries).Equal(now) {
 				t.Errorf("%d tries when it rings, %s after the start", n, now.Sub(begin))
@@ -95,7 +95,7 @@ func TestBell(t *testing.T) {
 		if len(b.waiting) != 0 {
 			t.Errorf("%d still wait", len(b.waiting))
 		}
-		err := b.retry(ctx, func() error { t.Error("tried although the context had ended"); return nil })
+		err := b.Retry(ctx, func() error { t.Error("tried although the context had ended"); return nil })
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("error %v", err)
 		}

@@ -1,4 +1,11 @@
-package spool
+// Package signal tells the spool's goroutines when to go on: the [Bell] when the hub is
+// back, the [Valve] when it may be trusted with messages.
+//
+// Invariants: a bell that rings while nobody waits is not remembered; a closed valve holds
+// whoever comes, and whoever has passed goes on.
+//
+// It may import bus/internal/wire.
+package signal
 
 import (
 	"context"
@@ -10,13 +17,14 @@ import (
 	"aiccbridge/bus/internal/wire"
 )
 
-// bell ends the pauses of everybody who waits for the hub.
-type bell struct {
+// Bell ends the pauses of everybody who waits for the hub. The zero value is ready.
+type Bell struct {
 	mu      sync.Mutex
 	waiting map[*pauseTimer]struct{}
 }
 
-func (b *bell) ring() {
+// Ring begins the next try of everybody who waits now; who does not wait hears nothing.
+func (b *Bell) Ring() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for t := range b.waiting {
@@ -24,9 +32,9 @@ func (b *bell) ring() {
 	}
 }
 
-// retry repeats op until it returns nil, or ctx ends: with growing pauses, which the
+// Retry repeats op until it returns nil, or ctx ends: with growing pauses, which the
 // bell cuts short. Once ctx has ended it does not begin: what waits in a lane stays.
-func (b *bell) retry(ctx context.Context, op func() error) error {
+func (b *Bell) Retry(ctx context.Context, op func() error) error {
 	t := &pauseTimer{bell: b, c: make(chan time.Time, 1)}
 	try := func() error {
 		if err := ctx.Err(); err != nil {
@@ -43,7 +51,7 @@ func (b *bell) retry(ctx context.Context, op func() error) error {
 
 // pauseTimer is the clock of one retry.
 type pauseTimer struct {
-	bell  *bell
+	bell  *Bell
 	timer *time.Timer
 	c     chan time.Time
 }
@@ -86,13 +94,14 @@ func (t *pauseTimer) Stop() {
 	}
 }
 
-// valve lets something through while it is open. The zero value is open.
-type valve struct {
+// Valve lets something through while it is open. The zero value is open.
+type Valve struct {
 	mu     sync.Mutex
 	closed chan struct{} // nil: open; ended when it opens
 }
 
-func (v *valve) set(open bool) {
+// Set opens or shuts the valve; as it is already, nothing happens.
+func (v *Valve) Set(open bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	switch {
@@ -105,8 +114,8 @@ func (v *valve) set(open bool) {
 	}
 }
 
-// wait blocks while the valve is closed. The error is ctx's.
-func (v *valve) wait(ctx context.Context) error {
+// Wait blocks while the valve is closed. The error is ctx's.
+func (v *Valve) Wait(ctx context.Context) error {
 	v.mu.Lock()
 	closed := v.closed
 	v.mu.Unlock()

@@ -35,7 +35,12 @@ import (
 	"net/netip"
 	"net/url"
 	"time"
+
+	"aiccbridge/config/internal/scalar"
 )
+
+// Size is a number of bytes, in the file as 500MiB or 2GiB.
+type Size = scalar.Size
 
 // Config is a whole, valid configuration. Load and Parse make it.
 type Config struct {

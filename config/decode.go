@@ -12,6 +12,8 @@ import (
 	"unicode"
 
 	"github.com/goccy/go-yaml/ast"
+
+	"aiccbridge/config/internal/scalar"
 )
 
 type position struct{ line, column int }
@@ -29,23 +31,23 @@ type decoder struct {
 	findings, warnings []Finding
 }
 
-func (d *decoder) reportAt(key string, at position, f *fault) {
+func (d *decoder) reportAt(key string, at position, f *scalar.Fault) {
 	d.bad[key] = true
 	d.findings = append(d.findings, d.finding(key, at, f))
 }
 
-func (d *decoder) finding(key string, at position, f *fault) Finding {
-	return Finding{File: d.file, Line: at.line, Column: at.column, Key: key, Problem: f.problem, Remedy: f.remedy}
+func (d *decoder) finding(key string, at position, f *scalar.Fault) Finding {
+	return Finding{File: d.file, Line: at.line, Column: at.column, Key: key, Problem: f.Problem, Remedy: f.Remedy}
 }
 
 // report reports a fault of a key, at its value or, when it is missing, at the
 // section it is missing from.
 func (d *decoder) report(key, remedy, problem string, args ...any) {
-	d.reportAt(key, d.where(key), faultf(remedy, problem, args...))
+	d.reportAt(key, d.where(key), scalar.Faultf(remedy, problem, args...))
 }
 
 func (d *decoder) warn(key, remedy, problem string, args ...any) {
-	d.warnings = append(d.warnings, d.finding(key, d.where(key), faultf(remedy, problem, args...)))
+	d.warnings = append(d.warnings, d.finding(key, d.where(key), scalar.Faultf(remedy, problem, args...)))
 }
 
 func (d *decoder) where(key string) position {
@@ -90,13 +92,13 @@ func (d *decoder) section(path string, node ast.Node, v reflect.Value) {
 		name, at := keyText(e.Key), positionOf(e.Key)
 		key := join(path, name)
 		if first, twice := seen[name]; twice {
-			d.reportAt(key, at, faultf("keep one of the two", "the key is given twice, first on line %d", first.line))
+			d.reportAt(key, at, scalar.Faultf("keep one of the two", "the key is given twice, first on line %d", first.line))
 			continue
 		}
 		seen[name] = at
 		if !slices.Contains(names, name) {
 			d.reportAt(key, at, unknownKey(path, name, names))
-			guess, near := probable(name, names)
+			guess, near := scalar.Probable(name, names)
 			meant[guess] = near || meant[guess]
 			continue
 		}
@@ -147,8 +149,9 @@ func keyText(n ast.MapKeyNode) string {
 	return n.GetToken().Value
 }
 
-// notHere explains keys that people will look for, by their last two parts.
-var notHere = map[string]fault{
+// notHere explains keys that people will look for, by their last two parts: what is wrong,
+// and what to do.
+var notHere = map[string][2]string{
 	"extracts.skill":   {"skill details are not available yet", "remove the key: cdr, recording and operation are available"},
 	"agents.password":  {"secrets do not belong in this file", "write the password into a file of its own and name it with password_file"},
 	"files.secret_key": {"secrets do not belong in this file", "write the secret key into a file of its own and name it with secret_key_file"},
@@ -157,15 +160,15 @@ var notHere = map[string]fault{
 	"callbacks.key":    {"secrets do not belong in this file", "name the file that holds the private key with key_file"},
 }
 
-func unknownKey(path, name string, names []string) *fault {
+func unknownKey(path, name string, names []string) *scalar.Fault {
 	if name == "<<" {
-		return faultf("write the keys out", "merge keys are not supported")
+		return scalar.Faultf("write the keys out", "merge keys are not supported")
 	}
 	section, _, _ := strings.Cut(path[strings.LastIndex(path, ".")+1:], "[")
 	if f, ok := notHere[section+"."+name]; ok {
-		return &f
+		return scalar.Faultf(f[1], "%s", f[0])
 	}
-	return faultf(didYouMean(name, names), "the key is not known")
+	return scalar.Faultf(scalar.DidYouMean(name, names), "the key is not known")
 }
 
 // value decodes the node of one key into its field.
@@ -273,10 +276,10 @@ func (d *decoder) dictionary(key string, node ast.Node, v reflect.Value, field r
 		seen[fold] = at
 		switch {
 		case twice:
-			d.reportAt(item, at, faultf("keep one of the two", "the key is given twice, first on line %d; upper and lower case are the same", first.line))
+			d.reportAt(item, at, scalar.Faultf("keep one of the two", "the key is given twice, first on line %d; upper and lower case are the same", first.line))
 			continue
 		case strings.TrimSpace(name) != name || name == "" || name == "<<" || len(name) > 64 || strings.ContainsFunc(name, unicode.IsControl):
-			d.reportAt(item, at, faultf("write the name of a JSON key or a column, at most 64 bytes", "the key is not a name"))
+			d.reportAt(item, at, scalar.Faultf("write the name of a JSON key or a column, at most 64 bytes", "the key is not a name"))
 			continue
 		}
 		d.at[item] = positionOf(e.Value)
@@ -300,7 +303,7 @@ func (d *decoder) scalar(key string, node ast.Node, v reflect.Value, field refle
 		d.reportAt(key, positionOf(node), f)
 		return
 	}
-	text, f := expand(raw, d.env.Lookup)
+	text, f := scalar.Expand(raw, d.env.Lookup)
 	if f != nil {
 		d.reportAt(key, d.where(key), f)
 		return
@@ -314,7 +317,7 @@ func (d *decoder) scalar(key string, node ast.Node, v reflect.Value, field refle
 	d.set(key, text, v, field)
 }
 
-func scalarText(node ast.Node) (string, *fault) {
+func scalarText(node ast.Node) (string, *scalar.Fault) {
 	switch n := node.(type) {
 	case *ast.NullNode:
 		return "", nil
@@ -328,7 +331,7 @@ func scalarText(node ast.Node) (string, *fault) {
 	return "", wrongNode(node, "a single value belongs here", "write one value behind the colon")
 }
 
-func wrongNode(n ast.Node, want, remedy string) *fault {
+func wrongNode(n ast.Node, want, remedy string) *scalar.Fault {
 	got := "a single value"
 	switch n.(type) {
 	case *ast.MappingNode, *ast.MappingValueNode:
@@ -336,9 +339,9 @@ func wrongNode(n ast.Node, want, remedy string) *fault {
 	case *ast.SequenceNode:
 		got = "a list"
 	case *ast.AnchorNode, *ast.AliasNode, *ast.TagNode:
-		return faultf("write the value out", "YAML anchors (&), aliases (*) and tags (!) are not supported")
+		return scalar.Faultf("write the value out", "YAML anchors (&), aliases (*) and tags (!) are not supported")
 	}
-	return faultf(remedy, "%s, not %s", want, got)
+	return scalar.Faultf(remedy, "%s, not %s", want, got)
 }
 
 // path joins a relative path to the folder of the configuration file.

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml"
+
+	"aiccbridge/config/internal/scalar"
 )
 
 // Effective is the configuration as the bridge understood it: every key, with
@@ -67,12 +69,12 @@ func value(v reflect.Value) any {
 }
 
 // text writes a scalar as the file would have it.
-func text(scalar any) any {
-	switch s := scalar.(type) {
+func text(v any) any {
+	switch s := v.(type) {
 	case netip.Prefix:
 		return s.String()
 	case time.Duration:
-		return durationString(s)
+		return scalar.DurationString(s)
 	case Size:
 		return s.String()
 	case Secret:
@@ -90,5 +92,5 @@ func text(scalar any) any {
 		}
 		return s.Format(time.RFC3339)
 	}
-	return scalar
+	return v
 }

@@ -7,10 +7,12 @@ import (
 	"io/fs"
 	"runtime"
 	"strings"
+
+	"aiccbridge/config/internal/scalar"
 )
 
 // secret reads a secret's file: one line, whose end is cut off.
-func (d *decoder) secret(key, path string) (Secret, *fault) {
+func (d *decoder) secret(key, path string) (Secret, *scalar.Fault) {
 	data, mode, err := d.env.Read(path)
 	if err != nil {
 		return Secret{}, missing(path, err)
@@ -18,16 +20,16 @@ func (d *decoder) secret(key, path string) (Secret, *fault) {
 	text := strings.TrimRight(string(data), "\r\n")
 	switch {
 	case strings.TrimSpace(text) == "":
-		return Secret{}, faultf("write the secret into it", "the file %s is empty", path)
+		return Secret{}, scalar.Faultf("write the secret into it", "the file %s is empty", path)
 	case strings.ContainsAny(text, "\r\n"):
-		return Secret{}, faultf("leave only the line that is the secret", "the file %s has several lines", path)
+		return Secret{}, scalar.Faultf("leave only the line that is the secret", "the file %s has several lines", path)
 	}
 	d.warnExposed(key, path, mode)
 	return Secret{file: path, value: &text}, nil
 }
 
-func missing(path string, err error) *fault {
-	return faultf(cure(err, "create the file or correct the path (relative paths start at the configuration's folder)"), "%s cannot be read: %s", path, cause(err))
+func missing(path string, err error) *scalar.Fault {
+	return scalar.Faultf(cure(err, "create the file or correct the path (relative paths start at the configuration's folder)"), "%s cannot be read: %s", path, cause(err))
 }
 
 // warnExposed warns of a secret that others on this machine may read or replace.

@@ -2,11 +2,11 @@ package config
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 	"net/url"
-	"strconv"
 	"strings"
+
+	"aiccbridge/config/internal/scalar"
 )
 
 func (d *decoder) nats(n *NATS) {
@@ -79,13 +79,13 @@ func (d *decoder) addresses(c *Config) {
 		if l.text == "" || l.key == "listen.nats" && c.NATS.URL != "" {
 			continue // not opened
 		}
-		addr, f := parseListen(l.text)
+		addr, f := scalar.Listen(l.text)
 		if f != nil {
 			d.reportAt(l.key, d.where(l.key), f)
 			continue
 		}
 		for _, o := range opened {
-			if overlap(o.addr, addr) {
+			if scalar.Overlap(o.addr, addr) {
 				d.report(l.key, "give each listener a port of its own", "%s is used by %s already", l.text, o.key)
 			}
 		}
@@ -116,34 +116,4 @@ func enumerate(words []string) string {
 		return words[0]
 	}
 	return strings.Join(words[:last], ", ") + " and " + words[last]
-}
-
-// parseListen reads host:port, where host is an IP address, localhost or
-// nothing (all addresses).
-func parseListen(text string) (netip.AddrPort, *fault) {
-	remedy := "write address:port, for example 127.0.0.1:8080 or 0.0.0.0:8443"
-	host, port, err := net.SplitHostPort(text)
-	if err != nil {
-		return netip.AddrPort{}, faultf(remedy, "%q is not an address with a port", text)
-	}
-	n, err := strconv.ParseUint(port, 10, 16)
-	if err != nil {
-		return netip.AddrPort{}, faultf("write a port from 1 to 65535, or 0 for any free one", "%q is not a port", port)
-	}
-	switch host {
-	case "":
-		host = "0.0.0.0"
-	case "localhost":
-		host = "127.0.0.1"
-	}
-	ip, err := netip.ParseAddr(host)
-	if err != nil {
-		return netip.AddrPort{}, faultf(remedy, "%q is not an IP address of this machine", host)
-	}
-	return netip.AddrPortFrom(ip, uint16(n)), nil
-}
-
-func overlap(a, b netip.AddrPort) bool {
-	sameHost := a.Addr() == b.Addr() || a.Addr().IsUnspecified() || b.Addr().IsUnspecified()
-	return a.Port() == b.Port() && a.Port() != 0 && sameHost
 }

@@ -18,6 +18,8 @@ import (
 	"github.com/goccy/go-yaml/parser"
 
 	"aiccbridge/config/internal/quotes"
+
+	"aiccbridge/config/internal/scalar"
 )
 
 // Limits that keep a mistaken file (a dump, a binary) from occupying the YAML
@@ -85,14 +87,14 @@ func (d *decoder) parse(data []byte) (ast.Node, bool) {
 	if err != nil {
 		at, f := syntaxFault(err)
 		if line, column, ok := quotes.Unclosed(string(data)); ok {
-			at, f = position{line, column}, faultf("close the quote on this line, or double a ' inside '...'; the rest of the file was read as part of the value",
+			at, f = position{line, column}, scalar.Faultf("close the quote on this line, or double a ' inside '...'; the rest of the file was read as part of the value",
 				"the quote that opens here is not closed before the end of its value")
 		}
 		d.reportAt("", at, f)
 		return nil, false
 	}
 	if len(file.Docs) > 1 && file.Docs[1].Body != nil {
-		d.reportAt("", positionOf(file.Docs[1].Body), faultf("remove the --- line, or everything from it on", "a second YAML document begins here"))
+		d.reportAt("", positionOf(file.Docs[1].Body), scalar.Faultf("remove the --- line, or everything from it on", "a second YAML document begins here"))
 		return nil, false
 	}
 	if len(file.Docs) == 0 {
@@ -111,7 +113,7 @@ func parseYAML(data []byte) (file *ast.File, err error) {
 	return parser.ParseBytes(data, 0, parser.AllowDuplicateMapKey())
 }
 
-func syntaxFault(err error) (position, *fault) {
+func syntaxFault(err error) (position, *scalar.Fault) {
 	at, problem := position{1, 1}, "this is not YAML: "+err.Error()
 	var y yaml.Error
 	if errors.As(err, &y) {
@@ -120,29 +122,29 @@ func syntaxFault(err error) (position, *fault) {
 			at = position{t.Position.Line, t.Position.Column}
 		}
 	}
-	return at, faultf("check indentation, colons, brackets and quotes on this line and its neighbours; quote values holding ': ', ' #', { or [", "%s", problem)
+	return at, scalar.Faultf("check indentation, colons, brackets and quotes on this line and its neighbours; quote values holding ': ', ' #', { or [", "%s", problem)
 }
 
 // unreadable finds what the YAML parser would report badly or take too long over.
-func unreadable(data []byte) (*fault, position) {
+func unreadable(data []byte) (*scalar.Fault, position) {
 	if len(data) > maxFileBytes {
-		return faultf("check that this is the right file", "the file is larger than 1 MiB"), position{1, 1}
+		return scalar.Faultf("check that this is the right file", "the file is larger than 1 MiB"), position{1, 1}
 	}
 	depth := 0
 	for n, line := range strings.Split(string(data), "\n") {
 		if i := strings.IndexFunc(line, notText); i >= 0 {
-			return faultf("save the file as UTF-8 text without control characters", "the line holds something that is not UTF-8 text"),
+			return scalar.Faultf("save the file as UTF-8 text without control characters", "the line holds something that is not UTF-8 text"),
 				position{n + 1, utf8.RuneCountInString(line[:i]) + 1}
 		}
 		indent := line[:len(line)-len(strings.TrimLeft(line, " \t"))]
 		if i := strings.IndexByte(indent, '\t'); i >= 0 && len(strings.TrimSpace(line)) > 0 {
-			return faultf("indent with spaces; most editors can convert", "the line is indented with a tab, which YAML does not allow"), position{n + 1, i + 1}
+			return scalar.Faultf("indent with spaces; most editors can convert", "the line is indented with a tab, which YAML does not allow"), position{n + 1, i + 1}
 		}
 		if len(line) > maxLineBytes {
-			return faultf("check that this is the right file, or break the line", "the line is longer than %d bytes", maxLineBytes), position{n + 1, 1}
+			return scalar.Faultf("check that this is the right file, or break the line", "the line is longer than %d bytes", maxLineBytes), position{n + 1, 1}
 		}
 		if depth += opens(line); depth > maxDepth {
-			return faultf("close the brackets that are open", "more than %d brackets are open", maxDepth), position{n + 1, 1}
+			return scalar.Faultf("close the brackets that are open", "more than %d brackets are open", maxDepth), position{n + 1, 1}
 		}
 	}
 	return nil, position{}

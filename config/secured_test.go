@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"aiccbridge/config/internal/scalar"
 )
 
 func TestSecured(t *testing.T) {
@@ -132,11 +134,11 @@ func FuzzNetwork(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		p, fault := parseNetwork(text)
+		p, fault := scalar.Network(text)
 		if fault != nil {
 			return
 		}
-		again, fault := parseNetwork(p.String())
+		again, fault := scalar.Network(p.String())
 		if fault != nil || again != p || p != p.Masked() || p.Addr().Is4In6() || !p.Contains(p.Addr()) {
 			t.Errorf("%q is %v, read back as %v (%v)", text, p, again, fault)
 		}

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"aiccbridge/config/internal/scalar"
 )
 
 // validate holds the decoded file to the rules that concern more than one key,
@@ -86,7 +88,7 @@ func (d *decoder) requireCallbacks(c *Config, files string) {
 		if at == (position{1, 1}) {
 			at = d.where(files)
 		}
-		d.reportAt(r.key, at, faultf(r.remedy, "the key is missing although %s is given", files))
+		d.reportAt(r.key, at, scalar.Faultf(r.remedy, "the key is missing although %s is given", files))
 	}
 }
 
@@ -171,7 +173,7 @@ func (d *decoder) gateway(key string, g *Gateway, agents first) {
 	}
 	if g.PollTimeout < g.Hold+5*time.Second && !d.bad[timeout] && !d.bad[key+".hold"] {
 		d.report(timeout, "write at least hold plus 5s, or remove the key",
-			"%s is too short for a hold of %s: an answer that is cut off is an event lost", durationString(g.PollTimeout), durationString(g.Hold))
+			"%s is too short for a hold of %s: an answer that is cut off is an event lost", scalar.DurationString(g.PollTimeout), scalar.DurationString(g.Hold))
 	}
 	if len(g.Agents) == 0 && !d.bad[key+".agents"] {
 		d.report(key+".agents", "list the agents to poll, or leave the gateway section out", "there is no agent")
@@ -225,7 +227,7 @@ func (d *decoder) extract(key string, e *Extract) {
 	for i := 1; i < len(e.SweepAgain); i++ {
 		if e.SweepAgain[i] <= e.SweepAgain[i-1] {
 			d.report(fmt.Sprintf("%s.sweep_again[%d]", key, i), "write the delays in ascending order, for example [6h, 24h]",
-				"%s does not come after %s", durationString(e.SweepAgain[i]), durationString(e.SweepAgain[i-1]))
+				"%s does not come after %s", scalar.DurationString(e.SweepAgain[i]), scalar.DurationString(e.SweepAgain[i-1]))
 		}
 	}
 }
@@ -250,10 +252,10 @@ func (d *decoder) warnSince(key string, e *Extract, spacing time.Duration) {
 		return
 	}
 	most := int64(math.MaxInt64) / max(n, 1)
-	takes := durationString(time.Duration(n * min(int64(spacing), most)).Round(time.Minute))
+	takes := scalar.DurationString(time.Duration(n * min(int64(spacing), most)).Round(time.Minute))
 	d.warn(key, "check the year; a later time, a longer window or a shorter request_spacing needs less",
 		"from there to now are %d requests, which take at least %s with request_spacing %s; only those that an earlier run has made are spared",
-		n, takes, durationString(spacing))
+		n, takes, scalar.DurationString(spacing))
 }
 
 // base cuts a trailing slash off a URL and warns when it does not end as the

@@ -1,4 +1,4 @@
-package config
+package scalar
 
 import (
 	"regexp"
@@ -7,11 +7,11 @@ import (
 
 var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
-// expand replaces ${NAME} and ${NAME:-default} in a scalar; $${ stands for a
+// Expand replaces ${NAME} and ${NAME:-default} in a scalar; $${ stands for a
 // plain ${. The default also takes the place of an empty variable, as in a
 // shell. Because it works on parsed scalars, the contents of a variable can
 // never change the structure of the file.
-func expand(text string, lookup func(string) (string, bool)) (string, *fault) {
+func Expand(text string, lookup func(string) (string, bool)) (string, *Fault) {
 	var out strings.Builder
 	for {
 		i := strings.Index(text, "${")
@@ -27,7 +27,7 @@ func expand(text string, lookup func(string) (string, bool)) (string, *fault) {
 		out.WriteString(text[:i])
 		inner, rest, closed := strings.Cut(text[i+2:], "}")
 		if !closed {
-			return "", faultf("close it with }, or write $${ for a plain ${", "${ is not closed")
+			return "", Faultf("close it with }, or write $${ for a plain ${", "${ is not closed")
 		}
 		value, f := variable(inner, lookup)
 		if f != nil {
@@ -38,13 +38,13 @@ func expand(text string, lookup func(string) (string, bool)) (string, *fault) {
 	}
 }
 
-func variable(inner string, lookup func(string) (string, bool)) (string, *fault) {
+func variable(inner string, lookup func(string) (string, bool)) (string, *Fault) {
 	name, fallback, hasFallback := strings.Cut(inner, ":-")
 	if !variableName.MatchString(name) {
-		return "", faultf("write ${NAME} or ${NAME:-default}, or $${ for a plain ${", "${%s} does not name an environment variable", inner)
+		return "", Faultf("write ${NAME} or ${NAME:-default}, or $${ for a plain ${", "${%s} does not name an environment variable", inner)
 	}
 	if strings.Contains(fallback, "${") {
-		return "", faultf("write the default out", "${%s:-…} has another variable as its default", name)
+		return "", Faultf("write the default out", "${%s:-…} has another variable as its default", name)
 	}
 	value, set := lookup(name)
 	switch {
@@ -55,5 +55,5 @@ func variable(inner string, lookup func(string) (string, bool)) (string, *fault)
 	case set:
 		return "", nil
 	}
-	return "", faultf("set "+name+", or write ${"+name+":-default}", "the environment variable %s is not set", name)
+	return "", Faultf("set "+name+", or write ${"+name+":-default}", "the environment variable %s is not set", name)
 }

@@ -1,4 +1,4 @@
-package config
+package scalar
 
 import (
 	"strings"
@@ -25,9 +25,9 @@ var zoneNicknames = map[string]string{
 	"BST": "Europe/London", "MSK": "Europe/Moscow", "BRT": "America/Sao_Paulo", "EDT": "America/New_York", "PST": "America/Los_Angeles",
 }
 
-func parseZone(text string) (*time.Location, *fault) {
+func Zone(text string) (*time.Location, *Fault) {
 	if text == "Local" {
-		return nil, faultf("write the IANA name, for example Asia/Shanghai", "the zone of this machine is not necessarily the contact centre's")
+		return nil, Faultf("write the IANA name, for example Asia/Shanghai", "the zone of this machine is not necessarily the contact centre's")
 	}
 	zone, err := time.LoadLocation(text)
 	if err == nil {
@@ -37,15 +37,15 @@ func parseZone(text string) (*time.Location, *fault) {
 	if !ok {
 		suggestion = nearestZone(text)
 	}
-	return nil, faultf("write an IANA name; did you mean "+suggestion+"?", "%q is not a time zone", text)
+	return nil, Faultf("write an IANA name; did you mean "+suggestion+"?", "%q is not a time zone", text)
 }
 
 // nearestZone also compares the city alone: "Shanghai", "China/Shanghai".
 func nearestZone(text string) string {
-	best, least := nearest(text, knownZones)
+	best, least := Nearest(text, knownZones)
 	city := text[strings.LastIndex(text, "/")+1:]
 	for _, z := range knownZones {
-		if _, edits := nearest(city, []string{z[strings.LastIndex(z, "/")+1:]}); edits < least {
+		if _, edits := Nearest(city, []string{z[strings.LastIndex(z, "/")+1:]}); edits < least {
 			best, least = z, edits
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -85,6 +86,56 @@ func TestAnUncleanStopShowsInTheStream(t *testing.T) {
 			})
 		})
 	}
+}
+
+// An older copy of the store is put in the place of a newer one, in which the agent went
+// on: what that had is a gap here, once, however orderly the stop before the copy was.
+func TestF36WhatAReplacedStoreHad(t *testing.T) {
+	scenes := map[string]struct {
+		signsOut, remembers bool
+		noticed             time.Duration // after the stop; 0: never
+		want                int
+	}{
+		"left":                       {false, true, time.Hour, 1},
+		"left, by its entry":         {false, false, time.Hour, 1},
+		"signed out":                 {true, true, time.Hour, 1},
+		"signed out, by its entry":   {true, false, time.Hour, 1},
+		"left a moment ago":          {false, true, time.Second, 1},
+		"no copy":                    {true, true, 0, 0},
+		"it stopped after the copy":  {true, true, -time.Second, 0},
+		"it left later, by an entry": {false, false, -time.Second, 0},
+	}
+	gaps := 0
+	for name, c := range scenes {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, s *stage) {
+				if c.remembers {
+					s.remember()
+				}
+				s.options.SignOutOnShutdown = c.signsOut
+				p := s.start(agent291)
+				pass(10 * time.Second)
+				p.end()
+				ended := time.Now()
+				if c.noticed != 0 {
+					s.options.Copied = ended.Add(c.noticed)
+				}
+				pass(max(c.noticed, time.Second))
+				for range 2 { // the second time there is nothing more to say
+					s.restart(20*time.Second, agent291)
+					pass(time.Second)
+				}
+				g := s.gaps(schemas.GapUnclean)
+				gaps += len(g)
+				if len(g) != c.want || c.want > 0 && (g[0].From.After(ended) || g[0].To.Before(ended.Add(c.noticed))) {
+					t.Errorf("gaps: %+v, ended at %s", g, ended)
+				}
+			})
+		})
+	}
+	t.Attr("tries", fmt.Sprint(len(scenes)))
+	t.Attr("gaps", fmt.Sprintf("5/%d", gaps))
+	t.Attr("figure", fmt.Sprintf("%d ways to stop before a store is replaced, %d gap records of 5", len(scenes), gaps))
 }
 
 // The gateway drops the queue with the session, after 120 s without a poll.

@@ -37,6 +37,10 @@ type Options struct {
 	// others may write, does not show. Nil: the entry alone counts, and its bounds
 	// are up to 30 s old.
 	LastStored func(ctx context.Context, filter string) (m schemas.Stored, ok bool, err error)
+	// Copied is when the store was last found to be a copy of another one, or an older
+	// copy put in its place; zero: never. An owner whose last sign of life is not later
+	// may have gone on in the other: what that stored is a gap here.
+	Copied time.Time
 
 	EventGap    time.Duration // from an answer with an event to the next poll; 200 to 500 ms, default 200 ms
 	IdleGap     time.Duration // the same after an empty answer; 200 to 500 ms, default 400 ms
@@ -95,7 +99,7 @@ func (o Options) record() record.Options {
 // session is what the loops of the agents need of the options.
 func (o Options) session() session.Options {
 	return session.Options{
-		Tenant: o.Tenant, Epoch: o.Epoch, Sessions: o.Sessions, Seal: o.Seal,
+		Tenant: o.Tenant, Epoch: o.Epoch, Copied: o.Copied, Sessions: o.Sessions, Seal: o.Seal,
 		EventGap: o.EventGap, IdleGap: o.IdleGap, ErrorGap: o.ErrorGap,
 		MaxSilence: o.MaxSilence, Heartbeat: o.Heartbeat,
 		ForceSignIn: o.ForceSignIn, SignOutOnShutdown: o.SignOutOnShutdown,

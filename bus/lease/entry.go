@@ -43,10 +43,11 @@ type entry struct {
 	renewed  time.Time // when the last renewal was sent
 }
 
-// owner is what a lease's entry holds. Older versions wrote no process.
+// owner is what a lease's entry holds. Older versions wrote neither process nor line.
 type owner struct {
 	Instance string `json:"instance"`
 	Process  string `json:"process,omitempty"`
+	Line     uint64 `json:"line,omitempty"`
 }
 
 // epochValue is what stays when a lease's entry has gone: the partition's last
@@ -59,13 +60,13 @@ type epochValue struct {
 }
 
 func newEntry(hub *wire.Conn, o Options, block uint64) *entry {
-	us := owner{Instance: hub.Instance(), Process: o.Process}
+	us := owner{Instance: hub.Instance(), Process: o.Process, Line: o.Line}
 	value, _ := json.Marshal(us) // strings always encode
 	key := schemas.LeaseKey(o.Tenant, o.Partition)
 	return &entry{
 		hub: hub, bucket: kv.Open(hub, schemas.BucketLeases), log: hub.Logger().With().Str("lease", key).Logger(),
 		key: key, id: uuid.NewString(), owner: us, value: value, copied: o.Copied,
-		ttl: cmp.Or(o.TTL, schemas.LeaseTTL), floor: o.Floor, block: block,
+		ttl: cmp.Or(o.TTL, schemas.LeaseTTL), floor: max(o.Floor, o.Line), block: block,
 	}
 }
 
@@ -149,13 +150,13 @@ const (
 	// other.
 	unreadable = "an unreadable entry"
 	// aCopy is the holder of an entry with our own instance's id that no process of
-	// this data folder wrote.
+	// this data folder wrote since the folder is what it is.
 	aCopy = "another process with this bridge's own id"
 )
 
 // copiedFolder says what another process under our id means.
-const copiedFolder = "another process polls under this bridge's own id: its data folder is a copy of this one, or this one of its, or an older copy was put back. " +
-	"This bridge does not poll while the other holds the lease. Stop one of the two, or give one another id: stop it and delete the file \"instance\" in its data folder"
+const copiedFolder = "another process works under this bridge's own id: its data folder is a copy of this one, or this one of its, or an older copy was put back. " +
+	"This bridge waits while the other holds the lease. Stop one of the two, or give one another id: stop it and delete the file \"instance\" in its data folder"
 
 // holder says who else has the entry now, "" if nobody: then it is not there, or ours.
 func (e *entry) holder(ctx context.Context) (instance string, revision uint64, err error) {
@@ -178,9 +179,9 @@ func (e *entry) holder(ctx context.Context) (instance string, revision uint64, e
 }
 
 // ours reports an owner that is this process, or an earlier one of the same folder.
-// Without names of processes the instance decides.
+// Without names of processes instance and line decide.
 func (e *entry) ours(v owner) bool {
-	return v.Instance == e.Instance &&
+	return v.Instance == e.Instance && v.Line == e.Line &&
 		(v.Process == "" || e.Process == "" || v.Process == e.Process || slices.Contains(e.earlier, v.Process))
 }
 

@@ -16,12 +16,24 @@ import (
 // folder is a data folder as far as leases go, and who is told of copies.
 type folder struct {
 	bridgeAt
+	line uint64 // once it was noticed to be a copy
 	mu   sync.Mutex
 	told string
 }
 
 func newFolder(t *testing.T, hub *bustest.TestServer) *folder {
 	return &folder{bridgeAt: newBridge(t, hub, "one", shortTTL)}
+}
+
+// noticed is when a copy was noticed.
+const noticed = 1_800_000_000_000
+
+// waits checks that the lease is not to be had now.
+func (f *folder) waits(t *testing.T) {
+	t.Helper()
+	if epoch, err := f.starts().Acquire(bustest.Limited(t, 3*f.ttl)); err == nil {
+		t.Errorf("it does not wait: epoch %d", epoch)
+	}
 }
 
 // copyTo copies what is remembered.
@@ -37,15 +49,17 @@ func (f *folder) copyTo(t *testing.T, other *folder) {
 }
 
 // starts is the lease of a new process over the folder.
-func (f *folder) starts() *Kept {
-	return NewKept(f.hub, f.local, Options{
-		Tenant: "acme", Partition: "0", TTL: f.ttl, Process: uuid.NewString(),
+func (f *folder) starts() *Kept { return NewKept(f.hub, f.local, f.options()) }
+
+func (f *folder) options() Options {
+	return Options{
+		Tenant: "acme", Partition: "0", TTL: f.ttl, Process: uuid.NewString(), Line: f.line,
 		Copied: func(what string) {
 			f.mu.Lock()
 			defer f.mu.Unlock()
 			f.told = what
 		},
-	})
+	}
 }
 
 func (f *folder) isTold() bool {
@@ -131,6 +145,47 @@ func TestF36CopiedLease(t *testing.T) {
 				t.Errorf("epoch %d of the block up to %d, told: %t", next.entry.epoch, before, old.isTold())
 			}
 		},
+		"an older copy, noticed, starts without the hub": func(t *testing.T, one, old *folder) {
+			one.acquires(t, one.starts())
+			one.copyTo(t, old)
+			last := one.starts()
+			one.acquires(t, last) // uses the block of the copy's memory up, as far as that knows
+			old.line = noticed
+			old.link.Cut()
+			old.waits(t)
+			old.link.Heal()
+			l := old.starts()
+			old.acquires(t, l)
+			if l.entry.epoch <= last.entry.last || l.entry.epoch <= noticed {
+				t.Errorf("epoch %d of the block up to %d", l.entry.epoch, last.entry.last)
+			}
+			old.link.Cut() // from now on it is a folder like any other
+			next := old.starts()
+			if old.acquires(t, next); next.entry.epoch != l.entry.epoch+1 {
+				t.Errorf("epoch %d after %d", next.entry.epoch, l.entry.epoch)
+			}
+		},
+		"a copy, noticed, starts beside the original": func(t *testing.T, one, two *folder) {
+			first := one.starts()
+			one.acquires(t, first)
+			lost, stop := run(t, first)
+			defer stop()
+			one.copyTo(t, two)
+			two.line = noticed
+			two.waits(t)
+			if !two.isTold() || one.isTold() {
+				t.Errorf("told: %t, %t", one.isTold(), two.isTold())
+			}
+			notLost(t, lost)
+			stop()
+			if err := first.Release(t.Context()); err != nil {
+				t.Error(err)
+			}
+			two.acquires(t, two.starts())
+			if took := two.acquires(t, two.starts()); took > two.ttl/2 || two.isTold() { // after a crash
+				t.Errorf("it took %s, told: %t", took, two.isTold())
+			}
+		},
 		"a crash, and a start of the same folder": func(t *testing.T, one, _ *folder) {
 			for range 3 {
 				if took := one.acquires(t, one.starts()); took > one.ttl/2 || one.isTold() {
@@ -171,6 +226,51 @@ func TestF36CopiedLease(t *testing.T) {
 	}
 	t.Attr("tries", fmt.Sprint(len(scenes)))
 	t.Attr("figure", fmt.Sprintf("%d scenes of processes under one id: one owner at a time, no epoch twice", len(scenes)))
+}
+
+// Whoever plans has no memory of leases. A copy of the folder waits for the original all
+// the same, and the original for it; a process of the same folder does not.
+func TestF36PlannersOnCopies(t *testing.T) {
+	t.Parallel()
+	s := bustest.Server(t)
+	one, two := newFolder(t, s), newFolder(t, s)
+	two.line = noticed
+	plans := func(f *folder) (*AtHub, uint64, time.Duration) {
+		l, begin := NewAtHub(f.hub, f.options()), time.Now()
+		epoch, err := l.Acquire(bustest.Limited(t, 20*time.Second))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l, epoch, time.Since(begin)
+	}
+	waits := func(f *folder) {
+		t.Helper()
+		if _, err := NewAtHub(f.hub, f.options()).Acquire(bustest.Limited(t, 3*f.ttl)); err == nil || !f.isTold() {
+			t.Errorf("it waits with %v, told: %t", err, f.isTold())
+		}
+	}
+	plans(one)
+	first, _, took := plans(one) // after a crash
+	lost, stop := run(t, first)
+	if took > one.ttl/2 || one.isTold() {
+		t.Errorf("it took %s, told: %t", took, one.isTold())
+	}
+	waits(two)
+	notLost(t, lost)
+	stop()
+	if err := first.Release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	second, epoch, _ := plans(two)
+	lost, stop = run(t, second)
+	defer stop()
+	if epoch <= noticed || two.isTold() {
+		t.Errorf("epoch %d, told: %t", epoch, two.isTold())
+	}
+	waits(one)
+	notLost(t, lost)
+	t.Attr("tries", "3")
+	t.Attr("figure", "a planner's lease on copies of one folder: one plans, the other waits and says so")
 }
 
 func revisionOf(t *testing.T, f *folder) uint64 {

@@ -46,8 +46,10 @@ const epochBlock = 1000
 // tell their events apart, the later owner's are higher, and the first one ends
 // when it hears of the other.
 //
-//   - A copy of a data folder has the same instance id. Each process has a name of its
-//     own beside it, in the lease, with the epochs, and in the memory, which knows the
+//   - A copy of a data folder has the same instance id. Where it was noticed to be one,
+//     its line is another, and above all epochs that the memory has: the hub is waited
+//     for, because the block may have been used elsewhere since.
+//   - Where it was not noticed, each process has a name of its own beside the id, in the lease, with the epochs, and in the memory, which knows the
 //     processes that the folder has had. What one of those left is taken over at once,
 //     as after a crash. Any other under our id is somebody else, and its sentence goes
 //     to Options.Copied.
@@ -64,14 +66,14 @@ func NewKept(hub *wire.Conn, remembering *kv.Bucket, o Options) *Kept {
 	return &Kept{entry: e, memory: memory{bucket: remembering, key: e.key, log: e.log}}
 }
 
-// HeldLast counts the leases with which an instance may go on although the hub does not
-// answer. remembering is the spool's bucket of leases.
-func HeldLast(ctx context.Context, remembering *kv.Bucket, instance string) (n int, err error) {
+// HeldLast counts the leases with which a line of an instance may go on although the hub
+// does not answer. remembering is the spool's bucket of leases.
+func HeldLast(ctx context.Context, remembering *kv.Bucket, instance string, line uint64) (n int, err error) {
 	ctx, loaded := context.WithCancel(ctx)
 	defer loaded()
 	err = remembering.Watch(ctx, ">", func(_ string, value []byte, _ uint64) {
 		var v remembered
-		if json.Unmarshal(value, &v) == nil && v.Held && v.Instance == instance && v.Epoch < v.Last {
+		if json.Unmarshal(value, &v) == nil && v.Held && v.Instance == instance && max(v.Epoch, line) < v.Last {
 			n++
 		}
 	}, loaded)

@@ -409,18 +409,21 @@ func TestHeldLast(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		entries map[string]string
+		line    uint64
 		want    int
 	}{
-		"nothing":          {nil, 0},
-		"one":              {map[string]string{"acme.0": `{"instance":"a","epoch":1,"last":1000,"held":true}`}, 1},
-		"released":         {map[string]string{"acme.0": `{"instance":"a","epoch":1,"last":1000,"held":false}`}, 0},
-		"another instance": {map[string]string{"acme.0": `{"instance":"b","epoch":1,"last":1000,"held":true}`}, 0},
-		"used up":          {map[string]string{"acme.0": `{"instance":"a","epoch":1000,"last":1000,"held":true}`}, 0},
-		"unreadable":       {map[string]string{"acme.0": `{`}, 0},
+		"nothing":          {nil, 0, 0},
+		"one":              {map[string]string{"acme.0": `{"instance":"a","epoch":1,"last":1000,"held":true}`}, 0, 1},
+		"released":         {map[string]string{"acme.0": `{"instance":"a","epoch":1,"last":1000,"held":false}`}, 0, 0},
+		"another instance": {map[string]string{"acme.0": `{"instance":"b","epoch":1,"last":1000,"held":true}`}, 0, 0},
+		"used up":          {map[string]string{"acme.0": `{"instance":"a","epoch":1000,"last":1000,"held":true}`}, 0, 0},
+		"unreadable":       {map[string]string{"acme.0": `{`}, 0, 0},
 		"two of three": {map[string]string{
 			"acme.0": `{"instance":"a","epoch":1,"last":1000,"held":true}`, "beta.0": `{"instance":"a","epoch":999,"last":1000,"held":true}`,
 			"gamma.0": `{"instance":"a","epoch":5,"last":1000}`,
-		}, 2},
+		}, 0, 2},
+		"of an earlier line": {map[string]string{"acme.0": `{"instance":"a","epoch":1,"last":1000,"held":true}`}, 1700000000000, 0},
+		"of this line":       {map[string]string{"acme.0": `{"instance":"a","epoch":1700000000001,"last":1700000001000,"held":true}`}, 1700000000000, 1},
 	} {
 		bucket := newMemoryBucket(t)
 		for key, value := range c.entries {
@@ -428,7 +431,7 @@ func TestHeldLast(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if n, err := HeldLast(bustest.Limited(t, 10*time.Second), bucket, "a"); err != nil || n != c.want {
+		if n, err := HeldLast(bustest.Limited(t, 10*time.Second), bucket, "a", c.line); err != nil || n != c.want {
 			t.Errorf("%s: %d, want %d: %v", name, n, c.want, err)
 		}
 	}

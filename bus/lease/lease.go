@@ -37,6 +37,10 @@ type Options struct {
 	// events show, so that epochs grow even after the bucket was deleted and made anew;
 	// 0 is none.
 	Floor uint64
+	// Line is that of the data folder: a number that its copies do not share, and other
+	// whenever an older copy was put in its place. The epoch is above it, and what another
+	// line of the same instance has is somebody else's. 0: no copy is known of.
+	Line uint64
 	// Process names this process, other than any before or beside it with the same
 	// instance. With it a [Kept] lease tells what an earlier process of its data folder
 	// left from what a copy of the folder does. "": everything of the instance is taken
@@ -55,11 +59,9 @@ type Options struct {
 type AtHub struct{ entry *entry }
 
 // NewAtHub returns a lease of the connection's instance that nobody has yet. An entry
-// of the same instance, left by a crash, is taken over at once; another's is waited for
-// until it expires or is released.
-//
-// The hub is one that no copy of the data folder shares, or there is no folder: names of
-// processes do not count.
+// of the same instance and line, left by a crash, is taken over at once; another's is
+// waited for until it expires or is released. Names of processes do not count: nothing
+// remembers those before a crash.
 func NewAtHub(hub *wire.Conn, o Options) *AtHub {
 	o.Process = ""
 	return &AtHub{newEntry(hub, o, 1)}

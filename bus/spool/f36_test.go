@@ -13,9 +13,11 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"aiccbridge/bus/assets"
 	"aiccbridge/bus/embedded"
 	"aiccbridge/bus/internal/bustest"
 	"aiccbridge/bus/internal/hubtest"
+	"aiccbridge/bus/kv"
 	"aiccbridge/schemas"
 )
 
@@ -222,6 +224,57 @@ func TestF36CopiesAtOnce(t *testing.T) {
 	if got != (stats{}) {
 		t.Errorf("%+v", got)
 	}
+}
+
+// Sessions and states are copied with the folder, or an older copy of them is put back.
+// What the other wrote at the hub meanwhile is not taken for our own: it stays.
+func TestF36MirrorsOfCopies(t *testing.T) {
+	t.Parallel()
+	values := map[schemas.Bucket][]string{
+		schemas.BucketSessions: {session(7, "old"), session(1007, "new"), session(2007, "last")},
+		schemas.BucketState:    {agentState(7, 1, "01"), agentState(1007, 4, "02"), agentState(2007, 1, "03")},
+	}
+	lost := 0
+	for b, v := range values {
+		m := newMirrored(t, b)
+		admin := hubtest.As(assets.RoleAdmin)
+		copyOfNear := hubtest.Open(t, bustest.Server(t), admin, quick)
+		hubtest.MakeBuckets(t, copyOfNear, schemas.LeaseTTL)
+		copied := kv.Open(copyOfNear, b)
+		is := func(when, want string, all ...*kv.Bucket) {
+			t.Helper()
+			for _, k := range all {
+				if value, _, err := k.Get(t.Context(), agentKey); err != nil || string(value) != want {
+					lost++
+					t.Errorf("%s %s: %s, want %s (%v)", b, when, value, want, err)
+				}
+			}
+		}
+		loaded, stop := m.start()
+		m.wait("loaded", loaded)
+		m.put(m.local, agentKey, v[0])
+		m.becomes(m.outside, agentKey, v[0])
+		m.put(copied, agentKey, v[0])
+		m.put(m.local, agentKey, v[1])
+		m.becomes(m.outside, agentKey, v[1])
+		stop()
+		// The copy starts, with what was.
+		m.line = 1_800_000_000_000
+		loaded, stop = m.startWith(copyOfNear, m.far)
+		m.wait("loaded", loaded)
+		is("beside the copy", v[1], m.outside, copied)
+		m.swap(copied, agentKey, v[2])
+		m.becomes(m.outside, agentKey, v[2])
+		stop()
+		// And the original again.
+		m.line = 0
+		loaded, stop = m.start()
+		m.wait("loaded", loaded)
+		is("beside the original", v[2], m.outside, m.local)
+		stop()
+	}
+	stats{lost: lost}.report(t, len(values))
+	t.Attr("figure", fmt.Sprintf("%d buckets of copied folders, %d entries overwritten by older ones", len(values), lost))
 }
 
 // Ids were given twice, because a bridge lost what it knew of its epochs. A "duplicate"

@@ -2,6 +2,7 @@ package spool
 
 import (
 	"context"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -24,7 +25,8 @@ const mirrorLanes = 16
 const seenPrefix = "_hub."
 
 const (
-	// headerMirror names the instance that brought a value to the hub.
+	// headerMirror names the instance, and the line of its folder, that brought a value
+	// to the hub.
 	headerMirror = "aicc-mirror"
 	// headerHub names the hub's entry that a local value came from.
 	headerHub = "aicc-hub"
@@ -41,7 +43,7 @@ const (
 //     and yields or takes it over. Only a value that was brought to the local side,
 //     or loses by rule, is ever overwritten at the hub.
 //   - What is whose is written in the entries, so that a new process knows it: ours
-//     at the hub have the header aicc-mirror, the hub's in the local bucket
+//     at the hub have the header aicc-mirror with our name, the hub's in the local bucket
 //     aicc-hub. A local write erases the latter; what it was written over is in the
 //     record, one entry per key that somebody else wrote.
 //   - When both sides changed, a rule decides: see ourSession and ourState.
@@ -53,7 +55,7 @@ const (
 // the same value of the hub to the local side once more.
 type mirror struct {
 	local, hub *kv.Bucket
-	instance   string
+	name       string                               // ours at the hub
 	patience   time.Duration                        // for a write of what the hub has
 	ours       func(local, hub schemas.Stored) bool // when both changed
 	log        zerolog.Logger
@@ -70,13 +72,16 @@ type mirror struct {
 }
 
 // newMirror returns the mirror of a bucket.
-func newMirror(b schemas.Bucket, local, hub *wire.Conn, log zerolog.Logger) *mirror {
+func newMirror(b schemas.Bucket, local, hub *wire.Conn, line uint64, log zerolog.Logger) *mirror {
 	m := &mirror{
-		local: kv.Open(local, b), hub: kv.Open(hub, b), instance: local.Instance(), ours: ourSession,
+		local: kv.Open(local, b), hub: kv.Open(hub, b), name: local.Instance(), ours: ourSession,
 		patience: 2 * local.RequestTimeout(),
 		log:      log.With().Str("bucket", hub.Names().Bucket(b)).Logger(),
 		read:     make(chan struct{}), unread: 2,
 		far: map[string]schemas.Stored{}, keys: map[string]bool{},
+	}
+	if line != 0 {
+		m.name += "/" + strconv.FormatUint(line, 10)
 	}
 	if b == schemas.BucketState {
 		m.ours = ourState

@@ -24,6 +24,7 @@ type mirrored struct {
 	link      *bustest.Cuttable // between the bridge and the hub
 	near, far *wire.Conn        // the bridge's, to its own server and to the hub
 	others    *wire.Conn        // somebody else's to the hub
+	line      uint64            // of the bridge's folder
 	local     *kv.Bucket        // as the bridge sees it
 	outside   *kv.Bucket        // the hub's, as others see it
 }
@@ -56,7 +57,7 @@ func (m *mirrored) start() (loaded <-chan struct{}, stop func()) {
 
 func (m *mirrored) startWith(local, hub *wire.Conn) (loaded <-chan struct{}, stop func()) {
 	m.t.Helper()
-	x := newMirror(m.bucket, local, hub, zerolog.Nop())
+	x := newMirror(m.bucket, local, hub, m.line, zerolog.Nop())
 	ctx, cancel := context.WithCancel(m.t.Context())
 	done, ready := make(chan error, 1), make(chan struct{})
 	go func() { done <- x.run(ctx, func() { close(ready) }) }()

@@ -74,7 +74,7 @@ func (m *mirror) decide(ctx context.Context, key string, near, far schemas.Store
 
 // push writes the local value over what the hub had.
 func (m *mirror) push(ctx context.Context, key string, near, far schemas.Stored) (ok bool, err error) {
-	out := copyOf(near, headerMirror, m.instance)
+	out := copyOf(near, headerMirror, m.name)
 	stored, ok, err := m.hub.SwapEntry(ctx, key, out, far.Sequence)
 	if err != nil {
 		return false, err
@@ -123,7 +123,7 @@ func (m *mirror) remember(ctx context.Context, key string, far schemas.Stored) e
 	return err
 }
 
-func (m *mirror) isOurs(far schemas.Stored) bool { return far.Get(headerMirror) == m.instance }
+func (m *mirror) isOurs(far schemas.Stored) bool { return far.Get(headerMirror) == m.name }
 
 // identity tells an entry from all others, also from those of a bucket that was
 // made anew.

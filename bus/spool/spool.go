@@ -40,6 +40,10 @@ type Options struct {
 	// can use up another's space. 0: 10 GiB. If the server's store is smaller,
 	// what fits into it counts.
 	MaxBytes int64
+	// Line is that of the folder that the spool is in: a number that its copies do not
+	// share, and other whenever an older copy was put in its place. What another line
+	// brought to the hub's buckets is somebody else's. 0: no copy is known of.
+	Line uint64
 	// Notice takes the callbacks' notices, in order per tenant, again and again
 	// until it returns nil. A [*schemas.Permanent] makes a notice a dead letter. nil:
 	// notices stay in the spool, for a later run.
@@ -207,7 +211,7 @@ func (s *Spool) Run(ctx context.Context) error {
 	left := atomic.Int64{}
 	left.Store(int64(len(mirrored)))
 	for _, b := range mirrored {
-		m := newMirror(b, s.local, s.hub, s.log)
+		m := newMirror(b, s.local, s.hub, s.opts.Line, s.log)
 		group.Go(func() error {
 			return m.run(ctx, func() {
 				if left.Add(-1) == 0 {

@@ -63,7 +63,7 @@ func newPlanner(b base, h *hub, c config.Tenant, files *filestore.Store) (*plann
 		Spacing:        max(f.RequestSpacing, 1), // the planner takes 0 for its default
 		MaxOutstanding: f.MaxOutstanding, Overdue: f.Overdue,
 		Acquire: func(ctx context.Context) (planner.Lease, error) {
-			l := lease.NewAtHub(h.bus.Conn(), lease.Options{Tenant: c.Name, Partition: planningPartition})
+			l := lease.NewAtHub(h.bus.Conn(), h.owner(lease.Options{Tenant: c.Name, Partition: planningPartition}))
 			_, err := l.Acquire(ctx)
 			return l, err
 		},

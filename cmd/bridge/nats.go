@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -16,6 +17,7 @@ import (
 	"aiccbridge/config"
 	"aiccbridge/exporter/ledger"
 	"aiccbridge/internal/health"
+	"aiccbridge/internal/instance"
 	"aiccbridge/schemas"
 )
 
@@ -37,7 +39,9 @@ type side interface {
 	Last(ctx context.Context, filter string) (schemas.Stored, bool, error)
 	Bucket(b schemas.Bucket) *kv.Bucket
 
-	lease(o lease.Options) lease.Lease    // one that nobody has yet
+	owner(o lease.Options) lease.Options  // with who this bridge is
+	copied() time.Time                    // when the data folder was last found to be a copy; zero: never
+	lease(o lease.Options) lease.Lease    // one to poll with, that nobody has yet
 	url() string                          // where consumers connect
 	serveSpool(ctx context.Context) error // blocks until ctx ends
 	flush(ctx context.Context)            // gets out what it can, at a stop
@@ -61,6 +65,19 @@ func openHub(ctx context.Context, b base, acceptWeaker []string, open *closers) 
 		return openInProcess(ctx, b, o, assets.Options{AcceptWeaker: acceptWeaker}, open)
 	}
 	return openBehindSpool(ctx, b, o, assets.Options{Keep: !b.cfg.NATS.ManageStreams, AcceptWeaker: acceptWeaker}, open)
+}
+
+// lineOf marks the folder of the server in this process, before that uses it. what says
+// what follows when the folder is found to be a copy.
+func lineOf(b base, dir, what string) instance.Line {
+	line := instance.LineOf(dir)
+	if line.Begun {
+		b.log.Warn().Str("folder", dir).Uint64("line", line.Number).Str("then", what).Msg("data folder is a copy, or an older copy was put in its place; it goes on in a new line")
+	}
+	if line.Unmarked != nil {
+		b.log.Warn().Err(line.Unmarked).Msg("data folder is not marked; a copy of it may not be noticed")
+	}
+	return line
 }
 
 // startServer starts the server in this process.
@@ -99,6 +116,7 @@ func (h *hub) serve(ctx context.Context, group *errgroup.Group) {
 type inProcess struct {
 	*bus.Bus
 	server *embedded.Server
+	line   instance.Line
 }
 
 func openInProcess(ctx context.Context, b base, o bus.Options, a assets.Options, open *closers) (*hub, error) {
@@ -115,6 +133,7 @@ func openInProcess(ctx context.Context, b base, o bus.Options, a assets.Options,
 			return nil, err
 		}
 	}
+	line := lineOf(b, s.Dir, "events go on with epochs above its line; another bridge on a copy of this folder polls the same agents, and should be stopped")
 	server, err := startServer(ctx, b, s, open)
 	if err != nil {
 		return nil, err
@@ -132,12 +151,19 @@ func openInProcess(ctx context.Context, b base, o bus.Options, a assets.Options,
 	if err := table.Ensure(ctx); err != nil {
 		return nil, err
 	}
-	return &hub{side: inProcess{hubBus, server}, bus: hubBus, assets: table, notices: ledger, ledger: ledger, server: server}, nil
+	return &hub{side: inProcess{hubBus, server, line}, bus: hubBus, assets: table, notices: ledger, ledger: ledger, server: server}, nil
 }
 
 func (p inProcess) Bucket(b schemas.Bucket) *kv.Bucket { return kv.Open(p.Conn(), b) }
 
-func (p inProcess) lease(o lease.Options) lease.Lease { return lease.NewAtHub(p.Conn(), o) }
+func (p inProcess) owner(o lease.Options) lease.Options {
+	o.Line = p.line.Number
+	return o
+}
+
+func (p inProcess) copied() time.Time { return p.line.Since() }
+
+func (p inProcess) lease(o lease.Options) lease.Lease { return lease.NewAtHub(p.Conn(), p.owner(o)) }
 
 func (p inProcess) url() string                      { return p.server.ClientURL() }
 func (p inProcess) serveSpool(context.Context) error { return nil }

@@ -19,6 +19,7 @@ import (
 	"aiccbridge/bus/lease"
 	"aiccbridge/bus/spool"
 	"aiccbridge/internal/health"
+	"aiccbridge/internal/instance"
 	"aiccbridge/internal/retry"
 	"aiccbridge/internal/trouble"
 	"aiccbridge/schemas"
@@ -43,13 +44,16 @@ type behindSpool struct {
 	hub     *bus.Bus
 	assets  *assets.Table // the hub's
 	server  *embedded.Server
-	reached bool   // at the start, with streams as promised
-	process string // this one, among all that had a copy of the data folder
+	reached bool          // at the start, with streams as promised
+	line    instance.Line // the data folder's, which tells it from its copies
+	process string        // this one, among all that had a copy of the data folder
 	copies  *copies
 }
 
 func openBehindSpool(ctx context.Context, b base, o bus.Options, a assets.Options, open *closers) (*hub, error) {
-	server, err := startServer(ctx, b, embedded.Options{Dir: filepath.Join(b.cfg.DataDir, "spool-nats")}, open)
+	dir := filepath.Join(b.cfg.DataDir, "spool-nats")
+	line := lineOf(b, dir, "nats says who polls: nothing is polled or asked for before it answers")
+	server, err := startServer(ctx, b, embedded.Options{Dir: dir}, open)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +63,7 @@ func openBehindSpool(ctx context.Context, b base, o bus.Options, a assets.Option
 	}
 	so := spool.Options{
 		Server: server, Hub: hubBus.Conn(), MaxBytes: int64(b.cfg.NATS.SpoolBytes),
-		Notice: ledger.Accept, Logger: b.log, Registerer: b.metrics,
+		Notice: ledger.Accept, Line: line.Number, Logger: b.log, Registerer: b.metrics,
 	}
 	so.User, so.Password = server.Login()
 	s, err := spool.Open(ctx, so)
@@ -73,24 +77,25 @@ func openBehindSpool(ctx context.Context, b base, o bus.Options, a assets.Option
 		return nil, err
 	}
 	if away {
-		if err := sayAway(ctx, b, s, err); err != nil {
+		if err := sayAway(ctx, b, s, line.Number, err); err != nil {
 			return nil, err
 		}
 		s.Hold(true)
 	}
-	side := behindSpool{Spool: s, base: b, hub: hubBus, assets: table, server: server, reached: !away, process: uuid.NewString(), copies: new(copies)}
+	side := behindSpool{Spool: s, base: b, hub: hubBus, assets: table, server: server, reached: !away, line: line, process: uuid.NewString(), copies: new(copies)}
 	return &hub{side: side, bus: hubBus, assets: table, notices: s, ledger: ledger, server: server}, nil
 }
 
 // sayAway says what a start without the hub means: an agent is polled only if this bridge
-// was the last to have its lease, and files need the ledger, which is in the hub.
-func sayAway(ctx context.Context, b base, s *spool.Spool, why error) error {
-	held, err := lease.HeldLast(ctx, s.Bucket(schemas.BucketLeases), b.instance)
+// was the last to have its lease, in this line of its folder, and files need the ledger,
+// which is in the hub.
+func sayAway(ctx context.Context, b base, s *spool.Spool, line uint64, why error) error {
+	held, err := lease.HeldLast(ctx, s.Bucket(schemas.BucketLeases), b.instance, line)
 	if err != nil {
 		return fmt.Errorf("read the leases held last: %w", err)
 	}
 	if held == 0 {
-		b.log.Warn().Err(why).Msg("nats is away, and this bridge held no lease when it ended: nothing is polled or asked for until it is back; see nats.url")
+		b.log.Warn().Err(why).Msg("nats is away, and this bridge held no lease when it ended that it may go on with: nothing is polled or asked for until it is back; see nats.url")
 		return nil
 	}
 	b.log.Warn().Err(why).Int("leases", held).Msg("nats is away; polling goes on with the leases held last, and what comes is kept in the spool until it is back")
@@ -110,9 +115,15 @@ func meet(ctx context.Context, hub *bus.Bus, table *assets.Table) (away bool, er
 	return err != nil && waiting.Err() != nil && ctx.Err() == nil, err
 }
 
+func (s behindSpool) owner(o lease.Options) lease.Options {
+	o.Line, o.Process, o.Copied = s.line.Number, s.process, s.copies.of(o.Tenant+"/"+o.Partition)
+	return o
+}
+
+func (s behindSpool) copied() time.Time { return s.line.Since() }
+
 func (s behindSpool) lease(o lease.Options) lease.Lease {
-	o.Process, o.Copied = s.process, s.copies.of(o.Tenant+"/"+o.Partition)
-	return lease.NewKept(s.hub.Conn(), s.Bucket(schemas.BucketLeases), o)
+	return lease.NewKept(s.hub.Conn(), s.Bucket(schemas.BucketLeases), s.owner(o))
 }
 
 func (s behindSpool) url() string { return s.cfg.NATS.URL }
@@ -180,7 +191,7 @@ func (s behindSpool) checks() []health.Check {
 	return []health.Check{
 		{
 			Name: "copy", Find: func(context.Context) error { return s.copies.found() },
-			Raised: "a copy of this data folder is in use; polling is left to it", Over: "no copy of this data folder polls any more",
+			Raised: "a copy of this data folder is in use; polling or planning is left to it", Over: "no copy of this data folder is in use any more",
 		},
 		{
 			Name: "hub", Find: func(context.Context) error { return s.hub.Connected() },

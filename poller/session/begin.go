@@ -13,6 +13,7 @@ type legacy struct {
 	at      time.Time // its last sign of life
 	unclean bool      // it did not say that it stopped
 	left    bool      // it stopped and left its session alive
+	copied  bool      // it may have gone on elsewhere, in what our store is a copy of
 }
 
 // begin claims the agent and finds out whether there is a session to go on with.
@@ -33,6 +34,7 @@ func (l *Loop) begin(ctx context.Context) (phase, error) {
 	}
 	l.record.Standing.Recall(ctx)
 	old := l.legacy(ctx, entry)
+	old.copied = !old.at.IsZero() && !old.at.After(l.tenant.options.Copied)
 	resumes := l.custody.takeOver(l.agent.Password == "")
 	if err := l.recordLegacy(ctx, old, resumes); err != nil {
 		return "", err
@@ -70,8 +72,8 @@ func (l *Loop) legacy(ctx context.Context, entry schemas.Session) legacy {
 }
 
 // recordLegacy says what may have been lost before we came: all since the last
-// owner's sign of life if it did not stop cleanly; and if it did, all since it
-// left, unless its session goes on and with it the queue.
+// owner's sign of life if it did not stop cleanly, or not where we know of; and if it
+// did, all since it left, unless its session goes on and with it the queue.
 func (l *Loop) recordLegacy(ctx context.Context, old legacy, resumes bool) error {
 	now := time.Now()
 	from := old.at
@@ -81,6 +83,8 @@ func (l *Loop) recordLegacy(ctx context.Context, old legacy, resumes bool) error
 	switch {
 	case old.unclean:
 		return l.record.Gap(ctx, schemas.GapUnclean, from, now, "the last owner did not release the agent", 0)
+	case old.copied:
+		return l.record.Gap(ctx, schemas.GapUnclean, from, now, "the data folder is a copy, or was put back from one: what came since may be in another", 0)
 	case old.left && !resumes:
 		return l.record.Gap(ctx, schemas.GapSession, from, now, "the session left alive was not resumed in time", 0)
 	}

@@ -73,7 +73,10 @@ type Options struct {
 	Tenant string
 	// Epoch numbers this ownership of the agents. It must be higher than that of every
 	// earlier one: an agent whose entry has the same or a higher epoch is not polled.
-	Epoch    uint64
+	Epoch uint64
+	// Copied is when the store was last found to be a copy; zero: never. An owner whose
+	// last sign of life is not later may have gone on elsewhere, which is a gap.
+	Copied   time.Time
 	Sessions Bucket // AICC_SESSIONS: schemas.Session by schemas.AgentKey
 	Seal     Sealer
 

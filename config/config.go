@@ -72,6 +72,7 @@ type NATS struct {
 	KeyFile           string           `yaml:"key_file"`
 	ClientCertificate *tls.Certificate `yaml:"-"` // from CertificateFile and KeyFile; nil: none
 	ManageStreams     bool             `yaml:"manage_streams" default:"true"`
+	Replicas          int              `yaml:"replicas" oneof:"1|3|5"`                             // of every stream; 0: 3 where the server can, else 1; external server only
 	SpoolBytes        Size             `yaml:"spool_size" default:"10GiB" min:"64MiB" max:"10TiB"` // external server only
 	SubjectPrefix     string           `yaml:"subject_prefix" default:"aicc" match:"^[a-z][a-z0-9_-]{0,15}$" say:"a small letter followed by at most 15 small letters, digits, _ or -"`
 }

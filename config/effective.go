@@ -71,6 +71,10 @@ func value(v reflect.Value) any {
 // text writes a scalar as the file would have it.
 func text(v any) any {
 	switch s := v.(type) {
+	case int:
+		if s == 0 { // left empty: no number's least is 0
+			return ""
+		}
 	case netip.Prefix:
 		return s.String()
 	case time.Duration:

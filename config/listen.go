@@ -26,6 +26,9 @@ func (d *decoder) nats(n *NATS) {
 	d.signIn(n)
 	n.RootCAs = d.pool("nats.ca_file", n.CAFile)
 	n.ClientCertificate = d.pair("nats.certificate_file", n.CertificateFile, "nats.key_file", n.KeyFile)
+	if n.URL == "" && n.Replicas > 1 && !d.bad["nats.url"] {
+		d.report("nats.replicas", "remove the key, or name a cluster in nats.url", "the server inside the bridge is one server and keeps one copy")
+	}
 	if n.URL == "" && !n.ManageStreams && !d.bad["nats.url"] && !d.bad["nats.manage_streams"] {
 		d.report("nats.manage_streams", "write true, or name the server in nats.url", "nobody else makes the streams of the server inside the bridge")
 	}

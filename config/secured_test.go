@@ -59,14 +59,14 @@ func TestExternalSignIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	n := c.NATS
-	if n.User != "bridge" || n.Password.Reveal() != "test-password" || n.ClientCertificate == nil || n.RootCAs == nil || n.ManageStreams || n.SpoolBytes != 1<<40 {
+	if n.User != "bridge" || n.Password.Reveal() != "test-password" || n.ClientCertificate == nil || n.RootCAs == nil || n.ManageStreams || n.Replicas != 5 || n.SpoolBytes != 1<<40 {
 		t.Errorf("%+v", n)
 	}
 	d, err := parseFile(t, "testdata/gateway_only.good.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := d.NATS; n.User != "" || n.Password.File() != "" || n.ClientCertificate != nil || !n.ManageStreams || n.SpoolBytes != 10<<30 || d.Disk.Reserve != 64<<20 {
+	if n := d.NATS; n.User != "" || n.Password.File() != "" || n.ClientCertificate != nil || !n.ManageStreams || n.Replicas != 0 || n.SpoolBytes != 10<<30 || d.Disk.Reserve != 64<<20 {
 		t.Errorf("defaults: %+v %+v", n, d.Disk)
 	}
 	if p := d.Tenants[0].Privacy; p.PhoneNumbers != "keep" || p.Fields != nil || p.Key.File() != "" {

@@ -34,7 +34,6 @@ var settings = []setting{
 	{"max_msgs_per_subject", func(h jetstream.StreamConfig, w Asset) bool { return lower(h.MaxMsgsPerSubject, w.MaxMsgsPerSubject) }, func(c jetstream.StreamConfig) any { return orUnlimited(c.MaxMsgsPerSubject) }},
 	{"discard_new_per_subject", func(h jetstream.StreamConfig, w Asset) bool { return h.DiscardNewPerSubject }, func(c jetstream.StreamConfig) any { return c.DiscardNewPerSubject }},
 	{"duplicate_window", func(h jetstream.StreamConfig, w Asset) bool { return h.Duplicates < w.Duplicates }, func(c jetstream.StreamConfig) any { return c.Duplicates }},
-	{"num_replicas", func(h jetstream.StreamConfig, w Asset) bool { return h.Replicas < w.Replicas }, func(c jetstream.StreamConfig) any { return c.Replicas }},
 	{"persist_mode", func(h jetstream.StreamConfig, w Asset) bool { return h.PersistMode != w.PersistMode }, func(c jetstream.StreamConfig) any { return c.PersistMode }},
 	{"max_consumers", func(h jetstream.StreamConfig, w Asset) bool { return lower(h.MaxConsumers, w.MaxConsumers) }, func(c jetstream.StreamConfig) any { return orUnlimited(c.MaxConsumers) }},
 	{"allow_direct", func(h jetstream.StreamConfig, w Asset) bool { return h.AllowDirect && !w.AllowDirect }, func(c jetstream.StreamConfig) any { return c.AllowDirect }},
@@ -46,14 +45,19 @@ var settings = []setting{
 	{"subject_transform", func(h jetstream.StreamConfig, w Asset) bool { return h.SubjectTransform != nil }, func(c jetstream.StreamConfig) any { return c.SubjectTransform != nil }},
 }
 
+// numReplicas is the setting of streams and of the consumer that says on how many
+// servers they are kept.
+const numReplicas = "num_replicas"
+
 // addable is what may lack on the server as long as the bridge may add it: see
-// improve. Without the one a key cannot be deleted nor an object replaced,
-// without the other the last epoch of a lease expires with the lease.
+// improve. Without the first a key cannot be deleted nor an object replaced,
+// without those of time to live the last epoch of a lease expires with the lease.
 var addable = []setting{
 	{"allow_rollup_hdrs", func(h jetstream.StreamConfig, w Asset) bool { return w.AllowRollup && !h.AllowRollup }, func(c jetstream.StreamConfig) any { return c.AllowRollup }},
 	{"subject_delete_marker_ttl", func(h jetstream.StreamConfig, w Asset) bool {
 		return w.SubjectDeleteMarkerTTL > 0 && h.SubjectDeleteMarkerTTL == 0
 	}, func(c jetstream.StreamConfig) any { return c.SubjectDeleteMarkerTTL }},
+	{numReplicas, func(h jetstream.StreamConfig, w Asset) bool { return h.Replicas < w.Replicas }, func(c jetstream.StreamConfig) any { return c.Replicas }},
 	{"allow_msg_ttl", func(h jetstream.StreamConfig, w Asset) bool { return w.AllowMsgTTL && !h.AllowMsgTTL }, func(c jetstream.StreamConfig) any { return c.AllowMsgTTL }},
 }
 
@@ -109,6 +113,14 @@ func compareConsumer(have, want jetstream.ConsumerConfig) []Difference {
 		}
 	}
 	return list
+}
+
+// consumerReplicas is how a consumer has fewer than its stream. 0: as many.
+func consumerReplicas(have jetstream.ConsumerConfig, want int) []Difference {
+	if have.Replicas == 0 || have.Replicas >= want {
+		return nil
+	}
+	return []Difference{{Asset: schemas.FileConsumer, Setting: numReplicas, Have: fmt.Sprint(have.Replicas), Want: fmt.Sprint(want)}}
 }
 
 // lower compares limits, where zero and less mean unlimited.

@@ -58,20 +58,40 @@ func (e *Error) Error() string {
 
 // Ensure brings the server's streams, buckets, object stores and the consumer
 // in line with the table: makes what is missing, and adds description,
-// metadata, compression and direct look-ups where they lack. Stronger settings
-// (a longer age, more replicas) are kept. Weaker ones change nothing and are
+// metadata, compression, direct look-ups and replicas where they lack. Stronger
+// settings (a longer age, more replicas) are kept. Weaker ones change nothing and are
 // returned as one [*Error], except those in Options.AcceptWeaker. Call it
 // again at any time; it does nothing when all is in place.
 //
 // A server that does not answer, or cannot do it now, is waited for until ctx
 // ends. Errors that waiting does not mend come at once: an Error, subjects
-// that another stream has, replicas on a server that is in no cluster, a
-// refused right.
+// that another stream has, replicas that somebody asks for and the server cannot
+// give, a refused right.
 //
 // With Options.Keep it changes nothing, and what is missing is part of the
 // Error, as it is for Check.
 func (t *Table) Ensure(ctx context.Context) error {
-	f, err := t.inspect(ctx)
+	replicas, err := t.toTry(ctx)
+	if err != nil {
+		return err
+	}
+	err = t.ensure(ctx, replicas)
+	var few *replicasError
+	if errors.As(err, &few) && t.opts.Replicas == 0 {
+		log := t.conn.Logger()
+		log.Warn().Err(few.cause).Int("replicas", replicas).Msg("the nats cluster gives no place for so many replicas; streams are made with one, and `bridge apply` or the next start tries again")
+		replicas = 1
+		err = t.ensure(ctx, replicas)
+	}
+	if err == nil && !t.opts.Keep {
+		t.settled.Store(int32(replicas))
+	}
+	return err
+}
+
+// ensure is Ensure with so many replicas.
+func (t *Table) ensure(ctx context.Context, replicas int) error {
+	f, err := t.inspect(ctx, replicas)
 	if err != nil {
 		return err
 	}
@@ -80,19 +100,16 @@ func (t *Table) Ensure(ctx context.Context) error {
 	} else if err = t.failure(f.weaker); err == nil {
 		err = t.apply(ctx, f)
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		t.sayReplicas(f)
 	}
-	if t.conn.External() && len(f.single) > 0 {
-		t.advise.Do(func() { log := t.conn.Logger(); log.Warn().Strs("streams", f.single).Msg(replicasAdvice) })
-	}
-	return nil
+	return err
 }
 
 // Check compares the server with the table and changes nothing. What is missing
 // or weaker, and not accepted, is returned as one [*Error].
 func (t *Table) Check(ctx context.Context) error {
-	f, err := t.inspect(ctx)
+	f, err := t.inspect(ctx, max(t.asked(), 1))
 	if err != nil {
 		return err
 	}
@@ -112,7 +129,10 @@ type findings struct {
 	weaker           []Difference
 	addable          []Difference // what Ensure sets right by itself, and the bridge cannot do without
 	single           []string     // streams that one server's disk holds, or two
+	more             []string     // streams with more replicas than somebody asks for
+	replicas         int          // the fewest of a stream, once the table is applied
 	noConsumer       bool
+	raised           *jetstream.ConsumerConfig // the workers' consumer with the stream's replicas; nil: it has them
 }
 
 // all is what must change before the bridge can work, whoever changes it.
@@ -127,8 +147,8 @@ func (f findings) all() []Difference {
 	return list
 }
 
-func (t *Table) inspect(ctx context.Context) (f findings, err error) {
-	for _, a := range t.assets {
+func (t *Table) inspect(ctx context.Context, replicas int) (f findings, err error) {
+	for _, a := range t.wanted(replicas) {
 		have, err := t.conn.StreamConfig(ctx, a.Name)
 		if err != nil {
 			return f, fmt.Errorf("read %s: %w", a.Label, err)
@@ -139,12 +159,19 @@ func (t *Table) inspect(ctx context.Context) (f findings, err error) {
 		} else {
 			f.weaker = append(f.weaker, t.unaccepted(a.Compare(*have))...)
 			f.addable = append(f.addable, t.unaccepted(a.differences(*have, addable))...)
+			if t.opts.Replicas > 0 && have.Replicas > a.Replicas {
+				f.more = append(f.more, a.Label)
+			}
+			a.Replicas = t.raise(a, *have)
 			if merged, differs = improve(*have, a.StreamConfig); differs {
 				f.changed = append(f.changed, merged)
 			}
 		}
-		if merged.Replicas < 3 {
+		if merged.Replicas < autoReplicas {
 			f.single = append(f.single, a.Label)
+		}
+		if f.replicas == 0 || merged.Replicas < f.replicas {
+			f.replicas = merged.Replicas
 		}
 	}
 	consumer, err := t.consumerConfig(ctx)
@@ -152,22 +179,22 @@ func (t *Table) inspect(ctx context.Context) (f findings, err error) {
 		return f, fmt.Errorf("read consumer %s: %w", schemas.FileConsumer, err)
 	}
 	f.noConsumer = consumer == nil
-	if consumer != nil {
-		f.weaker = append(f.weaker, t.unaccepted(compareConsumer(*consumer, t.consumer()))...)
+	if consumer == nil {
+		return f, nil
+	}
+	f.weaker = append(f.weaker, t.unaccepted(compareConsumer(*consumer, t.consumer()))...)
+	if fewer := t.unaccepted(consumerReplicas(*consumer, replicas)); len(fewer) > 0 {
+		f.addable = append(f.addable, fewer...)
+		consumer.Replicas = 0 // as many as the stream
+		f.raised = consumer
 	}
 	return f, nil
 }
 
-// replicasAdvice is about a setting that clients cannot see: how often the
-// server syncs to its disk.
-const replicasAdvice = "streams on the external nats server have fewer than 3 replicas: unless the server syncs " +
-	"before each acknowledgement, a crash of its machine can lose the messages of the last two minutes; " +
-	"set sync_interval: always in the server's jetstream block, or run a cluster with 3 replicas of each stream"
-
 func (t *Table) apply(ctx context.Context, f findings) error {
 	var made []string
 	for _, c := range f.missing {
-		if err := t.conn.MakeStream(ctx, c); err != nil {
+		if err := t.put(ctx, c, t.conn.MakeStream); err != nil {
 			return err
 		}
 		made = append(made, c.Name)
@@ -177,20 +204,29 @@ func (t *Table) apply(ctx context.Context, f findings) error {
 		log.Info().Strs("streams", made).Msg("streams and buckets made")
 	}
 	for _, c := range f.changed {
-		if err := t.conn.UpdateStream(ctx, c); err != nil {
+		if err := t.put(ctx, c, t.conn.UpdateStream); err != nil {
 			return err
 		}
-		log.Info().Str("stream", c.Name).Msg("stream updated")
+		log.Info().Str("stream", c.Name).Int("replicas", c.Replicas).Msg("stream updated")
 	}
-	if !f.noConsumer {
-		return nil
+	consumers := t.conn.JetStream()
+	switch {
+	case f.noConsumer:
+		return t.putConsumer(ctx, "make", t.consumer(), consumers.CreateConsumer)
+	case f.raised != nil:
+		return t.putConsumer(ctx, "update", *f.raised, consumers.UpdateConsumer)
 	}
+	return nil
+}
+
+func (t *Table) putConsumer(ctx context.Context, verb string, c jetstream.ConsumerConfig,
+	put func(context.Context, string, jetstream.ConsumerConfig) (jetstream.Consumer, error)) error {
 	err := t.conn.Ask(ctx, schemas.FileConsumer, func(ctx context.Context) error {
-		_, err := t.conn.JetStream().CreateConsumer(ctx, t.files(), t.consumer())
+		_, err := put(ctx, t.files(), c)
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("make consumer %s: %w", schemas.FileConsumer, err)
+		return fmt.Errorf("%s consumer %s: %w", verb, schemas.FileConsumer, err)
 	}
 	return nil
 }
@@ -237,23 +273,22 @@ func improve(have, want jetstream.StreamConfig) (merged jetstream.StreamConfig, 
 			merged.Metadata[k] = v
 		}
 	}
-	if have.Description != want.Description {
-		merged.Description, differs = want.Description, true
-	}
-	if want.AllowDirect && !have.AllowDirect {
-		merged.AllowDirect, differs = true, true
-	}
-	if want.AllowRollup && !have.AllowRollup {
-		merged.AllowRollup, differs = true, true
-	}
-	if want.AllowMsgTTL && !have.AllowMsgTTL {
-		merged.AllowMsgTTL, differs = true, true
-	}
-	if want.SubjectDeleteMarkerTTL > 0 && have.SubjectDeleteMarkerTTL == 0 {
-		merged.SubjectDeleteMarkerTTL, differs = want.SubjectDeleteMarkerTTL, true
-	}
-	if have.Compression == jetstream.NoCompression && want.Compression != jetstream.NoCompression {
-		merged.Compression, differs = want.Compression, true
+	for _, add := range []struct {
+		lacks bool
+		set   func()
+	}{
+		{want.Replicas > have.Replicas, func() { merged.Replicas = want.Replicas }},
+		{have.Description != want.Description, func() { merged.Description = want.Description }},
+		{want.AllowDirect && !have.AllowDirect, func() { merged.AllowDirect = true }},
+		{want.AllowRollup && !have.AllowRollup, func() { merged.AllowRollup = true }},
+		{want.AllowMsgTTL && !have.AllowMsgTTL, func() { merged.AllowMsgTTL = true }},
+		{want.SubjectDeleteMarkerTTL > 0 && have.SubjectDeleteMarkerTTL == 0, func() { merged.SubjectDeleteMarkerTTL = want.SubjectDeleteMarkerTTL }},
+		{have.Compression == jetstream.NoCompression && want.Compression != jetstream.NoCompression, func() { merged.Compression = want.Compression }},
+	} {
+		if add.lacks {
+			add.set()
+			differs = true
+		}
 	}
 	return merged, differs
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -42,7 +43,8 @@ type Options struct {
 	// AcceptWeaker lists settings, e.g. "AICC_EVENTS.max_age", that may be
 	// weaker than the bridge wants (see [Error]).
 	AcceptWeaker []string
-	// Replicas of every stream and bucket. Default 1; 3 for a cluster.
+	// Replicas of every stream, bucket and object store, at least: what has more keeps
+	// it. 0: 3 where the server is in a cluster that can, else 1.
 	Replicas int
 	// AckWait is how long a file may show no progress before it goes to another
 	// worker. Default 30 s.
@@ -66,15 +68,17 @@ type Asset struct {
 
 // Table is what the bridge needs on the server. It is safe for concurrent use.
 type Table struct {
-	conn   *wire.Conn
-	opts   Options
-	assets []Asset
-	advise sync.Once // about replicas
+	conn     *wire.Conn
+	opts     Options
+	assets   []Asset
+	patience time.Duration // with a cluster that has no place for replicas
+	settled  atomic.Int32  // how many replicas the server gives; 0: not known
+	said     sync.Once     // how many there are
 }
 
 // NewTable returns the table for the server that c leads to.
 func NewTable(c *wire.Conn, o Options) *Table {
-	return &Table{conn: c, opts: o, assets: list(c.Names(), o)}
+	return &Table{conn: c, opts: o, assets: list(c.Names(), o), patience: forming}
 }
 
 // Assets are the streams of the table, those of buckets and object stores included.

@@ -87,7 +87,7 @@ func (o applyOptions) run(ctx context.Context, out, errOut io.Writer) error {
 		return whoMay(err)
 	}
 	defer b.Close()
-	table := assets.NewTable(b.Conn(), assets.Options{AcceptWeaker: o.weaker})
+	table := assets.NewTable(b.Conn(), assets.Options{AcceptWeaker: o.weaker, Replicas: cfg.NATS.Replicas})
 	if o.dryRun {
 		err = table.Check(ctx)
 	} else {

@@ -64,7 +64,7 @@ func openHub(ctx context.Context, b base, acceptWeaker []string, open *closers) 
 	if b.cfg.NATS.URL == "" {
 		return openInProcess(ctx, b, o, assets.Options{AcceptWeaker: acceptWeaker}, open)
 	}
-	return openBehindSpool(ctx, b, o, assets.Options{Keep: !b.cfg.NATS.ManageStreams, AcceptWeaker: acceptWeaker}, open)
+	return openBehindSpool(ctx, b, o, assets.Options{Keep: !b.cfg.NATS.ManageStreams, AcceptWeaker: acceptWeaker, Replicas: b.cfg.NATS.Replicas}, open)
 }
 
 // lineOf marks the folder of the server in this process, before that uses it. what says

@@ -5,7 +5,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -131,12 +130,14 @@ func (s *PermittedServer) Shutdown() {
 	}
 }
 
-// docs is the path of a file of docs/nats.
+// docs is the path of a file of docs/nats. Tests run in the folder of their package.
 func docs(t testing.TB, name string) string {
 	t.Helper()
-	_, here, _, ok := runtime.Caller(0)
-	if !ok {
-		t.Fatal("where am I?")
+	for root := "."; len(root) < 100; root = filepath.Join(root, "..") {
+		if _, err := os.Stat(filepath.Join(root, "go.mod")); err == nil {
+			return filepath.Join(root, "docs/nats", name)
+		}
 	}
-	return filepath.Join(filepath.Dir(here), "../../../docs/nats", name)
+	t.Fatal("where am I?")
+	return ""
 }

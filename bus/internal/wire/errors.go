@@ -12,7 +12,6 @@ import (
 // Error codes that the client library has no names for.
 const (
 	codeSubjectsOverlap = 10065 // another stream has the subjects
-	codeNoReplicas      = 10074 // replicas on a server that is in no cluster
 	codeHeaderTooLarge  = 10097
 )
 

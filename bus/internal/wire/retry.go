@@ -55,7 +55,7 @@ func (c *Conn) Retry(ctx context.Context, t *Trouble, op func(context.Context) e
 // Ask repeats one request about a stream or consumer until the server has answered
 // it. A refusal, and answers with one of these codes, are final.
 func (c *Conn) Ask(ctx context.Context, asset string, request func(context.Context) error, codes ...jetstream.ErrorCode) error {
-	codes = append(codes, codeSubjectsOverlap, codeNoReplicas)
+	codes = append(codes, codeSubjectsOverlap)
 	return c.Retry(ctx, c.Trouble("asset", asset), func(ctx context.Context) error {
 		start := time.Now()
 		err := c.Explain(start, asset, request(ctx))

@@ -39,6 +39,19 @@ func (c *Conn) checkServer(ctx context.Context) error {
 	return nil
 }
 
+// Clustered reports whether the server says that it is in a cluster.
+func (c *Conn) Clustered(ctx context.Context) (clustered bool, err error) {
+	err = c.Retry(ctx, c.Trouble("asset", "jetstream"), func(context.Context) error {
+		server := c.nc.ConnectedServerId()
+		clustered = c.nc.ConnectedClusterName() != ""
+		if server == "" || server != c.nc.ConnectedServerId() {
+			return errors.New("connection lost")
+		}
+		return nil
+	})
+	return clustered, err
+}
+
 type version [3]int
 
 func (v version) String() string { return fmt.Sprintf("%d.%d.%d", v[0], v[1], v[2]) }

@@ -1,0 +1,62 @@
+package bustest
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	natsd "github.com/nats-io/nats-server/v2/server"
+)
+
+// Cluster starts so many servers with JetStream as one cluster, and returns where clients
+// connect, separated by commas, once the cluster knows all of them.
+func Cluster(t testing.TB, size int) (urls string) {
+	t.Helper()
+	var routes []*url.URL
+	var ports []int
+	for range size {
+		l, err := net.Listen("tcp", "127.0.0.1:0") // both ports of a server have to be known before any starts
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		port := l.Addr().(*net.TCPAddr).Port
+		ports = append(ports, port)
+		routes = append(routes, &url.URL{Scheme: "nats", Host: fmt.Sprint("127.0.0.1:", port)})
+		_ = l.Close()
+	}
+	var all []*natsd.Server
+	for i, port := range ports {
+		o := &natsd.Options{
+			ServerName: fmt.Sprint("n", i+1), Host: "127.0.0.1", Port: -1, JetStream: true, StoreDir: t.TempDir(),
+			NoLog: true, NoSigs: true, Routes: routes,
+			Cluster: natsd.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: port},
+		}
+		s, err := natsd.NewServer(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Start()
+		t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
+		all = append(all, s)
+	}
+	var clients []string
+	for _, s := range all {
+		if !s.ReadyForConnections(30 * time.Second) {
+			t.Fatal("a server of the cluster is not ready")
+		}
+		clients = append(clients, s.ClientURL())
+	}
+	Await(t, func() bool {
+		for _, s := range all {
+			if s.JetStreamIsLeader() {
+				return len(s.JetStreamClusterPeers()) == size
+			}
+		}
+		return false
+	})
+	return strings.Join(clients, ",")
+}

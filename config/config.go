@@ -15,6 +15,7 @@
 //     run `bridge check`, which refuses a broken file and disturbs nobody, then
 //     restart; a broken file keeps the new process from starting. Only the
 //     credentials file of NATS is read again by itself, at each reconnect.
+//   - An agents file has the same keys, as YAML or as columns, and is held to the same rules.
 //   - Secrets come from files only, and print as ***.
 //   - Nothing that other machines reach is open without TLS and a sign-in, apart
 //     from the callbacks, which carry signatures.
@@ -159,14 +160,17 @@ type Gateway struct {
 	ForceSignIn        bool           `yaml:"force_sign_in" default:"false"`
 	SignOutOnShutdown  bool           `yaml:"sign_out_on_shutdown" default:"false"`
 	Heartbeat          time.Duration  `yaml:"heartbeat" default:"5m" min:"1s" max:"24h" zero:"off"` // 0: none
-	Agents             []Agent        `yaml:"agents"`                                               // empty: only agents signed in by another system
+	Listed             []Agent        `yaml:"agents"`
+	AgentsFile         string         `yaml:"agents_file"`  // more of them; empty: none
+	SecretsFile        string         `yaml:"secrets_file"` // passwords of those without a file of their own; empty: none
+	Agents             []Agent        `yaml:"-"`            // all, Listed and those of AgentsFile, with their passwords; never empty
 }
 
 // Agent is an agent that the bridge signs in.
 type Agent struct {
 	ID            string `yaml:"id" required:"write the agent's work number, in quotes" match:"^[0-9A-Za-z][0-9A-Za-z._-]{0,23}$" say:"1 to 24 letters, digits, dots, _ or -"`
 	Phone         string `yaml:"phone" required:"write the number of the agent's phone, in quotes" match:"^[^\\s[:cntrl:]]{1,24}$" say:"1 to 24 signs without blanks"`
-	Password      Secret `yaml:"password_file" required:"name the file that holds the agent's password"`
+	Password      Secret `yaml:"password_file"` // in Gateway.Agents never empty
 	AutoAnswer    bool   `yaml:"auto_answer" default:"true"`
 	AutoEnterIdle bool   `yaml:"auto_enter_idle" default:"true"`
 	Status        string `yaml:"status" default:"idle" oneof:"idle|busy|wrapup"` // after signing in

@@ -1,11 +1,13 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"net/url"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -16,7 +18,10 @@ import (
 	"aiccbridge/config/internal/scalar"
 )
 
-type position struct{ line, column int }
+type position struct {
+	file         string // empty: the one that is being read
+	line, column int
+}
 
 // decoder walks the syntax tree along the structs of Config. It never stops at
 // a fault: it reports it, marks the key as bad and goes on.
@@ -29,6 +34,8 @@ type decoder struct {
 	bad   map[string]bool     // key path -> reported already; its value means nothing
 
 	findings, warnings []Finding
+
+	patterns map[string]*regexp.Regexp // of the tags
 }
 
 func (d *decoder) reportAt(key string, at position, f *scalar.Fault) {
@@ -37,7 +44,21 @@ func (d *decoder) reportAt(key string, at position, f *scalar.Fault) {
 }
 
 func (d *decoder) finding(key string, at position, f *scalar.Fault) Finding {
-	return Finding{File: d.file, Line: at.line, Column: at.column, Key: key, Problem: f.Problem, Remedy: f.Remedy}
+	return Finding{File: cmp.Or(at.file, d.file), Line: at.line, Column: at.column, Key: key, Problem: f.Problem, Remedy: f.Remedy}
+}
+
+// mark remembers where a key is.
+func (d *decoder) mark(key string, at position) {
+	at.file = d.file
+	d.at[key] = at
+}
+
+// within reads something in another file, whose relative paths begin at its own folder.
+func (d *decoder) within(path string, read func()) {
+	file, dir := d.file, d.dir
+	d.file, d.dir = path, filepath.Dir(path)
+	defer func() { d.file, d.dir = file, dir }()
+	read()
 }
 
 // report reports a fault of a key, at its value or, when it is missing, at the
@@ -57,7 +78,7 @@ func (d *decoder) where(key string) position {
 		}
 		key = key[:max(0, strings.LastIndexAny(key, ".["))]
 	}
-	return position{1, 1}
+	return position{line: 1, column: 1}
 }
 
 func join(path, key string) string {
@@ -72,9 +93,9 @@ func positionOf(n ast.Node) position {
 		n = m.Values[0].Key // the token of a block mapping is its first colon
 	}
 	if t := n.GetToken(); t != nil && t.Position != nil {
-		return position{t.Position.Line, t.Position.Column}
+		return position{line: t.Position.Line, column: t.Position.Column}
 	}
-	return position{1, 1}
+	return position{line: 1, column: 1}
 }
 
 // section decodes a mapping into a struct. A nil node is an absent section:
@@ -102,7 +123,7 @@ func (d *decoder) section(path string, node ast.Node, v reflect.Value) {
 			meant[guess] = near || meant[guess]
 			continue
 		}
-		d.at[key] = at
+		d.mark(key, at)
 		d.value(key, e.Value, v, name)
 	}
 	for i, name := range fields {
@@ -153,10 +174,11 @@ func keyText(n ast.MapKeyNode) string {
 // and what to do.
 var notHere = map[string][2]string{
 	"extracts.skill":   {"skill details are not available yet", "remove the key: cdr, recording and operation are available"},
-	"agents.password":  {"secrets do not belong in this file", "write the password into a file of its own and name it with password_file"},
+	"agents.password":  {"secrets do not belong in this file", "write the password into a file of its own and name it with password_file, or all of them into one and name that with secrets_file"},
 	"files.secret_key": {"secrets do not belong in this file", "write the secret key into a file of its own and name it with secret_key_file"},
 	"nats.password":    {"secrets do not belong in this file", "write the password into a file of its own and name it with password_file"},
 	"nats.token":       {"secrets do not belong in this file", "use credentials_file"},
+	"gateway.password": {"secrets do not belong in this file", "write the agents' passwords into one file and name it with secrets_file"},
 	"callbacks.key":    {"secrets do not belong in this file", "name the file that holds the private key with key_file"},
 }
 
@@ -165,6 +187,10 @@ func unknownKey(path, name string, names []string) *scalar.Fault {
 		return scalar.Faultf("write the keys out", "merge keys are not supported")
 	}
 	section, _, _ := strings.Cut(path[strings.LastIndex(path, ".")+1:], "[")
+	section = strings.TrimSuffix(section, "_file") // its lists are those of the file
+	if name == "password_command" {
+		return scalar.Faultf("have the passwords written into one file, which may be a named pipe or what a service manager hands over, and name it with secrets_file", "the bridge runs no commands")
+	}
 	if f, ok := notHere[section+"."+name]; ok {
 		return scalar.Faultf(f[1], "%s", f[0])
 	}
@@ -176,7 +202,7 @@ func (d *decoder) value(key string, node ast.Node, section reflect.Value, name s
 	i := slices.Index(keys(section.Type()), name)
 	v, field := section.Field(i), section.Type().Field(i)
 	if _, empty := node.(*ast.NullNode); !empty {
-		d.at[key] = positionOf(node)
+		d.mark(key, positionOf(node))
 	}
 	switch {
 	case isSection(v.Type()):
@@ -250,7 +276,7 @@ func (d *decoder) list(key string, node ast.Node, v reflect.Value, field reflect
 	v.Set(reflect.MakeSlice(v.Type(), len(s.Values), len(s.Values)))
 	for i, n := range s.Values {
 		item := fmt.Sprintf("%s[%d]", key, i)
-		d.at[item] = positionOf(n)
+		d.mark(item, positionOf(n))
 		if isSection(v.Type().Elem()) {
 			d.section(item, n, v.Index(i))
 		} else {
@@ -282,7 +308,7 @@ func (d *decoder) dictionary(key string, node ast.Node, v reflect.Value, field r
 			d.reportAt(item, at, scalar.Faultf("write the name of a JSON key or a column, at most 64 bytes", "the key is not a name"))
 			continue
 		}
-		d.at[item] = positionOf(e.Value)
+		d.mark(item, positionOf(e.Value))
 		value := reflect.New(v.Type().Elem()).Elem()
 		d.scalar(item, e.Value, value, field)
 		if !d.given[item] && !d.bad[item] {
@@ -303,12 +329,17 @@ func (d *decoder) scalar(key string, node ast.Node, v reflect.Value, field refle
 		d.reportAt(key, positionOf(node), f)
 		return
 	}
+	_, null := node.(*ast.NullNode)
+	d.text(key, raw, null, v, field)
+}
+
+// text is scalar for the text of a value. null: none is given.
+func (d *decoder) text(key, raw string, null bool, v reflect.Value, field reflect.StructField) {
 	text, f := scalar.Expand(raw, d.env.Lookup)
 	if f != nil {
 		d.reportAt(key, d.where(key), f)
 		return
 	}
-	_, null := node.(*ast.NullNode)
 	if text == "" && (null || field.Tag.Get("empty") != "keep") {
 		d.absent(key, v, field)
 		return

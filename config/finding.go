@@ -47,11 +47,12 @@ func (e Errors) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-func byPosition(a, b Finding) int {
-	return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Key, b.Key))
-}
-
-func sorted(f []Finding) []Finding {
-	slices.SortStableFunc(f, byPosition)
-	return f
+// sorted puts findings in the order of their positions, those of the configuration's own
+// file first.
+func (d *decoder) sorted(all []Finding) []Finding {
+	file := func(f Finding) string { return strings.TrimPrefix(f.File, d.file) } // its own is empty
+	slices.SortStableFunc(all, func(a, b Finding) int {
+		return cmp.Or(cmp.Compare(file(a), file(b)), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Key, b.Key))
+	})
+	return all
 }

@@ -25,7 +25,9 @@ import (
 // Limits that keep a mistaken file (a dump, a binary) from occupying the YAML
 // parser, whose time grows with the square of length and depth.
 const (
-	maxFileBytes = 1 << 20
+	maxFileBytes = 16 << 20 // of any file; as CSV some 300,000 agents
+	maxYAMLBytes = 4 << 20  // some 30,000 agents
+	maxMargin    = 20_000   // lines that begin at the margin and are no entries of a list
 	maxLineBytes = 4096
 	maxDepth     = 64
 )
@@ -34,7 +36,7 @@ const (
 // The zero value is the process's environment and file system.
 type Environment struct {
 	Lookup func(name string) (value string, set bool)     // nil: os.LookupEnv
-	Read   func(path string) ([]byte, fs.FileMode, error) // nil: the file system, at most 1 MiB
+	Read   func(path string) ([]byte, fs.FileMode, error) // nil: the file system, at most 16 MiB
 	Now    func() time.Time                               // nil: time.Now
 }
 
@@ -63,7 +65,7 @@ func Parse(name string, data []byte, env Environment) (*Config, error) {
 	}
 	d := &decoder{file: name, dir: filepath.Dir(name), env: env,
 		at: map[string]position{}, given: map[string]bool{}, bad: map[string]bool{}}
-	root, ok := d.parse(bytes.TrimPrefix(data, []byte("\ufeff")))
+	root, ok := d.parse(data)
 	if !ok {
 		return nil, Errors(d.findings)
 	}
@@ -71,14 +73,15 @@ func Parse(name string, data []byte, env Environment) (*Config, error) {
 	d.section("", root, reflect.ValueOf(&c).Elem())
 	d.validate(&c)
 	if len(d.findings) > 0 {
-		return nil, Errors(sorted(d.findings))
+		return nil, Errors(d.sorted(d.findings))
 	}
-	c.Warnings, c.decoder = sorted(d.warnings), d
+	c.Warnings, c.decoder = d.sorted(d.warnings), d
 	return &c, nil
 }
 
 // parse returns the root node; nil for an empty file.
 func (d *decoder) parse(data []byte) (ast.Node, bool) {
+	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	if f, at := unreadable(data); f != nil {
 		d.reportAt("", at, f)
 		return nil, false
@@ -87,7 +90,7 @@ func (d *decoder) parse(data []byte) (ast.Node, bool) {
 	if err != nil {
 		at, f := syntaxFault(err)
 		if line, column, ok := quotes.Unclosed(string(data)); ok {
-			at, f = position{line, column}, scalar.Faultf("close the quote on this line, or double a ' inside '...'; the rest of the file was read as part of the value",
+			at, f = position{line: line, column: column}, scalar.Faultf("close the quote on this line, or double a ' inside '...'; the rest of the file was read as part of the value",
 				"the quote that opens here is not closed before the end of its value")
 		}
 		d.reportAt("", at, f)
@@ -114,12 +117,12 @@ func parseYAML(data []byte) (file *ast.File, err error) {
 }
 
 func syntaxFault(err error) (position, *scalar.Fault) {
-	at, problem := position{1, 1}, "this is not YAML: "+err.Error()
+	at, problem := position{line: 1, column: 1}, "this is not YAML: "+err.Error()
 	var y yaml.Error
 	if errors.As(err, &y) {
 		problem = "this is not YAML: " + y.GetMessage()
 		if t := y.GetToken(); t != nil && t.Position != nil {
-			at = position{t.Position.Line, t.Position.Column}
+			at = position{line: t.Position.Line, column: t.Position.Column}
 		}
 	}
 	return at, scalar.Faultf("check indentation, colons, brackets and quotes on this line and its neighbours; quote values holding ': ', ' #', { or [", "%s", problem)
@@ -127,24 +130,30 @@ func syntaxFault(err error) (position, *scalar.Fault) {
 
 // unreadable finds what the YAML parser would report badly or take too long over.
 func unreadable(data []byte) (*scalar.Fault, position) {
-	if len(data) > maxFileBytes {
-		return scalar.Faultf("check that this is the right file", "the file is larger than 1 MiB"), position{1, 1}
+	if len(data) > maxYAMLBytes {
+		return scalar.Faultf("check that this is the right file; agents can be moved to a CSV file named in agents_file", "the file is larger than 4 MiB"), position{line: 1, column: 1}
 	}
-	depth := 0
+	depth, margin := 0, 0
 	for n, line := range strings.Split(string(data), "\n") {
 		if i := strings.IndexFunc(line, notText); i >= 0 {
 			return scalar.Faultf("save the file as UTF-8 text without control characters", "the line holds something that is not UTF-8 text"),
-				position{n + 1, utf8.RuneCountInString(line[:i]) + 1}
+				position{line: n + 1, column: utf8.RuneCountInString(line[:i]) + 1}
 		}
 		indent := line[:len(line)-len(strings.TrimLeft(line, " \t"))]
 		if i := strings.IndexByte(indent, '\t'); i >= 0 && len(strings.TrimSpace(line)) > 0 {
-			return scalar.Faultf("indent with spaces; most editors can convert", "the line is indented with a tab, which YAML does not allow"), position{n + 1, i + 1}
+			return scalar.Faultf("indent with spaces; most editors can convert", "the line is indented with a tab, which YAML does not allow"), position{line: n + 1, column: i + 1}
 		}
 		if len(line) > maxLineBytes {
-			return scalar.Faultf("check that this is the right file, or break the line", "the line is longer than %d bytes", maxLineBytes), position{n + 1, 1}
+			return scalar.Faultf("check that this is the right file, or break the line", "the line is longer than %d bytes", maxLineBytes), position{line: n + 1, column: 1}
+		}
+		if strings.Trim(line, "\r") != "" && !strings.Contains(" -#", line[:1]) {
+			margin++
+		}
+		if margin > maxMargin {
+			return scalar.Faultf("check that this is the right file; so long a list can be written as CSV", "more than %d keys begin at the margin", maxMargin), position{line: n + 1, column: 1}
 		}
 		if depth += opens(line); depth > maxDepth {
-			return scalar.Faultf("close the brackets that are open", "more than %d brackets are open", maxDepth), position{n + 1, 1}
+			return scalar.Faultf("close the brackets that are open", "more than %d brackets are open", maxDepth), position{line: n + 1, column: 1}
 		}
 	}
 	return nil, position{}
@@ -183,7 +192,7 @@ func readFile(path string) ([]byte, fs.FileMode, error) {
 // What is there, but is no file to read.
 var (
 	errFolder = errors.New("it is a folder")
-	errLarge  = errors.New("it is larger than 1 MiB")
+	errLarge  = errors.New("it is larger than 16 MiB")
 )
 
 // cure is what to do about a file that cannot be read; absent when it is not there.

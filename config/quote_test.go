@@ -56,7 +56,7 @@ func TestUnreadableFiles(t *testing.T) {
 	}
 	for path, want := range map[string]string{
 		filepath.Join(dir, "none.yaml"): "cannot be read: there is no such file; name the configuration with -c",
-		large:                           "cannot be read: it is larger than 1 MiB; check that this is the right file",
+		large:                           "cannot be read: it is larger than 16 MiB; check that this is the right file",
 		dir:                             "cannot be read: it is a folder; name a file in it",
 	} {
 		if _, err := Load(path); err == nil || !strings.Contains(err.Error(), want) {

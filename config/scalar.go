@@ -17,7 +17,7 @@ import (
 func (d *decoder) set(key, text string, v reflect.Value, field reflect.StructField) {
 	f := d.assign(key, text, v.Addr().Interface())
 	if f == nil {
-		f = checkTags(text, v, field.Tag)
+		f = d.checkTags(text, v, field.Tag)
 	}
 	if f != nil {
 		d.reportAt(key, d.where(key), f)
@@ -55,14 +55,14 @@ func (d *decoder) assign(key, text string, target any) (f *scalar.Fault) {
 }
 
 // checkTags holds a parsed value to oneof, match, min and max.
-func checkTags(text string, v reflect.Value, tag reflect.StructTag) *scalar.Fault {
+func (d *decoder) checkTags(text string, v reflect.Value, tag reflect.StructTag) *scalar.Fault {
 	if words := tag.Get("oneof"); words != "" {
 		list := strings.Split(words, "|")
 		if !slices.Contains(list, text) {
 			return scalar.Faultf("write one of "+strings.Join(list, ", "), "%q is not one of the possible words", text)
 		}
 	}
-	if pattern := tag.Get("match"); pattern != "" && !regexp.MustCompile(pattern).MatchString(text) {
+	if pattern := tag.Get("match"); pattern != "" && !d.pattern(pattern).MatchString(text) {
 		return scalar.Faultf("write "+tag.Get("say"), "the value has a form that is not allowed")
 	}
 	least, most := tag.Get("min"), tag.Get("max")
@@ -80,6 +80,17 @@ func checkTags(text string, v reflect.Value, tag reflect.StructTag) *scalar.Faul
 		remedy += ": " + why
 	}
 	return scalar.Faultf(remedy, "%s is out of range", text)
+}
+
+// pattern is compiled once, not for each of thousands of agents.
+func (d *decoder) pattern(text string) *regexp.Regexp {
+	if d.patterns == nil {
+		d.patterns = map[string]*regexp.Regexp{}
+	}
+	if d.patterns[text] == nil {
+		d.patterns[text] = regexp.MustCompile(text)
+	}
+	return d.patterns[text]
 }
 
 // bound parses a tag; the test of the tags proves that it always can.

@@ -85,7 +85,7 @@ func (d *decoder) requireCallbacks(c *Config, files string) {
 			continue
 		}
 		at := d.where(r.key)
-		if at == (position{1, 1}) {
+		if at == (position{line: 1, column: 1}) {
 			at = d.where(files)
 		}
 		d.reportAt(r.key, at, scalar.Faultf(r.remedy, "the key is missing although %s is given", files))
@@ -155,10 +155,19 @@ func (d *decoder) unique(seen first, key, value, remedy string) {
 		return
 	}
 	if before, twice := seen[value]; twice {
-		d.report(key, remedy, "the value is the same as that of %s (line %d)", before, d.where(before).line)
+		d.report(key, remedy, "the value is the same as that of %s (%s)", before, d.lineOf(before))
 		return
 	}
 	seen[value] = key
+}
+
+// lineOf names the line where a key is, and the file if it is another one.
+func (d *decoder) lineOf(key string) string {
+	at := d.where(key)
+	if at.file == "" || at.file == d.file {
+		return fmt.Sprintf("line %d", at.line)
+	}
+	return fmt.Sprintf("%s, line %d", at.file, at.line)
 }
 
 func (d *decoder) gateway(key string, g *Gateway, agents first) {
@@ -175,17 +184,7 @@ func (d *decoder) gateway(key string, g *Gateway, agents first) {
 		d.report(timeout, "write at least hold plus 5s, or remove the key",
 			"%s is too short for a hold of %s: an answer that is cut off is an event lost", scalar.DurationString(g.PollTimeout), scalar.DurationString(g.Hold))
 	}
-	if len(g.Agents) == 0 && !d.bad[key+".agents"] {
-		d.report(key+".agents", "list the agents to poll, or leave the gateway section out", "there is no agent")
-	}
-	ids := first{}
-	for i := range g.Agents {
-		a, at := &g.Agents[i], fmt.Sprintf("%s.agents[%d]", key, i)
-		d.unique(ids, at+".id", a.ID, "list each agent once")
-		if g.URL != nil && a.ID != "" {
-			d.unique(agents, at+".id", g.URL.Host+" "+a.ID, "remove the agent from one of the tenants: two polls of one agent take each other's events")
-		}
-	}
+	d.agents(key, g, agents)
 }
 
 func (d *decoder) files(key string, f *Files) {

@@ -54,9 +54,11 @@ func checkJSON(out io.Writer, cfg *config.Config, found config.Errors) error {
 		OK       bool             `json:"ok"`
 		Errors   []config.Finding `json:"errors"`
 		Warnings []config.Finding `json:"warnings"`
-	}{OK: len(found) == 0, Errors: append([]config.Finding{}, found...), Warnings: []config.Finding{}}
+		Agents   []agentsFrom     `json:"agents"` // a line for each tenant with a gateway
+	}{OK: len(found) == 0, Errors: append([]config.Finding{}, found...), Warnings: []config.Finding{}, Agents: []agentsFrom{}}
 	if cfg != nil {
 		report.Warnings = append(report.Warnings, cfg.Warnings...)
+		report.Agents = origins(cfg)
 	}
 	if err := json.NewEncoder(out).Encode(report); err != nil {
 		return err
@@ -81,9 +83,10 @@ func checkText(out, errOut io.Writer, path string, cfg *config.Config, found con
 		return err
 	}
 	agents := 0
-	for _, t := range cfg.Tenants {
-		if t.Gateway != nil {
-			agents += len(t.Gateway.Agents)
+	for _, o := range origins(cfg) {
+		agents += o.Listed + o.FromFile
+		if o.File != "" {
+			fmt.Fprintf(out, "%s: %s from %s, %d from %s\n", o.Tenant, count(o.Listed, "agent"), path, o.FromFile, o.File)
 		}
 	}
 	verdict := "sound"
@@ -92,6 +95,23 @@ func checkText(out, errOut io.Writer, path string, cfg *config.Config, found con
 	}
 	_, err := fmt.Fprintf(out, "%s: %s (%s, %s)\n", path, verdict, count(len(cfg.Tenants), "tenant"), count(agents, "agent"))
 	return err
+}
+
+// agentsFrom says where a tenant's agents come from.
+type agentsFrom struct {
+	Tenant   string `json:"tenant"`
+	Listed   int    `json:"listed"` // in the configuration itself
+	FromFile int    `json:"from_file"`
+	File     string `json:"file,omitempty"`
+}
+
+func origins(cfg *config.Config) (all []agentsFrom) {
+	for _, t := range cfg.Tenants {
+		if g := t.Gateway; g != nil {
+			all = append(all, agentsFrom{t.Name, len(g.Listed), len(g.Agents) - len(g.Listed), g.AgentsFile})
+		}
+	}
+	return all
 }
 
 // printFindings prints every error, one a line, and how many they are.

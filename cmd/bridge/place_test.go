@@ -106,6 +106,41 @@ func TestCheckNamesWhatIsInTheWay(t *testing.T) {
 	}
 }
 
+// TestCheckSaysWhereAgentsComeFrom: from the configuration and from a file beside it.
+func TestCheckSaysWhereAgentsComeFrom(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "bridge.yaml")
+	for name, text := range map[string]string{
+		"agents.csv":  "id,phone\n102,70002\n103,70003\n",
+		"secrets.csv": "id,password\n101,a\n102,b\n103,c\n",
+		"bridge.yaml": `listen: { nats: "127.0.0.1:0", admin: "" }
+tenants:
+  - name: acme
+    timezone: UTC
+    gateway:
+      url: https://127.0.0.1:1/agentgateway/resource
+      agents: [{ id: "101", phone: "70001" }]
+      agents_file: agents.csv
+      secrets_file: secrets.csv
+`,
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list := filepath.Join(dir, "agents.csv")
+	for flag, want := range map[string]string{
+		"--json=false": fmt.Sprintf("acme: 1 agent from %s, 2 from %s\n%s: sound (1 tenant, 3 agents)\n", path, list, path),
+		"--json":       fmt.Sprintf(`{"ok":true,"errors":[],"warnings":[],"agents":[{"tenant":"acme","listed":1,"from_file":2,"file":%q}]}`+"\n", list),
+	} {
+		var out, errOut bytes.Buffer
+		if code := execute([]string{"check", "-c", path, flag}, &out, &errOut); code != exitOK || out.String() != want {
+			t.Errorf("%s: %d %s%s", flag, code, &errOut, &out)
+		}
+	}
+}
+
 // TestCheckNamesAFolderNotWritable needs a user whom modes bind.
 func TestCheckNamesAFolderNotWritable(t *testing.T) {
 	t.Parallel()

@@ -153,6 +153,10 @@ type Gateway struct {
 	InsecureSkipVerify bool           `yaml:"insecure_skip_verify" default:"false"`
 	AllowInsecureHTTP  bool           `yaml:"allow_insecure_http" default:"false"`
 	AllowLinkLocal     bool           `yaml:"allow_link_local" default:"false"` // also clouds' metadata addresses
+	ProxyURL           *url.URL       `yaml:"proxy_url"`                        // a forward proxy on the way; nil: none
+	ProxyCredentials   Secret         `yaml:"proxy_credentials_file"`           // user:password for it; empty: none
+	ProxyCAFile        string         `yaml:"proxy_ca_file"`
+	ProxyRootCAs       *x509.CertPool `yaml:"-"` // from ProxyCAFile, for an https:// proxy; nil: the system's roots
 	Hold               time.Duration  `yaml:"hold" default:"10s" min:"0s" max:"60s" why:"the platform signs an agent out after 120 s without a poll"`
 	PollTimeout        time.Duration  `yaml:"poll_timeout" computed:"hold + 20s" min:"5s" max:"110s" why:"the platform signs an agent out after 120 s without a poll"`
 	EventGap           time.Duration  `yaml:"event_gap" default:"200ms" min:"200ms" max:"500ms" why:"the platform asks for 200 to 500 ms between polls"`
@@ -189,6 +193,10 @@ type Files struct {
 	AccountID          string         `yaml:"account_id" match:"^[^\\s[:cntrl:]]{1,20}$" say:"1 to 20 signs without blanks"`
 	SignedHeaders      string         `yaml:"signed_headers" default:"all" oneof:"all|host"`
 	EmptyQueryLine     bool           `yaml:"empty_query_line" default:"false"`
+	ProxyURL           *url.URL       `yaml:"proxy_url"` // these four as for the gateway
+	ProxyCredentials   Secret         `yaml:"proxy_credentials_file"`
+	ProxyCAFile        string         `yaml:"proxy_ca_file"`
+	ProxyRootCAs       *x509.CertPool `yaml:"-"`
 	RequestSpacing     time.Duration  `yaml:"request_spacing" default:"15s" min:"0s" max:"1h"`
 	MaxOutstanding     int            `yaml:"max_outstanding" default:"3" min:"1" max:"100"`
 	Overdue            time.Duration  `yaml:"overdue" default:"15m" min:"1s" max:"24h"`

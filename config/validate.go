@@ -176,6 +176,7 @@ func (d *decoder) gateway(key string, g *Gateway, agents first) {
 	d.base(key, g.URL, "/agentgateway/resource")
 	g.RootCAs = d.pool(key+".ca_file", g.CAFile)
 	d.warnSkipVerify(key, g.InsecureSkipVerify)
+	g.ProxyRootCAs = d.proxy(key, g.ProxyURL, g.ProxyCredentials, g.ProxyCAFile)
 	timeout := key + ".poll_timeout"
 	if !d.given[timeout] && !d.bad[timeout] {
 		g.PollTimeout = g.Hold + 20*time.Second
@@ -193,6 +194,7 @@ func (d *decoder) files(key string, f *Files) {
 	d.base(key, f.URL, "/CCFS/resource/ccfs")
 	f.RootCAs = d.pool(key+".ca_file", f.CAFile)
 	d.warnSkipVerify(key, f.InsecureSkipVerify)
+	f.ProxyRootCAs = d.proxy(key, f.ProxyURL, f.ProxyCredentials, f.ProxyCAFile)
 	at := key + ".extracts"
 	if f.Extracts == (Extracts{}) && !d.bad[at] && !d.bad[key] && !d.anyBadUnder(at) {
 		d.report(at, "name at least one of cdr, recording and operation below extracts, or remove files", "nothing is extracted from the file store")

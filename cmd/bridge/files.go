@@ -31,6 +31,7 @@ func newFiles(b base, c config.Tenant, open *closers) (*filestore.Store, error) 
 	client, err := ccfs.New(ccfs.Options{
 		URL: f.URL.String(), Key: storeKey(f), Profile: profile, RootCAs: f.RootCAs, InsecureSkipVerify: f.InsecureSkipVerify,
 		AllowHTTP: f.AllowInsecureHTTP, AllowLinkLocal: f.AllowLinkLocal,
+		Proxy:        proxy(f.ProxyURL, f.ProxyCredentials, f.ProxyRootCAs),
 		MaxFileBytes: int64(b.cfg.Worker.MaxZIPBytes), Logger: b.log.With().Str("tenant", c.Name).Logger(),
 	})
 	if err != nil {

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
+	"net/url"
 	"time"
 
 	"aiccbridge/bus/lease"
@@ -10,6 +12,7 @@ import (
 	"aiccbridge/exporter/planner"
 	"aiccbridge/internal/ccgateway"
 	"aiccbridge/internal/privacy"
+	"aiccbridge/internal/viaproxy"
 	"aiccbridge/poller"
 	"aiccbridge/poller/partition"
 	"aiccbridge/poller/session"
@@ -87,7 +90,8 @@ func newAgents(b base, h *hub, c config.Tenant, policy *privacy.Policy, open *cl
 	g := c.Gateway
 	gateway, err := ccgateway.New(ccgateway.Options{
 		URL: g.URL.String(), RootCAs: g.RootCAs, InsecureSkipVerify: g.InsecureSkipVerify, AllowLinkLocal: g.AllowLinkLocal,
-		Hold: g.Hold, PollTimeout: g.PollTimeout, Logger: b.log.With().Str("tenant", c.Name).Logger(),
+		Proxy: proxy(g.ProxyURL, g.ProxyCredentials, g.ProxyRootCAs),
+		Hold:  g.Hold, PollTimeout: g.PollTimeout, Logger: b.log.With().Str("tenant", c.Name).Logger(),
 	})
 	if err != nil {
 		return nil, err
@@ -121,6 +125,14 @@ func newAgents(b base, h *hub, c config.Tenant, policy *privacy.Policy, open *cl
 			return sessions.Watch(ctx, schemas.EncodeToken(c.Name)+".>", read, loaded)
 		},
 	}), nil
+}
+
+// proxy returns nil without a URL.
+func proxy(u *url.URL, credentials config.Secret, roots *x509.CertPool) *viaproxy.Proxy {
+	if u == nil {
+		return nil
+	}
+	return &viaproxy.Proxy{URL: u, Credentials: credentials.Reveal(), RootCAs: roots}
 }
 
 func agents(configured []config.Agent) []session.Agent {

@@ -169,6 +169,11 @@ const (
 // else by its status. A 401 counts as one whatever its body says, since each may be one
 // step towards the lock.
 func judgeStatus(e *Error, k kind, content []byte, contentType string) {
+	if e.Status == http.StatusProxyAuthRequired {
+		e.Class, e.RetryAfter = Firewall, firewallPause
+		e.Message = "a proxy on the way wants user and password: look at proxy_url and proxy_credentials_file"
+		return
+	}
 	var b body
 	if k == jsonText {
 		b, _ = readBody(content, contentType) // without a text the status alone decides

@@ -82,7 +82,7 @@ func TestQueryAnswers(t *testing.T) {
 		{"a proxy's 404, text", 404, "text/plain", "404 page not found", Firewall, "", "page not found"},
 		{"a proxy's 405", 405, "text/html", page, Firewall, "", "check the URL"},
 		{"a proxy's 400", 400, "text/html", page, Firewall, "", "Request blocked"},
-		{"a proxy's 407", 407, "text/html", page, Firewall, "", "Request blocked"},
+		{"a proxy's 407", 407, "text/html", page, Firewall, "", "look at proxy_url and proxy_credentials_file"},
 		{"a firewall's 418", 418, "text/html", page, Firewall, "", "Request blocked"},
 		{"a login page", 302, "text/html", page, Firewall, "", "check the URL"},
 		{"sent elsewhere, no page", 302, "", "", Firewall, "", "check the URL"},
@@ -124,7 +124,7 @@ func TestEveryStatusHasAClass(t *testing.T) {
 			if e.Class == "" || (e.Class == Auth) != (status == 401) || e.Class == Locked && status != 403 {
 				t.Errorf("status %d, kind %d: %q", status, k, e.Class)
 			}
-			permanent := (retry.HTTPStatus(status) == retry.Permanent || status == 410) && status >= 400 && k != htmlText && k != otherKind
+			permanent := (retry.HTTPStatus(status) == retry.Permanent || status == 410) && status >= 400 && status != 407 && k != htmlText && k != otherKind
 			if (e.Class == Permanent) != permanent {
 				t.Errorf("status %d: %q", status, e.Class)
 			}

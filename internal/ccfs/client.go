@@ -17,6 +17,7 @@ import (
 
 	"aiccbridge/internal/c2sign"
 	"aiccbridge/internal/dialguard"
+	"aiccbridge/internal/viaproxy"
 )
 
 // Options configure a Client. URL and Key are needed, the rest has defaults.
@@ -37,7 +38,10 @@ type Options struct {
 	// clouds' metadata services, which are refused otherwise, after the look-up of the
 	// name. It is about the client's own dialer, not about DialContext.
 	AllowLinkLocal bool
-	Logger         zerolog.Logger // zero value: silent
+	// Proxy is a forward proxy on the way; nil means none. The proxy's address is held to
+	// AllowLinkLocal as well.
+	Proxy  *viaproxy.Proxy
+	Logger zerolog.Logger // zero value: silent
 
 	// DialContext replaces the dialer, e.g. to connect to an address that DNS does not
 	// give for the host of URL. Nil dials normally.
@@ -84,7 +88,7 @@ func New(o Options) (*Client, error) {
 	return &Client{
 		base: base,
 		http: &http.Client{
-			Transport:     c2sign.NewTransport(newTransport(o), o.Key, o.Profile, o.Now),
+			Transport:     c2sign.NewTransport(newTransport(o, base.Scheme), o.Key, o.Profile, o.Now),
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		circuit: &circuit{
@@ -103,16 +107,14 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 // header, to about a second; false when there was none yet.
 func (c *Client) Skew() (time.Duration, bool) { return c.clock.read() }
 
-func newTransport(o Options) *http.Transport {
+func newTransport(o Options, scheme string) *http.Transport {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true) // HTTP/2 replaces the signed Host header
 	dial := o.DialContext
 	if dial == nil {
 		dial = dialguard.Dialer(net.Dialer{Timeout: 30 * time.Second}, o.AllowLinkLocal).DialContext
 	}
-	return &http.Transport{
-		Proxy:                  nil, // a proxy that rewrites Host breaks the signature
-		DialContext:            dial,
+	t := &http.Transport{
 		TLSClientConfig:        &tls.Config{RootCAs: o.RootCAs, InsecureSkipVerify: o.InsecureSkipVerify, MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    30 * time.Second,
 		Protocols:              &protocols,
@@ -121,6 +123,8 @@ func newTransport(o Options) *http.Transport {
 		IdleConnTimeout:        time.Minute,
 		MaxResponseHeaderBytes: 64 << 10,
 	}
+	t.DialContext = o.Proxy.Use(t, scheme, dial, o.AllowLinkLocal) // none of the environment
+	return t
 }
 
 func parseBase(s string, allowHTTP bool) (*url.URL, error) {

@@ -4,7 +4,7 @@
 //
 // Invariants:
 //   - Every request is signed over exactly the bytes sent: JSON marshalled once, fixed
-//     length, explicit Host, HTTP/1.1, no redirects, no proxy.
+//     length, explicit Host, HTTP/1.1, no redirects, no proxy but one that is named.
 //   - An answer is judged by its first bytes. The platform reports failures as JSON with
 //     status 200, even labelled as octet-stream, so neither status nor content type tells.
 //   - A refused signature is never repeated blindly: the platform locks source addresses.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"aiccbridge/internal/tlsadvice"
+	"aiccbridge/internal/viaproxy"
 )
 
 const (
@@ -105,6 +106,9 @@ func (c *Client) noAnswer(ctx context.Context, operation string, err error) *Err
 		e.Err = wrapped.Err // drops "Post https://…", the operation says as much
 	}
 	cure := tlsadvice.Explain(err)
+	if through := (*viaproxy.Error)(nil); errors.As(err, &through) {
+		cure = "" // it says so itself
+	}
 	switch {
 	case errors.Is(context.Cause(ctx), errSilent):
 		e.Err = errSilent

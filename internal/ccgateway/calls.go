@@ -222,7 +222,7 @@ func (a *Agent) do(ctx context.Context, c call) (header http.Header, result fore
 	ans := a.exchange(ctx, c)
 	switch {
 	case ans.status != 0 && ans.status != http.StatusOK:
-		return nil, result, &StatusError{Operation: c.operation, Agent: a.id, Status: ans.status, Class: statusClass(ans.status)}
+		return nil, result, a.statusError(c, ans)
 	case ans.err != nil:
 		return nil, result, wrap(c, a, ans.err)
 	}

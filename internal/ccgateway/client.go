@@ -14,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"aiccbridge/internal/dialguard"
+	"aiccbridge/internal/viaproxy"
 )
 
 // Defaults of Options.
@@ -76,9 +77,12 @@ type Options struct {
 	// of the name; nothing is sent. It is about the client's own dialer, not about
 	// DialContext.
 	AllowLinkLocal bool
-	// DialContext replaces the TCP dialer; nil means a net.Dialer. TLS, if the
+	// Proxy is a forward proxy on the way; nil means none. The proxy's address is held
+	// to AllowLinkLocal as well.
+	Proxy *viaproxy.Proxy
+	// DialContext replaces the TCP dialer, also to a proxy; nil means a net.Dialer. TLS, if the
 	// URL asks for it, is laid over what it returns.
-	DialContext dialFunc
+	DialContext viaproxy.Dial
 	// Logger: the zero value discards.
 	Logger zerolog.Logger
 }
@@ -102,7 +106,7 @@ func New(o Options) (*Client, error) {
 	hold := cmp.Or(o.Hold, DefaultHold)
 	c := &Client{
 		base:        base,
-		transport:   newTransport(o),
+		transport:   newTransport(o, base.Scheme),
 		pollTimeout: cmp.Or(o.PollTimeout, hold+DefaultPollMargin),
 		callTimeout: cmp.Or(o.CallTimeout, DefaultCallTimeout),
 		maxBody:     cmp.Or(o.MaxBodyBytes, DefaultMaxBodyBytes),
@@ -139,12 +143,12 @@ func parseBase(raw string) (*url.URL, error) {
 }
 
 // newTransport speaks HTTP/1.1 only: one lost HTTP/2 connection would break the
-// polls of many agents at once. Proxy stays nil, so that the environment can't
-// put a stranger into the way of passwords.
-func newTransport(o Options) *http.Transport {
-	dial := o.DialContext
-	if dial == nil {
-		dial = dialguard.Dialer(net.Dialer{Timeout: connectTimeout}, o.AllowLinkLocal).DialContext
+// polls of many agents at once. Only a proxy that is named stands in the way: the
+// environment can't put a stranger there.
+func newTransport(o Options, scheme string) *http.Transport {
+	direct := o.DialContext
+	if direct == nil {
+		direct = dialguard.Dialer(net.Dialer{Timeout: connectTimeout}, o.AllowLinkLocal).DialContext
 	}
 	config := &tls.Config{
 		MinVersion:         tls.VersionTLS12,
@@ -154,9 +158,7 @@ func newTransport(o Options) *http.Transport {
 	}
 	var http1 http.Protocols
 	http1.SetHTTP1(true)
-	return &http.Transport{
-		DialContext:            counted(dial, nil),
-		DialTLSContext:         counted(dial, config),
+	t := &http.Transport{
 		Protocols:              &http1,
 		DisableCompression:     true,
 		MaxIdleConnsPerHost:    cmp.Or(o.MaxConnections, DefaultMaxConnections),
@@ -165,4 +167,7 @@ func newTransport(o Options) *http.Transport {
 		ReadBufferSize:         bufferBytes,
 		WriteBufferSize:        bufferBytes,
 	}
+	dial := o.Proxy.Use(t, scheme, direct, o.AllowLinkLocal)
+	t.DialContext, t.DialTLSContext = counted(dial, nil), counted(dial, config)
+	return t
 }

@@ -10,9 +10,11 @@ import (
 	"time"
 
 	"aiccbridge/internal/sabotage"
+	"aiccbridge/internal/viaproxy"
 )
 
-// connectTimeout bounds name lookup, TCP connect and TLS handshake together.
+// connectTimeout bounds name lookup, TCP connect, the way through a proxy and TLS handshake
+// together.
 const connectTimeout = 10 * time.Second
 
 // conn counts the bytes of requests handed to the network. It sits above TLS, so
@@ -36,10 +38,8 @@ func (c *conn) Write(b []byte) (int, error) {
 	return n, err
 }
 
-type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
-
 // counted wraps what dial returns into a conn, above TLS if config isn't nil.
-func counted(dial dialFunc, config *tls.Config) dialFunc {
+func counted(dial viaproxy.Dial, config *tls.Config) viaproxy.Dial {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 		defer cancel()

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"aiccbridge/internal/tlsadvice"
+	"aiccbridge/internal/viaproxy"
 )
 
 var (
@@ -49,15 +50,23 @@ type StatusError struct {
 }
 
 func (e *StatusError) Error() string {
-	return fmt.Sprintf("%s agent %s: gateway answered HTTP status %d %s",
+	s := fmt.Sprintf("%s agent %s: gateway answered HTTP status %d %s",
 		e.Operation, e.Agent, e.Status, http.StatusText(e.Status))
+	if e.Status == http.StatusProxyAuthRequired {
+		s += "; a proxy on the way wants user and password: look at proxy_url and proxy_credentials_file"
+	}
+	return s
 }
 
-func statusClass(status int) Class {
-	if status == http.StatusUnauthorized || status == http.StatusForbidden {
-		return ClassAuth
+// statusError is of an answer with a status that is not 200. Before an http:// gateway a
+// proxy answers with pages of its own: its 403 says nothing about the agent's account.
+func (a *Agent) statusError(c call, ans answer) *StatusError {
+	e := &StatusError{Operation: c.operation, Agent: a.id, Status: ans.status, Class: ClassAgain}
+	page := a.client.transport.Proxy != nil && strings.HasPrefix(strings.ToLower(ans.header.Get("Content-Type")), "text/html")
+	if ans.status == http.StatusUnauthorized || ans.status == http.StatusForbidden && !page {
+		e.Class = ClassAuth
 	}
-	return ClassAgain
+	return e
 }
 
 // wrap names the call in an error that isn't the gateway's own.
@@ -84,7 +93,11 @@ func hideForeignText(err error) error {
 }
 
 // advised adds what cures a TLS connection that does not come about, if that is known.
+// A proxy's error has its own.
 func advised(err error) error {
+	if through := (*viaproxy.Error)(nil); errors.As(err, &through) {
+		return err
+	}
 	if cure := tlsadvice.Explain(err); cure != "" {
 		return fmt.Errorf("%w; %s", err, cure)
 	}

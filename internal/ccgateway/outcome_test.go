@@ -14,10 +14,12 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"aiccbridge/internal/viaproxy"
 )
 
 // pipeDialer hands out conn as the only connection there will be.
-func pipeDialer(conn net.Conn) dialFunc {
+func pipeDialer(conn net.Conn) viaproxy.Dial {
 	used := make(chan struct{}, 1)
 	return func(context.Context, string, string) (net.Conn, error) {
 		select {

@@ -132,12 +132,8 @@ func (a *Agent) judge(c call, ans answer, secrets []string) Poll {
 		return Poll{Outcome: OutcomeUnknown, Class: ClassAgain, Err: wrap(c, a, ans.err), MayHaveLost: true}
 	case ans.status != http.StatusOK:
 		a.unlisted = 0
-		return Poll{
-			Outcome:     OutcomeHTTPError,
-			Class:       statusClass(ans.status),
-			Err:         &StatusError{Operation: c.operation, Agent: a.id, Status: ans.status, Class: statusClass(ans.status)},
-			MayHaveLost: ans.status < 300 || ans.status >= 500,
-		}
+		err := a.statusError(c, ans)
+		return Poll{Outcome: OutcomeHTTPError, Class: err.Class, Err: err, MayHaveLost: ans.status < 300 || ans.status >= 500}
 	}
 	r, err := reply{}, ans.err
 	if err == nil {

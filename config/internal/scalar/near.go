@@ -17,23 +17,25 @@ func Nearest(word string, candidates []string) (best string, edits int) {
 }
 
 // Probable is Nearest, and whether it is near enough to be what was meant.
-// password means password_file.
+// password means password_file, and proxy proxy_url.
 func Probable(word string, candidates []string) (best string, near bool) {
-	if slices.Contains(candidates, word+"_file") {
-		return word + "_file", true
+	for _, end := range []string{"_file", "_url"} {
+		if slices.Contains(candidates, word+end) {
+			return word + end, true
+		}
 	}
 	best, edits := Nearest(word, candidates)
 	return best, edits >= 0 && edits <= max(2, len(best)/3)
 }
 
-// DidYouMean asks for the Nearest candidate when it is near enough to be
+// DidYouMean asks for the nearest candidate when it is near enough to be
 // meant, and lists all of them otherwise.
 func DidYouMean(word string, candidates []string) string {
 	best, near := Probable(word, candidates)
 	if near {
 		return "did you mean " + best + "?"
 	}
-	return "Nearest is " + best + "; known here: " + strings.Join(candidates, ", ")
+	return "nearest is " + best + "; known here: " + strings.Join(candidates, ", ")
 }
 
 // distance is the number of letters to insert, delete, replace or swap with

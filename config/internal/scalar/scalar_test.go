@@ -117,6 +117,18 @@ func TestExpand(t *testing.T) {
 	}
 }
 
+func TestDidYouMean(t *testing.T) {
+	known := []string{"url", "proxy_url", "key_file"}
+	for word, want := range map[string]string{
+		"proxy": "did you mean proxy_url?", "key": "did you mean key_file?", "ulr": "did you mean url?",
+		"something": "nearest is key_file; known here: url, proxy_url, key_file",
+	} {
+		if got := DidYouMean(word, known); got != want {
+			t.Errorf("%s: %s, want %s", word, got, want)
+		}
+	}
+}
+
 func TestDistance(t *testing.T) {
 	for _, c := range []struct {
 		a, b string

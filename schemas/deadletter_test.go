@@ -2,6 +2,7 @@ package schemas
 
 import (
 	"bytes"
+	"slices"
 	"testing"
 	"time"
 )
@@ -29,5 +30,14 @@ func TestDeadLetterKeepsWhatFits(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+func TestPhoneFieldsNameTheirSource(t *testing.T) {
+	_, lists := PhoneNames()
+	for _, f := range phoneFields {
+		if f.source == "" || f.list != slices.Contains(lists, f.name) {
+			t.Errorf("%+v", f)
+		}
 	}
 }

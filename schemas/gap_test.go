@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"aiccbridge/schemas"
+	"aiccbridge/schemas/events"
 	"aiccbridge/schemas/internal/schematest"
 )
 
@@ -20,7 +21,7 @@ func TestGoldenAroundAGap(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	info, _ := schemas.LookupEvent(schemas.EventStatus)
+	info, _ := events.Lookup(schemas.EventStatus)
 	status, err := n.EventMessage(schemas.Event{
 		Tenant: "acme", Agent: "291", Type: info.Type, Group: info.Group, Name: info.Name, State: schemas.StateReady,
 		ReceivedAt: schematest.At(3), Position: schemas.Position{7, 14}, Content: json.RawMessage(`{"agentState":4,"isWorking":false}`),
@@ -29,7 +30,7 @@ func TestGoldenAroundAGap(t *testing.T) {
 		t.Fatal(err)
 	}
 	event := schemas.Event{Tenant: "acme", Agent: "291", Type: "AgentState_Ready", OccurredAt: schematest.At(1), ReceivedAt: schematest.At(3), Repeated: true, Position: schemas.Position{7, 15}}
-	info, _ = schemas.LookupEvent(event.Type)
+	info, _ = events.Lookup(event.Type)
 	info.Fill(&event, nil)
 	repeated, err := n.EventMessage(event)
 	if err != nil {

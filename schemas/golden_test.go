@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"aiccbridge/schemas"
+	"aiccbridge/schemas/events"
 	"aiccbridge/schemas/internal/schematest"
 	"aiccbridge/schemas/rows"
 )
@@ -72,7 +73,7 @@ func testMessages(t testing.TB) map[string]schemas.Message {
 		Tenant: "acme", Agent: "291", Type: "AgentEvent_Ringing",
 		OccurredAt: schematest.At(1).Add(250 * time.Millisecond), ReceivedAt: schematest.At(2), Position: schemas.Position{7, 12},
 	}
-	info, _ := schemas.LookupEvent(event.Type)
+	info, _ := events.Lookup(event.Type)
 	info.Fill(&event, json.RawMessage(`{"caller":"70092","callid":"1456401416-3","called":"49999","type":"main","mediaType":5}`))
 	add(n.EventMessage(event))
 	add(n.GapMessage(schemas.Gap{
@@ -147,7 +148,7 @@ func normalise(t testing.TB, body []byte) schemas.Event {
 	if ms := answer.Event.EventGenTime; ms != 0 {
 		e.OccurredAt = time.UnixMilli(ms).UTC()
 	}
-	info, _ := schemas.LookupEvent(e.Type)
+	info, _ := events.Lookup(e.Type)
 	info.Fill(&e, answer.Event.Content)
 	return e
 }
@@ -168,12 +169,12 @@ func TestGoldenEvents(t *testing.T) {
 			t.Fatalf("%s: %v", line, err)
 		}
 		out.Write(append(m.Body, '\n'))
-		info, _ := schemas.LookupEvent(e.Type)
+		info, _ := events.Lookup(e.Type)
 		seen[info.Type] = true
 	}
 	golden(t, "events.golden.jsonl", out.Bytes())
-	for _, info := range schemas.EventTable() {
-		if !seen[info.Type] && info.Source != schemas.SourceBridge {
+	for _, info := range events.Table() {
+		if !seen[info.Type] && info.Source != events.SourceBridge {
 			t.Errorf("no body of type %s", info.Type)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"aiccbridge/schemas"
+	"aiccbridge/schemas/events"
 	"aiccbridge/schemas/internal/schematest"
 	"aiccbridge/schemas/rows"
 )
@@ -197,7 +198,7 @@ func checkRowSchema(t *testing.T, k schemas.Kind) {
 // TestSchemaEnums holds the closed sets of the schemas against the code.
 func TestSchemaEnums(t *testing.T) {
 	event := readShape(t, schemas.TypeEvent)
-	for _, info := range schemas.EventTable() {
+	for _, info := range events.Table() {
 		if !slices.Contains(event.Properties["group"].Enum, string(info.Group)) {
 			t.Errorf("%s: group %q is not in the schema", info.Type, info.Group)
 		}

@@ -6,7 +6,7 @@ type phoneField struct {
 	name string
 	// list: it may hold several, separated by commas, semicolons or blanks.
 	list bool
-	// source says where it stands: the platform's page, or SourceClientCode.
+	// source says where it stands: the platform's page, or client code that has it.
 	source string
 }
 
@@ -29,13 +29,13 @@ var phoneFields = []phoneField{
 	{name: "addrOut", source: "cec_07_1421 to 1429"},
 	{name: "addrSelf", source: "cec_07_1421 to 1429"},
 	{name: "address", source: "cec_07_1421 to 1429"},
-	{name: "sender", source: SourceClientCode}, // of a message: a number, an account or an agent
-	{name: "phonenum", source: "cec_07_1202"},  // the agent's own, of the sign-in
+	{name: "sender", source: "client code"},   // of a message: a number, an account or an agent
+	{name: "phonenum", source: "cec_07_1202"}, // the agent's own, of the sign-in
 	{name: "vcPhoneNumber", source: "cec_07_1202"},
 	{name: "callerNo", source: "cec_07_1226"}, // of a session's state; the column caller_no too
 	{name: "calledNo", source: "cec_07_1226"},
 	// The events' own keys besides caller and called.
-	{name: "other_party", list: true, source: SourceBridge},
+	{name: "other_party", list: true, source: "the bridge"},
 	// Columns.
 	{name: "caller_no", source: "cec_07_0831"},
 	{name: "callee_no", source: "cec_07_0831"},

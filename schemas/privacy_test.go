@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"aiccbridge/schemas"
+	"aiccbridge/schemas/events"
 	"aiccbridge/schemas/rows"
 )
 
@@ -35,7 +36,7 @@ func TestEveryFieldIsKnownToHoldNumbersOrNot(t *testing.T) {
 			t.Errorf("%s of %s: does it hold phone numbers or not?", name, where)
 		}
 	}
-	for _, info := range schemas.EventTable() {
+	for _, info := range events.Table() {
 		for _, name := range info.Fields {
 			check(info.Type, name)
 		}

@@ -16,6 +16,7 @@ import (
 	"aiccbridge/internal/platformsim"
 	"aiccbridge/internal/platformsim/world"
 	"aiccbridge/schemas"
+	"aiccbridge/schemas/events"
 )
 
 // journal collects what the bridges of one scene log. It is safe for concurrent
@@ -157,7 +158,7 @@ var forms = []struct {
 	{"a GUID", guidPattern},
 	{"a signature", regexp.MustCompile(`auth-v2/`)},
 	{"an Authorization value", regexp.MustCompile(`\b(?:Bearer|Basic) [0-9A-Za-z+/=._-]{8}`)},
-	{"the value of a secret field", regexp.MustCompile(`(?i)(?:^|[^0-9a-z])(?:` + strings.Join(schemas.SecretFields(), "|") +
+	{"the value of a secret field", regexp.MustCompile(`(?i)(?:^|[^0-9a-z])(?:` + strings.Join(events.SecretFields(), "|") +
 		`)(?:\\*["'])?\s*[:=]\s*(?:\\*["'])?[^\s"'\\*,;}\]]`)},
 }
 
@@ -239,7 +240,7 @@ func TestF30JournalHoldsNoSecrets(t *testing.T) {
 	for what, line := range found {
 		t.Errorf("the log holds %s: %.300s", what, line)
 	}
-	if s.journal.lines() < 30 || len(needles) < 10 || len(s.journal.planted) < len(schemas.SecretFields())+3 {
+	if s.journal.lines() < 30 || len(needles) < 10 || len(s.journal.planted) < len(events.SecretFields())+3 {
 		t.Errorf("only %d lines were searched for %d secrets and %d canaries", s.journal.lines(), len(needles), len(s.journal.planted))
 	}
 	t.Attr("figure", fmt.Sprintf("%d hits in the log", len(found)))

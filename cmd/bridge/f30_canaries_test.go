@@ -23,6 +23,7 @@ import (
 
 	"aiccbridge/internal/platformsim/fault"
 	"aiccbridge/schemas"
+	"aiccbridge/schemas/events"
 )
 
 // canary begins every planted credential.
@@ -41,7 +42,7 @@ func canaryScene() setup {
 func canaries() []byte {
 	content := map[string]any{"callid": "1-1"}
 	inner := map[string]string{}
-	for _, name := range schemas.SecretFields() {
+	for _, name := range events.SecretFields() {
 		content[name], inner[name] = canary+name, canary+name
 	}
 	data, err := json.Marshal(inner)
@@ -77,7 +78,7 @@ func (s *scene) plantCanaries() {
 	})
 	s.t.Cleanup(proxy.Close)
 	s.edit(strconv.Quote(s.sim.Settings().GatewayURL), fmt.Sprintf("%q\n      allow_insecure_http: true", proxy.URL+upstream.Path))
-	for _, name := range schemas.SecretFields() {
+	for _, name := range events.SecretFields() {
 		s.journal.plant(canary+name, "the planted "+name)
 	}
 	s.journal.plant(canary+"cookie-value", "the planted cookie")

@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"aiccbridge/schemas"
+	"aiccbridge/schemas/events"
 )
 
 // contentReader reduces an event to a hash of its type and content. Two events
@@ -30,7 +30,7 @@ const redacted = "***"
 func (r *contentReader) read(eventType string, content json.RawMessage) (key uint64, clear bool) {
 	eventType = strings.Trim(eventType, " \t\r\n\x00")
 	w := contentWriter{buf: append(append(r.buf[:0], eventType...), 0)}
-	if info, ok := schemas.LookupEvent(eventType); ok {
+	if info, ok := events.Lookup(eventType); ok {
 		w.secrets = info.Secrets
 	}
 	w.content(content)

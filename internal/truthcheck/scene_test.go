@@ -11,6 +11,7 @@ import (
 	"aiccbridge/internal/platformsim/truth"
 	"aiccbridge/internal/platformsim/world"
 	"aiccbridge/schemas"
+	"aiccbridge/schemas/events"
 	"aiccbridge/schemas/rows"
 )
 
@@ -96,7 +97,7 @@ func (s *scene) pop(agent, eventType, content string) truth.Event {
 // store stores an event; content is what came over the wire.
 func (s *scene) store(e truth.Event, content string) {
 	s.t.Helper()
-	info, _ := schemas.LookupEvent(e.Type)
+	info, _ := events.Lookup(e.Type)
 	event := schemas.Event{
 		Tenant: tenant, Agent: e.Agent, Type: e.Type, ReceivedAt: e.At.Add(20 * time.Millisecond), Position: s.next(e.Agent),
 	}
@@ -116,7 +117,7 @@ func (s *scene) event(agent, eventType, content string) {
 
 func (s *scene) session(agent, eventType string) {
 	s.t.Helper()
-	info, _ := schemas.LookupEvent(eventType)
+	info, _ := events.Lookup(eventType)
 	m, err := s.names.EventMessage(schemas.Event{
 		Tenant: tenant, Agent: agent, Type: eventType, Group: info.Group, Name: info.Name, State: info.State,
 		ReceivedAt: s.now, Position: s.next(agent),

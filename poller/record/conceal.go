@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 
 	"aiccbridge/schemas"
+	"aiccbridge/schemas/events"
 )
 
 // Privacy says what stays of personal data. It is asked before a message is made,
@@ -35,7 +36,7 @@ func (c concealer) event(plain schemas.Event, content json.RawMessage) schemas.E
 		Tenant: plain.Tenant, Agent: plain.Agent, Type: plain.Type, NamedAgent: plain.NamedAgent,
 		OccurredAt: plain.OccurredAt, ReceivedAt: plain.ReceivedAt, Position: plain.Position, Repeated: plain.Repeated,
 	}
-	info, _ := schemas.LookupEvent(plain.Type)
+	info, _ := events.Lookup(plain.Type)
 	info.Fill(&hidden, c.policy.JSON(content))
 	hidden.State = plain.State
 	c.fields(&hidden)

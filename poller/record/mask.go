@@ -5,7 +5,7 @@ import (
 	"regexp"
 	"strings"
 
-	"aiccbridge/schemas"
+	"aiccbridge/schemas/events"
 )
 
 // credential finds the name of a field that must not be published, and all up to
@@ -16,10 +16,10 @@ var credential = regexp.MustCompile(`(?i)\b(?:` + strings.Join(secretNames(), "|
 
 func secretNames() []string {
 	names := []string{"jsessionid"}
-	for _, name := range schemas.SecretFields() {
+	for _, name := range events.SecretFields() {
 		names = append(names, regexp.QuoteMeta(name))
 	}
-	for _, info := range schemas.EventTable() {
+	for _, info := range events.Table() {
 		for _, name := range info.Secrets {
 			names = append(names, regexp.QuoteMeta(name))
 		}

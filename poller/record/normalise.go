@@ -6,6 +6,7 @@ import (
 
 	"aiccbridge/internal/ccgateway"
 	"aiccbridge/schemas"
+	"aiccbridge/schemas/events"
 )
 
 // origin says where an event was received.
@@ -23,7 +24,7 @@ type origin struct {
 // the event table; an unknown type keeps everything but a meaning. ends reports
 // that the platform says the session is over.
 func normalise(e ccgateway.Event, from origin) (event schemas.Event, ends bool) {
-	info, _ := schemas.LookupEvent(e.Type)
+	info, _ := events.Lookup(e.Type)
 	event = schemas.Event{
 		Tenant:     from.tenant,
 		Agent:      from.agent,
@@ -41,7 +42,7 @@ func normalise(e ccgateway.Event, from origin) (event schemas.Event, ends bool) 
 
 // sessionEvent makes one of the bridge's own events. content may be nil.
 func sessionEvent(eventType string, content *SessionContent, from origin) (schemas.Event, error) {
-	info, _ := schemas.LookupEvent(eventType)
+	info, _ := events.Lookup(eventType)
 	event := schemas.Event{
 		Tenant: from.tenant, Agent: from.agent,
 		Type: info.Type, Group: info.Group, Name: info.Name, State: info.State,

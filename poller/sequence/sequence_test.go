@@ -11,6 +11,7 @@ import (
 
 	"aiccbridge/internal/platformsim/world"
 	"aiccbridge/schemas"
+	"aiccbridge/schemas/events"
 )
 
 // shifts plays a simulated contact centre for a virtual while and returns the
@@ -44,7 +45,7 @@ func shifts(t *testing.T, o world.Options, in world.SignIn, length time.Duration
 
 func asEvent(agent string, e world.Event, seq int) schemas.Event {
 	event := schemas.Event{Tenant: "acme", Agent: agent, Type: e.Type, ReceivedAt: e.At, Position: schemas.Position{Epoch: 7, Seq: uint64(seq)}}
-	info, _ := schemas.LookupEvent(e.Type)
+	info, _ := events.Lookup(e.Type)
 	info.Fill(&event, e.Content)
 	return event
 }
@@ -140,14 +141,14 @@ func TestARemovedEventIsMissed(t *testing.T) {
 
 // flow makes events of their types; "type:X" is about the inbound call X, "type:X+"
 // about an outbound one, "type:X!" about an assistant leg.
-func flow(types string) (events []schemas.Event) {
+func flow(types string) (all []schemas.Event) {
 	at := time.Date(2026, 11, 20, 8, 0, 0, 0, time.UTC)
 	for i, word := range strings.Fields(types) {
 		name, id, _ := strings.Cut(word, ":")
 		id, assistant := strings.CutSuffix(id, "!")
 		id, outbound := strings.CutSuffix(id, "+")
 		for _, prefix := range []string{"AgentState_", "AgentEvent_", "AgentOther_", "AgentMediaEvent_", "AgentConf_", "AgentChat_", ""} {
-			if _, known := schemas.LookupEvent(prefix + name); !known && prefix != "" {
+			if _, known := events.Lookup(prefix + name); !known && prefix != "" {
 				continue
 			}
 			role, feature := "main", "0"
@@ -158,11 +159,11 @@ func flow(types string) (events []schemas.Event) {
 				feature = "7"
 			}
 			content := fmt.Sprintf(`{"callid":%q,"type":%q,"feature":%q}`, id, role, feature)
-			events = append(events, asEvent("291", world.Event{Type: prefix + name, At: at.Add(time.Duration(i) * time.Second), Content: []byte(content)}, i+1))
+			all = append(all, asEvent("291", world.Event{Type: prefix + name, At: at.Add(time.Duration(i) * time.Second), Content: []byte(content)}, i+1))
 			break
 		}
 	}
-	return events
+	return all
 }
 
 // documented are sequences that the platform's pages allow, or do not forbid.

@@ -1,4 +1,4 @@
-package schemas
+package events
 
 import (
 	"bytes"
@@ -8,12 +8,14 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"aiccbridge/schemas"
 )
 
 func TestEventTable(t *testing.T) {
 	types, subjects := map[string]bool{}, map[string]string{}
 	counts := map[string]int{}
-	for _, info := range EventTable() {
+	for _, info := range Table() {
 		if folded := strings.ToLower(info.Type); types[folded] {
 			t.Errorf("%s comes twice", info.Type)
 		} else {
@@ -25,14 +27,14 @@ func TestEventTable(t *testing.T) {
 		}
 		subjects[subject] = info.Type
 		counts[info.Source]++
-		if snakeName(info.Name) != info.Name || EncodeToken(subject) != strings.Replace(subject, ".", "=2e", 1) {
+		if snakeName(info.Name) != info.Name || schemas.EncodeToken(subject) != strings.Replace(subject, ".", "=2e", 1) {
 			t.Errorf("%s: name %q is no snake case", info.Type, info.Name)
 		}
 		if info.StringCallID && info.Fields != nil {
 			t.Errorf("%s: both a bare call id and fields", info.Type)
 		}
-		if got, ok := LookupEvent(info.Type); !ok || !cmp.Equal(got, info) {
-			t.Errorf("LookupEvent(%s) = %+v, %t", info.Type, got, ok)
+		if got, ok := Lookup(info.Type); !ok || !cmp.Equal(got, info) {
+			t.Errorf("Lookup(%s) = %+v, %t", info.Type, got, ok)
 		}
 	}
 	// 96 named identifiers, 78 of them documented.
@@ -61,19 +63,19 @@ func TestLookupEvent(t *testing.T) {
 		{"容灾", "other.unnamed", false},
 		{strings.Repeat("Ab", 100), "other." + strings.Repeat("ab_", 21) + "a", false},
 	} {
-		info, known := LookupEvent(c.eventType)
+		info, known := Lookup(c.eventType)
 		if got := string(info.Group) + "." + info.Name; known != c.known || !strings.HasPrefix(got, c.want) || len(info.Name) > maxUnknownName {
-			t.Errorf("LookupEvent(%q) = %s, %t, want %s, %t", c.eventType, got, known, c.want, c.known)
+			t.Errorf("Lookup(%q) = %s, %t, want %s, %t", c.eventType, got, known, c.want, c.known)
 		}
 	}
-	if info, _ := LookupEvent("AgentOther_ShutdownService"); !info.Ends {
+	if info, _ := Lookup("AgentOther_ShutdownService"); !info.Ends {
 		t.Error("a shutdown does not end the session")
 	}
 }
 
 // leak reports a secret that Fill let through.
-func leak(info EventInfo, content string) bool {
-	var e Event
+func leak(info Info, content string) bool {
+	var e schemas.Event
 	info.Fill(&e, json.RawMessage(content))
 	out, err := json.Marshal(e)
 	return err != nil || bytes.Contains(out, []byte("s3cret"))
@@ -89,7 +91,7 @@ func TestSecretFields(t *testing.T) {
 		}
 		seen[strings.ToLower(name)] = true
 	}
-	for _, info := range EventTable() {
+	for _, info := range Table() {
 		for _, field := range info.Fields {
 			if isSecret(field) != slices.Contains(info.Secrets, field) {
 				t.Errorf("%s: the documented field %s is a secret: %t", info.Type, field, isSecret(field))
@@ -109,9 +111,9 @@ func TestSecretFields(t *testing.T) {
 }
 
 func TestFillRedacts(t *testing.T) {
-	connect, _ := LookupEvent("AgentEvent_RequestConnect")
-	hold, _ := LookupEvent("AgentEvent_Hold") // a bare call id
-	unknown, _ := LookupEvent("AgentEvent_RequestConnectEx")
+	connect, _ := Lookup("AgentEvent_RequestConnect")
+	hold, _ := Lookup("AgentEvent_Hold") // a bare call id
+	unknown, _ := Lookup("AgentEvent_RequestConnectEx")
 	for _, content := range []string{
 		`{"signature":"s3cret"}`, `{"a":1,"Signature" : "s3cret" ,"b":[true]}`, `[{"x":{"signature":["s3cret",{"signature":1}]}}]`,
 		`{"signature":{"v":"s3cret"}}`, `{"signature":"x","signature":"s3cret"}`, `"{\"signature\":\"s3cret\"}"`,
@@ -121,7 +123,7 @@ func TestFillRedacts(t *testing.T) {
 		`["{\"a\":\"{\\\"secret\\\":\\\"s3cret\\\"}\"}"]`, `{"reason":"{\"token\":\"s3cret\"}"}`,
 		`"\"signature=s3cret\""`, `"Authorization: s3cret"`, `{"signature":"s3cret`, `{'user_token' : 's3cret'}`,
 	} {
-		for _, info := range []EventInfo{connect, hold, unknown, {}} {
+		for _, info := range []Info{connect, hold, unknown, {}} {
 			if leak(info, content) {
 				t.Errorf("%s: %s is not redacted", info.Type, content)
 			}
@@ -154,8 +156,8 @@ func TestFillKeepsTheRest(t *testing.T) {
 			want = content
 		}
 		for _, eventType := range []string{"AgentEvent_MessageData", "NewEvent"} {
-			info, _ := LookupEvent(eventType)
-			var e Event
+			info, _ := Lookup(eventType)
+			var e schemas.Event
 			info.Fill(&e, json.RawMessage(content))
 			if string(e.Content) != want {
 				t.Errorf("%s: %s became %s, want %s", eventType, content, e.Content, want)
@@ -165,25 +167,16 @@ func TestFillKeepsTheRest(t *testing.T) {
 }
 
 func TestFillContent(t *testing.T) {
-	info, _ := LookupEvent("AgentEvent_Hold")
+	info, _ := Lookup("AgentEvent_Hold")
 	for _, c := range []struct{ content, want, callID string }{
 		{"", "", ""}, {" null ", "", ""}, {`""`, `""`, ""}, {`"1-2"`, `"1-2"`, "1-2"}, {`{"callid":"3-4"}`, `{"callid":"3-4"}`, "3-4"},
 		{`{"time":5,"handle":6}`, `{"time":5,"handle":6}`, "5-6"}, {`{a:1}`, `"{a:1}"`, ""}, {`[1]`, `[1]`, ""}, {`17`, `17`, "17"},
 		{`{"callId":"a","CALLID":"b"}`, `{"callId":"a","CALLID":"b"}`, "b"}, {`{"callid":{"time":{},"handle":1}}`, `{"callid":{"time":{},"handle":1}}`, ""},
 	} {
-		var e Event
+		var e schemas.Event
 		info.Fill(&e, json.RawMessage(c.content))
 		if string(e.Content) != c.want || e.CallID != c.callID {
 			t.Errorf("Fill(%s): content %s, call id %q; want %s, %q", c.content, e.Content, e.CallID, c.want, c.callID)
-		}
-	}
-}
-
-func TestPhoneFieldsNameTheirSource(t *testing.T) {
-	_, lists := PhoneNames()
-	for _, f := range phoneFields {
-		if f.source == "" || f.list != slices.Contains(lists, f.name) {
-			t.Errorf("%+v", f)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package schemas
+package events
 
 import (
 	"encoding/json"
@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"aiccbridge/internal/jsonwalk"
+	"aiccbridge/schemas"
 )
 
 // redacted stands where a credential stood.
@@ -39,7 +40,7 @@ func isSecret(key string) bool {
 // replaced, at any depth and in JSON within strings too, everything else byte for
 // byte. Content that cannot be searched is replaced as a whole when a secret is
 // named in it or the event's pages say that it holds one.
-func (i EventInfo) redact(content json.RawMessage) json.RawMessage {
+func (i Info) redact(content json.RawMessage) json.RawMessage {
 	text := []byte(content)
 	for json.Valid(text) && text[0] == '"' { // some releases send JSON in strings
 		var inner string
@@ -54,7 +55,7 @@ func (i EventInfo) redact(content json.RawMessage) json.RawMessage {
 	case len(i.Secrets) > 0, secretNamed.Match(text):
 		return json.RawMessage(redacted)
 	}
-	return Quote(content)
+	return schemas.Quote(content)
 }
 
 // padding is what stands around a text that is sent as a string; one release
@@ -96,5 +97,5 @@ func redactValue(value any, _ struct{}) []byte {
 	if !changed {
 		return nil
 	}
-	return AppendString(nil, clean)
+	return schemas.AppendString(nil, clean)
 }

@@ -1,4 +1,4 @@
-package schemas_test
+package events_test
 
 import (
 	"bytes"
@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"aiccbridge/schemas"
+	"aiccbridge/schemas/events"
 	"aiccbridge/schemas/internal/schematest"
 )
 
@@ -25,8 +26,8 @@ func FuzzFill(f *testing.F) {
 	n := schematest.Names(f)
 	schema := schematest.Compile(f, schemas.TypeEvent)
 	f.Fuzz(func(t *testing.T, eventType, content string) {
-		info, _ := schemas.LookupEvent(eventType)
-		e := schemas.Event{Tenant: "acme", Agent: "1", Type: "x", ReceivedAt: schematest.At(0), Position: schemas.Position{1, 1}}
+		info, _ := events.Lookup(eventType)
+		e := schemas.Event{Tenant: "acme", Agent: "1", Type: "x", ReceivedAt: schematest.At(0), Position: schemas.Position{Epoch: 1, Seq: 1}}
 		info.Fill(&e, json.RawMessage(content))
 		m, err := n.EventMessage(e)
 		if err != nil {
@@ -48,9 +49,9 @@ func FuzzFill(f *testing.F) {
 
 // mayHoldSecret reports content in which a secret is named, or that may hold one
 // and cannot be searched, escaped names included.
-func mayHoldSecret(info schemas.EventInfo, content string) bool {
+func mayHoldSecret(info events.Info, content string) bool {
 	low := strings.ToLower(content)
-	return strings.Contains(low, `\u`) || slices.ContainsFunc(schemas.SecretFields(), func(s string) bool { return strings.Contains(low, strings.ToLower(s)) }) ||
+	return strings.Contains(low, `\u`) || slices.ContainsFunc(events.SecretFields(), func(s string) bool { return strings.Contains(low, strings.ToLower(s)) }) ||
 		info.Name == "request_connect" && strings.HasPrefix(strings.Trim(content, " \t\r\n"), `"`)
 }
 
@@ -77,7 +78,7 @@ func checkRedacted(t *testing.T, content []byte) {
 		t.Fatal(err)
 	}
 	secret := func(key string) bool {
-		return slices.ContainsFunc(schemas.SecretFields(), func(s string) bool { return strings.EqualFold(s, key) })
+		return slices.ContainsFunc(events.SecretFields(), func(s string) bool { return strings.EqualFold(s, key) })
 	}
 	var walk func(any)
 	walk = func(v any) {

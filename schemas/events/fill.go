@@ -1,4 +1,4 @@
-package schemas
+package events
 
 import (
 	"bytes"
@@ -6,28 +6,30 @@ import (
 	"regexp"
 	"strings"
 	"unicode/utf8"
+
+	"aiccbridge/schemas"
 )
 
 // contentFields maps content fields, in lower case because releases differ in
 // theirs, onto the fields of Event. Of several names the first with a value wins.
 var contentFields = []struct {
 	names []string
-	field func(*Event) *string
+	field func(*schemas.Event) *string
 }{
-	{[]string{"callid"}, func(e *Event) *string { return &e.CallID }},
-	{[]string{"caller", "addrcaller"}, func(e *Event) *string { return &e.Caller }},
-	{[]string{"called", "addrcalled"}, func(e *Event) *string { return &e.Called }},
-	{[]string{"otherphone", "number", "partner", "participant", "sender", "monitoredagent", "qcagentid"}, func(e *Event) *string { return &e.OtherParty }},
-	{[]string{"type"}, func(e *Event) *string { return &e.CallRole }},
-	{[]string{"feature"}, func(e *Event) *string { return &e.CallFeature }},
-	{[]string{"mediatype"}, func(e *Event) *string { return &e.MediaType }},
-	{[]string{"mediaability"}, func(e *Event) *string { return &e.MediaAbility }},
-	{[]string{"skillid"}, func(e *Event) *string { return &e.SkillID }},
-	{[]string{"reason", "cause", "changereason"}, func(e *Event) *string { return &e.Reason }},
-	{[]string{"result"}, func(e *Event) *string { return &e.Result }},
-	{[]string{"taskid"}, func(e *Event) *string { return &e.TaskID }},
-	{[]string{"recordid"}, func(e *Event) *string { return &e.RecordingID }},
-	{[]string{"confid", "conferenceid"}, func(e *Event) *string { return &e.ConferenceID }},
+	{[]string{"callid"}, func(e *schemas.Event) *string { return &e.CallID }},
+	{[]string{"caller", "addrcaller"}, func(e *schemas.Event) *string { return &e.Caller }},
+	{[]string{"called", "addrcalled"}, func(e *schemas.Event) *string { return &e.Called }},
+	{[]string{"otherphone", "number", "partner", "participant", "sender", "monitoredagent", "qcagentid"}, func(e *schemas.Event) *string { return &e.OtherParty }},
+	{[]string{"type"}, func(e *schemas.Event) *string { return &e.CallRole }},
+	{[]string{"feature"}, func(e *schemas.Event) *string { return &e.CallFeature }},
+	{[]string{"mediatype"}, func(e *schemas.Event) *string { return &e.MediaType }},
+	{[]string{"mediaability"}, func(e *schemas.Event) *string { return &e.MediaAbility }},
+	{[]string{"skillid"}, func(e *schemas.Event) *string { return &e.SkillID }},
+	{[]string{"reason", "cause", "changereason"}, func(e *schemas.Event) *string { return &e.Reason }},
+	{[]string{"result"}, func(e *schemas.Event) *string { return &e.Result }},
+	{[]string{"taskid"}, func(e *schemas.Event) *string { return &e.TaskID }},
+	{[]string{"recordid"}, func(e *schemas.Event) *string { return &e.RecordingID }},
+	{[]string{"confid", "conferenceid"}, func(e *schemas.Event) *string { return &e.ConferenceID }},
 }
 
 // callIDPattern is a call id: seconds since 1970, hyphen, handle.
@@ -39,7 +41,7 @@ var callIDPattern = regexp.MustCompile(`^\d{9,11}-\d{1,10}$`)
 // or null is left out. It never fails: values may be strings, numbers or
 // booleans, keys of any case; what has another form stays in the content only,
 // and content that is not JSON is published as one JSON string.
-func (i EventInfo) Fill(e *Event, content json.RawMessage) {
+func (i Info) Fill(e *schemas.Event, content json.RawMessage) {
 	e.Type, e.Group, e.Name, e.State = trimType(e.Type), i.Group, i.Name, i.State
 	content = json.RawMessage(bytes.Trim(content, " \t\r\n"))
 	if len(content) == 0 || string(content) == "null" {

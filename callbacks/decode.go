@@ -26,7 +26,21 @@ var (
 // or its fields at the top level, any name field (else any string that looks
 // like a file name), a response id with or without dashes or none at all; names in
 // any case, and a body in any encoding that an answer to a poll may have.
-func decode(body []byte, contentType string) (n schemas.FileNotice, err error) {
+//
+// The error is a [*schemas.Permanent].
+func decode(body []byte, contentType string) (schemas.FileNotice, error) {
+	n, err := parse(body, contentType)
+	if err != nil {
+		return n, undecodable(err)
+	}
+	return n, nil
+}
+
+func undecodable(err error) error {
+	return &schemas.Permanent{Reason: schemas.ReasonUndecodable, Err: err}
+}
+
+func parse(body []byte, contentType string) (n schemas.FileNotice, err error) {
 	body = foreign.Clean(body, contentType)
 	if tooDeep(body) {
 		return n, fmt.Errorf("nested deeper than %d", maxDepth)

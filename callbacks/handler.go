@@ -5,11 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/netip"
 	"net/url"
-	"slices"
 	"sync"
 	"time"
 
@@ -30,6 +28,9 @@ type Store interface {
 	// before. A signature of any age is then accepted: the platform repeats a
 	// callback for an hour and more, and may repeat it unchanged.
 	Knows(tenant, responseID string) bool
+	// Expects reports whether the response id of a file that was asked for may not be
+	// known yet: the callback may be faster than the answer of its own query.
+	Expects(tenant string) bool
 	// Publish stores a dead letter.
 	Publish(ctx context.Context, m schemas.Message) error
 }
@@ -49,8 +50,10 @@ type Options struct {
 	Names schemas.Names
 	Store Store
 	// Tenants maps access keys to tenants: a callback is signed with the access
-	// key of the developer account that asked for the file.
-	Tenants map[string]string
+	// key of the developer account that asked for the file. Several tenants of one key
+	// are told apart by the token in the path, by who knows the response id, or by the
+	// account id in the body.
+	Tenants map[string][]Tenant
 	// Keys returns the valid keys of an access key, several during a rotation.
 	Keys func(accessKey string) []c2sign.Key
 	// PublicURL is the address that the platform is told to call. Callbacks are
@@ -89,6 +92,14 @@ type Options struct {
 	Registerer   prometheus.Registerer // nil: not registered. [New] panics if it has these metrics already
 }
 
+// Tenant is one of those that an access key asks for.
+type Tenant struct {
+	Name string
+	// AccountID is its tenant space, which a callback may name; needed where several
+	// tenants have one key.
+	AccountID string
+}
+
 // Handler answers callbacks. It is safe for concurrent use.
 type Handler struct {
 	o         Options
@@ -98,7 +109,7 @@ type Handler struct {
 	variants  sync.Map // of the signatures, as logged last; by tenant
 	refusals  hourly
 	admission *admission
-	tenants   []string
+	tenants   []string // all
 }
 
 // New checks the options and returns a handler.
@@ -122,6 +133,10 @@ func New(o Options) (*Handler, error) {
 	if o.StoreTimeout <= 0 {
 		o.StoreTimeout = 4 * time.Second
 	}
+	var tenants []Tenant
+	for _, all := range o.Tenants {
+		tenants = append(tenants, all...)
+	}
 	metrics := promauto.With(o.Registerer)
 	return &Handler{
 		o:        o,
@@ -133,7 +148,7 @@ func New(o Options) (*Handler, error) {
 			Name: "aicc_callback_skew_seconds", Help: "Time of the last good signature minus the time of its receipt.",
 		}),
 		admission: newAdmission(),
-		tenants:   slices.Compact(slices.Sorted(maps.Values(o.Tenants))),
+		tenants:   names(tenants),
 	}, nil
 }
 
@@ -170,41 +185,53 @@ func (h *Handler) handle(r *http.Request) (answer, standing) {
 }
 
 func (h *Handler) store(ctx context.Context, c callback) answer {
-	from, at, body := c.from, c.at, c.body
 	ctx, cancel := context.WithTimeout(ctx, h.o.StoreTimeout)
 	defer cancel()
-	n, err := decode(body, c.contentType)
-	if stale := from.standing == old && h.o.Verify != Observe; stale {
-		known := err == nil && (at.request != nil || h.o.Store.Knows(from.tenant, n.ResponseID))
+	var p *schemas.Permanent
+	n, err := decode(c.body, c.contentType)
+	if err == nil {
+		n.Tenant, err = h.tenantOf(ctx, c, n)
+	}
+	if stale := c.from.standing == old && h.o.Verify != Observe; stale {
+		known := err == nil && (c.at.request != nil || h.o.Store.Knows(n.Tenant, n.ResponseID))
 		if !known {
 			h.warn(c.caller, "its signature is old, and its file was not asked for")
 			return refused
 		}
-		h.refusals.do("old of "+from.tenant, func() {
-			h.o.Logger.Info().Str("tenant", from.tenant).
+		h.refusals.do("old of "+n.Tenant, func() {
+			h.o.Logger.Info().Str("tenant", n.Tenant).
 				Msg("callback accepted although its signature is older than callbacks.window: its file was asked for")
 		})
 	}
-	if err != nil {
-		return h.reject(ctx, from.tenant, body, err)
+	if err == nil {
+		n.Via, n.ReceivedAt, n.Request = schemas.ViaCallback, time.Now().UTC(), c.at.request
+		if err = h.o.Store.Accept(ctx, n); errors.As(err, &p) {
+			err = undecodable(p.Err)
+		}
 	}
-	n.Tenant, n.Via, n.ReceivedAt, n.Request = from.tenant, schemas.ViaCallback, time.Now().UTC(), at.request
-	err = h.o.Store.Accept(ctx, n)
-	var p *schemas.Permanent
 	switch {
 	case err == nil:
 		return accepted
 	case errors.As(err, &p):
-		return h.reject(ctx, from.tenant, body, p.Err)
+		return h.reject(ctx, c, p)
 	}
-	h.o.Logger.Error().Err(err).Str("tenant", from.tenant).Msg("callback not stored")
+	h.o.Logger.Error().Err(err).Str("tenant", label(c.from.tenants)).Msg("callback not stored")
 	return unavailable
 }
 
 // reject keeps a callback that no repeat can make good as a dead letter.
-func (h *Handler) reject(ctx context.Context, tenant string, body []byte, cause error) answer {
-	letter := schemas.NewDeadLetter(tenant, schemas.ReasonUndecodable, "callback: "+cause.Error(), time.Now().UTC())
-	kept := h.o.Text(tenant, body)
+func (h *Handler) reject(ctx context.Context, c callback, p *schemas.Permanent) answer {
+	tenant, kept := schemas.NoTenant, c.body
+	switch {
+	case len(c.from.tenants) == 1:
+		tenant = c.from.tenants[0].Name
+	case p.Reason == schemas.ReasonUndecodable && c.at.tenant != "":
+		tenant = c.at.tenant
+	}
+	for _, t := range c.from.tenants { // whichever it is of, nothing stays that it withholds
+		kept = h.o.Text(t.Name, kept)
+	}
+	letter := schemas.NewDeadLetter(tenant, p.Reason, "callback: "+p.Err.Error(), time.Now().UTC())
 	letter.Keep(kept) // it fits: bodies are limited
 	m, err := h.o.Names.DeadLetterMessage(letter, "callback."+digest(kept))
 	if err == nil {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -27,6 +28,8 @@ type memory struct {
 	mu      sync.Mutex
 	fail    error
 	knows   string
+	ledger  map[string]string // further response ids that are known: to whom, by commas
+	expects int               // how often an answer is still expected
 	calls   int
 	stored  []string
 	notices map[string]schemas.FileNotice
@@ -49,7 +52,16 @@ func (s *memory) Accept(_ context.Context, n schemas.FileNotice) error {
 }
 
 func (s *memory) Knows(tenant, responseID string) bool {
-	return tenant == "acme" && responseID == s.knows
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return tenant == "acme" && responseID == s.knows || slices.Contains(strings.Split(s.ledger[responseID], ","), tenant)
+}
+
+func (s *memory) Expects(string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.expects--
+	return s.expects >= 0
 }
 
 func (s *memory) Publish(_ context.Context, m schemas.Message) error {
@@ -66,7 +78,7 @@ func newHandler(t *testing.T, store Store, edit func(*Options)) *Handler {
 		t.Fatal(err)
 	}
 	o := Options{
-		Names: names, Store: store, Tenants: map[string]string{key.AccessKey: "acme"},
+		Names: names, Store: store, Tenants: map[string][]Tenant{key.AccessKey: {{Name: "acme"}}},
 		Keys: func(ak string) []c2sign.Key {
 			if ak == key.AccessKey {
 				return []c2sign.Key{key}
@@ -138,7 +150,9 @@ func TestAnswers(t *testing.T) {
 		{name: "observe takes an old signature", status: 200, effects: 1, edit: func(o *Options) { o.Verify = Observe },
 			request: func(t *testing.T) *http.Request { return signed(t, "/ccfs/callback", sample, now.Add(-time.Hour)) }},
 		{name: "observe does not guess among tenants", status: 401,
-			edit: func(o *Options) { o.Verify, o.Tenants = Observe, map[string]string{"a": "acme", "b": "other"} }, request: post},
+			edit: func(o *Options) {
+				o.Verify, o.Tenants = Observe, map[string][]Tenant{"a": {{Name: "acme"}}, "b": {{Name: "other"}}}
+			}, request: post},
 		{name: "store fails", request: post, store: &memory{fail: errors.New("no disk")}, status: 503},
 		{name: "no signature", status: 401, request: func(t *testing.T) *http.Request {
 			r := post(t)
@@ -240,7 +254,7 @@ func TestPanicIsAnswered(t *testing.T) {
 
 func TestNewRefuses(t *testing.T) {
 	names, _ := schemas.NewNames("aicc")
-	good := Options{Names: names, Store: &memory{}, Tenants: map[string]string{"ak": "acme"}, PublicURL: &url.URL{Path: "/"}}
+	good := Options{Names: names, Store: &memory{}, Tenants: map[string][]Tenant{"ak": {{Name: "acme"}}}, PublicURL: &url.URL{Path: "/"}}
 	for name, edit := range map[string]func(*Options){
 		"names":      func(o *Options) { o.Names = schemas.Names{} },
 		"store":      func(o *Options) { o.Store = nil },

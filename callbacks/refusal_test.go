@@ -100,7 +100,7 @@ func TestObserveSaysWhatItRefuses(t *testing.T) {
 	for _, mode := range []Mode{Observe, Off} {
 		var log bytes.Buffer
 		h := newHandler(t, &memory{}, func(o *Options) {
-			o.Logger, o.Verify, o.Tenants = zerolog.New(&log), mode, map[string]string{"a": "acme", "b": "bcme"}
+			o.Logger, o.Verify, o.Tenants = zerolog.New(&log), mode, map[string][]Tenant{"a": {{Name: "acme"}}, "b": {{Name: "bcme"}}}
 		})
 		r := signed(t, "/ccfs/callback", sample, time.Now())
 		r.Header.Del("Authorization")

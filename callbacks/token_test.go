@@ -114,7 +114,7 @@ func TestTokenInPath(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			store := &memory{}
 			h := newHandler(t, store, func(o *Options) {
-				o.Tokens, o.PublicURL.Path, o.Tenants["ak2"] = made, tt.public, "globex"
+				o.Tokens, o.PublicURL.Path, o.Tenants["ak2"] = made, tt.public, []Tenant{{Name: "globex"}}
 			})
 			w := serve(h, signed(t, tt.path, sample, tt.at))
 			n, stored := store.notices[id]
@@ -145,7 +145,7 @@ func TestTokenInPath(t *testing.T) {
 	})
 	t.Run("unverified among several tenants", func(t *testing.T) {
 		store := &memory{}
-		h := newHandler(t, store, func(o *Options) { o.Tokens, o.Verify, o.Tenants["ak2"] = made, Off, "globex" })
+		h := newHandler(t, store, func(o *Options) { o.Tokens, o.Verify, o.Tenants["ak2"] = made, Off, []Tenant{{Name: "globex"}} })
 		r := signed(t, "/ccfs/callback/"+foreign, sample, now)
 		r.Header.Del("Authorization")
 		if w := serve(h, r); w.Code != 200 || store.notices[id].Tenant != "globex" {

@@ -28,7 +28,7 @@ const noTenant = "its tenant is not known"
 
 // sender is who sent a callback, as far as that is known.
 type sender struct {
-	tenant string
+	tenants []Tenant // of the access key; not empty
 	standing
 }
 
@@ -47,24 +47,24 @@ func (h *Handler) verify(r *http.Request, body []byte, at place) (from sender, w
 	if !good {
 		s, why := h.guess(authorization, at)
 		if why == "" {
-			h.refusals.do(s.tenant+" "+class(err), func() {
-				h.o.Logger.Warn().Str("tenant", s.tenant).Str("reason", class(err)).Msg("callback accepted although its signature is not good")
+			h.refusals.do(label(s.tenants)+" "+class(err), func() {
+				h.o.Logger.Warn().Str("tenant", label(s.tenants)).Str("reason", class(err)).Msg("callback accepted although its signature is not good")
 			})
 		}
 		return s, why
 	}
 	s := sender{h.o.Tenants[match.AccessKey], verified}
 	switch {
-	case s.tenant == "":
+	case len(s.tenants) == 0:
 		return sender{}, noTenant
-	case at.token != "" && at.tenant != s.tenant:
+	case at.token != "" && !has(s.tenants, at.tenant):
 		return sender{}, "its path and its signature are of two tenants"
 	}
 	if err != nil {
 		s.standing = old
 	}
 	h.skew.Set(match.Skew.Seconds())
-	h.note(s.tenant, match.String())
+	h.note(s.tenants, match.String())
 	return s, ""
 }
 
@@ -84,21 +84,17 @@ func (h *Handler) check(r *http.Request, body []byte, at place) (c2sign.Match, e
 	return verifier.Verify(request, r.Header.Get("Authorization"), time.Now())
 }
 
-// guess names the tenant of an unverified callback: by the token in its path or
-// its access key, or the only one there is. With several tenants and neither it
+// guess names the tenants of an unverified callback: by the token in its path or
+// its access key, or those of the only key there is. With several keys and neither it
 // is refused.
 func (h *Handler) guess(authorization string, at place) (from sender, why string) {
-	if at.tenant != "" {
-		return sender{at.tenant, unverified}, ""
-	}
-	if header, err := c2sign.ParseHeader(authorization); err == nil {
-		if tenant, ok := h.o.Tenants[header.AccessKey]; ok {
-			return sender{tenant, unverified}, ""
+	header, err := c2sign.ParseHeader(authorization)
+	for key, tenants := range h.o.Tenants {
+		if at.tenant != "" && has(tenants, at.tenant) || at.tenant == "" && len(h.o.Tenants) == 1 {
+			return sender{tenants, unverified}, ""
 		}
-	}
-	if len(h.o.Tenants) == 1 {
-		for _, tenant := range h.o.Tenants {
-			return sender{tenant, unverified}, ""
+		if at.tenant == "" && err == nil && header.AccessKey == key {
+			return sender{tenants, unverified}, ""
 		}
 	}
 	return sender{}, noTenant
@@ -126,11 +122,11 @@ func cure(err error) string {
 	return ""
 }
 
-// note logs how the signatures of a tenant verify, when it changes: the variant
+// note logs how the signatures of a key's tenants verify, when it changes: the variant
 // shows how the platform signs, so that a profile can be pinned.
-func (h *Handler) note(tenant, variant string) {
-	if before, _ := h.variants.Swap(tenant, variant); before != variant {
-		h.o.Logger.Debug().Str("tenant", tenant).Str("variant", variant).Msg("callback signature variant")
+func (h *Handler) note(of []Tenant, variant string) {
+	if before, _ := h.variants.Swap(label(of), variant); before != variant {
+		h.o.Logger.Debug().Str("tenant", label(of)).Str("variant", variant).Msg("callback signature variant")
 	}
 }
 

@@ -104,7 +104,7 @@ func (d *decoder) scheme(section string, u *url.URL, allowed bool) {
 }
 
 func (d *decoder) tenants(c *Config) {
-	names, accessKeys, agents := first{}, first{}, first{}
+	names, agents := first{}, first{}
 	for i := range c.Tenants {
 		t, key := &c.Tenants[i], fmt.Sprintf("tenants[%d]", i)
 		d.unique(names, key+".name", t.Name, "give each tenant a name of its own")
@@ -117,9 +117,9 @@ func (d *decoder) tenants(c *Config) {
 		}
 		if t.Files != nil {
 			d.files(key+".files", t.Files)
-			d.unique(accessKeys, key+".files.access_key", t.Files.AccessKey, "give each tenant an access key of its own: callbacks are told apart by it")
 		}
 	}
+	d.accounts(c)
 }
 
 // minKeyBytes is the least length of secrets that people choose for machines.

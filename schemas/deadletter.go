@@ -8,10 +8,14 @@ import (
 	"unicode/utf8"
 )
 
+// NoTenant stands for the tenant of what could not be told to be any tenant's. No tenant
+// is named so.
+const NoTenant = "_"
+
 // DeadLetter is what could not be processed: why, how often it was tried, and
 // where the bytes are.
 type DeadLetter struct {
-	Tenant   string          `json:"tenant"`
+	Tenant   string          `json:"tenant"` // or [NoTenant]
 	Reason   Reason          `json:"reason"`
 	Error    string          `json:"error"`
 	Attempts int             `json:"attempts"`
@@ -92,6 +96,7 @@ const (
 	ReasonOversized       Reason = "oversized"            // larger than the bus takes
 	ReasonAttempts        Reason = "attempts_exhausted"   // retried until the limit
 	ReasonUnknownResponse Reason = "unknown_response"     // a callback for an extract nobody asked for
+	ReasonUnknownTenant   Reason = "unknown_tenant"       // a callback that fits none, or more than one, of the tenants of its access key
 	ReasonRefused         Reason = "refused_by_platform"  // a permanent result code
 	ReasonOverdue         Reason = "overdue"              // no callback, or no complete file, in time
 	ReasonUnreachable     Reason = "unreachable"          // the platform gave no usable answer

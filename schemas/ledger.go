@@ -39,6 +39,8 @@ type WindowEntry struct {
 	// deadline of a requested or ready one. Zero: never; the re-sweeps of a
 	// complete window follow from its end and the settings.
 	DueAt time.Time `json:"due_at,omitzero"`
+	// Budget names what its last request was taken from; see [Budget].
+	Budget string `json:"budget,omitempty"`
 
 	ResponseID  string    `json:"response_id,omitempty"` // of the current extract
 	FileName    string    `json:"file_name,omitempty"`
@@ -78,6 +80,15 @@ func (e WindowEntry) Validate() error {
 		err = fmt.Errorf("a ready window needs response_id and file_name")
 	}
 	return wrapInvalid("window entry", err)
+}
+
+// Budget says when the platform may next be asked for an extract under one access key,
+// which tenants may share: the value under [BudgetKey] in the bucket WINDOWS, changed by
+// compare-and-set only. Whoever asks has written its attempt down before.
+type Budget struct {
+	Next time.Time `json:"next"` // no request before
+	// Line holds the tenants that have something to ask for and wait, first come first.
+	Line []string `json:"line,omitempty"`
 }
 
 // Session is the value of one agent in the bucket SESSIONS.

@@ -105,8 +105,9 @@ func newBridge(ctx context.Context, cfg *config.Config, log zerolog.Logger, acce
 		return nil, err
 	}
 	var tenants []*tenant
+	known := accounts{}
 	for _, c := range cfg.Tenants {
-		t, err := newTenant(base, hub, c, open)
+		t, err := newTenant(base, hub, c, known, open)
 		if err != nil {
 			return nil, fmt.Errorf("tenant %s: %w", c.Name, err)
 		}

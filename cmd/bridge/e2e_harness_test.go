@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -45,6 +46,8 @@ func everyKind() []schemas.Kind {
 // setup describes a scene. Its zero value has neither agents nor files.
 type setup struct {
 	agents int            // 0: the bridge has no gateway
+	spaces []string       // tenants, one for each tenant space of the one access key; none: demo alone
+	ours   []string       // of these, those that the bridge has; none: all
 	kinds  []schemas.Kind // none: the bridge has no file store
 	// Of every kind. window and settle have defaults of 4 s and 1 s; the
 	// extraction begins since ago.
@@ -97,7 +100,7 @@ func newScene(t *testing.T, o setup) *scene {
 		Gateway: gateway.Options{WaitTimes: 8, MaxTime: 25 * time.Second, NeedCookie: true},
 		Files: filestore.Options{
 			GenerationMax: 300 * time.Millisecond, CreationsPerMinute: -1, ParallelDownloads: -1, LockAfter: -1,
-			RepeatEvery: time.Second,
+			RepeatEvery: time.Second, Spaces: o.furtherSpaces(),
 		},
 		Faults: o.faults,
 	})
@@ -208,7 +211,29 @@ func (s *scene) configText(data, nats, callbacks string) string {
 	p("log: {level: %s, format: json}", level)
 	p("worker: {retry_after: 1s, max_attempts: %d}", cmp.Or(o.attempts, 10))
 	p("tenants:")
-	p("  - name: %s", tenantName)
+	if len(o.spaces) == 0 {
+		s.tenantText(p, tenantName, "")
+	}
+	for i, name := range o.spaces {
+		if len(o.ours) == 0 || slices.Contains(o.ours, name) {
+			s.tenantText(p, name, append([]string{set.AccountID}, set.Spaces...)[i])
+		}
+	}
+	return b.String()
+}
+
+// furtherSpaces are the tenant spaces beside the contact centre's own.
+func (o setup) furtherSpaces() (ids []string) {
+	for i := 1; i < len(o.spaces); i++ {
+		ids = append(ids, fmt.Sprint(202405010000+i))
+	}
+	return ids
+}
+
+// tenantText prints one tenant; account is its tenant space, "" for any.
+func (s *scene) tenantText(p func(string, ...any), name, account string) {
+	set, o := s.sim.Settings(), s.setup
+	p("  - name: %s", name)
 	p("    timezone: %s", set.Timezone)
 	if o.agents > 0 {
 		p("    gateway:")
@@ -222,9 +247,10 @@ func (s *scene) configText(data, nats, callbacks string) string {
 		}
 	}
 	if len(o.kinds) == 0 {
-		return b.String()
+		return
 	}
 	p("    files:")
+	p("      account_id: %q", account)
 	p("      url: %q", set.FilesURL)
 	p("      ca_file: %q", set.CAFile)
 	p("      access_key: %q", set.AccessKey)
@@ -241,7 +267,6 @@ func (s *scene) configText(data, nats, callbacks string) string {
 	for _, k := range o.kinds {
 		p("        %s: {window: %s, settle: %s, sweep_again: [%s], since: %q}", k, o.window, o.settle, sweep, since)
 	}
-	return b.String()
 }
 
 // until waits for what must become true, and ends the test if it does not.

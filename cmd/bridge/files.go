@@ -22,7 +22,10 @@ import (
 	"aiccbridge/schemas"
 )
 
-func newFiles(b base, c config.Tenant, open *closers) (*filestore.Store, error) {
+// accounts are clients of file stores by access key, the first of each.
+type accounts map[string]*ccfs.Client
+
+func newFiles(b base, c config.Tenant, known accounts, open *closers) (*filestore.Store, error) {
 	f := c.Files
 	profile := c2sign.Profile{EmptyQueryLine: f.EmptyQueryLine}
 	if f.SignedHeaders == "host" {
@@ -33,11 +36,13 @@ func newFiles(b base, c config.Tenant, open *closers) (*filestore.Store, error) 
 		AllowHTTP: f.AllowInsecureHTTP, AllowLinkLocal: f.AllowLinkLocal,
 		Proxy:        proxy(f.ProxyURL, f.ProxyCredentials, f.ProxyRootCAs),
 		MaxFileBytes: int64(b.cfg.Worker.MaxZIPBytes), Logger: b.log.With().Str("tenant", c.Name).Logger(),
+		Sibling: known[f.AccessKey],
 	})
 	if err != nil {
 		return nil, err
 	}
 	open.add(client.Close)
+	known[f.AccessKey] = client
 	return filestore.New(filestore.Options{
 		Tenant: c.Name, Zone: c.Timezone, Client: client, AccountID: f.AccountID,
 		PublicURL: b.cfg.Callbacks.PublicURL, Addresses: addresses(b),
@@ -61,6 +66,7 @@ func newPlanner(b base, h *hub, c config.Tenant, files *filestore.Store) (*plann
 	f := c.Files
 	o := planner.Options{
 		Tenant: c.Name, Zone: c.Timezone, Names: b.names, Ledger: h.ledger, Publisher: h.bus, Query: files.Query,
+		Budget:         storeKey(f).Fingerprint(),
 		Spacing:        max(f.RequestSpacing, 1), // the planner takes 0 for its default
 		MaxOutstanding: f.MaxOutstanding, Overdue: f.Overdue,
 		Acquire: func(ctx context.Context) (planner.Lease, error) {
@@ -162,6 +168,7 @@ type callbackStore struct {
 // memory tells which files were asked for.
 type memory interface {
 	Knows(tenant, responseID string) bool
+	Expects(tenant string) bool
 }
 
 // publisher stores dead letters.
@@ -171,20 +178,20 @@ type publisher interface {
 
 // newCallbacks returns no part when no tenant has a file store.
 func newCallbacks(b base, h *hub, tenants []*tenant, open *closers) ([]part, error) {
-	keys, names, policies := map[string][]c2sign.Key{}, map[string]string{}, map[string]*privacy.Policy{}
+	keys, of, policies := map[string][]c2sign.Key{}, map[string][]callbacks.Tenant{}, map[string]*privacy.Policy{}
 	for _, t := range tenants {
-		if t.files != nil {
-			key := storeKey(t.cfg.Files)
-			keys[key.AccessKey], names[key.AccessKey] = append(keys[key.AccessKey], key), t.cfg.Name
+		if f := t.cfg.Files; f != nil {
+			keys[f.AccessKey] = []c2sign.Key{storeKey(f)} // one secret, however many tenants it has
+			of[f.AccessKey] = append(of[f.AccessKey], callbacks.Tenant{Name: t.cfg.Name, AccountID: f.AccountID})
 			policies[t.cfg.Name] = t.privacy
 		}
 	}
-	if len(names) == 0 {
+	if len(of) == 0 {
 		return nil, nil
 	}
 	c := b.cfg.Callbacks
 	handler, err := callbacks.New(callbacks.Options{
-		Names: b.names, Store: callbackStore{h.notices, h.ledger, h.side}, Tenants: names,
+		Names: b.names, Store: callbackStore{h.notices, h.ledger, h.side}, Tenants: of,
 		Keys:      func(accessKey string) []c2sign.Key { return keys[accessKey] },
 		PublicURL: c.PublicURL, MaxSkew: noneIfZero(c.Window), Verify: callbacks.Mode(c.Verify),
 		Allow: c.Allow, TrustedProxies: c.TrustedProxies, Tokens: b.tokens,

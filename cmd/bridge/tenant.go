@@ -35,7 +35,7 @@ type tenant struct {
 	planner *planner.Planner     // of the files
 }
 
-func newTenant(b base, h *hub, c config.Tenant, open *closers) (*tenant, error) {
+func newTenant(b base, h *hub, c config.Tenant, known accounts, open *closers) (*tenant, error) {
 	t := &tenant{cfg: c}
 	var err error
 	if t.privacy, err = newPrivacy(c.Privacy); err != nil {
@@ -47,7 +47,7 @@ func newTenant(b base, h *hub, c config.Tenant, open *closers) (*tenant, error) 
 		}
 	}
 	if c.Files != nil {
-		if t.files, err = newFiles(b, c, open); err != nil {
+		if t.files, err = newFiles(b, c, known, open); err != nil {
 			return nil, err
 		}
 		if t.planner, err = newPlanner(b, h, c, t.files); err != nil {

@@ -69,6 +69,7 @@ type Ledger struct {
 	entries   map[string]item
 	responses map[string]string             // tenant/response id → key
 	unmatched map[string]schemas.FileNotice // bucket key → notice
+	budgets   map[string]Budget             // by name
 	changed   uint64                        // counts changes of entries
 }
 
@@ -90,7 +91,7 @@ func New(o Options) (*Ledger, error) {
 	o.ReadyFor = cmp.Or(o.ReadyFor, 2*time.Hour)
 	return &Ledger{
 		o: o, loaded: make(chan struct{}),
-		entries: map[string]item{}, responses: map[string]string{}, unmatched: map[string]schemas.FileNotice{},
+		entries: map[string]item{}, responses: map[string]string{}, unmatched: map[string]schemas.FileNotice{}, budgets: map[string]Budget{},
 	}, nil
 }
 
@@ -125,6 +126,10 @@ func (l *Ledger) follow(key string, value []byte, revision uint64) {
 		} else {
 			l.unmatched[key] = n
 		}
+		return
+	}
+	if name, ok := strings.CutPrefix(key, budgetKeys); ok {
+		l.followBudget(name, value, revision)
 		return
 	}
 	var e schemas.WindowEntry

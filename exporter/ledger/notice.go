@@ -235,6 +235,24 @@ func (l *Ledger) held(tenant string) map[string]schemas.FileNotice {
 	return held
 }
 
+// Expects reports whether the response id of an extract that was asked for may not be known
+// yet: its answer has not come, or the ledger has not been read.
+func (l *Ledger) Expects(tenant string) bool {
+	select {
+	case <-l.loaded:
+	default:
+		return true
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, e := range l.entries {
+		if e.Tenant == tenant && e.State == schemas.WindowRequested && e.ResponseID == "" {
+			return true
+		}
+	}
+	return false
+}
+
 // Knows reports whether an extract with this response id was asked for, now or
 // before.
 func (l *Ledger) Knows(tenant, responseID string) bool {

@@ -8,7 +8,8 @@ import (
 	"aiccbridge/schemas"
 )
 
-// Requested writes an attempt down, before its request is sent, and names it. false
+// Requested writes an attempt down, before its request is sent, and names it. The
+// request is taken from the budget that e names. false
 // means that somebody else worked on the window since e was read: it must not be asked
 // for.
 func (l *Ledger) Requested(ctx context.Context, e schemas.WindowEntry, now, deadline time.Time) (r schemas.WindowRequest, ok bool, err error) {
@@ -22,7 +23,7 @@ func (l *Ledger) Requested(ctx context.Context, e schemas.WindowEntry, now, dead
 			e.Past = past[max(0, len(past)-schemas.MaxPastExtracts):]
 		}
 		e.State, e.ResponseID, e.FileName, e.Via = schemas.WindowRequested, "", "", ""
-		e.Passed = 0
+		e.Passed, e.Budget = 0, picked.Budget
 		e.Attempts++
 		e.RequestedAt, e.ReadyAt, e.DueAt = now, time.Time{}, deadline
 		r = requestOf(*e)

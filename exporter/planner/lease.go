@@ -67,7 +67,7 @@ func (p *Planner) leaseless(intake context.Context, err error, what string) {
 // begin makes the planner know nothing but the ledger: somebody else may have planned since.
 // The tenant's last request, whoever sent it, counts for the time between two.
 func (p *Planner) begin(now time.Time) {
-	p.started = now
+	p.started, p.open = now, time.Time{}
 	clear(p.next)
 	clear(p.stated)
 	p.seen = 0

@@ -39,6 +39,10 @@ type Options struct {
 	// Acquire waits until this planner alone is to plan for the tenant, or ctx ends. nil:
 	// there is no other.
 	Acquire func(ctx context.Context) (Lease, error)
+	// Budget names the access key whose requests and extracts under way are counted
+	// together, whichever tenants they are of and wherever those are planned; all of them
+	// should have one Spacing and one MaxOutstanding. "": the tenant's alone.
+	Budget string
 	// Spacing is the least time between two requests. Default 15 s; the platform
 	// answers 0300009 when there are too many.
 	Spacing time.Duration
@@ -66,6 +70,7 @@ type Planner struct {
 	extracts map[schemas.Kind]Extract
 	next     map[schemas.Kind]time.Time // where the next window begins
 	quiet    time.Time                  // no request before
+	open     time.Time                  // since when the budget lets somebody ask; zero: it does not
 	backOff  backoff.BackOff            // of requests
 	refusals trouble.Episode            // of requests
 	held     trouble.Episode            // of everything else
@@ -185,14 +190,19 @@ func (p *Planner) tick(ctx context.Context, now time.Time) error {
 	if err := p.state(ctx, now); err != nil {
 		return err
 	}
-	e, ok, err := p.due(ctx, now)
+	budget := p.o.Ledger.Budget(p.o.Budget)
+	e, ok, outstanding, err := p.due(ctx, now)
 	if err != nil || !ok || now.Before(p.quiet) {
 		return err
 	}
-	sent, err := p.request(ctx, e, now)
+	if mine, err := p.turn(ctx, budget, outstanding, now); err != nil || !mine {
+		return err
+	}
+	sent, err := p.request(ctx, e, budget, now)
 	switch {
 	case err != nil:
 		p.quiet = time.Now().Add(p.holdOff(err))
+		return p.holdOthersOff(ctx, err, p.quiet)
 	case sent:
 		p.newest = !p.newest
 		p.quiet = time.Now().Add(p.o.Spacing)
@@ -282,8 +292,8 @@ func (p *Planner) tile(ctx context.Context, x Extract, at, until, cut time.Time)
 
 // due ends what is overdue and picks the window to ask for: in turns the one that
 // has been due for longest and the newest, so that the live ones need not wait
-// for the end of a long backfill.
-func (p *Planner) due(ctx context.Context, now time.Time) (pick schemas.WindowEntry, ok bool, err error) {
+// for the end of a long backfill. outstanding extracts are under way.
+func (p *Planner) due(ctx context.Context, now time.Time) (pick schemas.WindowEntry, ok bool, outstanding int, err error) {
 	var late []schemas.WindowEntry
 	var best time.Time
 	better := func(e schemas.WindowEntry, at time.Time) bool {
@@ -292,7 +302,6 @@ func (p *Planner) due(ctx context.Context, now time.Time) (pick schemas.WindowEn
 		}
 		return at.Before(best)
 	}
-	outstanding := 0
 	p.o.Ledger.Each(p.o.Tenant, func(e schemas.WindowEntry) {
 		x, ours := p.extracts[e.Kind]
 		switch {
@@ -311,10 +320,10 @@ func (p *Planner) due(ctx context.Context, now time.Time) (pick schemas.WindowEn
 	})
 	for _, e := range late {
 		if err := p.overdue(ctx, e, now); err != nil {
-			return pick, false, err
+			return pick, false, 0, err
 		}
 	}
-	return pick, ok && outstanding < p.o.MaxOutstanding, nil
+	return pick, ok, outstanding, nil
 }
 
 // deadline is when a requested or ready window is overdue.

@@ -8,20 +8,25 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"aiccbridge/exporter/ledger"
 	"aiccbridge/internal/ccfs"
 	"aiccbridge/internal/sabotage"
 	"aiccbridge/internal/trouble"
 	"aiccbridge/schemas"
 )
 
-// request asks for one window: attempt written down, then sent, then the answer
-// noted. sent is false when somebody else took the window up meanwhile. An error
-// says that the next request should wait.
-func (p *Planner) request(ctx context.Context, e schemas.WindowEntry, now time.Time) (sent bool, err error) {
+// request asks for one window: attempt written down, turn taken, then sent, then the
+// answer noted. sent is false when somebody else took the window or the turn meanwhile. An
+// error says that the next request should wait.
+func (p *Planner) request(ctx context.Context, e schemas.WindowEntry, b ledger.Budget, now time.Time) (sent bool, err error) {
 	sabotage.Point("request.before_ledger")
 	deadline := now.Add(p.patience(e.Attempts))
+	e.Budget = p.o.Budget
 	r, ok, err := p.o.Ledger.Requested(ctx, e, now, deadline)
 	if err != nil || !ok {
+		return false, err
+	}
+	if ok, err := p.take(ctx, e, b, now); err != nil || !ok {
 		return false, err
 	}
 	sabotage.Point("request.ledger_written")

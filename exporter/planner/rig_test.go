@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -144,7 +145,7 @@ func startLedger(t testing.TB, o ledger.Options) (l *ledger.Ledger, stop func())
 
 func newTestPlanner(t *testing.T, o Options) *Planner {
 	t.Helper()
-	o.Tenant, o.Names = exportertest.Acme, exportertest.Names(t)
+	o.Tenant, o.Names = cmp.Or(o.Tenant, exportertest.Acme), exportertest.Names(t)
 	if o.Publisher == nil {
 		o.Publisher = &exportertest.Publisher{}
 	}

@@ -1,6 +1,9 @@
 package c2sign
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io"
 )
@@ -29,6 +32,13 @@ func (k Key) Reveal() string {
 		return ""
 	}
 	return k.secret()
+}
+
+// Fingerprint names the pair without showing it: 16 hex digits, the same for the same pair.
+func (k Key) Fingerprint() string {
+	h := hmac.New(sha256.New, []byte(k.Reveal()))
+	_, _ = io.WriteString(h, "fingerprint of "+k.AccessKey) // a hash does not fail
+	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
 // String returns ***.

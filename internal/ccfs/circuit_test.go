@@ -10,6 +10,8 @@ import (
 
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
+
+	"aiccbridge/internal/c2sign"
 )
 
 // refusing answers 401 until told otherwise.
@@ -152,6 +154,46 @@ func stampede(t *testing.T, clients int) int {
 		t.Error(err)
 	}
 	return p.calls()
+}
+
+// TestF49RefusedTogether: clients of tenants under one key count refusals together, and wait
+// together; those of another key do not.
+func TestF49RefusedTogether(t *testing.T) {
+	p := newPlatform(t, reply(401, asJSON, sample(t, "unauthorized.json")))
+	first := p.client()
+	all := []*Client{first}
+	for range 4 {
+		all = append(all, p.client(func(o *Options) { o.Sibling = all[len(all)-1] }))
+	}
+	var group errgroup.Group
+	for i := range 20 {
+		group.Go(func() error { _, _ = all[i%len(all)].QueryBills(t.Context(), bills()); return nil })
+	}
+	if err := group.Wait(); err != nil || p.calls() != 2 {
+		t.Errorf("5 tenants of a refused key made %d calls, want 2; %v", p.calls(), err)
+	}
+	if _, err := p.client().QueryBills(t.Context(), bills()); p.calls() != 3 {
+		t.Errorf("a client of its own made no call: %v", err)
+	}
+	p.clock.advance(10 * time.Minute)
+	for _, c := range all {
+		_, _ = c.QueryBills(t.Context(), bills())
+	}
+	if p.calls() != 4 {
+		t.Errorf("%d calls after the pause, want one more", p.calls()-3)
+	}
+	for name, key := range map[string]c2sign.Key{
+		"another key": c2sign.NewKey("other", testKey.Reveal()), "another secret": c2sign.NewKey(testKey.AccessKey, "other"),
+	} {
+		if _, err := New(Options{URL: "https://" + testHost + "/CCFS/resource/ccfs", Key: key, Sibling: first}); err == nil {
+			t.Errorf("%s: taken for a sibling", name)
+		}
+	}
+	t.Attr("figure", "5 tenants of one refused key, 2 calls in all")
+	t.Attr("tries", "20")
+	for _, key := range []string{"lost", "duplicated", "misordered"} {
+		t.Attr(key, "0")
+	}
 }
 
 func TestStampedeCostsTwoCalls(t *testing.T) {

@@ -42,6 +42,10 @@ type Options struct {
 	// AllowLinkLocal as well.
 	Proxy  *viaproxy.Proxy
 	Logger zerolog.Logger // zero value: silent
+	// Sibling is another client under the same key, of another tenant space: the two share
+	// the one call at a time, the count of refusals and the pauses, since the platform locks
+	// whoever sends too many wrong signatures, not a tenant space. Nil: there is none.
+	Sibling *Client
 
 	// DialContext replaces the dialer, e.g. to connect to an address that DNS does not
 	// give for the host of URL. Nil dials normally.
@@ -57,7 +61,7 @@ type Options struct {
 	LockPause      time.Duration // no calls for so long after a 403 lock; default 30 min
 }
 
-// Client talks to one file store under one developer account. Safe for concurrent use.
+// Client talks to one file store under one developer account, for one tenant space. Safe for concurrent use.
 type Client struct {
 	base    *url.URL
 	http    *http.Client
@@ -85,19 +89,35 @@ func New(o Options) (*Client, error) {
 	if _, err := c2sign.Sign(o.Key, o.Profile, trial, o.Now()); err != nil {
 		return nil, fmt.Errorf("file store client: %w", err)
 	}
+	stop, err := o.circuit()
+	if err != nil {
+		return nil, err
+	}
 	return &Client{
 		base: base,
 		http: &http.Client{
 			Transport:     c2sign.NewTransport(newTransport(o, base.Scheme), o.Key, o.Profile, o.Now),
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-		circuit: &circuit{
-			now: o.Now, authPause: o.AuthPause, lockPause: o.LockPause,
-			logger: o.Logger, slot: make(chan struct{}, 1),
-		},
+		circuit: stop,
 		clock:   &clock{now: o.Now, logger: o.Logger},
 		options: o,
 	}, nil
+}
+
+// circuit is that of the sibling, or a new one.
+func (o Options) circuit() (*circuit, error) {
+	if o.Sibling == nil {
+		return &circuit{
+			now: o.Now, authPause: o.AuthPause, lockPause: o.LockPause,
+			logger: o.Logger, slot: make(chan struct{}, 1),
+		}, nil
+	}
+	theirs := o.Sibling.options.Key
+	if theirs.AccessKey != o.Key.AccessKey || theirs.Reveal() != o.Key.Reveal() {
+		return nil, errors.New("file store client: a sibling has another key")
+	}
+	return o.Sibling.circuit, nil
 }
 
 // Close drops idle connections. Calls in progress go on.

@@ -22,6 +22,8 @@ type Settings struct {
 	SecretKey     string `json:"secret_key"`
 	SecretKeyFile string `json:"secret_key_file,omitempty"` // only with Options.Dir
 	AccountID     string `json:"account_id"`
+	// Spaces are the further tenant spaces of the developer account.
+	Spaces []string `json:"spaces,omitempty"`
 
 	Agents   []AgentSettings `json:"agents"`
 	Timezone string          `json:"timezone"` // IANA name

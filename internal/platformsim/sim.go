@@ -62,7 +62,7 @@ func New(o Options) (*Sim, error) {
 	}
 	s.settings = Settings{
 		CAPEM: string(s.ca.pem), AccessKey: o.Files.AccessKey, SecretKey: o.Files.SecretKey,
-		AccountID: s.world.AccountID(), Agents: agentSettings(s.world.Agents()), Timezone: o.Timezone.String(),
+		AccountID: s.world.AccountID(), Spaces: o.Files.Spaces, Agents: agentSettings(s.world.Agents()), Timezone: o.Timezone.String(),
 		CallbackCertPEM: string(chain), CallbackKeyPEM: string(key),
 	}
 	return s, nil

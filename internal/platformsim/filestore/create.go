@@ -59,7 +59,7 @@ func (s *Store) create(w http.ResponseWriter, r *http.Request, op *operation, ms
 		s.refuse(w, jsonType, refused)
 		return
 	}
-	if id := msg["accountId"].value; id != "" && s.o.AccountID != "" && id != s.o.AccountID {
+	if id := msg["accountId"].value; id != "" && s.o.AccountID != "" && id != s.o.AccountID && !slices.Contains(s.o.Spaces, id) {
 		s.problem(w, r, http.StatusUnauthorized) // access beyond rights, page cec_07_0836
 		return
 	}

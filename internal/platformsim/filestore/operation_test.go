@@ -2,6 +2,8 @@ package filestore
 
 import (
 	"bytes"
+	"fmt"
+	"net/http"
 	"testing"
 	"time"
 
@@ -226,6 +228,38 @@ func FuzzDecode(f *testing.F) {
 				t.Errorf("%s extracts nothing", op.name)
 			}
 			op.filters(msg)
+		}
+	})
+}
+
+// TestTenantSpaces: the centre's rows are shared out among the tenant spaces of the account,
+// an agent's all to one; a query without one has them all, one with a stranger's is refused.
+func TestTenantSpaces(t *testing.T) {
+	bubble(t, func(o *Options) { o.Spaces = []string{"2025", "2026"} }, func(r *rig) {
+		at := r.start.Add(-30 * time.Minute)
+		for agent := range 40 {
+			r.book.add("call", at, at, r.zone, map[string]string{"agent_id": fmt.Sprint(200 + agent%20), "account_id": testAccount})
+		}
+		all, of := len(r.made("queryBillData", nil).Rows), map[string]string{}
+		for _, account := range []string{testAccount, "2025", "2026"} {
+			rows := r.made("queryBillData", map[string]any{"accountId": account}).Rows
+			for _, row := range rows {
+				if before := of[row.AgentID]; before != "" && before != account {
+					t.Errorf("agent %s is in %s and in %s", row.AgentID, before, account)
+				}
+				of[row.AgentID] = account
+			}
+			if all -= len(rows); len(rows) == 0 {
+				t.Errorf("%s has no row", account)
+			}
+		}
+		if all != 0 {
+			t.Errorf("%d rows are in no space", all)
+		}
+		stranger := r.window()
+		stranger["dataType"], stranger["accountId"] = "call", "2027"
+		if w := r.call("queryBillData", envelope(t, stranger)); w.Code != http.StatusUnauthorized {
+			t.Errorf("a stranger's space: status %d", w.Code)
 		}
 	})
 }

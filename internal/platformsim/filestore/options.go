@@ -44,12 +44,15 @@ type Options struct {
 	SecretKey string `yaml:"secret_key"` // required; signs requests and callbacks alike
 	// AccountID is the tenant space that belongs to the developer account.
 	// Another one in a request is beyond its rights: 401. Empty: any will do.
-	AccountID string           `yaml:"-"`
-	Timezone  *time.Location   `yaml:"-"` // of the tenant; default UTC
-	Now       func() time.Time `yaml:"-"` // default time.Now
-	Seed      uint64           `yaml:"-"` // of waits and of the names of members; any value
-	Source    content.Source   `yaml:"-"` // required
-	Truth     *truth.Log       `yaml:"-"` // default a new one nobody sees
+	AccountID string `yaml:"-"`
+	// Spaces are further tenant spaces of the developer account. The contact centre's rows
+	// are shared out among all of them, an agent's all to one.
+	Spaces   []string         `yaml:"spaces"`
+	Timezone *time.Location   `yaml:"-"` // of the tenant; default UTC
+	Now      func() time.Time `yaml:"-"` // default time.Now
+	Seed     uint64           `yaml:"-"` // of waits and of the names of members; any value
+	Source   content.Source   `yaml:"-"` // required
+	Truth    *truth.Log       `yaml:"-"` // default a new one nobody sees
 
 	// CallbackRoots are the certificates the platform trusts when it calls
 	// back (truststore.jks); nil: the system's. CallbackTrustAll is the

@@ -56,7 +56,7 @@ func (b *book) Rows(kind world.Kind, from, to, now time.Time) []world.Row {
 
 // add writes a row of a kind: the named cells, everything else "0".
 func (b *book) add(kind world.Kind, at, known time.Time, zone *time.Location, cells map[string]string) world.Row {
-	r := world.Row{Kind: kind, At: at, Known: known}
+	r := world.Row{Kind: kind, At: at, Known: known, AgentID: cells["agent_id"]}
 	for _, column := range world.Columns[kind] {
 		cell, ok := cells[column]
 		switch {

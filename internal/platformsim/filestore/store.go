@@ -50,7 +50,7 @@ func New(o Options) (*Store, error) {
 		waiting:    &waiting{wake: make(chan struct{}, 1)},
 	}
 	s.maker, err = content.New(content.Options{
-		Source: o.Source, Timezone: o.Timezone, Developer: o.AccessKey, AccountID: o.AccountID,
+		Source: o.Source, Timezone: o.Timezone, Developer: o.AccessKey, AccountID: o.AccountID, Spaces: o.Spaces,
 		Faults: o.Faults, Dice: s.dice, Form: o.Form,
 	})
 	if err != nil {

@@ -22,6 +22,7 @@ const (
 	otherField            = "callback.other_field"
 	dashedResponseID      = "callback.dashed_response_id"
 	pathDropped           = "callback.path_dropped"
+	noAccount             = "callback.no_account"
 )
 
 // Of the faults some are decided once for each file, the others at every try;
@@ -30,7 +31,7 @@ var (
 	perFile = []string{beforeAnswer, late, drop, twice, atOnce}
 	perTry  = []string{
 		wrongSignature, oldTimestamp, hostSignedWithPort, hostSignedWithoutPort, chunked, otherField,
-		dashedResponseID, pathDropped,
+		dashedResponseID, pathDropped, noAccount,
 	}
 )
 
@@ -51,6 +52,7 @@ func FaultKinds(scope fault.Scope) []fault.Kind {
 		{Name: chunked, What: "body sent in chunks, its length signed", Scope: scope},
 		{Name: otherField, What: "the field with the file name has another of the documented names", Takes: fault.Rule{Field: "fileName"}, Scope: scope},
 		{Name: dashedResponseID, What: "the responseId with dashes, as a UUID", Scope: scope},
+		{Name: noAccount, What: "without accountId, though the query had one", Scope: scope},
 		{Name: pathDropped, What: "POST / instead of the URL's path", Scope: scope},
 	}
 }

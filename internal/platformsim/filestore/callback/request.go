@@ -115,7 +115,7 @@ func (d *Delivery) body(how fault.Hits) ([]byte, error) {
 		name = how.Get(otherField).Field
 	}
 	fields := [][2]string{{"responseId", id}, {name, d.n.FileName}}
-	if d.n.Account != nil {
+	if d.n.Account != nil && !how.Has(noAccount) {
 		fields = append(fields, [2]string{"accountId", *d.n.Account})
 	}
 	var b bytes.Buffer

@@ -26,12 +26,13 @@ type Source interface {
 	Rows(kind world.Kind, from, to, now time.Time) []world.Row
 }
 
-// Options are what every file has in common. All but Form are required.
+// Options are what every file has in common. All but Spaces and Form are required.
 type Options struct {
 	Source    Source
 	Timezone  *time.Location // of the tenant
 	Developer string         // account; the column of that name in invented rows
 	AccountID string         // in invented rows
+	Spaces    []string       // further tenant spaces, among which the source's rows are shared out
 	Faults    *fault.Book
 	Dice      *Dice
 	Form      Form

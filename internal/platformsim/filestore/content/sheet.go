@@ -1,6 +1,7 @@
 package content
 
 import (
+	"hash/fnv"
 	"io"
 	"slices"
 	"strconv"
@@ -46,8 +47,11 @@ const clockMargin = 3 * time.Hour
 func (m *Maker) selectRows(q Request, kind world.Kind, now time.Time) []world.Row {
 	begin, end := m.Span(q)
 	rows := slices.Clone(m.o.Source.Rows(kind, begin.Add(-clockMargin), end.Add(clockMargin), now))
-	rows = append(rows, m.ledger.inventedRows(kind)...)
 	header := world.Columns[kind]
+	for i := range rows {
+		rows[i].Cells = m.placed(rows[i], slices.Index(header, "account_id"))
+	}
+	rows = append(rows, m.ledger.inventedRows(kind)...)
 	rows = slices.DeleteFunc(rows, func(r world.Row) bool {
 		wall := r.At.In(m.o.Timezone).Format(Layout)
 		if wall < q.Begin || wall > q.End || r.Known.After(now) {
@@ -62,6 +66,23 @@ func (m *Maker) selectRows(q Request, kind world.Kind, now time.Time) []world.Ro
 	})
 	slices.SortStableFunc(rows, func(a, b world.Row) int { return a.At.Compare(b.At) })
 	return rows
+}
+
+// placed returns a row's cells with the tenant space of its agent; account is where that
+// stands, -1 for nowhere.
+func (m *Maker) placed(r world.Row, account int) []string {
+	if len(m.o.Spaces) == 0 || account < 0 {
+		return r.Cells
+	}
+	h := fnv.New32a()
+	_, _ = io.WriteString(h, r.AgentID) // a hash does not fail
+	space := int(h.Sum32()) % (len(m.o.Spaces) + 1)
+	if space == 0 {
+		return r.Cells
+	}
+	cells := slices.Clone(r.Cells)
+	cells[account] = m.o.Spaces[space-1]
+	return cells
 }
 
 // shape adds, drops and reorders columns.

@@ -1,0 +1,139 @@
+package ledger
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"aiccbridge/schemas"
+)
+
+// maxQuiet is how far ahead a time of the next request may be. What is further ahead was
+// written by a clock that was wrong.
+const maxQuiet = time.Hour
+
+// budgetKeys is what the keys of budgets begin with; names are hex digits.
+var budgetKeys = strings.TrimSuffix(schemas.BudgetKey("0"), "0")
+
+// Budget is how a budget stands, as far as this bridge has seen. All attempts that were
+// written down for an earlier turn have been seen, too: they are older entries of the same
+// bucket. So no two planners take one turn, nor the same last place, wherever they run.
+type Budget struct {
+	schemas.Budget
+	name     string
+	revision uint64
+}
+
+// Budget returns how a budget stands; nobody has asked on one that is not known. Read it
+// before [Ledger.Outstanding].
+func (l *Ledger) Budget(name string) Budget {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b := l.budgets[name]
+	b.name = name
+	return b
+}
+
+// Quiet reports that nobody may ask at now.
+func (b Budget) Quiet(now time.Time) bool {
+	return b.Next.After(now) && !b.Next.After(now.Add(maxQuiet))
+}
+
+// Ahead is how many tenants wait before one.
+func (b Budget) Ahead(tenant string) int {
+	if at := slices.Index(b.Line, tenant); at >= 0 {
+		return at
+	}
+	return len(b.Line)
+}
+
+// Outstanding counts the extracts under way that other tenants have asked for on a budget.
+// One that is overdue counts no more: nobody may work on its tenant any longer.
+func (l *Ledger) Outstanding(name, tenant string, now time.Time) (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, e := range l.entries {
+		under := e.State == schemas.WindowRequested || e.State == schemas.WindowReady
+		if under && e.Budget == name && e.Tenant != tenant && e.DueAt.After(now) {
+			n++
+		}
+	}
+	return n
+}
+
+// Queue puts a tenant at the end of the line, unless it stands there.
+func (l *Ledger) Queue(ctx context.Context, b Budget, tenant string) error {
+	if slices.Contains(b.Line, tenant) {
+		return nil
+	}
+	b.Line = append(slices.Clone(b.Line), tenant)
+	_, err := l.swapBudget(ctx, b)
+	return err
+}
+
+// Take takes the turn for a tenant whose attempt is written down; nobody is to ask before
+// next. Who waits before it has let its turn go by, and waits no more. false: the budget has
+// changed since b was read, and the turn is somebody else's.
+func (l *Ledger) Take(ctx context.Context, b Budget, tenant string, next time.Time) (bool, error) {
+	b.Next = next
+	b.Line = slices.Clone(b.Line[min(b.Ahead(tenant)+1, len(b.Line)):])
+	return l.swapBudget(ctx, b)
+}
+
+// HoldOff lets nobody ask on a budget before until, because the platform wants that.
+func (l *Ledger) HoldOff(ctx context.Context, name string, until time.Time) error {
+	for {
+		value, revision, err := l.o.Bucket.Get(ctx, schemas.BudgetKey(name))
+		b := Budget{name: name, revision: revision}
+		if err == nil && revision > 0 {
+			err = json.Unmarshal(value, &b.Budget)
+		}
+		if err != nil {
+			return fmt.Errorf("read budget %s: %w", name, err)
+		}
+		if !b.Next.Before(until) {
+			return nil
+		}
+		b.Next = until
+		if ok, err := l.swapBudget(ctx, b); ok || err != nil {
+			return err
+		}
+	}
+}
+
+func (l *Ledger) swapBudget(ctx context.Context, b Budget) (bool, error) {
+	key := schemas.BudgetKey(b.name)
+	value, err := json.Marshal(b.Budget)
+	if err != nil {
+		return false, fmt.Errorf("encode budget %s: %w", b.name, err)
+	}
+	next, ok, err := l.o.Bucket.Swap(ctx, key, value, b.revision)
+	if err != nil {
+		return false, fmt.Errorf("write budget %s: %w", b.name, err)
+	}
+	if ok {
+		l.mu.Lock()
+		l.rememberBudget(b.name, b.Budget, next)
+		l.mu.Unlock()
+	}
+	return ok, nil
+}
+
+// followBudget takes over a change of the bucket; a budget that was deleted is a new one.
+func (l *Ledger) followBudget(name string, value []byte, revision uint64) {
+	var b schemas.Budget
+	if value == nil {
+		delete(l.budgets, name)
+	} else if json.Unmarshal(value, &b) == nil {
+		l.rememberBudget(name, b, revision)
+	}
+}
+
+func (l *Ledger) rememberBudget(name string, b schemas.Budget, revision uint64) {
+	if revision > l.budgets[name].revision {
+		l.budgets[name] = Budget{Budget: b, revision: revision}
+	}
+}

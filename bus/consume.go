@@ -3,6 +3,7 @@ package bus
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -227,6 +228,10 @@ func (b *Bus) letter(d schemas.Delivery, p *schemas.Permanent) (schemas.Message,
 	}
 	letter.Object = cmp.Or(p.Object, where)
 	letter.Keep(d.Message.Body)
+	var f schemas.FileReady
+	if json.Unmarshal(d.Message.Body, &f) == nil && f.Validate() == nil {
+		letter.Kind, letter.Window, letter.ResponseID = f.Kind, f.Window, f.ResponseID
+	}
 	return b.names.DeadLetterMessage(letter, where)
 }
 

@@ -31,7 +31,7 @@ var (
 func decode(body []byte, contentType string) (schemas.FileNotice, error) {
 	n, err := parse(body, contentType)
 	if err != nil {
-		return n, undecodable(err)
+		return schemas.FileNotice{}, undecodable(err)
 	}
 	return n, nil
 }

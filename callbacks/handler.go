@@ -213,14 +213,15 @@ func (h *Handler) store(ctx context.Context, c callback) answer {
 	case err == nil:
 		return accepted
 	case errors.As(err, &p):
-		return h.reject(ctx, c, p)
+		return h.reject(ctx, c, n.ResponseID, p)
 	}
 	h.o.Logger.Error().Err(err).Str("tenant", label(c.from.tenants)).Msg("callback not stored")
 	return unavailable
 }
 
 // reject keeps a callback that no repeat can make good as a dead letter.
-func (h *Handler) reject(ctx context.Context, c callback, p *schemas.Permanent) answer {
+// responseID is that of its file, "" if that cannot be told.
+func (h *Handler) reject(ctx context.Context, c callback, responseID string, p *schemas.Permanent) answer {
 	tenant, kept := schemas.NoTenant, c.body
 	switch {
 	case len(c.from.tenants) == 1:
@@ -233,6 +234,10 @@ func (h *Handler) reject(ctx context.Context, c callback, p *schemas.Permanent) 
 	}
 	letter := schemas.NewDeadLetter(tenant, p.Reason, "callback: "+p.Err.Error(), time.Now().UTC())
 	letter.Keep(kept) // it fits: bodies are limited
+	letter.ResponseID = responseID
+	if r := c.at.request; r != nil {
+		letter.Kind, letter.Window = r.Kind, r.Window
+	}
 	m, err := h.o.Names.DeadLetterMessage(letter, "callback."+digest(kept))
 	if err == nil {
 		err = h.o.Store.Publish(ctx, m)

@@ -23,6 +23,12 @@ type DeadLetter struct {
 	LastAt   time.Time       `json:"last_at"`
 	Object   string          `json:"object,omitempty"`   // <object store>/<name>, or <stream>/<sequence>
 	Original json.RawMessage `json:"original,omitempty"` // the message or record itself; text that is not JSON is a JSON string
+
+	// What it is about, if that is a file as a whole or its callback, as far as it is
+	// known: what becomes of that window can mend it, see [Resolved].
+	Kind       Kind   `json:"kind,omitempty"`
+	Window     Window `json:"window,omitzero"`
+	ResponseID string `json:"response_id,omitempty"`
 }
 
 // Validate reports a dead letter that must not be published.
@@ -44,9 +50,49 @@ func (d DeadLetter) Validate() error {
 // DeadLetterMessage makes the message. id must be computed from what failed
 // (e.g. stream and sequence), so that a repeat is the same dead letter.
 func (n Names) DeadLetterMessage(d DeadLetter, id string) (Message, error) {
-	source := "/aicc/" + EncodeToken(d.Tenant) + "/deadletter"
-	return newMessage(n.DeadLetter(d.Tenant, d.Reason), TypeDeadLetter, source, id, d.LastAt, d)
+	return newMessage(n.DeadLetter(d.Tenant, d.Reason), TypeDeadLetter, letterSource(d.Tenant), id, d.LastAt, d)
 }
+
+// Resolved says that a dead letter has been mended since: the window that it was about is
+// complete. It follows on the same stream, on …deadletter.resolved, and names the letter by
+// its ce-id; the ce-sources are equal, too. The letter itself stays.
+type Resolved struct {
+	Tenant     string    `json:"tenant"` // of the letter
+	Letter     string    `json:"letter"` // its ce-id
+	Reason     Reason    `json:"reason"` // why it was one
+	Kind       Kind      `json:"kind"`   // with Window: what is complete
+	Window     Window    `json:"window"`
+	ResponseID string    `json:"response_id"` // of the extract that completed it
+	At         time.Time `json:"at"`
+}
+
+// Validate reports a message that must not be published.
+func (r Resolved) Validate() error {
+	err := r.Kind.Validate()
+	if err == nil {
+		err = r.Window.Validate()
+	}
+	switch {
+	case err != nil:
+	case r.Tenant == "" || r.Letter == "" || r.Reason == "":
+		err = fmt.Errorf("tenant, letter and reason must be set")
+	case !responseIDPattern.MatchString(r.ResponseID):
+		err = fmt.Errorf("response_id: want 32 lower-case hex digits")
+	case r.At.IsZero():
+		err = fmt.Errorf("at must be set")
+	}
+	return wrapInvalid("resolved", err)
+}
+
+// ResolvedMessage makes the message. A letter is resolved once: its id is the letter's.
+func (n Names) ResolvedMessage(r Resolved) (Message, error) {
+	return newMessage(n.DeadLetter(r.Tenant, subjectResolved), TypeResolved, letterSource(r.Tenant), r.Letter+".resolved", r.At, r)
+}
+
+// subjectResolved stands where the reason does in a dead letter's subject.
+const subjectResolved Reason = "resolved"
+
+func letterSource(tenant string) string { return "/aicc/" + EncodeToken(tenant) + "/deadletter" }
 
 // MaxOriginalBytes is how much of what failed a dead letter holds: it stays below a
 // server's usual message limit of 1 MiB even when every byte is escaped.

@@ -19,6 +19,7 @@ const (
 	TypeWindowComplete = "aicc.v1.window_complete"
 	TypeCoverage       = "aicc.v1.coverage"
 	TypeDeadLetter     = "aicc.v1.dead_letter"
+	TypeResolved       = "aicc.v1.resolved" // of a dead letter
 )
 
 // Group is the family an event belongs to; a subject token.

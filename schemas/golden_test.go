@@ -99,7 +99,12 @@ func testMessages(t testing.TB) map[string]schemas.Message {
 	add(n.DeadLetterMessage(schemas.DeadLetter{
 		Tenant: "acme", Reason: schemas.ReasonDamagedZip, Error: "unexpected EOF", Attempts: 2, FirstAt: schematest.At(16), LastAt: schematest.At(17),
 		Object: "AICC_QUARANTINE/20261101_" + schematest.ResponseID, Original: schemas.Quote([]byte("not <JSON>")),
+		Kind: schemas.KindCDR, Window: window, ResponseID: schematest.ResponseID,
 	}, "AICC_FILES.17"))
+	add(n.ResolvedMessage(schemas.Resolved{
+		Tenant: "acme", Letter: "AICC_FILES/17", Reason: schemas.ReasonDamagedZip, Kind: schemas.KindCDR, Window: window,
+		ResponseID: schematest.ResponseID, At: schematest.At(19),
+	}))
 	return messages
 }
 

@@ -203,7 +203,7 @@ func MessageTypes() []string {
 	for _, k := range kinds {
 		types = append(types, TypeRow+string(k))
 	}
-	return append(types, TypeWindowComplete, TypeCoverage, TypeDeadLetter)
+	return append(types, TypeWindowComplete, TypeCoverage, TypeDeadLetter, TypeResolved)
 }
 
 // JSONSchema returns the JSON Schema (draft 2020-12) of a message type's body;

@@ -123,6 +123,10 @@ func newBridge(ctx context.Context, cfg *config.Config, log zerolog.Logger, acce
 	if err != nil {
 		return nil, err
 	}
+	resolver, err := newResolver(base, hub, tenants)
+	if err != nil {
+		return nil, err
+	}
 	callbacks, err := newCallbacks(base, hub, tenants, open)
 	if err != nil {
 		return nil, err
@@ -131,7 +135,7 @@ func newBridge(ctx context.Context, cfg *config.Config, log zerolog.Logger, acce
 	if err != nil {
 		return nil, err
 	}
-	b.parts = slices.Concat(b.parts, worker, callbacks, admin, []part{{"watch", func(intake, _ context.Context) error { return watch.Run(intake) }}})
+	b.parts = slices.Concat(b.parts, worker, resolver, callbacks, admin, []part{{"watch", func(intake, _ context.Context) error { return watch.Run(intake) }}})
 	return b, nil
 }
 

@@ -51,7 +51,7 @@ func TestDamagedFile(t *testing.T) {
 func (r *running) wantDeadLetter(responseID string, reason schemas.Reason) {
 	t := r.s.t
 	t.Helper()
-	letters := r.s.messages(r.bus, schemas.StreamDeadLetters)
+	letters := r.s.letters(r.bus)
 	if len(letters) != 1 {
 		t.Fatalf("%d dead letters, want 1", len(letters))
 	}

@@ -63,7 +63,7 @@ func TestGatewayFaults(t *testing.T) {
 			}
 			more := len(s.sim.Truth().Events) + 20
 			s.until("polling works again", func() bool { return len(s.sim.Truth().Events) >= more })
-			letters := s.messages(r.bus, schemas.StreamDeadLetters)
+			letters := s.letters(r.bus)
 			polls, sessions := s.gaps(r)
 			report := r.finish()
 			if len(polls) != c.gaps || len(report.Events.Lost) != c.lost || len(sessions) > c.sessions {

@@ -470,6 +470,14 @@ func (s *scene) messages(b *bus.Bus, stream schemas.Stream) (all []schemas.Store
 	return all
 }
 
+// letters are the dead letters, without what is said of them later.
+func (s *scene) letters(b *bus.Bus) []schemas.Stored {
+	s.t.Helper()
+	return slices.DeleteFunc(s.messages(b, schemas.StreamDeadLetters), func(m schemas.Stored) bool {
+		return m.Get("ce-type") != schemas.TypeDeadLetter
+	})
+}
+
 // callbacksOf are the tries to tell of a file under a fault ("": of all).
 func callbacksOf(s truth.Snapshot, fault string) (all []truth.Callback) {
 	for _, c := range s.Callbacks {

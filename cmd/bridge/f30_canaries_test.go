@@ -149,7 +149,7 @@ func (s *scene) misbehave(r *running) {
 				}
 			}
 		}
-		return complete >= 3 && len(s.messages(r.bus, schemas.StreamDeadLetters)) > 0
+		return complete >= 3 && len(s.letters(r.bus)) > 0
 	})
 }
 

@@ -21,8 +21,8 @@ func TestF38ExhaustedAttempts(t *testing.T) {
 		attempts: 1, outstanding: files, faults: []fault.Rule{{Fault: "download.status", Next: files}, {Fault: "rows.extra", Next: 6, Count: 30}},
 	})
 	r := s.run()
-	s.until("every file's dead letter is there", func() bool { return len(s.messages(r.bus, schemas.StreamDeadLetters)) >= files })
-	letters := s.messages(r.bus, schemas.StreamDeadLetters)
+	s.until("every file's dead letter is there", func() bool { return len(s.letters(r.bus)) >= files })
+	letters := s.letters(r.bus)
 	for _, m := range letters {
 		var d schemas.DeadLetter
 		if err := json.Unmarshal(m.Body, &d); err != nil || d.Reason != schemas.ReasonAttempts || d.Attempts != 1 {

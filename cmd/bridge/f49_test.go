@@ -48,7 +48,7 @@ func TestF49TwoSpacesOneKey(t *testing.T) {
 	if foreign > 0 {
 		t.Errorf("%d of %d rows are another tenant's", foreign, rows)
 	}
-	if n := len(s.messages(c, schemas.StreamDeadLetters)); n > 0 {
+	if n := len(s.letters(c)); n > 0 {
 		t.Errorf("%d dead letters", n)
 	}
 	r.end()

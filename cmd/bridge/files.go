@@ -4,15 +4,18 @@ import (
 	"context"
 	"crypto/tls"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
+	"aiccbridge/bus"
 	"aiccbridge/bus/kv"
 	"aiccbridge/bus/lease"
 	"aiccbridge/callbacks"
 	"aiccbridge/config"
 	"aiccbridge/exporter/archive"
 	"aiccbridge/exporter/filestore"
+	"aiccbridge/exporter/letters"
 	"aiccbridge/exporter/planner"
 	"aiccbridge/exporter/worker"
 	"aiccbridge/internal/c2sign"
@@ -125,6 +128,22 @@ func newWorker(b base, h *hub, tenants []*tenant, downloading *health.Gate) ([]p
 			return h.bus.ConsumeFiles(intake, work, b.cfg.Worker.Count, w)
 		})
 	}}}, nil
+}
+
+// letterStream is the hub's stream of dead letters.
+type letterStream struct{ *bus.Bus }
+
+func (s letterStream) Read(ctx context.Context, from uint64, f func(schemas.Stored) error) error {
+	return s.Bus.Read(ctx, schemas.StreamDeadLetters, "", from, f)
+}
+
+// newResolver returns no part when no tenant has a file store.
+func newResolver(b base, h *hub, tenants []*tenant) ([]part, error) {
+	if !slices.ContainsFunc(tenants, func(t *tenant) bool { return t.files != nil }) {
+		return nil, nil
+	}
+	r, err := letters.New(letters.Options{Names: b.names, Ledger: h.ledger, Stream: letterStream{h.bus}, Logger: b.log})
+	return []part{{"dead letters", func(intake, _ context.Context) error { return r.Run(intake) }}}, err
 }
 
 // planning lets the planners end before everything else.

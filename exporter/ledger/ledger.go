@@ -292,6 +292,27 @@ func (l *Ledger) Purged(ctx context.Context) error {
 	return nil
 }
 
+// About returns the window that a dead letter is about, as far as this bridge has seen;
+// false when it is about none, or about one that is not in the ledger.
+func (l *Ledger) About(d schemas.DeadLetter) (schemas.WindowEntry, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	key := ""
+	if d.Kind != "" && d.Tenant != schemas.NoTenant {
+		key = schemas.WindowKey(d.Tenant, d.Kind, d.Window)
+	}
+	if _, ok := l.entries[key]; !ok && d.ResponseID != "" {
+		key = l.responses[d.Tenant+"/"+d.ResponseID]
+		for id, of := range l.responses {
+			if d.Tenant == schemas.NoTenant && strings.HasSuffix(id, "/"+d.ResponseID) {
+				key = of
+			}
+		}
+	}
+	e, ok := l.entries[key]
+	return e.WindowEntry, ok
+}
+
 // Each calls f for every entry of one tenant, in no order. f must not call back
 // into the ledger.
 func (l *Ledger) Each(tenant string, f func(schemas.WindowEntry)) {

@@ -209,6 +209,10 @@ func (l *Ledger) deadLetter(ctx context.Context, key string, n schemas.FileNotic
 	}
 	letter := schemas.NewDeadLetter(n.Tenant, schemas.ReasonUnknownResponse, "no extract with this response id was asked for", now)
 	letter.FirstAt = n.ReceivedAt
+	letter.ResponseID = n.ResponseID
+	if n.Request != nil {
+		letter.Kind, letter.Window = n.Request.Kind, n.Request.Window
+	}
 	letter.Original = original // whole: a callback's body was bounded where it came in
 	m, err := l.o.Names.DeadLetterMessage(letter, "notice."+n.ResponseID)
 	if err != nil {

@@ -52,6 +52,7 @@ var allowed = map[string][]string{
 	"callbacks":                              {"schemas", "internal/c2sign", "internal/foreign", "internal/sabotage"},
 	"exporter/archive":                       {"schemas", "schemas/rows"},
 	"exporter/ledger":                        {"schemas"},
+	"exporter/letters":                       {"schemas", "exporter/ledger", "internal/retry", "internal/trouble"},
 	"exporter/internal/exportertest":         {"schemas", "internal/ccfs"},
 	"exporter/planner":                       {"schemas", "exporter/ledger", "internal/ccfs", "internal/retry", "internal/sabotage", "internal/trouble"},
 	"exporter/worker":                        {"schemas", "schemas/rows", "exporter/archive", "exporter/ledger", "internal/ccfs", "internal/sabotage"},

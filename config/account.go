@@ -5,48 +5,44 @@ import "fmt"
 // accounts holds tenants of one access key to what tells them apart and to what they
 // share: they are tenant spaces of one developer account.
 func (d *decoder) accounts(c *Config) {
-	of := map[string][]int{} // tenants by access key
+	of := map[string]string{} // the key of the first tenant's files, by access key
+	firsts, ids := map[string]*Files{}, map[string]first{}
 	for i := range c.Tenants {
-		if f := c.Tenants[i].Files; f != nil && f.AccessKey != "" && !d.bad[filesKey(i)+".access_key"] {
-			of[f.AccessKey] = append(of[f.AccessKey], i)
-		}
-	}
-	for i := range c.Tenants {
-		if f := c.Tenants[i].Files; f != nil && len(of[f.AccessKey]) > 1 && of[f.AccessKey][0] == i {
-			d.account(c, of[f.AccessKey])
+		f, key := c.Tenants[i].Files, fmt.Sprintf("tenants[%d].files", i)
+		switch {
+		case f == nil || f.AccessKey == "" || d.bad[key+".access_key"]:
+		case firsts[f.AccessKey] == nil:
+			of[f.AccessKey], firsts[f.AccessKey], ids[f.AccessKey] = key, f, first{}
+		default:
+			one := of[f.AccessKey]
+			d.space(ids[f.AccessKey], one, key, firsts[f.AccessKey])
+			d.space(ids[f.AccessKey], key, one, f)
+			d.alike(one, key, firsts[f.AccessKey], f)
 		}
 	}
 }
 
-func filesKey(i int) string { return fmt.Sprintf("tenants[%d].files", i) }
+// space looks at the tenant space of the files under key, which share their access key with
+// those under other.
+func (d *decoder) space(ids first, key, other string, f *Files) {
+	at := key + ".account_id"
+	if f.AccountID == "" && !d.bad[at] {
+		d.report(at, "write the id of its tenant space: without it the platform gives the records of all of them",
+			"the key is missing, and the access key is that of %s (line %d), too", other, d.where(other+".access_key").line)
+	} else if ids[f.AccountID] != at {
+		d.unique(ids, at, f.AccountID, "give each tenant of one access key a tenant space of its own, or another access key")
+	}
+}
 
-// account looks at the tenants of one access key.
-func (d *decoder) account(c *Config, tenants []int) {
-	one, ids := tenants[0], first{}
-	theirs := c.Tenants[one].Files
-	for _, i := range tenants {
-		f, key := c.Tenants[i].Files, filesKey(i)
-		shared := fmt.Sprintf("the access key is that of %s (line %d), too", filesKey(one), d.where(filesKey(one)+".access_key").line)
-		if i == one {
-			shared = fmt.Sprintf("the access key is that of %s (line %d), too", filesKey(tenants[1]), d.where(filesKey(tenants[1])+".access_key").line)
-		}
-		if id := key + ".account_id"; f.AccountID == "" && !d.bad[id] {
-			d.report(id, "write the id of its tenant space: without it the platform gives the records of all of them", "the key is missing, and %s", shared)
-		} else {
-			d.unique(ids, id, f.AccountID, "give each tenant of one access key a tenant space of its own, or another access key")
-		}
-		for _, k := range []struct {
-			name   string
-			equal  bool
-			remedy string
-		}{
-			{"secret_key_file", f.SecretKey.Reveal() == theirs.SecretKey.Reveal(), "name a file with the one secret key that belongs to the access key"},
-			{"request_spacing", f.RequestSpacing == theirs.RequestSpacing, "write the same for both: they share what the platform allows one access key"},
-			{"max_outstanding", f.MaxOutstanding == theirs.MaxOutstanding, "write the same for both: they share what the platform allows one access key"},
-		} {
-			if at := key + "." + k.name; !k.equal && !d.bad[at] && !d.bad[filesKey(one)+"."+k.name] {
-				d.report(at, k.remedy, "the value is another than that of %s, and %s", filesKey(one), shared)
-			}
+// alike looks at what must be the same for one access key.
+func (d *decoder) alike(one, key string, a, b *Files) {
+	for name, equal := range map[string]bool{
+		"secret_key_file": a.SecretKey.Reveal() == b.SecretKey.Reveal(),
+		"request_spacing": a.RequestSpacing == b.RequestSpacing,
+		"max_outstanding": a.MaxOutstanding == b.MaxOutstanding,
+	} {
+		if at := key + "." + name; !equal && !d.bad[at] && !d.bad[one+"."+name] {
+			d.report(at, "write the same for both: they are of one access key", "the value is another than that of %s (line %d)", one, d.where(one).line)
 		}
 	}
 }

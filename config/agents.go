@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"aiccbridge/config/internal/scalar"
+	"aiccbridge/config/internal/secret"
 	"aiccbridge/config/internal/table"
 )
 
@@ -195,7 +196,7 @@ func (d *decoder) secretsFile(key, path string) map[string]Secret {
 		case strings.ContainsAny(password, "\r\n"):
 			d.reportAt(key, at, scalar.Faultf("write it on one line", "the password has several lines"))
 		}
-		lines[id], all[id] = at.line, Secret{file: path, value: &password}
+		lines[id], all[id] = at.line, secret.New(path, password)
 	}
 	d.within(path, func() {
 		if csv {

@@ -38,10 +38,14 @@ import (
 	"time"
 
 	"aiccbridge/config/internal/scalar"
+	"aiccbridge/config/internal/secret"
 )
 
 // Size is a number of bytes, in the file as 500MiB or 2GiB.
 type Size = scalar.Size
+
+// Secret is a value that no printer, logger or encoder shows: they get ***.
+type Secret = secret.Secret
 
 // Config is a whole, valid configuration. Load and Parse make it.
 type Config struct {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"aiccbridge/config/internal/scalar"
+	"aiccbridge/config/internal/secret"
 )
 
 // secret reads a secret's file: one line, whose end is cut off.
@@ -25,7 +26,7 @@ func (d *decoder) secret(key, path string) (Secret, *scalar.Fault) {
 		return Secret{}, scalar.Faultf("leave only the line that is the secret", "the file %s has several lines", path)
 	}
 	d.warnExposed(key, path, mode)
-	return Secret{file: path, value: &text}, nil
+	return secret.New(path, text), nil
 }
 
 func missing(path string, err error) *scalar.Fault {

@@ -46,8 +46,8 @@ func TestSecretsDoNotShow(t *testing.T) {
 			t.Errorf("%q shows", secret)
 		}
 	}
-	if n := strings.Count(out.String(), mask); n < 30 {
-		t.Errorf("%s shows %d times only", mask, n)
+	if n := strings.Count(out.String(), "***"); n < 30 {
+		t.Errorf("%s shows %d times only", "***", n)
 	}
 	if !strings.Contains(out.String(), `"secret":"***"`) {
 		t.Error("the log does not hold the masked secret")

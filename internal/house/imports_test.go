@@ -41,7 +41,7 @@ func (s *source) packages() (all []pkg) {
 // allows a tree. Packages that are not named may import nothing of ours.
 var allowed = map[string][]string{
 	"cmd/bridge":                             {"..."},
-	"config":                                 {"config/internal/quotes", "config/internal/scalar", "config/internal/table"},
+	"config":                                 {"config/internal/finding", "config/internal/quotes", "config/internal/scalar", "config/internal/secret", "config/internal/table"},
 	"config/internal/table":                  {"config/internal/scalar"},
 	"poller":                                 {"schemas", "internal/retry", "poller/record", "poller/session"},
 	"poller/internal/insist":                 {"schemas", "internal/trouble"},

@@ -1,4 +1,5 @@
-package config
+// Package secret is a value that nothing shows. It imports the standard library only.
+package secret
 
 import (
 	"fmt"
@@ -15,6 +16,9 @@ type Secret struct {
 	// Format: inside unexported fields of other structs.
 	value *string
 }
+
+// New is a secret and the path of the file that it was read from.
+func New(file, value string) Secret { return Secret{file: file, value: &value} }
 
 // Reveal returns the value itself, for the one place that needs it.
 func (s Secret) Reveal() string {

@@ -3,6 +3,7 @@ package schemas_test
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"os"
 	"reflect"
 	"slices"
@@ -166,14 +167,22 @@ func TestSchemasMatchTheTypes(t *testing.T) {
 func checkRowSchema(t *testing.T, k schemas.Kind) {
 	t.Helper()
 	got := readShape(t, schemas.TypeRow+string(k))
-	want := []string{"extra", "ambiguous", "row"}
+	want := []string{"tenant", "kind", "window", "unparsed", "extra", "ambiguous", "row"}
+	var named, typed []string
 	for _, c := range rows.Columns(k) {
 		want = append(want, c.Name)
+		if c.Named() {
+			named = append(named, c.Name)
+		}
+		if c.Type != rows.Text {
+			typed = append(typed, c.Name)
+		}
 		var typ any = "string"
 		format := ""
 		switch c.Type {
 		case rows.Integer:
-			typ = []any{"integer", "string"}
+			typ = "integer"
+			checkCodes(t, k, c.Name)
 		case rows.Time, rows.TimeUTC:
 			format = "date-time"
 			if c.Type == rows.Time && !slices.Contains(got.Properties["ambiguous"].Items.Enum, c.Name) {
@@ -184,14 +193,56 @@ func checkRowSchema(t *testing.T, k schemas.Kind) {
 			t.Errorf("%s: column %s is %v %q, want %v %q", k, c.Name, p.Type, p.Format, typ, format)
 		}
 	}
-	var names []string
-	for name := range got.Properties {
-		names = append(names, name)
+	for _, s := range rows.Spans(k) {
+		want = append(want, s.Name)
+		if p := got.Properties[s.Name]; p.Type != "integer" {
+			t.Errorf("%s: duration %s is %v", k, s.Name, p.Type)
+		}
 	}
+	if len(named) > 0 {
+		want = append(want, "names")
+	}
+	checkMembers(t, k, want, got)
+	checkMembers(t, k, named, got.Properties["names"])
+	checkMembers(t, k, typed, got.Properties["unparsed"])
+}
+
+// checkMembers holds the names of a schema's properties against the code.
+func checkMembers(t *testing.T, k schemas.Kind, want []string, got shape) {
+	t.Helper()
 	slices.Sort(want)
-	slices.Sort(names)
-	if diff := cmp.Diff(want, names); diff != "" {
+	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(got.Properties))); diff != "" {
 		t.Errorf("%s (-columns +schema):\n%s", k, diff)
+	}
+}
+
+// checkCodes holds the titles of a column's codes against what rows are given as names.
+func checkCodes(t *testing.T, k schemas.Kind, column string) {
+	t.Helper()
+	var schema struct {
+		Properties map[string]struct {
+			OneOf []struct {
+				Const *int64
+				Title string
+			}
+		}
+	}
+	data, _ := schemas.JSONSchema(schemas.TypeRow + string(k))
+	if err := json.Unmarshal(data, &schema); err != nil {
+		t.Fatal(err)
+	}
+	var got map[int64]string
+	for _, code := range schema.Properties[column].OneOf {
+		if code.Const == nil {
+			continue // any other
+		}
+		if got == nil {
+			got = map[int64]string{}
+		}
+		got[*code.Const] = code.Title
+	}
+	if diff := cmp.Diff(rows.Codes(k, column), got); diff != "" {
+		t.Errorf("%s, %s (-code +schema):\n%s", k, column, diff)
 	}
 }
 

@@ -16,6 +16,9 @@ const (
 	HeaderMsgID = "Nats-Msg-Id"
 	// HeaderRowKey is the hash of a row's natural key (rows only).
 	HeaderRowKey = "aicc-row-key"
+	// HeaderRowRest sums up the cells of a row that its id leaves out: those of columns
+	// that not every edition of the platform has (rows only; absent when there are none).
+	HeaderRowRest = "aicc-row-rest"
 	// HeaderRowRevision is the row's revision, from 1 (rows only).
 	HeaderRowRevision = "aicc-row-revision"
 	// HeaderExtract is the response id of the extract that brought a row or a
@@ -116,6 +119,7 @@ type Delivery struct {
 type RowHeader struct {
 	ID       string // ce-id
 	Key      string // hash of the natural key; "" for markers
+	Rest     string // [HeaderRowRest]
 	Extract  string // response id of the extract that brought it
 	Type     string // ce-type: aicc.v1.row.<kind>, or [TypeWindowComplete] for a marker
 	Revision int    // from 1; 0 for markers
@@ -127,7 +131,7 @@ func ReadRowHeader(h map[string][]string) RowHeader {
 	s := Stored{Header: h}
 	revision, _ := strconv.Atoi(s.Get(HeaderRowRevision)) // markers have none
 	return RowHeader{
-		ID: s.Get("ce-id"), Key: s.Get(HeaderRowKey), Extract: s.Get(HeaderExtract),
+		ID: s.Get("ce-id"), Key: s.Get(HeaderRowKey), Rest: s.Get(HeaderRowRest), Extract: s.Get(HeaderExtract),
 		Type: s.Get("ce-type"), Revision: revision,
 	}
 }

@@ -26,7 +26,7 @@ var noPhone = strings.Fields(`
 	logon_sn media_type month_of_year op_cause op_object op_type operate_end_time operate_id operate_sn operate_time
 	operate_type original_file_name pre_device_no pre_device_type release_cause renew_flag service_no skillInfo_sn
 	skill_id skill_list sub_cc_no task_result task_status update_time user_wanted_skill_id vdn vdn_id wait_begin
-	wait_end`)
+	wait_end device_in leave_reason pre_device_in sub_media_type`)
 
 func TestEveryFieldIsKnownToHoldNumbersOrNot(t *testing.T) {
 	phones, _ := schemas.PhoneNames()

@@ -217,7 +217,7 @@ func (t *table) release() {
 func (t *table) twoRecords(cells []string) error {
 	const fewest = 13 // columns that the platform's oldest editions had
 	width := (len(cells) + 1) / 2
-	if usual := width == t.csv.width && width >= fewest || width == len(rows.Columns(t.kind)); !usual || len(cells) != 2*width-1 || len(cells) <= len(t.names) {
+	if usual := width == t.csv.width && width >= fewest || rows.Usual(t.kind, width); !usual || len(cells) != 2*width-1 || len(cells) <= len(t.names) {
 		return nil
 	}
 	if rows.Fit(t.kind, cells[:width]) > 0 && rows.Fit(t.kind, cells[width-1:]) > 0 {

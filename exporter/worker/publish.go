@@ -151,9 +151,9 @@ func (p *publication) row(ctx context.Context, record []string, base string, lin
 	if err != nil {
 		return fmt.Errorf("line %d: %w", line, err)
 	}
-	fresh, ours, revision := p.window.add(id)
-	if fresh {
-		sent, err := p.send(ctx, record, id, revision, base, line)
+	row := p.window.add(id, func(rest string) bool { return p.encoder.SameRest(record, rest) })
+	if row.fresh {
+		sent, err := p.send(ctx, record, row.id, row.revision, base, line)
 		if err != nil {
 			return err
 		}
@@ -163,8 +163,8 @@ func (p *publication) row(ctx context.Context, record []string, base string, lin
 		}
 	}
 	p.total++
-	if ours {
-		p.count(revision)
+	if row.ours {
+		p.count(row.revision)
 	}
 	return nil
 }

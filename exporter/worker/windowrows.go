@@ -24,7 +24,8 @@ type windowRows struct {
 // storedRow is the last revision of one content of a row.
 type storedRow struct {
 	revision int
-	ours     bool // this extract brought it, now or before a crash
+	ours     bool   // this extract brought it, now or before a crash
+	rest     string // [rows.Encoder.Rest]
 }
 
 // newest is the last revision of a row, and the hash of its content.
@@ -52,7 +53,7 @@ func (x *export) readBack(ctx context.Context, k schemas.Kind) (*windowRows, err
 			s.marked = s.marked || ours
 		default:
 			s.count++
-			s.rows[rows.BaseID(h.ID)] = storedRow{h.Revision, ours}
+			s.rows[rows.BaseID(h.ID)] = storedRow{h.Revision, ours, h.Rest}
 			if !ours && h.Revision >= s.keys[h.Key].revision {
 				s.keys[h.Key] = newest{h.Revision, contentOf(h.ID)}
 			}
@@ -65,27 +66,42 @@ func (x *export) readBack(ctx context.Context, k schemas.Kind) (*windowRows, err
 	return s, nil
 }
 
-// add notes a row of the file. fresh says that the stream does not have it yet,
-// ours that this extract brings it, now or before a crash. A row whose natural
-// key an earlier extract brought with other content is its next revision.
-func (s *windowRows) add(id rows.Identity) (fresh, ours bool, revision int) {
+// standing is what becomes of a row of the file.
+type standing struct {
+	id       rows.Identity // as it is published
+	revision int
+	fresh    bool // the stream does not have it yet
+	ours     bool // this extract brings it, now or before a crash
+}
+
+// add notes a row of the file; same reports whether it says the same as a stored one of
+// its id beyond what ids are made of. A row whose natural key an earlier extract brought
+// with other content is its next revision.
+func (s *windowRows) add(id rows.Identity, same func(rest string) bool) standing {
 	row, known := s.rows[id.ID]
-	if !known {
-		revision = s.next(id)
-		s.rows[id.ID] = storedRow{revision, true}
-		s.count++
-		return true, true, revision
-	}
-	if row.ours {
-		return false, true, row.revision
-	}
-	switch last := s.keys[id.Key]; {
-	case row.revision == last.revision && last.revision > 1:
-		s.current[id.Key] = true
+	last := s.keys[id.Key]
+	switch {
+	case !known:
+		return s.bring(id, id)
+	case row.ours:
+		return standing{id, row.revision, false, true}
 	case row.revision < last.revision && contentOf(id.ID) != last.content:
 		s.passed[id.ID] = id.Key
+	case !same(row.rest):
+		s.current[id.Key] = true
+		return s.bring(id, id.Again(s.next(id)))
+	case row.revision == last.revision && last.revision > 1:
+		s.current[id.Key] = true
 	}
-	return false, false, row.revision
+	return standing{id, row.revision, false, false}
+}
+
+// bring has a row published as its next revision.
+func (s *windowRows) bring(id, as rows.Identity) standing {
+	revision := s.next(id)
+	s.rows[id.ID] = storedRow{revision: revision, ours: true}
+	s.count++
+	return standing{as, revision, true, true}
 }
 
 // drop takes back a fresh row that cannot be published.

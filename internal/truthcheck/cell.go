@@ -22,8 +22,9 @@ import (
 type rowReader struct {
 	seed    maphash.Seed
 	columns []column
-	place   map[string]int // of a column's name
-	texts   []string       // of the row in hand
+	place   map[string]int  // of a column's name
+	own     map[string]bool // members that the bridge adds
+	texts   []string        // of the row in hand
 	buf     []byte
 }
 
@@ -38,7 +39,13 @@ func newRowReader(k schemas.Kind, zone *time.Location, seed maphash.Seed) *rowRe
 	for _, c := range rows.Columns(k) {
 		types[c.Name] = c.Type
 	}
-	r := &rowReader{seed: seed, place: map[string]int{}}
+	r := &rowReader{seed: seed, place: map[string]int{}, own: map[string]bool{}}
+	for _, name := range []string{"tenant", "kind", "window", "names", "ambiguous", "row"} {
+		r.own[name] = true
+	}
+	for _, s := range rows.Spans(k) {
+		r.own[s.Name] = true
+	}
 	for i, name := range world.Columns[world.Kind(rows.FilePart(k))] {
 		c := column{name: name, id: name == "id" || name == "call_id"}
 		switch types[name] {
@@ -80,7 +87,7 @@ func (r *rowReader) body(body []byte) (value uint64, err error) {
 	clear(r.texts)
 	extra, strange := []string(nil), false
 	further := func(name string, value json.RawMessage) {
-		if i, ok := r.place[name]; ok { // a time that could not be read
+		if i, ok := r.place[name]; ok { // a cell that does not fit its column's type
 			r.texts[i] = text(value)
 		} else {
 			extra = append(extra, text(value))
@@ -91,9 +98,9 @@ func (r *rowReader) body(body []byte) (value uint64, err error) {
 		switch {
 		case ok:
 			r.texts[i] = text(value)
-		case name == "extra":
+		case name == "extra" || name == "unparsed":
 			strange = validMembers(value, further) != nil || strange
-		case name != "ambiguous" && name != "row":
+		case !r.own[name]:
 			strange = true
 		}
 	})

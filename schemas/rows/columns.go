@@ -15,11 +15,11 @@ type ColumnType int
 const (
 	// Text is published as a JSON string, as it is in the file.
 	Text ColumnType = iota
-	// Integer is published as a JSON number when the cell is a canonical integer
-	// of at most 15 digits, and as a string otherwise.
+	// Integer is published as a JSON number: a code, a count or a place. A cell that is
+	// no canonical integer of at most 15 digits is published under "unparsed".
 	Integer
-	// Time is a wall-clock time of the tenant's zone, published as RFC 3339 with
-	// that zone's offset.
+	// Time is a wall-clock time of the file's zone, published as RFC 3339 with
+	// that zone's offset. One that cannot be read is published under "unparsed".
 	Time
 	// TimeUTC is a wall-clock time in UTC, published as RFC 3339 with "Z".
 	TimeUTC
@@ -31,26 +31,39 @@ func (t ColumnType) isTime() bool { return t == Time || t == TimeUTC }
 // platform's, capitals included.
 type Column struct {
 	Name string
+	// Type is the same in all kinds that have a column of this name.
 	Type ColumnType
 	// Required: it can tell a row from others, and a row must have a value in one
 	// of the required columns. A header line that names none of them is refused.
 	Required bool
+
+	codes  codeTable           // what its codes mean; nil when nobody says
+	causes map[int64]codeTable // the same, by the code in the column op_type
 }
 
 // columnSet is what is known of the members of one kind.
 type columnSet struct {
 	part    string     // in the member's file name
 	columns []Column   // in the documented order
+	widths  []int      // columns of each edition of the platform, the oldest first
 	scope   []string   // within which the key is unique; may be empty
 	key     [][]string // parts of the natural key: of each, the first column with a value
+	spans   []Span
 }
 
+// Span is a duration that a row has when both of its ends are known: whole seconds, never
+// negative, none when an end is ambiguous.
+type Span struct{ Name, From, To string }
+
 // columnSets holds the pages cec_07_0831 (cdr, recording), cec_07_0832
-// (operation) and cec_07_0833 (skill). Ids are text even where the page types
-// them as numbers, so that agent_id is one type over all kinds. Do not alter it.
+// (operation) and cec_07_0833 (skill). The columns of a CDR from skill_id on were added by
+// 22.100 and 23.100 of the platform (cec_07_0806): their names are certain, their order is
+// the one in which that page lists them. What names something (agent, call, number,
+// device, vdn, skill, account) is text even where the page types it as a number. Do not
+// alter it.
 var columnSets = map[schemas.Kind]columnSet{
 	schemas.KindCDR: {
-		part:  "call",
+		part: "call", widths: []int{18, 21, 23, 29},
 		scope: []string{"developer"}, key: [][]string{{"call_id"}, {"call_id_num"}},
 		columns: []Column{
 			{Name: "developer"}, {Name: "account_id"}, {Name: "cc_id"}, {Name: "agent_id"},
@@ -58,39 +71,46 @@ var columnSets = map[schemas.Kind]columnSet{
 			{Name: "wait_begin", Type: Time}, {Name: "wait_end", Type: Time},
 			{Name: "ack_begin", Type: Time}, {Name: "ack_end", Type: Time},
 			{Name: "call_begin", Type: Time}, {Name: "call_end", Type: Time},
-			{Name: "device_type", Type: Integer}, {Name: "device_no", Type: Integer},
-			{Name: "call_type", Type: Integer}, {Name: "release_cause", Type: Integer},
+			{Name: "device_type", Type: Integer, codes: deviceTypes}, {Name: "device_no"},
+			{Name: "call_type", Type: Integer, codes: callTypes}, {Name: "release_cause", Type: Integer, codes: releaseCauses},
 			{Name: "call_id_num", Type: Integer}, {Name: "vdn_id"},
-			{Name: "pre_device_type"}, {Name: "pre_device_no"},
+			{Name: "pre_device_type", Type: Integer, codes: deviceTypes}, {Name: "pre_device_no"},
+			{Name: "skill_id"}, {Name: "current_skill_id"}, {Name: "pre_device_in"},
+			{Name: "leave_reason", Type: Integer, codes: leaveReasons}, {Name: "service_no"}, {Name: "device_in"},
+			{Name: "media_type", Type: Integer, codes: mediaTypes}, {Name: "sub_media_type", Type: Integer, codes: subMediaTypes},
 		},
+		spans: []Span{{"wait_s", "wait_begin", "wait_end"}, {"ring_s", "ack_begin", "ack_end"}, {"talk_s", "call_begin", "call_end"}},
 	},
 	schemas.KindRecording: {
-		part:  "record",
+		part: "record", widths: []int{13, 18},
 		scope: []string{"developer"},
 		key:   [][]string{{"call_id"}, {"original_file_name", "file_name"}, {"call_begin"}},
 		columns: []Column{
 			{Name: "developer"}, {Name: "account_id"}, {Name: "cc_id"}, {Name: "agent_id"},
 			{Name: "call_id", Required: true}, {Name: "caller_no"}, {Name: "callee_no"},
 			{Name: "call_begin", Type: Time}, {Name: "call_end", Type: Time},
-			{Name: "file_name"}, {Name: "task_status"}, {Name: "task_result"},
-			{Name: "original_file_name"}, {Name: "vdn_id"}, {Name: "call_type"},
-			{Name: "media_type"}, {Name: "user_wanted_skill_id"}, {Name: "current_skill_id"},
+			{Name: "file_name"}, {Name: "task_status", Type: Integer, codes: taskStates}, {Name: "task_result"},
+			{Name: "original_file_name"}, {Name: "vdn_id"}, {Name: "call_type", Type: Integer, codes: directions},
+			{Name: "media_type", Type: Integer, codes: mediaTypes}, {Name: "user_wanted_skill_id"}, {Name: "current_skill_id"},
 		},
+		spans: []Span{{"talk_s", "call_begin", "call_end"}},
 	},
 	schemas.KindOperation: {
-		part:  "agentOprInfo",
+		part: "agentOprInfo", widths: []int{21},
 		scope: []string{"developer_id", "cc_id", "vdn_id"}, key: [][]string{{"id"}},
 		columns: []Column{
 			{Name: "id", Required: true}, {Name: "developer_id"}, {Name: "account_id"},
 			{Name: "agent_id"}, {Name: "service_no"}, {Name: "skill_id"}, {Name: "call_id", Required: true},
 			{Name: "begin_time", Type: Time}, {Name: "end_time", Type: Time},
-			{Name: "op_type"}, {Name: "op_object"}, {Name: "op_cause"}, {Name: "media_type"},
-			{Name: "vdn_id"}, {Name: "cc_id"}, {Name: "agent_type"}, {Name: "phone_no"},
-			{Name: "callIn_out"}, {Name: "location_id"}, {Name: "logon_sn"}, {Name: "skillInfo_sn"},
+			{Name: "op_type", Type: Integer, codes: operations}, {Name: "op_object"},
+			{Name: "op_cause", Type: Integer, causes: operationCauses}, {Name: "media_type", Type: Integer, codes: mediaTypes},
+			{Name: "vdn_id"}, {Name: "cc_id"}, {Name: "agent_type", Type: Integer}, {Name: "phone_no"},
+			{Name: "callIn_out", Type: Integer}, {Name: "location_id"}, {Name: "logon_sn"}, {Name: "skillInfo_sn"},
 		},
+		spans: []Span{{"duration_s", "begin_time", "end_time"}},
 	},
 	schemas.KindSkill: {
-		part:  "agentSkillInfo",
+		part: "agentSkillInfo", widths: []int{16},
 		scope: []string{"developer_id", "sub_cc_no", "vdn"}, key: [][]string{{"id"}},
 		columns: []Column{
 			{Name: "id", Required: true}, {Name: "developer_id"}, {Name: "account_id"},
@@ -107,6 +127,16 @@ var columnSets = map[schemas.Kind]columnSet{
 // Columns returns the documented columns in the order of the file; nil for an
 // unknown kind. Newer platforms append more, which are published under "extra".
 func Columns(k schemas.Kind) []Column { return slices.Clone(columnSets[k].columns) }
+
+// shared is how many columns files of every edition have: ids are hashes of these.
+func (s columnSet) shared() int { return s.widths[0] }
+
+// Usual reports whether files of a kind are known to have so many columns: those of the
+// editions of the platform.
+func Usual(k schemas.Kind, columns int) bool { return slices.Contains(columnSets[k].widths, columns) }
+
+// Spans returns the durations of a kind's rows.
+func Spans(k schemas.Kind) []Span { return slices.Clone(columnSets[k].spans) }
 
 // FilePart is the part of a CSV member's name that says its kind: call, record,
 // agentOprInfo or agentSkillInfo; "" for an unknown kind.
@@ -129,13 +159,17 @@ func headerFold(cell string) string {
 	}, strings.ToLower(cell))
 }
 
-// headerAlias has one name for the developer column, which the pages call
-// developer and developer_id.
+// headerAlias has one name for the developer column, which the pages call developer and
+// developer_id, and one for the virtual contact centre, vdn and vdn_id.
 func headerAlias(cell string) string {
-	if fold := headerFold(cell); fold != "developerid" {
+	switch fold := headerFold(cell); fold {
+	case "developerid":
+		return "developer"
+	case "vdnid":
+		return "vdn"
+	default:
 		return fold
 	}
-	return "developer"
 }
 
 // match finds the columns of a header line: cells has the place in the line of

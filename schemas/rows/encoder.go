@@ -23,10 +23,13 @@ type Encoder struct {
 	file     schemas.FileReady
 	message  schemas.Message // what all messages share
 	clocks   map[ColumnType]*wallClock
-	keys     [][]byte // `"name":` of each column
-	idCells  []int    // columns of which one must have a value
-	scope    []int    // set.scope by column
-	keyParts [][]int  // set.key by column
+	head     []byte     // the body's first members, which all rows share
+	keys     [][]byte   // `"name":` of each column
+	idCells  []int      // columns of which one must have a value
+	scope    []int      // set.scope by column
+	keyParts [][]int    // set.key by column
+	spans    []spanEnds // set.spans by column
+	opType   int        // the column op_type, -1 for none
 
 	cells   []int    // place in the record of each column, -1 for none
 	columns []int    // column of each place in the record, -1 for extra ones
@@ -37,8 +40,21 @@ type Encoder struct {
 	seen      map[[16]byte]int32
 	hashed    []byte
 	buf       []byte
+	values    []value // of each column, of the row in hand
 	unread    []int
 	ambiguous []int
+}
+
+// value is what a typed cell says.
+type value struct {
+	known  bool
+	number int64 // the integer, or the instant in seconds
+}
+
+// spanEnds is a Span by column.
+type spanEnds struct {
+	key      []byte
+	from, to int
 }
 
 // NewEncoder makes the encoder for the members of kind k in the file f, which
@@ -47,16 +63,20 @@ func NewEncoder(n schemas.Names, f schemas.FileReady, k schemas.Kind, zone *time
 	if zone == nil {
 		zone = time.UTC
 	}
+	set := columnSets[k]
 	e := &Encoder{
-		kind: k, set: columnSets[k], file: f, seen: map[[16]byte]int32{},
+		kind: k, set: set, file: f, seen: map[[16]byte]int32{},
 		clocks:  map[ColumnType]*wallClock{Time: {zone: zone}, TimeUTC: {zone: time.UTC}},
-		message: n.RowMessage(f, k),
+		message: n.RowMessage(f, k), head: rowHead(f, k), values: make([]value, len(set.columns)), opType: set.named("op_type"),
 	}
-	for i, c := range e.set.columns {
-		e.keys = append(e.keys, append(schemas.AppendString(nil, c.Name), ':'))
+	for i, c := range set.columns {
+		e.keys = append(e.keys, jsonKey(c.Name))
 		if c.Required {
 			e.idCells = append(e.idCells, i)
 		}
+	}
+	for _, s := range set.spans {
+		e.spans = append(e.spans, spanEnds{jsonKey(s.Name), set.named(s.From), set.named(s.To)})
 	}
 	for _, name := range e.set.scope {
 		e.scope = append(e.scope, e.set.named(name))
@@ -70,6 +90,16 @@ func NewEncoder(n schemas.Names, f schemas.FileReady, k schemas.Kind, zone *time
 	}
 	e.byPosition()
 	return e
+}
+
+// jsonKey is the name of a member and its colon.
+func jsonKey(name string) []byte { return append(schemas.AppendString(nil, name), ':') }
+
+// rowHead says whose rows these are.
+func rowHead(f schemas.FileReady, k schemas.Kind) []byte {
+	b := schemas.AppendString([]byte(`{"tenant":`), f.Tenant)
+	b = schemas.AppendString(append(b, `,"kind":`...), string(k))
+	return append(schemas.AppendString(append(b, `,"window":`...), f.Window.String()), ',')
 }
 
 func (e *Encoder) byPosition() {
@@ -142,20 +172,25 @@ func (e *Encoder) extraKey(place int) string {
 // placeName names the cells of a place without a name, from col1.
 func placeName(place int) string { return "col" + strconv.Itoa(place+1) }
 
-// Message makes the message of a row; revision counts from 1. The body holds the
-// columns that have a value, "extra" for cells beyond the known columns and for
-// times that cannot be read, "ambiguous" for times that occur twice or never at
-// a clock change, and "row".
+// Message makes the message of a row; revision counts from 1. The body holds the tenant,
+// kind and window; the columns that have a value of their type; durations between them;
+// "names" for what codes mean; "unparsed" for cells that do not fit the type of their
+// column, as they are; "extra" for cells beyond the known columns; "ambiguous" for times
+// that occur twice or never at a clock change; and "row".
 func (e *Encoder) Message(record []string, id Identity, revision int) (schemas.Message, error) {
 	if id.ID == "" || id.Ordinal < 1 || revision < 1 || len(e.set.columns) == 0 {
 		return schemas.Message{}, fmt.Errorf("encode %s row: want a known kind, an identity and a revision from 1", e.kind)
 	}
-	e.buf, e.unread, e.ambiguous = append(e.buf[:0], '{'), e.unread[:0], e.ambiguous[:0]
+	e.buf, e.unread, e.ambiguous = append(e.buf[:0], e.head...), e.unread[:0], e.ambiguous[:0]
+	clear(e.values)
 	for i := range e.set.columns {
 		if text := e.cell(record, i); text != "" {
 			e.appendCell(i, text)
 		}
 	}
+	e.appendSpans()
+	e.appendNames()
+	e.appendUnparsed(record)
 	e.appendExtra(record)
 	e.appendAmbiguous()
 	e.appendRow(id, revision)
@@ -165,56 +200,111 @@ func (e *Encoder) Message(record []string, id Identity, revision int) (schemas.M
 	m.Header = map[string]string{
 		schemas.HeaderRowKey: id.Key, schemas.HeaderRowRevision: strconv.Itoa(revision), schemas.HeaderExtract: e.file.ResponseID,
 	}
+	if rest := e.Rest(record); rest != "" {
+		m.Header[schemas.HeaderRowRest] = rest
+	}
 	return m, nil
 }
 
 func (e *Encoder) appendCell(column int, text string) {
-	typ, start := e.set.columns[column].Type, len(e.buf)
-	e.buf = append(e.buf, e.keys[column]...)
-	switch {
-	case typ.isTime():
-		c, ok := parseClock(text)
+	switch typ := e.set.columns[column].Type; typ {
+	case Time, TimeUTC:
+		e.appendTime(column, typ, text)
+	case Integer:
+		number, ok := canonicalInteger(text)
 		if !ok {
-			e.buf = e.buf[:start]
 			e.unread = append(e.unread, column)
 			return
 		}
-		var odd bool
-		e.buf, odd = e.clocks[typ].append(append(e.buf, '"'), c)
-		e.buf = append(e.buf, '"')
-		if odd {
-			e.ambiguous = append(e.ambiguous, column)
-		}
-	case typ == Integer && canonicalInteger(text):
-		e.buf = append(e.buf, text...)
+		e.values[column] = value{true, number}
+		e.buf = append(append(append(e.buf, e.keys[column]...), text...), ',')
 	default:
-		e.buf = schemas.AppendString(e.buf, text)
+		e.buf = append(schemas.AppendString(append(e.buf, e.keys[column]...), text), ',')
 	}
-	e.buf = append(e.buf, ',')
 }
 
-func (e *Encoder) appendExtra(record []string) {
+func (e *Encoder) appendTime(column int, typ ColumnType, text string) {
+	c, ok := parseClock(text)
+	if !ok {
+		e.unread = append(e.unread, column)
+		return
+	}
+	e.buf = append(append(e.buf, e.keys[column]...), '"')
+	var at int64
+	var odd bool
+	e.buf, at, odd = e.clocks[typ].append(e.buf, c)
+	e.buf = append(e.buf, '"', ',')
+	if odd {
+		e.ambiguous = append(e.ambiguous, column)
+	}
+	e.values[column] = value{!odd, at}
+}
+
+// appendSpans writes the durations whose ends are both known.
+func (e *Encoder) appendSpans() {
+	for _, s := range e.spans {
+		from, to := e.values[s.from], e.values[s.to]
+		if from.known && to.known && from.number <= to.number {
+			e.buf = strconv.AppendInt(append(e.buf, s.key...), to.number-from.number, 10)
+			e.buf = append(e.buf, ',')
+		}
+	}
+}
+
+// appendNames writes what the codes mean, where somebody says.
+func (e *Encoder) appendNames() {
+	var operation int64 = -1
+	if e.opType >= 0 && e.values[e.opType].known {
+		operation = e.values[e.opType].number
+	}
+	end := e.object("names")
+	for i := range e.set.columns {
+		c := &e.set.columns[i]
+		if c.Type != Integer || !e.values[i].known {
+			continue
+		}
+		if name := c.name(e.values[i].number, operation); name != "" {
+			e.buf = append(append(append(e.buf, e.keys[i]...), '"'), name...)
+			e.buf = append(e.buf, '"', ',')
+		}
+	}
+	end()
+}
+
+// object begins a member that is an object; end closes it, or takes it back when nothing
+// was written into it. Whatever is written ends with a comma.
+func (e *Encoder) object(name string) (end func()) {
 	start := len(e.buf)
-	e.buf = append(e.buf, `"extra":{`...)
+	e.buf = append(append(append(e.buf, '"'), name...), `":{`...)
 	empty := len(e.buf)
+	return func() {
+		if len(e.buf) == empty {
+			e.buf = e.buf[:start]
+			return
+		}
+		e.buf[len(e.buf)-1] = '}'
+		e.buf = append(e.buf, ',')
+	}
+}
+
+func (e *Encoder) appendUnparsed(record []string) {
+	end := e.object("unparsed")
 	for _, column := range e.unread {
 		e.buf = append(e.buf, e.keys[column]...)
 		e.buf = append(schemas.AppendString(e.buf, e.cell(record, column)), ',')
 	}
+	end()
+}
+
+func (e *Encoder) appendExtra(record []string) {
+	end := e.object("extra")
 	for i := range record {
-		text := e.extraCell(record, i)
-		if text == "" {
-			continue
+		if text := e.extraCell(record, i); text != "" {
+			e.buf = append(schemas.AppendString(e.buf, e.extraKey(i)), ':')
+			e.buf = append(schemas.AppendString(e.buf, text), ',')
 		}
-		e.buf = append(schemas.AppendString(e.buf, e.extraKey(i)), ':')
-		e.buf = append(schemas.AppendString(e.buf, text), ',')
 	}
-	if len(e.buf) == empty {
-		e.buf = e.buf[:start]
-		return
-	}
-	e.buf[len(e.buf)-1] = '}'
-	e.buf = append(e.buf, ',')
+	end()
 }
 
 func (e *Encoder) appendAmbiguous() {
@@ -237,16 +327,19 @@ func (e *Encoder) appendRow(id Identity, revision int) {
 	e.buf = append(e.buf, '}', '}')
 }
 
-// maxNumberDigits is how many digits an integer may have to stay a JSON number:
+// maxNumberDigits is how many digits an integer may have to be a JSON number:
 // all of them survive readers that hold numbers as 64-bit floats.
 const maxNumberDigits = 15
 
-// canonicalInteger reports whether text is an integer as JSON writes it, short
-// enough to be read exactly by everybody. 007, +1 and -0 are not.
-func canonicalInteger(text string) bool {
-	digits := strings.TrimPrefix(text, "-")
-	if digits == "" || len(digits) > maxNumberDigits || !allDigits(digits) {
-		return false
+// canonicalInteger reads an integer as JSON writes it, short enough to be read exactly by
+// everybody. 007, +1 and -0 are none.
+func canonicalInteger(text string) (number int64, ok bool) {
+	digits, negative := strings.CutPrefix(text, "-")
+	if digits == "" || len(digits) > maxNumberDigits || !allDigits(digits) || digits[0] == '0' && text != "0" {
+		return 0, false
 	}
-	return digits[0] != '0' || text == "0"
+	if number = int64(digitsOf(digits)); negative {
+		number = -number
+	}
+	return number, true
 }

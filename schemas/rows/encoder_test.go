@@ -52,7 +52,7 @@ func TestColumns(t *testing.T) {
 	want := map[schemas.Kind]struct {
 		count int
 		part  string
-	}{schemas.KindCDR: {21, "call"}, schemas.KindRecording: {18, "record"}, schemas.KindOperation: {21, "agentOprInfo"}, schemas.KindSkill: {16, "agentSkillInfo"}}
+	}{schemas.KindCDR: {29, "call"}, schemas.KindRecording: {18, "record"}, schemas.KindOperation: {21, "agentOprInfo"}, schemas.KindSkill: {16, "agentSkillInfo"}}
 	for _, k := range schemas.Kinds() {
 		if got := len(Columns(k)); got != want[k].count || FilePart(k) != want[k].part {
 			t.Errorf("%s: %d columns, part %q", k, got, FilePart(k))
@@ -149,7 +149,9 @@ func TestHeaderAccepts(t *testing.T) {
 			continue
 		}
 		got := body(t, e, strings.Split("a,b,c,d,e", ",")[:len(names)])
-		delete(got, "row")
+		for _, name := range []string{"tenant", "kind", "window", "row"} {
+			delete(got, name)
+		}
 		if diff := cmp.Diff(c.want, got); diff != "" {
 			t.Errorf("%s, %s (-want +got):\n%s", c.kind, c.header, diff)
 		}
@@ -158,35 +160,140 @@ func TestHeaderAccepts(t *testing.T) {
 
 func TestExtraCells(t *testing.T) {
 	e := testEncoder(t, schemas.KindCDR, nil)
-	header := []string{"call_id", "Leave Reason", "call_begin", "", "Leave Reason", "col2", "call_id_num", "x\xff"}
+	header := []string{"call_id", "Note", "call_begin", "", "Note", "col2", "call_id_num", "x\xff"}
 	if err := e.Header(header); err != nil {
 		t.Fatal(err)
 	}
 	got := body(t, e, []string{"c", "16", "yesterday", "e", "17", "18", "x", "19", "20", "", "null", "21"})
-	want := map[string]any{
-		"Leave Reason": "16", "col4": "e", "col5": "17", "col6": "18", "x\ufffd": "19", "col9": "20", "col12": "21", "call_begin": "yesterday",
-	}
+	want := map[string]any{"Note": "16", "col4": "e", "col5": "17", "col6": "18", "x\ufffd": "19", "col9": "20", "col12": "21"}
 	if diff := cmp.Diff(want, got["extra"]); diff != "" {
 		t.Error(diff)
 	}
-	if got["call_id_num"] != "x" {
-		t.Errorf("an integer that is none became %v", got["call_id_num"])
+	if diff := cmp.Diff(map[string]any{"call_begin": "yesterday", "call_id_num": "x"}, got["unparsed"]); diff != "" {
+		t.Error(diff)
 	}
 }
 
+// TestCellTypes: a column has one type; what does not fit is kept as it is.
 func TestCellTypes(t *testing.T) {
-	for text, want := range map[string]string{
-		"0": "0", "-1": "-1", "17": "17", "123456789012345": "123456789012345", "1234567890123456": `"1234567890123456"`,
-		"007": `"007"`, "-0": `"-0"`, "+1": `"+1"`, "1.0": `"1.0"`, "1e3": `"1e3"`, "-": `"-"`, " 5\t": "5", "a\"\\\n\x01b": `"a\"\\\n\u0001b"`,
-		"名\xff": "\"名\ufffd\"", "\u2028<": "\"\u2028<\"",
-	} {
+	cell := func(column int, text string) string {
 		e := testEncoder(t, schemas.KindCDR, nil)
-		record := make([]string, 21)
-		record[4], record[13] = "c", text // device_type
+		record := make([]string, 29)
+		record[4], record[column] = "c", text
 		id, _ := e.Identify(record)
 		m, err := e.Message(record, id, 1)
-		if err != nil || !bytes.Contains(m.Body, []byte(`"device_type":`+want+`,"row"`)) {
-			t.Errorf("%q became %s, %v; want %s", text, m.Body, err, want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rest, ok := bytes.CutPrefix(m.Body, []byte(`{"tenant":"acme","kind":"cdr","window":"20261101t000000z-20261101t010000z","call_id":"c",`))
+		if !ok {
+			t.Fatalf("body %s", m.Body)
+		}
+		text, _, _ = strings.Cut(string(rest), `,"row":{`)
+		return text
+	}
+	for text, want := range map[string]string{
+		"0": "0", "-1": "-1", "17": "17", "123456789012345": "123456789012345", "1234567890123456": "", "007": "", "-0": "", "+1": "", "1.0": "", "1e3": "",
+		"-": "", " 5\t": "5", "x": "",
+	} {
+		if want == "" {
+			want = "unparsed"
+		}
+		got := cell(25, text) // service_no, a text
+		if got != `"service_no":"`+trimCell(text)+`"` {
+			t.Errorf("%q as text became %s", text, got)
+		}
+		got = cell(17, text) // call_id_num, an integer
+		if want == "unparsed" && got != `"unparsed":{"call_id_num":"`+text+`"}` || want != "unparsed" && got != `"call_id_num":`+want {
+			t.Errorf("%q as an integer became %s, want %s", text, got, want)
+		}
+	}
+	for text, want := range map[string]string{
+		"a\"\\\n\x01b": `"a\"\\\n\u0001b"`, "名\xff": "\"名\ufffd\"", "\u2028<": "\"\u2028<\"",
+	} {
+		if got := cell(25, text); got != `"service_no":`+want {
+			t.Errorf("%q became %s, want %s", text, got, want)
+		}
+	}
+	if got := cell(7, "soon"); got != `"unparsed":{"wait_begin":"soon"}` {
+		t.Errorf("a time that cannot be read became %s", got)
+	}
+}
+
+// TestOneTypePerName: analysts join the kinds, so a name has the same type in all of them.
+func TestOneTypePerName(t *testing.T) {
+	types := map[string]ColumnType{}
+	for _, k := range schemas.Kinds() {
+		for _, c := range Columns(k) {
+			if known, ok := types[c.Name]; ok && known != c.Type {
+				t.Errorf("%s: column %s has another type than in other kinds", k, c.Name)
+			}
+			types[c.Name] = c.Type
+		}
+	}
+}
+
+func TestNamesOfCodes(t *testing.T) {
+	for _, c := range []struct {
+		kind   schemas.Kind
+		header string
+		record string
+		want   any
+	}{
+		{schemas.KindCDR, "call_id,device_type,call_type,release_cause,media_type,leave_reason", "c,2,43,0,5,16",
+			map[string]any{"device_type": "agent", "call_type": "predictive_outbound", "release_cause": "normal", "media_type": "voice", "leave_reason": "agent_released"}},
+		{schemas.KindCDR, "call_id,call_id_num,release_cause", "c,-1,30001", nil},
+		{schemas.KindCDR, "call_id,media_type,sub_media_type", "c,53,7", map[string]any{"media_type": "social_chat"}},
+		{schemas.KindRecording, "call_id,call_type,task_status", "c,1,0", map[string]any{"call_type": "outbound", "task_status": "not_converted"}},
+		{schemas.KindOperation, "id,op_type,op_cause", "1,3,4", map[string]any{"op_type": "busy", "op_cause": "rest"}},
+		{schemas.KindOperation, "id,op_cause,op_type", "1,257,0", map[string]any{"op_type": "sign_out", "op_cause": "forced_by_inspector"}},
+		{schemas.KindOperation, "id,op_cause", "1,4", nil},
+		{schemas.KindOperation, "id,op_type,op_cause", "1,busy,4", nil},
+	} {
+		e := testEncoder(t, c.kind, nil)
+		if err := e.Header(strings.Split(c.header, ",")); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(c.want, body(t, e, strings.Split(c.record, ","))["names"]); diff != "" {
+			t.Errorf("%s, %s: %s", c.header, c.record, diff)
+		}
+	}
+}
+
+// TestDurations: a duration is there where both ends are, and nobody has to guess one.
+func TestDurations(t *testing.T) {
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		from, to string
+		want     any
+	}{
+		{"2024-05-01 09:00:00", "2024-05-01 09:04:10", 250.0},
+		{"2024-05-01 09:00:00", "2024-05-01 09:00:00", 0.0},
+		{"2024-03-31 01:59:30", "2024-03-31 03:00:30", 60.0}, // over a clock change
+		{"2024-10-27 02:30:00", "2024-10-27 03:30:00", nil},  // half past two comes twice
+		{"2024-05-01 09:00:01", "2024-05-01 09:00:00", nil},  // backwards
+		{"2024-05-01 09:00:00", "", nil}, {"", "2024-05-01 09:00:00", nil}, {"1970-01-01 00:00:00", "2024-05-01 09:00:00", nil},
+		{"2024-05-01 09:00:00", "soon", nil}, {"2024-05-01T07:00:00Z", "2024-05-01 09:01:00", 60.0}, {"1714546800000", "2024-05-01 09:01:00", 60.0},
+	} {
+		for _, k := range []struct {
+			kind   schemas.Kind
+			header string
+			name   string
+		}{
+			{schemas.KindCDR, "call_id,wait_begin,wait_end", "wait_s"}, {schemas.KindCDR, "call_id,ack_begin,ack_end", "ring_s"},
+			{schemas.KindCDR, "call_id,call_begin,call_end", "talk_s"}, {schemas.KindRecording, "call_id,call_begin,call_end", "talk_s"},
+			{schemas.KindOperation, "id,begin_time,end_time", "duration_s"},
+		} {
+			e := testEncoder(t, k.kind, berlin)
+			if err := e.Header(strings.Split(k.header, ",")); err != nil {
+				t.Fatal(err)
+			}
+			if got := body(t, e, []string{"1", c.from, c.to})[k.name]; got != c.want {
+				t.Errorf("%s: %s from %q to %q is %v, want %v", k.kind, k.name, c.from, c.to, got, c.want)
+			}
 		}
 	}
 }
@@ -303,7 +410,7 @@ func TestRowsFollowTheirSchemas(t *testing.T) {
 			if err := schematest.Validate(t, schema, m.Body); err != nil {
 				rt.Fatalf("%s: %v", m.Body, err)
 			}
-			want := schemas.RowHeader{ID: id.ID, Key: id.Key, Extract: schematest.ResponseID, Type: schemas.TypeRow + string(k), Revision: 3}
+			want := schemas.RowHeader{ID: id.ID, Key: id.Key, Rest: e.Rest(l.record), Extract: schematest.ResponseID, Type: schemas.TypeRow + string(k), Revision: 3}
 			if got := schemas.ReadRowHeader(m.Headers()); got != want {
 				rt.Fatalf("header %+v, want %+v", got, want)
 			}
@@ -358,17 +465,20 @@ func checkRowBody(t *testing.T, record []string, body []byte) {
 		t.Fatalf("body %q", body)
 	}
 	var out map[string]json.RawMessage
-	var extra map[string]string
 	if err := json.Unmarshal(body, &out); err != nil {
 		t.Fatal(err)
 	}
-	if raw, ok := out["extra"]; ok {
-		if err := json.Unmarshal(raw, &extra); err != nil {
-			t.Fatal(err)
+	cells := len(out)
+	for _, name := range []string{"extra", "unparsed"} {
+		var inner map[string]string
+		if raw, ok := out[name]; ok {
+			if err := json.Unmarshal(raw, &inner); err != nil {
+				t.Fatal(err)
+			}
 		}
+		cells += len(inner)
 	}
-	cells := len(extra) + len(out)
-	for _, name := range []string{"extra", "ambiguous", "row"} {
+	for _, name := range []string{"tenant", "kind", "window", "wait_s", "ring_s", "talk_s", "duration_s", "names", "unparsed", "extra", "ambiguous", "row"} {
 		if _, ok := out[name]; ok {
 			cells--
 		}

@@ -43,6 +43,6 @@ func Example() {
 	fmt.Println(string(message.Body))
 	// Output:
 	// aicc.v1.acme.row.cdr.20261101t090000z-20261101t100000z
-	// 1da6212bc81865280350c5ea49d888c1-1
-	// {"call_id":"1714525260-1001","caller_no":"5550100","call_begin":"2026-11-01T17:05:00+08:00","device_type":2,"extra":{"note":"new"},"row":{"id":"1da6212bc81865280350c5ea49d888c1-1","ordinal":1,"file":"20261101_0123456789abcdef0123456789abcdef.zip","revision":1}}
+	// f7c99bf089206968551e56cd7f5dd4da-1
+	// {"tenant":"acme","kind":"cdr","window":"20261101t090000z-20261101t100000z","call_id":"1714525260-1001","caller_no":"5550100","call_begin":"2026-11-01T17:05:00+08:00","device_type":2,"names":{"device_type":"agent"},"extra":{"note":"new"},"row":{"id":"f7c99bf089206968551e56cd7f5dd4da-1","ordinal":1,"file":"20261101_0123456789abcdef0123456789abcdef.zip","revision":1}}
 }

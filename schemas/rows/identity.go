@@ -17,30 +17,26 @@ var ErrNoIdentity = errors.New("row has neither id nor call id")
 
 // Identity is what tells one row from another.
 type Identity struct {
-	// ID is the ce-id: 32 hex digits of a hash over the kind and the row's values
-	// by column, "-", and the ordinal. It does not depend on the order of the
-	// columns, on a header line, on padding, on the file's encoding, or on how a
-	// time is written; a time that cannot be read counts as text, and so does one that
-	// is written as an instant (epoch milliseconds, or with an offset) or without
-	// seconds: no zone counts, and ids do not change when more is understood.
+	// ID is the ce-id: 32 hex digits of a hash over the kind and the values of the
+	// columns that files of every edition have, "-", and the ordinal. It does not depend
+	// on how many columns a file has beyond these, on their order, on a header line, on
+	// padding, on the file's encoding, or on how a time is written; a time that cannot be
+	// read counts as text, and so does one that is written as an instant (epoch
+	// milliseconds, or with an offset) or without seconds: no zone counts, and ids do not
+	// change when more is understood. What the other cells say is in [Encoder.Rest].
 	//
-	// Extra cells count by their place when the documented columns stand in their
-	// documented order, whether a header line says so or not; else by the name in
-	// the header line. So ids of rows with extra cells do change when a platform
-	// begins to mix the order of its columns.
-	//
-	// A row that was changed and is then as it was before would have the id of its
-	// first revision; see [Identity.Again].
+	// A row that was changed and is then as it was before, or was changed in other
+	// cells only, would have the id of an earlier revision; see [Identity.Again].
 	ID string
 	// Key is the hash of the natural key: equal for all revisions of a row. A row
 	// that lacks a part of it is its own key.
 	Key string
-	// Ordinal counts identical rows of one file, from 1.
+	// Ordinal counts the rows of one file with the same hash, from 1.
 	Ordinal int
 }
 
-// Again is the identity of a row whose content is that of an earlier revision
-// but not of the last one: its ID has the revision after a dot, so that no two
+// Again is the identity of a row whose hash is that of an earlier revision, while its
+// content is not that of the last one: its ID has the revision after a dot, so that no two
 // messages have the same.
 func (r Identity) Again(revision int) Identity {
 	r.ID += "." + strconv.Itoa(revision)
@@ -121,39 +117,17 @@ func (e *Encoder) canonical(record []string, column int) string {
 	return canonicalCell(e.set.columns[column].Type, e.cell(record, column))
 }
 
-// hashRow hashes the values of a row: those of known columns by name in the
-// documented order, then the extra cells.
+// hashRow hashes the values of a row: those of the shared columns, by name, in the
+// documented order.
 func (e *Encoder) hashRow(record []string) [16]byte {
 	h := appendPart(e.hashed[:0], string(e.kind))
-	for i, c := range e.set.columns {
+	for i, c := range e.set.columns[:e.set.shared()] {
 		if text := e.canonical(record, i); text != "" {
 			h = appendPart(appendPart(h, c.Name), text)
 		}
 	}
-	for _, place := range e.order {
-		h = e.appendExtraPart(h, record, place)
-	}
-	for place := len(e.columns); place < len(record); place++ {
-		h = e.appendExtraPart(h, record, place)
-	}
 	e.hashed = h
 	return digest(h)
-}
-
-func (e *Encoder) appendExtraPart(h []byte, record []string, place int) []byte {
-	if place >= len(record) {
-		return h
-	}
-	text := e.extraCell(record, place)
-	if text == "" {
-		return h
-	}
-	name := placeName(place)
-	if !e.inOrder {
-		name = e.extraKey(place)
-	}
-	h = appendPart(h, "") // no column has this name
-	return appendPart(appendPart(h, name), text)
 }
 
 // hashKey hashes the natural key of a row; ok says that it has every part.

@@ -59,10 +59,10 @@ func parseClock(s string) (c clock, ok bool) {
 	if !ok || !hasClockForm(s) {
 		return c, false
 	}
-	c.year, c.month, c.day = number(s[0:4]), number(s[5:7]), number(s[8:10])
-	c.hour, c.minute = number(s[11:13]), number(s[14:16])
+	c.year, c.month, c.day = digitsOf(s[0:4]), digitsOf(s[5:7]), digitsOf(s[8:10])
+	c.hour, c.minute = digitsOf(s[11:13]), digitsOf(s[14:16])
 	if c.short = len(s) == shortLength; !c.short {
-		c.second = number(s[17:19])
+		c.second = digitsOf(s[17:19])
 	}
 	if len(s) > clockLength {
 		c.fraction = strings.TrimRight(s[clockLength+1:], "0")
@@ -73,7 +73,7 @@ func parseClock(s string) (c clock, ok bool) {
 	if c.year == 0 || c.year == 9999 {
 		return c, false // in another zone it may be a year that cannot be written
 	}
-	nanos := number((c.fraction + "000000000")[:9])
+	nanos := digitsOf((c.fraction + "000000000")[:9])
 	at := time.Date(c.year, time.Month(c.month), c.day, c.hour, c.minute, c.second, nanos, time.FixedZone("", offset))
 	return clock{instant: true, at: at}, true
 }
@@ -97,7 +97,7 @@ func cutOffset(s string) (rest string, seconds int, found, ok bool) {
 	if !allDigits(digits) || len(digits) != 2 && len(digits) != 4 {
 		return s, 0, false, false
 	}
-	hours, minutes := number(digits[:2]), number(digits[2:])
+	hours, minutes := digitsOf(digits[:2]), digitsOf(digits[2:])
 	if hours > 18 || minutes > 59 {
 		return s, 0, false, false
 	}
@@ -147,8 +147,8 @@ func allDigits(s string) bool {
 	return true
 }
 
-// number reads digits that allDigits has seen.
-func number(s string) (n int) {
+// digitsOf reads digits that allDigits has seen.
+func digitsOf(s string) (n int) {
 	for i := range len(s) {
 		n = n*10 + int(s[i]-'0')
 	}
@@ -181,20 +181,20 @@ type wallClock struct {
 	offset   int   // that answer
 }
 
-// append writes c as RFC 3339. odd says that the wall-clock time occurs twice at
-// a clock change (then the first occurrence is taken) or never (then what
-// time.Date makes of it).
-func (w *wallClock) append(b []byte, c clock) (out []byte, odd bool) {
+// append writes c as RFC 3339; at is the instant in seconds. odd says that the
+// wall-clock time occurs twice at a clock change (then the first occurrence is taken) or
+// never (then what time.Date makes of it).
+func (w *wallClock) append(b []byte, c clock) (out []byte, at int64, odd bool) {
 	if c.instant {
-		return c.at.In(w.zone).AppendFormat(b, "2006-01-02T15:04:05.999999999Z07:00"), false
+		return c.at.In(w.zone).AppendFormat(b, "2006-01-02T15:04:05.999999999Z07:00"), c.at.Unix(), false
 	}
 	wall := time.Date(c.year, time.Month(c.month), c.day, c.hour, c.minute, c.second, 0, time.UTC).Unix()
 	offset, count := w.resolve(wall)
 	if count == 0 {
 		t := time.Date(c.year, time.Month(c.month), c.day, c.hour, c.minute, c.second, 0, w.zone)
-		return appendClock(b, clockOf(t, c.fraction), offsetOf(t)), true
+		return appendClock(b, clockOf(t, c.fraction), offsetOf(t)), t.Unix(), true
 	}
-	return appendClock(b, c, offset), count > 1
+	return appendClock(b, c, offset), wall - int64(offset), count > 1
 }
 
 // resolve returns the offset of a wall-clock time (seconds as if it were UTC)

@@ -6,14 +6,16 @@ import (
 	"time"
 )
 
-// Device types, call types and release causes of the call rows (pages
-// cec_07_2640, cec_07_0840, cec_07_0837).
+// Device types, call types, release causes and leave reasons of the call rows (pages
+// cec_07_2640, cec_07_0840, cec_07_0837, cec_07_0842).
 const (
 	deviceQueue, deviceAgent, deviceIVR = 1, 2, 3
 
 	typeInbound, typeOutbound, typeThreeParty = 0, 7, 52
 
 	causeNormal, causeDisconnected, causeNoAnswer, causeQueueCancelled = 0, 12, 8, 80
+
+	leaveNormal, leaveUserReleased = 0, 15
 )
 
 // leg is the way of a call through one device; zero times did not happen.
@@ -175,10 +177,16 @@ func (c *call) writeLeg(i int, end time.Time) {
 	if i == len(c.legs)-1 {
 		number, cause = -1, c.cause
 	}
-	before := []string{"", ""}
+	leave := leaveNormal
+	if i == len(c.legs)-1 && cause == causeNormal {
+		leave = leaveUserReleased
+	}
+	before, beforeIn := []string{"", ""}, ""
 	if l.deviceBefore != 0 {
 		before = []string{strconv.Itoa(l.deviceBefore), strconv.Itoa(l.before)}
+		beforeIn = deviceText(l.deviceBefore, l.before)
 	}
+	skill := strconv.Itoa(w.o.Skill)
 	w.write(Row{
 		Kind: Call, At: l.begin(), AgentID: l.agent, CallID: id,
 		Cells: []string{
@@ -187,8 +195,15 @@ func (c *call) writeLeg(i int, end time.Time) {
 			w.text(l.callBegin), w.text(l.callEnd),
 			strconv.Itoa(l.device), strconv.Itoa(l.number), strconv.Itoa(c.kind), strconv.Itoa(cause),
 			strconv.Itoa(number), strconv.Itoa(w.o.VDN), before[0], before[1],
+			skill, skill, beforeIn, strconv.Itoa(leave), "", deviceText(l.device, l.number), "5", "0",
 		},
 	}, end)
+}
+
+// deviceText describes a device in free text.
+func deviceText(device, number int) string {
+	words := map[int]string{deviceQueue: "queue ", deviceAgent: "agent ", deviceIVR: "flow "}
+	return words[device] + strconv.Itoa(number)
 }
 
 func (c *call) writeRecording(r recording, end time.Time) {

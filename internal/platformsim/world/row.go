@@ -55,13 +55,15 @@ type Row struct {
 }
 
 // Columns holds the header names of every kind in file order (pages
-// cec_07_0831, cec_07_0832, cec_07_0833). Read only.
+// cec_07_0831, cec_07_0832, cec_07_0833; of a call from skill_id on as cec_07_0806 lists
+// them). Read only.
 var Columns = map[Kind][]string{
 	Call: {
 		"developer", "account_id", "cc_id", "agent_id", "call_id", "caller_no", "callee_no",
 		"wait_begin", "wait_end", "ack_begin", "ack_end", "call_begin", "call_end",
 		"device_type", "device_no", "call_type", "release_cause", "call_id_num", "vdn_id",
-		"pre_device_type", "pre_device_no",
+		"pre_device_type", "pre_device_no", "skill_id", "current_skill_id", "pre_device_in",
+		"leave_reason", "service_no", "device_in", "media_type", "sub_media_type",
 	},
 	Record: {
 		"developer", "account_id", "cc_id", "agent_id", "call_id", "caller_no", "callee_no",
@@ -79,4 +81,20 @@ var Columns = map[Kind][]string{
 		"operate_id", "operate_type", "skill_list", "logon_sn", "operate_sn", "operate_end_time",
 		"renew_flag", "update_time", "month_of_year",
 	},
+}
+
+// Editions are the numbers of columns that calls have had, oldest platform first.
+var Editions = []int{18, 21, 23, 29}
+
+// Width is how many columns files of a kind have in an edition, which is named by the
+// columns of a call; 0 is the newest.
+func (k Kind) Width(edition int) int {
+	const oldRecord = 13 // recordings grew with the second edition, and never again
+	switch {
+	case k == Call && edition > 0:
+		return edition
+	case k == Record && edition == Editions[0]:
+		return oldRecord
+	}
+	return len(Columns[k])
 }

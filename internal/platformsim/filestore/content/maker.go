@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -49,6 +50,9 @@ type Form struct {
 	CRLF      bool   `yaml:"crlf"`
 	Padded    bool   `yaml:"padded"` // blanks and tabs around the cells
 	Quoted    bool   `yaml:"quoted"` // quotes around every cell
+	// Edition is how many columns a call has: 18, 21, 23 or 29 (default), as platforms
+	// grew older; with 18 a recording has 13 instead of 18.
+	Edition int `yaml:"edition"`
 }
 
 // encodings are the charsets by name; UTF-8 needs none.
@@ -59,6 +63,10 @@ var encodings = map[string]encoding.Encoding{
 // Complete fills in the defaults, or says what is wrong.
 func (f Form) Complete() (Form, error) {
 	f.Charset, f.Separator = cmp.Or(f.Charset, "utf-8"), cmp.Or(f.Separator, ",")
+	f.Edition = cmp.Or(f.Edition, world.Call.Width(0))
+	if !slices.Contains(world.Editions, f.Edition) {
+		return f, fmt.Errorf("the edition %d of files is not one of %v columns of a call", f.Edition, world.Editions)
+	}
 	if _, ok := encodings[f.Charset]; !ok {
 		return f, fmt.Errorf("the charset %q of files is not one of utf-8, gbk, gb18030", f.Charset)
 	}
@@ -155,6 +163,7 @@ func (m *Maker) Make(q Request, now time.Time) (File, error) {
 	}
 	d := m.dialect(hits)
 	for i := range sheets {
+		sheets[i].keep(sheets[i].kind.Width(m.o.Form.Edition))
 		sheets[i].shape(hits, d.NoHeader)
 		for _, r := range sheets[i].rows {
 			f.Rows = append(f.Rows, r.Row)

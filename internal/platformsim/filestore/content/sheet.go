@@ -85,15 +85,19 @@ func (m *Maker) placed(r world.Row, account int) []string {
 	return cells
 }
 
+// keep leaves out all but the first columns, in the truth log too.
+func (sh *sheet) keep(n int) {
+	sh.columns = sh.columns[:n]
+	for i := range sh.rows {
+		clear(sh.rows[i].Cells[n:])
+	}
+}
+
 // shape adds, drops and reorders columns.
 func (sh *sheet) shape(how fault.Hits, headless bool) {
 	documented := len(sh.header)
 	if how.Has(missingColumns) {
-		keep := max(documented-how.Get(missingColumns).Count, 1)
-		sh.columns = sh.columns[:keep]
-		for i := range sh.rows {
-			clear(sh.rows[i].Cells[keep:])
-		}
+		sh.keep(max(len(sh.columns)-how.Get(missingColumns).Count, 1))
 	}
 	if how.Has(extraColumns) {
 		for n := range how.Get(extraColumns).Count {

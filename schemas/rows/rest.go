@@ -1,0 +1,82 @@
+package rows
+
+import (
+	"fmt"
+	"hash/fnv"
+	"strconv"
+	"strings"
+)
+
+// Rest says what a row holds beyond the columns that ids are made of: how many columns the
+// file has, "-", and 8 hex digits of a hash over these cells by place. It is empty when the
+// file has no further columns. It goes along with the row, so that a later extract can tell
+// a change in such a cell from a file of another edition; see [Encoder.SameRest].
+//
+// Cells of documented columns have the documented places. Those of others have the place
+// in which they stand, or behind a header line of another order one behind the documented
+// columns, sorted by name.
+func (e *Encoder) Rest(record []string) string {
+	width := e.width(record)
+	if width <= e.set.shared() {
+		return ""
+	}
+	return e.restOf(record, width)
+}
+
+// SameRest reports whether a record says the same as a row whose [Encoder.Rest] was
+// stored, as far as both have cells: a file that has more columns than before, or fewer,
+// changes no row.
+func (e *Encoder) SameRest(record []string, stored string) bool {
+	width, err := strconv.Atoi(strings.SplitN(stored, "-", 2)[0])
+	if err != nil || width > e.width(record) {
+		return true
+	}
+	return stored == e.restOf(record, width)
+}
+
+// width is how many places the records of this file have.
+func (e *Encoder) width(record []string) int {
+	if e.inOrder { // without a header line there are no names
+		return max(len(e.extra), len(record))
+	}
+	width := 0
+	for column, place := range e.cells {
+		if place >= 0 {
+			width = column + 1
+		}
+	}
+	if extra := len(e.order) + max(len(record)-len(e.columns), 0); extra > 0 {
+		width = len(e.set.columns) + extra
+	}
+	return width
+}
+
+// restOf hashes the cells of the places from the shared columns up to width.
+func (e *Encoder) restOf(record []string, width int) string {
+	h := e.hashed[:0]
+	for place := e.set.shared(); place < width; place++ {
+		h = appendPart(h, e.placed(record, place))
+	}
+	e.hashed = h
+	sum := fnv.New32a()
+	sum.Write(h)
+	return fmt.Sprintf("%d-%08x", width, sum.Sum32())
+}
+
+// placed is the canonical cell of a documented place.
+func (e *Encoder) placed(record []string, place int) string {
+	known := len(e.set.columns)
+	switch {
+	case place < known:
+		return e.canonical(record, place)
+	case e.inOrder:
+	case place-known < len(e.order):
+		place = e.order[place-known]
+	default:
+		place += len(e.columns) - known - len(e.order)
+	}
+	if place >= len(record) {
+		return ""
+	}
+	return e.extraCell(record, place)
+}

@@ -26,6 +26,10 @@ type rowReader struct {
 	own     map[string]bool // members that the bridge adds
 	texts   []string        // of the row in hand
 	buf     []byte
+
+	widths   []int               // columns that older editions have
+	older    []uint64            // values of the row in hand as those would have it
+	narrower map[uint64][]uint64 // the same by value, of every row seen that has more
 }
 
 type column struct {
@@ -35,18 +39,24 @@ type column struct {
 }
 
 func newRowReader(k schemas.Kind, zone *time.Location, seed maphash.Seed) *rowReader {
+	worldKind := world.Kind(rows.FilePart(k))
 	types := map[string]rows.ColumnType{}
 	for _, c := range rows.Columns(k) {
 		types[c.Name] = c.Type
 	}
-	r := &rowReader{seed: seed, place: map[string]int{}, own: map[string]bool{}}
+	r := &rowReader{seed: seed, place: map[string]int{}, own: map[string]bool{}, narrower: map[uint64][]uint64{}}
 	for _, name := range []string{"tenant", "kind", "window", "names", "ambiguous", "row"} {
 		r.own[name] = true
 	}
 	for _, s := range rows.Spans(k) {
 		r.own[s.Name] = true
 	}
-	for i, name := range world.Columns[world.Kind(rows.FilePart(k))] {
+	for _, edition := range world.Editions {
+		if w := worldKind.Width(edition); w < worldKind.Width(0) && !slices.Contains(r.widths, w) {
+			r.widths = append(r.widths, w)
+		}
+	}
+	for i, name := range world.Columns[worldKind] {
 		c := column{name: name, id: name == "id" || name == "call_id"}
 		switch types[name] {
 		case rows.Time:
@@ -64,8 +74,12 @@ func newRowReader(k schemas.Kind, zone *time.Location, seed maphash.Seed) *rowRe
 // cells reads a row of the truth log. identified says that it has what every
 // row needs: an id or a call id.
 func (r *rowReader) cells(cells []string) (value uint64, identified bool) {
-	r.buf = r.buf[:0]
-	for i := range min(len(r.columns), len(cells)) {
+	r.begin()
+	for i := range r.columns {
+		r.edge(i)
+		if i >= len(cells) {
+			continue
+		}
 		c := &r.columns[i]
 		text := trim(cells[i])
 		if text == "" || c.clock != nil && strings.HasPrefix(text, "1970-01-01") { // never happened
@@ -107,8 +121,9 @@ func (r *rowReader) body(body []byte) (value uint64, err error) {
 	if err != nil || strange {
 		return 0, cmp.Or(err, errStrange)
 	}
-	r.buf = r.buf[:0]
+	r.begin()
 	for i, text := range r.texts {
+		r.edge(i)
 		if text != "" {
 			t, err := r.instant(i, text)
 			r.write(i, t, err, text)
@@ -153,6 +168,15 @@ func (r *rowReader) write(place int, t time.Time, err error, text string) {
 	r.buf = append(r.buf, 0)
 }
 
+func (r *rowReader) begin() { r.buf, r.older = r.buf[:0], r.older[:0] }
+
+// edge notes the row as it would be if it ended before this column, where an edition does.
+func (r *rowReader) edge(column int) {
+	if slices.Contains(r.widths, column) {
+		r.older = append(r.older, maphash.Bytes(r.seed, r.buf))
+	}
+}
+
 func (r *rowReader) sum(extra []string) uint64 {
 	slices.Sort(extra)
 	for _, text := range extra {
@@ -160,7 +184,11 @@ func (r *rowReader) sum(extra []string) uint64 {
 			r.write(0xff, time.Time{}, errNoTime, text)
 		}
 	}
-	return maphash.Bytes(r.seed, r.buf)
+	value := maphash.Bytes(r.seed, r.buf)
+	if _, known := r.narrower[value]; !known && len(r.older) > 0 && r.older[0] != value {
+		r.narrower[value] = slices.Clone(r.older)
+	}
+	return value
 }
 
 // trim removes padding from a cell, and the words for "no value".

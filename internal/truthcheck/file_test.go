@@ -215,7 +215,7 @@ var fileCases = []fileCase{
 		r.Cells = append(r.Cells, "two", "one")
 		s.accept(s.file(cdr, 2, r))
 		m := &s.rows[len(s.rows)-2]
-		m.Body = []byte(strings.Replace(string(m.Body), `"col22":"two","col23":"one"`, `"a":"one","b":"two"`, 1))
+		m.Body = []byte(strings.Replace(string(m.Body), `"col30":"two","col31":"one"`, `"a":"one","b":"two"`, 1))
 		if !strings.Contains(string(m.Body), `"a":"one"`) {
 			s.t.Fatalf("no such cells: %s", m.Body)
 		}
@@ -227,6 +227,16 @@ var fileCases = []fileCase{
 		s.accept(f)
 		s.rows[len(s.rows)-2].Body = []byte(strings.Replace(string(s.rows[len(s.rows)-2].Body), `"one"`, `"two"`, 1))
 	}, FileReport{Made: 1, Accepted: 1}, RowReport{InFiles: 1, InStream: 1, Missing: 1, Foreign: 1}, false},
+	{"files that grow and shrink", func(s *scene) {
+		regrown(s, 21, 29)
+		regrown(s, 29, 18)
+	}, FileReport{Made: 4, Accepted: 4}, RowReport{InFiles: 2, InStream: 2}, true},
+	{"files that grow, and a cell that changed", func(s *scene) {
+		regrown(s, 21, 29, "pre_device_no")
+	}, FileReport{Made: 2, Accepted: 2}, RowReport{InFiles: 2, InStream: 1, Missing: 1}, false},
+	{"a cell of a late column that changed", func(s *scene) {
+		regrown(s, 29, 29, "leave_reason")
+	}, FileReport{Made: 2, Accepted: 2}, RowReport{InFiles: 2, InStream: 1, Missing: 1}, false},
 	{"a time that is none", func(s *scene) {
 		r := s.row(cdr, 10)
 		r.Cells[slices.Index(world.Columns[world.Call], "ack_end")] = "soon"
@@ -289,6 +299,27 @@ func changeBack(s *scene) (last made, as world.Row) {
 		s.mark(last)
 	}
 	return last, a
+}
+
+// regrown publishes a row as an edition has it, and accepts a second file with the row as
+// another one has it, of which nothing is published, whatever changed.
+func regrown(s *scene, first, second int, changed ...string) {
+	n := len(s.truth.Files)
+	r := s.row(cdr, n)
+	s.accept(s.file(cdr, 2, cut(r, first)))
+	for _, name := range changed {
+		r.Cells[slices.Index(world.Columns[world.Call], name)] = "4711"
+	}
+	f := s.file(cdr, 2, cut(r, second))
+	s.ready(f)
+	s.mark(f)
+}
+
+// cut is a row as an edition with so many columns has it.
+func cut(r world.Row, columns int) world.Row {
+	r.Cells = slices.Clone(r.Cells)
+	clear(r.Cells[columns:])
+	return r
 }
 
 // nameless is a row with neither id nor call id.

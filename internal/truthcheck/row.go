@@ -47,6 +47,7 @@ func (c *Checker) compareRows(files []*fileVerdict, r *RowReport, p *problems) (
 	}
 	for _, at := range slices.SortedFunc(maps.Keys(all), byWindow) {
 		w := compareWindow(required[at], allowed[at], c.windows[at])
+		w.forgive(c.rows[at.kind].otherEditions(required[at], c.windows[at]))
 		w.into(r, at)
 		if w.missing+w.foreign+w.duplicates > 0 {
 			p.add("%s %s: of %d rows %d are missing; of %d in the stream %d are too many and %d in no file",
@@ -93,6 +94,37 @@ func compareWindow(required, allowed, stream counts) (d difference) {
 		}
 	}
 	return d
+}
+
+// forgive takes back rows that are not missing after all.
+func (d *difference) forgive(n int) { d.inFiles, d.missing = d.inFiles-n, d.missing-n }
+
+// otherEditions counts the rows of files that the stream holds as a file with fewer
+// columns had them, or with more: a platform that is upgraded changes no row.
+func (r *rowReader) otherEditions(required, stream counts) (n int) {
+	missing := counts{}
+	for value, least := range required {
+		if lack := least - stream[value]; lack > 0 {
+			missing[value] = lack
+		}
+	}
+	if len(missing) == 0 {
+		return 0
+	}
+	wider := map[uint64]int{} // rows of the stream that a file with fewer columns could have
+	for value, have := range stream {
+		for _, older := range r.narrower[value] {
+			wider[older] += have
+		}
+	}
+	for value, lack := range missing {
+		have := wider[value]
+		for _, older := range r.narrower[value] {
+			have = max(have, stream[older])
+		}
+		n += min(lack, have)
+	}
+	return n
 }
 
 func (d difference) into(r *RowReport, at windowKey) {

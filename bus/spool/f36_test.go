@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/rs/zerolog"
 
 	"aiccbridge/bus/assets"
 	"aiccbridge/bus/embedded"
@@ -224,6 +225,71 @@ func TestF36CopiesAtOnce(t *testing.T) {
 	if got != (stats{}) {
 		t.Errorf("%+v", got)
 	}
+}
+
+// The disk takes no file when the spool starts: it waits, says so once, and goes on when
+// there is room, with all that it had.
+func TestF36NoRoomForTheLine(t *testing.T) {
+	t.Parallel()
+	f := newFolders(t)
+	f.life("a", "before", 30, true)
+	f.copy("a", "b")
+	for _, stream := range []string{"AICC_SPOOL_EVENTS", "AICC_SPOOL_NOTICES"} {
+		// What stands where the server writes keeps it from that, as a full disk does.
+		blocked := filepath.Join(f.root, "b", "jetstream", "$G", "streams", stream, "meta.inf.tmp")
+		if err := os.Mkdir(blocked, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		said := make(chan string, 100)
+		server, err := embedded.Start(t.Context(), embedded.Options{Dir: filepath.Join(f.root, "b")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		opened := make(chan error, 1)
+		hub := hubtest.Open(t, f.hub)
+		go func() {
+			s, err := Open(t.Context(), Options{Server: server, Hub: hub, Logger: zerolog.New(lines(said))})
+			if err == nil {
+				s.Close()
+			}
+			opened <- err
+		}()
+		for what := ""; !strings.Contains(what, "make room in the folder data_dir"); {
+			select {
+			case what = <-said:
+			case err := <-opened:
+				t.Fatalf("%s: it does not wait: %v", stream, err)
+			case <-bustest.Limited(t, 20*time.Second).Done():
+				t.Fatalf("%s: nothing is said but %q", stream, what)
+			}
+		}
+		if err := os.Remove(blocked); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-opened; err != nil {
+			t.Fatalf("%s: %v", stream, err)
+		}
+		server.Shutdown()
+	}
+	f.life("b", "after", 15, false)
+	f.life("a", "", 0, false)
+	got := f.stats()
+	got.report(t, 2)
+	t.Attr("figure", fmt.Sprintf("2 starts on a disk that takes no file, %d messages, %d lost, %d duplicated", len(f.sent), got.lost, got.duplicated))
+	if got != (stats{}) {
+		t.Errorf("%+v", got)
+	}
+}
+
+// lines are a log's.
+type lines chan string
+
+func (l lines) Write(p []byte) (int, error) {
+	select {
+	case l <- string(p):
+	default:
+	}
+	return len(p), nil
 }
 
 // Sessions and states are copied with the folder, or an older copy of them is put back.

@@ -11,6 +11,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"aiccbridge/bus/internal/wire"
+	"aiccbridge/internal/retry"
 	"aiccbridge/internal/sabotage"
 	"aiccbridge/schemas"
 )
@@ -58,7 +60,7 @@ func (f *forwarder) locate(ctx context.Context) error {
 	begun := info.Config
 	begun.Metadata = maps.Clone(begun.Metadata)
 	begun.Metadata[metaLines] = f.lineage.text()
-	if err := f.spool.local.UpdateStream(ctx, begun); err != nil {
+	if err := f.noteLine(ctx, begun); err != nil {
 		return err
 	}
 	f.leftover = info.State.LastSeq
@@ -66,6 +68,30 @@ func (f *forwarder) locate(ctx context.Context) error {
 	f.progress.start(f.trimmed)
 	return nil
 }
+
+// noteLine writes the stream's lineage to the disk, for as long as that takes: a message
+// whose line nobody knows after the next start would be taken for another's.
+func (f *forwarder) noteLine(ctx context.Context, begun jetstream.StreamConfig) error {
+	for said := false; ; said = true {
+		err := f.spool.local.UpdateStream(ctx, begun, codeNotUpdated)
+		if !wire.HasCode(err, codeNotUpdated) {
+			if said && err == nil {
+				f.spool.log.Info().Str("stream", f.stream).Msg("the disk takes the spool's files again")
+			}
+			return err
+		}
+		if !said {
+			f.spool.log.Error().Err(err).Str("stream", f.stream).
+				Msg("the disk takes no file of the spool, which waits for it, and nothing is polled; make room in the folder data_dir, or see who may write there")
+		}
+		if err := retry.Wait(ctx, noteAgain); err != nil {
+			return err
+		}
+	}
+}
+
+// noteAgain is the pause before the disk is tried again.
+const noteAgain = time.Second
 
 // run reads the spool from its first message on and never ahead of what the
 // lanes take. It returns when ctx has ended and the lanes are empty.

@@ -23,8 +23,12 @@ const (
 	metaLines = "io.aiccbridge.spool.lines"
 )
 
-// codeNoStorage is the answer to a stream whose limit is above the server's.
-const codeNoStorage = 10047
+const (
+	// codeNoStorage is the answer to a stream whose limit is above the server's.
+	codeNoStorage = 10047
+	// codeNotUpdated is the answer when a stream's new settings cannot be written.
+	codeNotUpdated = 10069
+)
 
 // The kinds of what is spooled. Each has a stream of its own: what the hub has
 // can then be cut off a stream's beginning, which costs next to nothing. (A purge
@@ -155,9 +159,9 @@ func (s *Spool) resize(ctx context.Context, have jetstream.StreamConfig, limit i
 	changed := have
 	changed.Metadata = maps.Clone(have.Metadata)
 	changed.MaxBytes = limit
-	err := s.local.UpdateStream(ctx, changed, codeNoStorage)
-	if wire.HasCode(err, codeNoStorage) {
-		s.log.Warn().Str("stream", have.Name).Int64("max_bytes", have.MaxBytes).Msg("no room on the disk for a larger spool; it stays as it is")
+	err := s.local.UpdateStream(ctx, changed, codeNoStorage, codeNotUpdated)
+	if wire.HasCode(err, codeNoStorage, codeNotUpdated) {
+		s.log.Warn().Err(err).Str("stream", have.Name).Int64("max_bytes", have.MaxBytes).Msg("no room on the disk for a spool of another size; it stays as it is")
 		return nil
 	}
 	return err

@@ -48,14 +48,14 @@ type desk struct {
 }
 
 // openDesk connects to the server and answers until closed.
-func openDesk(ns *server.Server, login *signIn, n schemas.Names, c *crowd, log zerolog.Logger) (*desk, error) {
-	conn, err := nats.Connect("", nats.InProcessServer(ns), nats.UserInfo(login.own.Name, login.own.Password),
+func openDesk(ns *server.Server, door *door, n schemas.Names, c *crowd, log zerolog.Logger) (*desk, error) {
+	conn, err := nats.Connect("", nats.InProcessServer(ns), nats.UserInfo(door.own.Name, door.own.Password),
 		nats.Name("readers' desk"), nats.MaxReconnects(-1), nats.ReconnectWait(deskBack), nats.ReconnectJitter(0, 0))
 	if err != nil {
 		return nil, fmt.Errorf("open the readers' desk: %w", err)
 	}
 	d := &desk{conn: conn, files: n.Stream(schemas.StreamFiles), crowd: c, log: log}
-	if d.claims, err = readClaims(conn, readable(n)); err == nil {
+	if d.claims, err = readClaims(conn, door.readers, readable(n)); err == nil {
 		_, err = conn.Subscribe(deskPrefix+">", d.handle)
 	}
 	if err != nil {
@@ -68,11 +68,14 @@ func openDesk(ns *server.Server, login *signIn, n schemas.Names, c *crowd, log z
 // handle answers one request; the next one waits, which at the pace of requests
 // for consumers nobody notices.
 func (d *desk) handle(m *nats.Msg) {
-	answer, err := d.answer(m)
-	if err != nil {
-		answer, _ = json.Marshal(refusal(err)) // plain data
+	answer := &nats.Msg{}
+	var err error
+	if m.Subject == deskPrefix+refusedCall { // a pull, which has answers of another form
+		answer.Header = nats.Header{"Status": {"403"}, "Description": {"this consumer " + errNotYours.Error()}}
+	} else if answer.Data, err = d.answer(m); err != nil {
+		answer.Data, _ = json.Marshal(refusal(err)) // plain data
 	}
-	if err := m.Respond(answer); err != nil && !d.conn.IsClosed() {
+	if err := m.RespondMsg(answer); err != nil && !d.conn.IsClosed() {
 		d.log.Warn().Err(err).Msg("a reader's request for a consumer got no answer")
 	}
 }
@@ -88,7 +91,11 @@ func (d *desk) answer(m *nats.Msg) ([]byte, error) {
 		if err := d.claims.owned(user, stream, consumer); err != nil {
 			return nil, err
 		}
-		return d.ask(call, nil)
+		answer, err := d.ask(call, nil)
+		if err == nil {
+			d.claims.drop(stream, consumer)
+		}
+		return answer, err
 	}
 	return d.create(user, call, m.Data)
 }
@@ -107,7 +114,7 @@ func requester(h nats.Header) (string, error) {
 
 // create makes a consumer for the user or changes one that he made.
 func (d *desk) create(user, call string, body []byte) ([]byte, error) {
-	r, err := d.check(call, body)
+	r, err := d.check(user, call, body)
 	if err != nil {
 		return nil, err
 	}
@@ -115,33 +122,48 @@ func (d *desk) create(user, call string, body []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	asked := r
 	owner, err := d.claims.of(user, stream, name)
 	switch {
 	case err != nil:
 		return nil, err
 	case owner == user:
+		r.Config = signed(r.Config, user)
+		answer, _, err := d.askFor(call, r)
+		return answer, err
 	case owner != "", r.Action == server.ActionUpdate:
 		return nil, fmt.Errorf("consumer %q of %s %w", name, stream, errNotYours)
-	default:
-		if err := d.claims.room(user, stream); err != nil {
-			d.crowd.refused(err)
+	}
+	r.Action = server.ActionCreate // not to change one that somebody else made who is no reader
+	switch there, err := d.claims.there(stream, name); {
+	case err != nil:
+		return nil, err
+	case there: // not a reader's; whoever asks for exactly what is there may use it
+		answer, _, err := d.askFor(call, r)
+		return answer, err
+	}
+	if err := d.claims.room(user, stream); err != nil {
+		d.crowd.refused(err)
+		return nil, err
+	}
+	return d.createNew(user, stream, name, call, r)
+}
+
+// createNew makes a consumer that is claimed before it is there, so that nobody else gets
+// at it; one without a name as soon as it has got one.
+func (d *desk) createNew(user, stream, name, call string, r server.CreateConsumerRequest) ([]byte, error) {
+	if name != "" {
+		if err := d.claims.note(user, stream, name); err != nil {
 			return nil, err
 		}
-		r.Action = server.ActionCreate // not to change one that somebody else made who is no reader
 	}
 	r.Config = signed(r.Config, user)
 	answer, made, err := d.askFor(call, r)
-	if err != nil {
-		return nil, err
+	isMade := err == nil && made.Error == nil && made.ConsumerInfo != nil
+	if !isMade && err == nil {
+		d.claims.drop(stream, name)
 	}
-	switch {
-	case made.Error == nil && made.ConsumerInfo != nil:
-		d.claims.note(user, stream, made.Name)
-	case made.Error != nil && made.Error.ErrCode == uint16(server.JSConsumerAlreadyExists):
-		// Not a reader's. Whoever asks for exactly what is there may use it.
-		asked.Action = server.ActionCreate
-		answer, _, err = d.askFor(call, asked)
+	if isMade && name == "" {
+		err = d.claims.note(user, stream, made.Name)
 	}
 	return answer, err
 }
@@ -194,7 +216,7 @@ func (d *desk) ask(call string, body []byte) ([]byte, error) {
 
 // check returns the request as it may be passed on. It is written anew from what
 // the server would understand of it.
-func (d *desk) check(call string, body []byte) (r server.CreateConsumerRequest, err error) {
+func (d *desk) check(user, call string, body []byte) (r server.CreateConsumerRequest, err error) {
 	if err := json.Unmarshal(body, &r); err != nil {
 		return r, fmt.Errorf("not a request for a consumer: %w", err)
 	}
@@ -214,7 +236,7 @@ func (d *desk) check(call string, body []byte) (r server.CreateConsumerRequest, 
 		if !strings.HasPrefix(to, inbox) || to == inbox || strings.ContainsAny(to, "*> ") {
 			return r, fmt.Errorf("deliver subject %q: want one below %s", to, inbox)
 		}
-		r.Config.DeliverSubject = pushPrefix + to
+		r.Config.DeliverSubject = pushTo(user) + strings.TrimPrefix(to, inbox)
 	}
 	r.Config.Direct, r.Config.Sourcing = false, false // the server does not count those
 	return r, nil
@@ -258,6 +280,7 @@ var errShare = errors.New("maximum consumers limit reached")
 // before a request is refused the server is asked, or was a moment ago.
 type claims struct {
 	js     jetstream.JetStream
+	fences fences
 	owners map[string]map[string]string // of stream and consumer: the user
 	asked  time.Time                    // when the server was asked what is gone, for want of room
 }
@@ -266,12 +289,12 @@ type claims struct {
 const askAgain = 200 * time.Millisecond
 
 // readClaims asks the server for those of an earlier run.
-func readClaims(conn *nats.Conn, streams []string) (*claims, error) {
+func readClaims(conn *nats.Conn, f fences, streams []string) (*claims, error) {
 	js, err := jetstream.New(conn)
 	if err != nil {
 		return nil, err
 	}
-	c := &claims{js: js, owners: map[string]map[string]string{}}
+	c := &claims{js: js, fences: f, owners: map[string]map[string]string{}}
 	for _, stream := range streams {
 		c.owners[stream] = map[string]string{}
 		if err := c.read(stream); err != nil {
@@ -294,7 +317,9 @@ func (c *claims) read(stream string) error {
 	list := s.ListConsumers(ctx)
 	for info := range list.Info() {
 		if user := info.Config.Metadata[metaReader]; user != "" {
-			c.owners[stream][info.Name] = user
+			if err := c.note(user, stream, info.Name); err != nil {
+				return err
+			}
 		}
 	}
 	return list.Err()
@@ -316,7 +341,11 @@ func (c *claims) forget(stream string) error {
 	if err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
 		return fmt.Errorf("consumers of %s: %w", stream, err)
 	}
-	maps.DeleteFunc(c.owners[stream], func(name, _ string) bool { return !there[name] })
+	for name := range c.owners[stream] {
+		if !there[name] {
+			c.drop(stream, name)
+		}
+	}
 	return nil
 }
 
@@ -334,17 +363,43 @@ func (c *claims) owned(user, stream, name string) error {
 	if c.owners[stream][name] == user {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), deskTimeout)
-	defer cancel()
-	if _, err := c.js.Consumer(ctx, stream, name); errors.Is(err, jetstream.ErrConsumerNotFound) {
+	if there, err := c.there(stream, name); err == nil && !there {
 		return nil // the server says so, too
 	}
 	return fmt.Errorf("consumer %q of %s %w", name, stream, errNotYours)
 }
 
-func (c *claims) note(user, stream, name string) {
-	if owners := c.owners[stream]; owners != nil {
-		owners[name] = user
+// there reports whether the server has a consumer of that name, or has no such stream.
+func (c *claims) there(stream, name string) (bool, error) {
+	if name == "" {
+		return false, nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), deskTimeout)
+	defer cancel()
+	_, err := c.js.Consumer(ctx, stream, name)
+	if errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrInvalidConsumerName) {
+		return false, nil // the server has a better answer to names that cannot be
+	}
+	return err == nil, err
+}
+
+// note claims a consumer for a user, and fences it in.
+func (c *claims) note(user, stream, name string) error {
+	if c.owners[stream] == nil {
+		return nil
+	}
+	if err := c.fences.raise(user, stream, name); err != nil {
+		c.fences.lower(stream, name)
+		return err
+	}
+	c.owners[stream][name] = user
+	return nil
+}
+
+func (c *claims) drop(stream, name string) {
+	if c.owners[stream][name] != "" {
+		delete(c.owners[stream], name)
+		c.fences.lower(stream, name)
 	}
 }
 

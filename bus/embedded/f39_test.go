@@ -165,6 +165,195 @@ func TestReadersKeepApart(t *testing.T) {
 	}
 }
 
+// A reader reads by way of another's consumers, or acknowledges for him: in vain, also in
+// the moment when they are made, after a restart, and on connections from before.
+func TestF39ReaderOnAnothersConsumers(t *testing.T) {
+	dir := t.TempDir()
+	odd := User{Name: "Wall. board>1", Password: "o-secret", Role: RoleReader}
+	s := start(t, Options{Dir: dir, Users: []User{reader, neighbourly, odd, admin}})
+	_, js := connect(t, s)
+	makeStreams(t, js)
+	ctx := soon(t)
+	const each = 20 // and the one that makeStreams stores
+	for i := range each {
+		if _, err := js.Publish(ctx, "aicc.v1.t.agent.7.call.ring", fmt.Append(nil, i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before, _ := signedIn(t, s, reader)
+	stop := make(chan struct{})
+	stolen := make(chan int)
+	go func() { // a pull at any time may be the first
+		n := 0
+		for {
+			select {
+			case <-stop:
+				stolen <- n
+				return
+			default:
+			}
+			m, err := before.Request("$JS.API.CONSUMER.MSG.NEXT.AICC_EVENTS.theirs", []byte(`{"batch":100,"expires":1000000000}`), time.Second)
+			if err == nil && m.Header.Get("Status") == "" {
+				n++
+			}
+		}
+	}()
+	_, njs := signedIn(t, s, neighbourly)
+	made := []jetstream.ConsumerConfig{{Durable: "theirs"}, {Name: "passing", InactiveThreshold: time.Hour}, {Durable: "{{wildcard(1)}}"}}
+	for _, c := range made {
+		c.AckPolicy, c.AckWait = jetstream.AckExplicitPolicy, time.Hour
+		if _, err := njs.CreateConsumer(ctx, "AICC_EVENTS", c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(stop)
+	lost := <-stolen
+	tries := 0
+	for _, restarted := range []bool{false, true} {
+		if restarted {
+			if err := s.Restart(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, u := range []User{reader, odd} {
+			nc, ojs := signedIn(t, s, u)
+			_, njs := signedIn(t, s, neighbourly)
+			for _, c := range made {
+				name := c.Name + c.Durable
+				mine, err := njs.Consumer(ctx, "AICC_EVENTS", name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				m, err := mine.Next(jetstream.FetchMaxWait(5 * time.Second))
+				if err != nil {
+					t.Fatalf("his own: %v", err)
+				}
+				told := errors.New("")
+				other, err := ojs.Consumer(ctx, "AICC_EVENTS", name)
+				if err == nil {
+					_, told = other.Next(jetstream.FetchMaxWait(time.Second))
+				}
+				if told == nil || !strings.Contains(told.Error(), errNotYours.Error()) {
+					t.Errorf("%s on %s: %v, %v", u.Name, name, err, told)
+				}
+				for _, verdict := range []string{"+ACK", "+TERM", "-NAK", "+NXT"} {
+					if answer, err := nc.Request(m.Reply(), []byte(verdict), 200*time.Millisecond); err == nil {
+						t.Errorf("%s answers %s: %q", name, verdict, answer.Data)
+					}
+					tries++
+				}
+				info, err := mine.Info(ctx)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if left := info.NumAckPending + int(info.NumPending) + int(info.AckFloor.Consumer); left != each+1 || info.NumRedelivered != 0 {
+					lost++
+					t.Errorf("%s touched %s: %d of %d left, %d again", u.Name, name, left, each+1, info.NumRedelivered)
+				}
+				if err := m.DoubleAck(ctx); err != nil {
+					t.Errorf("his own acknowledgement: %v", err)
+				}
+			}
+		}
+	}
+	t.Attr("tries", fmt.Sprint(tries))
+	t.Attr("lost", fmt.Sprint(lost))
+	t.Attr("figure", fmt.Sprintf("%d tries to read or acknowledge by another reader's consumer, %d messages taken", tries, lost))
+	if lost != 0 {
+		t.Errorf("%d messages were taken", lost)
+	}
+}
+
+// A consumer's name is anybody's again once it is gone, and what nobody made who is a
+// reader is for all of them.
+func TestNamesChangeHands(t *testing.T) {
+	s := start(t, Options{Users: []User{reader, neighbourly, admin}})
+	_, js := connect(t, s)
+	makeStreams(t, js)
+	ctx := soon(t)
+	_, rjs := signedIn(t, s, reader)
+	_, njs := signedIn(t, s, neighbourly)
+	next := func(js jetstream.JetStream, name string) error {
+		c, err := js.Consumer(ctx, "AICC_EVENTS", name)
+		if err == nil {
+			_, err = c.Next(jetstream.FetchMaxWait(time.Second))
+		}
+		return err
+	}
+	for i, turn := range []struct{ owner, other jetstream.JetStream }{{rjs, njs}, {njs, rjs}, {rjs, njs}} {
+		if _, err := turn.owner.CreateConsumer(ctx, "AICC_EVENTS", jetstream.ConsumerConfig{Durable: "turns"}); err != nil {
+			t.Fatal(err)
+		}
+		if err := next(turn.owner, "turns"); err != nil {
+			t.Errorf("turn %d, its owner: %v", i, err)
+		}
+		if err := next(turn.other, "turns"); err == nil {
+			t.Errorf("turn %d: the other reads", i)
+		}
+		remover := turn.owner
+		if i == 1 {
+			remover = js // nobody tells the desk
+		}
+		if err := remover.DeleteConsumer(ctx, "AICC_EVENTS", "turns"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 3 {
+		if _, err := js.Publish(ctx, "aicc.v1.t.agent.7.call.ring", nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	shared := jetstream.ConsumerConfig{Durable: "turns", AckPolicy: jetstream.AckExplicitPolicy}
+	if _, err := js.CreateConsumer(ctx, "AICC_EVENTS", shared); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := njs.CreateConsumer(ctx, "AICC_EVENTS", shared); err != nil {
+		t.Errorf("asked for as it is: %v", err)
+	}
+	for _, one := range []jetstream.JetStream{rjs, njs} {
+		if err := next(one, "turns"); err != nil {
+			t.Errorf("what an admin made: %v", err)
+		}
+	}
+}
+
+// What is pushed to a reader, or answered, no other hears, and none can take his part of
+// it by joining his group.
+func TestPushedToOneAlone(t *testing.T) {
+	s := start(t, Options{Users: []User{reader, neighbourly, admin}})
+	_, js := connect(t, s)
+	makeStreams(t, js)
+	rnc, _ := signedIn(t, s, reader)
+	nnc, _ := signedIn(t, s, neighbourly)
+	sub, err := nnc.QueueSubscribeSync("_INBOX.events", "group")
+	if err != nil {
+		t.Fatal(err)
+	}
+	thief, err := rnc.QueueSubscribeSync("_INBOX.>", "group")
+	if err == nil {
+		err = errors.Join(rnc.Flush(), nnc.Flush())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := nnc.Request("$JS.API.CONSUMER.DURABLE.CREATE.AICC_EVENTS.pushed",
+		[]byte(`{"stream_name":"AICC_EVENTS","config":{"durable_name":"pushed","deliver_subject":"_INBOX.events","deliver_group":"group"}}`), 5*time.Second)
+	if err != nil || strings.Contains(string(m.Data), `"error"`) {
+		t.Fatal(err, string(m.Data))
+	}
+	for i := range 20 {
+		if _, err := js.Publish(soon(t), "aicc.v1.t.agent.7.call.ring", fmt.Append(nil, i)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := sub.NextMsg(5 * time.Second); err != nil {
+			t.Fatalf("message %d: %v", i, err)
+		}
+	}
+	if m, err := thief.NextMsg(50 * time.Millisecond); err == nil {
+		t.Errorf("another hears %s", m.Subject)
+	}
+}
+
 // Room comes back with every consumer that goes, whoever deleted it.
 func TestShareComesBack(t *testing.T) {
 	s := start(t, Options{Users: []User{reader, admin}})

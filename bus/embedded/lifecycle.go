@@ -84,7 +84,7 @@ func (s *Server) start() error {
 	return nil
 }
 
-// letIn makes the readers' account and opens the door. Only now, because with a
+// letIn makes the readers' accounts and opens the door. Only now, because with a
 // second account from the start the server would not take the streams of the
 // first one without being told to.
 func (s *Server) letIn(ns *server.Server, d *door) (err error) {
@@ -92,15 +92,12 @@ func (s *Server) letIn(ns *server.Server, d *door) (err error) {
 	if err != nil {
 		return err
 	}
-	if d.readers, err = ns.RegisterAccount(readersAccount); err == nil {
-		d.hub, d.rights = ns.GlobalAccount(), readerRights(names)
-		err = bringOver(d.hub, d.readers, names)
-	}
-	if err != nil {
+	if err := d.openReaders(ns, names); err != nil {
 		return err
 	}
-	d.open()
-	s.desk, err = openDesk(ns, s.signIn, names, &s.crowd, s.options.Logger)
+	d.hub.open()
+	s.desk, err = openDesk(ns, d, names, &s.crowd, s.options.Logger)
+	d.inner.open()
 	return err
 }
 

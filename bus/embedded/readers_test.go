@@ -351,7 +351,7 @@ func FuzzDesk(f *testing.F) {
 	f.Add("CONSUMER.CREATE.S", []byte(`{"config":{"DELIVER_subject":"a.b"}}`))
 	f.Add("CONSUMER.CREATE.S", []byte(`{"config":{"deliver_subject":"_INBOX."}}`))
 	f.Fuzz(func(t *testing.T, call string, body []byte) {
-		checked, err := d.check(call, body)
+		checked, err := d.check("wall board", call, body)
 		if err != nil {
 			return
 		}
@@ -365,7 +365,7 @@ func FuzzDesk(f *testing.F) {
 		if err := json.Unmarshal(out, &r); err != nil {
 			t.Fatal(err)
 		}
-		if to, ok := r.Config["deliver_subject"].(string); ok && to != "" && !strings.HasPrefix(to, pushPrefix+inbox) {
+		if to, ok := r.Config["deliver_subject"].(string); ok && to != "" && !strings.HasPrefix(to, "_READERS.wall=20board._INBOX.") {
 			t.Errorf("pushes to %q", to)
 		}
 	})

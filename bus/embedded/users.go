@@ -23,7 +23,7 @@ const (
 	// consumers of his own, ephemeral and durable, and hear the bridge's messages
 	// as they come. He can't change, publish or delete anything but the consumers that
 	// he made himself, as many as his share, and which go when they are not used for 30
-	// days. The bucket of the sealed session ids is closed to him. His inboxes are below _INBOX, as every
+	// days; nor read by way of another reader's, or acknowledge for him. The bucket of the sealed session ids is closed to him. His inboxes are below _INBOX, as every
 	// client has them unless told otherwise.
 	RoleReader Role = "reader"
 	// RoleAdmin may do everything.
@@ -106,22 +106,38 @@ func same(a, b string) int {
 // door lets clients into one run of the server, each into his account.
 type door struct {
 	*signIn
-	ready   chan struct{} // closed by open, once the accounts are there, or never will be
-	open    func()
-	hub     *server.Account
-	readers *server.Account
-	rights  *server.Permissions // of readers
+	hub, inner gate // for all; for readers
+	account    *server.Account
+	readers    map[string]*server.Account // by the user's name; nil before they are there
+	rights     *server.Permissions        // of readers
 }
 
 func newDoor(s *signIn) *door {
-	ready := make(chan struct{})
-	return &door{signIn: s, ready: ready, open: sync.OnceFunc(func() { close(ready) })}
+	return &door{signIn: s, hub: newGate(), inner: newGate()}
+}
+
+// open lets everybody try who still waits.
+func (d *door) open() {
+	d.hub.open()
+	d.inner.open()
+}
+
+// gate is shut until it is opened.
+type gate struct {
+	opened chan struct{}
+	open   func()
+}
+
+func newGate() gate {
+	opened := make(chan struct{})
+	return gate{opened, sync.OnceFunc(func() { close(opened) })}
 }
 
 // Check makes a door a [server.Authentication]. Who comes before the accounts are
-// there waits, because some clients give up after one refusal.
+// there waits, and a reader until the desk is manned, because some clients give up after
+// one refusal.
 func (d *door) Check(c server.ClientAuthentication) bool {
-	<-d.ready
+	<-d.hub.opened
 	login := c.GetOpts()
 	u, ok := d.find(login.Username, login.Password)
 	switch {
@@ -130,26 +146,27 @@ func (d *door) Check(c server.ClientAuthentication) bool {
 	case u.Role == RoleReader && login.Nkey != "":
 		return false // the server would take it for his name
 	case u.Role == RoleReader:
-		c.RegisterUser(&server.User{Username: u.Name, Account: d.readers, Permissions: d.rights})
+		<-d.inner.opened
+		c.RegisterUser(&server.User{Username: u.Name, Account: d.readers[u.Name], Permissions: d.rights})
 	default:
-		c.RegisterUser(&server.User{Username: u.Name, Account: d.hub})
+		c.RegisterUser(&server.User{Username: u.Name, Account: d.account})
 	}
 	return true
 }
 
-// Readers live in an account of their own, which has no streams. What they need
+// Each reader lives in an account of his own, which has no streams. What he needs
 // of the hub's account is brought over, subject by subject. Permissions alone
 // would not do: the server sends its answers to whatever subject a request names
 // for them, so that within the streams' account everybody who may ask may also
-// write into a stream, or purge it, by way of an answer.
-const readersAccount = "READERS"
+// write into a stream, or purge it, by way of an answer; and no permission tells the
+// consumers of one reader from those of another, whose names are theirs to choose.
+const readersAccount = "READERS-"
 
 // inbox is where answers and pushed messages of a reader go, as his client names
-// it; pushPrefix + inbox is the same in the hub's account.
-const (
-	inbox      = "_INBOX."
-	pushPrefix = "_READERS."
-)
+// it; pushTo is the same in the hub's account.
+const inbox = "_INBOX."
+
+func pushTo(user string) string { return "_READERS." + schemas.EncodeToken(user) + "." + inbox }
 
 // readable are the streams open to readers: all but that of the sessions.
 func readable(n schemas.Names) (streams []string) {
@@ -178,6 +195,47 @@ var (
 	deskCalls = []string{"CONSUMER.CREATE.%s", "CONSUMER.CREATE.%s.>", "CONSUMER.DURABLE.CREATE.%s.*", "CONSUMER.DELETE.%s.*"}
 )
 
+// fences keep readers off one another's consumers: in every account but the owner's, what
+// is sent to the consumer is led astray.
+type fences map[string]*server.Account // by the user's name
+
+const (
+	refusedCall = "CONSUMER.NOT_YOURS" // at the desk
+	nowhere     = "_"
+)
+
+// around are the subjects of a consumer, and where they lead for those who do not own it.
+func around(stream, consumer string) map[string]string {
+	of := stream + "." + consumer
+	return map[string]string{
+		"$JS.API.CONSUMER.MSG.NEXT." + of: apiPrefix + refusedCall,
+		"$JS.ACK." + of + ".>":            "$JS.ACK." + nowhere + ".>",
+		"$JS.FC." + of + ".>":             "$JS.FC." + nowhere + ".>",
+	}
+}
+
+func (f fences) raise(owner, stream, consumer string) error {
+	for user, account := range f {
+		if user == owner {
+			continue
+		}
+		for subject, to := range around(stream, consumer) {
+			if err := account.AddMapping(subject, to); err != nil {
+				return fmt.Errorf("keep others off consumer %q of %s: %w", consumer, stream, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (f fences) lower(stream, consumer string) {
+	for _, account := range f {
+		for subject := range around(stream, consumer) {
+			account.RemoveMapping(subject)
+		}
+	}
+}
+
 // readerRights say what a reader may send and receive in his account. What is
 // not brought over answers "no responders" anyhow.
 func readerRights(n schemas.Names) *server.Permissions {
@@ -191,9 +249,9 @@ func readerRights(n schemas.Names) *server.Permissions {
 	}
 }
 
-// bringOver gives readers what they may use of the hub.
-func bringOver(hub, readers *server.Account, n schemas.Names) error {
-	calls := map[string]string{} // as readers name it, as the hub does
+// openReaders makes the readers' accounts, and gives them what they may use of the hub.
+func (d *door) openReaders(ns *server.Server, n schemas.Names) error {
+	calls := map[string]string{apiPrefix + refusedCall: deskPrefix + refusedCall} // as readers name it, as the hub does
 	for _, call := range generalCalls {
 		calls[call] = call
 	}
@@ -207,33 +265,70 @@ func bringOver(hub, readers *server.Account, n schemas.Names) error {
 			calls[apiPrefix+call] = deskPrefix + call
 		}
 	}
-	only := []*server.Account{readers}
-	for from, to := range calls {
+	d.account, d.rights = ns.GlobalAccount(), readerRights(n)
+	readers := map[string]*server.Account{}
+	var only []*server.Account
+	for _, u := range d.users {
+		if u.Role != RoleReader {
+			continue
+		}
+		account, err := ns.RegisterAccount(readersAccount + schemas.EncodeToken(u.Name))
+		if err != nil {
+			return fmt.Errorf("make an account for reader %s: %w", u.Name, err)
+		}
+		readers[u.Name], only = account, append(only, account)
+	}
+	if len(only) == 0 {
+		d.readers = readers
+		return nil
+	}
+	if err := offer(d.account, only, calls, n); err != nil {
+		return err
+	}
+	for user, account := range readers {
+		if err := bringOver(d.account, account, user, calls, n); err != nil {
+			return fmt.Errorf("reader %s: %w", user, err)
+		}
+	}
+	d.readers = readers
+	return nil
+}
+
+// offer lets readers' accounts have what the hub has for them.
+func offer(hub *server.Account, only []*server.Account, calls map[string]string, n schemas.Names) error {
+	for _, to := range calls {
 		// A pull is answered by many messages.
 		if err := hub.AddServiceExportWithResponse(to, server.Streamed, only); err != nil {
 			return fmt.Errorf("open %s to readers: %w", to, err)
-		}
-		if err := readers.AddServiceImport(hub, from, to); err != nil {
-			return fmt.Errorf("bring %s over to readers: %w", from, err)
-		}
-		if !strings.HasPrefix(to, deskPrefix) {
-			continue
-		}
-		if err := readers.SetServiceImportSharing(hub, to, true); err != nil { // the desk asks who it is
-			return fmt.Errorf("say at %s who asks: %w", to, err)
 		}
 	}
 	if err := hub.AddStreamExport(n.All(), only); err != nil {
 		return fmt.Errorf("open messages as they come to readers: %w", err)
 	}
-	if err := readers.AddStreamImport(hub, n.All(), ""); err != nil {
-		return fmt.Errorf("bring messages as they come over to readers: %w", err)
+	return nil
+}
+
+// bringOver gives a reader what is offered, and what is pushed to him alone.
+func bringOver(hub, reader *server.Account, user string, calls map[string]string, n schemas.Names) error {
+	for from, to := range calls {
+		if err := reader.AddServiceImport(hub, from, to); err != nil {
+			return fmt.Errorf("bring %s over: %w", from, err)
+		}
+		if !strings.HasPrefix(to, deskPrefix) {
+			continue
+		}
+		if err := reader.SetServiceImportSharing(hub, to, true); err != nil { // the desk asks who it is
+			return fmt.Errorf("say at %s who asks: %w", to, err)
+		}
 	}
-	if err := hub.AddStreamExport(pushPrefix+inbox+">", only); err != nil {
-		return fmt.Errorf("open pushed messages to readers: %w", err)
+	if err := reader.AddStreamImport(hub, n.All(), ""); err != nil {
+		return fmt.Errorf("bring messages as they come over: %w", err)
 	}
-	if err := readers.AddMappedStreamImport(hub, pushPrefix+inbox+">", inbox+">"); err != nil {
-		return fmt.Errorf("bring pushed messages over to readers: %w", err)
+	if err := hub.AddStreamExport(pushTo(user)+">", []*server.Account{reader}); err != nil {
+		return fmt.Errorf("open pushed messages: %w", err)
+	}
+	if err := reader.AddMappedStreamImport(hub, pushTo(user)+">", inbox+">"); err != nil {
+		return fmt.Errorf("bring pushed messages over: %w", err)
 	}
 	return nil
 }

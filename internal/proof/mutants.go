@@ -57,6 +57,7 @@ var mutants = []mutant{
 	{"block_used_again", "bus/lease", "TestF36CopiedLease"},
 	{"copy_plans_too", "bus/lease", "TestF36PlannersOnCopies"},
 	{"mirror_takes_copy", "bus/spool", "TestF36MirrorsOfCopies"},
+	{"line_not_on_disk", "bus/spool", "TestF36NoRoomForTheLine"},
 	{"replaced_unsaid", "poller", "TestF36WhatAReplacedStoreHad"},
 	{"sync_later", "bus/embedded", "TestServerSettings"},
 	{"forget_rows_there", "exporter/worker", "TestF27ExtractAgain"},
@@ -79,6 +80,7 @@ var mutants = []mutant{
 	{"resolved_too_early", "exporter/letters", "TestMendedLetters"},
 	{"resolved_again", "exporter/letters", "TestMendedLetters"},
 	{"consumers_are_everybodys", "bus/embedded", "TestF39GreedyReader"},
+	{"no_fences", "bus/embedded", "TestF39ReaderOnAnothersConsumers"},
 }
 
 // details break a rule inside one part, or one of the simulator, without which a
@@ -90,6 +92,7 @@ var details = []mutant{
 	{"publish_without_look", "bus/internal/wire", "TestLostAcknowledgementBeyondTheWindow"},
 	{"readers_in_one_account", "bus/embedded", "TestReaderChangesNothing"},
 	{"desk_lets_all_pass", "bus/embedded", "TestReaderChangesNothing"},
+	{"push_to_all", "bus/embedded", "TestPushedToOneAlone"},
 	{"any_sender", "callbacks", "TestAnswers"},
 	{"extracts_without_limit", "exporter/planner", "TestMostExtractsUnderWay"},
 	{"attempt_not_noted", "exporter/planner", "TestCrashDuringRequest"},

@@ -22,7 +22,7 @@ const windowsAnswer = 5 * time.Second
 //	copy       a copy of the data folder polls                this bridge waits               200
 //	hub        external NATS away                             events are spooled              200
 //	spool      more than 50, 80, 95 % full                    at 100 % polling waits          200
-//	consumers  in this process: more wanted than fit          a reader is refused             200
+//	consumers  nearly as many as the server takes             embedded: a reader is refused   200
 func newWatch(b base, h *hub, downloading *health.Gate) *health.Watch {
 	checks := []health.Check{
 		{

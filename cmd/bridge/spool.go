@@ -33,6 +33,9 @@ const (
 	reachEvery   = 5 * time.Second // from then on
 )
 
+// consumersAnswer is how long the count of consumers may take.
+const consumersAnswer = 10 * time.Second
+
 // flushFor is how long a stop waits for the spool to reach the hub. What is left
 // goes out after the next start.
 const flushFor = 3 * time.Second
@@ -192,6 +195,17 @@ func (s behindSpool) checks() []health.Check {
 		{
 			Name: "copy", Find: func(context.Context) error { return s.copies.found() },
 			Raised: "a copy of this data folder is in use; polling or planning is left to it", Over: "no copy of this data folder is in use any more",
+		},
+		{
+			Name: "consumers", Costly: true, Find: func(ctx context.Context) error {
+				if s.hub.Connected() != nil { // that is another alarm's
+					return nil
+				}
+				ctx, cancel := context.WithTimeout(ctx, consumersAnswer)
+				defer cancel()
+				return s.assets.Crowded(ctx)
+			},
+			Raised: "nats has nearly as many consumers as it takes; the bridge needs some of its own", Over: "there is room for consumers again",
 		},
 		{
 			Name: "hub", Find: func(context.Context) error { return s.hub.Connected() },

@@ -81,6 +81,7 @@ var mutants = []mutant{
 	{"resolved_again", "exporter/letters", "TestMendedLetters"},
 	{"consumers_are_everybodys", "bus/embedded", "TestF39GreedyReader"},
 	{"no_fences", "bus/embedded", "TestF39ReaderOnAnothersConsumers"},
+	{"crowd_unseen", "bus/assets", "TestF39CrowdedHub"},
 }
 
 // details break a rule inside one part, or one of the simulator, without which a

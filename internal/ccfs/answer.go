@@ -303,12 +303,13 @@ func sniff(in *bufio.Reader) (k kind, marked bool, err error) {
 
 // kindOf knows ZIPs by a first entry or, when empty, by the end record.
 func kindOf(head []byte) kind {
-	switch {
-	case string(head) == "PK\x03\x04" || string(head) == "PK\x05\x06":
+	if string(head) == "PK\x03\x04" || string(head) == "PK\x05\x06" {
 		return zipFile
-	case head[0] == '{', bytes.HasPrefix(head, []byte("\xff\xfe{\x00")), bytes.HasPrefix(head, []byte("\xfe\xff\x00{")):
+	}
+	if head[0] == '{' || string(head) == "\xff\xfe{\x00" || string(head) == "\xfe\xff\x00{" {
 		return jsonText
-	case head[0] == '<':
+	}
+	if head[0] == '<' {
 		return htmlText
 	}
 	return otherKind

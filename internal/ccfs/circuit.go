@@ -63,21 +63,27 @@ func (c *circuit) enter(ctx context.Context) (leave func(), err error) {
 func (c *circuit) report(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var e *Error
-	switch {
-	case err == nil:
+	if err == nil {
 		c.close()
-	case !errors.As(err, &e):
-	case e.Class == Auth:
+		return
+	}
+	var e *Error
+	if !errors.As(err, &e) {
+		return
+	}
+	switch e.Class {
+	case Auth:
 		c.refusals++
 		if c.refusals >= maxRefusals {
 			c.open(Auth, c.authPause)
 		}
-	case e.Class == Locked:
+	case Locked:
 		c.refusals = maxRefusals
 		c.open(Locked, c.lockPause)
-	case e.Status == 200 && e.Code != "":
-		c.close() // a result code of any kind means the signature was accepted
+	default:
+		if e.Status == 200 && e.Code != "" {
+			c.close() // a result code of any kind means the signature was accepted
+		}
 	}
 }
 

@@ -161,20 +161,25 @@ func parseBase(s string, allowHTTP bool) (*url.URL, error) {
 
 // problemOf says why a URL, written as s, can't be the file store's; empty: it can.
 func problemOf(u *url.URL, s string, allowHTTP bool) string {
-	switch {
-	case u.Scheme != "https" && !(allowHTTP && u.Scheme == "http"):
+	if u.Scheme != "https" && !(allowHTTP && u.Scheme == "http") {
 		return "must begin with https://"
-	case u.Hostname() == "":
+	}
+	if u.Hostname() == "" {
 		return "has no host"
-	case u.User != nil:
+	}
+	if u.User != nil {
 		return "must not hold a user name or password"
-	case u.RawQuery != "" || u.ForceQuery:
+	}
+	if u.RawQuery != "" || u.ForceQuery {
 		return "must not have a query"
-	case strings.Contains(s, "#"):
+	}
+	if strings.Contains(s, "#") {
 		return "must not have a fragment"
-	case u.EscapedPath() != u.Path || strings.ContainsAny(u.Path, "%;"):
+	}
+	if u.EscapedPath() != u.Path || strings.ContainsAny(u.Path, "%;") {
 		return "holds characters in its path that need escaping"
-	case strings.ContainsFunc(u.Host, func(r rune) bool { return r <= ' ' || r > '~' || r == '%' }):
+	}
+	if strings.ContainsFunc(u.Host, func(r rune) bool { return r <= ' ' || r > '~' || r == '%' }) {
 		return "holds a zone or a character outside ASCII in its host"
 	}
 	return ""

@@ -67,10 +67,10 @@ func (c *Client) stream(ctx context.Context, operation string, a *answer, w io.W
 		}
 	}
 	err = cutOff(ctx, err)
-	switch {
-	case out.err != nil:
+	if out.err != nil {
 		return n, fmt.Errorf("%s: write file: %w", operation, out.err)
-	case err != nil:
+	}
+	if err != nil {
 		e := c.noAnswer(ctx, operation, err)
 		e.Status, e.Message = a.status, fmt.Sprintf("the file ended early, after %d bytes", n)
 		if ctx.Err() == nil { // neither silence nor the caller: the other end cut it off

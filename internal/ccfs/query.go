@@ -118,21 +118,24 @@ func normaliseResponseID(s string) (string, error) {
 
 func (q Query) check(bills bool) error {
 	knownType := slices.Contains([]string{DataTypeCall, DataTypeRecord, DataTypeCallRecord}, q.DataType)
-	switch {
-	case bills && !knownType:
+	if bills && !knownType {
 		return fmt.Errorf("data type %q is none of call, record, call_record", q.DataType)
-	case !bills && (q.DataType != "" || q.CallID != ""):
+	}
+	if !bills && (q.DataType != "" || q.CallID != "") {
 		return errors.New("agent operations have neither data type nor call id")
-	case q.From.IsZero() || q.To.IsZero():
+	}
+	if q.From.IsZero() || q.To.IsZero() {
 		return errors.New("the window has no begin or no end")
-	case len(q.AccountID) > 20 || len(q.AgentID) > 20 || len(q.CallID) > 25:
+	}
+	if len(q.AccountID) > 20 || len(q.AgentID) > 20 || len(q.CallID) > 25 {
 		return errors.New("account, agent or call id is too long (20, 20 and 25 characters)")
 	}
 	// The platform compares what is written, not the instants: they differ across a DST change.
-	switch span := written(q.To).Sub(written(q.From)); {
-	case span < 0:
+	span := written(q.To).Sub(written(q.From))
+	if span < 0 {
 		return errors.New("the window ends before it begins, as written in the tenant's time zone")
-	case span > maxSpan:
+	}
+	if span > maxSpan {
 		return errors.New("the window is longer than 3 days, as written in the tenant's time zone")
 	}
 	return checkCallback(q.CallbackURL)

@@ -220,10 +220,10 @@ func (a *Agent) do(ctx context.Context, c call) (header http.Header, result fore
 	defer cancel()
 	secrets := append(a.session.secrets(), c.secrets...)
 	ans := a.exchange(ctx, c)
-	switch {
-	case ans.status != 0 && ans.status != http.StatusOK:
+	if ans.status != 0 && ans.status != http.StatusOK {
 		return nil, result, a.statusError(c, ans)
-	case ans.err != nil:
+	}
+	if ans.err != nil {
 		return nil, result, wrap(c, a, ans.err)
 	}
 	r, err := decodeReply(ans.body, ans.header.Get("Content-Type"))

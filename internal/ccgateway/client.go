@@ -112,10 +112,10 @@ func New(o Options) (*Client, error) {
 		maxBody:     cmp.Or(o.MaxBodyBytes, DefaultMaxBodyBytes),
 		log:         o.Logger,
 	}
-	switch {
-	case hold < 0 || c.callTimeout < 0 || c.maxBody < 0 || o.MaxConnections < 0:
+	if hold < 0 || c.callTimeout < 0 || c.maxBody < 0 || o.MaxConnections < 0 {
 		return nil, errors.New("gateway options: a duration or limit is negative; use 0 for its default")
-	case c.pollTimeout <= hold:
+	}
+	if c.pollTimeout <= hold {
 		return nil, fmt.Errorf("gateway options: poll timeout %s must be longer than the hold of %s, or every idle poll would be broken off", c.pollTimeout, hold)
 	}
 	if o.InsecureSkipVerify {
@@ -133,10 +133,10 @@ func parseBase(raw string) (*url.URL, error) {
 		// url.Error repeats the text, which may hold a password.
 		return nil, errors.New("gateway URL can't be parsed; give https://host:8043/agentgateway/resource")
 	}
-	switch {
-	case u.Scheme != "https" && u.Scheme != "http" || u.Host == "":
+	if u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
 		return nil, errors.New("gateway URL must begin with https://host; give https://host:8043/agentgateway/resource")
-	case u.User != nil, u.RawQuery != "", u.Fragment != "":
+	}
+	if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return nil, errors.New("gateway URL must not have a user, a query or a fragment; remove it")
 	}
 	return u, nil

@@ -129,13 +129,11 @@ func decodeEvent(raw json.RawMessage) (Event, bool) {
 // [], or an object of nothing but jsonKey, the key list that gateways leave in
 // objects.
 func blank(raw json.RawMessage) bool {
-	switch {
-	case len(raw) == 0 || string(raw) == "null" || string(raw) == "[]":
+	if len(raw) == 0 || string(raw) == "null" || string(raw) == "[]" {
 		return true
-	case raw[0] == '"':
+	}
+	if raw[0] == '"' {
 		return foreign.Of(raw).Literal() == ""
-	case raw[0] != '{':
-		return false
 	}
 	object, err := foreign.ParseObject(raw)
 	return err == nil && object.Only("jsonKey")

@@ -125,12 +125,13 @@ func (a *Agent) unsent(c call, err error) Poll {
 
 // judge decides how a poll ended.
 func (a *Agent) judge(c call, ans answer, secrets []string) Poll {
-	switch {
-	case ans.status == 0 && !ans.wrote:
+	if ans.status == 0 && !ans.wrote {
 		return Poll{Outcome: OutcomeNotSent, Class: ClassAgain, Err: wrap(c, a, ans.err)}
-	case ans.status == 0:
+	}
+	if ans.status == 0 {
 		return Poll{Outcome: OutcomeUnknown, Class: ClassAgain, Err: wrap(c, a, ans.err), MayHaveLost: true}
-	case ans.status != http.StatusOK:
+	}
+	if ans.status != http.StatusOK {
 		a.unlisted = 0
 		err := a.statusError(c, ans)
 		return Poll{Outcome: OutcomeHTTPError, Class: err.Class, Err: err, MayHaveLost: ans.status < 300 || ans.status >= 500}
@@ -146,26 +147,28 @@ func (a *Agent) judge(c call, ans answer, secrets []string) Poll {
 }
 
 func (a *Agent) judgeReply(c call, r reply, message string) Poll {
-	p := Poll{Events: r.Events, Bad: r.Bad, Code: r.Code, Message: message, Class: Classify(r.Code)}
+	p := Poll{
+		Outcome: OutcomeRefused,
+		Events:  r.Events, Bad: r.Bad, Code: r.Code, Message: message, Class: Classify(r.Code),
+	}
 	if unlistedSession(r.Code) {
 		a.unlisted++
 	} else {
 		a.unlisted = 0
 	}
-	switch {
-	case len(r.Events) > 0, len(r.Bad) > 0 && r.Code == CodeOK:
+	if len(r.Events) > 0 || len(r.Bad) > 0 && r.Code == CodeOK {
 		p.Outcome = OutcomeEvent
 		return p
-	case r.Code == CodeOK:
+	}
+	if r.Code == CodeOK {
 		p.Outcome = OutcomeEmpty
 		return p
-	case endsSession(r.Code):
+	}
+	if endsSession(r.Code) {
 		p.Outcome = OutcomeSessionEnded
-	case a.unlisted >= maxUnlisted:
+	} else if a.unlisted >= maxUnlisted {
 		a.unlisted = 0
 		p.Outcome, p.Class = OutcomeSessionEnded, ClassGone
-	default:
-		p.Outcome = OutcomeRefused
 	}
 	p.Err = &CodeError{Operation: c.operation, Agent: a.id, Code: r.Code, Message: message, Class: p.Class}
 	return p

@@ -91,10 +91,10 @@ func (p *Policy) addFields(fields map[string]Action) error {
 	names := map[string]string{} // by folded name
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		folded := fold(name)
-		switch before, twice := names[folded]; {
-		case folded == "":
+		if folded == "" {
 			return fmt.Errorf("privacy policy: field %q: write the name of a JSON key or a column", name)
-		case twice:
+		}
+		if before, twice := names[folded]; twice {
 			return fmt.Errorf("privacy policy: fields %s and %s are one field: remove one of them", before, name)
 		}
 		if err := p.check("field "+name, fields[name]); err != nil {
@@ -106,10 +106,10 @@ func (p *Policy) addFields(fields map[string]Action) error {
 }
 
 func (p *Policy) check(what string, a Action) error {
-	switch {
-	case !slices.Contains([]Action{"", Keep, Mask, HMAC, Drop}, a):
+	if !slices.Contains([]Action{"", Keep, Mask, HMAC, Drop}, a) {
 		return fmt.Errorf("privacy policy: %s: %q is no action; write keep, mask, hmac or drop", what, a)
-	case a == HMAC && len(p.key) < MinKeyBytes:
+	}
+	if a == HMAC && len(p.key) < MinKeyBytes {
 		return fmt.Errorf("privacy policy: %s: hmac needs a key of at least %d random bytes", what, MinKeyBytes)
 	}
 	return nil
@@ -125,15 +125,14 @@ func (p *Policy) Cell(column, value string) (string, bool) {
 	if !p.Active() {
 		return value, true
 	}
-	r := p.rules[fold(column)]
-	switch text := trim(value); {
-	case r.action == Drop:
+	r, text := p.rules[fold(column)], trim(value)
+	if r.action == Drop {
 		return "", false
-	case !r.alters() || text == "":
-		return value, true
-	default:
-		return p.treat(r, text), true
 	}
+	if !r.alters() || text == "" {
+		return value, true
+	}
+	return p.treat(r, text), true
 }
 
 // treat alters a trimmed value.
@@ -216,13 +215,14 @@ func fold(name string) string { return string(appendFold(nil, name)) }
 
 func appendFold[T string | []byte](dst []byte, name T) []byte {
 	for i := range len(name) {
-		switch c := name[i]; {
-		case c <= ' ' || c == '_' || c == '-':
-		case c >= 'A' && c <= 'Z':
-			dst = append(dst, c+'a'-'A')
-		default:
-			dst = append(dst, c)
+		c := name[i]
+		if c <= ' ' || c == '_' || c == '-' {
+			continue
 		}
+		if c >= 'A' && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		dst = append(dst, c)
 	}
 	return dst
 }

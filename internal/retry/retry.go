@@ -57,25 +57,24 @@ func HTTPStatus(status int) Class {
 	case 408, 418, 425, 429: // 418 is a cloud firewall's answer to requests without a host name
 		return Retry
 	}
-	switch {
-	case status >= 200 && status < 300:
+	if status >= 200 && status < 300 {
 		return OK
-	case status >= 100 && status < 500:
+	}
+	if status >= 100 && status < 500 {
 		return Permanent
 	}
 	return Retry
 }
 
-const (
-	defaultInitial = 500 * time.Millisecond
-	defaultMax     = 30 * time.Second
-	jitter         = 0.5
-)
-
 // NewBackOff returns exponential back-off (factor 2, jitter ±50 %) that never gives up.
 // initial is the mean of the first pause (default 500 ms), max the longest pause, jitter
 // included (default 30 s). An instance is not safe for concurrent use: one per goroutine.
 func NewBackOff(initial, max time.Duration) backoff.BackOff {
+	const (
+		defaultInitial = 500 * time.Millisecond
+		defaultMax     = 30 * time.Second
+		jitter         = 0.5
+	)
 	max = cmp.Or(max, defaultMax)
 	// The library applies jitter after its own cap; leave room for it.
 	ceiling := time.Duration(float64(max) / (1 + jitter))

@@ -3,7 +3,7 @@ GO ?= go
 FUZZTIME ?= 20s
 DURATION ?= 10m
 
-.PHONY: help demo build test faults soak lint fmt foreign fuzz bench clean
+.PHONY: help demo build test faults mutation soak lint fmt foreign fuzz bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ test: ## every package, with the race detector
 
 faults: ## every fault, suite with the shipped rights and mutant, a line each; writes docs/proof.md (ONLY=F03,F08 MUTANT=no_gap SEED=7)
 	$(GO) run ./internal/proof $(if $(ONLY),-only $(ONLY)) $(if $(MUTANT),-mutant $(MUTANT)) $(if $(SEED),-seed $(SEED))
+
+mutation: ## changes of the code that no test notices; writes docs/mutation.md (ONLY=internal/retry,config WORKERS=2)
+	$(GO) run ./internal/mutation $(if $(ONLY),-only $(ONLY)) $(if $(WORKERS),-workers $(WORKERS))
 
 soak: ## random faults for DURATION (10m; try 8h), a line a minute
 	$(GO) build -tags faults -o bridge.faults ./cmd/bridge

@@ -57,6 +57,7 @@ func TestTransportSignsWhatIsSent(t *testing.T) {
 		{"of unknown length", "POST", "/x", iotest.OneByteReader(strings.NewReader("{}")), "", Profile{}},
 		{"empty body", "POST", "/x", nil, "", Profile{}},
 		{"other host", "POST", "/x", strings.NewReader("{}"), "ccfs.example.com:28443", Profile{}},
+		{"host up to the last sign of ASCII", "POST", "/x", strings.NewReader("{}"), "a~b.example.com", Profile{}},
 		{"query", "POST", "/x?locationId=256&a=%2f&b=2+x&a=1", strings.NewReader("{}"), "", Profile{}},
 		{"escaped path", "POST", "/a%2Fb%20c", strings.NewReader("{}"), "", Profile{}},
 		{"no path", "POST", "", strings.NewReader("{}"), "", Profile{}},
@@ -101,6 +102,7 @@ func TestTransportRefusesAndClosesTheBody(t *testing.T) {
 	}{
 		"body that cannot be read": {iotest.ErrReader(failing), func(*http.Request) {}},
 		"host outside ASCII":       {strings.NewReader("{}"), func(r *http.Request) { r.Host = "bücher.example" }},
+		"blank in host":            {strings.NewReader("{}"), func(r *http.Request) { r.Host = "a b.example" }},
 		"zone in host":             {strings.NewReader("{}"), func(r *http.Request) { r.Host = "[fe80::1%25eth0]" }},
 		"no path in URL":           {strings.NewReader("{}"), func(r *http.Request) { r.URL.Opaque = "//x/y" }},
 		"header twice":             {strings.NewReader("{}"), func(r *http.Request) { r.Header.Add("Content-Type", "text/plain") }},

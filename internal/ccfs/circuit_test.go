@@ -47,7 +47,8 @@ func TestTwoRefusedSignaturesStopCalls(t *testing.T) {
 	if p.last().authorization == first {
 		t.Error("the second try was not signed anew")
 	}
-	if e := call("third", Auth, true, 2); e.RetryAfter != 10*time.Minute || !strings.Contains(e.Error(), "nothing was sent, next try in 10m0s") {
+	if e := call("third", Auth, true, 2); e.RetryAfter != 10*time.Minute || !strings.Contains(e.Error(), "nothing was sent, next try in 10m0s") ||
+		!strings.Contains(e.Error(), "after refused signatures") {
 		t.Errorf("third: %v", e)
 	}
 	_, err := download(t, c)
@@ -76,10 +77,15 @@ func TestTwoRefusedSignaturesStopCalls(t *testing.T) {
 	r.set(unauthorized)
 	call("closed: second", Auth, false, 9)
 	call("open", Auth, true, 9)
+	p.clock.advance(10 * time.Minute)
+	r.set(success)
+	if err := query(t, c); err != nil {
+		t.Fatal(err)
+	}
 	if got := strings.Count(log.String(), "calls are stopped"); got != 3 {
 		t.Errorf("%d lines about stopping:\n%s", got, log.String())
 	}
-	if got := strings.Count(log.String(), "accepts calls again"); got != 1 {
+	if got := strings.Count(log.String(), "accepts calls again"); got != 2 {
 		t.Errorf("%d lines about going on:\n%s", got, log.String())
 	}
 	if strings.Contains(log.String(), "testsk") || strings.Contains(log.String(), "auth-v2") {
@@ -96,7 +102,7 @@ func TestLockStopsCalls(t *testing.T) {
 		t.Fatalf("got %+v", e)
 	}
 	for range 3 {
-		if e := asError(t, query(t, c)); e.Class != Locked || !e.Local || e.RetryAfter != 30*time.Minute {
+		if e := asError(t, query(t, c)); e.Class != Locked || !e.Local || e.RetryAfter != 30*time.Minute || !strings.Contains(e.Error(), "locked our address") {
 			t.Errorf("got %+v", e)
 		}
 	}

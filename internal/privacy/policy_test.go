@@ -45,6 +45,7 @@ func TestNew(t *testing.T) {
 		"no such field's":  {Options{Fields: map[string]Action{"caller": "MASK"}}, `field caller: "MASK" is no action`},
 		"no key":           {Options{PhoneNumbers: HMAC, Phones: phones}, "hmac needs a key of at least 16 random bytes"},
 		"short key":        {Options{Fields: map[string]Action{"a": HMAC}, Key: []byte("secret-canary")}, "field a: hmac needs a key"},
+		"shortest key":     {Options{Fields: map[string]Action{"a": HMAC}, Key: []byte("sixteen bytes ok")}, ""},
 		"no phones":        {Options{PhoneNumbers: Mask}, "no field is named"},
 		"nameless":         {Options{Fields: map[string]Action{" _": Mask}}, "write the name of a JSON key or a column"},
 		"twice":            {Options{Fields: map[string]Action{"caller_no": Mask, "CallerNo": Drop}}, "fields CallerNo and caller_no are one field"},
@@ -91,6 +92,7 @@ func TestCell(t *testing.T) {
 		{p: hashed, column: "caller", value: hashOf("5550123"), wanted: hashOf("5550123")},
 		{p: hashed, column: "caller", value: "  ", wanted: "  "},
 		{p: hashed, column: "partner", value: "49997, 5550123", wanted: hashOf("49997") + ", " + hashOf("5550123")},
+		{p: policy(t, "", "zone_az=mask"), column: "ZoneAZ", value: "5550123", wanted: "555**23"},
 		{p: hashed, column: "called", value: "5550123", wanted: "5550123"},
 		{p: hashed, column: "OP_OBJECT", value: "101", gone: true},
 		{p: hashed, column: "Message", value: "call me back", wanted: "cal*******ck"},
@@ -153,6 +155,7 @@ func TestJSON(t *testing.T) {
 		{"no JSON", masked, `{"caller":"5550123",`, `{"caller":"555**23",`},
 		{"no JSON, written with signs", masked, `caller=+1 (555) 012-3456&b=70092`, `caller=+1 (55*) ***-**56&b=70092`},
 		{"no JSON, UTF-16", masked, "\x005\x005\x005\x000\x001\x002\x003", "\x005\x005\x005\x00*\x00*\x002\x003"},
+		{"no JSON, first and last digits", masked, `caller=9090909090`, `caller=909*****90`},
 		{"no JSON, a hash in it", hashed, "x " + hashOf("5550123") + " 5550123", "x " + hashOf("5550123") + " 555**23"},
 	} {
 		before := c.in

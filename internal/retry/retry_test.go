@@ -36,7 +36,7 @@ func TestHTTPStatusKnowsEveryStatus(t *testing.T) {
 func TestClassNames(t *testing.T) {
 	names := map[Class]string{
 		OK: "ok", Retry: "retry", Permanent: "permanent", Auth: "auth", Locked: "locked", Gone: "gone",
-		-1: "unknown", 99: "unknown",
+		-1: "unknown", Gone + 1: "unknown", 99: "unknown",
 	}
 	for class, want := range names {
 		if got := class.String(); got != want {

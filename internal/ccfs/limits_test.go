@@ -1,0 +1,101 @@
+package ccfs
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// What an error says is all that an operator sees of it.
+func TestErrorText(t *testing.T) {
+	for want, e := range map[string]*Error{
+		"op: bad":                                  {Message: "bad"},
+		"op: bad: cause":                           {Message: "bad", Err: errors.New("cause")},
+		"op: flow control, resultCode 0300009":     {Message: "flow control", Code: "0300009", Status: 200},
+		"op: hm, resultCode 7, HTTP status 403":    {Message: "hm", Code: "7", Status: 403},
+		"op: gone, HTTP status 410":                {Message: "gone", Status: 410, RetryAfter: time.Hour},
+		"op: no":                                   {Message: "no", Local: true},
+		"op: no; nothing was sent, next try in 2s": {Message: "no", Local: true, RetryAfter: 2100 * time.Millisecond},
+		"op: no, HTTP status 401; look at access_key and secret_key_file of the tenant's files, and at this machine's clock": {
+			Message: "no", Status: 401, Class: Auth, Skew: -time.Minute},
+		"op: no, HTTP status 401; the platform's clock differs from ours by -1m1s; look at access_key and secret_key_file of the tenant's files, and at this machine's clock": {
+			Message: "no", Status: 401, Class: Auth, Skew: -61 * time.Second},
+		"op: late, HTTP status 500": {Message: "late", Status: 500, Class: Again, Skew: time.Hour},
+	} {
+		e.Operation = "op"
+		if got := e.Error(); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+}
+
+func TestForeignTextUpToItsLimit(t *testing.T) {
+	whole := strings.Repeat("ü", maxMessageRunes)
+	if got := clean(whole); got != whole {
+		t.Errorf("a text as long as allowed was cut to %d bytes", len(got))
+	}
+	if got := clean(whole + "x"); got != whole+"…" {
+		t.Errorf("a longer one became %d bytes", len(got))
+	}
+}
+
+func TestQueriesUpToTheirLimits(t *testing.T) {
+	p := newPlatform(t, reply(200, asJSON, sample(t, "query_success.json")))
+	q := bills()
+	q.AccountID, q.AgentID, q.CallID = strings.Repeat("1", 20), strings.Repeat("2", 20), strings.Repeat("3", 25)
+	q.To = q.From // one second, both ends meant inclusively
+	if _, err := p.client().QueryBills(t.Context(), q); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAnswersUpToTheirLimit(t *testing.T) {
+	body := sample(t, "query_success.json")
+	for missing, class := range map[int64]Class{0: "", 1: Broken} {
+		c := newPlatform(t, reply(200, asJSON, body)).client(func(o *Options) { o.MaxAnswerBytes = int64(len(body)) - missing })
+		err := query(t, c)
+		if class == "" && err != nil {
+			t.Errorf("as long as allowed: %v", err)
+		}
+		if class != "" && (err == nil || asError(t, err).Class != class) {
+			t.Errorf("longer by %d: %v", missing, err)
+		}
+	}
+}
+
+func TestHostsUpToTheLastSignOfASCII(t *testing.T) {
+	if _, err := New(Options{URL: "https://a~b.example.com/CCFS", Key: testKey}); err != nil {
+		t.Error(err)
+	}
+}
+
+// Whoever takes the connection and says nothing is no platform; it costs less than an answer may.
+func TestAHandshakeEndsEarlierThanAnAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var far []net.Conn
+		c, err := New(Options{
+			URL: "https://" + testHost + testBase, Key: testKey,
+			DialContext: func(context.Context, string, string) (net.Conn, error) {
+				near, other := net.Pipe()
+				far = append(far, other)
+				return near, nil
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		start := time.Now()
+		e := asError(t, query(t, c))
+		if took := time.Since(start); e.Class != Again || took != 30*time.Second {
+			t.Errorf("after %v: %+v", took, e)
+		}
+		for _, conn := range far {
+			_ = conn.Close() // it was closed on our side
+		}
+	})
+}

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// result is what came of the mutants of one package that compile.
+type result struct {
+	pkg        string
+	killed     int
+	survivors  []string // by name
+	notCovered []string
+}
+
+// add counts a mutant by the status that the tester gave it.
+func (r *result) add(name, status string) error {
+	switch status {
+	case "KILLED":
+		r.killed++
+	case "LIVED", "TIMED OUT":
+		r.survivors = append(r.survivors, name)
+	case "NOT COVERED":
+		r.notCovered = append(r.notCovered, name)
+	case "NOT VIABLE":
+	default:
+		return fmt.Errorf("%s: the tester says %q, which has no meaning here", name, status)
+	}
+	return nil
+}
+
+func (r result) covered() int { return r.killed + len(r.survivors) }
+func (r result) total() int   { return r.covered() + len(r.notCovered) }
+
+// percent of a whole, rounded down; of nothing, all.
+func percent(part, whole int) int {
+	if whole == 0 {
+		return 100
+	}
+	return part * 100 / whole
+}
+
+// faults are the reasons why the package is not green.
+func (r result) faults(known map[string]string) (faults []string) {
+	if percent(r.killed, r.covered()) < wantKilled {
+		faults = append(faults, fmt.Sprintf("less than %d %% killed", wantKilled))
+	}
+	if percent(r.covered(), r.total()) < wantCovered {
+		faults = append(faults, fmt.Sprintf("less than %d %% covered", wantCovered))
+		for _, name := range r.notCovered {
+			faults = append(faults, "not covered: "+name)
+		}
+	}
+	for _, name := range r.survivors {
+		if known[name] == "" {
+			faults = append(faults, "survived: "+name)
+		}
+	}
+	return faults
+}
+
+func (r result) print(out io.Writer, known map[string]string) {
+	faults := r.faults(known)
+	verdict := "ok  "
+	if len(faults) > 0 {
+		verdict = "FAIL"
+	}
+	fmt.Fprintf(out, "%s %-24s %4d mutants, %3d %% covered, %3d %% of those killed, %d survivors\n",
+		verdict, r.pkg, r.total(), percent(r.covered(), r.total()), percent(r.killed, r.covered()), len(r.survivors))
+	for _, fault := range faults {
+		fmt.Fprintln(out, "     "+fault)
+	}
+}
+
+// page is the document.
+func page(results []result, known map[string]string) []byte {
+	var b strings.Builder
+	b.WriteString(pageHead)
+	for _, r := range results {
+		fmt.Fprintf(&b, "| `%s` | %d | %d %% | %d %% | %d |\n",
+			r.pkg, r.total(), percent(r.covered(), r.total()), percent(r.killed, r.covered()), len(r.survivors))
+	}
+	b.WriteString(pageSurvivors)
+	for _, r := range results {
+		for _, name := range slices.Sorted(slices.Values(r.survivors)) {
+			fmt.Fprintf(&b, "- `%s`\n  %s\n", name, cmp.Or(known[name], "**Nobody has looked at it.**"))
+		}
+	}
+	return []byte(b.String())
+}
+
+const pageHead = `# Changes of the code that no test notices
+
+` + "`make mutation`" + ` writes this page; ` + "`internal/mutation`" + ` says how. A mutation tester changes one
+operator after the other and runs the tests of the package. Of the mutants that compile, covered
+are those that a test of their own package reaches (wanted: 90 %); of these, killed are those with
+which a test fails (wanted: 92 %). Each of the others is listed below with the reason why
+nobody could tell. What the whole program promises is proved elsewhere: [proof.md](proof.md).
+
+| package | mutants | covered | of these killed | survivors |
+|---|---|---|---|---|
+`
+
+const pageSurvivors = `
+## Survivors
+
+`

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// tester is the mutation tester, by its version.
+const tester = "github.com/go-gremlins/gremlins/cmd/gremlins@v0.5.0"
+
+// report is what the tester writes, as far as it is read.
+type report struct {
+	Files []struct {
+		Name      string     `json:"file_name"` // below the folder
+		Mutations []mutation `json:"mutations"`
+	} `json:"files"`
+}
+
+// mutation is one change and what came of it.
+type mutation struct {
+	Type   string `json:"type"`   // e.g. CONDITIONALS_BOUNDARY
+	Status string `json:"status"` // KILLED, LIVED, NOT COVERED, TIMED OUT
+	Line   int    `json:"line"`
+	Column int    `json:"column"`
+}
+
+// try runs the tester over a folder; a result for each package that is not for tests.
+func try(ctx context.Context, folder string, workers int) ([]result, error) {
+	r, err := unleash(ctx, folder, workers)
+	if err != nil {
+		return nil, err
+	}
+	c, err := load(".", folder)
+	if err != nil {
+		return nil, err
+	}
+	compiler, err := newCompiler(ctx, c, ".", folder)
+	if err != nil {
+		return nil, err
+	}
+	results := map[string]*result{}
+	for _, file := range r.Files {
+		name := path.Join(folder, file.Name)
+		if strings.HasSuffix(path.Dir(name), "test") {
+			continue
+		}
+		for _, m := range file.Mutations {
+			made, ok := c.changes[place{name, m.Line, m.Column, m.Type}]
+			if !ok {
+				return nil, fmt.Errorf("%s:%d:%d: no operator stands there for %s", name, m.Line, m.Column, m.Type)
+			}
+			if !compiler.compiles(made) {
+				continue
+			}
+			if results[made.folder] == nil {
+				results[made.folder] = &result{pkg: made.folder}
+			}
+			if err := results[made.folder].add(made.name, m.Status); err != nil {
+				return nil, err
+			}
+		}
+	}
+	var all []result
+	for _, pkg := range slices.Sorted(maps.Keys(results)) {
+		all = append(all, *results[pkg])
+	}
+	return all, nil
+}
+
+// unleash runs the tester, whose results go to a file.
+func unleash(ctx context.Context, folder string, workers int) (r report, err error) {
+	dir, err := os.MkdirTemp("", "bridge-mutation-")
+	if err != nil {
+		return r, err
+	}
+	defer os.RemoveAll(dir)
+	file := filepath.Join(dir, "report.json")
+	cmd := exec.CommandContext(ctx, "go", "run", tester, "unleash", "./"+folder, "--output", file,
+		"--workers", strconv.Itoa(workers), "--timeout-coefficient", "10")
+	// It takes the time of the first run for the measure of all others: no result may come
+	// from the cache. What go vet finds, no test has found.
+	cmd.Env = append(os.Environ(), "GOFLAGS="+os.Getenv("GOFLAGS")+" -count=1 -vet=off")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return r, fmt.Errorf("run %s: %w\n%s", tester, err, out)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return r, err
+	}
+	return r, json.Unmarshal(text, &r)
+}

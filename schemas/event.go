@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -76,15 +77,11 @@ func (p Position) id(agent string) string {
 }
 
 func (p Position) validate(tenant, agent string) error {
-	switch {
-	case tenant == "":
-		return fmt.Errorf("tenant is empty")
-	case agent == "":
-		return fmt.Errorf("agent is empty")
-	case p.Epoch == 0 || p.Seq == 0:
-		return fmt.Errorf("epoch and seq count from 1")
-	}
-	return nil
+	return cmp.Or(
+		want(tenant != "", "tenant is empty"),
+		want(agent != "", "agent is empty"),
+		want(p.Epoch != 0 && p.Seq != 0, "epoch and seq count from 1"),
+	)
 }
 
 // Event is one agent event as popped by one long poll, or one session event of
@@ -125,19 +122,13 @@ type Event struct {
 
 // Validate reports an event that must not be published.
 func (e Event) Validate() error {
-	err := e.validate(e.Tenant, e.Agent)
-	switch {
-	case err != nil:
-	case e.Type == "" || e.Group == "" || e.Name == "":
-		err = fmt.Errorf("type, group and name must be set")
-	case e.Group == GroupGap:
-		err = fmt.Errorf("the group gap is that of gaps")
-	case e.ReceivedAt.IsZero():
-		err = fmt.Errorf("received_at must be set")
-	case len(e.Content) > 0 && !json.Valid(e.Content):
-		err = fmt.Errorf("content is not JSON")
-	}
-	return wrapInvalid("event", err)
+	return wrapInvalid("event", cmp.Or(
+		e.validate(e.Tenant, e.Agent),
+		want(e.Type != "" && e.Group != "" && e.Name != "", "type, group and name must be set"),
+		want(e.Group != GroupGap, "the group gap is that of gaps"),
+		want(!e.ReceivedAt.IsZero(), "received_at must be set"),
+		want(len(e.Content) == 0 || json.Valid(e.Content), "content is not JSON"),
+	))
 }
 
 // Gap says that events of an agent may have been lost between From and To: one
@@ -171,15 +162,11 @@ const (
 
 // Validate reports a gap that must not be published.
 func (g Gap) Validate() error {
-	err := g.validate(g.Tenant, g.Agent)
-	switch {
-	case err != nil:
-	case g.Cause == "":
-		err = fmt.Errorf("cause must be set")
-	case g.From.IsZero() || g.To.Before(g.From):
-		err = fmt.Errorf("from must be set and not after to")
-	}
-	return wrapInvalid("gap", err)
+	return wrapInvalid("gap", cmp.Or(
+		g.validate(g.Tenant, g.Agent),
+		want(g.Cause != "", "cause must be set"),
+		want(!g.From.IsZero() && !g.To.Before(g.From), "from must be set and not after to"),
+	))
 }
 
 // Heartbeat says that an agent is being polled and what is known of it. It lets
@@ -197,15 +184,11 @@ type Heartbeat struct {
 
 // Validate reports a heartbeat that must not be published.
 func (h Heartbeat) Validate() error {
-	err := h.validate(h.Tenant, h.Agent)
-	switch {
-	case err != nil:
-	case h.State == "":
-		err = fmt.Errorf("state must be set")
-	case h.At.IsZero():
-		err = fmt.Errorf("at must be set")
-	}
-	return wrapInvalid("heartbeat", err)
+	return wrapInvalid("heartbeat", cmp.Or(
+		h.validate(h.Tenant, h.Agent),
+		want(h.State != "", "state must be set"),
+		want(!h.At.IsZero(), "at must be set"),
+	))
 }
 
 // EventMessage makes the message of an event.
@@ -285,6 +268,15 @@ func newMessage(subject, typ, source, id string, at time.Time, v validator) (Mes
 		Schema: schemaURN(typ), Dedupe: true, Body: bytes.TrimSuffix(body.Bytes(), []byte("\n")),
 	}
 	return m, m.Validate()
+}
+
+// want is nil if ok, else an error of that text. The first of several, by cmp.Or, is what
+// is wrong with a message.
+func want(ok bool, text string) error {
+	if ok {
+		return nil
+	}
+	return errors.New(text)
 }
 
 func wrapInvalid(what string, err error) error {

@@ -1,6 +1,7 @@
 package schemas
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -33,14 +34,10 @@ type WindowRequest struct {
 
 // Validate reports a request that names nothing.
 func (r WindowRequest) Validate() error {
-	err := r.Kind.Validate()
-	if err == nil {
-		err = r.Window.Validate()
-	}
-	if err == nil && r.At.IsZero() {
-		err = fmt.Errorf("its time must be set")
-	}
-	return wrapInvalid("window request", err)
+	return wrapInvalid("window request", cmp.Or(
+		r.Kind.Validate(), r.Window.Validate(),
+		want(!r.At.IsZero(), "its time must be set"),
+	))
 }
 
 // Via says how the bridge learnt of a file.
@@ -81,17 +78,19 @@ func ValidateFileName(name string) error {
 	return nil
 }
 
+func wantResponseID(id string) error {
+	return want(responseIDPattern.MatchString(id), "response_id: want 32 lower-case hex digits")
+}
+
 // Validate reports a notice that must not be stored.
 func (f FileNotice) Validate() error {
-	err := ValidateFileName(f.FileName)
-	switch {
-	case f.Tenant == "":
-		err = fmt.Errorf("tenant is empty")
-	case !responseIDPattern.MatchString(f.ResponseID):
-		err = fmt.Errorf("response_id: want 32 lower-case hex digits")
-	case f.ReceivedAt.IsZero() || f.Via == "":
-		err = fmt.Errorf("received_at and via must be set")
-	case err == nil && f.Request != nil:
+	err := cmp.Or(
+		want(f.Tenant != "", "tenant is empty"),
+		wantResponseID(f.ResponseID),
+		want(!f.ReceivedAt.IsZero() && f.Via != "", "received_at and via must be set"),
+		ValidateFileName(f.FileName),
+	)
+	if err == nil && f.Request != nil {
 		err = f.Request.Validate()
 	}
 	return wrapInvalid("file notice", err)
@@ -171,22 +170,13 @@ type CompleteFile struct {
 
 // Validate reports a marker that must not be published.
 func (w WindowComplete) Validate() error {
-	err := w.Kind.Validate()
-	if err == nil {
-		err = w.Window.Validate()
-	}
-	switch {
-	case err != nil:
-	case w.Tenant == "":
-		err = fmt.Errorf("tenant is empty")
-	case !responseIDPattern.MatchString(w.ResponseID):
-		err = fmt.Errorf("response_id: want 32 lower-case hex digits")
-	case w.Rows < 0 || w.Added > w.Rows || w.Revised > w.Added:
-		err = fmt.Errorf("counts: want revised <= added <= rows")
-	case w.CompletedAt.IsZero():
-		err = fmt.Errorf("completed_at must be set")
-	}
-	return wrapInvalid("window complete", err)
+	return wrapInvalid("window complete", cmp.Or(
+		w.Kind.Validate(), w.Window.Validate(),
+		want(w.Tenant != "", "tenant is empty"),
+		wantResponseID(w.ResponseID),
+		want(w.Revised <= w.Added && w.Added <= w.Rows && w.Rows >= 0, "counts: want revised <= added <= rows"),
+		want(!w.CompletedAt.IsZero(), "completed_at must be set"),
+	))
 }
 
 // WindowCompleteMessage makes the marker; it travels in the last batch of its
@@ -239,15 +229,11 @@ type Hole struct {
 
 // Validate reports a statement that must not be published.
 func (c Coverage) Validate() error {
-	err := c.Kind.Validate()
-	switch {
-	case err != nil:
-	case c.Tenant == "":
-		err = fmt.Errorf("tenant is empty")
-	case c.From.IsZero() || c.CompleteTo.Before(c.From) || c.At.IsZero():
-		err = fmt.Errorf("from, complete_to and at must be set and in order")
-	}
-	return wrapInvalid("coverage", err)
+	return wrapInvalid("coverage", cmp.Or(
+		c.Kind.Validate(),
+		want(c.Tenant != "", "tenant is empty"),
+		want(!c.From.IsZero() && !c.CompleteTo.Before(c.From) && !c.At.IsZero(), "from, complete_to and at must be set and in order"),
+	))
 }
 
 // CoverageMessage makes the message. Its id is a hash of all that it says, At

@@ -1,7 +1,7 @@
 package schemas
 
 import (
-	"fmt"
+	"cmp"
 	"time"
 )
 
@@ -66,20 +66,12 @@ func (e WindowEntry) Key() string { return WindowKey(e.Tenant, e.Kind, e.Window)
 
 // Validate reports an entry that must not be stored.
 func (e WindowEntry) Validate() error {
-	err := e.Kind.Validate()
-	if err == nil {
-		err = e.Window.Validate()
-	}
-	switch {
-	case err != nil:
-	case e.Tenant == "":
-		err = fmt.Errorf("tenant is empty")
-	case e.State == "":
-		err = fmt.Errorf("state must be set")
-	case e.State == WindowReady && (e.ResponseID == "" || e.FileName == ""):
-		err = fmt.Errorf("a ready window needs response_id and file_name")
-	}
-	return wrapInvalid("window entry", err)
+	return wrapInvalid("window entry", cmp.Or(
+		e.Kind.Validate(), e.Window.Validate(),
+		want(e.Tenant != "", "tenant is empty"),
+		want(e.State != "", "state must be set"),
+		want(e.State != WindowReady || e.ResponseID != "" && e.FileName != "", "a ready window needs response_id and file_name"),
+	))
 }
 
 // Budget says when the platform may next be asked for an extract under one access key,

@@ -1,6 +1,7 @@
 package schemas
 
 import (
+	"cmp"
 	"embed"
 	"encoding/json"
 	"fmt"
@@ -75,15 +76,16 @@ func (m Message) Headers() map[string][]string {
 
 // Validate reports a message that must not be sent.
 func (m Message) Validate() error {
-	switch {
-	case m.Subject == "" || strings.ContainsAny(m.Subject, " *>\t\r\n") || strings.Contains(m.Subject, ".."):
+	if m.Subject == "" || strings.ContainsAny(m.Subject, " *>\t\r\n") || strings.Contains(m.Subject, "..") {
 		return fmt.Errorf("message: bad subject %q", m.Subject)
-	case m.ID == "" || m.Type == "" || m.Source == "" || m.Schema == "":
-		return fmt.Errorf("message on %s: id, type, source and schema must be set", m.Subject)
-	case m.Time.IsZero():
-		return fmt.Errorf("message on %s: time must be set", m.Subject)
-	case !json.Valid(m.Body):
-		return fmt.Errorf("message on %s: body is not JSON", m.Subject)
+	}
+	err := cmp.Or(
+		want(m.ID != "" && m.Type != "" && m.Source != "" && m.Schema != "", "id, type, source and schema must be set"),
+		want(!m.Time.IsZero(), "time must be set"),
+		want(json.Valid(m.Body), "body is not JSON"),
+	)
+	if err != nil {
+		return fmt.Errorf("message on %s: %w", m.Subject, err)
 	}
 	return nil
 }

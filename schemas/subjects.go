@@ -100,14 +100,13 @@ func Covers(pattern, subject string) bool {
 	for {
 		p, patternRest, morePattern := strings.Cut(pattern, ".")
 		s, subjectRest, moreSubject := strings.Cut(subject, ".")
-		switch {
-		case p == ">":
+		if p == ">" {
 			return s != ""
-		case s == "" || s == ">":
+		}
+		if s == "" || s == ">" || p != "*" && p != s {
 			return false
-		case p != "*" && p != s:
-			return false
-		case !morePattern || !moreSubject:
+		}
+		if !morePattern || !moreSubject {
 			return morePattern == moreSubject
 		}
 		pattern, subject = patternRest, subjectRest

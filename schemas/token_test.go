@@ -145,7 +145,7 @@ func TestWindowRefuses(t *testing.T) {
 
 func TestNewNames(t *testing.T) {
 	for prefix, ok := range map[string]bool{
-		"aicc": true, "a-1_b": true, "": false, "Aicc": false, "1a": false, "a.b": false, "a=": false,
+		"aicc": true, "a-1_b": true, "a": true, "z": true, "{": false, "`": false, "": false, "Aicc": false, "1a": false, "a.b": false, "a=": false,
 		"abcdefghijklmnop": true, "abcdefghijklmnopq": false,
 	} {
 		if _, err := schemas.NewNames(prefix); (err == nil) != ok {

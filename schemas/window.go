@@ -1,6 +1,7 @@
 package schemas
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -44,15 +45,14 @@ type Window struct {
 
 // Validate reports a window without extent or with fractions of a second.
 func (w Window) Validate() error {
-	switch {
-	case w.From.IsZero() || w.To.IsZero():
-		return fmt.Errorf("window %s: both ends must be set", w)
-	case !w.From.Before(w.To):
-		return fmt.Errorf("window %s: from must be before to", w)
-	case w.From.UTC().Year() < 0 || w.To.UTC().Year() > 9999:
-		return fmt.Errorf("window %s: want years of four digits", w)
-	case w.From.Nanosecond() != 0 || w.To.Nanosecond() != 0:
-		return fmt.Errorf("window %s: ends must be whole seconds", w)
+	err := cmp.Or(
+		want(!w.From.IsZero() && !w.To.IsZero(), "both ends must be set"),
+		want(w.From.Before(w.To), "from must be before to"),
+		want(w.From.UTC().Year() >= 0 && w.To.UTC().Year() <= 9999, "want years of four digits"),
+		want(w.From.Nanosecond() == 0 && w.To.Nanosecond() == 0, "ends must be whole seconds"),
+	)
+	if err != nil {
+		return fmt.Errorf("window %s: %w", w, err)
 	}
 	return nil
 }

@@ -242,17 +242,13 @@ func trimType(s string) string { return strings.Trim(s, " \t\r\n\x00") }
 func snakeName(s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s) && b.Len() < maxUnknownName; i++ {
-		c := s[i]
-		switch {
-		case c >= 'A' && c <= 'Z':
-			if startsWord(s, i) {
-				separate(&b)
-			}
-			b.WriteByte(c + 'a' - 'A')
-		case c >= 'a' && c <= 'z' || c >= '0' && c <= '9':
-			b.WriteByte(c)
-		default:
+		if startsWord(s, i) || !capital(s[i]) && !small(s[i]) && !digit(s[i]) {
 			separate(&b)
+		}
+		if capital(s[i]) {
+			b.WriteByte(s[i] + 'a' - 'A')
+		} else if small(s[i]) || digit(s[i]) {
+			b.WriteByte(s[i])
 		}
 	}
 	name := strings.Trim(b.String(), "_")
@@ -262,18 +258,18 @@ func snakeName(s string) string {
 	return name
 }
 
-// startsWord reports whether the capital at i begins a word: after a small
+func capital(c byte) bool { return c >= 'A' && c <= 'Z' }
+func small(c byte) bool   { return c >= 'a' && c <= 'z' }
+func digit(c byte) bool   { return c >= '0' && c <= '9' }
+
+// startsWord reports whether at i is a capital that begins a word: after a small
 // letter or digit, or as the last capital of a run ("DRSwitch": dr_switch).
 func startsWord(s string, i int) bool {
-	small := func(c byte) bool { return c >= 'a' && c <= 'z' }
-	if i == 0 {
+	if i == 0 || !capital(s[i]) {
 		return false
 	}
 	prev := s[i-1]
-	if small(prev) || prev >= '0' && prev <= '9' {
-		return true
-	}
-	return prev >= 'A' && prev <= 'Z' && i+1 < len(s) && small(s[i+1])
+	return small(prev) || digit(prev) || capital(prev) && i+1 < len(s) && small(s[i+1])
 }
 
 func separate(b *strings.Builder) {

@@ -1,0 +1,165 @@
+package rows
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"aiccbridge/schemas"
+)
+
+// cells makes a record: so many words after those given.
+func cells(words int, given ...string) []string {
+	return append(given, slices.Repeat([]string{"word"}, words)...)
+}
+
+func TestNamesColumns(t *testing.T) {
+	for _, tt := range []struct {
+		kind   schemas.Kind
+		record []string
+		want   bool
+		err    error
+	}{
+		{schemas.KindCDR, columnNames(schemas.KindCDR), true, nil},
+		{schemas.KindCDR, []string{"Call ID", "agentId"}, true, nil},
+		{schemas.KindOperation, []string{"id", "call_id"}, true, nil},
+		{schemas.KindCDR, []string{"call_id"}, false, nil},
+		{schemas.KindCDR, []string{"call_id", "word", "word"}, false, nil},
+		{schemas.KindCDR, cells(2, "developer", "call_id", "agent_id"), true, nil},
+		{schemas.KindCDR, cells(3, "developer", "call_id", "agent_id"), false, nil}, // half of it is not enough
+		{schemas.KindCDR, []string{"call_id", "agent_id", "", "null", " "}, true, nil},
+		{schemas.KindCDR, cells(3, "call_id", "agent_id", "17"), false, ErrTwoLines},
+		{schemas.KindCDR, cells(3, "call_id", "agent_id", "2024-05-01 09:00:00"), false, ErrTwoLines},
+		{schemas.KindCDR, cells(4, "call_id", "agent_id", "17"), false, nil}, // two words that happen to be names
+		{schemas.KindCDR, strings.Split("d,1,2,101,17-1,1,2", ","), false, nil},
+	} {
+		got, err := NamesColumns(tt.kind, tt.record)
+		if got != tt.want || !errors.Is(err, tt.err) {
+			t.Errorf("%s %q: %t, %v, want %t, %v", tt.kind, tt.record, got, err, tt.want, tt.err)
+		}
+	}
+}
+
+// A header line of names that are not documented is known by what does not stand in it.
+func TestIsHeaderWithoutKnownNames(t *testing.T) {
+	for record, want := range map[string]bool{
+		",,,,,,,begin":                          true,
+		",,,,,,,begin1":                         true,
+		",,,,,,,begin123":                       true,
+		",,,,,,,begin2006":                      false, // a time, in a way
+		"5,,,,,,,begin":                         true,
+		",,,,0,,,begin":                         false, // no name of a call's id
+		",,,,9,,,begin":                         false,
+		",,,,+9,,,begin":                        false,
+		",,,,-,,,begin":                         true,
+		",,,,/,,,begin":                         true,
+		",,,,:,,,begin":                         true,
+		",,,,,,,begin,,,,,,5":                   false, // device_type is a number
+		",,,,,,,begin,,,,,,type":                true,
+		",,,,,,,n/a":                            false,
+		strings.Repeat("name,", 21) + "another": true,
+	} {
+		if got := IsHeader(schemas.KindCDR, strings.Split(record, ",")); got != want {
+			t.Errorf("%s: %t", record, got)
+		}
+	}
+}
+
+func TestDocumented(t *testing.T) {
+	for header, want := range map[string]bool{
+		"developer,account_id,cc_id": true,
+		"developer,new,cc_id":        true,
+		"new,developer":              false,
+		"account_id,developer":       false,
+		"developer,call_id":          false,
+		"call_id,call_id":            false,
+	} {
+		if got := Documented(schemas.KindCDR, strings.Split(header, ",")); got != want {
+			t.Errorf("%s: %t", header, got)
+		}
+	}
+}
+
+func TestFit(t *testing.T) {
+	const clock = "2024-05-01 09:00:00"
+	times := func(cells int, values ...string) []string { // from the place of wait_begin
+		return append(slices.Concat(make([]string, 7), values), make([]string, cells-7-len(values))...)
+	}
+	for name, tt := range map[string]struct {
+		record []string
+		fits   bool
+	}{
+		"nothing":                               {make([]string, 21), false},
+		"two names":                             {[]string{"call_id", "agent_id"}, true},
+		"two names among a few words":           {cells(6, "call_id", "agent_id"), true},
+		"two names among some words":            {cells(18, "call_id", "agent_id"), true},
+		"two names among too many":              {cells(21, "call_id", "agent_id"), false},
+		"one name":                              {[]string{"call_id"}, false},
+		"words":                                 {cells(21), false},
+		"a time":                                {times(8, clock), true},
+		"two times":                             {times(9, clock, clock), true},
+		"a time and a word":                     {times(9, clock, "word"), false},
+		"a time and a word, and all its cells":  {times(21, clock, "word"), true},
+		"a time and a word, and one cell less":  {times(20, clock, "word"), false},
+		"a time too many":                       {append(times(21), clock), false},
+		"a time, two words, and all its cells":  {times(21, clock, "word", "word"), true},
+		"a time, four words, and all its cells": {times(21, clock, "word", "word", "word", "word"), false},
+	} {
+		if got := Fit(schemas.KindCDR, tt.record); (got > 0) != tt.fits {
+			t.Errorf("%s: %d", name, got)
+		}
+	}
+	if whole, half := Fit(schemas.KindCDR, columnNames(schemas.KindCDR)), Fit(schemas.KindCDR, columnNames(schemas.KindCDR)[:10]); whole <= half {
+		t.Errorf("all names fit %d, half of them %d", whole, half)
+	}
+}
+
+func TestTells(t *testing.T) {
+	for _, tt := range []struct {
+		header []string
+		record string
+		want   bool
+	}{
+		{nil, "d,,,,17-1", true}, {nil, "d,,,17-1", false}, {nil, "d,,,,null", false},
+		{[]string{"call_id", "developer"}, "17-1,d", true}, {[]string{"call_id", "developer"}, ",d", false},
+	} {
+		tells, err := Tells(schemas.KindCDR, tt.header)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := tells(strings.Split(tt.record, ",")); got != tt.want {
+			t.Errorf("%q %s: %t", tt.header, tt.record, got)
+		}
+	}
+	if _, err := Tells(schemas.KindCDR, []string{"developer"}); err == nil {
+		t.Error("a header that tells no rows apart")
+	}
+}
+
+func TestSameNames(t *testing.T) {
+	a := []string{"developer", "call_id"}
+	for _, tt := range []struct {
+		b    []string
+		want bool
+	}{
+		{[]string{"\ufeffdeveloper", " call_id\x00"}, true},
+		{[]string{"developer", "callId"}, false}, {[]string{"call_id", "developer"}, false}, {a[:1], false},
+	} {
+		if got := SameNames(a, tt.b); got != tt.want {
+			t.Errorf("%q: %t", tt.b, got)
+		}
+	}
+}
+
+func TestARecordShorterThanItsHeader(t *testing.T) {
+	e := testEncoder(t, schemas.KindCDR, nil)
+	if err := e.Header([]string{"call_id", "new", "newer"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, record := range [][]string{{"17-1"}, {"17-1", "x"}} {
+		if _, err := e.Identify(record); err != nil {
+			t.Errorf("%q: %v", record, err)
+		}
+	}
+}

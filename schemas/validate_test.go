@@ -1,0 +1,134 @@
+package schemas
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+const someID = "0123456789abcdef0123456789abcdef"
+
+func someWindow() Window {
+	from := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	return Window{From: from, To: from.Add(time.Hour)}
+}
+
+func someNotice() FileNotice {
+	return FileNotice{
+		Tenant: "acme", ResponseID: someID, FileName: "20261101_" + someID + ".zip", ReceivedAt: someWindow().To, Via: ViaCallback,
+		Request: &WindowRequest{Kind: KindCDR, Window: someWindow(), At: someWindow().To},
+	}
+}
+
+// says compares a verdict with part of its text, "" for none.
+func says(t *testing.T, name string, err error, want string) {
+	t.Helper()
+	if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+		t.Errorf("%s: %v, want %q", name, err, want)
+	}
+}
+
+func TestNoticesSayWhatIsWrong(t *testing.T) {
+	for name, tt := range map[string]struct {
+		change func(*FileNotice)
+		want   string
+	}{
+		"good":            {func(*FileNotice) {}, ""},
+		"no request":      {func(n *FileNotice) { n.Request = nil }, ""},
+		"no tenant":       {func(n *FileNotice) { n.Tenant = "" }, "tenant is empty"},
+		"id":              {func(n *FileNotice) { n.ResponseID = strings.ToUpper(someID) }, "response_id"},
+		"no time":         {func(n *FileNotice) { n.ReceivedAt = time.Time{} }, "received_at and via"},
+		"no way":          {func(n *FileNotice) { n.Via = "" }, "received_at and via"},
+		"file name":       {func(n *FileNotice) { n.FileName = "x.zip" }, "file name"},
+		"both":            {func(n *FileNotice) { n.FileName = "x.zip"; n.Request.Kind = "x" }, "file name"},
+		"request's kind":  {func(n *FileNotice) { n.Request.Kind = "x" }, "window request"},
+		"request's span":  {func(n *FileNotice) { n.Request.Window = Window{} }, "window request"},
+		"request's time":  {func(n *FileNotice) { n.Request.At = time.Time{} }, "its time must be set"},
+		"request's order": {func(n *FileNotice) { n.Request.Kind, n.Request.At = "x", time.Time{} }, "kind"},
+	} {
+		n := someNotice()
+		tt.change(&n)
+		says(t, name, n.Validate(), tt.want)
+	}
+}
+
+func TestCountsOfAWindow(t *testing.T) {
+	for _, tt := range []struct {
+		rows, added, revised int
+		good                 bool
+	}{
+		{0, 0, 0, true}, {3, 3, 3, true}, {3, 0, 0, true}, {3, 2, 1, true},
+		{2, 3, 0, false}, {3, 1, 2, false}, {-1, -1, -1, false},
+	} {
+		w := WindowComplete{
+			Tenant: "acme", Kind: KindCDR, Window: someWindow(), ResponseID: someID, CompletedAt: someWindow().To,
+			Rows: tt.rows, Added: tt.added, Revised: tt.revised,
+		}
+		want := ""
+		if !tt.good {
+			want = "revised <= added <= rows"
+		}
+		says(t, "counts", w.Validate(), want)
+	}
+}
+
+func TestAReadyWindowHasAFile(t *testing.T) {
+	e := WindowEntry{Tenant: "acme", Kind: KindCDR, Window: someWindow(), State: WindowReady, ResponseID: someID, FileName: "20261101_" + someID + ".zip"}
+	says(t, "ready", e.Validate(), "")
+	for _, change := range []func(*WindowEntry){
+		func(e *WindowEntry) { e.ResponseID = "" }, func(e *WindowEntry) { e.FileName = "" }, func(e *WindowEntry) { e.ResponseID, e.FileName = "", "" },
+	} {
+		broken := e
+		change(&broken)
+		says(t, "ready without it", broken.Validate(), "needs response_id and file_name")
+		broken.State = WindowPlanned
+		says(t, "planned without it", broken.Validate(), "")
+	}
+}
+
+func TestWindowsHaveYearsOfFourDigits(t *testing.T) {
+	year := func(y int) time.Time { return time.Date(y, 1, 2, 0, 0, 0, 0, time.UTC) }
+	says(t, "first to last", Window{year(0), year(9999)}.Validate(), "")
+	says(t, "before the first", Window{year(-1), year(9999)}.Validate(), "four digits")
+	says(t, "after the last", Window{year(0), year(10000)}.Validate(), "four digits")
+	half := year(1).Add(time.Millisecond)
+	says(t, "half a second at the begin", Window{half, year(2)}.Validate(), "whole seconds")
+	says(t, "half a second at the end", Window{year(0), half}.Validate(), "whole seconds")
+	says(t, "no begin", Window{To: year(2)}.Validate(), "both ends")
+}
+
+func TestMessagesNameAllThatTheyAre(t *testing.T) {
+	good := Message{Subject: "aicc.v1.x", ID: "1", Type: "t", Source: "/s", Schema: "urn:x", Time: someWindow().From, Body: []byte("{}")}
+	says(t, "good", good.Validate(), "")
+	for _, change := range []func(*Message){
+		func(m *Message) { m.ID = "" }, func(m *Message) { m.Type = "" }, func(m *Message) { m.Source = "" }, func(m *Message) { m.Schema = "" },
+	} {
+		m := good
+		change(&m)
+		says(t, "nameless", m.Validate(), "aicc.v1.x: id, type, source and schema must be set")
+	}
+}
+
+func TestEventsNameTheirTypeGroupAndName(t *testing.T) {
+	good := Event{Tenant: "acme", Agent: "291", Type: "T", Group: "call", Name: "n", ReceivedAt: someWindow().From, Position: Position{1, 1}}
+	says(t, "good", good.Validate(), "")
+	for _, change := range []func(*Event){
+		func(e *Event) { e.Type = "" }, func(e *Event) { e.Group = "" }, func(e *Event) { e.Name = "" },
+	} {
+		e := good
+		change(&e)
+		says(t, "nameless", e.Validate(), "type, group and name must be set")
+	}
+}
+
+func TestCoverageIsOfATime(t *testing.T) {
+	good := Coverage{Tenant: "acme", Kind: KindCDR, From: someWindow().From, CompleteTo: someWindow().From, At: someWindow().To}
+	says(t, "good", good.Validate(), "")
+	for _, change := range []func(*Coverage){
+		func(c *Coverage) { c.From = time.Time{} }, func(c *Coverage) { c.At = time.Time{} }, func(c *Coverage) { c.CompleteTo = c.From.Add(-1) },
+	} {
+		c := good
+		change(&c)
+		says(t, "timeless", c.Validate(), "must be set and in order")
+	}
+}

@@ -66,10 +66,10 @@ func (h *Handler) read(r *http.Request) ([]byte, answer) {
 		return nil, tooLarge
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, h.o.MaxBodyBytes+1))
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, unreadable
-	case int64(len(body)) > h.o.MaxBodyBytes:
+	}
+	if int64(len(body)) > h.o.MaxBodyBytes {
 		return nil, tooLarge
 	}
 	return body, answer{}

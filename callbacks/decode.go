@@ -1,6 +1,7 @@
 package callbacks
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path"
@@ -82,18 +83,25 @@ const maxDepth = 16
 func tooDeep(body []byte) bool {
 	depth, quoted := 0, false
 	for i := 0; i < len(body); i++ {
-		switch c := body[i]; {
-		case quoted && c == '\\':
+		c := body[i]
+		if quoted && c == '\\' {
 			i++
-		case c == '"':
+			continue
+		}
+		if c == '"' {
 			quoted = !quoted
-		case quoted:
-		case c == '{' || c == '[':
-			if depth++; depth > maxDepth {
-				return true
-			}
-		case c == '}' || c == ']':
+		}
+		if quoted {
+			continue
+		}
+		if c == '{' || c == '[' {
+			depth++
+		}
+		if c == '}' || c == ']' {
 			depth--
+		}
+		if depth > maxDepth {
+			return true
 		}
 	}
 	return false
@@ -107,27 +115,27 @@ func fileName(fields foreign.Object) (name string, err error) {
 		if said == "" {
 			continue
 		}
-		switch checked, err := checkName(said); {
-		case name == "" && err != nil:
+		checked, err := checkName(said)
+		if name == "" && err != nil {
 			return "", err
-		case name == "":
-			name = checked
-		case err == nil && checked != name:
+		}
+		if name != "" && err == nil && checked != name {
 			return "", errTwoFiles
 		}
+		name = cmp.Or(name, checked)
 	}
 	if name != "" {
 		return name, nil
 	}
 	for _, raw := range fields.Values() {
 		said := foreign.Of(raw).String()
-		switch {
-		case schemas.ValidateFileName(said) != nil:
-		case name != "" && name != said:
-			return "", errTwoFiles
-		default:
-			name = said
+		if schemas.ValidateFileName(said) != nil {
+			continue
 		}
+		if name != "" && name != said {
+			return "", errTwoFiles
+		}
+		name = said
 	}
 	if name == "" {
 		return "", errNoFile

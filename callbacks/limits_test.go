@@ -91,7 +91,7 @@ func TestTokensNameKindsThatExist(t *testing.T) {
 func TestUncheckedCallbacksGoToTheirTenant(t *testing.T) {
 	store := &memory{}
 	h := newHandler(t, store, func(o *Options) {
-		o.Verify, o.Tenants = Off, map[string]string{"testak00": "other", key.AccessKey: "acme"}
+		o.Verify, o.Tenants = Off, map[string][]Tenant{"testak00": {{Name: "other"}}, key.AccessKey: {{Name: "acme"}}}
 	})
 	r := signed(t, "/ccfs/callback", sample, time.Now())
 	if w := serve(h, r); w.Code != http.StatusOK || store.notices[id].Tenant != "acme" {

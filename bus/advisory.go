@@ -26,8 +26,8 @@ func (b *Bus) advisorySubject() string {
 // watchAdvisories makes dead letters of files that the server has given up, until
 // intake ends. The bridge's own consumer has no such limit and its workers give up
 // by themselves; this is for one that somebody has changed. Advisories that came
-// while no bridge listened are lost: the window of such a file is overdue in the
-// ledger before long, and asked for again.
+// while no bridge listened are lost: the planner finds the windows of such files ready
+// while [Bus.FilesIdle], and they are asked for again.
 func (b *Bus) watchAdvisories(intake, work context.Context, f Work) {
 	sub, err := b.conn.JetStream().Conn().SubscribeSync(b.advisorySubject())
 	if err != nil {

@@ -71,7 +71,7 @@ func newPlanner(b base, h *hub, c config.Tenant, files *filestore.Store) (*plann
 		Tenant: c.Name, Zone: c.Timezone, Names: b.names, Ledger: h.ledger, Publisher: h.bus, Query: files.Query,
 		Budget:         storeKey(f).Fingerprint(),
 		Spacing:        max(f.RequestSpacing, 1), // the planner takes 0 for its default
-		MaxOutstanding: f.MaxOutstanding, Overdue: f.Overdue,
+		MaxOutstanding: f.MaxOutstanding, Overdue: f.Overdue, Idle: h.bus.FilesIdle,
 		Acquire: func(ctx context.Context) (planner.Lease, error) {
 			l := lease.NewAtHub(h.bus.Conn(), h.owner(lease.Options{Tenant: c.Name, Partition: planningPartition}))
 			_, err := l.Acquire(ctx)

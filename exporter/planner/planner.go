@@ -43,6 +43,9 @@ type Options struct {
 	// together, whichever tenants they are of and wherever those are planned; all of them
 	// should have one Spacing and one MaxOutstanding. "": the tenant's alone.
 	Budget string
+	// Idle reports that no file waits for a worker or is with one. nil: a file that has gone
+	// is noticed only when its window is overdue.
+	Idle func(ctx context.Context) (bool, error)
 	// Spacing is the least time between two requests. Default 15 s; the platform
 	// answers 0300009 when there are too many.
 	Spacing time.Duration
@@ -79,7 +82,10 @@ type Planner struct {
 	stated   map[schemas.Kind]schemas.Coverage // what was said last
 	seen     uint64                            // changes of the ledger that have been looked over
 	started  time.Time
-	newest   bool // whose turn it is: the newest window that is due, else the one due for longest
+
+	nextOrphans time.Time                      // when it is looked for them again
+	orphans     map[string]schemas.WindowEntry // windows ready at the last look, when workers were idle
+	newest      bool                           // whose turn it is: the newest window that is due, else the one due for longest
 }
 
 // restartWait is how long after a start the callbacks of extracts from before it
@@ -188,6 +194,9 @@ func (p *Planner) tick(ctx context.Context, now time.Time) error {
 		return err
 	}
 	if err := p.state(ctx, now); err != nil {
+		return err
+	}
+	if err := p.adoptOrphans(ctx, now); err != nil {
 		return err
 	}
 	budget := p.o.Ledger.Budget(p.o.Budget)

@@ -77,6 +77,7 @@ var mutants = []mutant{
 	{"callback_of_the_first", "cmd/bridge", "TestF49TwoSpacesOneKey"},
 	{"budget_of_one_tenant", "exporter/planner", "TestF49SharedBudget"},
 	{"refused_one_by_one", "internal/ccfs", "TestF49RefusedTogether"},
+	{"gone_files_wait", "exporter/planner", "TestFilesThatHaveGone"},
 	{"resolved_too_early", "exporter/letters", "TestMendedLetters"},
 	{"resolved_again", "exporter/letters", "TestMendedLetters"},
 	{"consumers_are_everybodys", "bus/embedded", "TestF39GreedyReader"},

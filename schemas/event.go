@@ -114,6 +114,11 @@ type Event struct {
 	// messages all the same. Never set where the platform sends no times.
 	Repeated bool `json:"repeated,omitempty"`
 
+	// RepeatedKeys are keys that an object of the content has with different values: which
+	// was meant cannot be known, no field above is filled from them, and a reader of the
+	// content may see one of the values only.
+	RepeatedKeys []string `json:"repeated_keys,omitempty"`
+
 	OccurredAt time.Time `json:"occurred_at,omitzero"` // platform's eventGenTime; absent on older gateways
 	ReceivedAt time.Time `json:"received_at"`
 	Position

@@ -125,8 +125,10 @@ func shapeOfField(typ reflect.Type) shape {
 		return shape{Type: "string"}
 	case typ.Kind() == reflect.Bool:
 		return shape{Type: "boolean"}
+	case typ.Kind() == reflect.Struct:
+		return shapeOf(typ)
 	case typ.Kind() == reflect.Slice:
-		items := shapeOf(typ.Elem())
+		items := shapeOfField(typ.Elem())
 		return shape{Type: "array", Items: &items}
 	}
 	return shape{Type: "integer"}

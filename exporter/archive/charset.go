@@ -91,6 +91,7 @@ type sniffer struct {
 
 	// As UTF-8: characters of two bytes, of more, and broken places.
 	short, long, broken int
+	foreign             int // of the broken places, those that do not look like a cut character
 	// As GB18030: characters that texts are made of, others, and broken places.
 	common, rare, wrong int
 	// Words that can only be one of the two.
@@ -127,8 +128,8 @@ func (s *sniffer) word(w []byte) {
 	if isASCII(w) {
 		return
 	}
-	short, long, broken := weighUTF8(w)
-	s.short, s.long, s.broken = s.short+short, s.long+long, s.broken+broken
+	short, long, broken, foreign := weighUTF8(w)
+	s.short, s.long, s.broken, s.foreign = s.short+short, s.long+long, s.broken+broken, s.foreign+foreign
 	common, rare, wrong := s.weighGB(w)
 	s.common, s.rare, s.wrong = s.common+common, s.rare+rare, s.wrong+wrong
 	switch {
@@ -145,7 +146,8 @@ func (s *sniffer) verdict() (charset string, torn int, err error) {
 		return s.asMarked()
 	}
 	sound := s.short + s.long
-	isUTF8 := sound >= 8*s.broken || s.long >= s.broken && (s.rare > s.common || s.wrong > 0)
+	isUTF8 := sound >= 8*s.broken || s.long >= s.broken && (s.rare > s.common || s.wrong > 0) ||
+		s.foreign == 0 && (s.common == 0 || s.wrong > 0)
 	switch {
 	case s.broken == 0:
 		return charsetUTF8, 0, nil
@@ -173,13 +175,18 @@ func (s *sniffer) asMarked() (charset string, torn int, err error) {
 
 // weighUTF8 counts the characters beyond ASCII and the places where one is broken: a
 // first byte without all that belong to it is one place, and so are bytes without a
-// first one.
-func weighUTF8(w []byte) (short, long, broken int) {
-	for len(w) > 0 {
+// first one. Foreign are those places that are not the beginning of a character alone, as
+// what was cut leaves it; two side by side are not either.
+func weighUTF8(w []byte) (short, long, broken, foreign int) {
+	for after := false; len(w) > 0; {
 		r, size := utf8.DecodeRune(w)
+		isBroken := r == utf8.RuneError && size == 1
 		switch {
-		case r == utf8.RuneError && size == 1:
+		case isBroken:
 			broken++
+			if after || utf8.FullRune(w[:1]) {
+				foreign++
+			}
 			for size < len(w) && size < utf8.UTFMax-1 && w[size]&0xc0 == 0x80 {
 				size++
 			}
@@ -188,9 +195,10 @@ func weighUTF8(w []byte) (short, long, broken int) {
 		case size > 2:
 			long++
 		}
+		after = isBroken
 		w = w[size:]
 	}
-	return short, long, broken
+	return short, long, broken, foreign
 }
 
 // weighGB counts the characters beyond ASCII. Common ones are those of the first level

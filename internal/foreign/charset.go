@@ -134,33 +134,37 @@ func utf16Like(body []byte, zero int) bool {
 
 // mostlyUTF8 weighs the signs beyond ASCII that are good UTF-8 against the broken ones. Text
 // of another encoding has a sound sign of two bytes now and then, and one of three hardly ever.
+// Where nothing is sound, places that all look like a cut sign are that.
 func mostlyUTF8(body []byte) bool {
 	if utf8.Valid(body) {
 		return true
 	}
-	good, broken := 0, 0
-	for len(body) > 0 {
+	good, broken, foreign := 0, 0, 0
+	for after := false; len(body) > 0; {
 		r, size := utf8.DecodeRune(body)
+		isBroken := r == utf8.RuneError && size == 1
 		switch {
-		case r == utf8.RuneError && size == 1:
+		case isBroken:
 			broken++
-			size += continuation(body)
+			if size = cutSign(body); size == 0 || after { // no two are cut side by side
+				foreign++
+			}
+			size = max(size, 1)
 		case size == 2:
 			good++
 		case size > 2:
 			good += 2
 		}
+		after = isBroken
 		body = body[size:]
 	}
-	return good > broken
+	return good > broken || good == 0 && foreign == 0
 }
 
-// continuation counts the bytes that belong to the cut sign at the beginning of text.
-func continuation(text []byte) (n int) {
-	if text[0] < 0xe0 { // of two bytes: one is all that is left of it
-		return 0
-	}
-	for n < 2 && n+1 < len(text) && text[n+1]&0xc0 == 0x80 {
+// cutSign is how many bytes at the beginning of text are the beginning of a sign in UTF-8
+// whose rest is missing; 0: it begins with something else.
+func cutSign(text []byte) (n int) {
+	for n < min(len(text), utf8.UTFMax-1) && !utf8.FullRune(text[:n+1]) {
 		n++
 	}
 	return n

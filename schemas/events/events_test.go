@@ -171,12 +171,41 @@ func TestFillContent(t *testing.T) {
 	for _, c := range []struct{ content, want, callID string }{
 		{"", "", ""}, {" null ", "", ""}, {`""`, `""`, ""}, {`"1-2"`, `"1-2"`, "1-2"}, {`{"callid":"3-4"}`, `{"callid":"3-4"}`, "3-4"},
 		{`{"time":5,"handle":6}`, `{"time":5,"handle":6}`, "5-6"}, {`{a:1}`, `"{a:1}"`, ""}, {`[1]`, `[1]`, ""}, {`17`, `17`, "17"},
-		{`{"callId":"a","CALLID":"b"}`, `{"callId":"a","CALLID":"b"}`, "b"}, {`{"callid":{"time":{},"handle":1}}`, `{"callid":{"time":{},"handle":1}}`, ""},
+		{`{"callId":"a","CALLID":"b"}`, `{"callId":"a","CALLID":"b"}`, ""}, {`{"callid":{"time":{},"handle":1}}`, `{"callid":{"time":{},"handle":1}}`, ""},
 	} {
 		var e schemas.Event
 		info.Fill(&e, json.RawMessage(c.content))
 		if string(e.Content) != c.want || e.CallID != c.callID {
 			t.Errorf("Fill(%s): content %s, call id %q; want %s, %q", c.content, e.Content, e.CallID, c.want, c.callID)
+		}
+	}
+}
+
+// TestRepeatedKeys: a key with two values loses neither, fills no field, and is told.
+func TestRepeatedKeys(t *testing.T) {
+	info, _ := Lookup("AgentEvent_Ringing")
+	for content, want := range map[string]struct{ callID, caller, repeated string }{
+		`{"callid":"1-2","caller":"7"}`:                               {"1-2", "7", ""},
+		`{"callid":"1-2","callid":"3-4","caller":"7"}`:                {"", "7", "callid"},
+		`{"callid":"1-2","CallID":"3-4","callId":"5-6"}`:              {"", "", "callid"},
+		`{"callid":"1-2","callid":"1-2"}`:                             {"1-2", "", ""},
+		`{"callid":"1-2","callid":null}`:                              {"1-2", "", ""},
+		`{"callid":null,"CALLID":"1-2"}`:                              {"1-2", "", ""},
+		`{"caller":"7","caller":"8","addrCaller":{"address":"9"}}`:    {"", "", "caller"},
+		`{"addrCaller":{"address":"7","Address":"8"},"callid":"1-2"}`: {"1-2", "", "address"},
+		`{"callid":{"time":1,"time":2,"handle":3}}`:                   {"", "", "time"},
+		`{"a":[{"b":1},{"c":{"d":[1],"D":[2]}}],"callid":"1-2"}`:      {"1-2", "", "d"},
+		`{"x":1,"x":2,"a":1,"a":"1","callid":"1-2"}`:                  {"1-2", "", "a x"},
+		`{"token":"one","token":"two","callid":"1-2"}`:                {"1-2", "", ""}, // neither is published
+		`[[[[[[[[{"a":1,"a":2}]]]]]]]]`:                               {"", "", ""},    // deeper than anybody nests
+	} {
+		var e schemas.Event
+		info.Fill(&e, json.RawMessage(content))
+		if e.CallID != want.callID || e.Caller != want.caller || strings.Join(e.RepeatedKeys, " ") != want.repeated {
+			t.Errorf("%s: call id %q, caller %q, repeated %q; want %+v", content, e.CallID, e.Caller, e.RepeatedKeys, want)
+		}
+		if !strings.Contains(content, "token") && string(e.Content) != content {
+			t.Errorf("%s has become %s", content, e.Content)
 		}
 	}
 }

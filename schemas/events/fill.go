@@ -54,17 +54,20 @@ func (i Info) Fill(e *schemas.Event, content json.RawMessage) {
 	if !json.Valid(content) || string(e.Content) == redacted {
 		return
 	}
-	var fields map[string]json.RawMessage // of what is published: it has no credentials
-	if json.Unmarshal(e.Content, &fields) != nil {
+	e.RepeatedKeys = repeated(e.Content, nil, maxDepth)
+	fields, ok := members(e.Content) // of what is published: it has no credentials
+	if !ok {
 		if text := scalar(e.Content); i.StringCallID || callIDPattern.MatchString(text) {
 			e.CallID = text
 		}
 		return
 	}
-	folded := foldKeys(fields)
 	for _, f := range contentFields {
 		for _, name := range f.names {
-			if *f.field(e) = scalar(folded[name]); *f.field(e) != "" {
+			if fields.twofold(name) { // another name would be a guess
+				break
+			}
+			if *f.field(e) = scalar(fields.one(name)); *f.field(e) != "" {
 				break
 			}
 		}
@@ -72,20 +75,6 @@ func (i Info) Fill(e *schemas.Event, content json.RawMessage) {
 	if e.CallID == "" && i.StringCallID {
 		e.CallID = scalar(e.Content)
 	}
-}
-
-// foldKeys lowers the keys; of keys that differ in case only, the one that
-// sorts first wins, so that the result does not depend on chance.
-func foldKeys(fields map[string]json.RawMessage) map[string]json.RawMessage {
-	folded := make(map[string]json.RawMessage, len(fields))
-	chosen := make(map[string]string, len(fields))
-	for key, value := range fields {
-		low := strings.ToLower(key)
-		if before, ok := chosen[low]; !ok || key < before {
-			chosen[low], folded[low] = key, value
-		}
-	}
-	return folded
 }
 
 // scalar reads a string, number or boolean as text; an object that names a call
@@ -101,21 +90,21 @@ func scalar(raw json.RawMessage) string {
 		}
 		return strings.Trim(text, " \t\r\n\x00")
 	case raw[0] == '{':
-		var parts map[string]json.RawMessage
-		if json.Unmarshal(raw, &parts) != nil {
+		parts, ok := members(raw)
+		if !ok {
 			return ""
 		}
-		return joined(foldKeys(parts))
+		return joined(parts)
 	case json.Valid(raw):
 		return string(raw)
 	}
 	return ""
 }
 
-func joined(parts map[string]json.RawMessage) string {
+func joined(parts object) string {
 	// Only flat parts: an object inside an object is nothing we know.
 	flat := func(name string) string {
-		if raw := parts[name]; len(raw) > 0 && raw[0] != '{' {
+		if raw := parts.one(name); len(raw) > 0 && raw[0] != '{' {
 			return scalar(raw)
 		}
 		return ""

@@ -100,6 +100,16 @@ func (b *Bus) Close() { b.conn.Close() }
 // connection stands.
 func (b *Bus) Connected() error { return b.conn.Connected() }
 
+// Failing says why a stream has taken nothing for so long or longer, although the
+// connection stands and [Bus.Publish] tried; nil when there is none.
+func (b *Bus) Failing(atLeast time.Duration) error { return b.out.Failing(atLeast) }
+
+// DeadLetters counts the dead letters that [Bus.Publish] stored within so long, the last 100
+// at most. last is the reason of the newest.
+func (b *Bus) DeadLetters(within time.Duration) (n int, last schemas.Reason) {
+	return b.out.DeadLetters(within)
+}
+
 // Conn is the connection, to hand to the rooms beside the bus: assets, buckets,
 // leases, the spool. It ends with the bus.
 func (b *Bus) Conn() *wire.Conn { return b.conn }

@@ -1,6 +1,7 @@
 package callbacks
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -67,7 +68,7 @@ func (s *Server) Run(intake, work context.Context) error {
 	}
 	err := s.http.Shutdown(work)
 	if err != nil {
-		err = fmt.Errorf("stop callbacks: %w", errors.Join(err, s.http.Close()))
+		err = fmt.Errorf("stop callbacks: %w", cmp.Or(err, s.http.Close()))
 	}
 	if served := <-failed; !errors.Is(served, http.ErrServerClosed) {
 		err = errors.Join(served, err)

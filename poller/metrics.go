@@ -1,6 +1,8 @@
 package poller
 
 import (
+	"time"
+
 	"aiccbridge/poller/record"
 	"aiccbridge/poller/session"
 
@@ -18,4 +20,10 @@ type Metrics struct {
 // they are counted and not shown. It panics on the second call for the same one.
 func NewMetrics(r prometheus.Registerer) *Metrics {
 	return &Metrics{record: record.NewMetrics(r), session: session.NewMetrics(r)}
+}
+
+// Standing is how the agents of a tenant stand now. A failure counts as lasting after so
+// long.
+func (m *Metrics) Standing(tenant string, lasting time.Duration) session.Standing {
+	return m.session.Standing(tenant, lasting)
 }

@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"io/fs"
@@ -48,7 +49,7 @@ func (b *reserve) fill() error {
 	if err == nil {
 		err = f.Sync() // some file systems look for the space only now
 	}
-	if err = errors.Join(err, f.Close()); err != nil {
+	if err = cmp.Or(err, f.Close()); err != nil {
 		_ = os.Remove(b.path) // the first error says more
 		return err
 	}

@@ -2,12 +2,15 @@ package lease
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
 
 	"aiccbridge/bus/internal/wire"
+	"aiccbridge/bus/kv"
 	"aiccbridge/internal/sabotage"
+	"aiccbridge/schemas"
 )
 
 // ErrLost says that a lease ended although its owner wanted it.
@@ -53,6 +56,17 @@ type Options struct {
 	// TTL is how long the lease lives without renewal, as the bucket has it. Default
 	// [schemas.LeaseTTL].
 	TTL time.Duration
+}
+
+// Holder is the instance that has a lease now; "": nobody, or an entry that is no lease's.
+// leases is the hub's bucket.
+func Holder(ctx context.Context, leases *kv.Bucket, tenant, partition string) (instance string, err error) {
+	value, _, err := leases.Get(ctx, schemas.LeaseKey(tenant, partition))
+	var v owner
+	if err != nil || json.Unmarshal(value, &v) != nil {
+		return "", err
+	}
+	return v.Instance, nil
 }
 
 // AtHub is a lease that lasts for as long as it is renewed in time.

@@ -207,3 +207,31 @@ func TestUnreadableEpoch(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// TestHolder: who has a lease is known to everybody; what is no lease is nobody's.
+func TestHolder(t *testing.T) {
+	b := newLeases(t, bustest.Server(t), "one", time.Minute)
+	expect := func(what, want string) {
+		t.Helper()
+		if holder, err := Holder(t.Context(), b.bucket(), "acme", "0"); holder != want || err != nil {
+			t.Errorf("%s: %q, %v", what, holder, err)
+		}
+	}
+	expect("nobody", "")
+	l, _ := b.acquire(t)
+	expect("held", "one")
+	if err := l.Release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	expect("released", "")
+	if _, err := b.bucket().Put(t.Context(), schemas.LeaseKey("acme", "0"), []byte("no lease")); err != nil {
+		t.Fatal(err)
+	}
+	expect("unreadable", "")
+	if err := b.hub.JetStream().DeleteStream(t.Context(), b.hub.Names().BucketStream(schemas.BucketLeases)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Holder(bustest.Limited(t, 100*time.Millisecond), b.bucket(), "acme", "0"); err == nil {
+		t.Error("without a bucket it is known")
+	}
+}

@@ -23,12 +23,14 @@ type forwarder struct {
 	spool   *Spool
 	deliver delivery // nil: this class stays in the spool
 
-	lineage  lineage       // the spool's, as the hub knows it
-	added    chan struct{} // something was stored
-	leftover uint64        // up to here an earlier process may have sent
-	progress *progress
-	trimmed  uint64
-	ends     ends // of the hub's lanes
+	lineage   lineage       // the spool's, as the hub knows it
+	added     chan struct{} // something was stored
+	leftover  uint64        // up to here an earlier process may have sent
+	progress  *progress
+	trimmed   uint64
+	head      uint64 // the first message, as upkeep saw it last
+	headSince time.Time
+	ends      ends // of the hub's lanes
 }
 
 // delivery brings one message to its end: nil when the spool need not keep it
@@ -216,7 +218,7 @@ func (f *forwarder) quarantine(ctx context.Context, m schemas.Stored, refusal *s
 		}
 	}
 	f.spool.metrics.refused.WithLabelValues(f.stream).Inc()
-	f.spool.log.Error().Err(refusal).Str("subject", m.Subject).Str("object", object).
+	f.spool.log.WithLevel(f.spool.outage.refused(refusal.Err)).Err(refusal).Str("subject", m.Subject).Str("object", object).
 		Msg("hub refuses a message for good; it is in quarantine")
 	return nil
 }
@@ -226,7 +228,7 @@ func (f *forwarder) quarantine(ctx context.Context, m schemas.Stored, refusal *s
 // the hole for a loss.
 func (f *forwarder) replace(ctx context.Context, p *laneEnd, a *attempt, refusal *schemas.Permanent) error {
 	if a.replaced {
-		f.spool.log.Error().Err(refusal).Str("subject", a.Subject).
+		f.spool.log.WithLevel(f.spool.outage.refused(refusal.Err)).Err(refusal).Str("subject", a.Subject).
 			Msg("hub refuses the gap record too; the message's number stays empty")
 		return nil
 	}

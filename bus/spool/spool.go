@@ -82,6 +82,16 @@ type State struct {
 	// Bytes and MaxBytes are those of the kind that is nearest to its limit.
 	Bytes, MaxBytes int64
 	Oldest          time.Time // when the first of them was stored; zero when nothing waits
+	Still           time.Time // since when the first message of a kind could have gone to the hub and has not; now if all go
+	Why             *error    // the hub's first failure since it took a message last; nil: none
+}
+
+// Failing is as that of the bus, for what goes into the spool.
+func (s *Spool) Failing(atLeast time.Duration) error { return s.out.Failing(atLeast) }
+
+// DeadLetters is as that of the bus, for what goes into the spool.
+func (s *Spool) DeadLetters(within time.Duration) (n int, last schemas.Reason) {
+	return s.out.DeadLetters(within)
 }
 
 // Open opens the spool and makes its streams and buckets; they are ready

@@ -8,6 +8,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 	"github.com/rs/zerolog"
+
+	"aiccbridge/internal/trouble"
 )
 
 // upkeepEvery is how often the spool is trimmed and looked at.
@@ -17,7 +19,7 @@ const upkeepEvery = time.Second
 func (s *Spool) upkeep(ctx context.Context) error {
 	tick := time.NewTicker(s.opts.upkeepEvery)
 	defer tick.Stop()
-	trouble := s.local.Trouble("asset", "spool")
+	failing := s.local.Trouble("asset", "spool")
 	for {
 		select {
 		case <-ctx.Done():
@@ -29,10 +31,10 @@ func (s *Spool) upkeep(ctx context.Context) error {
 			err = s.refresh(ctx)
 		}
 		if err != nil && ctx.Err() == nil {
-			trouble.Failed(err)
+			failing.Failed(err)
 			continue
 		}
-		trouble.Over()
+		failing.Over()
 		s.outage.tick(s.State().Messages, s.hub.Connected() == nil)
 	}
 }
@@ -48,7 +50,8 @@ func (s *Spool) trim(ctx context.Context) error {
 
 // refresh asks the local server how much waits.
 func (s *Spool) refresh(ctx context.Context) error {
-	var state State
+	state := State{Why: s.outage.why}
+	connected := s.hub.Connected() == nil
 	fullest := -1.0
 	for _, l := range s.lines {
 		info, err := s.local.StreamInfo(ctx, l.stream)
@@ -67,6 +70,12 @@ func (s *Spool) refresh(ctx context.Context) error {
 		}
 		if !oldest.IsZero() && (state.Oldest.IsZero() || oldest.Before(state.Oldest)) {
 			state.Oldest = oldest
+		}
+		if l.head != have.FirstSeq || have.Msgs == 0 || !connected || l.deliver == nil {
+			l.head, l.headSince = have.FirstSeq, time.Now()
+		}
+		if state.Still.IsZero() || l.headSince.Before(state.Still) {
+			state.Still = l.headSince
 		}
 		s.metrics.observe(l.stream, have.Msgs, have.Bytes, oldest)
 	}
@@ -117,8 +126,11 @@ type outage struct {
 	succeeded atomic.Int64
 	first     atomic.Pointer[time.Time] // the first success since the last tick
 	last      atomic.Pointer[error]
+	refusals  trouble.Episode // of messages, for good
+	refusedAt atomic.Int64    // the latest, in seconds
 
 	awaySince time.Time // zero: not away
+	why       *error    // the first failure since the last success
 	held      uint64    // how many messages waited at the last tick
 	backSince time.Time // zero: away, or caught up
 	brought   uint64    // to the hub since then
@@ -133,12 +145,30 @@ func (o *outage) success() {
 	}
 }
 
+// refusalsOver is how long nothing may have been refused for the next refusal to be news.
+const refusalsOver = 10 * time.Minute
+
+// refused says what a message is worth in the log that the hub refuses for good: a hub that
+// refuses one may refuse all.
+func (o *outage) refused(err error) zerolog.Level {
+	if now := time.Now().Unix(); now-o.refusedAt.Swap(now) > int64(refusalsOver.Seconds()) {
+		o.refusals.Over()
+	}
+	if _, changed := o.refusals.Failed(trouble.Gist(err.Error()), zerolog.ErrorLevel); changed {
+		return zerolog.ErrorLevel
+	}
+	return zerolog.DebugLevel
+}
+
 // tick has one caller. waiting is what is left when it is called: when the hub has
 // come back meanwhile, what was there a tick earlier says how many waited. A
 // connection that is down has been said.
 func (o *outage) tick(waiting uint64, connected bool) {
 	first := o.first.Swap(nil)
 	successes, failure := uint64(o.succeeded.Swap(0)), o.last.Swap(nil)
+	if successes > 0 || o.why == nil {
+		o.why = failure
+	}
 	switch {
 	case successes == 0 && failure != nil && o.awaySince.IsZero():
 		o.awaySince, o.backSince = time.Now(), time.Time{}

@@ -1,29 +1,61 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"fmt"
+	"maps"
 	"slices"
 	"time"
 
+	"aiccbridge/bus/kv"
+	"aiccbridge/bus/lease"
+	"aiccbridge/exporter/ledger"
 	"aiccbridge/internal/health"
+	"aiccbridge/poller/session"
+	"aiccbridge/schemas"
 )
 
-// windowsAnswer is how long the look at the ledger's bucket may take.
-const windowsAnswer = 5 * time.Second
+// hubAnswer is how long a look at a bucket of the hub may take.
+const hubAnswer = 5 * time.Second
+
+// How long something may be tried in vain before an alarm says so. The gateway signs an
+// agent out whom it has not heard of for two minutes.
+const (
+	stillLimit = 30 * time.Second // to store, and to get a lease that nobody has
+	pollLimit  = time.Minute      // to poll an agent
+	filesLimit = time.Minute      // to get anything of a file store
+)
+
+// manyLetters are so many dead letters, in lettersSpan, that they are not single accidents.
+const (
+	manyLetters = 12
+	lettersSpan = time.Hour
+)
 
 // newWatch makes the checks of everything that the bridge's promises rest on while it
 // runs, and what follows from each; downloading is shut while the disk is low.
 //
-//	alarm      means                                          and then                        status
-//	store      nothing can be stored                          polling waits                   503
-//	streams    deleted, or weaker than promised               external: events stay spooled   503
-//	windows    the ledger of the windows was purged           no extract is asked for         503
-//	disk       little space left                              downloads stop, polling goes on 200
-//	copy       a copy of the data folder polls                this bridge waits               200
-//	hub        external NATS away                             events are spooled              200
-//	spool      more than 50, 80, 95 % full                    at 100 % polling waits          200
-//	consumers  nearly as many as the server takes             embedded: a reader is refused   200
-func newWatch(b base, h *hub, downloading *health.Gate) *health.Watch {
+//	alarm         means                                          and then                        status
+//	store         nothing can be stored                          polling waits                   503
+//	streams       deleted, or weaker than promised               external: events stay spooled   503
+//	windows       the ledger of the windows was purged           no extract is asked for         503
+//	disk          little space left                              downloads stop, polling goes on 200
+//	copy          a copy of the data folder polls                this bridge waits               200
+//	hub           external NATS away                             events are spooled              200
+//	forward       external NATS connected, takes nothing         events are spooled              200
+//	spool         more than 50, 80, 95 % full                    at 100 % polling waits          200
+//	consumers     nearly as many as the server takes             embedded: a reader is refused   200
+//	lease         nobody has one, and it can't be had            nobody polls or plans           200
+//	agents        some are halted, or fail for long              the others are polled           200
+//	gateway       every agent of a tenant fails for long         tried again                     200
+//	filestore     takes no request, or gives no file             tried again                     200
+//	extracts      failed five times in a row                     asked for every six hours       200
+//	callbacks     none arrives                                   files are fetched late          200
+//	dead_letters  a dozen or more in an hour                     –                               200
+//	certificates  expired, or soon                               –                               200
+func newWatch(b base, h *hub, tenants []*tenant, downloading *health.Gate) *health.Watch {
 	checks := []health.Check{
 		{
 			Name: "store", Fatal: true, Find: func(context.Context) error { return h.stored() },
@@ -43,12 +75,178 @@ func newWatch(b base, h *hub, downloading *health.Gate) *health.Watch {
 				if h.bus.Connected() != nil { // that is another alarm's
 					return nil
 				}
-				ctx, cancel := context.WithTimeout(ctx, windowsAnswer)
+				ctx, cancel := context.WithTimeout(ctx, hubAnswer)
 				defer cancel()
 				return h.ledger.Purged(ctx)
 			},
 			Raised: "the ledger of the windows was purged; no extract is asked for", Over: "the ledger of the windows is there again",
 		},
 	}
-	return health.NewWatch(health.Options{Checks: slices.Concat(checks, h.checks()), Logger: b.log, Registerer: b.metrics})
+	checks = slices.Concat(checks, h.checks(), agentChecks(b, tenants), fileChecks(b, h.ledger, tenants), []health.Check{
+		leases(h, tenants), deadLetters(h), certificates(b),
+	})
+	return health.NewWatch(health.Options{Checks: checks, Logger: b.log, Registerer: b.metrics})
+}
+
+// agentChecks are those of the tenants whose agents are polled.
+func agentChecks(b base, tenants []*tenant) []health.Check {
+	each := func(find func(session.Standing) error) func(context.Context) error {
+		return ofEach(tenants, func(t *tenant) error {
+			if t.agents == nil {
+				return nil
+			}
+			return find(b.polling.Standing(t.cfg.Name, pollLimit))
+		})
+	}
+	return []health.Check{
+		{
+			Name: "agents", Find: each(someAgents),
+			Raised: "agents are not polled; their events wait at the platform, which keeps them for two minutes", Over: "all agents are polled",
+		},
+		{
+			Name: "gateway", Find: each(func(s session.Standing) error {
+				if s.Failing == 0 || s.Failing < s.Tried {
+					return nil
+				}
+				return fmt.Errorf("no agent is polled: %w; look at gateway.url, at the way there, and at the gateway", s.Cause)
+			}),
+			Raised: "no agent is polled; events wait at the platform, which keeps them for two minutes", Over: "agents are polled again",
+		},
+	}
+}
+
+// someAgents is what is wrong with some agents and not with the gateway.
+func someAgents(s session.Standing) (all error) {
+	if s.Halted > 0 {
+		all = fmt.Errorf("agents that are not tried again: %d; the first because: %w; mend that and restart the bridge", s.Halted, s.Why)
+	}
+	if s.Failing > 0 && s.Failing < s.Tried {
+		all = errors.Join(all, fmt.Errorf("agents without a good poll for a minute and more: %d of %d; the first because: %w; look at their sessions and accounts", s.Failing, s.Tried, s.Cause))
+	}
+	return all
+}
+
+// leases is the check of those that this bridge wants. One that another bridge has is in
+// good hands.
+func leases(h *hub, tenants []*tenant) health.Check {
+	free := func(ctx context.Context, tenant, partition string, since time.Time) error {
+		if since.IsZero() || time.Since(since) < stillLimit {
+			return nil
+		}
+		holder, err := lease.Holder(ctx, kv.Open(h.bus.Conn(), schemas.BucketLeases), tenant, partition)
+		if err == nil && holder != "" {
+			return nil
+		}
+		return fmt.Errorf("the lease %s can't be had, and nobody has it: %w; look at the bucket %s, and at the rights to it", schemas.LeaseKey(tenant, partition), cmp.Or(err, errNoLease), schemas.BucketLeases)
+	}
+	return health.Check{
+		Name: "lease", Costly: true, Find: func(ctx context.Context) error {
+			if h.bus.Connected() != nil { // that is another alarm's
+				return nil
+			}
+			ctx, cancel := context.WithTimeout(ctx, hubAnswer)
+			defer cancel()
+			return ofEach(tenants, func(t *tenant) (all error) {
+				if t.agents != nil {
+					all = free(ctx, t.cfg.Name, onlyPartition, t.agents.Waiting())
+				}
+				if t.planner != nil {
+					all = errors.Join(all, free(ctx, t.cfg.Name, planningPartition, t.planner.Waiting()))
+				}
+				return all
+			})(ctx)
+		},
+		Raised: "a lease can't be had; nobody polls its agents, or plans its extracts", Over: "the leases are held",
+	}
+}
+
+var errNoLease = errors.New("it is not granted")
+
+// deadLetters is the check of those that this bridge makes.
+func deadLetters(h *hub) health.Check {
+	return health.Check{
+		Name: "dead_letters", Find: func(context.Context) error {
+			n, last := h.bus.DeadLetters(lettersSpan)
+			if s, ok := h.side.(behindSpool); ok { // which stores on a disk of its own
+				more, reason := s.DeadLetters(lettersSpan)
+				n, last = n+more, cmp.Or(last, reason)
+			}
+			if n < manyLetters {
+				return nil
+			}
+			return fmt.Errorf("dead letters in the last hour: %d; the last because of %s; read them in %s, each says why, and where its original is", n, last, h.bus.Conn().Names().Stream(schemas.StreamDeadLetters))
+		},
+		Raised: "dead letters by the dozen", Over: "there are few new dead letters",
+	}
+}
+
+// fileChecks are those of the tenants whose files are extracted.
+func fileChecks(b base, l *ledger.Ledger, tenants []*tenant) []health.Check {
+	each := func(find func(t *tenant, s ledger.Standing) error) func(context.Context) error {
+		return ofEach(tenants, func(t *tenant) error {
+			if t.planner == nil {
+				return nil
+			}
+			return find(t, l.Standing(t.cfg.Name, time.Now()))
+		})
+	}
+	return []health.Check{
+		{
+			Name: "filestore", Find: each(func(t *tenant, _ ledger.Standing) error {
+				if err := t.files.Failing(filesLimit); err != nil {
+					return fmt.Errorf("%w; look at files.url, at the way there, at the keys, and at the file store", err)
+				}
+				return nil
+			}),
+			Raised: "the file store takes no request or gives no file; its windows are late", Over: "the file store works again",
+		},
+		{
+			Name: "extracts", Find: each(func(_ *tenant, s ledger.Standing) error {
+				if s.Failing == 0 {
+					return nil
+				}
+				return fmt.Errorf("windows whose extracts failed again and again: %d; the last with %s; look at the log, and at the dead letters and files in quarantine", s.Failing, cmp.Or(s.Reason, "no answer"))
+			}),
+			Raised: "windows fail again and again", Over: "the windows that failed are complete",
+		},
+		{
+			Name: "callbacks", Find: each(func(_ *tenant, s ledger.Standing) error {
+				if !s.Silent() {
+					return nil
+				}
+				when := "no callback has ever arrived"
+				if !s.Called.IsZero() {
+					when = "no callback has arrived since " + s.Called.UTC().Format(time.DateTime)
+				}
+				return fmt.Errorf("%s, though files were asked for: the platform must reach callbacks.public_url, %s; look at firewalls, at the proxy in front, at the certificate, and for refused ones in aicc_callbacks_total", when, b.cfg.Callbacks.PublicURL.Redacted())
+			}),
+			Raised: "no callback arrives; files are fetched late, by their predicted names", Over: "callbacks arrive",
+		},
+	}
+}
+
+// certificates is the check of those that the bridge shows.
+func certificates(b base) health.Check {
+	return health.Check{
+		Name: "certificates", Costly: true, Find: func(context.Context) (all error) {
+			wrong := expiring(b.cfg, time.Now())
+			for _, key := range slices.Sorted(maps.Keys(wrong)) {
+				all = errors.Join(all, fmt.Errorf("%s: %w; %s", key, wrong[key], renew))
+			}
+			return all
+		},
+		Raised: "a certificate is not valid, or not for long", Over: "the certificates are valid",
+	}
+}
+
+// ofEach makes of what is wrong with one tenant what is wrong with all.
+func ofEach(tenants []*tenant, find func(*tenant) error) func(context.Context) error {
+	return func(context.Context) (all error) {
+		for _, t := range tenants {
+			if err := find(t); err != nil {
+				all = errors.Join(all, fmt.Errorf("tenant %s: %w", t.cfg.Name, err))
+			}
+		}
+		return all
+	}
 }

@@ -1,8 +1,8 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -68,7 +68,7 @@ func runBridge(ctx context.Context, cfg *config.Config, log zerolog.Logger, acce
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, lock.Close()) }()
+	defer func() { err = cmp.Or(err, lock.Close()) }()
 	var open closers
 	defer func() { open.close() }()
 	b, err := newBridge(ctx, cfg, log, acceptWeaker, &open)
@@ -118,7 +118,7 @@ func newBridge(ctx context.Context, cfg *config.Config, log zerolog.Logger, acce
 		b.parts = append(b.parts, t.parts(b.planning)...)
 	}
 	downloading := health.NewGate()
-	watch := newWatch(base, hub, downloading)
+	watch := newWatch(base, hub, tenants, downloading)
 	worker, err := newWorker(base, hub, tenants, downloading)
 	if err != nil {
 		return nil, err

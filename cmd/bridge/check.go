@@ -1,14 +1,19 @@
 package main
 
 import (
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"aiccbridge/config"
+	"aiccbridge/internal/tlsadvice"
 )
 
 func newCheck() *cobra.Command {
@@ -33,6 +38,7 @@ func newCheck() *cobra.Command {
 				var warnings []config.Finding
 				found, warnings = place(cfg)
 				cfg.Warnings = append(cfg.Warnings, warnings...)
+				warnOfCertificates(cfg, time.Now())
 			}
 			if asJSON && effective {
 				return usageError{errors.New("--json and --effective exclude each other")}
@@ -132,4 +138,33 @@ func count(n int, thing string) string {
 		return "1 " + thing
 	}
 	return fmt.Sprintf("%d %ss", n, thing)
+}
+
+// expiring is what is wrong with the certificates that the bridge shows, by the keys that
+// name them.
+func expiring(c *config.Config, now time.Time) map[string]error {
+	wrong := map[string]error{}
+	for key, one := range map[string]*tls.Certificate{
+		"callbacks.certificate_file": c.Callbacks.Certificate, "listen.admin_certificate_file": c.Listen.AdminCertificate,
+		"listen.nats_certificate_file": c.Listen.NATSCertificate, "nats.certificate_file": c.NATS.ClientCertificate,
+	} {
+		if one == nil {
+			continue
+		}
+		if err := tlsadvice.Expiry(*one, now); err != nil {
+			wrong[key] = err
+		}
+	}
+	return wrong
+}
+
+// renew is what to do about a certificate.
+const renew = "put a new one there and restart the bridge"
+
+// warnOfCertificates adds a warning for each that is about to expire, or worse.
+func warnOfCertificates(c *config.Config, now time.Time) {
+	wrong := expiring(c, now)
+	for _, key := range slices.Sorted(maps.Keys(wrong)) {
+		c.Warnings = append(c.Warnings, c.Finding(key, wrong[key].Error(), renew))
+	}
 }

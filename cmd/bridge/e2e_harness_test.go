@@ -272,7 +272,13 @@ func (s *scene) tenantText(p func(string, ...any), name, account string) {
 // until waits for what must become true, and ends the test if it does not.
 func (s *scene) until(what string, condition func() bool) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	s.within(patience, what, condition)
+}
+
+// within is until, for what takes longer by its nature.
+func (s *scene) within(limit time.Duration, what string, condition func() bool) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), limit)
 	defer cancel()
 	ticker := time.NewTicker(100 * time.Millisecond)
 	defer ticker.Stop()

@@ -169,7 +169,6 @@ func (p inProcess) url() string                      { return p.server.ClientURL
 func (p inProcess) serveSpool(context.Context) error { return nil }
 func (p inProcess) flush(context.Context)            {}
 func (p inProcess) awaitSessions(context.Context)    {}
-func (p inProcess) stored() error                    { return errors.Join(p.Connected(), p.server.Healthy()) }
 func (p inProcess) hold(bool)                        {}
 
 func (p inProcess) checks() []health.Check {
@@ -178,6 +177,13 @@ func (p inProcess) checks() []health.Check {
 		Raised: "more consumers are wanted than there is room for; the bridge keeps its share: see which user makes them, and delete those that nobody uses",
 		Over:   "there is room for consumers again",
 	}}
+}
+
+func (p inProcess) stored() error {
+	if err := errors.Join(p.Connected(), p.server.Healthy()); err != nil {
+		return err
+	}
+	return p.Failing(stillLimit)
 }
 
 // externalOptions are how to reach the hub that the configuration names.

@@ -8,6 +8,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
@@ -53,6 +54,7 @@ func load(path string, errOut io.Writer) (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	warnOfCertificates(cfg, time.Now())
 	warn(errOut, cfg)
 	return cfg, nil
 }

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -35,6 +37,9 @@ const (
 
 // consumersAnswer is how long the count of consumers may take.
 const consumersAnswer = 10 * time.Second
+
+// errHeld is why nothing arrives at a hub that has not been asked to store anything.
+var errHeld = errors.New("its streams have not been found as promised")
 
 // flushFor is how long a stop waits for the spool to reach the hub. What is left
 // goes out after the next start.
@@ -131,7 +136,12 @@ func (s behindSpool) lease(o lease.Options) lease.Lease {
 
 func (s behindSpool) url() string { return s.cfg.NATS.URL }
 
-func (s behindSpool) stored() error { return s.server.Healthy() }
+func (s behindSpool) stored() error {
+	if err := s.server.Healthy(); err != nil {
+		return err
+	}
+	return s.Failing(stillLimit)
+}
 
 func (s behindSpool) hold(weak bool) { s.Hold(weak) }
 
@@ -209,7 +219,11 @@ func (s behindSpool) checks() []health.Check {
 		},
 		{
 			Name: "hub", Find: func(context.Context) error { return s.hub.Connected() },
-			Raised: "nats is away; events are kept in the spool", Over: "nats is back",
+			Raised: "nats is away; nothing reaches it, and what is polled meanwhile is kept in the spool", Over: "nats is back",
+		},
+		{
+			Name: "forward", Find: func(context.Context) error { return s.forwards() },
+			Raised: "nats is connected but takes nothing; events are kept in the spool", Over: "nats takes messages again",
 		},
 		{
 			Name: "spool", Find: func(context.Context) error {
@@ -249,4 +263,23 @@ func (c *copies) found() error {
 	}
 	leases := slices.Sorted(maps.Keys(c.by))
 	return fmt.Errorf("leases %v: %s", leases, c.by[leases[0]])
+}
+
+// forwards says why nothing arrives at a hub that is connected; one that is away is the
+// business of another alarm.
+func (s behindSpool) forwards() error {
+	if s.hub.Connected() != nil {
+		return nil
+	}
+	cause, state := s.hub.Failing(stillLimit), s.State()
+	if time.Since(state.Still) >= stillLimit {
+		cause = cmp.Or(cause, errHeld)
+		if state.Why != nil {
+			cause = *state.Why
+		}
+	}
+	if cause == nil {
+		return nil
+	}
+	return fmt.Errorf("%w; look there at the streams' leaders and quorum, the account's limits, the disk and the bridge's rights", cause)
 }

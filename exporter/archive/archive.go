@@ -84,7 +84,7 @@ func Open(ctx context.Context, name string, o Options) (_ *Archive, err error) {
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, f.Close())
+			_ = f.Close() // the first error says more
 		}
 	}()
 	a := &Archive{file: f}

@@ -38,20 +38,24 @@ type Options struct {
 }
 
 // Store is one tenant's file store. It is safe for concurrent use if its client is.
-type Store struct{ o Options }
+type Store struct {
+	o                   Options
+	requests, downloads reach
+}
 
 // New checks the options. It does no I/O.
 func New(o Options) (*Store, error) {
 	if o.Tenant == "" || o.Zone == nil || o.Client == nil || o.PublicURL == nil || o.Addresses == nil {
 		return nil, errors.New("file store: tenant, zone, client, public URL and addresses are required")
 	}
-	return &Store{o}, nil
+	return &Store{o: o}, nil
 }
 
 // Query asks for the file of one kind and window and returns the response id. The errors of
 // the platform are *ccfs.Error; [schemas.KindSkill] can't be asked for, because its rows
 // come with those of [schemas.KindOperation].
 func (s *Store) Query(ctx context.Context, r schemas.WindowRequest) (responseID string, err error) {
+	defer func() { s.requests.note(err) }()
 	q := ccfs.Query{
 		From: r.Window.From.In(s.o.Zone), To: r.Window.To.Add(-time.Second).In(s.o.Zone),
 		AccountID: s.o.AccountID, CallbackURL: s.o.Addresses.URL(s.o.PublicURL, s.o.Tenant, r),
@@ -71,7 +75,8 @@ func (s *Store) Query(ctx context.Context, r schemas.WindowRequest) (responseID 
 
 // Download writes the ZIP of a file into w and returns how many bytes these are. Errors are
 // *ccfs.Error.
-func (s *Store) Download(ctx context.Context, f schemas.FileReady, w io.Writer) (int64, error) {
+func (s *Store) Download(ctx context.Context, f schemas.FileReady, w io.Writer) (n int64, err error) {
+	defer func() { s.downloads.note(err) }()
 	if f.Kind == schemas.KindOperation {
 		return s.o.Client.DownloadAgentOperations(ctx, f.FileName, w)
 	}

@@ -63,6 +63,7 @@ type Options struct {
 // by due time. It is safe for concurrent use, also by several bridges.
 type Ledger struct {
 	o      Options
+	begun  time.Time // of this process's ledger
 	loaded chan struct{}
 
 	mu        sync.Mutex
@@ -70,6 +71,7 @@ type Ledger struct {
 	responses map[string]string             // tenant/response id → key
 	unmatched map[string]schemas.FileNotice // bucket key → notice
 	budgets   map[string]Budget             // by name
+	heard     map[string]time.Time          // by tenant: when a callback arrived last, in this process
 	changed   uint64                        // counts changes of entries
 }
 
@@ -90,8 +92,9 @@ func New(o Options) (*Ledger, error) {
 	o.MaxAttempts = cmp.Or(o.MaxAttempts, 5)
 	o.ReadyFor = cmp.Or(o.ReadyFor, 2*time.Hour)
 	return &Ledger{
-		o: o, loaded: make(chan struct{}),
-		entries: map[string]item{}, responses: map[string]string{}, unmatched: map[string]schemas.FileNotice{}, budgets: map[string]Budget{},
+		o: o, begun: time.Now(), loaded: make(chan struct{}),
+		entries: map[string]item{}, responses: map[string]string{}, unmatched: map[string]schemas.FileNotice{},
+		budgets: map[string]Budget{}, heard: map[string]time.Time{},
 	}, nil
 }
 

@@ -23,6 +23,7 @@ func (l *Ledger) Accept(ctx context.Context, n schemas.FileNotice) error {
 	if err := checkNotice(n); err != nil {
 		return &schemas.Permanent{Reason: schemas.ReasonInvalid, Err: err}
 	}
+	l.hear(n)
 	if err := l.Await(ctx); err != nil {
 		return err
 	}

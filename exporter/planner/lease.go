@@ -22,14 +22,25 @@ type Lease interface {
 // acquireAgain is how long after a failure the lease is tried for again.
 const acquireAgain = 5 * time.Second
 
+// Waiting is since when the lease is wanted and not held; zero: it is held, or not wanted.
+func (p *Planner) Waiting() time.Time {
+	if since := p.waiting.Load(); since != nil {
+		return *since
+	}
+	return time.Time{}
+}
+
 // own waits for the lease, and plans for as long as it is held. A request that is under way
 // when it is lost is finished; the next one is another bridge's.
 func (p *Planner) own(intake, work context.Context) {
+	since := time.Now()
+	p.waiting.CompareAndSwap(nil, &since) // kept over failures
 	lease, err := p.o.Acquire(intake)
 	if err != nil {
 		p.leaseless(intake, err, "extracts are not planned: no lease")
 		return
 	}
+	p.waiting.Store(nil)
 	held, lost := context.WithCancel(intake)
 	renewing, stop := context.WithCancel(work)
 	ended := make(chan error, 1)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -78,6 +79,7 @@ type Planner struct {
 	refusals trouble.Episode            // of requests
 	held     trouble.Episode            // of everything else
 	unheld   trouble.Episode            // of the lease
+	waiting  atomic.Pointer[time.Time]  // since when the lease is; nil: it is not waited for
 	requests *prometheus.CounterVec
 	stated   map[schemas.Kind]schemas.Coverage // what was said last
 	seen     uint64                            // changes of the ledger that have been looked over
@@ -352,7 +354,11 @@ func (p *Planner) overdue(ctx context.Context, e schemas.WindowEntry, now time.T
 	if e.State == schemas.WindowReady {
 		cause = errors.New("its file was not completed in time")
 	}
-	p.o.Logger.Warn().Str("kind", string(e.Kind)).Stringer("window", e.Window).
+	line := p.o.Logger.Warn()
+	if e.State == schemas.WindowRequested && p.o.Ledger.Standing(p.o.Tenant, now).Silent() { // an alarm says it
+		line = p.o.Logger.Debug()
+	}
+	line.Str("kind", string(e.Kind)).Stringer("window", e.Window).
 		Int("attempt", e.Attempts).Err(cause).Msg("window is overdue")
 	if e.State == schemas.WindowRequested && e.ResponseID != "" {
 		return p.o.Ledger.Predict(ctx, e, p.o.Zone, now)

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -147,7 +148,7 @@ func (x *export) fetch(ctx context.Context) error {
 		sabotage.Point("download.whole")
 		err = part.Sync()
 	}
-	if err = errors.Join(err, part.Close()); err == nil {
+	if err = cmp.Or(err, part.Close()); err == nil {
 		err = os.Rename(part.Name(), x.path())
 	}
 	if err == nil {

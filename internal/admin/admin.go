@@ -7,10 +7,10 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"crypto/subtle"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	stdlog "log"
 	"net"
@@ -90,7 +90,7 @@ func (s *Server) Run(intake, work context.Context) error {
 	}
 	err := s.server.Shutdown(work)
 	if err != nil {
-		err = errors.Join(err, s.server.Close())
+		err = cmp.Or(err, s.server.Close())
 	}
 	<-failed
 	return err

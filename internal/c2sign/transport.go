@@ -2,6 +2,7 @@ package c2sign
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -58,7 +59,7 @@ func readBody(req *http.Request) ([]byte, error) {
 		return nil, nil
 	}
 	body, err := io.ReadAll(req.Body)
-	if err = errors.Join(err, req.Body.Close()); err != nil {
+	if err = cmp.Or(err, req.Body.Close()); err != nil {
 		return nil, fmt.Errorf("read request body: %w", err)
 	}
 	return body, nil

@@ -27,13 +27,13 @@ func (a *alarm) current() error {
 	return a.err
 }
 
-// set notes how things are; only a change is logged.
+// set notes how things are; only a change is logged, and other numbers are none.
 func (a *alarm) set(err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.err = err
 	if err != nil {
-		if _, changed := a.episode.Failed(err.Error(), zerolog.ErrorLevel); changed {
+		if _, changed := a.episode.Failed(trouble.Gist(err.Error()), zerolog.ErrorLevel); changed {
 			a.gauge.Set(1)
 			a.log.Error().Err(err).Msg(a.raised)
 		}
@@ -48,9 +48,12 @@ func (a *alarm) set(err error) {
 // Full says how full something is, in three steps; nil while more than half of it is
 // free or there is no limit (0).
 func Full(bytes, maxBytes int64) error {
-	for _, percent := range []int64{95, 80, 50} {
-		if maxBytes > 0 && bytes*100 >= maxBytes*percent {
-			return fmt.Errorf("more than %d %% full", percent)
+	for _, step := range []struct {
+		percent int64
+		words   string
+	}{{95, "nearly full"}, {80, "filling up"}, {50, "half full"}} {
+		if maxBytes > 0 && bytes*100 >= maxBytes*step.percent {
+			return fmt.Errorf("%s: more than %d %%", step.words, step.percent)
 		}
 	}
 	return nil

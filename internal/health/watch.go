@@ -2,8 +2,8 @@ package health
 
 import (
 	"context"
-	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -63,7 +63,7 @@ type watched struct {
 // NewWatch makes a watch, which looks at nothing before [Watch.Run] or a request.
 func NewWatch(o Options) *Watch {
 	gauge := promauto.With(o.Registerer).NewGaugeVec(prometheus.GaugeOpts{
-		Name: "aicc_alarm", Help: "1 while an alarm lasts: store, streams, disk, hub, spool, consumers.",
+		Name: "aicc_alarm", Help: "1 while an alarm lasts; docs/operations.md has the table.",
 	}, []string{"alarm"})
 	w := &Watch{}
 	for _, c := range o.Checks {
@@ -130,7 +130,7 @@ func (w *Watch) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 			c.look(r.Context())
 		}
 		if err := c.current(); err != nil {
-			text += fmt.Sprintf("%s: %v\n", c.Name, err)
+			text += c.Name + ": " + strings.ReplaceAll(err.Error(), "\n", "; ") + "\n"
 			if c.Fatal {
 				status = http.StatusServiceUnavailable
 			}

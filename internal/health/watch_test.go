@@ -129,6 +129,34 @@ func TestWatchOfWhatDoesNotAnswer(t *testing.T) {
 	})
 }
 
+// TestOtherNumbersAreNoNews: the answer has the numbers of now, the log those of the
+// beginning; other words are another line. All of an alarm is one line of the answer.
+func TestOtherNumbersAreNoNews(t *testing.T) {
+	var log lines
+	found := errors.New("3 agents")
+	w := NewWatch(Options{Logger: zerolog.New(&log), Checks: []Check{{Name: "agents", Raised: "agents", Over: "over", Find: func(context.Context) error { return found }}}})
+	for _, c := range []struct {
+		found  error
+		answer string
+		lines  int
+	}{
+		{found, "agents: 3 agents\n", 1},
+		{errors.New("17 agents"), "agents: 17 agents\n", 1},
+		{errors.Join(errors.New("17 agents"), errors.New("2 more")), "agents: 17 agents; 2 more\n", 2},
+		{Full(60, 100), "agents: half full: more than 50 %\n", 3},
+		{Full(85, 100), "agents: filling up: more than 80 %\n", 4},
+		{Full(96, 100), "agents: nearly full: more than 95 %\n", 5},
+		{nil, "ok\n", 6},
+	} {
+		found = c.found
+		answer := httptest.NewRecorder()
+		w.ServeHTTP(answer, httptest.NewRequest("GET", "/healthz", nil))
+		if n := strings.Count(log.String(), "\n"); answer.Body.String() != c.answer || n != c.lines {
+			t.Errorf("answers %q, %d lines; want %q, %d", answer.Body, n, c.answer, c.lines)
+		}
+	}
+}
+
 func TestFull(t *testing.T) {
 	for bytes, want := range map[int64]string{0: "", 49: "", 50: "50 %", 80: "80 %", 94: "80 %", 95: "95 %", 100: "95 %"} {
 		err := Full(bytes, 100)

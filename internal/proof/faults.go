@@ -43,6 +43,7 @@ var faults = []fault{
 	{37, "the wire falls silent in the midst of a read", "all of the range is handed over, or an error; no message stored twice"},
 	{38, "files whose attempts are used up", "their windows are asked for again at once, extraction goes on"},
 	{39, "a reader who makes consumers without end, and tries others'", "the bridge's and other readers' are made and go on, an alarm names him"},
+	{40, "what an operator would call broken", "an alarm each, with its reason; over when its cause is"},
 	{41, "the buckets of leases and sessions lost, ids of events given twice", "epochs above all that events show; other bytes are stored, a true repeat is there once"},
 	{42, "two bridges with the same tenant's files", "no more requests than one would send, no statement twice, the other goes on"},
 	{43, "a replica that lags", "the leader answers what decides: own writes are known, nothing there counts as absent"},
@@ -78,7 +79,7 @@ var guarantees = []guarantee{
 	{"G5", "each row of an accepted file is there once", []int{1, 16, 23, 27, 28}},
 	{"G6", "a window ends complete or failed with a reason; no hole, no overlap", []int{11, 19, 24, 38, 39, 42, 44}},
 	{"G7", "no row of a damaged file", []int{14, 15, 16, 48}},
-	{"G8", "acknowledged means on disk", []int{1, 6, 7}},
+	{"G8", "acknowledged means on disk", []int{1, 6, 7, 40}},
 }
 
 // titleOf is what a fault is about, "" if there is no such number.

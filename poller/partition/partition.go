@@ -54,10 +54,21 @@ type Options struct {
 }
 
 // Partition polls a partition's agents.
-type Partition struct{ o Options }
+type Partition struct {
+	o       Options
+	waiting atomic.Pointer[time.Time] // since when; nil: not
+}
 
 // New makes a partition, which polls nothing before [Partition.Run].
 func New(o Options) *Partition { return &Partition{o: o} }
+
+// Waiting is since when the lease is wanted and not held; zero: it is held, or not wanted.
+func (p *Partition) Waiting() time.Time {
+	if since := p.waiting.Load(); since != nil {
+		return *since
+	}
+	return time.Time{}
+}
 
 // Run polls whenever the lease is held, until intake ends; work ends what is in hand.
 func (p *Partition) Run(intake, work context.Context) error {
@@ -76,10 +87,13 @@ func (p *Partition) Run(intake, work context.Context) error {
 // own polls until intake ends or the lease is lost; what is in hand then has the grace
 // period to be stored.
 func (p *Partition) own(intake, work context.Context) (err error) {
+	now := time.Now()
+	p.waiting.Store(&now)
 	if p.o.Await != nil {
 		p.o.Await(intake)
 	}
 	epoch, lease, err := p.o.Acquire(intake, p.highestEpoch(intake))
+	p.waiting.Store(nil)
 	if intake.Err() != nil && err != nil {
 		return nil // stopped while another bridge had it
 	}

@@ -35,6 +35,9 @@ const (
 	drainWithin = 5 * time.Second  // before a sign-out: no further poll is begun after that
 )
 
+// errWrongMode is why an agent is halted that may not be polled.
+var errWrongMode = errors.New("the gateway does not let the agent be polled (000-001): set EVENT_METHOD and GET_EVENT_MODE")
+
 // Loop is one stay of an agent in the wanted set, from its start until it is no longer
 // wanted as it was.
 type Loop struct {
@@ -50,6 +53,7 @@ type Loop struct {
 
 	log     zerolog.Logger
 	polling *insist.Trouble
+	seat    *seat
 
 	phase     phase
 	liveSince time.Time             // the session's begin, here
@@ -65,7 +69,7 @@ func (t *Tenant) Loop(a Agent, p Parts) *Loop {
 		custody:  newCustody(t.options, a.ID, p.Gateway, p.Record, log),
 		entrance: newEntrance(t.options, a, p.Gateway, log),
 		pace:     newPace(t.options),
-		log:      log, polling: insist.New(log),
+		log:      log, polling: insist.New(log), seat: &seat{board: t.counts.board},
 	}
 }
 
@@ -90,6 +94,7 @@ func (l *Loop) enter(next phase) {
 		return
 	}
 	l.tenant.counts.moved(l.phase, next)
+	l.seat.moved(next)
 	l.log.Debug().Str("phase", string(next)).Msg("agent changed phase")
 	l.phase = next
 }
@@ -126,6 +131,7 @@ func (l *Loop) step(intake, work context.Context, now phase) (phase, error) {
 func (l *Loop) cut(err error) phase {
 	l.contact.clear()
 	if errors.Is(err, errFenced) {
+		l.seat.failed(err)
 		l.log.Error().Uint64("epoch", l.tenant.options.Epoch).Err(err).
 			Msg("agent is not polled: its session entry has the same or a higher epoch; it belongs to another bridge, or the epoch did not grow")
 		return phaseFenced
@@ -145,7 +151,9 @@ func (l *Loop) signIn(intake, work context.Context) (phase, error) {
 		return l.signedIn(intake, work, answer, forced)
 	case work.Err() != nil:
 		return "", work.Err()
-	case l.entrance.failed(err):
+	}
+	l.seat.failed(err)
+	if l.entrance.failed(err) {
 		return phaseHalted, nil
 	}
 	return phaseSigningIn, nil
@@ -191,6 +199,7 @@ func (l *Loop) end(ctx context.Context) (phase, error) {
 	}
 	l.log.Warn().Str("cause", string(why.Cause)).Msg("agent's session ended")
 	if why.Cause == record.CauseWrongMode {
+		l.seat.failed(errWrongMode)
 		l.log.Error().Msg("gateway does not let the agent be polled (000-001): set EVENT_METHOD and GET_EVENT_MODE for polling by agent in the gateway's basic.properties, then change or restart the agent")
 		return phaseHalted, nil
 	}

@@ -13,6 +13,9 @@ type Metrics struct {
 	polls   *prometheus.CounterVec
 	agents  *prometheus.GaugeVec
 	silence *silencePeaks
+
+	mu     sync.Mutex
+	boards map[string]*board // by tenant
 }
 
 // NewMetrics registers the metrics, once for a registerer; with nil they are counted
@@ -26,7 +29,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		agents: auto.NewGaugeVec(prometheus.GaugeOpts{
 			Namespace: "aicc", Subsystem: "poller", Name: "agents", Help: "Agents by the phase they are in.",
 		}, []string{"tenant", "state"}),
-		silence: newSilencePeaks(),
+		silence: newSilencePeaks(), boards: map[string]*board{},
 	}
 	if r != nil {
 		r.MustRegister(m.silence)
@@ -39,11 +42,12 @@ type counts struct {
 	polls   *prometheus.CounterVec
 	agents  *prometheus.GaugeVec
 	silence *peak
+	board   *board
 }
 
 func (m *Metrics) of(tenant string) counts {
 	t := prometheus.Labels{"tenant": tenant}
-	return counts{polls: m.polls.MustCurryWith(t), agents: m.agents.MustCurryWith(t), silence: m.silence.of(tenant)}
+	return counts{polls: m.polls.MustCurryWith(t), agents: m.agents.MustCurryWith(t), silence: m.silence.of(tenant), board: m.board(tenant)}
 }
 
 func (c counts) poll(outcome string) { c.polls.WithLabelValues(outcome).Inc() }

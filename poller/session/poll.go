@@ -60,6 +60,7 @@ func (l *Loop) pollOnce(ctx context.Context) (turn, error) {
 	if len(p.Events) > 0 {
 		sabotage.Point("poll.answered")
 	}
+	l.judge(p)
 	over, err := l.keep(ctx, p)
 	if err != nil {
 		return turn{}, err
@@ -82,6 +83,22 @@ func (l *Loop) pollOnce(ctx context.Context) (turn, error) {
 	}
 	return l.badPoll(p), nil
 }
+
+// judge notes whether the gateway was asked with success. What can't be stored afterwards is
+// not the gateway's fault.
+func (l *Loop) judge(p ccgateway.Poll) {
+	switch {
+	case p.Outcome == ccgateway.OutcomeEvent || p.Outcome == ccgateway.OutcomeEmpty:
+		l.seat.polled()
+	case p.Err != nil:
+		l.seat.failed(p.Err)
+	default:
+		l.seat.failed(errors.New(outcomeOf(p)))
+	}
+}
+
+// outcomeOf is a poll's outcome with its code.
+func outcomeOf(p ccgateway.Poll) string { return strings.TrimSpace(p.Outcome.String() + " " + p.Code) }
 
 // keep stores what a poll brought or lost. It returns nil only when all is stored.
 // What was popped exists nowhere else, so it gets lastChance after the end of work.
@@ -189,7 +206,7 @@ func ended(p ccgateway.Poll, cause record.Cause) turn {
 
 // badPoll paces after a poll that was neither good nor the end, or makes it the end.
 func (l *Loop) badPoll(p ccgateway.Poll) turn {
-	l.polling.On(strings.TrimSpace(p.Outcome.String()+" "+p.Code), p.Err, "poll failed; trying again")
+	l.polling.On(outcomeOf(p), p.Err, "poll failed; trying again")
 	next, over := l.pace.bad(p)
 	if over != "" {
 		return ended(p, over)

@@ -12,6 +12,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/rs/zerolog"
+
+	"aiccbridge/internal/trouble"
 )
 
 // reconnectWait is the pause between two tries to connect to a server.
@@ -95,6 +97,28 @@ type listener struct {
 	log     zerolog.Logger
 	denials *denials
 	closed  chan struct{} // closed with the connection
+
+	reports  trouble.Episode // of what the client library reports
+	reported time.Time       // the latest
+}
+
+// reportsOver is how long after its latest error the client library has nothing to report.
+const reportsOver = 10 * time.Minute
+
+// report logs what the client library reports beside everything else, once: it says the
+// same for every message.
+func (l *listener) report(err error) {
+	level := zerolog.WarnLevel
+	if isNetwork(err) { // the connection breaks, which is said elsewhere
+		level = zerolog.DebugLevel
+	}
+	if time.Since(l.reported) > reportsOver {
+		l.reports.Over()
+	}
+	l.reported = time.Now()
+	if _, changed := l.reports.Failed(trouble.Gist(err.Error()), level); changed {
+		l.log.WithLevel(level).Err(err).Msg("nats reported an error")
+	}
 }
 
 // handlers are called by the client library one after the other.
@@ -123,14 +147,9 @@ func (l *listener) handlers() []nats.Option {
 		nats.ReconnectHandler(func(*nats.Conn) { state.Over() }),
 		nats.ClosedHandler(func(*nats.Conn) { close(l.closed) }),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-			if l.denials.note(err) {
-				return
+			if !l.denials.note(err) {
+				l.report(err)
 			}
-			level := zerolog.WarnLevel
-			if isNetwork(err) { // the connection breaks, which is said elsewhere
-				level = zerolog.DebugLevel
-			}
-			l.log.WithLevel(level).Err(err).Msg("nats reported an error")
 		}),
 		nats.LameDuckModeHandler(func(*nats.Conn) {
 			l.log.Warn().Msg("nats server is about to stop; moving to another")

@@ -92,10 +92,22 @@ func (d *denials) explain(start time.Time, part string, err error) error {
 }
 
 // Explain adds to the error of a request, begun at start, that the server refused
-// a subject meanwhile. part, if not "", must be in the subject.
+// a subject meanwhile, and puts one that was not sent into plain words. part, if not "",
+// must be in the subject.
 func (c *Conn) Explain(start time.Time, part string, err error) error {
+	if errors.Is(err, nats.ErrReconnectBufExceeded) {
+		return &notSent{err}
+	}
 	return c.denials.explain(start, part, err)
 }
+
+// notSent says in plain words what the client library calls a buffer that is exceeded:
+// there is none, so that nothing waits in one while nats is away.
+type notSent struct{ error }
+
+func (*notSent) Error() string { return "nats is away; nothing was sent" }
+
+func (e *notSent) Unwrap() error { return e.error }
 
 // unanswered reports a failure that a refusal may be behind.
 func unanswered(err error) bool {

@@ -3,9 +3,12 @@ package wire
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -51,7 +54,21 @@ type Publisher struct {
 	published  *prometheus.CounterVec // by stream
 	retries    prometheus.Counter
 	duplicates prometheus.Counter
+
+	mu      sync.Mutex
+	failing map[string]failure // by stream
+	letters letters
 }
+
+// failure is what goes on while no try to store in a stream succeeds.
+type failure struct {
+	since, last time.Time // of the first try, and of the latest
+	err         error     // the first
+}
+
+// givenUp is how long after its latest failure nobody tries any more: far longer than a try
+// and the pause after it.
+const givenUp = 4 * maxRetryWait
 
 // NewPublisher returns a publisher.
 func NewPublisher(c *Conn, o PublisherOptions) *Publisher {
@@ -60,7 +77,7 @@ func NewPublisher(c *Conn, o PublisherOptions) *Publisher {
 		return prometheus.CounterOpts{Namespace: "aicc", Subsystem: "bus", Name: name, Help: help}
 	}
 	return &Publisher{
-		conn: c, trustDuplicates: o.TrustDuplicates,
+		conn: c, trustDuplicates: o.TrustDuplicates, failing: make(map[string]failure),
 		published:  factory.NewCounterVec(opts("published_total", "Messages stored, by stream."), []string{"stream"}),
 		retries:    factory.NewCounter(opts("publish_retries_total", "Tries to publish that failed and were repeated.")),
 		duplicates: factory.NewCounter(opts("duplicates_total", "Messages that turned out to be stored already.")),
@@ -80,16 +97,81 @@ func (p *Publisher) Publish(ctx context.Context, stream string, m *nats.Msg) err
 		if mayBeStored {
 			stored, err := p.isLast(ctx, stream, m)
 			if stored || err != nil {
+				p.note(ctx, stream, err)
 				return err
 			}
 		}
 		err := p.send(ctx, stream, m)
+		p.note(ctx, stream, err)
 		if err != nil && !isPermanent(err) {
 			p.retries.Inc()
 			mayBeStored = mayBeStored || !certainlyNotStored(err)
 		}
 		return err
 	})
+}
+
+// note remembers how a try went. One without a connection says nothing of the stream, and
+// a message that is refused for good says that the stream takes others.
+func (p *Publisher) note(ctx context.Context, stream string, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	f, fails := p.failing[stream]
+	if fails = fails && time.Since(f.last) < givenUp; !fails {
+		f.since, f.err = time.Now(), err
+	}
+	f.last = time.Now()
+	switch {
+	case err == nil || isPermanent(err) || p.conn.Connected() != nil:
+		delete(p.failing, stream)
+	case ctx.Err() == nil:
+		p.failing[stream] = f
+	}
+}
+
+// Failing says why a stream has taken nothing for so long or longer, although the
+// connection stands and it was tried; nil when there is none.
+func (p *Publisher) Failing(atLeast time.Duration) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, stream := range slices.Sorted(maps.Keys(p.failing)) {
+		if f := p.failing[stream]; time.Since(f.since) >= atLeast && time.Since(f.last) < givenUp {
+			return fmt.Errorf("stream %s takes nothing: %w", stream, f.err)
+		}
+	}
+	return nil
+}
+
+// DeadLetters counts the dead letters that were stored within so long, the last 100 at most.
+// last is the reason of the newest.
+func (p *Publisher) DeadLetters(within time.Duration) (n int, last schemas.Reason) {
+	return p.letters.within(within)
+}
+
+// letters remembers the newest dead letters.
+type letters struct {
+	mu   sync.Mutex
+	at   []time.Time // the newest last
+	last schemas.Reason
+}
+
+// maxLetters is how many are remembered.
+const maxLetters = 100
+
+func (l *letters) add(body []byte) {
+	var letter schemas.DeadLetter
+	_ = json.Unmarshal(body, &letter) // we made it
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.at, l.last = append(l.at, time.Now()), letter.Reason
+	l.at = l.at[max(0, len(l.at)-maxLetters):]
+}
+
+func (l *letters) within(d time.Duration) (n int, last schemas.Reason) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.at = slices.DeleteFunc(l.at, func(at time.Time) bool { return time.Since(at) > d })
+	return len(l.at), l.last
 }
 
 // send tries once.
@@ -100,6 +182,9 @@ func (p *Publisher) send(ctx context.Context, stream string, m *nats.Msg) error 
 	}
 	p.Published(stream, 1)
 	if !ack.Duplicate {
+		if schemas.Covers(p.conn.opts.Names.StreamSubjects(schemas.StreamDeadLetters), m.Subject) {
+			p.letters.add(m.Data)
+		}
 		return nil
 	}
 	p.duplicates.Inc()

@@ -232,3 +232,23 @@ func TestF41IdsGivenTwiceWithoutASpool(t *testing.T) {
 	t.Attr("tries", fmt.Sprint(len(cases)))
 	t.Attr("lost", fmt.Sprint(lost))
 }
+
+// TestStoredDeadLettersCount: each one counts once, and nothing else does.
+func TestStoredDeadLettersCount(t *testing.T) {
+	c := ready(t)
+	for i := range 3 {
+		letter := schemas.NewDeadLetter("acme", schemas.ReasonOversized, "too large", time.Now())
+		m, err := c.Names().DeadLetterMessage(letter, fmt.Sprint("letter ", i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range []schemas.Message{m, m, bustest.AgentEvent(0, i, true)} {
+			if err := c.Publish(t.Context(), m); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if n, last := c.out.DeadLetters(time.Hour); n != 3 || last != schemas.ReasonOversized {
+		t.Errorf("%d dead letters, the last because of %q", n, last)
+	}
+}

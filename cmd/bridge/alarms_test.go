@@ -1,0 +1,36 @@
+package main
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"aiccbridge/poller/session"
+)
+
+// TestSomeAgents: what is wrong with some agents is said, and left to the gateway's alarm
+// when it is wrong with all.
+func TestSomeAgents(t *testing.T) {
+	wrong, slow := errors.New("wrong password"), errors.New("signed in elsewhere")
+	for name, c := range map[string]struct {
+		s    session.Standing
+		want []string
+	}{
+		"nobody":             {session.Standing{}, nil},
+		"all are polled":     {session.Standing{Tried: 3}, nil},
+		"one of them fails":  {session.Standing{Tried: 3, Failing: 1, Cause: slow}, []string{"1 of 3", "signed in elsewhere"}},
+		"all of them fail":   {session.Standing{Tried: 3, Failing: 3, Cause: slow}, nil},
+		"the only is halted": {session.Standing{Halted: 1, Why: wrong}, []string{"not tried again: 1", "wrong password", "restart the bridge"}},
+		"both":               {session.Standing{Halted: 2, Why: wrong, Tried: 3, Failing: 2, Cause: slow}, []string{"not tried again: 2", "2 of 3"}},
+	} {
+		err := someAgents(c.s)
+		if (err != nil) != (len(c.want) > 0) {
+			t.Errorf("%s: %v", name, err)
+		}
+		for _, text := range c.want {
+			if !strings.Contains(err.Error(), text) {
+				t.Errorf("%s: %v, want %q", name, err, text)
+			}
+		}
+	}
+}

@@ -1,0 +1,96 @@
+package session
+
+import (
+	"sync"
+	"time"
+)
+
+// Standing is how the agents of a tenant stand, in all its pools.
+type Standing struct {
+	// Halted is how many agents are not polled and not tried again before they are
+	// changed or started anew.
+	Halted int
+	Why    error // of the first that failed of these
+	// Tried is how many are to be polled: signing in, or in a session.
+	Tried int
+	// Failing is how many of those have had a failure, and no good poll since, for so long
+	// as was asked about, whatever sign-ins succeeded meanwhile.
+	Failing int
+	Cause   error // the last failure of the one that fails for longest
+}
+
+// board is where a tenant's agents stand.
+type board struct {
+	mu    sync.Mutex
+	seats map[*seat]struct{}
+}
+
+// seat is where one loop stands.
+type seat struct {
+	board *board
+	phase phase
+	since time.Time // of the first failure after the last good poll; zero: there was none
+	why   error     // the last failure
+}
+
+// Standing is how a tenant's agents stand now. A failure counts as lasting after so long.
+func (m *Metrics) Standing(tenant string, lasting time.Duration) (s Standing) {
+	b := m.board(tenant)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var halted, failing time.Time
+	for a := range b.seats {
+		switch a.phase {
+		case phaseHalted, phaseFenced:
+			s.Halted++
+			if halted.IsZero() || a.since.Before(halted) {
+				halted, s.Why = a.since, a.why
+			}
+		case phaseSigningIn, phasePolling, phaseRetrying, phaseEnded:
+			s.Tried++
+			if a.since.IsZero() || time.Since(a.since) < lasting {
+				continue
+			}
+			s.Failing++
+			if failing.IsZero() || a.since.Before(failing) {
+				failing, s.Cause = a.since, a.why
+			}
+		}
+	}
+	return s
+}
+
+func (m *Metrics) board(tenant string) *board {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.boards[tenant] == nil {
+		m.boards[tenant] = &board{seats: map[*seat]struct{}{}}
+	}
+	return m.boards[tenant]
+}
+
+// moved notes that the loop went on.
+func (a *seat) moved(to phase) {
+	a.board.mu.Lock()
+	defer a.board.mu.Unlock()
+	a.phase = to
+	if a.board.seats[a] = struct{}{}; to == phaseStopped {
+		delete(a.board.seats, a)
+	}
+}
+
+// failed notes why the agent is not signed in, or not polled.
+func (a *seat) failed(err error) {
+	a.board.mu.Lock()
+	defer a.board.mu.Unlock()
+	if a.why = err; a.since.IsZero() {
+		a.since = time.Now()
+	}
+}
+
+// polled notes a good poll.
+func (a *seat) polled() {
+	a.board.mu.Lock()
+	defer a.board.mu.Unlock()
+	a.since, a.why = time.Time{}, nil
+}

@@ -82,7 +82,7 @@ func Fit(k schemas.Kind, record []string) int {
 		return perName*l.names - perTime*(l.values-l.names)
 	}
 	fit := perTime * (l.readable - l.unreadable)
-	if l.readable > 0 && len(record) >= len(columnSets[k].columns) {
+	if l.readable > 0 && (Usual(k, len(record)) || len(record) > len(columnSets[k].columns)) {
 		fit += whole
 	}
 	return fit

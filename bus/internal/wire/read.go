@@ -76,8 +76,9 @@ const (
 	// asked after, or given up if it owes some. The library's own look at heartbeats
 	// starts anew with each call, and the calls here are shorter.
 	longSilence = 5
-	// everything is the filter of all subjects.
-	everything = ">"
+	// everything is the filter of all subjects that the bridge has. The server answers
+	// ">" with the message at the last sequence, and with none when that was deleted.
+	everything = "*.>"
 )
 
 var (

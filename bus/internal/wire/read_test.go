@@ -61,6 +61,27 @@ func TestRead(t *testing.T) {
 }
 
 // What comes after the call is not waited for and not delivered.
+// The server answers ">" with no message when the one at the last sequence was deleted.
+func TestReadWithoutTheLast(t *testing.T) {
+	t.Parallel()
+	b := ready(t)
+	for i := range 5 {
+		if err := b.Publish(t.Context(), bustest.AgentEvent(291, i, true)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := hubtest.Superior(t, b.Conn).Stream(t.Context(), b.Names().Stream(schemas.StreamEvents))
+	if err == nil {
+		err = s.DeleteMsg(t.Context(), 5)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := hubtest.All(t, b.Conn, schemas.StreamEvents); len(got) != 4 {
+		t.Errorf("%d messages are read, want 4", len(got))
+	}
+}
+
 func TestReadEndsAsOfTheCall(t *testing.T) {
 	t.Parallel()
 	b := ready(t)

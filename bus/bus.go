@@ -40,6 +40,9 @@ type Options struct {
 	RetryDelay    time.Duration
 	MaxRetryDelay time.Duration
 
+	// Witness is told of each message that [Bus.Publish] stores. nil: nobody is.
+	Witness wire.Witness
+
 	// Registerer gets the metrics. nil: none. Two buses in one process need two
 	// (see prometheus.WrapRegistererWith); a second one on the same panics.
 	Registerer prometheus.Registerer
@@ -71,7 +74,7 @@ func Open(o Options) (*Bus, error) {
 	}
 	return &Bus{
 		opts: o, conn: conn, names: o.Names, log: o.Logger, metrics: metrics,
-		out: wire.NewPublisher(conn, wire.PublisherOptions{Registerer: o.Registerer}),
+		out: wire.NewPublisher(conn, wire.PublisherOptions{Witness: o.Witness, Registerer: o.Registerer}),
 	}, nil
 }
 

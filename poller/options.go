@@ -57,6 +57,9 @@ type Options struct {
 	// resuming it, the gateway ends it after 120 s.
 	SignOutOnShutdown bool
 
+	// Losses tells what the store has lost. Nil: nothing is known.
+	Losses record.Losses
+
 	// Privacy alters personal data before anything is stored. Nil: everything is kept.
 	Privacy record.Privacy
 
@@ -91,7 +94,7 @@ func (o Options) validate() error {
 func (o Options) record() record.Options {
 	return record.Options{
 		Tenant: o.Tenant, Names: o.Names, Epoch: o.Epoch,
-		Store: o.Store, States: o.States, LastStored: o.LastStored, Privacy: o.Privacy,
+		Store: o.Store, States: o.States, LastStored: o.LastStored, Losses: o.Losses, Privacy: o.Privacy,
 		Metrics: o.Metrics.record, Logger: o.Logger,
 	}
 }

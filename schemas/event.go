@@ -163,6 +163,9 @@ const (
 	GapSession     GapCause = "session_lost" // the session ended unseen, and with it what the platform had queued
 	GapInferred    GapCause = "inferred"     // an event came that can't follow on the ones before: others must be missing
 	GapRefused     GapCause = "refused"      // the stream refuses an event for good: its bytes are in quarantine, see the dead letter
+	// The store was damaged, or put back from an older copy: what was stored behind
+	// last_seq is not there any more.
+	GapStoreDamaged GapCause = "store_damaged"
 )
 
 // Validate reports a gap that must not be published.

@@ -72,6 +72,7 @@ func (f *forwarder) store(ctx context.Context, key string, m schemas.Stored) err
 		}
 		switch {
 		case err == nil:
+			f.spool.opts.Witness.Stored(f.hubStream, f.message(&a), p.end)
 			f.spool.outage.success()
 		case !wire.Conflict(err): // else somebody else wrote: nothing is wrong
 			f.spool.outage.failed(err)

@@ -184,6 +184,7 @@ func (f *forwarder) trim(ctx context.Context) error {
 	if arrived == f.trimmed {
 		return nil
 	}
+	f.spool.opts.Witness.Sync()
 	sabotage.Point("spool.hub_acked")
 	s, err := f.spool.local.Stream(ctx, f.stream)
 	if err == nil {

@@ -49,6 +49,10 @@ type Options struct {
 	// notices stay in the spool, for a later run.
 	Notice func(ctx context.Context, n schemas.FileNotice) error
 
+	// Witness is told of each message that the spool has, and that the hub has, and is
+	// synced before that is trimmed. nil: nobody is.
+	Witness wire.Witness
+
 	// Logger gets changes of state. The zero value discards.
 	Logger zerolog.Logger
 	// Registerer gets the metrics. nil: none. A second spool on the same one panics.
@@ -108,6 +112,7 @@ func open(ctx context.Context, o Options) (*Spool, error) {
 	if o.Hub == nil || o.Server == nil {
 		return nil, errors.New("hub and server must be set")
 	}
+	o.Witness = cmp.Or(o.Witness, wire.Witness(wire.NoWitness{}))
 	o.MaxBytes = cmp.Or(o.MaxBytes, defaultBytes)
 	o.upkeepEvery = cmp.Or(o.upkeepEvery, upkeepEvery)
 	metrics := newMetrics(o.Registerer) // it panics before there is a connection
@@ -120,7 +125,7 @@ func open(ctx context.Context, o Options) (*Spool, error) {
 	}
 	s := &Spool{
 		opts: o, hub: o.Hub, local: local, log: o.Logger, metrics: metrics,
-		out:     wire.NewPublisher(local, wire.PublisherOptions{TrustDuplicates: true}),
+		out:     wire.NewPublisher(local, wire.PublisherOptions{TrustDuplicates: true, Witness: o.Witness}),
 		objects: kv.OpenObjects(o.Hub, schemas.BucketQuarantine),
 		outage:  outage{log: o.Logger}, loaded: make(chan struct{}),
 	}
@@ -280,4 +285,15 @@ func (s *Spool) line(subject string) (*forwarder, bool) {
 		}
 	}
 	return nil, false
+}
+
+// Conn is the connection to the spool's own server, with which it ends.
+func (s *Spool) Conn() *wire.Conn { return s.local }
+
+// Streams are the spool's own, the agents' first.
+func (s *Spool) Streams() (list []string) {
+	for _, l := range s.lines {
+		list = append(list, l.stream)
+	}
+	return list
 }

@@ -42,6 +42,7 @@ const (
 //	streams       deleted, or weaker than promised               external: events stay spooled   503
 //	windows       the ledger of the windows was purged           no extract is asked for         503
 //	disk          little space left                              downloads stop, polling goes on 200
+//	damage        acknowledged messages are missing              gap records                     200
 //	copy          a copy of the data folder polls                this bridge waits               200
 //	hub           external NATS away                             events are spooled              200
 //	forward       external NATS connected, takes nothing         events are spooled              200
@@ -70,6 +71,7 @@ func newWatch(b base, h *hub, tenants []*tenant, downloading *health.Gate) *heal
 			Name: "streams", Fatal: true, Costly: true, Find: h.assets.Check, Then: h.hold,
 			Raised: "a stream was deleted or is weaker than promised", Over: "the streams are as promised again",
 		},
+		h.witness.check(),
 		{
 			Name: "windows", Fatal: true, Costly: true, Find: func(ctx context.Context) error {
 				if h.bus.Connected() != nil { // that is another alarm's

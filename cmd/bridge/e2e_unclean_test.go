@@ -52,7 +52,7 @@ func countUnclean(ctx context.Context, b *bus.Bus) (u unclean, err error) {
 func uncleanOf(all []agentMessage) (u unclean) {
 	var last agentMessage
 	for _, m := range all {
-		if m.Epoch < last.Epoch {
+		if m.Epoch < last.Epoch || m.Cause == schemas.GapStoreDamaged { // of the store, not of an owner
 			continue
 		}
 		final := last.Type == schemas.EventLeft || last.Type == schemas.EventSignedOut ||

@@ -29,6 +29,7 @@ type hub struct {
 	notices notices          // where callbacks go: to the ledger, or by way of the spool
 	ledger  *ledger.Ledger   // in it
 	server  *embedded.Server // in this process: the hub or, with an external one, the spool's
+	witness *witnesses       // of what was acknowledged
 }
 
 // side is where the hub runs: in this process ([inProcess]), or elsewhere with a spool
@@ -59,12 +60,16 @@ type notices interface {
 // openHub starts the server in this process and connects to the hub: the same
 // server, or an external one behind the spool.
 func openHub(ctx context.Context, b base, acceptWeaker []string, open *closers) (*hub, error) {
+	w, err := openWitnesses(b, open)
+	if err != nil {
+		return nil, err
+	}
 	o := bus.Options{MaxAttempts: b.cfg.Worker.MaxAttempts, Registerer: b.metrics}
 	o.Names, o.Instance, o.Logger = b.names, b.instance, b.log
 	if b.cfg.NATS.URL == "" {
-		return openInProcess(ctx, b, o, assets.Options{AcceptWeaker: acceptWeaker}, open)
+		return openInProcess(ctx, b, w, o, assets.Options{AcceptWeaker: acceptWeaker}, open)
 	}
-	return openBehindSpool(ctx, b, o, assets.Options{Keep: !b.cfg.NATS.ManageStreams, AcceptWeaker: acceptWeaker, Replicas: b.cfg.NATS.Replicas}, open)
+	return openBehindSpool(ctx, b, w, o, assets.Options{Keep: !b.cfg.NATS.ManageStreams, AcceptWeaker: acceptWeaker, Replicas: b.cfg.NATS.Replicas}, open)
 }
 
 // lineOf marks the folder of the server in this process, before that uses it. what says
@@ -110,6 +115,7 @@ func (h *hub) serve(ctx context.Context, group *errgroup.Group) {
 	group.Go(func() error { return named("ledger", h.ledger.Run(ctx)) })
 	group.Go(func() error { return named("embedded nats", h.server.Run(ctx)) })
 	group.Go(func() error { return named("spool", h.serveSpool(ctx)) })
+	h.witness.serve(ctx, group)
 }
 
 // inProcess is a hub in this process: nothing is between it and the parts.
@@ -119,7 +125,7 @@ type inProcess struct {
 	line   instance.Line
 }
 
-func openInProcess(ctx context.Context, b base, o bus.Options, a assets.Options, open *closers) (*hub, error) {
+func openInProcess(ctx context.Context, b base, w *witnesses, o bus.Options, a assets.Options, open *closers) (*hub, error) {
 	l := b.cfg.Listen
 	s := embedded.Options{Dir: filepath.Join(b.cfg.DataDir, "nats"), Listen: l.NATS}
 	if l.NATSCertificate != nil {
@@ -138,7 +144,7 @@ func openInProcess(ctx context.Context, b base, o bus.Options, a assets.Options,
 	if err != nil {
 		return nil, err
 	}
-	o.InProcess = server
+	o.InProcess, o.Witness = server, w
 	o.User, o.Password = server.Login()
 	hubBus, ledger, err := openBus(b, o, open)
 	if err == nil {
@@ -148,10 +154,14 @@ func openInProcess(ctx context.Context, b base, o bus.Options, a assets.Options,
 		return nil, err
 	}
 	table := assets.NewTable(hubBus.Conn(), a)
-	if err := table.Ensure(ctx); err != nil {
+	err = table.Ensure(ctx)
+	if err == nil {
+		err = w.inProcess(ctx, hubBus, b.names)
+	}
+	if err != nil {
 		return nil, err
 	}
-	return &hub{side: inProcess{hubBus, server, line}, bus: hubBus, assets: table, notices: ledger, ledger: ledger, server: server}, nil
+	return &hub{side: inProcess{hubBus, server, line}, bus: hubBus, assets: table, notices: ledger, ledger: ledger, server: server, witness: w}, nil
 }
 
 func (p inProcess) Bucket(b schemas.Bucket) *kv.Bucket { return kv.Open(p.Conn(), b) }

@@ -58,7 +58,7 @@ type behindSpool struct {
 	copies  *copies
 }
 
-func openBehindSpool(ctx context.Context, b base, o bus.Options, a assets.Options, open *closers) (*hub, error) {
+func openBehindSpool(ctx context.Context, b base, w *witnesses, o bus.Options, a assets.Options, open *closers) (*hub, error) {
 	dir := filepath.Join(b.cfg.DataDir, "spool-nats")
 	line := lineOf(b, dir, "nats says who polls: nothing is polled or asked for before it answers")
 	server, err := startServer(ctx, b, embedded.Options{Dir: dir}, open)
@@ -71,7 +71,7 @@ func openBehindSpool(ctx context.Context, b base, o bus.Options, a assets.Option
 	}
 	so := spool.Options{
 		Server: server, Hub: hubBus.Conn(), MaxBytes: int64(b.cfg.NATS.SpoolBytes),
-		Notice: ledger.Accept, Line: line.Number, Logger: b.log, Registerer: b.metrics,
+		Notice: ledger.Accept, Line: line.Number, Witness: w, Logger: b.log, Registerer: b.metrics,
 	}
 	so.User, so.Password = server.Login()
 	s, err := spool.Open(ctx, so)
@@ -79,6 +79,9 @@ func openBehindSpool(ctx context.Context, b base, o bus.Options, a assets.Option
 		return nil, err
 	}
 	open.add(s.Close)
+	if err := w.behindSpool(ctx, s, hubBus, b.names); err != nil {
+		return nil, err
+	}
 	table := assets.NewTable(hubBus.Conn(), a)
 	away, err := meet(ctx, hubBus, table)
 	if err != nil && !away {
@@ -91,7 +94,7 @@ func openBehindSpool(ctx context.Context, b base, o bus.Options, a assets.Option
 		s.Hold(true)
 	}
 	side := behindSpool{Spool: s, base: b, hub: hubBus, assets: table, server: server, reached: !away, line: line, process: uuid.NewString(), copies: new(copies)}
-	return &hub{side: side, bus: hubBus, assets: table, notices: s, ledger: ledger, server: server}, nil
+	return &hub{side: side, bus: hubBus, assets: table, notices: s, ledger: ledger, server: server, witness: w}, nil
 }
 
 // sayAway says what a start without the hub means: an agent is polled only if this bridge

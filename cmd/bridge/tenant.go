@@ -103,7 +103,7 @@ func newAgents(b base, h *hub, c config.Tenant, policy *privacy.Policy, open *cl
 		Agent:    func(id string) session.Gateway { return gateway.Agent(id) },
 		Store:    h,
 		Sessions: sessions, States: h.Bucket(schemas.BucketState),
-		Seal: b.seal, LastStored: h.Last, Copied: h.copied(),
+		Seal: b.seal, LastStored: h.Last, Losses: h.witness, Copied: h.copied(),
 		EventGap: g.EventGap, IdleGap: g.IdleGap, Heartbeat: noneIfZero(g.Heartbeat), StartSpread: min(time.Duration(len(g.Agents))*startEvery, time.Minute),
 		ForceSignIn: g.ForceSignIn, SignOutOnShutdown: g.SignOutOnShutdown,
 		Logger: b.log, Metrics: b.polling,

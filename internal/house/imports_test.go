@@ -64,6 +64,7 @@ var allowed = map[string][]string{
 	"bus/lease":                              {"schemas", "bus/internal/wire", "bus/kv", "internal/retry", "internal/sabotage"},
 	"bus/spool":                              {"schemas", "bus/assets", "bus/internal/wire", "bus/kv", "bus/spool/internal/signal", "internal/retry", "internal/sabotage", "internal/trouble"},
 	"bus/spool/internal/signal":              {"bus/internal/wire"},
+	"bus/witness":                            {"schemas", "bus/internal/wire", "internal/retry"},
 	"bus/internal/bustest":                   {"schemas", "bus/embedded"},
 	"bus/internal/hubtest":                   {"schemas", "bus/assets", "bus/internal/bustest", "bus/internal/wire", "internal/faultproxy"},
 	"bus/embedded":                           {"schemas", "internal/trouble"},

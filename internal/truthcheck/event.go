@@ -48,6 +48,9 @@ type agentBody struct {
 	To      time.Time `json:"to"`
 	MaxLost int       `json:"max_lost"`
 
+	LastSeq   uint64 `json:"last_seq"`
+	LastEpoch uint64 `json:"last_epoch"`
+
 	Cause schemas.GapCause `json:"cause"`
 }
 
@@ -66,7 +69,8 @@ func (c *Checker) agentMessage(m schemas.Stored) error {
 	s.numbers = append(s.numbers, number{b.Position, typ == schemas.TypeHeartbeat})
 	switch {
 	case typ == schemas.TypeGap:
-		s.gaps = append(s.gaps, gap{b.From.Add(-gapSlack), b.To.Add(gapSlack), b.MaxLost, b.Cause == schemas.GapInferred})
+		s.gaps = append(s.gaps, gap{b.From.Add(-gapSlack), b.To.Add(gapSlack), b.MaxLost, b.Cause == schemas.GapInferred,
+			b.Cause == schemas.GapStoreDamaged, schemas.Position{Epoch: b.LastEpoch, Seq: b.LastSeq}})
 	case typ == schemas.TypeEvent && !strings.HasPrefix(b.Type, "bridge."):
 		c.platformEvent(s, b)
 	}
@@ -152,7 +156,7 @@ func (s *agentStream) checkNumbers(agent string, r *EventReport, p *problems) {
 		case n.Seq == last.Seq && !n.heartbeat:
 			r.RepeatedIDs++
 			p.add("agent %s: two messages have the number %d.%d", agent, n.Epoch, n.Seq)
-		case n.Seq > last.Seq+1:
+		case n.Seq > last.Seq+1 && !slices.ContainsFunc(s.gaps, func(g gap) bool { return g.explains(last, n.Position) }):
 			r.Holes += int(n.Seq - last.Seq - 1)
 			p.add("agent %s: no message has a number between %d.%d and %d.%d", agent, n.Epoch, last.Seq, n.Epoch, n.Seq)
 		}

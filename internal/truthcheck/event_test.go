@@ -146,6 +146,27 @@ var eventCases = []eventCase{
 		s.next("101")
 		s.session("101", schemas.EventLeft)
 	}, EventReport{Holes: 2}, 0, false},
+	{"a hole that a gap of the store explains", func(s *scene) {
+		after := s.next("101")
+		after.Seq--
+		s.next("101")
+		m, err := s.names.GapMessage(schemas.Gap{
+			Tenant: tenant, Agent: "101", From: s.now, To: s.now, Cause: schemas.GapStoreDamaged, MaxLost: 2,
+			LastEp: after.Epoch, LastSeq: after.Seq, Position: s.next("101"),
+		})
+		s.put(&s.events, m, err)
+	}, EventReport{}, 0, true},
+	{"a hole that is larger than the gap", func(s *scene) {
+		after := s.next("101")
+		after.Seq--
+		s.next("101")
+		s.next("101")
+		m, err := s.names.GapMessage(schemas.Gap{
+			Tenant: tenant, Agent: "101", From: s.now, To: s.now, Cause: schemas.GapStoreDamaged, MaxLost: 2,
+			LastEp: after.Epoch, LastSeq: after.Seq, Position: s.next("101"),
+		})
+		s.put(&s.events, m, err)
+	}, EventReport{Holes: 3}, 0, false},
 	{"the first number missing", func(s *scene) {
 		s.epoch = 2
 		s.next("101")

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"aiccbridge/internal/platformsim/truth"
+	"aiccbridge/schemas"
 )
 
 // pair finds the popped event of every stored one: of[j] is the index of the
@@ -91,6 +92,15 @@ type gap struct {
 	from, to time.Time
 	maxLost  int // 0: any number
 	inferred bool
+
+	damaged bool             // the store was, behind:
+	after   schemas.Position // what is left
+}
+
+// explains reports that a gap says why no message has the numbers between two.
+func (g gap) explains(after, before schemas.Position) bool {
+	exact := g.maxLost == 0 || g.after.Epoch == after.Epoch && g.after.Seq+uint64(g.maxLost)+1 >= before.Seq
+	return g.damaged && exact && byPosition(g.after, after) <= 0
 }
 
 func (g gap) covers(t time.Time) bool { return !t.Before(g.from) && !t.After(g.to) }

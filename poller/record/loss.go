@@ -87,3 +87,20 @@ func original(body []byte) json.RawMessage {
 	}
 	return schemas.Quote([]byte("data:application/octet-stream;base64," + base64.StdEncoding.EncodeToString(body)))
 }
+
+// Losses stores the gaps of what the store has lost, if there are any. The agent's state
+// and the order of what comes are not in doubt for that. The error is the context's.
+func (r *Recorder) Losses(ctx context.Context) error {
+	o := r.tenant.options
+	if o.Losses == nil {
+		return nil
+	}
+	filter := o.Names.Agent(o.Tenant, r.agent)
+	for _, g := range o.Losses.Unsaid(filter) {
+		if err := r.storeGap(ctx, g); err != nil {
+			return err
+		}
+		o.Losses.Said(filter)
+	}
+	return nil
+}

@@ -20,8 +20,17 @@ type Store interface {
 	Publish(ctx context.Context, m schemas.Message) error
 }
 
+// Losses tells what was stored of an agent, by its subject filter, and is not in the store
+// any more.
+type Losses interface {
+	// Unsaid are the gaps to be recorded, with all but tenant, agent and position.
+	Unsaid(filter string) []schemas.Gap
+	// Said takes the first of them away: it is stored.
+	Said(filter string)
+}
+
 // Options say how the messages of one tenant's agents are made and where they go. All
-// but LastStored, Privacy and Logger are required.
+// but LastStored, Losses, Privacy and Logger are required.
 type Options struct {
 	Tenant string
 	Names  schemas.Names
@@ -30,6 +39,7 @@ type Options struct {
 	States States
 	// LastStored returns the last message of a subject filter. Nil: it can't be asked.
 	LastStored func(ctx context.Context, filter string) (m schemas.Stored, ok bool, err error)
+	Losses     Losses  // nil: none are known
 	Privacy    Privacy // nil: everything is kept
 	Metrics    *Metrics
 	Logger     zerolog.Logger // the zero value discards

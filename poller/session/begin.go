@@ -36,6 +36,9 @@ func (l *Loop) begin(ctx context.Context) (phase, error) {
 	old := l.legacy(ctx, entry)
 	old.copied = !old.at.IsZero() && !old.at.After(l.tenant.options.Copied)
 	resumes := l.custody.takeOver(l.agent.Password == "")
+	if err := l.record.Losses(ctx); err != nil {
+		return "", err
+	}
 	if err := l.recordLegacy(ctx, old, resumes); err != nil {
 		return "", err
 	}

@@ -224,6 +224,9 @@ func (l *Loop) betweenPolls(ctx context.Context, good bool) error {
 		}
 		l.record.Standing.Refresh(ctx)
 	}
+	if err := l.record.Losses(ctx); err != nil {
+		return err
+	}
 	if good {
 		if err := l.catchUp(ctx); err != nil {
 			return err

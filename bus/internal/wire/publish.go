@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -41,15 +42,35 @@ type PublisherOptions struct {
 	// streams are a spool's, where what has gone is at the hub, and nobody else removes
 	// anything.
 	TrustDuplicates bool
+	// Witness is told of each message before Publish returns. nil: nobody is.
+	Witness Witness
 	// Registerer gets the metrics. nil: none. Each publisher needs its own (see
 	// prometheus.WrapRegistererWith); a second one on the same panics.
 	Registerer prometheus.Registerer
 }
 
+// Witness remembers what was acknowledged, beside the streams.
+type Witness interface {
+	// Stored says that a stream has a message, at a sequence.
+	Stored(stream string, m *nats.Msg, sequence uint64)
+	// Sync makes what was said outlive a power cut.
+	Sync()
+}
+
+// NoWitness remembers nothing.
+type NoWitness struct{}
+
+// Stored does nothing.
+func (NoWitness) Stored(string, *nats.Msg, uint64) {}
+
+// Sync does nothing.
+func (NoWitness) Sync() {}
+
 // Publisher stores messages. It is safe for concurrent use.
 type Publisher struct {
 	conn            *Conn
 	trustDuplicates bool
+	witness         Witness
 
 	published  *prometheus.CounterVec // by stream
 	retries    prometheus.Counter
@@ -77,7 +98,7 @@ func NewPublisher(c *Conn, o PublisherOptions) *Publisher {
 		return prometheus.CounterOpts{Namespace: "aicc", Subsystem: "bus", Name: name, Help: help}
 	}
 	return &Publisher{
-		conn: c, trustDuplicates: o.TrustDuplicates, failing: make(map[string]failure),
+		conn: c, trustDuplicates: o.TrustDuplicates, failing: make(map[string]failure), witness: cmp.Or(o.Witness, Witness(NoWitness{})),
 		published:  factory.NewCounterVec(opts("published_total", "Messages stored, by stream."), []string{"stream"}),
 		retries:    factory.NewCounter(opts("publish_retries_total", "Tries to publish that failed and were repeated.")),
 		duplicates: factory.NewCounter(opts("duplicates_total", "Messages that turned out to be stored already.")),
@@ -185,6 +206,7 @@ func (p *Publisher) send(ctx context.Context, stream string, m *nats.Msg) error 
 		if schemas.Covers(p.conn.opts.Names.StreamSubjects(schemas.StreamDeadLetters), m.Subject) {
 			p.letters.add(m.Data)
 		}
+		p.witness.Stored(stream, m, ack.Sequence)
 		return nil
 	}
 	p.duplicates.Inc()
@@ -197,14 +219,22 @@ func (p *Publisher) send(ctx context.Context, stream string, m *nats.Msg) error 
 // more, without the id.
 func (p *Publisher) storeAgain(ctx context.Context, stream string, m *nats.Msg, seq uint64) error {
 	there, has, err := p.conn.At(ctx, stream, seq)
-	if err != nil || has && p.conn.Same(there, m) || !has && p.trustDuplicates {
+	if err != nil {
 		return err
+	}
+	if has && p.conn.Same(there, m) || !has && p.trustDuplicates {
+		p.witness.Stored(stream, m, seq)
+		return nil
 	}
 	again := *m
 	again.Header = maps.Clone(m.Header)
 	again.Header.Del(schemas.HeaderMsgID)
-	_, err = p.conn.Send(ctx, stream, &again)
-	return err
+	ack, err := p.conn.Send(ctx, stream, &again)
+	if err != nil {
+		return err
+	}
+	p.witness.Stored(stream, m, ack.Sequence)
+	return nil
 }
 
 // Same reports whether a stored message is m. The id of an event is a number that an
@@ -225,6 +255,7 @@ func (p *Publisher) isLast(ctx context.Context, stream string, m *nats.Msg) (boo
 	same := p.conn.Same(last, m)
 	if same {
 		p.duplicates.Inc()
+		p.witness.Stored(stream, m, last.Sequence)
 	}
 	return same, nil
 }

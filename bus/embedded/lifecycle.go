@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -19,7 +22,7 @@ var (
 
 // firstStart starts the server, without the reserve if the disk is too full.
 func (s *Server) firstStart() error {
-	if err := s.disk.reserve.adopt(); err != nil {
+	if err := errors.Join(s.disk.reserve.adopt(), distrust(s.options.Dir)); err != nil {
 		return err
 	}
 	if free, err := s.options.free(s.options.Dir); err == nil && free < s.disk.reserve.full() {
@@ -81,6 +84,36 @@ func (s *Server) start() error {
 	s.mu.Lock()
 	s.server, s.opts, s.lost, s.down = ns, opts, lost, nil
 	s.mu.Unlock()
+	return nil
+}
+
+// distrust removes the indexes of streams with a block that was written after them. The
+// server believes an index whose last message it finds in the last block, and then reads a
+// block that was damaged elsewhere anew for each message that it looks for: its start takes
+// hours. Without an index it reads each block once, and cuts it where it is damaged.
+func distrust(dir string) error {
+	indexes, err := filepath.Glob(filepath.Join(dir, "jetstream", "*", "streams", "*", "msgs", "index.db"))
+	if err != nil {
+		return err
+	}
+	for _, index := range indexes {
+		written, err := os.Stat(index)
+		if err != nil {
+			return fmt.Errorf("look at the index of a stream: %w", err)
+		}
+		blocks, err := filepath.Glob(filepath.Join(filepath.Dir(index), "*.blk"))
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(blocks, func(block string) bool {
+			info, err := os.Stat(block)
+			return err == nil && info.ModTime().After(written.ModTime())
+		}) {
+			if err := os.Remove(index); err != nil {
+				return fmt.Errorf("remove the index of a stream: %w", err)
+			}
+		}
+	}
 	return nil
 }
 

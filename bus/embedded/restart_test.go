@@ -1,7 +1,10 @@
 package embedded
 
 import (
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -134,5 +137,40 @@ func TestNobodyWaitsForARestart(t *testing.T) {
 	s.life.Unlock()
 	if err := s.Healthy(); err != nil {
 		t.Error(err)
+	}
+}
+
+// An index is removed when a block was written after it, and else is believed.
+func TestIndexOlderThanItsBlocks(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	for name, c := range map[string]struct {
+		blocks []time.Duration // written so long before the index
+		stays  bool
+	}{
+		"no block":          {nil, true},
+		"as it was stopped": {[]time.Duration{time.Hour, time.Millisecond}, true},
+		"the newest is":     {[]time.Duration{time.Hour, -time.Millisecond}, false},
+		"an old one is":     {[]time.Duration{-time.Hour, time.Second}, false},
+	} {
+		dir := t.TempDir()
+		msgs := filepath.Join(dir, "jetstream", "$G", "streams", "AICC_EVENTS", "msgs")
+		index := filepath.Join(msgs, "index.db")
+		put := func(path string, at time.Time) {
+			err := errors.Join(os.MkdirAll(msgs, 0o700), os.WriteFile(path, nil, 0o600), os.Chtimes(path, at, at))
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		put(index, now)
+		for i, before := range c.blocks {
+			put(filepath.Join(msgs, fmt.Sprintf("%d.blk", i+1)), now.Add(-before))
+		}
+		if err := distrust(dir); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := os.Stat(index); (err == nil) != c.stays {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

@@ -94,14 +94,11 @@ func (s *store) publish(agent int, at schemas.Position) {
 	}
 }
 
-// fill stores what fills three blocks, with a look in the midst.
-func (s *store) fill() {
-	for n := range uint64(numbers) {
+// fill stores numbers of all agents, the last excluded.
+func (s *store) fill(from, to uint64) {
+	for n := from; n < to; n++ {
 		for agent := range agents {
-			s.publish(agent, schemas.Position{Epoch: 1, Seq: n + 1})
-		}
-		if n == numbers/3 {
-			s.look()
+			s.publish(agent, schemas.Position{Epoch: 1, Seq: n})
 		}
 	}
 }
@@ -205,7 +202,10 @@ func TestF33DamageOfTheStore(t *testing.T) {
 	base := t.TempDir()
 	live := filepath.Join(base, "live")
 	s := openStore(t, live)
-	s.fill()
+	s.fill(1, numbers/2)
+	s.close() // which leaves an index that will be old
+	s = openStore(t, live)
+	s.fill(numbers/2, numbers+1)
 	copyDir(t, live, filepath.Join(base, "killed"))
 	s.look()
 	s.close()

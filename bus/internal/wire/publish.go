@@ -203,10 +203,10 @@ func (p *Publisher) send(ctx context.Context, stream string, m *nats.Msg) error 
 	}
 	p.Published(stream, 1)
 	if !ack.Duplicate {
+		p.witness.Stored(stream, m, ack.Sequence)
 		if schemas.Covers(p.conn.opts.Names.StreamSubjects(schemas.StreamDeadLetters), m.Subject) {
 			p.letters.add(m.Data)
 		}
-		p.witness.Stored(stream, m, ack.Sequence)
 		return nil
 	}
 	p.duplicates.Inc()

@@ -243,7 +243,7 @@ func (h *Handler) reject(ctx context.Context, c callback, responseID string, p *
 		err = h.o.Store.Publish(ctx, m)
 	}
 	if err != nil {
-		h.o.Logger.Error().Err(err).Str("tenant", tenant).Msg("unreadable callback not stored")
+		h.o.Logger.Error().Err(err).Str("tenant", tenant).Msg("the dead letter of a callback is not stored; the platform is to call again")
 		return unavailable
 	}
 	return badBody

@@ -30,7 +30,7 @@ type Options struct {
 	Names  schemas.Names
 	Ledger *ledger.Ledger
 	Stream Stream
-	// Every is how often it looks. Default 30 s.
+	// Every is how often it looks. Default 10 s.
 	Every  time.Duration
 	Logger zerolog.Logger
 }
@@ -57,7 +57,7 @@ func New(o Options) (*Resolver, error) {
 	if o.Every < 0 {
 		return nil, errors.New("letters: the time between two looks must not be negative")
 	}
-	o.Every = cmp.Or(o.Every, 30*time.Second)
+	o.Every = cmp.Or(o.Every, 10*time.Second)
 	return &Resolver{o: o, open: map[string]letter{}}, nil
 }
 

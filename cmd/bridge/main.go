@@ -9,15 +9,15 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"runtime"
 	"runtime/debug"
 	"strings"
-	"syscall"
 	_ "time/tzdata" // tenant zones must not depend on the machine
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/spf13/cobra"
+
+	"aiccbridge/internal/stopsignal"
 )
 
 func main() { os.Exit(execute(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -32,19 +32,11 @@ const (
 // usageError is a mistake in the command line.
 type usageError struct{ error }
 
-// execute runs one command line. The first SIGINT, SIGTERM or SIGHUP ends its context;
-// a SIGINT or SIGTERM after it ends the process at once, as if nobody caught it. A
-// further SIGHUP does nothing: when a terminal is closed both the system and the shell send
-// one. Under nohup none does anything.
+// execute runs one command line. The first SIGINT, SIGTERM or SIGHUP ends its context; see
+// package stopsignal.
 func execute(args []string, stdout, stderr io.Writer) int {
-	hungUp, forget := context.Background(), func() {}
-	if !signal.Ignored(syscall.SIGHUP) {
-		hungUp, forget = signal.NotifyContext(hungUp, syscall.SIGHUP)
-	}
-	defer forget()
-	ctx, cancel := signal.NotifyContext(hungUp, os.Interrupt, syscall.SIGTERM)
+	ctx, cancel := stopsignal.Context(context.Background())
 	defer cancel()
-	defer context.AfterFunc(ctx, cancel)() // from now on a signal has its usual effect
 	root := newRoot()
 	root.SetArgs(args)
 	root.SetOut(stdout)

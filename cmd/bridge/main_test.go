@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"aiccbridge/internal/stopsignal"
 )
 
 // asBridge makes the test binary behave as the bridge: the tests run it as a
@@ -16,6 +18,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asBridge) != "" {
 		os.Exit(execute(os.Args[1:], os.Stdout, os.Stderr))
 	}
+	stopsignal.Release() // Ctrl-C ends the tests
 	// The end-to-end tests mostly wait: for windows, and for what a fault delays.
 	// All can run at once; -parallel on the command line still counts.
 	_ = flag.Set("test.parallel", "32") // the flag exists

@@ -1,0 +1,59 @@
+//go:build unix
+
+package stopsignal
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+// asProgram makes the test binary a program that stops itself twice.
+const asProgram = "STOPSIGNAL_TEST_AS_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		program()
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// program gets its first signal before it asks for a context, its second after that ended.
+func program() {
+	self := os.Getpid()
+	_ = syscall.Kill(self, syscall.SIGTERM)
+	ctx, _ := Context(context.Background()) // the process ends
+	<-ctx.Done()
+	_ = syscall.Kill(self, syscall.SIGHUP) // of no effect
+	for {
+		_ = syscall.Kill(self, syscall.SIGTERM)
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// TestSignals: one before there is a context ends it, and the process only the next one.
+func TestSignals(t *testing.T) {
+	c := exec.Command(os.Args[0])
+	c.Env = append(os.Environ(), asProgram+"=1")
+	out, err := c.CombinedOutput()
+	state, ok := c.ProcessState.Sys().(syscall.WaitStatus)
+	if err == nil || !ok || !state.Signaled() || state.Signal() != syscall.SIGTERM {
+		t.Errorf("it ended with %v: %s", c.ProcessState, out)
+	}
+}
+
+func TestContextEndsWithItsParent(t *testing.T) {
+	parent, end := context.WithCancel(t.Context())
+	ctx, stop := Context(parent)
+	defer stop()
+	if ctx.Err() != nil {
+		t.Error("it has ended")
+	}
+	end()
+	<-ctx.Done()
+}

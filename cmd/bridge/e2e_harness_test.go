@@ -26,6 +26,7 @@ import (
 	"aiccbridge/internal/platformsim/gateway"
 	"aiccbridge/internal/platformsim/truth"
 	"aiccbridge/internal/platformsim/world"
+	"aiccbridge/internal/proxytest"
 	"aiccbridge/internal/trial"
 	"aiccbridge/internal/truthcheck"
 	"aiccbridge/schemas"
@@ -58,11 +59,27 @@ type setup struct {
 	spacing               time.Duration // of requests, default none
 	attempts, outstanding int           // of a file, and extracts under way; defaults 10 and 20
 	faults                []fault.Rule
-	external              bool // the bridge has no NATS of its own, but the scene's hub
-	restricted            bool // external, the hub as docs/nats tells to set it up
-	bare                  bool // restricted, but nobody has made the streams
-	embedded              bool // never restricted; say why
-	long                  bool // a log without details, and metrics
+	external              bool             // the bridge has no NATS of its own, but the scene's hub
+	restricted            bool             // external, the hub as docs/nats tells to set it up
+	bare                  bool             // restricted, but nobody has made the streams
+	embedded              bool             // never restricted; say why
+	long                  bool             // a log without details, and metrics
+	proxy                 *proxytest.Proxy // on the way to gateway and file store, with proxyLogin; nil: none
+}
+
+// proxyLogin is what a scene's proxy wants.
+const proxyLogin = "bridge:proxy-password"
+
+// throughProxy are the keys of a section for it.
+func (s *scene) throughProxy() string {
+	if s.setup.proxy == nil {
+		return ""
+	}
+	file := filepath.Join(s.dir, "proxy-login")
+	if err := os.WriteFile(file, []byte(proxyLogin+"\n"), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	return fmt.Sprintf("\n      proxy_url: %q\n      proxy_credentials_file: %q", "http://"+s.setup.proxy.Addr(), file)
 }
 
 // scene is a simulated contact centre and the folder of one bridge on it. The
@@ -238,7 +255,7 @@ func (s *scene) tenantText(p func(string, ...any), name, account string) {
 	if o.agents > 0 {
 		p("    gateway:")
 		p("      url: %q", set.GatewayURL)
-		p("      ca_file: %q", set.CAFile)
+		p("      ca_file: %q%s", set.CAFile, s.throughProxy())
 		p("      hold: 1s")
 		p("      force_sign_in: true")
 		p("      agents:")
@@ -252,7 +269,7 @@ func (s *scene) tenantText(p func(string, ...any), name, account string) {
 	p("    files:")
 	p("      account_id: %q", account)
 	p("      url: %q", set.FilesURL)
-	p("      ca_file: %q", set.CAFile)
+	p("      ca_file: %q%s", set.CAFile, s.throughProxy())
 	p("      access_key: %q", set.AccessKey)
 	p("      secret_key_file: %q", set.SecretKeyFile)
 	p("      request_spacing: %s", o.spacing)

@@ -34,6 +34,7 @@ var mutants = []mutant{
 	{"no_gap", "poller", "TestF20SessionsThatEnd"},
 	{"no_gap", "poller", "TestPromises"},
 	{"no_gap", "cmd/bridge", "TestF26Stops"},
+	{"refusal_is_a_tunnel", "cmd/bridge", "TestF50ProxyUnderLoad"},
 	{"refused_leaves_hole", "bus/spool", "TestF46RefusedEventLeavesNoHole"},
 	{"last_name_wins", "internal/ccgateway", "TestF47OddAnswers"},
 	{"cancel_poll_on_stop", "poller", "TestF26StoppedUnderLoad"},

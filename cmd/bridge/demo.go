@@ -65,9 +65,7 @@ func (o demoOptions) run(ctx context.Context, out, errOut io.Writer) error {
 	if o.asJSON { // standard output keeps the result
 		t.View = errOut
 	}
-	if o.verbose { // lines among the log's, not a block that they would tear
-		t.View = struct{ io.Writer }{t.View}
-	}
+	t.Lines = o.verbose // among the log's, not a block that they would tear
 	result, err := trial.Demo(ctx, t, func(ctx context.Context, cfg *config.Config, h trial.Hooks) error {
 		log := zerolog.Nop()
 		if o.verbose {

@@ -56,6 +56,7 @@ type DemoOptions struct {
 	Seed   uint64        // of every choice of the simulator
 	Listen string        // host:port for NATS clients; a free port is taken if it is in use
 	View   io.Writer     // where the live view is shown
+	Lines  bool          // as lines on a terminal, too: a log is written there
 }
 
 // Result is what came out of a demo.
@@ -155,7 +156,9 @@ func (d *demo) watch(user, running context.Context, b Bridge) (ended time.Time) 
 			_ = b.Streams.Follow(watching, s, "", d.stats.Add)
 		})
 	}
-	group.Go(func() { view.Show(watching, d.o.View, d.stats, d.phase, d.o.Last) })
+	group.Go(func() {
+		view.Show(watching, d.o.View, view.Options{Stats: d.stats, Phase: d.phase, Total: d.o.Last, Lines: d.o.Lines})
+	})
 
 	timer := time.NewTimer(d.o.Last)
 	defer timer.Stop()

@@ -131,7 +131,7 @@ func (s *Stats) picture(now time.Time) picture {
 	return p
 }
 
-// Story tells of the call that the streams know best, in a sentence: rows of every
+// Story tells of the call that the streams know best, in a sentence on two lines: rows of every
 // kind, then the most events. It is empty when there is no call.
 func (s *Stats) Story() string {
 	s.mu.Lock()
@@ -145,5 +145,5 @@ func (s *Stats) Story() string {
 	if id == "" {
 		return ""
 	}
-	return fmt.Sprintf("One call, %s: %s with %s, and rows %s.", id, count(best.Events, "event"), count(len(best.Agents), "agent"), byKind(best.Rows))
+	return fmt.Sprintf("One call, %s: %s with %s,\nand rows %s.", id, count(best.Events, "event"), count(len(best.Agents), "agent"), byKind(best.Rows))
 }

@@ -49,14 +49,25 @@ const (
 	lineEvery   = 2 * time.Second
 )
 
+// Options say what is shown, and how.
+type Options struct {
+	Stats *Stats
+	Phase *Phase
+	Total time.Duration // how long the stats are meant to grow
+	Lines bool          // plain lines on a terminal, too: others write there
+}
+
 // Show shows stats and phase until ctx ends: as a block that is redrawn on a terminal,
-// as a plain line now and then otherwise. total is how long the stats are meant to grow.
-func Show(ctx context.Context, out io.Writer, stats *Stats, phase *Phase, total time.Duration) {
-	v := &view{out: out, phase: phase, start: stats.since, total: total, before: stats.picture(time.Now())}
+// as a plain line now and then otherwise.
+func Show(ctx context.Context, out io.Writer, o Options) {
+	stats := o.Stats
+	v := &view{out: out, phase: o.Phase, start: stats.since, total: o.Total, before: stats.picture(time.Now())}
 	show, every := v.line, lineEvery
 	if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		v.terminal = f
-		show, every = v.block, redrawEvery
+		if !o.Lines {
+			show, every = v.block, redrawEvery
+		}
 	}
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
@@ -96,14 +107,46 @@ func (v *view) line(p picture) {
 	passed := clock(p.at.Sub(v.start))
 	if phase := v.phase.String(); phase != v.said {
 		v.said = phase
-		fmt.Fprintf(v.out, "%s  %s\n", passed, phase)
+		v.print(passed, phase)
 	}
 	if p.sameAs(v.before) {
 		return
 	}
-	fmt.Fprintf(v.out, "%s  agents %s  events %d (%.1f/s)  windows %s  rows %s  last: %s\n",
-		passed, byState(p), p.events, v.rate(p), byKind(p.windows), byKind(p.rows), p.last)
+	v.print(passed, "agents "+byState(p), fmt.Sprintf("events %d (%.1f/s)", p.events, v.rate(p)),
+		"windows "+byKind(p.windows), "rows "+byKind(p.rows), "last: "+p.last)
 	v.before = p
+}
+
+// print writes parts after the time, on as many lines as a terminal needs for them: what
+// the terminal breaks itself cannot be read. The first one is written over what a key that
+// was pressed has left there.
+func (v *view) print(passed string, parts ...string) {
+	begin := ""
+	if v.terminal != nil {
+		begin = "\r"
+	}
+	line := passed + "  " + strings.Join(parts, "  ")
+	for width := v.width(); width > 0 && len(line) >= width; {
+		at := strings.LastIndexByte(line[:width], ' ')
+		if at <= len(passed)+1 {
+			break // a word that fits no line
+		}
+		fmt.Fprintln(v.out, begin+strings.TrimRight(line[:at], " "))
+		line = strings.Repeat(" ", len(passed)+2) + strings.TrimLeft(line[at:], " ")
+	}
+	fmt.Fprintln(v.out, begin+cutTo(line, v.width()))
+}
+
+// width is how many columns there are, 0 when that is not known.
+func (v *view) width() int {
+	if v.terminal == nil {
+		return 0
+	}
+	width, _, err := term.GetSize(int(v.terminal.Fd()))
+	if err != nil {
+		return 0
+	}
+	return width
 }
 
 // block draws everything over what was drawn last.
@@ -121,23 +164,23 @@ func (v *view) block(p picture) {
 		"rows     " + byKind(p.rows),
 		"last     " + p.last,
 	}
+	up := "\r" // Ctrl-C leaves its name, and the cursor behind that
 	if v.drawn > 0 {
-		fmt.Fprintf(v.out, "\x1b[%dA", v.drawn)
+		up += fmt.Sprintf("\x1b[%dA", v.drawn)
 	}
-	width, _, err := term.GetSize(int(v.terminal.Fd()))
-	if err != nil {
-		width = 0
-	}
+	width := v.width()
 	for _, line := range lines {
-		fmt.Fprintf(v.out, "\x1b[2K%s\n", cutTo(line, width))
+		fmt.Fprintf(v.out, "%s\x1b[2K%s\n", up, cutTo(line, width))
+		up = ""
 	}
+	fmt.Fprint(v.out, "\x1b[J") // and below
 	v.drawn = len(lines)
 }
 
 // time is how much of the time has passed. What is beyond it is no part of it.
 func (v *view) time(at time.Time) string {
 	passed := at.Sub(v.start)
-	if passed > v.total {
+	if passed.Round(time.Second) > v.total.Round(time.Second) {
 		return fmt.Sprintf("%s, and %s since then", clock(v.total), clock(passed-v.total))
 	}
 	return clock(passed) + " of " + clock(v.total)
@@ -145,8 +188,8 @@ func (v *view) time(at time.Time) string {
 
 // cutTo shortens a line to what fits: one that wraps would not be overwritten.
 func cutTo(line string, width int) string {
-	if len(line) >= width && width > 0 {
-		return line[:width-1]
+	if signs := []rune(line); len(signs) >= width && width > 0 {
+		return string(signs[:width-1])
 	}
 	return line
 }

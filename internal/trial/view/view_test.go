@@ -50,7 +50,7 @@ func TestStory(t *testing.T) {
 	if got := NewStats().Story(); got != "" {
 		t.Errorf("without calls: %q", got)
 	}
-	want := "One call, 7-1: 1 event with 1 agent, and rows cdr 1, recording 1."
+	want := "One call, 7-1: 1 event with 1 agent,\nand rows cdr 1, recording 1."
 	if got := busy(t).Story(); got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
@@ -67,7 +67,7 @@ func TestShow(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			Show(ctx, &out, stats, phase, time.Minute)
+			Show(ctx, &out, Options{Stats: stats, Phase: phase, Total: time.Minute})
 		}()
 		pass := func() {
 			time.Sleep(lineEvery)
@@ -139,6 +139,7 @@ func TestBlockFits(t *testing.T) {
 		"in time":       {12 * time.Second, "agents work", "", "00:12 of 01:00"},
 		"at its end":    {time.Minute, "agents work", "", "01:00 of 01:00"},
 		"after Ctrl-C":  {12 * time.Second, "no new calls; running ones come to their end", " (Ctrl-C again ends at once)", "00:12 of 01:00"},
+		"at once":       {time.Minute + time.Millisecond, "agents work", "", "01:00 of 01:00"},
 		"past its time": {95 * time.Second, "waiting for the files of the last windows", " (Ctrl-C again ends at once)", "01:00, and 00:35 since then"},
 	} {
 		var out bytes.Buffer
@@ -149,7 +150,7 @@ func TestBlockFits(t *testing.T) {
 		p := busy(t).picture(start.Add(c.passed))
 		v.block(p)
 		for line := range strings.Lines(out.String()) {
-			if line = strings.TrimSpace(strings.TrimPrefix(line, "\x1b[2K")); len(line) >= 80 {
+			if line = strings.TrimSpace(strings.TrimPrefix(strings.TrimPrefix(line, "\r"), "\x1b[2K")); len(line) >= 80 {
 				t.Errorf("%s: %d columns: %q", name, len(line), line)
 			}
 		}

@@ -135,8 +135,8 @@ func openInProcess(ctx context.Context, b base, w *witnesses, o bus.Options, a a
 		s.Users = append(s.Users, embedded.User{Name: u.Name, Password: u.Password.Reveal(), Role: embedded.Role(u.Role)})
 	}
 	if l.NATS != "" { // the server's own error does not name the key
-		if err := probe("listen.nats", l.NATS); err != nil {
-			return nil, err
+		if err := probe(l.NATS); err != nil {
+			return nil, cannotListen("listen.nats", l.NATS, err)
 		}
 	}
 	line := lineOf(b, s.Dir, "events go on with epochs above its line; another bridge on a copy of this folder polls the same agents, and should be stopped")

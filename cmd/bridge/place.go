@@ -26,8 +26,8 @@ func place(cfg *config.Config) (found config.Errors, warnings []config.Finding) 
 		return found, nil
 	}
 	for _, l := range listeners(cfg) {
-		if err := probe(l.key, l.address); err != nil {
-			warnings = append(warnings, cfg.Finding(l.key, "the bridge could not listen now: "+err.Error(), "stop what is listening there, or choose another address"))
+		if err := probe(l.address); err != nil {
+			warnings = append(warnings, cfg.Finding(l.key, fmt.Sprintf("the bridge could not listen on %s now: %v", l.address, reason(err)), "stop what is listening there, or choose another address"))
 		}
 	}
 	return found, warnings
@@ -53,17 +53,25 @@ func listeners(cfg *config.Config) (all []listener) {
 }
 
 // probe opens an address for a moment.
-func probe(key, address string) error {
+func probe(address string) error {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
-		return cannotListen(key, address, err)
+		return err
 	}
 	return l.Close()
 }
 
 // cannotListen is a sentence with the key to change, not a stack of verbs.
 func cannotListen(key, address string, err error) error {
-	return fmt.Errorf("listen on %s: %w; choose another address for %s", address, err, key)
+	return fmt.Errorf("%s: listen on %s: %w; stop what is listening there, or choose another address", key, address, reason(err))
+}
+
+// reason is why the system does not let listen, without what was tried.
+func reason(err error) error {
+	if number := syscall.Errno(0); errors.As(err, &number) {
+		return number
+	}
+	return err
 }
 
 // writable says why nothing could be stored in a folder, or, if it is not there, why

@@ -189,10 +189,11 @@ func TestNATSPortInUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	if err := probe("listen.nats", taken.Addr().String()); err == nil || !strings.Contains(err.Error(), "choose another address for listen.nats") {
+	err = cannotListen("listen.nats", taken.Addr().String(), probe(taken.Addr().String()))
+	if want := "listen.nats: listen on " + taken.Addr().String() + ": address already in use; stop what is listening there, or choose another address"; err.Error() != want {
 		t.Error(err)
 	}
-	if err := probe("listen.nats", "127.0.0.1:0"); err != nil {
+	if err := probe("127.0.0.1:0"); err != nil {
 		t.Error(err)
 	}
 }

@@ -130,7 +130,7 @@ func (e *entrance) failed(err error) (halted bool) {
 		kind = refused.Code
 		if hopeless(refused) {
 			e.log.Error().Str("code", kind).Err(err).
-				Msg("agent can't be signed in and is not tried again; correct its password, phone or account, then change or restart it")
+				Msg("agent can't be signed in and is not tried again; correct its password (password_file, secrets_file), phone or account, then change or restart it")
 			return true
 		}
 		if refused.Code == codeAlreadySignedIn && e.mayForce {

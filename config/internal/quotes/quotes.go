@@ -34,19 +34,19 @@ type scanner struct {
 
 // step goes on by a sign, a comment or a quoted value; false at one that does not end well.
 func (s *scanner) step() bool {
-	switch c := s.text[s.at]; {
-	case c == '\n':
-		s.line, s.start, s.next = s.line+1, s.at+1, true
-	case c == '#' && (s.at == s.start || blank(s.text[s.at-1])):
+	c := s.text[s.at]
+	if c == '#' && (s.at == s.start || blank(s.text[s.at-1])) {
 		s.at += lineEnd(s.text[s.at:])
 		return true
-	case blank(c):
-	case strings.IndexByte("[{,", c) >= 0 || strings.IndexByte("-:?", c) >= 0 && endsWord(s.text[s.at+1:]):
-		s.next = true
-	case (c == '"' || c == '\'') && s.next:
+	}
+	if (c == '"' || c == '\'') && s.next {
 		return s.quoted(c)
-	default:
-		s.next = false
+	}
+	if c == '\n' {
+		s.line, s.start = s.line+1, s.at+1
+	}
+	if !blank(c) {
+		s.next = strings.IndexByte("\n[{,", c) >= 0 || strings.IndexByte("-:?", c) >= 0 && endsWord(s.text[s.at+1:])
 	}
 	s.at++
 	return true
@@ -72,12 +72,9 @@ func blank(c byte) bool { return c == ' ' || c == '\t' || c == '\r' }
 // when there is none. Double quotes have escapes, single ones are doubled.
 func quoteEnd(text string, quote byte) int {
 	for i := 0; i < len(text); i++ {
-		switch {
-		case quote == '"' && text[i] == '\\':
+		if quote == '"' && text[i] == '\\' || quote == '\'' && strings.HasPrefix(text[i:], "''") {
 			i++
-		case text[i] == quote && quote == '\'' && strings.HasPrefix(text[i+1:], "'"):
-			i++
-		case text[i] == quote:
+		} else if text[i] == quote {
 			return i + 1
 		}
 	}

@@ -54,9 +54,14 @@ func TestRead(t *testing.T) {
 		"in the midst":     {"id,phone\n101,号7\"1\n", "1 id|phone\n2:7 a quote stands in the midst of a cell"},
 		"not UTF-8":        {"id,phone\n101,\xb2\xd9\n", "1 id|phone\n2:5 the line holds something that is not UTF-8 text"},
 		"control":          {"id,phone\n101,\x1b7\n", "1 id|phone\n2:5 the line holds something that is not UTF-8 text"},
-		"UTF-16":           {"\xff\xfei\x00d\x00", "0 \n1:1 the file is text in UTF-16"},
-		"UTF-16 unmarked":  {"i\x00d\x00", "0 \n1:1 the file is text in UTF-16"},
-		"long":             {"id,phone\n101," + strings.Repeat("7", maxLineBytes), "1 id|phone\n2:1 the line is longer than 4096 bytes"},
+		"control at once":  {"id,phone\n\x1b101,7\n", "1 id|phone\n2:1 the line holds something that is not UTF-8 text"},
+		"a column unnamed": {";id;phone\n;101;7", "1 |id|phone\n2 |101|7"},
+		"one sign":         {"x", "1 x"},
+		"as long as it may": {"id,phone\n101," + strings.Repeat("7", maxLineBytes-4),
+			"1 id|phone\n2 101|" + strings.Repeat("7", maxLineBytes-4)},
+		"UTF-16":          {"\xff\xfei\x00d\x00", "0 \n1:1 the file is text in UTF-16"},
+		"UTF-16 unmarked": {"i\x00d\x00", "0 \n1:1 the file is text in UTF-16"},
+		"long":            {"id,phone\n101," + strings.Repeat("7", maxLineBytes), "1 id|phone\n2:1 the line is longer than 4096 bytes"},
 	} {
 		if diff := cmp.Diff(c.want, shown(Read([]byte(c.text)))); diff != "" {
 			t.Errorf("%s: (-want +got)\n%s", name, diff)

@@ -27,6 +27,8 @@ func TestQuotesThatDoNotEnd(t *testing.T) {
 		"a: b\n# it's \"\n\"c":    {3, 1},
 		"a: 'b'\n  # x\n- - 'c":   {3, 5},
 		"a: \"b\" # c\n\nd: 'e":   {3, 4},
+		"a: [b# , \"c":            {1, 10},
+		"a: [\"b\", \"c":          {1, 10},
 		"a: b-\n\"c":              {2, 1},
 		"a: b\nx y\n  : \"it's\n": {3, 5},
 	} {
@@ -36,7 +38,7 @@ func TestQuotesThatDoNotEnd(t *testing.T) {
 	}
 	for _, text := range []string{
 		"a: \"b\"", "a: x\"y", "a: it's", "a-\"b", "a:\"b", "-\"b", "a: b#\"", "#\"", " # \"", "a: 'b' # x'", "a: \"\\\\\"", "a: ''''", "a: '''b'''",
-		"a: \"b\":", "a: [\"b\"]", "a: {\"b\": 'c'}", "a: \"b\"\t# 'c", "a: -", "a: b?\"", "a: b \"c", "a: b\n", "a: ['b','c']",
+		"a: \"b\":", "a: [\"b\"]", "a: {\"b\": 'c'}", "a: \"b\"\t# 'c", "a: -", "a: b?\"", "a: b \"c", "a: b\n", "a: ['b','c']", "a: #,\"b",
 	} {
 		if line, column, ok := Unclosed(text); ok {
 			t.Errorf("%q: at %d:%d", text, line, column)

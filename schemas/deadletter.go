@@ -1,9 +1,9 @@
 package schemas
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"time"
 	"unicode/utf8"
 )
@@ -33,18 +33,12 @@ type DeadLetter struct {
 
 // Validate reports a dead letter that must not be published.
 func (d DeadLetter) Validate() error {
-	var err error
-	switch {
-	case d.Tenant == "":
-		err = fmt.Errorf("tenant is empty")
-	case d.Reason == "":
-		err = fmt.Errorf("reason must be set")
-	case d.Attempts < 1:
-		err = fmt.Errorf("attempts count from 1")
-	case d.FirstAt.IsZero() || d.LastAt.Before(d.FirstAt):
-		err = fmt.Errorf("first_at must be set and not after last_at")
-	}
-	return wrapInvalid("dead letter", err)
+	return wrapInvalid("dead letter", cmp.Or(
+		want(d.Tenant != "", "tenant is empty"),
+		want(d.Reason != "", "reason must be set"),
+		want(d.Attempts >= 1, "attempts count from 1"),
+		want(!d.FirstAt.IsZero() && !d.LastAt.Before(d.FirstAt), "first_at must be set and not after last_at"),
+	))
 }
 
 // DeadLetterMessage makes the message. id must be computed from what failed
@@ -68,20 +62,12 @@ type Resolved struct {
 
 // Validate reports a message that must not be published.
 func (r Resolved) Validate() error {
-	err := r.Kind.Validate()
-	if err == nil {
-		err = r.Window.Validate()
-	}
-	switch {
-	case err != nil:
-	case r.Tenant == "" || r.Letter == "" || r.Reason == "":
-		err = fmt.Errorf("tenant, letter and reason must be set")
-	case !responseIDPattern.MatchString(r.ResponseID):
-		err = fmt.Errorf("response_id: want 32 lower-case hex digits")
-	case r.At.IsZero():
-		err = fmt.Errorf("at must be set")
-	}
-	return wrapInvalid("resolved", err)
+	return wrapInvalid("resolved", cmp.Or(
+		r.Kind.Validate(), r.Window.Validate(),
+		want(r.Tenant != "" && r.Letter != "" && r.Reason != "", "tenant, letter and reason must be set"),
+		wantResponseID(r.ResponseID),
+		want(!r.At.IsZero(), "at must be set"),
+	))
 }
 
 // ResolvedMessage makes the message. A letter is resolved once: its id is the letter's.

@@ -132,3 +132,21 @@ func TestCoverageIsOfATime(t *testing.T) {
 		says(t, "timeless", c.Validate(), "must be set and in order")
 	}
 }
+
+func TestWhatResolvesALetterNamesIt(t *testing.T) {
+	good := Resolved{Tenant: "acme", Letter: "1", Reason: ReasonInvalid, Kind: KindCDR, Window: someWindow(), ResponseID: someID, At: someWindow().To}
+	says(t, "good", good.Validate(), "")
+	for _, tt := range []struct {
+		change func(*Resolved)
+		want   string
+	}{
+		{func(r *Resolved) { r.Kind = "x" }, "kind"}, {func(r *Resolved) { r.Window = Window{} }, "window"},
+		{func(r *Resolved) { r.Tenant = "" }, "must be set"}, {func(r *Resolved) { r.Letter = "" }, "must be set"},
+		{func(r *Resolved) { r.Reason = "" }, "must be set"}, {func(r *Resolved) { r.ResponseID = "x" }, "response_id"},
+		{func(r *Resolved) { r.At = time.Time{} }, "at must be set"},
+	} {
+		r := good
+		tt.change(&r)
+		says(t, "broken", r.Validate(), tt.want)
+	}
+}

@@ -26,3 +26,14 @@ func TestSnakeName(t *testing.T) {
 		}
 	}
 }
+
+// A text of a stranger is not followed deeper than said.
+func TestNamesThatComeTwiceDeepDown(t *testing.T) {
+	for _, text := range []string{`{"x":{"x":{"a":1,"a":2}}}`, `[[{"a":1,"a":2}]]`} {
+		for depth, want := range map[int]int{2: 0, 3: 1} {
+			if got := repeated([]byte(text), nil, depth); len(got) != want {
+				t.Errorf("%s to a depth of %d: %q", text, depth, got)
+			}
+		}
+	}
+}

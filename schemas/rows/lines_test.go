@@ -44,21 +44,21 @@ func TestNamesColumns(t *testing.T) {
 // A header line of names that are not documented is known by what does not stand in it.
 func TestIsHeaderWithoutKnownNames(t *testing.T) {
 	for record, want := range map[string]bool{
-		",,,,,,,begin":                          true,
-		",,,,,,,begin1":                         true,
-		",,,,,,,begin123":                       true,
-		",,,,,,,begin2006":                      false, // a time, in a way
-		"5,,,,,,,begin":                         true,
-		",,,,0,,,begin":                         false, // no name of a call's id
-		",,,,9,,,begin":                         false,
-		",,,,+9,,,begin":                        false,
-		",,,,-,,,begin":                         true,
-		",,,,/,,,begin":                         true,
-		",,,,:,,,begin":                         true,
-		",,,,,,,begin,,,,,,5":                   false, // device_type is a number
-		",,,,,,,begin,,,,,,type":                true,
-		",,,,,,,n/a":                            false,
-		strings.Repeat("name,", 21) + "another": true,
+		",,,,,,,begin":           true,
+		",,,,,,,begin1":          true,
+		",,,,,,,begin123":        true,
+		",,,,,,,begin2006":       false, // a time, in a way
+		"5,,,,,,,begin":          true,
+		",,,,0,,,begin":          false, // no name of a call's id
+		",,,,9,,,begin":          false,
+		",,,,+9,,,begin":         false,
+		",,,,-,,,begin":          true,
+		",,,,/,,,begin":          true,
+		",,,,:,,,begin":          true,
+		",,,,,,,begin,,,,,,5":    false, // device_type is a number
+		",,,,,,,begin,,,,,,type": true,
+		",,,,,,,n/a":             false,
+		strings.Repeat("name,", len(Columns(schemas.KindCDR))) + "another": true,
 	} {
 		if got := IsHeader(schemas.KindCDR, strings.Split(record, ",")); got != want {
 			t.Errorf("%s: %t", record, got)
@@ -102,7 +102,7 @@ func TestFit(t *testing.T) {
 		"a time and a word":                     {times(9, clock, "word"), false},
 		"a time and a word, and all its cells":  {times(21, clock, "word"), true},
 		"a time and a word, and one cell less":  {times(20, clock, "word"), false},
-		"a time too many":                       {append(times(21), clock), false},
+		"a time too many":                       {append(times(len(Columns(schemas.KindCDR))), clock), false},
 		"a time, two words, and all its cells":  {times(21, clock, "word", "word"), true},
 		"a time, four words, and all its cells": {times(21, clock, "word", "word", "word", "word"), false},
 	} {

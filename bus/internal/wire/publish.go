@@ -204,7 +204,7 @@ func (p *Publisher) send(ctx context.Context, stream string, m *nats.Msg) error 
 	p.Published(stream, 1)
 	if !ack.Duplicate {
 		p.witness.Stored(stream, m, ack.Sequence)
-		if schemas.Covers(p.conn.opts.Names.StreamSubjects(schemas.StreamDeadLetters), m.Subject) {
+		if m.Header.Get("ce-type") == schemas.TypeDeadLetter { // and none that is resolved
 			p.letters.add(m.Data)
 		}
 		return nil

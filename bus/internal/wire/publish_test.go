@@ -242,7 +242,15 @@ func TestStoredDeadLettersCount(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, m := range []schemas.Message{m, m, bustest.AgentEvent(0, i, true)} {
+		from := time.Now().Truncate(time.Hour)
+		mended, err := c.Names().ResolvedMessage(schemas.Resolved{
+			Tenant: "acme", Letter: m.ID, Reason: schemas.ReasonDamagedZip, Kind: schemas.KindCDR,
+			Window: schemas.Window{From: from, To: from.Add(time.Hour)}, ResponseID: strings.Repeat("0a", 16), At: time.Now(),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range []schemas.Message{m, m, mended, bustest.AgentEvent(0, i, true)} {
 			if err := c.Publish(t.Context(), m); err != nil {
 				t.Fatal(err)
 			}

@@ -99,7 +99,6 @@ var mutants = []mutant{
 	{"end_untold", "cmd/bridge", "TestF38ExhaustedAttempts"},
 	{"reader_without_share", "bus/embedded", "TestF39GreedyReader"},
 	{"callback_of_the_first", "callbacks", "TestF49WhoseCallback"},
-	{"callback_of_the_first", "cmd/bridge", "TestF49TwoSpacesOneKey"},
 	{"budget_of_one_tenant", "exporter/planner", "TestF49SharedBudget"},
 	{"refused_one_by_one", "internal/ccfs", "TestF49RefusedTogether"},
 	{"last_key_wins", "schemas/events", "TestRepeatedKeys"},

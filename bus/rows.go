@@ -19,6 +19,10 @@ import (
 // batchTimeout limits one atomic batch; the server drops one that idles 10 s.
 const batchTimeout = 30 * time.Second
 
+// commitTimeout limits its last message, once all others are at the server. A leader that
+// dies then never answers.
+const commitTimeout = 10 * time.Second
+
 // Rows reads and appends the rows of a window, one subject each.
 type Rows struct{ bus *Bus }
 
@@ -88,7 +92,14 @@ func (r *Rows) commit(ctx context.Context, batch []*nats.Msg) (*jetstreamext.Bat
 			return nil, err
 		}
 	}
+	if last > 0 {
+		if err := r.bus.conn.JetStream().Conn().FlushWithContext(ctx); err != nil {
+			return nil, err
+		}
+	}
 	sabotage.Point("rows.staged")
+	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
+	defer cancel()
 	ack, err := publisher.CommitMsg(ctx, batch[last])
 	sabotage.Point("rows.committed")
 	return ack, err

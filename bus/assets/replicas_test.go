@@ -76,9 +76,9 @@ func copies(t *testing.T, b *Table) map[int][]string {
 
 func all(by map[int][]string, n int) bool { return len(by) == 1 && len(by[n]) == 12 }
 
-// TestReplicasAreRaised: what a cluster can give is given, also to what is there with
+// TestF31ReplicasAreRaised: what a cluster can give is given, also to what is there with
 // fewer; what has more stays, and that is said.
-func TestReplicasAreRaised(t *testing.T) {
+func TestF31ReplicasAreRaised(t *testing.T) {
 	t.Parallel()
 	urls := bustest.Cluster(t, 3)
 	ensure := func(o Options) (*Table, string) {
@@ -120,19 +120,20 @@ func TestReplicasAreRaised(t *testing.T) {
 	if got := copies(t, less); !all(got, 3) || !strings.Contains(said, "more replicas than nats.replicas asks for") {
 		t.Errorf("lowered: %v\n%s", got, said)
 	}
-	differ := *config(t, b, "AICC_EVENTS")
-	differ.Replicas = 1
-	if _, err := b.conn.JetStream().UpdateStream(t.Context(), differ); err != nil {
+	lowered := *config(t, b, "AICC_EVENTS")
+	lowered.Replicas = 1
+	if _, err := b.conn.JetStream().UpdateStream(t.Context(), lowered); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "AICC_EVENTS.num_replicas: is 1, want 3") {
 		t.Errorf("a stream that somebody lowered: %v", err)
 	}
+	t.Attr("figure", "raised from 1 to 3, lowered never")
 }
 
-// TestClusterThatCannot: what is asked for and can't be given is refused with what to do;
+// TestF31ClusterThatCannot: what is asked for and can't be given is refused with what to do;
 // what nobody asks for is done without.
-func TestClusterThatCannot(t *testing.T) {
+func TestF31ClusterThatCannot(t *testing.T) {
 	t.Parallel()
 	urls := bustest.Cluster(t, 2)
 	b, _ := clustered(t, urls, Options{Replicas: 3})
@@ -160,6 +161,7 @@ func TestClusterThatCannot(t *testing.T) {
 	if err := b.Ensure(bustest.Limited(t, 60*time.Second)); !errors.As(err, &few) || !strings.Contains(err.Error(), "is in no cluster") {
 		t.Errorf("three on one server: %v", err)
 	}
+	t.Attr("figure", "3 of 2 and 3 of 1 refused with what to do")
 }
 
 // No stream gets fewer than it has, nor more than it was accepted with.

@@ -60,6 +60,7 @@ type setup struct {
 	attempts, outstanding int           // of a file, and extracts under way; defaults 10 and 20
 	faults                []fault.Rule
 	external              bool             // the bridge has no NATS of its own, but the scene's hub
+	consumers, bridges    string           // addresses of a hub that is there already: for consumers, and for bridges
 	restricted            bool             // external, the hub as docs/nats tells to set it up
 	bare                  bool             // restricted, but nobody has made the streams
 	embedded              bool             // never restricted; say why
@@ -90,9 +91,12 @@ type scene struct {
 	sim     *platformsim.Sim
 	dir     string
 	nats    string       // where the streams are: the bridge's NATS address, or the hub's
+	url     string       // where the bridge finds an external hub; "": it has its own
 	hub     *externalHub // only in an external setup
 	admin   string       // where the metrics are, in a long setup
 	journal *journal
+
+	stranger bool // its bridge may meet sessions that it can't open: they are another bridge's
 }
 
 // newScene starts a simulator, which ends with the test. At the end of the test
@@ -145,7 +149,10 @@ func newScene(t *testing.T, o setup) *scene {
 	}
 	if o.external {
 		s.hub = newHub(t, s.dir, o.restricted)
-		s.nats = s.hub.address
+		s.nats, s.url = s.hub.address, "nats://"+s.hub.proxy.Addr()
+	}
+	if o.bridges != "" {
+		s.nats, s.url = o.consumers, o.bridges
 	}
 	if o.long {
 		s.admin = freePort(t)
@@ -210,12 +217,12 @@ func (s *scene) configText(data, nats, callbacks string) string {
 	var b strings.Builder
 	p := func(format string, a ...any) { fmt.Fprintf(&b, format+"\n", a...) }
 	p("data_dir: %s", data)
-	if s.hub != nil {
+	if s.url != "" {
 		who := ""
-		if s.hub.restricted {
+		if s.hub != nil && s.hub.restricted {
 			who = fmt.Sprintf(", user: %s, password_file: %q, manage_streams: false", assets.RoleBridge, s.hub.passwordFile(assets.RoleBridge))
 		}
-		p("nats: {url: %q%s}", "nats://"+s.hub.proxy.Addr(), who)
+		p("nats: {url: %q%s}", s.url, who)
 		nats = ""
 	}
 	p("listen: {callbacks: %q, admin: %q, nats: %q}", callbacks, s.admin, nats)
@@ -352,7 +359,9 @@ func (s *scene) run() *running {
 }
 
 func (r *running) drained(ctx context.Context, b *bridge) (err error) {
-	r.s.journal.learn(ctx, r.s.t, b)
+	if !r.s.stranger {
+		r.s.journal.learn(ctx, r.s.t, b)
+	}
 	if !r.judge {
 		return nil
 	}

@@ -52,17 +52,24 @@ func program(t *testing.T) string {
 // environment is that of the test, and what the command has.
 func (s *scene) startCommand(cmd *exec.Cmd, log io.Writer) *child {
 	s.t.Helper()
-	c := &child{t: s.t, cmd: cmd, done: make(chan struct{})}
-	c.cmd.Env = append(append(os.Environ(), asBridge+"=1"), cmd.Env...)
+	cmd.Env = append([]string{asBridge + "=1"}, cmd.Env...)
+	return launch(s.t, cmd, log)
+}
+
+// launch starts a command, which ends with the test at the latest.
+func launch(t *testing.T, cmd *exec.Cmd, log io.Writer) *child {
+	t.Helper()
+	c := &child{t: t, cmd: cmd, done: make(chan struct{})}
+	c.cmd.Env = append(os.Environ(), cmd.Env...)
 	c.cmd.Stdout, c.cmd.Stderr = log, log
 	if err := c.cmd.Start(); err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
 	go func() {
 		defer close(c.done)
 		_ = c.cmd.Wait() // the state tells
 	}()
-	s.t.Cleanup(func() {
+	t.Cleanup(func() {
 		select {
 		case <-c.done:
 		default:

@@ -12,9 +12,13 @@ import (
 )
 
 // beside is a second bridge's folder on the same contact centre and hub.
-func (s *scene) beside(name string) *scene {
+func (s *scene) beside(name string) *scene { return s.besideAt(name, s.url) }
+
+// besideAt is beside with another way to the hub.
+func (s *scene) besideAt(name, url string) *scene {
 	s.t.Helper()
 	other := *s
+	other.url = url
 	other.dir = filepath.Join(s.dir, name)
 	if err := os.Mkdir(other.dir, 0o700); err != nil {
 		s.t.Fatal(err)

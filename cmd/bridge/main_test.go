@@ -2,9 +2,11 @@ package main
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"testing"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"go.uber.org/goleak"
 
 	"aiccbridge/internal/stopsignal"
@@ -14,7 +16,14 @@ import (
 // child process, with the race detector in it.
 const asBridge = "BRIDGE_TEST_RUN_AS_PROGRAM"
 
+// asNATS makes it a nats-server with the configuration file that it names: a server that
+// is killed and stopped has to be a process.
+const asNATS = "BRIDGE_TEST_RUN_AS_NATS"
+
 func TestMain(m *testing.M) {
+	if path := os.Getenv(asNATS); path != "" {
+		os.Exit(serveNATS(path))
+	}
 	if os.Getenv(asBridge) != "" {
 		os.Exit(execute(os.Args[1:], os.Stdout, os.Stderr))
 	}
@@ -26,4 +35,19 @@ func TestMain(m *testing.M) {
 	// that is quicker than the start of the publisher's goroutine, this waits without end,
 	// on a channel that is nil by then (nats.go 1.55.0).
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/nats-io/nats.go/jetstream.(*jetStream).resetPendingAcksOnReconnect"))
+}
+
+func serveNATS(path string) (exit int) {
+	o, err := server.ProcessConfigFile(path)
+	if err == nil {
+		var s *server.Server
+		if s, err = server.NewServer(o); err == nil {
+			s.ConfigureLogger()
+			s.Start()
+			s.WaitForShutdown()
+			return exitOK
+		}
+	}
+	fmt.Fprintln(os.Stderr, err)
+	return exitFailed
 }

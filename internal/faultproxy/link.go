@@ -72,15 +72,22 @@ func (l *link) answer(piece []byte) (pass, cut bool) {
 	return false, true
 }
 
-// send waits as delay and throttle want, and writes.
+// send waits as silence, delay and throttle want, and writes.
 func (l *link) send(dst *net.TCPConn, piece []byte) bool {
 	p := l.p
 	p.mu.Lock()
-	wait := p.delay
+	wait, silence := p.delay, p.silence
 	if p.perSecond > 0 {
 		wait += time.Duration(len(piece)) * time.Second / time.Duration(p.perSecond)
 	}
 	p.mu.Unlock()
+	if silence != nil {
+		select {
+		case <-silence:
+		case <-p.ctx.Done():
+			return false
+		}
+	}
 	if wait > 0 {
 		timer := time.NewTimer(wait)
 		defer timer.Stop()

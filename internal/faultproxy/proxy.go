@@ -1,8 +1,8 @@
 // Package faultproxy is a TCP proxy on loopback whose faults are switched while
 // connections run through it: what lies between a client and its server.
 //
-//	client ──► requests ──► server      Delay, Throttle, CutAfter
-//	client ◄── answers ◄─── server      Delay, Throttle, Swallow, HalfClose
+//	client ──► requests ──► server      Silence, Delay, Throttle, CutAfter
+//	client ◄── answers ◄─── server      Silence, Delay, Throttle, Swallow, HalfClose
 //
 // Invariants:
 //
@@ -33,6 +33,7 @@ type Proxy struct {
 	mu        sync.Mutex
 	links     map[*link]bool
 	away      bool
+	silence   chan struct{} // closed when it ends; nil: nothing is held
 	delay     time.Duration
 	perSecond int    // bytes, 0: no limit
 	left      int64  // requests' bytes until the cut, below 0: no cut
@@ -96,6 +97,20 @@ func (p *Proxy) Away(away bool) {
 	if away {
 		p.Cut()
 	}
+}
+
+// Silence holds all that is sent, in both directions, until it is called with false; the
+// connections stay. That is how a cut network looks from its ends.
+func (p *Proxy) Silence(silent bool) {
+	p.set(func() {
+		switch {
+		case silent && p.silence == nil:
+			p.silence = make(chan struct{})
+		case !silent && p.silence != nil:
+			close(p.silence)
+			p.silence = nil
+		}
+	})
 }
 
 // Cut resets all connections.

@@ -190,6 +190,35 @@ func TestAway(t *testing.T) {
 	}
 }
 
+func TestSilence(t *testing.T) {
+	p, e := rig(t)
+	c := dial(t, p)
+	c.works(t)
+	<-e.said
+	p.Silence(true)
+	p.Silence(true)
+	_ = c.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+	var slow net.Error
+	if _, err := c.ask("held"); !errors.As(err, &slow) || !slow.Timeout() {
+		t.Errorf("got %v, want silence", err)
+	}
+	fresh := dial(t, p) // is taken, and hears nothing either
+	if _, err := io.WriteString(fresh, "fresh\n"); err != nil {
+		t.Fatal(err)
+	}
+	if lines, _ := e.heard(); lines != 1 {
+		t.Errorf("the server heard %d lines, want 1", lines)
+	}
+	p.Silence(false)
+	if one, other := <-e.said, <-e.said; one == other || one+other != "heldfresh" && one+other != "freshheld" {
+		t.Errorf("the server heard %q and %q", one, other)
+	}
+	p.Silence(true) // Close does not wait for it
+	if _, err := io.WriteString(fresh, "hello\n"); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // refused wants a new connection to be reset, at once or at its first use.
 func refused(t *testing.T, p *faultproxy.Proxy) {
 	t.Helper()

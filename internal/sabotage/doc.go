@@ -7,6 +7,9 @@
 //	KILL_AT=poll.stored:3        kills the process, as kill -9 does, when it
 //	                             passes the point poll.stored for the third time
 //
+//	STOP_AT=rows.staged:2        stops it, as kill -STOP does, after a line on
+//	                             stderr (see [Stopped]); SIGCONT lets it go on
+//
 // A point's name is <part>.<what has just happened>. All names are in [Points]; an
 // unknown one in the environment ends the process at once, so that a mistyped name
 // can't pass as a survived kill.
@@ -14,6 +17,9 @@
 // Nothing here breaks a promise: that is done to a copy of the source, see package
 // internal/proof. It imports nothing of this module.
 package sabotage
+
+// Stopped is the message of a process that kills or stops itself.
+func Stopped(point string) string { return "sabotaged at " + point }
 
 // Points are the names that [Point] is called with, in the order of the data's way.
 var Points = []string{

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -74,6 +75,9 @@ type Conn struct {
 	js      jetstream.JetStream
 	closed  <-chan struct{}
 	denials *denials
+	moving  *atomic.Bool // we end the connection ourselves
+
+	services services
 
 	mu       sync.Mutex
 	streams  map[string]jetstream.Stream // handles, by name
@@ -91,7 +95,7 @@ func Open(o Options) (*Conn, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	l := &listener{log: o.Logger, denials: &denials{inbox: o.InboxPrefix}, closed: make(chan struct{})}
+	l := &listener{log: o.Logger, denials: &denials{inbox: o.InboxPrefix}, closed: make(chan struct{}), moving: new(atomic.Bool)}
 	nc, err := nats.Connect(o.URL, append(o.connect(), l.handlers()...)...)
 	var bad *url.Error
 	if errors.As(err, &bad) { // its text holds the URL, perhaps with a password
@@ -106,7 +110,7 @@ func Open(o Options) (*Conn, error) {
 		return nil, err
 	}
 	return &Conn{
-		opts: o, nc: nc, js: js, closed: l.closed, denials: l.denials,
+		opts: o, nc: nc, js: js, closed: l.closed, denials: l.denials, moving: l.moving,
 		streams:  make(map[string]jetstream.Stream),
 		troubles: make(map[subject]*Trouble),
 	}, nil

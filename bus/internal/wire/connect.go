@@ -97,6 +97,7 @@ type listener struct {
 	log     zerolog.Logger
 	denials *denials
 	closed  chan struct{} // closed with the connection
+	moving  *atomic.Bool
 
 	reports  trouble.Episode // of what the client library reports
 	reported time.Time       // the latest
@@ -127,7 +128,7 @@ func (l *listener) handlers() []nats.Option {
 	return []nats.Option{
 		nats.ConnectHandler(func(*nats.Conn) { state.Over() }),
 		nats.DisconnectErrHandler(func(nc *nats.Conn, err error) {
-			if nc.IsDraining() || nc.IsClosed() {
+			if l.moving.Swap(false) || nc.IsDraining() || nc.IsClosed() {
 				return
 			}
 			if err == nil {

@@ -13,6 +13,7 @@ import (
 const (
 	codeSubjectsOverlap = 10065 // another stream has the subjects
 	codeHeaderTooLarge  = 10097
+	codeInProcess       = 10158 // the leader has an earlier try and does not know yet what becomes of it
 )
 
 // final marks an error that no repetition mends.
@@ -60,9 +61,12 @@ func TooLarge(err error) bool {
 
 // certainlyNotStored reports failures after which the message is nowhere: the
 // server refused it, nobody heard it, or it never left. Everything else, a
-// timeout or a broken connection, may have stored it.
+// timeout, a broken connection or an earlier try that is under way, may have stored it.
 func certainlyNotStored(err error) bool {
 	var api *jetstream.APIError
+	if HasCode(err, codeInProcess) {
+		return false
+	}
 	return errors.As(err, &api) || Denied(err) || errors.Is(err, jetstream.ErrNoStreamResponse) ||
 		errors.Is(err, nats.ErrNoResponders) || errors.Is(err, nats.ErrReconnectBufExceeded) ||
 		errors.Is(err, nats.ErrMaxPayload) || errors.Is(err, nats.ErrConnectionClosed)

@@ -46,6 +46,14 @@ type looked struct {
 	} `json:"message"`
 }
 
+// err is the answer's, nil when there is no such message.
+func (l *looked) err() error {
+	if l.Error == nil || l.Error.ErrorCode == jetstream.JSErrCodeMessageNotFound {
+		return nil
+	}
+	return l.Error
+}
+
 // look asks a stream's leader, once. The client library asks any replica where a
 // stream allows it, and one that lags does not know yet what decides: that our own
 // write is there, or somebody else's.
@@ -58,17 +66,16 @@ func (c *Conn) look(ctx context.Context, stream string, what look) (m schemas.St
 	}
 	msg, err := c.nc.RequestWithContext(ctx, jetstream.DefaultAPIPrefix+"STREAM.MSG.GET."+stream, question)
 	if err != nil {
+		c.served(reads, err)
 		return m, false, err
 	}
 	var answer looked
 	if err := json.Unmarshal(msg.Data, &answer); err != nil {
 		return m, false, fmt.Errorf("read the look-up's answer: %w", err)
 	}
-	switch {
-	case answer.Error != nil && answer.Error.ErrorCode == jetstream.JSErrCodeMessageNotFound:
-		return m, false, nil
-	case answer.Error != nil:
-		return m, false, answer.Error
+	c.served(reads, answer.err())
+	if answer.Error != nil {
+		return m, false, answer.err()
 	}
 	there := answer.Message
 	m = schemas.Stored{Subject: there.Subject, Sequence: there.Sequence, StoredAt: there.Time, Body: there.Data}

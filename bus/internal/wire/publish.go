@@ -26,6 +26,7 @@ func (c *Conn) Send(ctx context.Context, stream string, m *nats.Msg, opts ...jet
 	opts = append(opts, jetstream.WithExpectStream(stream), jetstream.WithRetryAttempts(0))
 	start := time.Now()
 	ack, err := c.js.PublishMsg(ctx, m, opts...)
+	c.served(writes, err)
 	err = c.Explain(start, m.Subject, err)
 	switch {
 	case TooLarge(err):

@@ -58,7 +58,9 @@ func (c *Conn) Ask(ctx context.Context, asset string, request func(context.Conte
 	codes = append(codes, codeSubjectsOverlap)
 	return c.Retry(ctx, c.Trouble("asset", asset), func(ctx context.Context) error {
 		start := time.Now()
-		err := c.Explain(start, asset, request(ctx))
+		err := request(ctx)
+		c.served(reads, err)
+		err = c.Explain(start, asset, err)
 		if Denied(err) || HasCode(err, codes...) {
 			return Final(err)
 		}

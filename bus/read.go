@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
-
 	"aiccbridge/bus/internal/wire"
 	"aiccbridge/schemas"
 )
@@ -66,39 +64,11 @@ func (b *Bus) Stored(ctx context.Context, m schemas.Message, since time.Time) (b
 }
 
 func (b *Bus) storedSince(ctx context.Context, stream string, m schemas.Message, since time.Time) (found bool, err error) {
-	last, there, err := b.conn.LastIn(ctx, stream, m.Subject)
-	if err != nil || !there || last.StoredAt.Before(since) {
-		return false, err
-	}
-	cons, err := b.conn.JetStream().CreateConsumer(ctx, stream, jetstream.ConsumerConfig{
-		FilterSubject: m.Subject, DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &since,
-		AckPolicy: jetstream.AckNonePolicy, HeadersOnly: true, MemoryStorage: true, Replicas: 1, InactiveThreshold: 10 * time.Second,
+	id, source := m.Headers()["ce-id"][0], m.Headers()["ce-source"][0]
+	newer := wire.Range{Stream: stream, Filter: m.Subject, Since: since, HeadersOnly: true}
+	err = b.conn.Read(ctx, newer, func(s schemas.Stored) error {
+		found = found || s.Get("ce-id") == id && s.Get("ce-source") == source
+		return nil
 	})
-	if err != nil {
-		return false, err
-	}
-	defer b.conn.Forget(ctx, stream, cons)
-	batch, err := cons.Fetch(max(1, int(cons.CachedInfo().NumPending)), jetstream.FetchMaxWait(b.conn.RequestTimeout()))
-	if err != nil {
-		return false, err
-	}
-	read := uint64(0)
-	for msg := range batch.Messages() {
-		meta, err := msg.Metadata()
-		if err != nil {
-			return false, err
-		}
-		read = meta.Sequence.Stream
-		h := schemas.Stored{Header: msg.Headers()}
-		found = found || h.Get("ce-id") == m.Headers()["ce-id"][0] && h.Get("ce-source") == m.Headers()["ce-source"][0]
-	}
-	switch err := batch.Error(); {
-	case found:
-		return true, nil
-	case err != nil:
-		return false, err
-	case read < last.Sequence:
-		return false, fmt.Errorf("read up to sequence %d of %d", read, last.Sequence)
-	}
-	return false, nil
+	return found, err
 }

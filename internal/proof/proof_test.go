@@ -174,7 +174,7 @@ func TestDocument(t *testing.T) {
 }
 
 func TestOrder(t *testing.T) {
-	s := &suite{name: "b", tests: []string{"TestF02Z", "TestF02A", "TestF31X", "TestOther", "TestF01Long", "TestF99No"}}
+	s := &suite{name: "b", tests: []string{"TestF02Z", "TestF02A", "TestF99X", "TestOther", "TestF01Long", "TestF99No"}}
 	f := &found{suites: map[string]*suite{"b": s, "a": {name: "a", tests: []string{"TestF02M"}}}}
 	var got []string
 	for _, c := range f.cases(func(int) bool { return true }) {

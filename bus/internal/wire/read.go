@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"aiccbridge/schemas"
@@ -13,9 +15,10 @@ import (
 
 // Range says what to read of a stream: to its end as of the call.
 type Range struct {
-	Stream      string // its full name
-	Filter      string // "": all
-	From        uint64 // a sequence; 0: the first
+	Stream      string    // its full name
+	Filter      string    // "": all
+	From        uint64    // a sequence; 0: the first
+	Since       time.Time // instead of From: when it was stored; zero: ever
 	HeadersOnly bool
 }
 
@@ -29,15 +32,28 @@ func (c *Conn) Read(ctx context.Context, r Range, f func(schemas.Stored) error) 
 		return err
 	}
 	last, found, err := c.LastIn(ctx, r.Stream, cmp.Or(r.Filter, everything))
-	if err != nil || !found || last.Sequence < r.From {
+	if err != nil || !found || last.Sequence < r.From || last.StoredAt.Before(r.Since) {
 		return err
 	}
 	config := readerConfig(r.Filter)
 	config.HeadersOnly = r.HeadersOnly
-	if r.From > 0 {
+	switch {
+	case r.From > 0:
 		config.DeliverPolicy, config.OptStartSeq = jetstream.DeliverByStartSequencePolicy, r.From
+	case !r.Since.IsZero():
+		config.DeliverPolicy, config.OptStartTime = jetstream.DeliverByStartTimePolicy, &r.Since
 	}
-	reader, err := c.newReader(ctx, r.Stream, config)
+	for range unheardTries {
+		if err = c.readOnce(ctx, r.Stream, config, last.Sequence, f); !errors.Is(err, errUnheard) {
+			return err
+		}
+	}
+	return err
+}
+
+// readOnce reads with one consumer. After errUnheard nothing was handed over.
+func (c *Conn) readOnce(ctx context.Context, stream string, config jetstream.OrderedConsumerConfig, end uint64, f func(schemas.Stored) error) error {
+	reader, err := c.newReader(ctx, stream, config)
 	if err != nil {
 		return err
 	}
@@ -46,7 +62,7 @@ func (c *Conn) Read(ctx context.Context, r Range, f func(schemas.Stored) error) 
 		return err
 	}
 	defer reader.iter.Stop()
-	return reader.readTo(ctx, last.Sequence, f)
+	return reader.readTo(ctx, end, f)
 }
 
 // readTo hands over what comes up to a sequence. That nothing is pending ends it only
@@ -76,6 +92,10 @@ const (
 	// asked after, or given up if it owes some. The library's own look at heartbeats
 	// starts anew with each call, and the calls here are shorter.
 	longSilence = 5
+	// firstAnswer is after how long without a message a new reader is asked after.
+	firstAnswer = 250 * time.Millisecond
+	// unheardTries is how many readers in a row may go unheard.
+	unheardTries = 5
 	// everything is the filter of all subjects that the bridge has. The server answers
 	// ">" with the message at the last sequence, and with none when that was deleted.
 	everything = "*.>"
@@ -88,6 +108,9 @@ var (
 	// has replaced the reader, as it does after a broken connection and for a deleted
 	// stream.
 	errReplaced = errors.New("reader was replaced")
+	// errUnheard ends a read whose first request came to a server of a cluster that had not
+	// heard of the reader yet. The client library knows, and waits all the same.
+	errUnheard = fmt.Errorf("the request for messages was not heard: %w", nats.ErrNoResponders)
 	// errOwed ends a read that has not got all that is there, and gets nothing.
 	errOwed = errors.New("messages that are stored do not come")
 )
@@ -103,6 +126,7 @@ type reader struct {
 	iter    jetstream.MessagesContext
 	last    uint64 // the sequence handed over last, or before the first
 	silent  int    // how often nothing came, in a row
+	heard   bool   // the server knows what was asked for
 }
 
 // newReader makes a reader on the server. Nothing comes before start.
@@ -145,10 +169,17 @@ func (r *reader) start() (err error) {
 // next waits for a message, but only for a while; then it returns errSilence.
 // pending is how many are left behind it.
 func (r *reader) next(ctx context.Context) (m schemas.Stored, pending uint64, err error) {
-	try, cancel := r.conn.Try(ctx)
+	limit := r.conn.RequestTimeout()
+	if !r.heard {
+		limit = min(limit, firstAnswer)
+	}
+	try, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	msg, err := r.iter.Next(jetstream.NextContext(try))
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		if !r.heard {
+			return m, 0, r.askHeard(ctx)
+		}
 		r.silent++
 		return m, 0, errSilence
 	}
@@ -159,8 +190,27 @@ func (r *reader) next(ctx context.Context) (m schemas.Stored, pending uint64, er
 	if err != nil {
 		return m, 0, err
 	}
-	r.last, r.silent = meta.Sequence.Stream, 0
+	r.last, r.silent, r.heard = meta.Sequence.Stream, 0, true
 	return Stored(msg, meta), meta.NumPending, nil
+}
+
+// askHeard finds out whether the server has the reader's first request: it waits there, or
+// has been answered. The error says whether it goes on.
+func (r *reader) askHeard(ctx context.Context) error {
+	try, cancel := r.conn.Try(ctx)
+	defer cancel()
+	info, err := r.cons.Info(try)
+	switch {
+	case err != nil && try.Err() != nil && ctx.Err() == nil:
+		r.silent++
+		return errSilence
+	case err != nil:
+		return err
+	case info.NumWaiting == 0 && info.Delivered.Consumer == 0:
+		return errUnheard
+	}
+	r.heard = true
+	return errSilence
 }
 
 // pump hands over message after message. Whenever nothing is pending, also after each

@@ -47,6 +47,7 @@ var mutants = []mutant{
 	{"replicas_lowered", "bus/assets", "TestF31ReplicasAreRaised"},
 	{"one_replica_on_a_cluster", "bus/assets", "TestF31ReplicasAreRaised"},
 	{"stays_with_the_cut_off", "cmd/bridge", "TestF31ServerCutOff"},
+	{"unheard_is_waited_for", "bus/internal/wire", "TestF31RequestUnheard"},
 	{"asks_any_replica", "bus/kv", "TestF43LaggingReplica"},
 	{"id_is_enough", "bus/internal/wire", "TestF41IdsGivenTwiceWithoutASpool"},
 	{"id_is_enough", "bus/spool", "TestF41IdsGivenTwice"},

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -200,9 +201,9 @@ func TestMarkedWhenTheBusIsBack(t *testing.T) {
 	for _, op := range []string{"read", "publish"} {
 		synctest.Test(t, func(t *testing.T) {
 			r := newRig(t)
-			away := true
+			var back atomic.Bool
 			r.stream.fail = func(now string) error {
-				if away && now == op {
+				if !back.Load() && now == op {
 					return exportertest.ErrBus
 				}
 				return nil
@@ -220,7 +221,7 @@ func TestMarkedWhenTheBusIsBack(t *testing.T) {
 			if n := len(r.stream.resolved(t)); n != 0 {
 				t.Errorf("%s away: %d resolved", op, n)
 			}
-			away = false
+			back.Store(true)
 			time.Sleep(time.Minute)
 			stop()
 			if n := len(r.stream.resolved(t)); n != 1 {

@@ -15,7 +15,7 @@ build: ## the program, as ./bridge
 	CGO_ENABLED=0 $(GO) build -trimpath -o bridge ./cmd/bridge
 
 test: ## every package, with the race detector
-	$(GO) test -race -timeout 5m ./...
+	$(GO) test -race -timeout 10m ./...
 
 faults: ## every fault, suite with the shipped rights and mutant, a line each; writes docs/proof.md (ONLY=F03,F08 MUTANT=no_gap SEED=7)
 	$(GO) run ./internal/proof $(if $(ONLY),-only $(ONLY)) $(if $(MUTANT),-mutant $(MUTANT)) $(if $(SEED),-seed $(SEED))

@@ -114,3 +114,42 @@ func TestAVariantIsSaidOnce(t *testing.T) {
 		t.Errorf("said %d times:\n%s", n, &log)
 	}
 }
+
+// ofTwo makes a handler for two tenants of one access key, and says under which tenant, and
+// why, what it is sent becomes a dead letter.
+func ofTwo(t *testing.T, store Store, dead func() []schemas.Message, path, body string, made *Tokens) string {
+	t.Helper()
+	h := newHandler(t, store, func(o *Options) {
+		o.Tenants, o.Tokens = map[string][]Tenant{key.AccessKey: {{Name: "acme", AccountID: "1"}, {Name: "other", AccountID: "2"}}}, made
+	})
+	if w := serve(h, signed(t, path, body, time.Now())); w.Code != http.StatusBadRequest || len(dead()) != 1 {
+		t.Fatalf("status %d, %d dead letters", w.Code, len(dead()))
+	}
+	return string(dead()[0].Body)
+}
+
+// everybodys is a store in which every tenant has asked for everything.
+type everybodys struct{ memory }
+
+func (s *everybodys) Knows(string, string) bool { return true }
+
+func TestWhyACallbackIsNobodys(t *testing.T) {
+	nobodys, both := &memory{}, &everybodys{}
+	for want, got := range map[string]string{
+		"it has no token in its path":                            ofTwo(t, nobodys, func() []schemas.Message { return nobodys.dead }, "/ccfs/callback", sample, nil),
+		"several tenants of its access key know its response id": ofTwo(t, both, func() []schemas.Message { return both.dead }, "/ccfs/callback", sample, nil),
+	} {
+		if !strings.Contains(got, want) || !strings.Contains(got, `"tenant":"`+schemas.NoTenant+`"`) {
+			t.Errorf("want %q: %s", want, got)
+		}
+	}
+}
+
+func TestAnUnreadableCallbackIsOfTheTenantInItsPath(t *testing.T) {
+	store, made := &memory{}, tokens(t, "a")
+	path := "/ccfs/callback/" + lastSegment(t, made, "other", asked)
+	got := ofTwo(t, store, func() []schemas.Message { return store.dead }, path, `{"msgBody":{}}`, made)
+	if !strings.Contains(got, `"tenant":"other"`) {
+		t.Error(got)
+	}
+}

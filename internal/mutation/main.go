@@ -63,7 +63,7 @@ func main() {
 
 func run(ctx context.Context, args []string, out io.Writer) (green bool, err error) {
 	f := flag.NewFlagSet("mutation", flag.ContinueOnError)
-	only := f.String("only", "", "folders to look at, e.g. internal/retry,config; no document is written then")
+	only := f.String("only", "", "folders to look at, e.g. internal/retry,config; of the others the document stays as it is")
 	workers := f.Int("workers", 2, "mutants tried at once")
 	document := f.String("document", "docs/mutation.md", "where the table goes")
 	if err := f.Parse(args); err != nil {
@@ -77,7 +77,12 @@ func run(ctx context.Context, args []string, out io.Writer) (green bool, err err
 	if *only != "" {
 		wanted = strings.Split(*only, ",")
 	}
-	var all []result
+	p := readPage("")
+	if *only != "" {
+		before, _ := os.ReadFile(*document) // without it they are the first
+		p = readPage(string(before))
+	}
+	green = true
 	for _, folder := range wanted {
 		if !slices.Contains(folders, folder) {
 			return false, fmt.Errorf("-only %s: it is none of %s", folder, strings.Join(folders, ", "))
@@ -88,12 +93,12 @@ func run(ctx context.Context, args []string, out io.Writer) (green bool, err err
 		}
 		for _, r := range results {
 			r.print(out, known)
+			p.add(r, known)
+			green = green && len(r.faults(known)) == 0
 		}
-		all = append(all, results...)
+		if err := os.WriteFile(*document, []byte(p.String()), 0o644); err != nil {
+			return false, err
+		}
 	}
-	green = !slices.ContainsFunc(all, func(r result) bool { return len(r.faults(known)) > 0 })
-	if *only != "" {
-		return green, nil
-	}
-	return green, os.WriteFile(*document, page(all, known), 0o644)
+	return green, nil
 }

@@ -198,3 +198,28 @@ func TestParseSurvivors(t *testing.T) {
 		}
 	}
 }
+
+// A run over one package replaces what the page says of it, and nothing else.
+func TestAPageKeepsWhatWasNotTried(t *testing.T) {
+	known := map[string]string{"a/x.go f: i < 0 → i <= 0": "It is never 0."}
+	p := readPage("")
+	p.add(result{pkg: "a", killed: 9, survivors: []string{"a/x.go f: i < 0 → i <= 0"}}, known)
+	p.add(result{pkg: "a/b", killed: 3, survivors: []string{"a/b/y.go g: i++ → i--"}, notCovered: []string{"x"}}, known)
+	first := p.String()
+	for _, part := range []string{
+		"| `a` | 10 | 100 % | 90 % | 1 |\n| `a/b` | 5 | 80 % | 75 % | 1 |\n",
+		"- `a/b/y.go g: i++ → i--`\n  **Nobody has looked at it.**\n- `a/x.go f: i < 0 → i <= 0`\n  It is never 0.\n",
+	} {
+		if !strings.Contains(first, part) {
+			t.Errorf("want %s in\n%s", part, first)
+		}
+	}
+	if again := readPage(first).String(); again != first {
+		t.Errorf("read again it is\n%s", again)
+	}
+	p = readPage(first)
+	p.add(result{pkg: "a/b", killed: 4}, known)
+	if got := p.String(); strings.Contains(got, "y.go") || !strings.Contains(got, "| `a/b` | 4 | 100 % | 100 % | 0 |") || !strings.Contains(got, "x.go") {
+		t.Errorf("after another run\n%s", got)
+	}
+}

@@ -1,11 +1,8 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"io"
-	"slices"
-	"strings"
 )
 
 // result is what came of the mutants of one package that compile.
@@ -74,37 +71,3 @@ func (r result) print(out io.Writer, known map[string]string) {
 		fmt.Fprintln(out, "     "+fault)
 	}
 }
-
-// page is the document.
-func page(results []result, known map[string]string) []byte {
-	var b strings.Builder
-	b.WriteString(pageHead)
-	for _, r := range results {
-		fmt.Fprintf(&b, "| `%s` | %d | %d %% | %d %% | %d |\n",
-			r.pkg, r.total(), percent(r.covered(), r.total()), percent(r.killed, r.covered()), len(r.survivors))
-	}
-	b.WriteString(pageSurvivors)
-	for _, r := range results {
-		for _, name := range slices.Sorted(slices.Values(r.survivors)) {
-			fmt.Fprintf(&b, "- `%s`\n  %s\n", name, cmp.Or(known[name], "**Nobody has looked at it.**"))
-		}
-	}
-	return []byte(b.String())
-}
-
-const pageHead = `# Changes of the code that no test notices
-
-` + "`make mutation`" + ` writes this page; ` + "`internal/mutation`" + ` says how. A mutation tester changes one
-operator after the other and runs the tests of the package. Of the mutants that compile, covered
-are those that a test of their own package reaches (wanted: 90 %); of these, killed are those with
-which a test fails (wanted: 92 %). Each of the others is listed below with the reason why
-nobody could tell. What the whole program promises is proved elsewhere: [proof.md](proof.md).
-
-| package | mutants | covered | of these killed | survivors |
-|---|---|---|---|---|
-`
-
-const pageSurvivors = `
-## Survivors
-
-`

@@ -85,7 +85,7 @@ func unleash(ctx context.Context, folder string, workers int) (r report, err err
 	defer os.RemoveAll(dir)
 	file := filepath.Join(dir, "report.json")
 	cmd := exec.CommandContext(ctx, "go", "run", tester, "unleash", "./"+folder, "--output", file,
-		"--workers", strconv.Itoa(workers), "--timeout-coefficient", "10")
+		"--workers", strconv.Itoa(workers), "--timeout-coefficient", "3")
 	// It takes the time of the first run for the measure of all others: no result may come
 	// from the cache. What go vet finds, no test has found. Nobody debugs the binaries.
 	cmd.Env = append(os.Environ(), "GOFLAGS="+os.Getenv("GOFLAGS")+" -count=1 -vet=off -ldflags=-w")

@@ -216,6 +216,13 @@ func (b *Book) Found() error {
 	return errors.New(strings.Join(all, "; "))
 }
 
+// Damaged reports that a stream was, within the last day.
+func (b *Book) Damaged(stream string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.ContainsFunc(b.notes.Damages, func(d Damage) bool { return d.Stream == stream && time.Since(d.Found) < remembered })
+}
+
 // add notes what is missing, for the agents, the alarm and the counter.
 func (b *Book) add(stream string, messages uint64, gaps map[string]schemas.Gap) {
 	b.lost.WithLabelValues(stream).Add(float64(messages))

@@ -103,6 +103,18 @@ func TestF33DamagedFolders(t *testing.T) {
 				flipIn(t, blocks[len(blocks)-1], 0.7)
 			}))
 		},
+		"rows": func(t *testing.T) score {
+			o := busy()
+			o.embedded = true
+			s := newScene(t, o)
+			c := s.start()
+			s.waitFor(schemas.StreamRows, 60)
+			c.kill()
+			flipIn(t, streamFiles(filepath.Join(s.dir, "data", "nats"), "AICC_ROWS")+"/1.blk", 0.3)
+			r := s.run()
+			s.until("windows are asked for again", func() bool { return s.journal.contains("the stream lacks rows of windows that are complete") })
+			return r.judged()
+		},
 		"nothing but an index": func(t *testing.T) score {
 			s, r := after(t, false, true, func(s *scene) { _ = os.Remove(filepath.Dir(events(s)) + "/index.db") })
 			if err := r.witness.Found(); err != nil || s.journal.contains(saysDamage) {
@@ -129,6 +141,6 @@ func TestF33DamagedFolders(t *testing.T) {
 			return noticed(s, r)
 		},
 	})
-	sum.tries = 5
-	sum.report(t, "5 damages, %d events neither stored nor in a gap, %d said to be lost", sum.lost, sum.explained)
+	sum.tries = 6
+	sum.report(t, "6 times damage, %d events or rows neither stored nor in a gap, %d said to be lost", sum.lost, sum.explained)
 }

@@ -92,6 +92,19 @@ func (l *Ledger) Complete(ctx context.Context, f schemas.FileReady, rows int, no
 	})
 }
 
+// Again has a complete window asked for once more at now, because the stream lacks rows of
+// it. One that somebody has worked on since e was read is left alone.
+func (l *Ledger) Again(ctx context.Context, e schemas.WindowEntry, now time.Time) error {
+	read := e
+	return l.change(ctx, e.Key(), func(e *schemas.WindowEntry) bool {
+		if e.State != schemas.WindowCompleted || !e.CompletedAt.Equal(read.CompletedAt) || !e.DueAt.IsZero() {
+			return false
+		}
+		e.DueAt = now
+		return true
+	})
+}
+
 // Fail notes why a file's rows could not be published. The window is asked for
 // again later: soon while attempts are left, then every slowRetry, for a week, unless
 // the platform refuses the request itself.

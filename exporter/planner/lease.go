@@ -82,7 +82,7 @@ func (p *Planner) begin(now time.Time) {
 	clear(p.next)
 	clear(p.stated)
 	p.seen = 0
-	p.orphans, p.nextOrphans = nil, time.Time{}
+	p.orphans, p.nextOrphans, p.nextRecheck = nil, time.Time{}, time.Time{}
 	p.o.Ledger.Each(p.o.Tenant, func(e schemas.WindowEntry) {
 		if next := e.RequestedAt.Add(p.o.Spacing); next.After(p.quiet) && !e.RequestedAt.After(now) {
 			p.quiet = next

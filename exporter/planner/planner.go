@@ -47,6 +47,9 @@ type Options struct {
 	// Idle reports that no file waits for a worker or is with one. nil: a file that has gone
 	// is noticed only when its window is overdue.
 	Idle func(ctx context.Context) (bool, error)
+	// Lacking are those of complete windows that the stream has not all rows of, or no
+	// marker. nil: nobody looks.
+	Lacking func(ctx context.Context, complete []schemas.WindowEntry) ([]schemas.WindowEntry, error)
 	// Spacing is the least time between two requests. Default 15 s; the platform
 	// answers 0300009 when there are too many.
 	Spacing time.Duration
@@ -86,6 +89,7 @@ type Planner struct {
 	started  time.Time
 
 	nextOrphans time.Time                      // when it is looked for them again
+	nextRecheck time.Time                      // of complete windows
 	orphans     map[string]schemas.WindowEntry // windows ready at the last look, when workers were idle
 	newest      bool                           // whose turn it is: the newest window that is due, else the one due for longest
 }
@@ -196,6 +200,9 @@ func (p *Planner) tick(ctx context.Context, now time.Time) error {
 		return err
 	}
 	if err := p.state(ctx, now); err != nil {
+		return err
+	}
+	if err := p.recheck(ctx, now); err != nil {
 		return err
 	}
 	if err := p.adoptOrphans(ctx, now); err != nil {

@@ -73,6 +73,8 @@ var mutants = []mutant{
 	{"spool_unwatched", "cmd/bridge", "TestF33DamagedFolders"},
 	{"hub_put_back_unseen", "cmd/bridge", "TestF33DamagedFolders"},
 	{"damage_unsaid", "cmd/bridge", "TestF33DamagedFolders"},
+	{"complete_believed", "exporter/planner", "TestF33CompleteWindowsAskedForAgain"},
+	{"marker_not_missed", "bus", "TestF33WindowsThatLackRows"},
 	{"sync_later", "bus/embedded", "TestServerSettings"},
 	{"forget_rows_there", "exporter/worker", "TestF27ExtractAgain"},
 	{"forget_rows_there", "exporter/worker", "TestCrashAfterBatches"},

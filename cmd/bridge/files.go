@@ -73,7 +73,10 @@ func newPlanner(b base, h *hub, c config.Tenant, files *filestore.Store) (*plann
 		Spacing:        max(f.RequestSpacing, 1), // the planner takes 0 for its default
 		MaxOutstanding: f.MaxOutstanding, Overdue: f.Overdue, Idle: h.bus.FilesIdle,
 		Lacking: func(ctx context.Context, complete []schemas.WindowEntry) ([]schemas.WindowEntry, error) {
-			return h.bus.Rows().Lacking(ctx, complete, h.witness.Damaged(b.names.Stream(schemas.StreamRows)))
+			if !h.witness.Damaged(b.names.Stream(schemas.StreamRows)) {
+				return nil, nil // what somebody deleted on purpose stays deleted
+			}
+			return h.bus.Rows().Lacking(ctx, complete)
 		},
 		Acquire: func(ctx context.Context) (planner.Lease, error) {
 			l := lease.NewAtHub(h.bus.Conn(), h.owner(lease.Options{Tenant: c.Name, Partition: planningPartition}))

@@ -51,7 +51,7 @@ func TestStreamThatIsNotRecovered(t *testing.T) {
 		w.after(time.Second)
 	}
 	w.expect("broken", says, false)
-	if n := w.restarts(); n < 10 || n > 20 {
+	if n := w.restarts(); n < 10 || n > 60 { // without growing pauses it would be hundreds
 		t.Errorf("%d restarts in an hour", n)
 	}
 	if err := os.WriteFile(meta, good, 0o600); err != nil {

@@ -69,7 +69,7 @@ func (k *clusterCase) judge(what string) {
 	k.bridge.stopsCleanly(k.setup.grace)
 	sum := k.run().judged()
 	sum.tries = k.faults
-	sum.report(t, "%d times %s, %d lost, %d duplicated, %d misordered, %d gaps / %d expected",
+	sum.report(t, "%d faults (%s), %d lost, %d duplicated, %d misordered, %d gaps / %d expected",
 		sum.tries, what, sum.lost, sum.duplicated, sum.misordered, sum.recorded, sum.expected)
 	t.Attr("measured", k.took.String())
 }
@@ -97,7 +97,7 @@ func TestF31ServersKilledAndRestarted(t *testing.T) {
 	k.nodes[1].process.kill() // now the copy counts
 	k.goesOn("another killed")
 	k.cluster.start(1)
-	k.judge("a server killed, restarted or wiped")
+	k.judge("servers killed, restarted, wiped")
 }
 
 // TestF31ServerCutOff: a server loses its routes and keeps its clients. The bridge leaves
@@ -116,7 +116,7 @@ func TestF31ServerCutOff(t *testing.T) {
 	k.cutOff(led, true)
 	k.goesOn("the events' leader")
 	k.cutOff(led, false)
-	k.judge("a server cut off")
+	k.judge("servers cut off")
 }
 
 // TestF31QuorumLost: two servers of three are away for a minute. Polling goes on.

@@ -135,6 +135,9 @@ func TestF31QuorumLost(t *testing.T) {
 			t.Errorf("agent %s was signed out for his silence", e.Agent)
 		}
 	}
+	if !k.journal.contains("nats is connected but takes nothing") {
+		t.Error("no alarm says that nothing is stored")
+	}
 	k.cluster.start(0)
 	k.cluster.start(1)
 	k.goesOn("back")

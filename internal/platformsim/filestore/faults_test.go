@@ -37,6 +37,7 @@ func conversation(t *testing.T, rules ...fault.Rule) string {
 			msg["dataType"] = "call"
 			if i == 1 {
 				msg["callBackURL"] = "http://bridge.example.com/cb" // without a port
+				msg["accountId"] = testAccount
 			}
 			if window[0] != "" {
 				msg["beginTime"], msg["endTime"] = window[0], window[1]

@@ -1,6 +1,7 @@
 package filestore
 
 import (
+	"fmt"
 	"os"
 	"reflect"
 	"slices"
@@ -33,7 +34,8 @@ func TestExampleShowsTheDefaults(t *testing.T) {
 		if !f.IsExported() || f.Tag.Get("yaml") == "-" || slices.Contains([]string{"SecretKey", "GenerationMax", "CreationsPerMinute", "RequiredHeaders"}, f.Name) {
 			continue
 		}
-		if a, b := shown.Field(i).Interface(), defaults.Field(i).Interface(); !reflect.DeepEqual(a, b) {
+		// In print, where an empty list and none are the same.
+		if a, b := fmt.Sprint(shown.Field(i)), fmt.Sprint(defaults.Field(i)); a != b {
 			t.Errorf("%s is %v in the example, the default is %v", f.Name, a, b)
 		}
 	}

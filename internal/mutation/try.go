@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -12,6 +13,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"aiccbridge/internal/processgroup"
 )
 
 // tester is the mutation tester, by its version.
@@ -89,8 +92,10 @@ func unleash(ctx context.Context, folder string, workers int) (r report, err err
 	// It takes the time of the first run for the measure of all others: no result may come
 	// from the cache. What go vet finds, no test has found. Nobody debugs the binaries.
 	cmd.Env = append(os.Environ(), "GOFLAGS="+os.Getenv("GOFLAGS")+" -count=1 -vet=off -ldflags=-w")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return r, fmt.Errorf("run %s: %w\n%s", tester, err, out)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := processgroup.Run(cmd); err != nil {
+		return r, fmt.Errorf("run %s: %w\n%s", tester, err, out.Bytes())
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {

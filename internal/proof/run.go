@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"aiccbridge/internal/processgroup"
 )
 
 // How long one test may take, and how long one that is to fail.
@@ -45,11 +47,11 @@ func (r *runner) test(ctx context.Context, s *suite, test string, limit time.Dur
 	cmd := exec.CommandContext(ctx, s.binary, "-test.run", "^"+test+"$", "-test.v", "-test.timeout", limit.String())
 	cmd.Dir = s.dir
 	cmd.Env = append(os.Environ(), "BRIDGE_BINARY="+s.bridge, fmt.Sprint("PROOF_SEED=", r.seed), "KILL_AT=")
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.WaitDelay = 10 * time.Second
+	var output bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &output, &output
 	begun := time.Now()
-	output, err := cmd.CombinedOutput()
-	return read(test, output, err == nil, time.Since(begun))
+	err := processgroup.Run(cmd)
+	return read(test, output.Bytes(), err == nil, time.Since(begun))
 }
 
 // read makes an outcome of what a test process printed.

@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"strings"
 	"time"
+
+	"aiccbridge/internal/processgroup"
 )
 
 // whole is a package's whole suite, run in another way than `make test` does, and
@@ -64,10 +66,10 @@ func (r *runner) suites(ctx context.Context) []whole {
 		w := &all[i]
 		cmd := exec.CommandContext(ctx, "go", "test", "-tags", w.tag, "-count=1", "-timeout", caseLimit.String(), "-json", "./"+w.name)
 		cmd.Env = append(os.Environ(), fmt.Sprint("PROOF_SEED=", r.seed))
-		cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-		cmd.WaitDelay = 10 * time.Second
-		output, err := cmd.Output()
-		w.read(output, err == nil)
+		var output bytes.Buffer
+		cmd.Stdout = &output
+		err := processgroup.Run(cmd)
+		w.read(output.Bytes(), err == nil)
 	}, func(i int) {
 		fmt.Fprintln(r.out, all[i].line())
 		if w := all[i]; !w.ok() {

@@ -19,7 +19,7 @@
 //   - Every line of survivors.txt names a change that can be made: the tests of this
 //     package see to it.
 //
-// It imports nothing of this module. gremlins is run by its version, so that what it
+// It imports nothing of this module but internal/processgroup. gremlins is run by its version, so that what it
 // needs stays out of go.mod. The two see conditions in the expression of an if, a for or
 // a return, and not those of a case, which go test -cover counts as part of no block.
 package main

@@ -24,7 +24,7 @@
 //   - The order of lines and of the document's rows does not depend on timing, and
 //     the document holds no time that a run took.
 //
-// It imports nothing of this module.
+// It imports nothing of this module but internal/processgroup.
 //
 // # A new fault
 //

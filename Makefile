@@ -3,7 +3,7 @@ GO ?= go
 FUZZTIME ?= 20s
 DURATION ?= 10m
 
-.PHONY: help demo build test faults mutation soak lint fmt foreign fuzz bench clean
+.PHONY: help demo build test readers faults mutation soak lint fmt foreign fuzz bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,6 +16,10 @@ build: ## the program, as ./bridge
 
 test: ## every package, with the race detector
 	$(GO) test -race -timeout 10m ./...
+
+readers: ## Ajv and DuckDB take simulated rows by their schemas; needs node and npm
+	cd internal/rowfile/testdata/readers && npm ci --silent --ignore-scripts
+	$(GO) test -count 1 -tags readers -run Readers -v ./internal/rowfile
 
 faults: ## every fault, suite with the shipped rights and mutant, a line each; writes docs/proof.md (ONLY=F03,F08 MUTANT=no_gap SEED=7)
 	$(GO) run ./internal/proof $(if $(ONLY),-only $(ONLY)) $(if $(MUTANT),-mutant $(MUTANT)) $(if $(SEED),-seed $(SEED))
@@ -32,9 +36,11 @@ lint: ## gofmt, go vet, staticcheck, and the rules of internal/house
 	$(GO) vet ./...
 	$(GO) vet -tags faults ./...
 	$(GO) vet -tags permissions ./...
+	$(GO) vet -tags readers ./...
 	$(GO) tool staticcheck ./...
 	$(GO) tool staticcheck -tags faults ./...
 	$(GO) tool staticcheck -tags permissions ./...
+	$(GO) tool staticcheck -tags readers ./...
 	$(GO) test ./internal/house
 
 fmt: ## format the code

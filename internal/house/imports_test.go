@@ -79,6 +79,7 @@ var allowed = map[string][]string{
 	"internal/truthcheck":                    {"schemas", "schemas/events", "schemas/rows", "internal/platformsim/truth", "internal/platformsim/world"},
 	"schemas/internal/schematest":            {"schemas"},
 	"schemas/rows":                           {"schemas"},
+	"internal/rowfile":                       {"schemas", "schemas/rows"},
 	"internal/trial":                         {"bus/embedded", "config", "internal/platformsim/...", "internal/retry", "internal/trial/view", "internal/truthcheck", "schemas"},
 	"internal/trial/view":                    {"internal/truthcheck", "schemas"},
 	"internal/platformsim":                   {"internal/platformsim/..."},

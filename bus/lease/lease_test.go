@@ -228,7 +228,7 @@ func TestHolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	expect("unreadable", "")
-	if err := b.hub.JetStream().DeleteStream(t.Context(), b.hub.Names().BucketStream(schemas.BucketLeases)); err != nil {
+	if err := hubtest.Superior(t, b.hub).JetStream().DeleteStream(t.Context(), b.hub.Names().BucketStream(schemas.BucketLeases)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Holder(bustest.Limited(t, 100*time.Millisecond), b.bucket(), "acme", "0"); err == nil {

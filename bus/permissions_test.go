@@ -66,6 +66,11 @@ func TestEverythingAsBridge(t *testing.T) {
 			_, found, err := b.Last(ctx, rowSubject(1))
 			return errors.Join(err, check(found, "not found"))
 		}},
+		{"calls", func() error {
+			last, err := b.Calls().Append(ctx, "acme", someCalls("acme", 1, 0, 2), 0)
+			newest, readErr := b.Calls().Newest(ctx, "acme", func(schemas.Stored) error { return nil })
+			return errors.Join(err, readErr, check(last == newest, "the newest is %d, want %d", newest, last))
+		}},
 		{"buckets", func() error { return useBuckets(ctx, b) }},
 		{"lease", func() error {
 			l := lease.NewAtHub(b.conn, lease.Options{Tenant: "acme", Partition: "0", Floor: 7, TTL: time.Second})

@@ -139,7 +139,7 @@ func TestAsyncAPIDescribesEveryStream(t *testing.T) {
 			sent[strings.TrimPrefix(op.Channel.Ref, "#/channels/")] = true
 		}
 	}
-	streams := []schemas.Stream{schemas.StreamEvents, schemas.StreamFiles, schemas.StreamRows, schemas.StreamCoverage, schemas.StreamDeadLetters}
+	streams := schemas.Streams()
 	covered := map[schemas.Stream]bool{}
 	for name, c := range doc.Channels {
 		var want []string

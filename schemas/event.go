@@ -18,6 +18,8 @@ const (
 	TypeFileReady      = "aicc.v1.file_ready"
 	TypeRow            = "aicc.v1.row."
 	TypeWindowComplete = "aicc.v1.window_complete"
+	TypeCall           = "aicc.v1.call"
+	TypeCallsComplete  = "aicc.v1.calls_complete" // the marker of a window's calls
 	TypeCoverage       = "aicc.v1.coverage"
 	TypeDeadLetter     = "aicc.v1.dead_letter"
 	TypeResolved       = "aicc.v1.resolved" // of a dead letter

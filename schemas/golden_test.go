@@ -92,6 +92,13 @@ func testMessages(t testing.TB) map[string]schemas.Message {
 		Files: []schemas.CompleteFile{{"20261101001530123456_call.csv", 3, true, "utf-8"}}, SHA256: strings.Repeat("ab", 32),
 		RequestedAt: schematest.At(15), CompletedAt: schematest.At(17),
 	}))
+	add(n.CallMessage(testCall(window), schematest.At(20)))
+	add(n.CallsCompleteMessage(schemas.CallsComplete{
+		Tenant: "acme", Window: window, Calls: 3, Added: 1, Revised: 1, From: window.From, To: window.To,
+		Sources:      []schemas.CallSource{{schemas.KindCDR, window, schematest.ResponseID, schematest.At(17)}},
+		Pending:      []schemas.CallPending{{schemas.KindRecording, window}},
+		NotExtracted: []schemas.Kind{schemas.KindOperation}, CompletedAt: schematest.At(20),
+	}))
 	add(n.CoverageMessage(schemas.Coverage{
 		Tenant: "acme", Kind: schemas.KindCDR, From: schematest.At(0).Add(-2 * time.Hour), CompleteTo: window.From,
 		Holes: []schemas.Hole{{window, "failed", string(schemas.ReasonDamagedZip)}}, At: schematest.At(18),
@@ -106,6 +113,45 @@ func testMessages(t testing.TB) map[string]schemas.Message {
 		ResponseID: schematest.ResponseID, At: schematest.At(19),
 	}))
 	return messages
+}
+
+// testCall is a call that says everything there is to say.
+func testCall(w schemas.Window) schemas.Call {
+	number := func(n int) *int { return &n }
+	at := func(s int) time.Time { return schematest.At(s).In(time.FixedZone("", 8*60*60)) }
+	return schemas.Call{
+		Tenant: "acme", Window: w, CallID: "1456401416-3", Revision: 2, Changed: []string{"recordings", "rows"},
+		Sources: schemas.CallSources{
+			Complete: []schemas.Kind{schemas.KindCDR}, Pending: []schemas.Kind{schemas.KindRecording}, NotExtracted: []schemas.Kind{schemas.KindOperation},
+		},
+		CallContent: schemas.CallContent{
+			Direction: "inbound", CallType: number(0), MediaType: number(5), ReleaseCause: number(0),
+			Names:  schemas.CallNames{CallType: "inbound", MediaType: "voice", ReleaseCause: "normal"},
+			Caller: "5550100", Called: "5550199", Begin: at(0), End: at(50), WaitS: number(10), RingS: number(5), TalkS: number(35),
+			Closed: true, Agents: []string{"291"}, Skills: []string{"12"},
+			Legs: []schemas.CallLeg{
+				{
+					Number: number(1), DeviceType: number(1), DeviceNo: "12", Skill: "12", WaitBegin: at(0), WaitEnd: at(10), WaitS: number(10),
+					LeaveReason: number(0), Names: schemas.LegNames{DeviceType: "skill_queue", LeaveReason: "normal"},
+					Ambiguous: []string{"wait_begin"}, Row: strings.Repeat("a1", 16) + "-1",
+				},
+				{
+					Number: number(-1), DeviceType: number(2), DeviceNo: "291", Agent: "291", Skill: "12",
+					AckBegin: at(10), AckEnd: at(15), CallBegin: at(15), CallEnd: at(50), RingS: number(5), TalkS: number(35),
+					Names: schemas.LegNames{DeviceType: "agent"}, Row: strings.Repeat("a2", 16) + "-1",
+				},
+			},
+			Recordings: []schemas.CallRecording{{
+				Agent: "291", FileName: "/10/1/record/39/20261101/291/32460000.wav", OriginalFileName: `X:\39\0\20261101\291\32460000.V3`,
+				Begin: at(15), End: at(50), TalkS: number(35), Row: strings.Repeat("b1", 16) + "-1",
+			}},
+			Operations: []schemas.CallOperation{{
+				Agent: "291", OpType: number(40), OpObject: "292", OpCause: number(1), Names: schemas.OperationNames{OpType: "internal_help", OpCause: "two_party"},
+				Begin: at(20), End: at(30), DurationS: number(10), Row: strings.Repeat("c1", 16) + "-1",
+			}},
+			Rows: []schemas.CallRows{{schemas.KindCDR, w, []string{strings.Repeat("a1", 16) + "-1", strings.Repeat("a2", 16) + "-1"}}},
+		},
+	}
 }
 
 func TestGoldenMessages(t *testing.T) {

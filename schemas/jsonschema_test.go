@@ -153,6 +153,7 @@ func TestSchemasMatchTheTypes(t *testing.T) {
 	types := map[string]reflect.Type{
 		schemas.TypeEvent: reflect.TypeFor[schemas.Event](), schemas.TypeGap: reflect.TypeFor[schemas.Gap](), schemas.TypeHeartbeat: reflect.TypeFor[schemas.Heartbeat](),
 		schemas.TypeFileReady: reflect.TypeFor[schemas.FileReady](), schemas.TypeWindowComplete: reflect.TypeFor[schemas.WindowComplete](),
+		schemas.TypeCall: reflect.TypeFor[schemas.Call](), schemas.TypeCallsComplete: reflect.TypeFor[schemas.CallsComplete](),
 		schemas.TypeCoverage: reflect.TypeFor[schemas.Coverage](), schemas.TypeDeadLetter: reflect.TypeFor[schemas.DeadLetter](), schemas.TypeResolved: reflect.TypeFor[schemas.Resolved](),
 	}
 	for _, messageType := range schemas.MessageTypes() {

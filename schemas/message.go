@@ -22,6 +22,13 @@ const (
 	HeaderRowRest = "aicc-row-rest"
 	// HeaderRowRevision is the row's revision, from 1 (rows only).
 	HeaderRowRevision = "aicc-row-revision"
+	// HeaderCall is a call's id, encoded as tokens of subjects are (calls only).
+	HeaderCall = "aicc-call"
+	// HeaderCallRevision is the call's revision, from 1 (calls only).
+	HeaderCallRevision = "aicc-call-revision"
+	// HeaderCallDigest sums up what a call says, member by member (calls only); see
+	// [CallContent.Digest].
+	HeaderCallDigest = "aicc-call-digest"
 	// HeaderExtract is the response id of the extract that brought a row or a
 	// window's marker.
 	HeaderExtract = "aicc-extract"
@@ -41,7 +48,7 @@ type Message struct {
 	Time    time.Time         // ce-time
 	Schema  string            // ce-dataschema
 	Header  map[string]string // further headers, nil for none
-	Dedupe  bool              // carries Nats-Msg-Id; false for rows, whose batches are fenced by sequence
+	Dedupe  bool              // carries Nats-Msg-Id; false for rows and calls, whose batches are fenced by sequence
 	Body    []byte            // JSON
 }
 
@@ -209,7 +216,7 @@ func MessageTypes() []string {
 	for _, k := range kinds {
 		types = append(types, TypeRow+string(k))
 	}
-	return append(types, TypeWindowComplete, TypeCoverage, TypeDeadLetter, TypeResolved)
+	return append(types, TypeWindowComplete, TypeCall, TypeCallsComplete, TypeCoverage, TypeDeadLetter, TypeResolved)
 }
 
 // JSONSchema returns the JSON Schema (draft 2020-12) of a message type's body;

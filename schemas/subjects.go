@@ -51,6 +51,14 @@ func (n Names) Row(tenant string, kind Kind, w Window) string {
 	return n.subject(EncodeToken(tenant), "row", EncodeToken(string(kind)), w.String())
 }
 
+// Call is the subject of the calls whose home is a window: aicc.v1.<tenant>.call.<window>.
+func (n Names) Call(tenant string, w Window) string {
+	return n.subject(EncodeToken(tenant), "call", w.String())
+}
+
+// Calls matches every call of a tenant.
+func (n Names) Calls(tenant string) string { return n.subject(EncodeToken(tenant), "call", "*") }
+
 // Notice is the subject of a callback's notice, within a bridge: no stream of the
 // contract captures it.
 func (n Names) Notice(tenant, responseID string) string {
@@ -121,13 +129,14 @@ const (
 	StreamEvents      Stream = "EVENTS"
 	StreamFiles       Stream = "FILES"
 	StreamRows        Stream = "ROWS"
+	StreamCalls       Stream = "CALLS"
 	StreamCoverage    Stream = "COVERAGE"
 	StreamDeadLetters Stream = "DEADLETTERS"
 )
 
 // Streams are all streams of the contract.
 func Streams() []Stream {
-	return []Stream{StreamEvents, StreamFiles, StreamRows, StreamCoverage, StreamDeadLetters}
+	return []Stream{StreamEvents, StreamFiles, StreamRows, StreamCalls, StreamCoverage, StreamDeadLetters}
 }
 
 // FileConsumer is the durable consumer of FILES that all workers share.
@@ -145,6 +154,8 @@ func (n Names) StreamSubjects(s Stream) string {
 		return n.subject("*", "file", "*", "ready")
 	case StreamRows:
 		return n.subject("*", "row", "*", "*")
+	case StreamCalls:
+		return n.subject("*", "call", "*")
 	case StreamCoverage:
 		return n.subject("*", "coverage", "*")
 	default:

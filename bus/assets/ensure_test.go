@@ -88,8 +88,8 @@ func TestAssetsAsDesigned(t *testing.T) {
 			t.Errorf("%s is wrong", what)
 		}
 	}
-	if len(by) != 11 {
-		t.Errorf("%d assets, want 11", len(by))
+	if len(by) != 12 {
+		t.Errorf("%d assets, want 12", len(by))
 	}
 	// The buckets are what every NATS tool takes for one.
 	for _, name := range []string{"AICC_WINDOWS", "AICC_SESSIONS", "AICC_STATE", "AICC_LEASES"} {
@@ -363,7 +363,7 @@ func TestKeepAssets(t *testing.T) {
 	b := signedIn(t, s, RoleBridge)
 	err := b.Ensure(bustest.Limited(t, 10*time.Second))
 	var missing *Error
-	if !errors.As(err, &missing) || len(missing.Differences) != 12 || !strings.Contains(err.Error(), "missing on the nats server") || !strings.Contains(err.Error(), "run `bridge apply`") {
+	if !errors.As(err, &missing) || len(missing.Differences) != 13 || !strings.Contains(err.Error(), "missing on the nats server") || !strings.Contains(err.Error(), "run `bridge apply`") {
 		t.Fatalf("error %v", err)
 	}
 	boss := signedIn(t, s, RoleAdmin)

@@ -100,6 +100,7 @@ func list(n schemas.Names, o Options) []Asset {
 		stream(schemas.StreamEvents, "Agent events, sessions and gaps.", 30*day, 2*time.Minute),
 		stream(schemas.StreamFiles, "Files that are ready; the workers share the consumer "+schemas.FileConsumer+".", 90*day, day),
 		forRows(stream(schemas.StreamRows, "Rows of the file store, one subject per window.", 400*day, 2*time.Minute)),
+		forRows(stream(schemas.StreamCalls, "Calls made of rows, one subject per window.", 400*day, 2*time.Minute)),
 		forCoverage(stream(schemas.StreamCoverage, "What is complete, and up to when.", unlimited, 2*time.Minute)),
 		stream(schemas.StreamDeadLetters, "What could not be processed, and why.", 90*day, 2*time.Minute),
 		Bucket(n, schemas.BucketWindows, "Ledger of the extraction windows; compare-and-set only.", unlimited),
@@ -115,6 +116,7 @@ func list(n schemas.Names, o Options) []Asset {
 	return all
 }
 
+// forRows is for streams with a subject per window, written in atomic batches.
 func forRows(a Asset) Asset {
 	a.AllowAtomicPublish, a.AllowDirect, a.Compression = true, true, jetstream.S2Compression
 	return a

@@ -213,9 +213,7 @@ func makeStreams(t *testing.T, js jetstream.JetStream) {
 		t.Fatal(err)
 	}
 	ctx := t.Context()
-	for _, s := range []schemas.Stream{
-		schemas.StreamEvents, schemas.StreamFiles, schemas.StreamRows, schemas.StreamCoverage, schemas.StreamDeadLetters,
-	} {
+	for _, s := range schemas.Streams() {
 		_, err := js.CreateStream(ctx, jetstream.StreamConfig{
 			Name: n.Stream(s), Subjects: []string{n.StreamSubjects(s)}, AllowDirect: s == schemas.StreamRows,
 		})

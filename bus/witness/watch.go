@@ -65,7 +65,7 @@ func NewWatch(b *Book, c *wire.Conn, k Kind, every time.Duration, streams ...str
 
 // Streams are those of the contract's that are watched where the hub is.
 func Streams(n schemas.Names) (list []string) {
-	for _, s := range []schemas.Stream{schemas.StreamEvents, schemas.StreamFiles, schemas.StreamRows, schemas.StreamCoverage, schemas.StreamDeadLetters} {
+	for _, s := range schemas.Streams() {
 		list = append(list, n.Stream(s))
 	}
 	return append(list, n.BucketStream(schemas.BucketWindows), n.BucketStream(schemas.BucketSessions), n.BucketStream(schemas.BucketState))

@@ -246,7 +246,7 @@ func TestF30StreamsHoldNoNumber(t *testing.T) {
 func (s *scene) stored(r *running) (all *journal, joined int) {
 	all = &journal{planted: s.journal.planted}
 	events, rows := map[string]bool{}, map[string]bool{}
-	for _, stream := range []schemas.Stream{schemas.StreamEvents, schemas.StreamFiles, schemas.StreamRows, schemas.StreamCoverage, schemas.StreamDeadLetters} {
+	for _, stream := range schemas.Streams() {
 		for _, m := range s.messages(r.bus, stream) {
 			fmt.Fprintf(all, "%s %v %s\n", m.Subject, m.Header, m.Body)
 			var body struct {

@@ -205,7 +205,7 @@ func (c *cluster) whole() {
 				}
 			}
 		}
-		return streams.Err() == nil && n >= 11
+		return streams.Err() == nil && n >= 12
 	})
 }
 

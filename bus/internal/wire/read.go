@@ -20,6 +20,8 @@ type Range struct {
 	From        uint64    // a sequence; 0: the first
 	Since       time.Time // instead of From: when it was stored; zero: ever
 	HeadersOnly bool
+	// LastPerSubject reads, instead, of each subject the last message only.
+	LastPerSubject bool
 }
 
 // Read calls f for the messages of a range, in order, and returns nil when the last one
@@ -38,6 +40,8 @@ func (c *Conn) Read(ctx context.Context, r Range, f func(schemas.Stored) error) 
 	config := readerConfig(r.Filter)
 	config.HeadersOnly = r.HeadersOnly
 	switch {
+	case r.LastPerSubject:
+		config.DeliverPolicy = jetstream.DeliverLastPerSubjectPolicy
 	case r.From > 0:
 		config.DeliverPolicy, config.OptStartSeq = jetstream.DeliverByStartSequencePolicy, r.From
 	case !r.Since.IsZero():

@@ -1,0 +1,307 @@
+package schemas
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// Call is everything that complete windows know of one call. It is made of rows and of
+// nothing else, so that what the privacy policy took from those is not in it. Codes are the
+// platform's; columns of rows keep their names, except where several columns are one thing.
+//
+// A call belongs to one window for good, its home: that of the call detail records in which
+// its first leg was published. When rows of another window say more of it, or change it, it
+// comes again on the same subject, as the next revision.
+type Call struct {
+	Tenant   string      `json:"tenant"`
+	Window   Window      `json:"window"` // its home
+	CallID   string      `json:"call_id"`
+	Revision int         `json:"revision"`          // from 1
+	Changed  []string    `json:"changed,omitempty"` // members that differ from the revision before
+	Sources  CallSources `json:"sources"`
+	CallContent
+}
+
+// CallSources say what was known when a call was made, by kinds of rows. The window's last
+// marker says what is known by now: a call that stays the same is not published again.
+type CallSources struct {
+	Complete     []Kind `json:"complete"`                // every window that the window's calls touch was complete
+	Pending      []Kind `json:"pending,omitempty"`       // some was not
+	NotExtracted []Kind `json:"not_extracted,omitempty"` // nobody asks for them: what they would say is missing
+}
+
+// CallContent is what revisions of a call may differ in. Zero and absent: the rows say
+// nothing of it.
+type CallContent struct {
+	Direction    string          `json:"direction,omitempty"` // inbound, outbound or internal, by the call type
+	CallType     *int            `json:"call_type,omitempty"`
+	MediaType    *int            `json:"media_type,omitempty"`
+	ReleaseCause *int            `json:"release_cause,omitempty"` // of the leg that closes the call
+	Names        CallNames       `json:"names,omitzero"`
+	Caller       string          `json:"caller,omitempty"`
+	Called       string          `json:"called,omitempty"`
+	Begin        time.Time       `json:"begin,omitzero"` // the first time in any leg
+	End          time.Time       `json:"end,omitzero"`   // the last one
+	WaitS        *int            `json:"wait_s,omitempty"`
+	RingS        *int            `json:"ring_s,omitempty"`
+	TalkS        *int            `json:"talk_s,omitempty"` // with all devices, as the sums before
+	Closed       bool            `json:"closed"`           // its last leg is there: the row whose call_id_num is -1
+	Agents       []string        `json:"agents,omitempty"` // each once, in the order of the legs
+	Skills       []string        `json:"skills,omitempty"`
+	Legs         []CallLeg       `json:"legs"` // in the order in which it went
+	Recordings   []CallRecording `json:"recordings,omitempty"`
+	Operations   []CallOperation `json:"operations,omitempty"` // of agents, on this call
+	Rows         []CallRows      `json:"rows"`                 // that it was made from
+	LeftOut      []string        `json:"left_out,omitempty"`   // members that would have made it larger than the bus takes
+}
+
+// CallNames say what the codes of a call mean, as the names of rows do.
+type CallNames struct {
+	CallType     string `json:"call_type,omitempty"`
+	MediaType    string `json:"media_type,omitempty"`
+	ReleaseCause string `json:"release_cause,omitempty"`
+}
+
+// CallLeg is the way of a call through one device: one row of call detail records.
+type CallLeg struct {
+	Number      *int      `json:"number,omitempty"` // call_id_num: 1, 2, 3 …; -1 closes the call
+	DeviceType  *int      `json:"device_type,omitempty"`
+	DeviceNo    string    `json:"device_no,omitempty"`
+	Agent       string    `json:"agent,omitempty"`
+	Skill       string    `json:"skill,omitempty"` // the queue that handled it, else the one it belongs to
+	WaitBegin   time.Time `json:"wait_begin,omitzero"`
+	WaitEnd     time.Time `json:"wait_end,omitzero"`
+	AckBegin    time.Time `json:"ack_begin,omitzero"`
+	AckEnd      time.Time `json:"ack_end,omitzero"`
+	CallBegin   time.Time `json:"call_begin,omitzero"`
+	CallEnd     time.Time `json:"call_end,omitzero"`
+	WaitS       *int      `json:"wait_s,omitempty"`
+	RingS       *int      `json:"ring_s,omitempty"`
+	TalkS       *int      `json:"talk_s,omitempty"`
+	LeaveReason *int      `json:"leave_reason,omitempty"`
+	Names       LegNames  `json:"names,omitzero"`
+	Ambiguous   []string  `json:"ambiguous,omitempty"` // times that occur twice or never at a clock change
+	Row         string    `json:"row"`                 // its id
+}
+
+// LegNames say what the codes of a leg mean.
+type LegNames struct {
+	DeviceType  string `json:"device_type,omitempty"`
+	LeaveReason string `json:"leave_reason,omitempty"`
+}
+
+// CallRecording is one recording of a call: one row of the recording index.
+type CallRecording struct {
+	Agent            string    `json:"agent,omitempty"`
+	FileName         string    `json:"file_name,omitempty"`
+	OriginalFileName string    `json:"original_file_name,omitempty"`
+	Begin            time.Time `json:"begin,omitzero"`
+	End              time.Time `json:"end,omitzero"`
+	TalkS            *int      `json:"talk_s,omitempty"`
+	Row              string    `json:"row"`
+}
+
+// CallOperation is what an agent did on a call: one row of agent operations that names it.
+type CallOperation struct {
+	Agent     string         `json:"agent,omitempty"`
+	OpType    *int           `json:"op_type,omitempty"`
+	OpObject  string         `json:"op_object,omitempty"`
+	OpCause   *int           `json:"op_cause,omitempty"`
+	Names     OperationNames `json:"names,omitzero"`
+	Begin     time.Time      `json:"begin,omitzero"`
+	End       time.Time      `json:"end,omitzero"`
+	DurationS *int           `json:"duration_s,omitempty"`
+	Row       string         `json:"row"`
+}
+
+// OperationNames say what the codes of an operation mean.
+type OperationNames struct {
+	OpType  string `json:"op_type,omitempty"`
+	OpCause string `json:"op_cause,omitempty"`
+}
+
+// CallRows are the rows of one window that a call was made from.
+type CallRows struct {
+	Kind   Kind     `json:"kind"`
+	Window Window   `json:"window"`
+	IDs    []string `json:"ids"` // ce-ids on the window's subject
+}
+
+// Validate reports a call that must not be published.
+func (c Call) Validate() error {
+	return wrapInvalid("call", cmp.Or(
+		c.Window.Validate(),
+		want(c.Tenant != "" && c.CallID != "", "tenant and call_id must be set"),
+		want(c.Revision >= 1, "revision: want 1 or more"),
+		want(len(c.Legs) > 0 && len(c.Rows) > 0, "a call has legs and rows"),
+		want(len(c.Sources.Complete) > 0, "sources: a call is made of complete windows"),
+	))
+}
+
+// CallMessage makes the message of a call, as it was made at a time. It travels in atomic
+// batches, and so carries no Nats-Msg-Id.
+func (n Names) CallMessage(c Call, at time.Time) (Message, error) {
+	digest, err := c.CallContent.Digest()
+	if err != nil {
+		return Message{}, err
+	}
+	call := EncodeToken(c.CallID)
+	m, err := newMessage(n.Call(c.Tenant, c.Window), TypeCall, callSource(c.Tenant, c.Window), call+"."+strconv.Itoa(c.Revision), at, c)
+	m.Dedupe = false
+	m.Header = map[string]string{HeaderCall: call, HeaderCallRevision: strconv.Itoa(c.Revision), HeaderCallDigest: digest}
+	return m, err
+}
+
+func callSource(tenant string, w Window) string {
+	return "/aicc/" + EncodeToken(tenant) + "/call/" + w.String()
+}
+
+// callMembers are the members of [CallContent], in the order of their hashes in a digest.
+// New ones are added at the end.
+var callMembers = [...]string{
+	"direction", "call_type", "media_type", "release_cause", "names", "caller", "called", "begin", "end",
+	"wait_s", "ring_s", "talk_s", "closed", "agents", "skills", "legs", "recordings", "operations", "rows", "left_out",
+}
+
+// Digest sums up what a call says: for each member 8 hex digits of a hash, or "-" where it
+// is absent. Equal digests are equal contents; [ChangedMembers] tells what differs.
+func (c CallContent) Digest() (string, error) {
+	data, err := json.Marshal(c)
+	if err != nil {
+		return "", fmt.Errorf("encode call: %w", err)
+	}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(data, &members); err != nil {
+		return "", fmt.Errorf("take call apart: %w", err)
+	}
+	var digest []byte
+	for _, name := range callMembers {
+		value, there := members[name]
+		if !there {
+			digest = append(digest, '-')
+			continue
+		}
+		sum := sha256.Sum256(value)
+		digest = hex.AppendEncode(digest, sum[:digestBytes])
+	}
+	return string(digest), nil
+}
+
+// digestBytes is how many bytes of a member's hash are in a digest. A change of the rows
+// that a call is made from shows in several members, the rows' ids among them.
+const digestBytes = 4
+
+// ChangedMembers names the members in which two contents differ, by their digests.
+func ChangedMembers(before, after string) (changed []string) {
+	for _, name := range callMembers {
+		var a, b string
+		a, before = cutHash(before)
+		b, after = cutHash(after)
+		if a != b {
+			changed = append(changed, name)
+		}
+	}
+	return changed
+}
+
+// cutHash takes the first member's hash off a digest; a digest that has ended, as an older
+// one may, is one of absent members.
+func cutHash(digest string) (hash, rest string) {
+	switch {
+	case digest == "":
+		return "-", ""
+	case digest[0] == '-':
+		return "-", digest[1:]
+	}
+	end := min(2*digestBytes, len(digest))
+	return digest[:end], digest[end:]
+}
+
+// CallHeader is what the headers of a message on a subject of calls say.
+type CallHeader struct {
+	Type     string // [TypeCall], or [TypeCallsComplete] for a marker
+	Call     string // the call's id, encoded; "" for markers
+	Revision int    // from 1; 0 for markers
+	Digest   string // [CallContent.Digest]
+}
+
+// ReadCallHeader reads the headers of a call or a marker without touching its body.
+func ReadCallHeader(h map[string][]string) CallHeader {
+	s := Stored{Header: h}
+	revision, _ := strconv.Atoi(s.Get(HeaderCallRevision)) // markers have none
+	return CallHeader{Type: s.Get("ce-type"), Call: s.Get(HeaderCall), Revision: revision, Digest: s.Get(HeaderCallDigest)}
+}
+
+// CallsComplete is the last message of a subject of calls, each time that its calls have
+// been looked over: they are what the sources say.
+type CallsComplete struct {
+	Tenant  string `json:"tenant"`
+	Window  Window `json:"window"`
+	Calls   int    `json:"calls"`   // whose home the window is
+	Added   int    `json:"added"`   // of these, new this time
+	Revised int    `json:"revised"` // of these, published again this time
+	// From and To are the span of the window and of all its calls: every window of a source
+	// that overlaps it was looked for.
+	From         time.Time     `json:"from"`
+	To           time.Time     `json:"to"`
+	Sources      []CallSource  `json:"sources"`           // complete windows, as they were then
+	Pending      []CallPending `json:"pending,omitempty"` // windows that were not complete
+	NotExtracted []Kind        `json:"not_extracted,omitempty"`
+	CompletedAt  time.Time     `json:"completed_at"`
+}
+
+// CallSource is a complete window that calls were made from.
+type CallSource struct {
+	Kind        Kind      `json:"kind"`
+	Window      Window    `json:"window"`
+	Extract     string    `json:"extract,omitempty"` // response id of the last extract whose rows were read
+	CompletedAt time.Time `json:"completed_at"`      // of that window, as the ledger has it
+}
+
+// CallPending is a window that was not complete.
+type CallPending struct {
+	Kind   Kind   `json:"kind"`
+	Window Window `json:"window"`
+}
+
+// Source finds the entry of a window.
+func (c CallsComplete) Source(k Kind, w Window) (CallSource, bool) {
+	i := slices.IndexFunc(c.Sources, func(s CallSource) bool { return s.Kind == k && s.Window == w })
+	if i < 0 {
+		return CallSource{}, false
+	}
+	return c.Sources[i], true
+}
+
+// Validate reports a marker that must not be published.
+func (c CallsComplete) Validate() error {
+	return wrapInvalid("calls complete", cmp.Or(
+		c.Window.Validate(),
+		want(c.Tenant != "", "tenant is empty"),
+		want(c.Added >= 0 && c.Revised >= 0 && c.Added+c.Revised <= c.Calls, "counts: want added + revised <= calls"),
+		want(!c.From.After(c.Window.From) && !c.To.Before(c.Window.To), "from and to must hold the window"),
+		want(!c.CompletedAt.IsZero(), "completed_at must be set"),
+	))
+}
+
+// CallsCompleteMessage makes the marker. Its id is a hash of all that it says.
+func (n Names) CallsCompleteMessage(c CallsComplete) (Message, error) {
+	if c.Sources == nil {
+		c.Sources = []CallSource{} // [] rather than null
+	}
+	said, err := json.Marshal(c)
+	if err != nil {
+		return Message{}, fmt.Errorf("encode calls complete: %w", err)
+	}
+	hash := sha256.Sum256(said)
+	m, err := newMessage(n.Call(c.Tenant, c.Window), TypeCallsComplete, callSource(c.Tenant, c.Window),
+		"complete."+hex.EncodeToString(hash[:16]), c.CompletedAt, c)
+	m.Dedupe = false
+	return m, err
+}

@@ -214,6 +214,18 @@ type Extracts struct {
 	CDR       *Extract `yaml:"cdr"`
 	Recording *Extract `yaml:"recording"`
 	Operation *Extract `yaml:"operation"`
+	Skill     *Extract `yaml:"skill"`
+}
+
+// namedExtract is an Extract with its kind; nil if that is not extracted.
+type namedExtract struct {
+	kind string
+	*Extract
+}
+
+// all are the kinds in a fixed order.
+func (e Extracts) all() []namedExtract {
+	return []namedExtract{{"cdr", e.CDR}, {"recording", e.Recording}, {"operation", e.Operation}, {"skill", e.Skill}}
 }
 
 // Extract says how one kind is cut into windows.
@@ -227,18 +239,15 @@ type Extract struct {
 // Each returns the kinds that are extracted, in a fixed order.
 func (e Extracts) Each() []KindExtract {
 	var all []KindExtract
-	for _, k := range []struct {
-		kind string
-		e    *Extract
-	}{{"cdr", e.CDR}, {"recording", e.Recording}, {"operation", e.Operation}} {
-		if k.e != nil {
-			all = append(all, KindExtract{Kind: k.kind, Extract: *k.e})
+	for _, k := range e.all() {
+		if k.Extract != nil {
+			all = append(all, KindExtract{Kind: k.kind, Extract: *k.Extract})
 		}
 	}
 	return all
 }
 
-// KindExtract is an Extract with the kind it is for: cdr, recording or operation.
+// KindExtract is an Extract with the kind it is for: cdr, recording, operation or skill.
 type KindExtract struct {
 	Kind string
 	Extract

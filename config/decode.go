@@ -173,7 +173,6 @@ func keyText(n ast.MapKeyNode) string {
 // notHere explains keys that people will look for, by their last two parts: what is wrong,
 // and what to do.
 var notHere = map[string][2]string{
-	"extracts.skill":   {"skill details are not available yet", "remove the key: cdr, recording and operation are available"},
 	"agents.password":  {"secrets do not belong in this file", "write the password into a file of its own and name it with password_file, or all of them into one and name that with secrets_file"},
 	"files.secret_key": {"secrets do not belong in this file", "write the secret key into a file of its own and name it with secret_key_file"},
 	"nats.password":    {"secrets do not belong in this file", "write the password into a file of its own and name it with password_file"},

@@ -197,12 +197,9 @@ func (d *decoder) files(key string, f *Files) {
 	f.ProxyRootCAs = d.proxy(key, f.ProxyURL, f.ProxyCredentials, f.ProxyCAFile)
 	at := key + ".extracts"
 	if f.Extracts == (Extracts{}) && !d.bad[at] && !d.bad[key] && !d.anyBadUnder(at) {
-		d.report(at, "name at least one of cdr, recording and operation below extracts, or remove files", "nothing is extracted from the file store")
+		d.report(at, "name at least one of cdr, recording, operation and skill below extracts, or remove files", "nothing is extracted from the file store")
 	}
-	for _, e := range []struct {
-		kind string
-		*Extract
-	}{{"cdr", f.Extracts.CDR}, {"recording", f.Extracts.Recording}, {"operation", f.Extracts.Operation}} {
+	for _, e := range f.Extracts.all() {
 		if e.Extract != nil {
 			d.extract(at+"."+e.kind, e.Extract)
 			d.warnSince(at+"."+e.kind+".since", e.Extract, f.RequestSpacing)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"aiccbridge/internal/truthcheck"
+	"aiccbridge/schemas"
 )
 
 // TestDemo runs the command that the README begins with.
@@ -29,7 +30,7 @@ func TestDemo(t *testing.T) {
 	case r.Events.Stored <= 50, r.Files.Made < 6, r.Rows.InStream < 10:
 		t.Errorf("too little happened: %s", lines[len(lines)-1])
 	}
-	for _, kind := range everyKind() {
+	for _, kind := range schemas.Kinds() {
 		if !strings.Contains(lastLineWith(errOut.String(), "rows "), string(kind)+" ") {
 			t.Errorf("the live view shows no rows of %s:\n%s", kind, errOut.Bytes())
 		}

@@ -96,7 +96,7 @@ func (r *running) eachFault(rows int, faults [][]fault.Rule) {
 // manyWindows has one due window a second, more or less, for a while.
 func manyWindows(faults int) setup {
 	return setup{
-		kinds: everyKind(), window: 10 * time.Second, settle: time.Second, overdue: 3 * time.Second,
+		kinds: schemas.Kinds(), window: 10 * time.Second, settle: time.Second, overdue: 3 * time.Second,
 		since: time.Duration(faults/3) * 10 * time.Second,
 	}
 }

@@ -53,7 +53,7 @@ func TestHangUp(t *testing.T) {
 // TestHangUpWithTheLogsReader: the reader of the log goes with the terminal.
 func TestHangUpWithTheLogsReader(t *testing.T) {
 	hearsHangUps(t)
-	s := newScene(t, setup{kinds: everyKind()[:1]})
+	s := newScene(t, setup{kinds: schemas.Kinds()[:1]})
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -71,7 +71,7 @@ func TestHangUpWithTheLogsReader(t *testing.T) {
 // TestNoHangUp: nohup means it.
 func TestNoHangUp(t *testing.T) {
 	hearsHangUps(t)
-	s := newScene(t, setup{kinds: everyKind()[:1]})
+	s := newScene(t, setup{kinds: schemas.Kinds()[:1]})
 	c := s.startCommand(exec.Command("sh", "-c", `trap "" HUP; exec "$0" run -c "$1"`, program(t), s.path()), s.journal)
 	s.consumer().Close() // it runs
 	c.signal(syscall.SIGHUP)
@@ -109,7 +109,7 @@ func (a *atLine) Write(b []byte) (int, error) {
 func TestStopAtEachLineOfTheStart(t *testing.T) {
 	t.Parallel()
 	hearsHangUps(t)
-	s := newScene(t, setup{agents: 2, kinds: everyKind()[:1]})
+	s := newScene(t, setup{agents: 2, kinds: schemas.Kinds()[:1]})
 	signals := []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP}
 	started := func() bool { return s.journal.contains("bridge runs") }
 	for line := 1; !started() || line < 4; line++ {

@@ -39,11 +39,6 @@ const patience = 3 * time.Minute
 // tenantName is the name of every scene's contact centre.
 const tenantName = "demo"
 
-// everyKind is every kind that can be extracted.
-func everyKind() []schemas.Kind {
-	return []schemas.Kind{schemas.KindCDR, schemas.KindRecording, schemas.KindOperation}
-}
-
 // setup describes a scene. Its zero value has neither agents nor files.
 type setup struct {
 	agents int            // 0: the bridge has no gateway
@@ -457,7 +452,7 @@ func (r *running) settled(t time.Time) bool {
 
 // outstanding reports whether an extract is under way.
 func (r *running) outstanding() bool {
-	for _, k := range everyKind() {
+	for _, k := range schemas.Kinds() {
 		for _, e := range r.ledger.Entries(tenantName, k) {
 			if e.State == schemas.WindowRequested || e.State == schemas.WindowReady {
 				return true

@@ -17,7 +17,7 @@ func TestF38ExhaustedAttempts(t *testing.T) {
 	t.Parallel()
 	const files = 3
 	s := newScene(t, setup{
-		kinds: everyKind()[:1], window: 10 * time.Second, since: 80 * time.Second,
+		kinds: schemas.Kinds()[:1], window: 10 * time.Second, since: 80 * time.Second,
 		attempts: 1, outstanding: files, faults: []fault.Rule{{Fault: "download.status", Next: files}, {Fault: "rows.extra", Next: 6, Count: 30}},
 	})
 	r := s.run()

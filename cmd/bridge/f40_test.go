@@ -130,7 +130,7 @@ func (s *scene) change(b *bus.Bus, config jetstream.StreamConfig) {
 
 // The consumer of the files is deleted: no file is worked on.
 func consumerRings(t *testing.T) {
-	s := newScene(t, setup{kinds: everyKind()[:1], embedded: true, long: true})
+	s := newScene(t, setup{kinds: schemas.Kinds()[:1], embedded: true, long: true})
 	r := s.run()
 	s.silent("streams")
 	if err := r.bus.Conn().JetStream().DeleteConsumer(t.Context(), r.names.Stream(schemas.StreamFiles), schemas.FileConsumer); err != nil {
@@ -146,7 +146,7 @@ func consumerRings(t *testing.T) {
 
 // The bucket of leases is gone: nobody has the agents, nor the planning, and nobody can.
 func leaseRings(t *testing.T) {
-	s := newScene(t, setup{agents: 1, kinds: everyKind()[:1], embedded: true, long: true})
+	s := newScene(t, setup{agents: 1, kinds: schemas.Kinds()[:1], embedded: true, long: true})
 	r := s.run()
 	s.silent("lease")
 	if err := r.bus.Conn().JetStream().DeleteStream(t.Context(), r.names.BucketStream(schemas.BucketLeases)); err != nil {
@@ -233,7 +233,7 @@ func gatewayRings(t *testing.T) {
 // What stands before the file store answers for it.
 func requestsRing(t *testing.T) {
 	s := newScene(t, setup{
-		kinds: everyKind()[:1], window: 10 * time.Second, since: 30 * time.Second, long: true,
+		kinds: schemas.Kinds()[:1], window: 10 * time.Second, since: 30 * time.Second, long: true,
 		faults: []fault.Rule{{Fault: "request.firewall", Share: 1}},
 	})
 	r := s.run()
@@ -248,7 +248,7 @@ func requestsRing(t *testing.T) {
 // Requests are taken, and no file can be had.
 func downloadsRing(t *testing.T) {
 	s := newScene(t, setup{
-		kinds: everyKind()[:1], window: 10 * time.Second, since: 30 * time.Second, long: true,
+		kinds: schemas.Kinds()[:1], window: 10 * time.Second, since: 30 * time.Second, long: true,
 		faults: []fault.Rule{{Fault: "download.status", Share: 1}},
 	})
 	r := s.run()
@@ -264,7 +264,7 @@ func downloadsRing(t *testing.T) {
 // hours; the ledger hears of it now.
 func extractsRing(t *testing.T) {
 	s := newScene(t, setup{
-		kinds: everyKind()[:1], window: time.Hour, since: 3 * time.Hour, long: true,
+		kinds: schemas.Kinds()[:1], window: time.Hour, since: 3 * time.Hour, long: true,
 		faults: []fault.Rule{{Fault: "rows.extra", Share: 1, Count: 30}, {Fault: "download.truncated", Share: 1}},
 	})
 	r := s.run()
@@ -301,7 +301,7 @@ func extractsRing(t *testing.T) {
 // The platform's callbacks never get through.
 func callbacksRings(t *testing.T) {
 	s := newScene(t, setup{
-		kinds: everyKind()[:1], window: 10 * time.Second, since: 80 * time.Second, overdue: time.Second, long: true,
+		kinds: schemas.Kinds()[:1], window: 10 * time.Second, since: 80 * time.Second, overdue: time.Second, long: true,
 		faults: []fault.Rule{{Fault: "callback.drop", Share: 1}},
 	})
 	r := s.run()
@@ -315,7 +315,7 @@ func callbacksRings(t *testing.T) {
 
 // The certificate of the callbacks ends in three days.
 func certificatesRing(t *testing.T) {
-	s := newScene(t, setup{kinds: everyKind()[:1], long: true})
+	s := newScene(t, setup{kinds: schemas.Kinds()[:1], long: true})
 	was := s.sim.Settings().CallbackCertFile
 	text, err := os.ReadFile(s.path())
 	if err != nil {

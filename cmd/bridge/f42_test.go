@@ -18,7 +18,7 @@ import (
 func TestF42PlannersInTurn(t *testing.T) {
 	const spacing = time.Second
 	s := newScene(t, setup{
-		kinds: everyKind()[:1], window: 4 * time.Second, since: 80 * time.Second, external: true, spacing: spacing, overdue: 5 * time.Second,
+		kinds: schemas.Kinds()[:1], window: 4 * time.Second, since: 80 * time.Second, external: true, spacing: spacing, overdue: 5 * time.Second,
 	})
 	first := s.start()
 	s.until("the first bridge plans", func() bool { return len(s.sim.Truth().Files) > 0 })

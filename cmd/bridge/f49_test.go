@@ -20,7 +20,7 @@ import (
 // came to nothing. Each tenant has all rows of its own files, once, and none of the other.
 func TestF49TwoSpacesOneKey(t *testing.T) {
 	s := newScene(t, setup{
-		kinds: everyKind()[:2], window: 6 * time.Second, since: time.Minute, overdue: 10 * time.Second,
+		kinds: schemas.Kinds()[:2], window: 6 * time.Second, since: time.Minute, overdue: 10 * time.Second,
 		spaces: []string{tenantName, "globex"}, spacing: 100 * time.Millisecond,
 		faults: []fault.Rule{
 			{Fault: "rows.extra", Share: 1, Count: 20},
@@ -61,7 +61,7 @@ func TestF49TwoSpacesOneKey(t *testing.T) {
 func TestF49BudgetOfBridges(t *testing.T) {
 	const spacing = time.Second
 	s := newScene(t, setup{
-		kinds: everyKind()[:1], window: 4 * time.Second, since: 10 * time.Minute, external: true, spacing: spacing, outstanding: 3,
+		kinds: schemas.Kinds()[:1], window: 4 * time.Second, since: 10 * time.Minute, external: true, spacing: spacing, outstanding: 3,
 		overdue: 5 * time.Second, spaces: []string{tenantName, "globex"}, ours: []string{tenantName},
 	})
 	r := s.run()

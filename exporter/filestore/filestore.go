@@ -17,8 +17,10 @@ import (
 type Client interface {
 	QueryBills(ctx context.Context, q ccfs.Query) (responseID string, err error)
 	QueryAgentOperations(ctx context.Context, q ccfs.Query) (responseID string, err error)
+	QueryAgentSkills(ctx context.Context, q ccfs.Query) (responseID string, err error)
 	DownloadBills(ctx context.Context, fileName string, w io.Writer) (int64, error)
 	DownloadAgentOperations(ctx context.Context, fileName string, w io.Writer) (int64, error)
+	DownloadAgentSkills(ctx context.Context, fileName string, w io.Writer) (int64, error)
 }
 
 // Addresses makes the address that the platform is to call about one request.
@@ -52,8 +54,7 @@ func New(o Options) (*Store, error) {
 }
 
 // Query asks for the file of one kind and window and returns the response id. The errors of
-// the platform are *ccfs.Error; [schemas.KindSkill] can't be asked for, because its rows
-// come with those of [schemas.KindOperation].
+// the platform are *ccfs.Error.
 func (s *Store) Query(ctx context.Context, r schemas.WindowRequest) (responseID string, err error) {
 	defer func() { s.requests.note(err) }()
 	q := ccfs.Query{
@@ -67,6 +68,8 @@ func (s *Store) Query(ctx context.Context, r schemas.WindowRequest) (responseID 
 		q.DataType = ccfs.DataTypeRecord
 	case schemas.KindOperation:
 		return s.o.Client.QueryAgentOperations(ctx, q)
+	case schemas.KindSkill:
+		return s.o.Client.QueryAgentSkills(ctx, q)
 	default:
 		return "", fmt.Errorf("kind %s can't be extracted", r.Kind)
 	}
@@ -77,8 +80,11 @@ func (s *Store) Query(ctx context.Context, r schemas.WindowRequest) (responseID 
 // *ccfs.Error.
 func (s *Store) Download(ctx context.Context, f schemas.FileReady, w io.Writer) (n int64, err error) {
 	defer func() { s.downloads.note(err) }()
-	if f.Kind == schemas.KindOperation {
+	switch f.Kind {
+	case schemas.KindOperation:
 		return s.o.Client.DownloadAgentOperations(ctx, f.FileName, w)
+	case schemas.KindSkill:
+		return s.o.Client.DownloadAgentSkills(ctx, f.FileName, w)
 	}
 	return s.o.Client.DownloadBills(ctx, f.FileName, w)
 }

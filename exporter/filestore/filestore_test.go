@@ -43,12 +43,20 @@ func (c *client) QueryAgentOperations(_ context.Context, q ccfs.Query) (string, 
 	return c.query("operations", q)
 }
 
+func (c *client) QueryAgentSkills(_ context.Context, q ccfs.Query) (string, error) {
+	return c.query("skills", q)
+}
+
 func (c *client) DownloadBills(_ context.Context, name string, w io.Writer) (int64, error) {
 	return c.download("bill file", name, w)
 }
 
 func (c *client) DownloadAgentOperations(_ context.Context, name string, w io.Writer) (int64, error) {
 	return c.download("operation file", name, w)
+}
+
+func (c *client) DownloadAgentSkills(_ context.Context, name string, w io.Writer) (int64, error) {
+	return c.download("skill file", name, w)
 }
 
 // paths puts tenant, kind and time of a request into the address.
@@ -90,6 +98,7 @@ func TestQuery(t *testing.T) {
 		{schemas.KindCDR, "bills", ccfs.DataTypeCall},
 		{schemas.KindRecording, "bills", ccfs.DataTypeRecord},
 		{schemas.KindOperation, "operations", ""},
+		{schemas.KindSkill, "skills", ""},
 	} {
 		for zone, ends := range map[string][2]string{
 			"UTC":              {"2026-11-01 05:00:00", "2026-11-01 06:59:59"},
@@ -128,19 +137,16 @@ func TestErrorsOfThePlatformAreKept(t *testing.T) {
 	}
 }
 
-// TestSkillsAreNotAskedFor: they come in the files of the operations.
-func TestSkillsAreNotAskedFor(t *testing.T) {
+func TestUnknownKindsAreNotAskedFor(t *testing.T) {
 	s, c := store(t, "UTC")
-	for _, k := range []schemas.Kind{schemas.KindSkill, "other"} {
-		if _, err := s.Query(t.Context(), request(k, 0, 1)); err == nil || c.call != "" {
-			t.Errorf("%s: %v, %q was called", k, err, c.call)
-		}
+	if _, err := s.Query(t.Context(), request("other", 0, 1)); err == nil || c.call != "" {
+		t.Errorf("%v, %q was called", err, c.call)
 	}
 }
 
 func TestDownload(t *testing.T) {
 	for kind, call := range map[schemas.Kind]string{
-		schemas.KindCDR: "bill file", schemas.KindRecording: "bill file", schemas.KindOperation: "operation file",
+		schemas.KindCDR: "bill file", schemas.KindRecording: "bill file", schemas.KindOperation: "operation file", schemas.KindSkill: "skill file",
 	} {
 		s, c := store(t, "UTC")
 		var got strings.Builder

@@ -42,6 +42,10 @@ func TestRequestsAreTheDocumentedOnes(t *testing.T) {
 			head + `"beginTime":"2018-06-29 10:42:49","endTime":"2018-07-02 10:42:49","callBackURL":"https://10.57.118.171:8000"}}`},
 		{"agents, all fields", func(c *Client) (string, error) { return c.QueryAgentOperations(t.Context(), agents) }, "queryAgentOprInfoData",
 			head + `"beginTime":"2024-05-01 00:00:00","endTime":"2024-05-01 23:59:59","accountId":"202405019999","agentId":"101","callBackURL":"https://b.example/cb"}}`},
+		{"skills", func(c *Client) (string, error) { return c.QueryAgentSkills(t.Context(), plain) }, "queryAgentSkillInfoData",
+			head + `"beginTime":"2018-06-29 10:42:49","endTime":"2018-07-02 10:42:49","callBackURL":"https://10.57.118.171:8000"}}`},
+		{"skills, all fields", func(c *Client) (string, error) { return c.QueryAgentSkills(t.Context(), agents) }, "queryAgentSkillInfoData",
+			head + `"beginTime":"2024-05-01 00:00:00","endTime":"2024-05-01 23:59:59","accountId":"202405019999","agentId":"101","callBackURL":"https://b.example/cb"}}`},
 		{"bill file", func(c *Client) (string, error) {
 			_, err := c.DownloadBills(t.Context(), testFile, &bytes.Buffer{})
 			return testID, want(t, err, Broken) // the answer has no file
@@ -50,6 +54,10 @@ func TestRequestsAreTheDocumentedOnes(t *testing.T) {
 			_, err := c.DownloadAgentOperations(t.Context(), testFile, &bytes.Buffer{})
 			return testID, want(t, err, Broken)
 		}, "downloadAgentOprInfoFile", head + `"agentOprInfoFileName":"` + testFile + `"}}`},
+		{"skills' file", func(c *Client) (string, error) {
+			_, err := c.DownloadAgentSkills(t.Context(), testFile, &bytes.Buffer{})
+			return testID, want(t, err, Broken)
+		}, "downloadAgentSkillInfoFile", head + `"agentSkillInfoFileName":"` + testFile + `"}}`},
 	}
 	for _, profile := range []c2sign.Profile{{}, {SignedHeaders: []string{"host"}, Millis: true, EmptyQueryLine: true}} {
 		c := p.client(func(o *Options) { o.Profile = profile })
@@ -109,6 +117,9 @@ func TestInvalidRequestsAreNotSent(t *testing.T) {
 	if _, err := c.QueryAgentOperations(t.Context(), bills()); err == nil {
 		t.Error("agent operations with a data type")
 	}
+	if _, err := c.QueryAgentSkills(t.Context(), bills()); err == nil {
+		t.Error("skill changes with a data type")
+	}
 	for _, name := range []string{"", "a.zip", "../20180702_a.zip", "20180702_.zip", "2018070_a.zip", "20180702_a.zip\n",
 		"20180702_a/b.zip", "20180702_" + strings.Repeat("a", 41) + ".zip", "20180702_a.ZIP"} {
 		_, err := c.DownloadBills(t.Context(), name, &bytes.Buffer{})
@@ -116,6 +127,9 @@ func TestInvalidRequestsAreNotSent(t *testing.T) {
 			t.Errorf("%q: %+v", name, e)
 		}
 		if _, err := c.DownloadAgentOperations(t.Context(), name, &bytes.Buffer{}); err == nil {
+			t.Errorf("%q was asked for", name)
+		}
+		if _, err := c.DownloadAgentSkills(t.Context(), name, &bytes.Buffer{}); err == nil {
 			t.Errorf("%q was asked for", name)
 		}
 	}

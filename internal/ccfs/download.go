@@ -17,6 +17,10 @@ type agentOperationFile struct {
 	Name string `json:"agentOprInfoFileName"`
 }
 
+type agentSkillFile struct {
+	Name string `json:"agentSkillInfoFileName"`
+}
+
 // fileName is yyyyMMdd_{responseId}.zip.
 var fileName = regexp.MustCompile(`^\d{8}_[0-9A-Za-z-]{1,40}\.zip$`)
 
@@ -32,6 +36,13 @@ func (c *Client) DownloadBills(ctx context.Context, name string, w io.Writer) (n
 // DownloadBills does.
 func (c *Client) DownloadAgentOperations(ctx context.Context, name string, w io.Writer) (n int64, err error) {
 	return c.download(ctx, "downloadAgentOprInfoFile", name, agentOperationFile{name}, w)
+}
+
+// DownloadAgentSkills writes the ZIP of that name to w (downloadAgentSkillInfoFile), as
+// DownloadBills does. The page (cec_07_0821) leaves open whether the request has the usual
+// envelope; it is sent with it.
+func (c *Client) DownloadAgentSkills(ctx context.Context, name string, w io.Writer) (n int64, err error) {
+	return c.download(ctx, "downloadAgentSkillInfoFile", name, agentSkillFile{name}, w)
 }
 
 func (c *Client) download(ctx context.Context, operation, name string, body any, w io.Writer) (n int64, err error) {

@@ -28,7 +28,7 @@ const wallClock = "2006-01-02 15:04:05"
 // Query asks for one extraction. Unused optional fields stay empty and are left out of the
 // request: the platform has an error code for empty strings.
 type Query struct {
-	// DataType is one of the DataType constants for QueryBills, empty for agent operations.
+	// DataType is one of the DataType constants for QueryBills, empty for the others.
 	DataType string
 	// From and To bound the window, at most 3 days apart. Their wall clock is sent as it
 	// stands, so give them in the tenant's time zone; fractions of seconds are dropped. To
@@ -50,7 +50,8 @@ type billQuery struct {
 	CallBackURL string `json:"callBackURL"`
 }
 
-type agentOperationQuery struct {
+// agentQuery asks for operations or skill changes of agents.
+type agentQuery struct {
 	BeginTime   string `json:"beginTime"`
 	EndTime     string `json:"endTime"`
 	AccountID   string `json:"accountId,omitempty"`
@@ -76,11 +77,20 @@ func (c *Client) QueryBills(ctx context.Context, q Query) (responseID string, er
 // QueryAgentOperations orders a file of agent operations (queryAgentOprInfoData) and
 // returns its responseId, as QueryBills does.
 func (c *Client) QueryAgentOperations(ctx context.Context, q Query) (responseID string, err error) {
-	const operation = "queryAgentOprInfoData"
+	return c.queryAgents(ctx, "queryAgentOprInfoData", q)
+}
+
+// QueryAgentSkills orders a file of agents' skill changes (queryAgentSkillInfoData,
+// cec_07_0820) and returns its responseId, as QueryBills does.
+func (c *Client) QueryAgentSkills(ctx context.Context, q Query) (responseID string, err error) {
+	return c.queryAgents(ctx, "queryAgentSkillInfoData", q)
+}
+
+func (c *Client) queryAgents(ctx context.Context, operation string, q Query) (string, error) {
 	if err := q.check(false); err != nil {
 		return "", invalid(operation, err)
 	}
-	return c.query(ctx, operation, agentOperationQuery{
+	return c.query(ctx, operation, agentQuery{
 		BeginTime: q.From.Format(wallClock), EndTime: q.To.Format(wallClock),
 		AccountID: q.AccountID, AgentID: q.AgentID, CallBackURL: q.CallbackURL,
 	})
@@ -122,7 +132,7 @@ func (q Query) check(bills bool) error {
 		return fmt.Errorf("data type %q is none of call, record, call_record", q.DataType)
 	}
 	if !bills && (q.DataType != "" || q.CallID != "") {
-		return errors.New("agent operations have neither data type nor call id")
+		return errors.New("operations and skill changes of agents have neither data type nor call id")
 	}
 	if q.From.IsZero() || q.To.IsZero() {
 		return errors.New("the window has no begin or no end")

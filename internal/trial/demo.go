@@ -212,7 +212,7 @@ func until(ctx context.Context, condition func() bool) bool {
 
 // completeTo reports whether every window that begins before t is complete.
 func completeTo(w Windows, t time.Time) bool {
-	for _, k := range kinds() {
+	for _, k := range schemas.Kinds() {
 		reached := false
 		for _, e := range w.Entries(tenant, k) {
 			if !e.Window.From.Before(t) {
@@ -232,7 +232,7 @@ func completeTo(w Windows, t time.Time) bool {
 
 // outstanding reports whether an extract is under way.
 func outstanding(w Windows) bool {
-	for _, k := range kinds() {
+	for _, k := range schemas.Kinds() {
 		for _, e := range w.Entries(tenant, k) {
 			if e.State == schemas.WindowRequested || e.State == schemas.WindowReady {
 				return true

@@ -25,11 +25,6 @@ const tenant = "acme"
 // settleDelay is that of the demo's windows.
 const settleDelay = 3 * time.Second
 
-// kinds are what the demo extracts.
-func kinds() [3]schemas.Kind {
-	return [...]schemas.Kind{schemas.KindCDR, schemas.KindRecording, schemas.KindOperation}
-}
-
 // bridgeConfig is the configuration of a bridge on the simulator, with windows
 // short enough to watch.
 func bridgeConfig(s platformsim.Settings, dir, natsAddress string) (*config.Config, error) {
@@ -58,7 +53,7 @@ func bridgeConfig(s platformsim.Settings, dir, natsAddress string) (*config.Conf
 	p("      max_outstanding: 6")
 	p("      extracts:")
 	since := time.Now().Truncate(time.Second).Format(time.RFC3339)
-	for _, k := range kinds() {
+	for _, k := range schemas.Kinds() {
 		p("        %s: {window: 10s, settle: %s, sweep_again: [], since: %q}", k, settleDelay, since)
 	}
 	return config.Parse(filepath.Join(dir, "demo.yaml"), []byte(b.String()), config.Environment{})

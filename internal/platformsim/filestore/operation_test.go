@@ -15,12 +15,16 @@ import (
 // TestValidation goes through the codes in their order.
 func TestValidation(t *testing.T) {
 	const q, a, d = "queryBillData", "queryAgentOprInfoData", "downloadBillFile"
+	const k, kd = "queryAgentSkillInfoData", "downloadAgentSkillInfoFile"
 	bill := func(changes string) string {
 		return `{"request":{"version":"2.0"},"msgBody":{"beginTime":"2024-05-01 00:00:00","endTime":"2024-05-01 23:59:59",` +
 			`"dataType":"call","callBackURL":"https://b.example.com/"` + changes + `}}`
 	}
 	file := func(name string) string {
 		return `{"request":{"version":"2.0"},"msgBody":{"billFileName":` + name + `}}`
+	}
+	skills := func(name string) string {
+		return `{"request":{"version":"2.0"},"msgBody":{"agentSkillInfoFileName":` + name + `}}`
 	}
 	for name, c := range map[string]struct{ op, body, code, text string }{
 		"empty body":         {q, ``, "0300007", ""},
@@ -59,6 +63,23 @@ func TestValidation(t *testing.T) {
 		"no zip":             {d, file(`"20240502_0123.csv"`), "0300004", ""},
 		"no such date":       {d, file(`"20241302_0123456789abcdef0123456789abcdef.zip"`), "0300010", ""},
 		"unknown file":       {d, string(unknownFile), "0300011", ""},
+
+		"skills":                  {k, bill(""), "0", "success"}, // a field that it does not know
+		"skills, bare":            {k, `{"beginTime":"2024-05-01 00:00:00"}`, "0300007", ""},
+		"skills, version":         {k, `{"request":{"version":"1.0"},"msgBody":{}}`, "0300006", ""},
+		"skills, null begin":      {k, bill(`,"beginTime":null`), "0300001", "Parameter beginTime is null."},
+		"skills, empty end":       {k, bill(`,"endTime":""`), "0300002", "Parameter endTime is empty."},
+		"skills, long account":    {k, bill(`,"accountId":"123456789012345678901"`), "0300003", "Parameter accountId is too long."},
+		"skills, other time form": {k, bill(`,"beginTime":"2024-05-01T00:00:00"`), "0300004", "Parameter beginTime has an incorrect format."},
+		"skills, four days":       {k, bill(`,"endTime":"2024-05-05 00:00:00"`), "0300004", ""},
+		"skills, backwards":       {k, bill(`,"beginTime":"2024-05-02 00:00:00"`), "0300013", ""},
+		"skill file, bare":        {kd, `{"agentSkillInfoFileName":"20240502_0123456789abcdef0123456789abcdef.zip"}`, "0300007", ""},
+		"skill file, no name":     {kd, skills(`null`), "0300001", "Parameter agentSkillInfoFileName is null."},
+		"skill file, empty name":  {kd, skills(`""`), "0300002", "Parameter agentSkillInfoFileName is empty."},
+		"skill file, long name":   {kd, skills(`"20240502_0123456789abcdef0123456789abcdef01234.zip"`), "0300003", ""},
+		"skill file, path":        {kd, skills(`"../20240502_0123.zip"`), "0300004", ""},
+		"skill file, no date":     {kd, skills(`"20241302_0123456789abcdef0123456789abcdef.zip"`), "0300010", ""},
+		"skill file, unknown":     {kd, skills(`"20240502_0123456789abcdef0123456789abcdef.zip"`), "0300011", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, nil)

@@ -149,7 +149,7 @@ func (b batches) batch(msgs []schemas.Message, behind fence) ([]*nats.Msg, error
 		batch[i] = wire.Message(m)
 		batch[i].Header.Set(jetstream.ExpectedStreamHeader, b.name())
 	}
-	if !schemas.Covers(b.bus.names.StreamSubjects(b.stream), msgs[0].Subject) {
+	if !b.bus.names.InStream(b.stream, msgs[0].Subject) {
 		return nil, invalid(fmt.Errorf("subject %s is not one of %s", msgs[0].Subject, b.what))
 	}
 	// On the first message only: it fences the whole batch.

@@ -221,7 +221,7 @@ func deadLetterOne(ctx context.Context, b *Bus) error {
 		stop()
 		return &schemas.Permanent{Reason: schemas.ReasonInvalid, Err: errors.New("broken")}
 	}))
-	_, found, lastErr := b.Last(ctx, b.names.StreamSubjects(schemas.StreamDeadLetters))
+	_, found, lastErr := b.Last(ctx, b.names.StreamSubjects(schemas.StreamDeadLetters)[0])
 	return errors.Join(err, lastErr, check(found, "no dead letter"))
 }
 

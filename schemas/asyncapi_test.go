@@ -154,7 +154,7 @@ func TestAsyncAPIDescribesEveryStream(t *testing.T) {
 		}
 		within := 0
 		for _, s := range streams {
-			if covers(n.StreamSubjects(s), placeholder.ReplaceAllString(c.Address, "x")) {
+			if slices.ContainsFunc(n.StreamSubjects(s), func(w string) bool { return covers(w, placeholder.ReplaceAllString(c.Address, "x")) }) {
 				covered[s] = true
 				within++
 			}

@@ -21,6 +21,7 @@ const (
 	TypeCall           = "aicc.v1.call"
 	TypeCallsComplete  = "aicc.v1.calls_complete" // the marker of a window's calls
 	TypeCoverage       = "aicc.v1.coverage"
+	TypeDrift          = "aicc.v1.drift"
 	TypeDeadLetter     = "aicc.v1.dead_letter"
 	TypeResolved       = "aicc.v1.resolved" // of a dead letter
 )

@@ -103,6 +103,11 @@ func testMessages(t testing.TB) map[string]schemas.Message {
 		Tenant: "acme", Kind: schemas.KindCDR, From: schematest.At(0).Add(-2 * time.Hour), CompleteTo: window.From,
 		Holes: []schemas.Hole{{window, "failed", string(schemas.ReasonDamagedZip)}}, At: schematest.At(18),
 	}))
+	add(n.DriftMessage(schemas.Drift{
+		Tenant: "acme", Kind: schemas.KindCDR, What: schemas.DriftColumns, Window: window, File: "20261101_" + schematest.ResponseID + ".zip",
+		Member: "20261101001530123456_call.csv", Rows: 3, Columns: []string{"call_id", "call_begin", "mood"},
+		Unknown: []string{"mood"}, Missing: []string{"call_end"}, Cells: 3, Edition: 18, At: schematest.At(17),
+	}))
 	add(n.DeadLetterMessage(schemas.DeadLetter{
 		Tenant: "acme", Reason: schemas.ReasonDamagedZip, Error: "unexpected EOF", Attempts: 2, FirstAt: schematest.At(16), LastAt: schematest.At(17),
 		Object: "AICC_QUARANTINE/20261101_" + schematest.ResponseID, Original: schemas.Quote([]byte("not <JSON>")),

@@ -216,7 +216,7 @@ func MessageTypes() []string {
 	for _, k := range kinds {
 		types = append(types, TypeRow+string(k))
 	}
-	return append(types, TypeWindowComplete, TypeCall, TypeCallsComplete, TypeCoverage, TypeDeadLetter, TypeResolved)
+	return append(types, TypeWindowComplete, TypeCall, TypeCallsComplete, TypeCoverage, TypeDrift, TypeDeadLetter, TypeResolved)
 }
 
 // JSONSchema returns the JSON Schema (draft 2020-12) of a message type's body;

@@ -2,6 +2,7 @@ package schemas
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -71,6 +72,11 @@ func (n Names) Notices() string { return n.subject("*", "notice", "*") }
 // Coverage is the subject of "complete up to" statements.
 func (n Names) Coverage(tenant string, kind Kind) string {
 	return n.subject(EncodeToken(tenant), "coverage", EncodeToken(string(kind)))
+}
+
+// Drift is the subject of what is said of files of a new shape.
+func (n Names) Drift(tenant string, kind Kind) string {
+	return n.subject(EncodeToken(tenant), "drift", EncodeToken(string(kind)))
 }
 
 // DeadLetter is the subject of what could not be processed.
@@ -145,28 +151,33 @@ const FileConsumer = "exporter"
 // Stream is the name of a stream, e.g. AICC_EVENTS.
 func (n Names) Stream(s Stream) string { return n.upper + "_" + string(s) }
 
-// StreamSubjects is the wildcard that a stream captures. No two overlap.
-func (n Names) StreamSubjects(s Stream) string {
+// StreamSubjects are the wildcards that a stream captures. No two overlap.
+func (n Names) StreamSubjects(s Stream) []string {
 	switch s {
 	case StreamEvents:
-		return n.subject("*", "agent", ">")
+		return []string{n.subject("*", "agent", ">")}
 	case StreamFiles:
-		return n.subject("*", "file", "*", "ready")
+		return []string{n.subject("*", "file", "*", "ready")}
 	case StreamRows:
-		return n.subject("*", "row", "*", "*")
+		return []string{n.subject("*", "row", "*", "*")}
 	case StreamCalls:
-		return n.subject("*", "call", "*")
+		return []string{n.subject("*", "call", "*")}
 	case StreamCoverage:
-		return n.subject("*", "coverage", "*")
+		return []string{n.subject("*", "coverage", "*"), n.subject("*", "drift", "*")}
 	default:
-		return n.subject("*", "deadletter", "*")
+		return []string{n.subject("*", "deadletter", "*")}
 	}
+}
+
+// InStream reports whether a stream captures a subject, or all that a filter matches.
+func (n Names) InStream(s Stream, subject string) bool {
+	return slices.ContainsFunc(n.StreamSubjects(s), func(pattern string) bool { return Covers(pattern, subject) })
 }
 
 // StreamOf finds the stream that captures a subject, or all that a filter matches.
 func (n Names) StreamOf(subject string) (s Stream, ok bool) {
 	for _, s := range Streams() {
-		if Covers(n.StreamSubjects(s), subject) {
+		if n.InStream(s, subject) {
 			return s, true
 		}
 	}

@@ -150,3 +150,67 @@ func TestWhatResolvesALetterNamesIt(t *testing.T) {
 		says(t, "broken", r.Validate(), tt.want)
 	}
 }
+
+func TestDriftNamesItsFile(t *testing.T) {
+	good := Drift{
+		Tenant: "acme", Kind: KindCDR, What: DriftZone, Window: someWindow(), File: "20261101_" + someID + ".zip",
+		Zone: "Asia/Shanghai", Offset: "+00:00", At: someWindow().To,
+	}
+	says(t, "good", good.Validate(), "")
+	for want, change := range map[string]func(*Drift){
+		"kind":         func(d *Drift) { d.Kind = "x" },
+		"window":       func(d *Drift) { d.Window = Window{} },
+		"and file":     func(d *Drift) { d.File = "" },
+		"what and":     func(d *Drift) { d.What = "" },
+		"tenant, what": func(d *Drift) { d.Tenant = "" },
+		"needs zone":   func(d *Drift) { d.Zone = "" },
+		"and offset":   func(d *Drift) { d.Offset = "" },
+		"at must":      func(d *Drift) { d.At = time.Time{} },
+	} {
+		broken := good
+		change(&broken)
+		says(t, want, broken.Validate(), want)
+	}
+}
+
+// TestOneStatementForAShape: files of one shape say the same, whichever they are.
+func TestOneStatementForAShape(t *testing.T) {
+	n, err := NewNames("aicc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := func(change func(*Drift)) string {
+		d := Drift{
+			Tenant: "acme", Kind: KindCDR, What: DriftColumns, Window: someWindow(), File: "20261101_" + someID + ".zip", Member: "a_call.csv",
+			Rows: 3, Columns: []string{"call_id", "x"}, Unknown: []string{"x"}, Cells: 2, Edition: 18, At: someWindow().To,
+		}
+		change(&d)
+		m, err := n.DriftMessage(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m.ID
+	}
+	zone := func(offset, zone string) func(*Drift) {
+		return func(d *Drift) { d.What, d.Offset, d.Zone = DriftZone, offset, zone }
+	}
+	cells := func(n int) func(*Drift) { return func(d *Drift) { d.What, d.Cells = DriftCells, n } }
+	later := func(d *Drift) { d.File, d.Member, d.Rows, d.At = "later.zip", "b_call.csv", 9, d.At.Add(time.Hour) }
+	for name, tt := range map[string]struct {
+		a, b func(*Drift)
+		same bool
+	}{
+		"another file":        {func(*Drift) {}, later, true},
+		"another header":      {func(*Drift) {}, func(d *Drift) { d.Columns = []string{"x", "call_id"} }, false},
+		"another finding":     {func(*Drift) {}, func(d *Drift) { d.What = DriftOrder }, false},
+		"another offset":      {zone("+00:00", "Asia/Shanghai"), zone("+09:00", "Asia/Shanghai"), false},
+		"another setting":     {zone("+00:00", "Asia/Shanghai"), zone("+00:00", "Europe/Berlin"), true},
+		"another width":       {cells(30), cells(31), false},
+		"under more columns":  {cells(30), func(d *Drift) { cells(30)(d); d.Columns = append(d.Columns, "y") }, false},
+		"another name for it": {cells(30), func(d *Drift) { cells(30)(d); d.Columns = []string{"call_id", "y"} }, true},
+	} {
+		if got := id(tt.a) == id(tt.b); got != tt.same {
+			t.Errorf("%s: one statement: %v, want %v", name, got, tt.same)
+		}
+	}
+}

@@ -21,7 +21,7 @@ type setting struct {
 // settings is every field that can cost messages, order, or the fence, or starve
 // a reader.
 var settings = []setting{
-	{"subjects", func(h jetstream.StreamConfig, w Asset) bool { return !containsAll(h.Subjects, w.Subjects) }, func(c jetstream.StreamConfig) any { return c.Subjects }},
+	{"subjects", func(h jetstream.StreamConfig, w Asset) bool { return !containsAny(h.Subjects, w.Subjects) }, func(c jetstream.StreamConfig) any { return c.Subjects }},
 	{"storage", func(h jetstream.StreamConfig, w Asset) bool { return h.Storage != w.Storage }, func(c jetstream.StreamConfig) any { return c.Storage }},
 	{"retention", func(h jetstream.StreamConfig, w Asset) bool { return h.Retention != w.Retention }, func(c jetstream.StreamConfig) any { return c.Retention }},
 	{"discard", func(h jetstream.StreamConfig, w Asset) bool { return h.Discard != w.Discard }, func(c jetstream.StreamConfig) any { return c.Discard }},
@@ -50,9 +50,11 @@ var settings = []setting{
 const numReplicas = "num_replicas"
 
 // addable is what may lack on the server as long as the bridge may add it: see
-// improve. Without the first a key cannot be deleted nor an object replaced,
-// without those of time to live the last epoch of a lease expires with the lease.
+// improve. A stream of an earlier version lacks some of its subjects. Without rollups a
+// key cannot be deleted nor an object replaced, without times to live the last epoch of a
+// lease expires with the lease.
 var addable = []setting{
+	{"subjects", func(h jetstream.StreamConfig, w Asset) bool { return narrower(h.Subjects, w.Subjects) }, func(c jetstream.StreamConfig) any { return c.Subjects }},
 	{"allow_rollup_hdrs", func(h jetstream.StreamConfig, w Asset) bool { return w.AllowRollup && !h.AllowRollup }, func(c jetstream.StreamConfig) any { return c.AllowRollup }},
 	{"subject_delete_marker_ttl", func(h jetstream.StreamConfig, w Asset) bool {
 		return w.SubjectDeleteMarkerTTL > 0 && h.SubjectDeleteMarkerTTL == 0
@@ -135,11 +137,15 @@ func orUnlimited[T ~int | ~int32 | ~int64](limit T) any {
 	return limit
 }
 
-func containsAll(have, want []string) bool {
-	for _, s := range want {
-		if !slices.Contains(have, s) {
-			return false
-		}
-	}
-	return true
+// lacking are those of want that are not in have.
+func lacking(have, want []string) []string {
+	return slices.DeleteFunc(slices.Clone(want), func(s string) bool { return slices.Contains(have, s) })
+}
+
+func containsAny(have, want []string) bool { return len(lacking(have, want)) < len(want) }
+
+// narrower reports a stream that captures some of its subjects and not all.
+func narrower(have, want []string) bool {
+	n := len(lacking(have, want))
+	return n > 0 && n < len(want)
 }

@@ -277,6 +277,9 @@ func improve(have, want jetstream.StreamConfig) (merged jetstream.StreamConfig, 
 		lacks bool
 		set   func()
 	}{
+		{narrower(have.Subjects, want.Subjects), func() {
+			merged.Subjects = append(slices.Clone(have.Subjects), lacking(have.Subjects, want.Subjects)...)
+		}},
 		{want.Replicas > have.Replicas, func() { merged.Replicas = want.Replicas }},
 		{have.Description != want.Description, func() { merged.Description = want.Description }},
 		{want.AllowDirect && !have.AllowDirect, func() { merged.AllowDirect = true }},

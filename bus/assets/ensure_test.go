@@ -216,6 +216,26 @@ func TestStrongerIsKept(t *testing.T) {
 var update = flag.Bool("update", false, "write the golden files")
 
 // Every setting of every asset, as the server gets it.
+// A stream of a version that knew fewer kinds of messages captures the others from the
+// next start on, and whatever somebody added beside.
+func TestNarrowerSubjectsAreAdded(t *testing.T) {
+	t.Parallel()
+	const coverage = "AICC_COVERAGE"
+	b := open(t, bustest.Server(t), RoleAdmin)
+	differ(t, b, coverage, func(c *jetstream.StreamConfig) { c.Subjects = []string{c.Subjects[0], "more"} })
+	var weak *Error
+	if err := b.Check(t.Context()); !errors.As(err, &weak) || !strings.Contains(err.Error(), coverage+".subjects: is ") {
+		t.Errorf("check says %v", err)
+	}
+	if err := b.Ensure(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"aicc.v1.*.coverage.*", "more", "aicc.v1.*.drift.*"}
+	if have := config(t, b, coverage).Subjects; !slices.Equal(have, want) {
+		t.Errorf("subjects %q, want %q", have, want)
+	}
+}
+
 func TestAssetsGolden(t *testing.T) {
 	b := ready(t)
 	golden := struct {

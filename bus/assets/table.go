@@ -93,7 +93,7 @@ func list(n schemas.Names, o Options) []Asset {
 	const unlimited = 0
 	stream := func(s schemas.Stream, about string, age, dedupe time.Duration) Asset {
 		a := New(n, n.Stream(s), about)
-		a.Subjects, a.MaxAge, a.Duplicates = []string{n.StreamSubjects(s)}, age, dedupe
+		a.Subjects, a.MaxAge, a.Duplicates = n.StreamSubjects(s), age, dedupe
 		return a
 	}
 	all := []Asset{
@@ -101,7 +101,7 @@ func list(n schemas.Names, o Options) []Asset {
 		stream(schemas.StreamFiles, "Files that are ready; the workers share the consumer "+schemas.FileConsumer+".", 90*day, day),
 		forRows(stream(schemas.StreamRows, "Rows of the file store, one subject per window.", 400*day, 2*time.Minute)),
 		forRows(stream(schemas.StreamCalls, "Calls made of rows, one subject per window.", 400*day, 2*time.Minute)),
-		forCoverage(stream(schemas.StreamCoverage, "What is complete, and up to when.", unlimited, 2*time.Minute)),
+		forCoverage(stream(schemas.StreamCoverage, "What is complete, and up to when; files of a new shape.", unlimited, 2*time.Minute)),
 		stream(schemas.StreamDeadLetters, "What could not be processed, and why.", 90*day, 2*time.Minute),
 		Bucket(n, schemas.BucketWindows, "Ledger of the extraction windows; compare-and-set only.", unlimited),
 		Bucket(n, schemas.BucketSessions, "Wanted agents and their sealed session ids.", unlimited),

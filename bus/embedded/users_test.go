@@ -215,7 +215,7 @@ func makeStreams(t *testing.T, js jetstream.JetStream) {
 	ctx := t.Context()
 	for _, s := range schemas.Streams() {
 		_, err := js.CreateStream(ctx, jetstream.StreamConfig{
-			Name: n.Stream(s), Subjects: []string{n.StreamSubjects(s)}, AllowDirect: s == schemas.StreamRows,
+			Name: n.Stream(s), Subjects: n.StreamSubjects(s), AllowDirect: s == schemas.StreamRows,
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -53,11 +53,11 @@ type class struct {
 // classes are in the order of the data's way: the first two can end in the last.
 func classes(n schemas.Names) []class {
 	return []class{
-		{n.Stream(classEvents), n.StreamSubjects(schemas.StreamEvents), n.Stream(schemas.StreamEvents), 16,
+		{n.Stream(classEvents), n.StreamSubjects(schemas.StreamEvents)[0], n.Stream(schemas.StreamEvents), 16,
 			"Agent events, sessions and gaps that wait for the hub.", schemas.AgentOf},
 		{n.Stream(classNotices), n.Notices(), "", 1,
 			"Callbacks' notices that wait for the ledger.", schemas.TenantOf},
-		{n.Stream(classDeadLetters), n.StreamSubjects(schemas.StreamDeadLetters), n.Stream(schemas.StreamDeadLetters), 1,
+		{n.Stream(classDeadLetters), n.StreamSubjects(schemas.StreamDeadLetters)[0], n.Stream(schemas.StreamDeadLetters), 1,
 			"Dead letters that wait for the hub.", func(subject string) string { return subject }},
 	}
 }

@@ -85,7 +85,7 @@ func Open(o Options) (*Book, error) {
 		return nil, fmt.Errorf("open marks of what was acknowledged: %w", err)
 	}
 	b := &Book{
-		opts: o, marks: m, back: map[string]bool{}, events: o.Names.StreamSubjects(schemas.StreamEvents),
+		opts: o, marks: m, back: map[string]bool{}, events: o.Names.StreamSubjects(schemas.StreamEvents)[0],
 		lost: promauto.With(o.Registerer).NewCounterVec(prometheus.CounterOpts{
 			Namespace: "aicc", Subsystem: "witness", Name: "lost_messages_total",
 			Help: "Messages that were acknowledged and are not in their stream any more, by stream.",

@@ -72,7 +72,7 @@ func (s *scene) moreEvents(b *bus.Bus, n int) {
 	s.t.Helper()
 	names, _ := schemas.NewNames("aicc")
 	last := func() uint64 {
-		m, _, _ := b.Last(s.t.Context(), names.StreamSubjects(schemas.StreamEvents)) // while the server is away there is none
+		m, _, _ := b.Last(s.t.Context(), names.StreamSubjects(schemas.StreamEvents)[0]) // while the server is away there is none
 		return m.Sequence
 	}
 	var from uint64

@@ -150,7 +150,7 @@ func (s *scene) makeWeakEvents() {
 	js, err := jetstream.New(conn)
 	if err == nil {
 		_, err = js.CreateStream(s.t.Context(), jetstream.StreamConfig{
-			Name: names.Stream(schemas.StreamEvents), Subjects: []string{names.StreamSubjects(schemas.StreamEvents)}, MaxAge: time.Hour,
+			Name: names.Stream(schemas.StreamEvents), Subjects: names.StreamSubjects(schemas.StreamEvents), MaxAge: time.Hour,
 		})
 	}
 	if err != nil {

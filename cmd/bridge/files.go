@@ -118,7 +118,7 @@ func newWorker(b base, h *hub, tenants []*tenant, downloading *health.Gate) ([]p
 	}
 	w, err := worker.New(worker.Options{
 		Names: b.names, Tenants: with, Ledger: h.ledger,
-		Rows: h.bus.Rows(), Quarantine: kv.OpenObjects(h.bus.Conn(), schemas.BucketQuarantine), Publisher: h.bus,
+		Rows: h.bus.Rows(), Quarantine: kv.OpenObjects(h.bus.Conn(), schemas.BucketQuarantine), Publisher: h.bus, Statements: h.bus,
 		DownloadDir: filepath.Join(b.cfg.DataDir, "spool"),
 		Limits:      archive.Limits{MaxUnpackedBytes: int64(b.cfg.Worker.MaxUnpackedBytes), MaxRatio: int64(b.cfg.Worker.MaxRatio)},
 		Logger:      b.log, Registerer: b.metrics,

@@ -52,6 +52,7 @@ type Member struct {
 	Kind    schemas.Kind
 	Rows    int        // records, the header not counted
 	Headers [][]string // header lines that differ, in order; none: cells are told by position
+	Shapes  []Shape    // of its records, in order; those of the first few
 	Charset string     // utf-8 or gb18030
 	Torn    int        // places where a character of the text is cut; U+FFFD stands there
 
@@ -61,6 +62,15 @@ type Member struct {
 	layout     layout
 	dialect    Dialect
 }
+
+// Shape is how many cells records of a member have, below one header line or below none.
+type Shape struct {
+	Header      []string // nil: none
+	Cells, Rows int
+}
+
+// maxShapes bounds what is told of a member whose records differ without end.
+const maxShapes = 16
 
 // memberPattern is the documented form (cec_07_0831, cec_07_0832): 17 digits of
 // time, three random ones, the kind, and in some editions a sequence number.
@@ -271,7 +281,7 @@ func (m *Member) inspect(r io.Reader, known text) (err error) {
 		if one.fresh {
 			tells = m.under(t.names)
 		}
-		m.Rows++
+		m.count(t.names, len(one.cells))
 		if tells == nil || tells(one.cells) {
 			told++
 		}
@@ -283,6 +293,20 @@ func (m *Member) inspect(r io.Reader, known text) (err error) {
 		m.under(t.names)
 	}
 	return m.judge(told, fit, t.widest)
+}
+
+// count counts a record below a header line, nil for none.
+func (m *Member) count(header []string, cells int) {
+	m.Rows++
+	for i := range m.Shapes {
+		if s := &m.Shapes[i]; s.Cells == cells && slices.Equal(s.Header, header) {
+			s.Rows++
+			return
+		}
+	}
+	if len(m.Shapes) < maxShapes {
+		m.Shapes = append(m.Shapes, Shape{Header: header, Cells: cells, Rows: 1})
+	}
 }
 
 // judge says what a member is, by how many of its records can be told apart, how well the

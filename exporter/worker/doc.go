@@ -15,6 +15,8 @@
 //     wrote meanwhile it is refused, and the file is begun again.
 //   - A file may be tried any number of times, by several workers at once: each row is
 //     stored once.
+//   - What is new about a file is said once, whoever reads such files: the stream of
+//     statements is the memory. Saying it holds rows up for a few attempts at most.
 //   - Personal data are treated before a row gets its id; with a privacy policy no bytes of
 //     a damaged file are kept.
 //

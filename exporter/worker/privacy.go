@@ -1,5 +1,7 @@
 package worker
 
+import "aiccbridge/schemas"
+
 // Privacy says what stays of personal data. Rows are treated before they get their
 // ids, so ids, too, are made of nothing else. Hence a policy that changes gives rows
 // new ids: what is extracted again is published anew, as later revisions. And a
@@ -24,6 +26,18 @@ func (x *export) withholds() bool {
 func (p *publication) conceal(record []string) {
 	if p.withholds() {
 		p.encoder.Conceal(record, p.tenant.Privacy.Cell)
+	}
+}
+
+// concealNames treats the names of a header line, which may be no names.
+func (x *export) concealNames(d *schemas.Drift) {
+	if !x.withholds() {
+		return
+	}
+	for _, names := range [][]string{d.Columns, d.Unknown} {
+		for i, name := range names {
+			names[i] = string(x.tenant.Privacy.Text([]byte(name)))
+		}
 	}
 }
 

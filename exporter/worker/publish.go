@@ -29,6 +29,9 @@ func (x *export) publish(ctx context.Context, a *archive.Archive) error {
 			return &schemas.Permanent{Reason: schemas.ReasonMissingColumns, Err: err}
 		}
 	}
+	if err := x.sayShapes(ctx, a); err != nil {
+		return err
+	}
 	var p *publication // in the end that of the window's own kind
 	for _, k := range kinds {
 		p = &publication{export: x, kind: k, encoder: rows.NewEncoder(w.o.Names, f, k, x.tenant.Zone)}

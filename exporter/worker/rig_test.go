@@ -43,7 +43,7 @@ func newShop(t *testing.T) *shop {
 	exportertest.Start(t, s.ledger.Run)
 	exportertest.Check(t, s.ledger.Await(t.Context()))
 	s.options = Options{
-		Names: exportertest.Names(t), Ledger: s.ledger, Rows: s.rows, Quarantine: s.quarantine, Publisher: s.pub, DownloadDir: t.TempDir(),
+		Names: exportertest.Names(t), Ledger: s.ledger, Rows: s.rows, Quarantine: s.quarantine, Publisher: s.pub, Statements: s.pub, DownloadDir: t.TempDir(),
 		Tenants: map[string]Tenant{exportertest.Acme: {Zone: exportertest.Location(t, "Asia/Shanghai"), Download: s.download}},
 	}
 	s.restart()

@@ -63,6 +63,7 @@ type Options struct {
 	Rows       Rows
 	Quarantine Quarantine
 	Publisher  Publisher // of dead letters
+	Statements Statements
 	// DownloadDir holds files while they are worked on. It is created.
 	DownloadDir string
 	Limits      archive.Limits
@@ -74,12 +75,13 @@ type Options struct {
 type Worker struct {
 	o       Options
 	metrics metrics
+	said    remembered
 }
 
 // New checks the options. It does no I/O.
 func New(o Options) (*Worker, error) {
-	if o.Names == (schemas.Names{}) || o.Ledger == nil || o.Rows == nil || o.Quarantine == nil || o.Publisher == nil || o.DownloadDir == "" {
-		return nil, errors.New("worker: names, ledger, rows, quarantine, publisher and downloads folder are required")
+	if o.Names == (schemas.Names{}) || o.Ledger == nil || o.Rows == nil || o.Quarantine == nil || o.Publisher == nil || o.Statements == nil || o.DownloadDir == "" {
+		return nil, errors.New("worker: names, ledger, rows, quarantine, publisher, statements and downloads folder are required")
 	}
 	for name, t := range o.Tenants {
 		if t.Zone == nil || t.Download == nil {
@@ -211,7 +213,7 @@ func remove(path string) error {
 	return nil
 }
 
-type metrics struct{ files, rows *prometheus.CounterVec }
+type metrics struct{ files, rows, drifts *prometheus.CounterVec }
 
 func newMetrics(r prometheus.Registerer) metrics {
 	factory := promauto.With(r)
@@ -222,5 +224,9 @@ func newMetrics(r prometheus.Registerer) metrics {
 		rows: factory.NewCounterVec(prometheus.CounterOpts{
 			Name: "aicc_rows_published_total", Help: "Messages stored on row subjects, markers included, by kind.",
 		}, []string{"kind"}),
+		drifts: factory.NewCounterVec(prometheus.CounterOpts{
+			Namespace: "aicc", Subsystem: "worker", Name: "drift_total",
+			Help: "Files that are unlike those of every edition, or of another zone, by what is; also those of which it was said before.",
+		}, []string{"tenant", "kind", "what"}),
 	}
 }

@@ -65,7 +65,7 @@ func Judge(ctx context.Context, s Streams, zone *time.Location, tenant string, e
 	last := map[schemas.Kind]schemas.Coverage{}
 	err := s.Read(ctx, schemas.StreamCoverage, "", 0, func(m schemas.Stored) error {
 		var said schemas.Coverage
-		if json.Unmarshal(m.Body, &said) == nil && said.Tenant == tenant {
+		if m.Get("ce-type") == schemas.TypeCoverage && json.Unmarshal(m.Body, &said) == nil && said.Tenant == tenant {
 			last[said.Kind] = said
 		}
 		return nil

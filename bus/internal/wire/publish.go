@@ -243,7 +243,7 @@ func (p *Publisher) storeAgain(ctx context.Context, stream string, m *nats.Msg, 
 // are compared byte for byte. All other ids say what the message is about.
 func (c *Conn) Same(stored schemas.Stored, m *nats.Msg) bool {
 	return stored.Get("ce-id") == m.Header.Get("ce-id") && stored.Get("ce-source") == m.Header.Get("ce-source") &&
-		(!schemas.Covers(c.opts.Names.StreamSubjects(schemas.StreamEvents), m.Subject) || bytes.Equal(stored.Body, m.Data))
+		(!c.opts.Names.InStream(schemas.StreamEvents, m.Subject) || bytes.Equal(stored.Body, m.Data))
 }
 
 // isLast reports whether the last message of m's subject is m. It closes the

@@ -15,6 +15,7 @@ import (
 // lost rows, or the marker.
 func TestF33WindowsThatLackRows(t *testing.T) {
 	t.Parallel()
+	t.Attr("figure", "5 sets of complete windows, those that lack rows or their marker named, and no others")
 	hour := func(n int) schemas.WindowEntry {
 		from := time.Now().Truncate(time.Hour).Add(time.Duration(n-10) * time.Hour).UTC()
 		return schemas.WindowEntry{

@@ -89,6 +89,7 @@ func TestF49WhoseCallback(t *testing.T) {
 // TestF49FasterThanItsAnswer: a callback whose response id may not be known yet is no dead
 // letter: it waits for the answer, and if that does not come, the platform calls again.
 func TestF49FasterThanItsAnswer(t *testing.T) {
+	t.Attr("figure", "3 callbacks before the answer to their request, 0 handed to a wrong tenant")
 	for looks, status := range map[int]int{0: http.StatusBadRequest, 5: http.StatusOK, 1 << 30: http.StatusServiceUnavailable} {
 		synctest.Test(t, func(t *testing.T) {
 			store := &memory{ledger: map[string]string{}, expects: looks}
@@ -118,6 +119,7 @@ func (s *memory) learn(id, tenant string) {
 
 // TestF49OldAndUnverified: several tenants under a key change nothing of who is let in.
 func TestF49OldAndUnverified(t *testing.T) {
+	t.Attr("figure", "5 callbacks of odd standing under a shared key, 0 handed to a wrong tenant")
 	late := time.Now().Add(-time.Hour)
 	for _, tt := range []struct {
 		name, known string

@@ -14,6 +14,7 @@ import (
 
 // What somebody deletes while the server runs is no damage, whatever ends it then.
 func TestF33DeletedByAnOperator(t *testing.T) {
+	t.Attr("figure", "8 ways to delete on purpose, 0 taken for damage, then and after two starts")
 	events := bustest.Names(t).Stream(schemas.StreamEvents)
 	for name, remove := range map[string]func(s *store, of jetstream.Stream) error{
 		"all": func(s *store, of jetstream.Stream) error { return of.Purge(t.Context()) },

@@ -135,6 +135,7 @@ func TestF49SharedBudget(t *testing.T) {
 // for so many requests, keeps the others quiet as well; what is that bridge's own does not.
 func TestF49SharedRefusal(t *testing.T) {
 	t.Parallel()
+	t.Attr("figure", "6 refusals of one tenant under a shared key, each holds the others off for as long")
 	for name, c := range map[string]struct {
 		err   ccfs.Error
 		quiet time.Duration

@@ -14,6 +14,7 @@ import (
 // stream is asked for once more, and the others are not.
 func TestF33CompleteWindowsAskedForAgain(t *testing.T) {
 	t.Parallel()
+	t.Attr("figure", "1 of 3 complete windows lacks rows: asked for once more, the others never")
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t)
 		s.serve()

@@ -90,6 +90,7 @@ var allowed = map[string][]string{
 		"internal/platformsim/truth", "internal/platformsim/world",
 	},
 	"internal/platformsim/filestore/callback": {"internal/c2sign", "internal/platformsim/fault", "internal/platformsim/pause", "internal/platformsim/truth"},
+	"internal/platformsim/filestore/voice":    {"internal/platformsim/truth", "internal/platformsim/world"},
 	"internal/platformsim/gateway":            {"internal/platformsim/fault", "internal/platformsim/gateway/request", "internal/platformsim/pause", "internal/platformsim/truth", "internal/platformsim/world"},
 	"internal/platformsim/gateway/request":    {"internal/platformsim/world"},
 	"internal/platformsim/optionfile":         {"internal/platformsim"},

@@ -11,7 +11,7 @@
 //	                          ▲
 //	HTTP (loopback) ──► management: truth, faults, settings
 //
-// A further interface of the platform (the agents' phones, monitoring, recordings)
+// A further interface of the platform (the agents' phones, monitoring)
 // is a package beside gateway and filestore: an http.Handler with Options, a list
 // of its own faults that FaultKinds takes in, and what it did in truth. Editions of
 // the platform are values of Options, which the settings file (optionfile) can
@@ -19,7 +19,8 @@
 //
 // Invariants:
 //   - Whatever a client should have seen is in the truth log: events handed
-//     out, files made, callbacks tried, downloads served.
+//     out, files made, callbacks tried, downloads served, recordings with their
+//     digests.
 //   - All that can go wrong is wished for in one language and decided in one
 //     book, package fault; each part lists its own faults, FaultKinds all.
 //   - Both services present certificates of one authority made by New, valid

@@ -92,30 +92,26 @@ func (s *Store) download(w http.ResponseWriter, r *http.Request, op *operation, 
 
 // fetch returns "ok", the code, or the fault, and the bytes of the file sent.
 func (s *Store) fetch(w http.ResponseWriter, r *http.Request, op *operation, name string) (string, int64) {
-	refuse := func(why *refusal) (string, int64) {
-		s.refuse(w, jsonType, why)
-		return why.code, 0
-	}
 	if _, err := time.Parse("20060102", name[:8]); err != nil {
-		return refuse(refuseFileDate)
+		return s.turnDown(w, refuseFileDate)
 	}
 	if !s.slots.take() {
-		return refuse(refuseDownloads)
+		return s.turnDown(w, refuseDownloads)
 	}
 	defer s.slots.release()
 	f := s.shelf.get(name, op.family, s.o.Now(), s.o.Expiry)
 	switch {
 	case f == nil:
-		return refuse(refuseNoFile)
+		return s.turnDown(w, refuseNoFile)
 	case f.empty == content.NoData:
-		return refuse(refuseNoData)
+		return s.turnDown(w, refuseNoData)
 	}
 	bad := cmp.Or(s.o.Faults.First(fault.Occasion{Operation: op.name, Path: r.URL.Path, Kinds: f.kinds}, downloads...), &fault.Rule{})
 	switch bad.Fault {
 	case downloadFlowControl:
-		return refuse(refuseDownloads)
+		return s.turnDown(w, refuseDownloads)
 	case downloadNotThere:
-		return refuse(refuseNoFile)
+		return s.turnDown(w, refuseNoFile)
 	case downloadStatus:
 		s.page(w, bad.Status)
 		return bad.Fault, 0
@@ -123,14 +119,25 @@ func (s *Store) fetch(w http.ResponseWriter, r *http.Request, op *operation, nam
 		s.refuse(w, octetType, &refusal{bad.Code, "The file cannot be downloaded."})
 		return bad.Fault, 0
 	}
-	n, err := s.sendFile(r.Context(), w, f.data, bad)
+	return s.sendFile(r.Context(), w, f.data, bad)
+}
+
+// turnDown refuses and returns what fetch does.
+func (s *Store) turnDown(w http.ResponseWriter, why *refusal) (string, int64) {
+	s.refuse(w, jsonType, why)
+	return why.code, 0
+}
+
+// sendFile returns what fetch does.
+func (s *Store) sendFile(ctx context.Context, w http.ResponseWriter, data []byte, bad *fault.Rule) (string, int64) {
+	n, err := s.send(ctx, w, data, bad)
 	if err != nil {
 		return cmp.Or(bad.Fault, "broken off"), n
 	}
 	return cmp.Or(bad.Fault, "ok"), n
 }
 
-func (s *Store) sendFile(ctx context.Context, w http.ResponseWriter, data []byte, bad *fault.Rule) (int64, error) {
+func (s *Store) send(ctx context.Context, w http.ResponseWriter, data []byte, bad *fault.Rule) (int64, error) {
 	switch bad.Fault {
 	case downloadFlipped:
 		damaged, err := archive.Flip(data)
@@ -139,21 +146,21 @@ func (s *Store) sendFile(ctx context.Context, w http.ResponseWriter, data []byte
 			damaged = data
 		}
 		data = damaged
-	case downloadTruncated:
+	case downloadTruncated, audioTruncated:
 		data = data[:len(data)/2]
 	}
 	w.Header().Set("Content-Type", octetType)
 	w.Header().Set("Date", s.o.Now().UTC().Format(http.TimeFormat))
-	if bad.Fault != downloadNoLength {
+	if bad.Fault != downloadNoLength && bad.Fault != audioNoLength {
 		w.Header().Set("Content-Length", strconv.Itoa(len(data)))
 	}
 	w.WriteHeader(http.StatusOK)
 	flush(w) // from here on the length, or its absence, is settled
 	switch bad.Fault {
-	case downloadCut:
+	case downloadCut, audioCut:
 		// Fewer bytes than promised: net/http closes the connection.
 		data = data[:len(data)*bad.Percent/100]
-	case downloadSlowDrip:
+	case downloadSlowDrip, audioSlowDrip:
 		return drip(ctx, w, data, max(bad.Rate, 10))
 	}
 	return io.Copy(w, bytes.NewReader(data))

@@ -48,6 +48,7 @@ func conversation(t *testing.T, rules ...fault.Rule) string {
 				note("downloadBillFile", map[string]any{"billFileName": files[i].Name})
 			}
 		}
+		r.listen(&seen, note)
 		for _, a := range r.received() {
 			fmt.Fprintln(&seen, a.at, a.host, a.path, a.header, a.length, string(a.raw), a.err)
 		}

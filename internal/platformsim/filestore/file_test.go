@@ -70,10 +70,9 @@ func TestFiles(t *testing.T) {
 						t.Error(diff)
 					}
 				}
-				for other := range r.store.operations {
-					if strings.HasPrefix(other, "download") && other != c.download {
-						field := r.store.operations[other].fileField
-						if got := r.ask(other, map[string]any{field: f.Name}).ResultCode; got != codeNoFile {
+				for other, op := range r.store.operations {
+					if op.family != "" && !op.create && other != c.download {
+						if got := r.ask(other, map[string]any{op.fileField: f.Name}).ResultCode; got != codeNoFile {
 							t.Errorf("%s gives %s", other, got)
 						}
 					}

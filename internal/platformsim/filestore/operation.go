@@ -1,6 +1,7 @@
 package filestore
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -34,11 +35,18 @@ const (
 	skills     family = "agentSkillInfo"
 )
 
-// operation is one of the six calls.
+// operation is one of the calls.
 type operation struct {
 	name   string
-	family family
 	fields []field
+	serve  func(s *Store, w http.ResponseWriter, r *http.Request, op *operation, msg message)
+	flat   bool // the parameters are the body, without an envelope
+	large  bool // the body may hold a file
+	sound  bool // it is about the sound of a recording
+	query  []field
+
+	// Of extracts: family is empty for all others, create true for what asks for a file.
+	family family
 	create bool
 	// fileField names the file in the callback (create) or in the request
 	// (download).
@@ -66,8 +74,18 @@ func validDataType(s string) bool { _, ok := dataKinds[s]; return ok }
 
 var fileName = regexp.MustCompile(`^\d{8}_[0-9A-Za-z.-]+\.zip$`)
 
-// table lists the operations by name (pages cec_07_0814, 0815, 0818–0821).
+// table lists the operations by name. playVoice is not among them: it is asked for with
+// GET and without a signature.
 func table() map[string]*operation {
+	out := map[string]*operation{}
+	for _, o := range slices.Concat(extracts(), recordings(), prompts()) {
+		out[o.name] = &o
+	}
+	return out
+}
+
+// extracts are the operations about files of rows (pages cec_07_0814, 0815, 0818–0821).
+func extracts() []operation {
 	window := []field{
 		{"beginTime", 0, true, validTime},
 		{"endTime", 0, true, validTime},
@@ -84,26 +102,33 @@ func table() map[string]*operation {
 		callback)
 	agent := append(slices.Clone(window), callback)
 	file := func(name string) []field { return []field{{name, 49, true, fileName.MatchString}} }
-	out := map[string]*operation{}
-	for _, o := range []operation{
-		{"queryBillData", bills, bill, true, "billFileName"},
-		{"downloadBillFile", bills, file("billFileName"), false, "billFileName"},
-		{"queryAgentOprInfoData", operations, agent, true, "agentOprInfoFileName"},
-		{"downloadAgentOprInfoFile", operations, file("agentOprInfoFileName"), false, "agentOprInfoFileName"},
+	query := func(name string, of family, fields []field, fileField string) operation {
+		return operation{name: name, family: of, fields: fields, create: true, fileField: fileField, serve: (*Store).create}
+	}
+	download := func(name string, of family, fileField string) operation {
+		return operation{name: name, family: of, fields: file(fileField), fileField: fileField, serve: (*Store).download}
+	}
+	return []operation{
+		query("queryBillData", bills, bill, "billFileName"),
+		download("downloadBillFile", bills, "billFileName"),
+		query("queryAgentOprInfoData", operations, agent, "agentOprInfoFileName"),
+		download("downloadAgentOprInfoFile", operations, "agentOprInfoFileName"),
 		// The prose of the skill query names agentOprSkillFileName, its
 		// download agentSkillInfoFileName.
-		{"queryAgentSkillInfoData", skills, agent, true, "agentOprSkillFileName"},
-		{"downloadAgentSkillInfoFile", skills, file("agentSkillInfoFileName"), false, "agentSkillInfoFileName"},
-	} {
-		out[o.name] = &o
+		query("queryAgentSkillInfoData", skills, agent, "agentOprSkillFileName"),
+		download("downloadAgentSkillInfoFile", skills, "agentSkillInfoFileName"),
 	}
-	return out
 }
 
-// check goes through the parameters in table order; the first wrong one is
+// check goes through the parameters of the URL, then through those of the body.
+func (o *operation) check(url, body message) *refusal {
+	return cmp.Or(checkFields(o.query, url), checkFields(o.fields, body))
+}
+
+// checkFields goes through the parameters in table order; the first wrong one is
 // answered. An optional parameter may be an empty string, as in the samples.
-func (o *operation) check(m message) *refusal {
-	for _, f := range o.fields {
+func checkFields(fields []field, m message) *refusal {
+	for _, f := range fields {
 		t := m[f.name]
 		switch {
 		case !t.given && f.required:

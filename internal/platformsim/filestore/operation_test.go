@@ -237,7 +237,7 @@ func FuzzDecode(f *testing.F) {
 			return
 		}
 		for _, op := range ops {
-			if op.check(msg) != nil {
+			if checkFields(op.fields, msg) != nil {
 				continue
 			}
 			for _, field := range op.fields {

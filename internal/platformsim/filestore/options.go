@@ -12,6 +12,7 @@ import (
 
 	"aiccbridge/internal/platformsim/fault"
 	"aiccbridge/internal/platformsim/filestore/content"
+	"aiccbridge/internal/platformsim/filestore/voice"
 	"aiccbridge/internal/platformsim/truth"
 )
 
@@ -87,8 +88,11 @@ type Options struct {
 	// FailureData is what resultData is in failures; default EmptyFailureData.
 	FailureData FailureData `yaml:"failure_data"`
 
-	// Form is how files are written when no fault changes it.
+	// Form is how files are written when no fault changes it. The editions of 18 and 21
+	// columns are those of platforms that don't know getRecordFileUrlFromObs yet: 404.
 	Form content.Form `yaml:"form"`
+	// Audio is how the recordings are.
+	Audio voice.Settings `yaml:"audio"`
 	// Faults decides what goes wrong; it knows FaultKinds. nil: nothing does.
 	Faults *fault.Book    `yaml:"-"`
 	Logger zerolog.Logger `yaml:"-"` // zero: silent
@@ -125,6 +129,9 @@ func (o Options) complete() (Options, error) {
 	}
 	var err error
 	if o.Form, err = o.Form.Complete(); err != nil {
+		return o, err
+	}
+	if o.Audio, err = o.Audio.Complete(); err != nil {
 		return o, err
 	}
 	o.CallbackTimeout = cmp.Or(o.CallbackTimeout, 10*time.Second)

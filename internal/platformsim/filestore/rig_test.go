@@ -33,7 +33,11 @@ var testKey = c2sign.NewKey("testak01", "testsk-0123456789abcdef")
 
 const (
 	testAccount = "202405019999"
-	callbackURL = "http://bridge.example.com:8443/ccfs/callback"
+	testCall    = "1714525260-1001"
+	// The names of the recording that every rig has.
+	recordFile   = "/10/1/record/39/19991231/101/82200000.wav"
+	originalFile = `Y:\39\0\19991231\101\82200000.V3`
+	callbackURL  = "http://bridge.example.com:8443/ccfs/callback"
 )
 
 // book is a Source of fixed rows.
@@ -144,7 +148,9 @@ func newRig(t *testing.T, change func(*Options)) *rig {
 	r.zone = o.Timezone
 	at := r.start.Add(-50 * time.Minute)
 	for _, kind := range []world.Kind{world.Call, world.Record, world.Operation, world.SkillGrant} {
-		r.book.add(kind, at, at.Add(time.Minute), r.zone, map[string]string{"agent_id": "101", "call_id": "1714525260-1001"})
+		r.book.add(kind, at, at.Add(time.Minute), r.zone, map[string]string{
+			"agent_id": "101", "call_id": testCall, "file_name": recordFile, "original_file_name": originalFile,
+		})
 	}
 	if r.store, err = New(o); err != nil {
 		t.Fatal(err)

@@ -13,10 +13,15 @@ import (
 	"aiccbridge/internal/platformsim/fault"
 	"aiccbridge/internal/platformsim/filestore/callback"
 	"aiccbridge/internal/platformsim/filestore/content"
+	"aiccbridge/internal/platformsim/filestore/voice"
 )
 
-// maxBodyBytes is far above the largest documented request.
-const maxBodyBytes = 64 << 10
+// maxBodyBytes is far above the largest documented request, maxLargeBytes above a voice
+// file in Base64.
+const (
+	maxBodyBytes  = 64 << 10
+	maxLargeBytes = 16 << 20
+)
 
 // Store is the simulated file store of one developer account. It is safe for
 // concurrent use. It answers requests whether or not Run is running.
@@ -31,6 +36,10 @@ type Store struct {
 	slots      *slots
 	shelf      *shelf
 	waiting    *waiting
+	library    *voice.Library
+	tokens     *voice.Passes // of playVoice
+	objects    *voice.Passes // of the object store
+	prompts    *voice.Prompts
 }
 
 // New returns a store. It does no I/O. The error names a missing option.
@@ -48,7 +57,11 @@ func New(o Options) (*Store, error) {
 		slots:      &slots{limit: o.ParallelDownloads},
 		shelf:      &shelf{files: map[string]*file{}},
 		waiting:    &waiting{wake: make(chan struct{}, 1)},
+		tokens:     voice.NewPasses(o.Seed, o.Audio.PlayToken),
+		objects:    voice.NewPasses(o.Seed+1, o.Audio.ObjectURL),
+		prompts:    voice.NewPrompts(),
 	}
+	s.library = voice.NewLibrary(o.Audio, o.Timezone, o.Seed, s.recordingIndex, o.Truth)
 	s.maker, err = content.New(content.Options{
 		Source: o.Source, Timezone: o.Timezone, Developer: o.AccessKey, AccountID: o.AccountID, Spaces: o.Spaces,
 		Faults: o.Faults, Dice: s.dice, Form: o.Form,
@@ -110,15 +123,23 @@ func (w *waiting) take() []*extraction {
 }
 
 // ServeHTTP authenticates, then looks at path, method and content type, then
-// at the body.
+// at the body. What browsers open (the object store, playVoice) is not signed.
 func (s *Store) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBodyBytes))
+	if secret, ok := strings.CutPrefix(r.URL.Path, objectBase); ok {
+		s.object(w, r, secret)
+		return
+	}
+	name, under := strings.CutPrefix(r.URL.Path, base)
+	body, err := s.receive(w, r, name)
 	if err != nil {
 		s.problem(w, r, http.StatusBadRequest)
 		return
 	}
-	name, under := strings.CutPrefix(r.URL.Path, base)
 	if s.stopped(w, r, name) {
+		return
+	}
+	if under && name == playVoice {
+		s.play(w, r)
 		return
 	}
 	if status := s.authenticate(r, body); status != http.StatusOK {
@@ -140,6 +161,18 @@ func (s *Store) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// receive counts a request and reads its body.
+func (s *Store) receive(w http.ResponseWriter, r *http.Request, name string) ([]byte, error) {
+	op, limit := s.operations[name], int64(maxBodyBytes)
+	if op != nil || name == playVoice {
+		s.o.Truth.Request(name)
+	}
+	if op != nil && op.large {
+		limit = maxLargeBytes
+	}
+	return io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+}
+
 // stopped lets a fault answer before the signature is looked at.
 func (s *Store) stopped(w http.ResponseWriter, r *http.Request, operation string) bool {
 	o := fault.Occasion{Operation: operation, Path: r.URL.Path}
@@ -159,22 +192,32 @@ func (s *Store) stopped(w http.ResponseWriter, r *http.Request, operation string
 }
 
 func (s *Store) serve(w http.ResponseWriter, r *http.Request, op *operation, body []byte) {
-	msg, refused, err := decode(body)
+	read := decode
+	if op.flat {
+		read = decodeFlat
+	}
+	msg, refused, err := read(body)
 	if err != nil {
 		s.problem(w, r, http.StatusBadRequest)
 		return
 	}
 	if refused == nil {
-		refused = op.check(msg)
+		refused = op.check(parameters(r), msg)
 	}
-	switch {
-	case refused != nil:
+	if refused != nil {
 		s.refuse(w, jsonType, refused)
-	case op.create:
-		s.create(w, r, op, msg)
-	default:
-		s.download(w, r, op, msg)
+		return
 	}
+	op.serve(s, w, r, op, msg)
+}
+
+// parameters are those of the URL.
+func parameters(r *http.Request) message {
+	m := message{}
+	for name, values := range r.URL.Query() {
+		m[name] = text{given: true, value: values[0]}
+	}
+	return m
 }
 
 // page answers in HTML, as a firewall or load balancer in front of CC-FS does.

@@ -26,6 +26,8 @@ const (
 	codeNoData    = "0300012"
 	codeBackwards = "0300013"
 	codeSpan      = codeFormat
+	codeCallID    = "0300028" // seen by a user, for a call id like 1714525260-1001
+	codeToken     = "010106"
 )
 
 // refusal is an answer with HTTP 200 and a code other than 0.
@@ -40,6 +42,9 @@ var (
 	refuseNoFile    = &refusal{codeNoFile, "The file does not exist."}
 	refuseNoData    = &refusal{codeNoData, "No data is found."}
 	refuseBackwards = &refusal{codeBackwards, "The begin time is later than the end time."}
+	refuseCallID    = &refusal{codeCallID, "The parameter is incorrect."}
+	refuseNoToken   = &refusal{codeToken, "Parameter token is empty."}
+	refuseToken     = &refusal{codeToken, "Parameter token is invalid or has expired."} // the code is ours
 	refuseSpan      = &refusal{codeSpan, "The interval between beginTime and endTime exceeds three days."}
 )
 
@@ -84,9 +89,12 @@ func (s *Store) writeResult(w http.ResponseWriter, contentType string, r result)
 	s.writeJSON(w, http.StatusOK, contentType, r)
 }
 
+// null is printed as such.
+var null = json.RawMessage("null")
+
 // refuse answers with resultData in the form of Options.FailureData.
 func (s *Store) refuse(w http.ResponseWriter, contentType string, r *refusal) {
-	data := map[FailureData]any{EmptyFailureData: "", NullFailureData: json.RawMessage("null")}[s.o.FailureData]
+	data := map[FailureData]any{EmptyFailureData: "", NullFailureData: null}[s.o.FailureData]
 	s.writeResult(w, contentType, result{ResultData: data, ResultCode: r.code, ResultDesc: r.text})
 }
 
@@ -171,6 +179,24 @@ func decode(body []byte) (message, *refusal, error) {
 		return nil, refuseBody, nil
 	}
 	if v := request["version"]; v.value != version {
+		return nil, refuseVersion, nil
+	}
+	return msg, nil, nil
+}
+
+// decodeFlat reads a body that is the parameters themselves.
+func decodeFlat(body []byte) (message, *refusal, error) {
+	if len(bytes.TrimSpace(body)) == 0 {
+		return nil, refuseBody, nil
+	}
+	var msg message
+	if err := json.Unmarshal(body, &msg); err != nil {
+		return nil, nil, fmt.Errorf("decode request: %w", err)
+	}
+	if msg == nil {
+		return nil, refuseBody, nil
+	}
+	if v := msg["version"]; v.given && v.value != version {
 		return nil, refuseVersion, nil
 	}
 	return msg, nil, nil

@@ -87,12 +87,30 @@ type Callback struct {
 	Fault      string    `json:"fault,omitempty"`
 }
 
-// Download is one try to fetch a file.
+// Download is one try to fetch a file or a recording.
 type Download struct {
 	Name   string    `json:"name"`
 	At     time.Time `json:"at"`
 	Bytes  int64     `json:"bytes"`
 	Result string    `json:"result"` // "ok", a result code, or the fault applied
+}
+
+// Recording is the sound of one row of the recording index, or of one IVR flow.
+type Recording struct {
+	CallID    string    `json:"call_id,omitempty"`
+	Agent     string    `json:"agent,omitempty"`
+	AccountID string    `json:"account_id,omitempty"`
+	FileName  string    `json:"file_name"`
+	Original  string    `json:"original,omitempty"` // column original_file_name, with slashes
+	Begin     time.Time `json:"begin"`
+	End       time.Time `json:"end"`
+	// Absent says that there is no sound; else ThereAt is from when it can be had.
+	Absent  bool      `json:"absent,omitempty"`
+	ThereAt time.Time `json:"there_at"`
+	// Of the sound as it is delivered: "wav/alaw", its length, SHA-256 in hex.
+	Format string `json:"format,omitempty"`
+	Bytes  int    `json:"bytes,omitempty"`
+	SHA256 string `json:"sha256,omitempty"`
 }
 
 // Polling is how one agent was polled, over all sessions.
@@ -113,6 +131,12 @@ type Snapshot struct {
 	Files     []File     `json:"files"`
 	Callbacks []Callback `json:"callbacks"`
 	Downloads []Download `json:"downloads"`
+	// Recordings are those whose row was in a file, or that were asked for.
+	Recordings []Recording `json:"recordings"`
+
+	// Requests counts what came in at the file store, refused or not, by operation;
+	// "object" is the object store.
+	Requests map[string]int `json:"requests"`
 
 	Polling map[string]Polling `json:"polling"` // by agent
 }
@@ -205,6 +229,23 @@ func (l *Log) Download(d Download) {
 	l.s.Downloads = append(l.s.Downloads, d)
 }
 
+// Recording records the sound of a row.
+func (l *Log) Recording(r Recording) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.s.Recordings = append(l.s.Recordings, r)
+}
+
+// Request counts a request to the file store.
+func (l *Log) Request(operation string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.s.Requests == nil {
+		l.s.Requests = make(map[string]int)
+	}
+	l.s.Requests[operation]++
+}
+
 // Snapshot returns a deep copy of everything logged so far.
 func (l *Log) Snapshot() Snapshot {
 	l.mu.Lock()
@@ -216,7 +257,10 @@ func (l *Log) Snapshot() Snapshot {
 		Files:     slices.Clone(l.s.Files),
 		Callbacks: slices.Clone(l.s.Callbacks),
 		Downloads: slices.Clone(l.s.Downloads),
-		Polling:   maps.Clone(l.s.Polling),
+
+		Recordings: slices.Clone(l.s.Recordings),
+		Requests:   maps.Clone(l.s.Requests),
+		Polling:    maps.Clone(l.s.Polling),
 	}
 	for i := range out.Events {
 		out.Events[i].Content = slices.Clone(out.Events[i].Content)

@@ -37,6 +37,9 @@ type Options struct {
 	// CallInfo sends AgentEvent_Incoming_CallInfo with queued calls, as newer
 	// releases do.
 	CallInfo bool `yaml:"call_info"`
+	// Recorded is the share of conversations that are recorded, in percent, default 92;
+	// negative: none.
+	Recorded int `yaml:"recorded"`
 	// Developer, AccountID, CC, VDN and Skill fill the columns of these
 	// names; defaults testak01, 202405019999, 1, 39, 12.
 	Developer string `yaml:"-"`
@@ -86,6 +89,10 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	o.Pace = o.Pace.withDefaults()
 	o.SyncDelay = max(0, cmp.Or(o.SyncDelay, time.Minute))
+	o.Recorded = cmp.Or(o.Recorded, 92)
+	if o.Recorded > 100 {
+		return o, errors.New("world options: recorded is a share in percent")
+	}
 	o.Developer = cmp.Or(o.Developer, "testak01")
 	o.AccountID = cmp.Or(o.AccountID, "202405019999")
 	o.CC = cmp.Or(o.CC, 1)

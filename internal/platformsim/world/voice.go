@@ -101,7 +101,7 @@ func (c *call) sayTalking() {
 func (c *call) talk() []step {
 	t := c.t
 	var steps []step
-	if t.rng.IntN(100) < 92 {
+	if t.rng.IntN(100) < t.w.o.Recorded {
 		steps = append(steps, step{t.signal(), c.record})
 	}
 	length := about(t.rng, t.w.o.Pace.Talk)

@@ -206,6 +206,8 @@ type Files struct {
 	Overdue            time.Duration  `yaml:"overdue" default:"15m" min:"1s" max:"24h"`
 	Header             string         `yaml:"header" default:"auto" oneof:"auto|present|absent"`
 	Charset            string         `yaml:"charset" default:"auto" oneof:"auto|utf-8|gb18030"`
+	Edition            string         `yaml:"edition" default:"auto" oneof:"auto|18|21|23|29"` // columns of a CDR without a header line
+	Names              bool           `yaml:"names" default:"true"`                            // rows say what codes mean
 	Extracts           Extracts       `yaml:"extracts"`
 }
 

@@ -44,7 +44,7 @@ func testRow(t testing.TB, k schemas.Kind) schemas.Message {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := rows.NewEncoder(schematest.Names(t), schematest.File(k), k, zone)
+	e := rows.NewEncoder(schematest.Names(t), schematest.File(k), k, rows.Options{Zone: zone})
 	record := strings.Split(schematest.Records[k], ",")
 	id, err := e.Identify(record)
 	if err != nil {

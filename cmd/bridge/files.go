@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -106,6 +107,7 @@ func newWorker(b base, h *hub, tenants []*tenant, downloading *health.Gate) ([]p
 			f := t.cfg.Files
 			tenant := worker.Tenant{
 				Zone: t.cfg.Timezone, Dialect: archive.Dialect{Header: f.Header, Charset: f.Charset}, Download: t.files.Download,
+				Edition: edition(f.Edition), NoNames: !f.Names,
 			}
 			if t.privacy.Active() {
 				tenant.Privacy = t.privacy
@@ -134,6 +136,12 @@ func newWorker(b base, h *hub, tenants []*tenant, downloading *health.Gate) ([]p
 			return h.bus.ConsumeFiles(intake, work, b.cfg.Worker.Count, w)
 		})
 	}}}, nil
+}
+
+// edition is a number of columns, 0 for auto.
+func edition(setting string) int {
+	n, _ := strconv.Atoi(setting) // auto is none
+	return n
 }
 
 // letterStream is the hub's stream of dead letters.

@@ -62,7 +62,7 @@ func (r *remembered) leave(id string) {
 // sayShapes says what is new about the shape of a file's members.
 func (x *export) sayShapes(ctx context.Context, a *archive.Archive) error {
 	for _, m := range a.Members {
-		if err := x.sayAll(ctx, driftsOf(m)); err != nil {
+		if err := x.sayAll(ctx, x.driftsOf(m)); err != nil {
 			return fmt.Errorf("say what is new about the shape of %s: %w", m.Name, err)
 		}
 	}
@@ -77,7 +77,7 @@ func (x *export) sayAll(ctx context.Context, drifts []schemas.Drift) (err error)
 }
 
 // driftsOf is what is new about a member.
-func driftsOf(m archive.Member) (all []schemas.Drift) {
+func (x *export) driftsOf(m archive.Member) (all []schemas.Drift) {
 	note := func(d schemas.Drift, records int) {
 		d.Kind, d.Member, d.Rows = m.Kind, m.Name, records
 		all = append(all, d)
@@ -94,7 +94,7 @@ func driftsOf(m archive.Member) (all []schemas.Drift) {
 		}
 	}
 	for _, s := range m.Shapes {
-		if d, ok := rows.CellsDrift(m.Kind, s.Header, s.Cells); ok {
+		if d, ok := rows.CellsDrift(m.Kind, s.Header, s.Cells, x.tenant.Edition); ok {
 			note(d, s.Rows)
 		}
 	}

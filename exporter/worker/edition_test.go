@@ -91,3 +91,33 @@ func TestCorrectedInALaterColumn(t *testing.T) {
 		t.Errorf("the window has %d rows", e.Rows)
 	}
 }
+
+// TestEditionBySetting: the setting says which cells are columns where no header line does,
+// and so what is unlike it. It changes no row: nothing is published anew.
+func TestEditionBySetting(t *testing.T) {
+	s := newShop(t)
+	exportertest.Check(t, s.export(s.ready(1, editionFile(t, 29, false, false, nil)), 1))
+	s.edition(21)
+	exportertest.Check(t, s.export(s.ready(2, editionFile(t, 29, false, false, nil)), 1))
+	exportertest.Check(t, s.export(s.ready(3, editionFile(t, 29, false, false, map[int]string{24: "16"})), 1))
+	exportertest.Check(t, s.export(s.ready(4, editionFile(t, 29, true, false, map[int]string{24: "16"})), 1))
+	stored, markers := s.stored()
+	for i, want := range []int{2, 0, 1, 0} {
+		if m := marker(t, markers[i]); m.Added != want || m.Rows != 2 {
+			t.Errorf("extract %d: marker %+v, want %d added", i+1, m, want)
+		}
+	}
+	if body := string(stored[len(stored)-1].Body); strings.Contains(body, `"leave_reason"`) || !strings.Contains(body, `"extra":{"col22":"12"`) {
+		t.Errorf("the row is %s", body)
+	}
+	if d := s.drifts(); len(d) != 1 || d[0].Cells != 29 || d[0].Edition != 21 {
+		t.Errorf("drifts %+v", d)
+	}
+}
+
+func (s *shop) edition(columns int) {
+	tenant := s.options.Tenants[exportertest.Acme]
+	tenant.Edition = columns
+	s.options.Tenants = map[string]Tenant{exportertest.Acme: tenant}
+	s.restart()
+}

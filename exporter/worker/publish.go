@@ -25,7 +25,7 @@ func (x *export) publish(ctx context.Context, a *archive.Archive) error {
 		}
 	}
 	for _, k := range kinds {
-		if err := checkHeaders(w.o.Names, f, k, a); err != nil {
+		if err := x.checkHeaders(k, a); err != nil {
 			return &schemas.Permanent{Reason: schemas.ReasonMissingColumns, Err: err}
 		}
 	}
@@ -34,7 +34,7 @@ func (x *export) publish(ctx context.Context, a *archive.Archive) error {
 	}
 	var p *publication // in the end that of the window's own kind
 	for _, k := range kinds {
-		p = &publication{export: x, kind: k, encoder: rows.NewEncoder(w.o.Names, f, k, x.tenant.Zone)}
+		p = &publication{export: x, kind: k, encoder: x.newEncoder(k)}
 		if err := p.run(ctx, a); err != nil {
 			return fmt.Errorf("publish %s rows: %w", k, err)
 		}
@@ -48,10 +48,16 @@ func (x *export) publish(ctx context.Context, a *archive.Archive) error {
 	return nil
 }
 
+// newEncoder makes the encoder of the file's rows of a kind.
+func (x *export) newEncoder(k schemas.Kind) *rows.Encoder {
+	t := x.tenant
+	return rows.NewEncoder(x.w.o.Names, x.file, k, rows.Options{Zone: t.Zone, Edition: t.Edition, NoNames: t.NoNames})
+}
+
 // checkHeaders finds out before the first row goes out whether every member of a
 // kind has the columns it needs.
-func checkHeaders(n schemas.Names, f schemas.FileReady, k schemas.Kind, a *archive.Archive) error {
-	encoder := rows.NewEncoder(n, f, k, time.UTC)
+func (x *export) checkHeaders(k schemas.Kind, a *archive.Archive) error {
+	encoder := x.newEncoder(k)
 	for _, m := range a.Of(k) {
 		for _, header := range m.Headers {
 			if err := encoder.Header(header); err != nil {
@@ -180,7 +186,7 @@ func (p *publication) bringBack(ctx context.Context, a *archive.Archive) error {
 	if len(back) == 0 {
 		return nil
 	}
-	p.encoder = rows.NewEncoder(p.w.o.Names, p.file, p.kind, p.tenant.Zone) // it counts identical rows
+	p.encoder = p.newEncoder(p.kind) // it counts identical rows
 	return p.members(ctx, a, func(ctx context.Context, record []string, base string, line int) error {
 		p.conceal(record)
 		id, err := p.encoder.Identify(record)

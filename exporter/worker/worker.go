@@ -50,6 +50,8 @@ type Download func(ctx context.Context, f schemas.FileReady, w io.Writer) (int64
 type Tenant struct {
 	Zone     *time.Location
 	Dialect  archive.Dialect
+	Edition  int  // of files without a header line, as schemas/rows has it; 0: told by their cells
+	NoNames  bool // rows say nothing of what codes mean
 	Download Download
 	Privacy  Privacy // nil: everything is kept
 }

@@ -26,7 +26,7 @@ func encoderOf(t *testing.T, k schemas.Kind, zone *time.Location) *rows.Encoder 
 	return rows.NewEncoder(n, schemas.FileReady{
 		Tenant: "acme", Kind: k, Window: schemas.Window{From: from, To: from.Add(time.Hour)}, ResponseID: id,
 		FileName: "20261101_" + id + ".zip", ReceivedAt: from.Add(time.Hour), Via: schemas.ViaCallback,
-	}, k, zone)
+	}, k, rows.Options{Zone: zone})
 }
 
 // operation is a row with a code that has a name, one that has none, a cell that does not

@@ -131,6 +131,17 @@ func Columns(k schemas.Kind) []Column { return slices.Clone(columnSets[k].column
 // shared is how many columns files of every edition have: ids are hashes of these.
 func (s columnSet) shared() int { return s.widths[0] }
 
+// Width is how many columns files of a kind have in an edition of the platform, which is
+// named by the columns of a CDR; 0, or one that is not known, is the newest.
+func Width(k schemas.Kind, edition int) int {
+	set := columnSets[k]
+	age := slices.Index(columnSets[schemas.KindCDR].widths, edition)
+	if age < 0 || age >= len(set.widths) {
+		return len(set.columns)
+	}
+	return set.widths[age]
+}
+
 // Usual reports whether files of a kind are known to have so many columns: those of the
 // editions of the platform.
 func Usual(k schemas.Kind, columns int) bool { return slices.Contains(columnSets[k].widths, columns) }

@@ -30,6 +30,8 @@ type Encoder struct {
 	keyParts [][]int    // set.key by column
 	spans    []spanEnds // set.spans by column
 	opType   int        // the column op_type, -1 for none
+	noNames  bool
+	width    int // columns of a member without a header line
 
 	cells   []int    // place in the record of each column, -1 for none
 	columns []int    // column of each place in the record, -1 for extra ones
@@ -57,16 +59,28 @@ type spanEnds struct {
 	from, to int
 }
 
+// Options say how the files of a tenant and kind are read, and their rows written.
+type Options struct {
+	// Zone is the zone of the files' wall-clock times; nil: UTC.
+	Zone *time.Location
+	// Edition is how many columns a CDR has in the edition of the platform that members
+	// without a header line are of: 18, 21, 23 or 29; with 18 a recording has 13. Further
+	// cells are extra ones. 0: as many as the member has.
+	Edition int
+	// NoNames leaves out "names".
+	NoNames bool
+}
+
 // NewEncoder makes the encoder for the members of kind k in the file f, which
-// may hold several kinds. zone is the zone of its wall-clock times, nil for UTC.
-func NewEncoder(n schemas.Names, f schemas.FileReady, k schemas.Kind, zone *time.Location) *Encoder {
-	if zone == nil {
-		zone = time.UTC
+// may hold several kinds.
+func NewEncoder(n schemas.Names, f schemas.FileReady, k schemas.Kind, o Options) *Encoder {
+	if o.Zone == nil {
+		o.Zone = time.UTC
 	}
 	set := columnSets[k]
 	e := &Encoder{
-		kind: k, set: set, file: f, seen: map[[16]byte]int32{},
-		clocks:  map[ColumnType]*wallClock{Time: {zone: zone}, TimeUTC: {zone: time.UTC}},
+		kind: k, set: set, file: f, seen: map[[16]byte]int32{}, noNames: o.NoNames, width: Width(k, o.Edition),
+		clocks:  map[ColumnType]*wallClock{Time: {zone: o.Zone}, TimeUTC: {zone: time.UTC}},
 		message: n.RowMessage(f, k), head: rowHead(f, k), values: make([]value, len(set.columns)), opType: set.named("op_type"),
 	}
 	for i, c := range set.columns {
@@ -104,6 +118,9 @@ func rowHead(f schemas.FileReady, k schemas.Kind) []byte {
 
 func (e *Encoder) byPosition() {
 	e.cells = indexes(len(e.set.columns))
+	for column := e.width; column < len(e.cells); column++ {
+		e.cells[column] = -1
+	}
 	e.columns, e.extra, e.inOrder, e.order = slices.Clone(e.cells), nil, true, nil
 }
 
@@ -253,6 +270,9 @@ func (e *Encoder) appendSpans() {
 
 // appendNames writes what the codes mean, where somebody says.
 func (e *Encoder) appendNames() {
+	if e.noNames {
+		return
+	}
 	var operation int64 = -1
 	if e.opType >= 0 && e.values[e.opType].known {
 		operation = e.values[e.opType].number

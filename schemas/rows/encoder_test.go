@@ -19,7 +19,7 @@ import (
 )
 
 func testEncoder(t testing.TB, k schemas.Kind, zone *time.Location) *Encoder {
-	return NewEncoder(schematest.Names(t), schematest.File(k), k, zone)
+	return NewEncoder(schematest.Names(t), schematest.File(k), k, Options{Zone: zone})
 }
 
 func columnNames(k schemas.Kind) []string {
@@ -536,4 +536,44 @@ func BenchmarkRowEncoder(b *testing.B) {
 			}
 		}
 	})
+}
+
+// TestEditionsBySetting: cells beyond the columns of the edition that is set are extra ones;
+// a header line knows better.
+func TestEditionsBySetting(t *testing.T) {
+	record := strings.Split(schematest.Records[schemas.KindCDR], ",")[:29]
+	for edition, want := range map[int][2]bool{0: {true, false}, 18: {false, true}, 23: {true, true}, 29: {true, false}, 7: {true, false}} {
+		e := NewEncoder(schematest.Names(t), schematest.File(schemas.KindCDR), schemas.KindCDR, Options{Edition: edition})
+		for _, header := range [][]string{nil, columnNames(schemas.KindCDR)} {
+			if err := e.Header(header); err != nil {
+				t.Fatal(err)
+			}
+			row := body(t, e, record)
+			_, named := row["skill_id"]
+			extra, _ := row["extra"].(map[string]any)
+			if header != nil {
+				want = [2]bool{true, false}
+			}
+			if got := [2]bool{named, len(extra) > 0}; got != want {
+				t.Errorf("edition %d, header %t: %v", edition, header != nil, row)
+			}
+		}
+	}
+	if got := []int{Width(schemas.KindRecording, 18), Width(schemas.KindRecording, 21), Width(schemas.KindOperation, 18), Width(schemas.KindCDR, 21)}; !slices.Equal(got, []int{13, 18, 21, 21}) {
+		t.Errorf("widths %v", got)
+	}
+}
+
+// TestWithoutNames: the setting leaves names out, and nothing else.
+func TestWithoutNames(t *testing.T) {
+	record := strings.Split(schematest.Records[schemas.KindCDR], ",")
+	with := body(t, testEncoder(t, schemas.KindCDR, nil), record)
+	without := body(t, NewEncoder(schematest.Names(t), schematest.File(schemas.KindCDR), schemas.KindCDR, Options{NoNames: true}), record)
+	if with["names"] == nil || without["names"] != nil {
+		t.Errorf("with %v, without %v", with["names"], without["names"])
+	}
+	delete(with, "names")
+	if diff := cmp.Diff(with, without); diff != "" {
+		t.Error(diff)
+	}
 }

@@ -22,7 +22,7 @@ func Example() {
 		ResponseID: "0123456789abcdef0123456789abcdef", FileName: "20261101_0123456789abcdef0123456789abcdef.zip",
 		ReceivedAt: nine.Add(2 * time.Hour), Via: schemas.ViaCallback,
 	}
-	encoder := rows.NewEncoder(names, file, schemas.KindCDR, time.FixedZone("", 8*60*60))
+	encoder := rows.NewEncoder(names, file, schemas.KindCDR, rows.Options{Zone: time.FixedZone("", 8*60*60)})
 	if err := encoder.Header([]string{"Call ID", "caller_no", "call_begin", "device_type", "note"}); err != nil {
 		fmt.Println(err)
 		return

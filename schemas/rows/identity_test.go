@@ -1,6 +1,7 @@
 package rows
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -248,7 +249,7 @@ func TestConceal(t *testing.T) {
 			[]string{"caller_no", "call_id", "note", "col4"}},
 		{"more cells than names", []string{"caller_no", "call_id"}, []string{"", "c1", "x"}, []string{"", "", "x"}, []string{"call_id", "col3"}},
 	} {
-		e := NewEncoder(names, f, schemas.KindCDR, nil)
+		e := NewEncoder(names, f, schemas.KindCDR, Options{})
 		if err := e.Header(c.header); err != nil {
 			t.Fatal(err)
 		}
@@ -267,4 +268,34 @@ func TestConceal(t *testing.T) {
 			t.Errorf("%s: %s", c.name, diff)
 		}
 	}
+}
+
+// TestTheSettingOfAnEditionChangesNoId: whichever edition a member without a header line is
+// said to be of, its rows have the same ids, and say the same beyond them.
+func TestTheSettingOfAnEditionChangesNoId(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		k := rapid.SampledFrom(schemas.Kinds()).Draw(t, "kind")
+		record := make([]string, rapid.IntRange(1, 33).Draw(t, "cells"))
+		for i := range record {
+			record[i] = rapid.SampledFrom([]string{"", "7", "a", "2024-05-01 09:00:30", "NULL", "1970-01-01 00:00:00"}).Draw(t, "cell")
+		}
+		for i, c := range Columns(k) {
+			if c.Required && i < len(record) {
+				record[i] = "1"
+			}
+		}
+		var ids []Identity
+		var rests []string
+		for _, edition := range append([]int{0}, columnSets[schemas.KindCDR].widths...) {
+			e := NewEncoder(schemas.Names{}, schemas.FileReady{}, k, Options{Edition: edition})
+			id, err := e.Identify(record)
+			if errors.Is(err, ErrNoIdentity) {
+				return
+			}
+			ids, rests = append(ids, id), append(rests, e.Rest(record))
+		}
+		if len(slices.Compact(ids)) != 1 || len(slices.Compact(rests)) != 1 {
+			t.Errorf("%s %q: ids %+v, rests %q", k, record, ids, rests)
+		}
+	})
 }

@@ -92,7 +92,7 @@ func Fit(k schemas.Kind, record []string) int {
 // none, has a value in one of the columns that tell rows apart. The error is that of
 // [Encoder.Header].
 func Tells(k schemas.Kind, header []string) (func(record []string) bool, error) {
-	e := NewEncoder(schemas.Names{}, schemas.FileReady{}, k, nil)
+	e := NewEncoder(schemas.Names{}, schemas.FileReady{}, k, Options{})
 	if err := e.Header(header); err != nil {
 		return nil, err
 	}

@@ -16,7 +16,7 @@ import (
 // in which they stand, or behind a header line of another order one behind the documented
 // columns, sorted by name.
 func (e *Encoder) Rest(record []string) string {
-	width := e.width(record)
+	width := e.places(record)
 	if width <= e.set.shared() {
 		return ""
 	}
@@ -28,14 +28,14 @@ func (e *Encoder) Rest(record []string) string {
 // changes no row.
 func (e *Encoder) SameRest(record []string, stored string) bool {
 	width, err := strconv.Atoi(strings.SplitN(stored, "-", 2)[0])
-	if err != nil || width > e.width(record) {
+	if err != nil || width > e.places(record) {
 		return true
 	}
 	return stored == e.restOf(record, width)
 }
 
-// width is how many places the records of this file have.
-func (e *Encoder) width(record []string) int {
+// places is how many places the records of this file have.
+func (e *Encoder) places(record []string) int {
 	if e.inOrder { // without a header line there are no names
 		return max(len(e.extra), len(record))
 	}
@@ -67,9 +67,9 @@ func (e *Encoder) restOf(record []string, width int) string {
 func (e *Encoder) placed(record []string, place int) string {
 	known := len(e.set.columns)
 	switch {
-	case place < known:
+	case place < known && (e.cells[place] >= 0 || !e.inOrder):
 		return e.canonical(record, place)
-	case e.inOrder:
+	case e.inOrder: // also a cell that the setting of an edition makes an extra one
 	case place-known < len(e.order):
 		place = e.order[place-known]
 	default:

@@ -20,12 +20,17 @@ func HeaderDrifts(k schemas.Kind, header []string) []schemas.Drift {
 }
 
 // CellsDrift says of a record that it has more or fewer cells than the header line above
-// it, or without one (nil) than any edition; drifts is false when it has not.
-func CellsDrift(k schemas.Kind, header []string, cells int) (d schemas.Drift, drifts bool) {
+// it, or without one (nil) than the edition ([Options.Edition]); drifts is false when it has
+// not.
+func CellsDrift(k schemas.Kind, header []string, cells, edition int) (d schemas.Drift, drifts bool) {
 	set := columnSets[k]
 	d = schemas.Drift{What: schemas.DriftCells, Cells: cells, Edition: set.edition(cells)}
-	if header == nil {
+	switch {
+	case header == nil && edition == 0:
 		return d, !Usual(k, cells)
+	case header == nil:
+		d.Edition = Width(k, edition)
+		return d, cells != d.Edition
 	}
 	_, columns, err := set.match(header)
 	h := headerLine{set: set, names: header, columns: columns}

@@ -27,9 +27,9 @@ faults: ## every fault, suite with the shipped rights and mutant, a line each; w
 mutation: ## changes of the code that no test notices; writes docs/mutation.md (ONLY=internal/retry,config WORKERS=2)
 	$(GO) run ./internal/mutation $(if $(ONLY),-only $(ONLY)) $(if $(WORKERS),-workers $(WORKERS))
 
-soak: ## random faults for DURATION (10m; try 8h), a line a minute
+soak: ## random faults for DURATION (10m; try 8h), a line a minute (SEED=7: which, and when)
 	$(GO) build -tags faults -o bridge.faults ./cmd/bridge
-	BRIDGE_BINARY=$(CURDIR)/bridge.faults SOAK=$(DURATION) $(GO) test -tags faults -run '^TestSoak$$' -v -timeout 0 ./cmd/bridge
+	BRIDGE_BINARY=$(CURDIR)/bridge.faults SOAK=$(DURATION) PROOF_SEED=$(or $(SEED),7) $(GO) test -tags faults -run '^TestSoak$$' -v -timeout 0 ./cmd/bridge
 
 lint: ## gofmt, go vet, staticcheck, and the rules of internal/house
 	@test -z "$$(gofmt -l .)" || { echo "not formatted (make fmt):"; gofmt -l .; exit 1; }

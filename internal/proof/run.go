@@ -19,7 +19,7 @@ import (
 // How long one test may take, and how long one that is to fail.
 const (
 	caseLimit   = 10 * time.Minute
-	mutantLimit = 4 * time.Minute
+	mutantLimit = 8 * time.Minute
 )
 
 // runner runs test binaries.

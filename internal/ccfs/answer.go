@@ -18,11 +18,13 @@ import (
 	"aiccbridge/internal/retry"
 )
 
-// answer is a successful answer: either data of a JSON answer or a file still arriving.
+// answer is a successful answer: either a JSON answer or a file still arriving.
 type answer struct {
 	status int
-	data   json.RawMessage // resultData; may be empty
-	file   io.Reader       // the ZIP, from its first byte
+	whole  body            // of a JSON answer
+	data   json.RawMessage // its resultData; may be empty
+	file   io.Reader       // the ZIP or WAV, from its first byte
+	kind   kind            // of the file
 	length int64           // Content-Length of the file, -1 if not given
 	body   io.Closer
 }
@@ -88,9 +90,9 @@ func (c *Client) read(ctx context.Context, operation string, res *http.Response,
 	if err != nil && ok {
 		return nil, c.noAnswer(ctx, operation, err)
 	}
-	if ok && kind == zipFile {
+	if ok && kind.isFile() {
 		stream.idle = c.options.IdleTimeout
-		return &answer{status: res.StatusCode, file: in, length: length, body: res.Body}, nil
+		return &answer{status: res.StatusCode, file: in, kind: kind, length: length, body: res.Body}, nil
 	}
 	content, err := io.ReadAll(io.LimitReader(in, c.options.MaxAnswerBytes+1))
 	err = cutOff(ctx, err)
@@ -105,9 +107,8 @@ func (c *Client) read(ctx context.Context, operation string, res *http.Response,
 	case int64(len(content)) > c.options.MaxAnswerBytes:
 		e.Class, e.Message = Broken, fmt.Sprintf("the answer is longer than %d bytes", c.options.MaxAnswerBytes)
 	case kind == jsonText:
-		data, good := judgeJSON(e, content, contentType)
-		if good {
-			return &answer{status: res.StatusCode, data: data, body: res.Body}, nil
+		if whole, data, good := judgeJSON(e, content, contentType); good {
+			return &answer{status: res.StatusCode, whole: whole, data: data, body: res.Body}, nil
 		}
 	default:
 		judgeForeign(e, kind, content)
@@ -115,31 +116,28 @@ func (c *Client) read(ctx context.Context, operation string, res *http.Response,
 	return nil, c.fail(e)
 }
 
-// judgeJSON returns resultData of a success, or completes e.
-func judgeJSON(e *Error, content []byte, contentType string) (data json.RawMessage, good bool) {
+// judgeJSON returns a success and its resultData, or completes e.
+func judgeJSON(e *Error, content []byte, contentType string) (b body, data json.RawMessage, good bool) {
 	b, err := readBody(content, contentType)
 	if err != nil {
 		e.Class, e.Message, e.Err = Broken, "the answer is not valid JSON", err
-		return nil, false
+		return b, nil, false
 	}
 	code, message, agreed := b.result()
-	if !agreed {
+	switch {
+	case !agreed:
 		e.Class, e.Message = Broken, "the answer has two result codes"
-		return nil, false
-	}
-	if succeeded(code) {
-		data, agreed := b.One("resultData")
-		if !agreed {
-			e.Class, e.Message = Broken, "the answer has resultData twice"
-		}
-		return data, agreed
-	}
-	if code == "" {
+	case code == "":
 		e.Class, e.Message = Broken, "the answer has no resultCode: "+b.said()
-		return nil, false
+	case !succeeded(code):
+		applyCode(e, code, message)
+	default:
+		if data, agreed = b.One("resultData"); agreed {
+			return b, data, true
+		}
+		e.Class, e.Message = Broken, "the answer has resultData twice"
 	}
-	applyCode(e, code, message)
-	return nil, false
+	return b, nil, false
 }
 
 func applyCode(e *Error, code, message string) {
@@ -148,7 +146,7 @@ func applyCode(e *Error, code, message string) {
 	e.Message = cmp.Or(message, v.text)
 }
 
-// judgeForeign completes e for an answer with status 200 that is neither ZIP nor JSON.
+// judgeForeign completes e for an answer with status 200 that is neither a file nor JSON.
 func judgeForeign(e *Error, k kind, content []byte) {
 	switch k {
 	case empty:
@@ -156,7 +154,7 @@ func judgeForeign(e *Error, k kind, content []byte) {
 	case htmlText:
 		e.Class, e.RetryAfter, e.Message = Firewall, firewallPause, "a web page instead of an answer: "+plain(content)
 	default:
-		e.Class, e.Message = Broken, "the answer is neither ZIP nor JSON"
+		e.Class, e.Message = Broken, "the answer is neither ZIP, WAV nor JSON"
 	}
 }
 
@@ -267,9 +265,12 @@ const (
 	otherKind kind = iota
 	empty
 	zipFile
+	wavFile
 	jsonText
 	htmlText
 )
+
+func (k kind) isFile() bool { return k == zipFile || k == wavFile }
 
 const maxBlanks = 1024
 
@@ -301,8 +302,12 @@ func sniff(in *bufio.Reader) (k kind, marked bool, err error) {
 	return otherKind, marked, nil
 }
 
-// kindOf knows ZIPs by a first entry or, when empty, by the end record.
+// kindOf knows ZIPs by a first entry or, when empty, by the end record, and sound by its
+// container.
 func kindOf(head []byte) kind {
+	if string(head) == "RIFF" {
+		return wavFile
+	}
 	if string(head) == "PK\x03\x04" || string(head) == "PK\x05\x06" {
 		return zipFile
 	}

@@ -53,8 +53,9 @@ func TestQueryAnswers(t *testing.T) {
 		{"empty", 200, asJSON, "", Again, "", "empty"},
 		{"blanks", 200, asJSON, " \n", Again, "", "empty"},
 		{"page with 200", 200, "text/html", page, Firewall, "", "Blocked Request blocked Event 0a1b2c"},
-		{"something else", 200, asJSON, "ok", Broken, "", "neither ZIP nor JSON"},
+		{"something else", 200, asJSON, "ok", Broken, "", "neither ZIP, WAV nor JSON"},
 		{"ZIP", 200, asBytes, "PK\x03\x04…", Broken, "", "is a file"},
+		{"WAV", 200, asBytes, "RIFF\x00\x00\x00\x00WAVE", Broken, "", "is a file"},
 		{"unauthorized", 401, asJSON, sample(t, "unauthorized.json"), Auth, "", "No message available"},
 		{"unauthorized, no body", 401, asJSON, "", Auth, "", "no reason given"},
 		{"unauthorized with a code", 401, asJSON, `{"resultCode":"0300009"}`, Auth, "", ""},
@@ -252,6 +253,7 @@ func FuzzAnswer(f *testing.F) {
 		f.Add(403, []byte(sample(f, name)))
 	}
 	f.Add(200, []byte("PK\x05\x06"))
+	f.Add(200, []byte("RIFF\x24\x00\x00\x00WAVE"))
 	f.Add(200, []byte(`{"resultCode":{},"response":[],"resultDesc":7}`))
 	f.Add(200, bytes.Repeat([]byte(" "), 2000))
 	c, err := New(Options{URL: "https://ccfs.example.com/x", Key: testKey, MaxAnswerBytes: 1 << 10})
@@ -272,8 +274,8 @@ func FuzzAnswer(f *testing.F) {
 		case retry.HTTPStatus(status) != retry.OK:
 			t.Fatalf("%d %q accepted", status, content)
 		case a.file != nil:
-			if k, _, _ := sniff(bufio.NewReader(bytes.NewReader(content))); k != zipFile {
-				t.Fatalf("%q taken for a ZIP", content)
+			if k, _, _ := sniff(bufio.NewReader(bytes.NewReader(content))); k != a.kind || k != zipFile && k != wavFile {
+				t.Fatalf("%q taken for a file", content)
 			}
 		case !bytes.Contains(content, []byte("0")):
 			t.Fatalf("%q taken for success", content)

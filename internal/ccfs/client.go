@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -53,7 +54,8 @@ type Options struct {
 	// Now is the clock for signatures, pauses and skew. Nil means time.Now.
 	Now func() time.Time
 
-	MaxFileBytes   int64         // longest file accepted, compressed; default 2 GiB
+	MaxFileBytes   int64         // longest file of rows accepted, compressed; default 2 GiB
+	MaxSoundBytes  int64         // longest recording, or ZIP of recordings; default 512 MiB
 	MaxAnswerBytes int64         // longest JSON answer read; default 64 KiB
 	AnswerTimeout  time.Duration // from dialing to the first bytes of a file or the end of a JSON answer; default 2 min
 	IdleTimeout    time.Duration // longest silence while a file arrives; default 60 s
@@ -64,10 +66,14 @@ type Options struct {
 // Client talks to one file store under one developer account, for one tenant space. Safe for concurrent use.
 type Client struct {
 	base    *url.URL
-	http    *http.Client
+	http    *http.Client   // signs
+	play    *http.Client   // the same server, without a signature
+	objects []*http.Client // other servers; each trusts other roots
 	circuit *circuit
 	clock   *clock
 	options Options
+
+	shortIDs *atomic.Bool // RequestStored knows how the platform wants call ids
 }
 
 // New checks the options and returns a Client; it does no I/O.
@@ -77,6 +83,7 @@ func New(o Options) (*Client, error) {
 		return nil, err
 	}
 	o.MaxFileBytes = cmp.Or(o.MaxFileBytes, 2<<30)
+	o.MaxSoundBytes = cmp.Or(o.MaxSoundBytes, 512<<20)
 	o.MaxAnswerBytes = cmp.Or(o.MaxAnswerBytes, 64<<10)
 	o.AnswerTimeout = cmp.Or(o.AnswerTimeout, 2*time.Minute)
 	o.IdleTimeout = cmp.Or(o.IdleTimeout, time.Minute)
@@ -93,16 +100,38 @@ func New(o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	platform := newTransport(o, base.Scheme)
 	return &Client{
-		base: base,
-		http: &http.Client{
-			Transport:     c2sign.NewTransport(newTransport(o, base.Scheme), o.Key, o.Profile, o.Now),
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
+		base:    base,
+		http:    going(c2sign.NewTransport(platform, o.Key, o.Profile, o.Now)),
+		play:    going(platform),
+		objects: objectClients(o),
 		circuit: stop,
 		clock:   &clock{now: o.Now, logger: o.Logger},
 		options: o,
+
+		shortIDs: new(atomic.Bool),
 	}, nil
+}
+
+// going follows no redirects.
+func going(t http.RoundTripper) *http.Client {
+	return &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+}
+
+// objectClients are for the servers of addresses that the platform names: whatever the
+// file store's own address is allowed, theirs is held to package dialguard. Such a server
+// has a certificate of the company's authority, or of a public one.
+func objectClients(o Options) (all []*http.Client) {
+	roots := []*x509.CertPool{o.RootCAs}
+	if o.RootCAs != nil {
+		roots = append(roots, nil)
+	}
+	o.DialContext, o.AllowLinkLocal = nil, false
+	for _, o.RootCAs = range roots {
+		all = append(all, going(newTransport(o, "https")))
+	}
+	return all
 }
 
 // circuit is that of the sibling, or a new one.
@@ -121,7 +150,12 @@ func (o Options) circuit() (*circuit, error) {
 }
 
 // Close drops idle connections. Calls in progress go on.
-func (c *Client) Close() { c.http.CloseIdleConnections() }
+func (c *Client) Close() {
+	c.http.CloseIdleConnections()
+	for _, o := range c.objects {
+		o.CloseIdleConnections()
+	}
+}
 
 // Skew returns the platform's clock minus ours, from the last answer that had a Date
 // header, to about a second; false when there was none yet.

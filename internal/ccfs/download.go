@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"time"
 )
 
@@ -49,20 +50,24 @@ func (c *Client) download(ctx context.Context, operation, name string, body any,
 	if !fileName.MatchString(name) {
 		return 0, invalid(operation, fmt.Errorf("file name %q is not yyyyMMdd_responseId.zip", clean(name)))
 	}
-	err = c.exchange(ctx, operation, body, func(ctx context.Context, a *answer) error {
-		if a.file == nil {
-			return c.fail(&Error{Operation: operation, Status: a.status, Class: Broken, Message: "success, but no file"})
-		}
-		n, err = c.stream(ctx, operation, a, w)
+	err = c.exchange(ctx, enveloped(operation, body), func(ctx context.Context, a *answer) error {
+		n, err = c.stream(ctx, operation, a, w, c.options.MaxFileBytes, zipFile)
 		return err
 	})
 	return n, err
 }
 
-// stream copies the file. That its length equals Content-Length is seen to by net/http,
+// stream copies a file of one of the wanted kinds. That its length equals Content-Length is seen to by net/http,
 // which reports a shorter body as io.ErrUnexpectedEOF.
-func (c *Client) stream(ctx context.Context, operation string, a *answer, w io.Writer) (int64, error) {
-	limit := c.options.MaxFileBytes
+func (c *Client) stream(ctx context.Context, operation string, a *answer, w io.Writer, limit int64, wanted ...kind) (int64, error) {
+	broken := &Error{Operation: operation, Status: a.status, Class: Broken, Message: "success, but no file"}
+	switch {
+	case a.file == nil:
+		return 0, c.fail(broken)
+	case !slices.Contains(wanted, a.kind):
+		broken.Message = "the file is sound, not a ZIP"
+		return 0, c.fail(broken)
+	}
 	tooLarge := &Error{Operation: operation, Status: a.status, Class: Permanent,
 		Message: fmt.Sprintf("the file is larger than the limit of %d bytes", limit)}
 	if a.length > limit {

@@ -32,22 +32,34 @@ type version struct {
 	Version string `json:"version"`
 }
 
+// call is one request: body is sent as JSON, as it stands.
+type call struct {
+	operation string
+	query     url.Values
+	body      any
+}
+
+// enveloped is how nearly all operations are asked for.
+func enveloped(operation string, msgBody any) call {
+	return call{operation: operation, body: envelope{Request: version{"2.0"}, MsgBody: msgBody}}
+}
+
 // errSilent is the cause of a context cancelled by the watchdog.
 var errSilent = errors.New("the platform went silent")
 
 // exchange sends one request and hands a successful answer to handle while the connection
 // is open. All errors but those of handle are of type *Error.
-func (c *Client) exchange(ctx context.Context, operation string, body any, handle func(context.Context, *answer) error) error {
-	payload, err := json.Marshal(envelope{Request: version{"2.0"}, MsgBody: body})
+func (c *Client) exchange(ctx context.Context, q call, handle func(context.Context, *answer) error) error {
+	payload, err := json.Marshal(q.body)
 	if err != nil {
-		return invalid(operation, err)
+		return invalid(q.operation, err)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	a, err := c.guarded(ctx, operation, func() (*answer, error) {
+	a, err := c.guarded(ctx, q.operation, func() (*answer, error) {
 		watchdog := time.AfterFunc(c.options.AnswerTimeout, func() { cancel(errSilent) })
 		defer watchdog.Stop() // from here on only reads of a file restart it
-		return c.send(ctx, operation, payload, watchdog)
+		return c.send(ctx, q, payload, watchdog)
 	})
 	if err != nil {
 		return err
@@ -73,23 +85,34 @@ func (c *Client) guarded(ctx context.Context, operation string, call func() (*an
 	return a, err
 }
 
-func (c *Client) send(ctx context.Context, operation string, payload []byte, watchdog *time.Timer) (*answer, error) {
+func (c *Client) send(ctx context.Context, q call, payload []byte, watchdog *time.Timer) (*answer, error) {
 	target := *c.base
-	target.Path += "/" + operation
+	target.Path += "/" + q.operation
+	target.RawQuery = q.query.Encode()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target.String(), bytes.NewReader(payload))
 	if err != nil {
-		return nil, c.fail(invalid(operation, err))
+		return nil, c.fail(invalid(q.operation, err))
 	}
 	req.Host = c.base.Host
-	req.Header.Set("Accept", "*/*")
 	req.Header.Set("Content-Type", contentType)
-	req.Header.Set("User-Agent", userAgent)
-	req.Header.Set("Accept-Encoding", "identity") // the first bytes should be the file's own
+	setCommon(req.Header)
 	res, err := c.http.Do(req)
 	if err != nil {
-		return nil, c.noAnswer(ctx, operation, err)
+		return nil, c.noAnswer(ctx, q.operation, err)
 	}
 	c.clock.observe(res.Header)
+	return c.take(ctx, q.operation, res, watchdog)
+}
+
+// setCommon sets the headers of every request.
+func setCommon(h http.Header) {
+	h.Set("Accept", "*/*")
+	h.Set("User-Agent", userAgent)
+	h.Set("Accept-Encoding", "identity") // the first bytes should be the file's own
+}
+
+// take reads an answer, or closes it.
+func (c *Client) take(ctx context.Context, operation string, res *http.Response, watchdog *time.Timer) (*answer, error) {
 	a, err := c.read(ctx, operation, res, watchdog)
 	if err != nil {
 		_ = res.Body.Close() // nothing was kept of it

@@ -98,20 +98,30 @@ func (c *Client) queryAgents(ctx context.Context, operation string, q Query) (st
 
 func (c *Client) query(ctx context.Context, operation string, body any) (string, error) {
 	var id string
-	err := c.exchange(ctx, operation, body, func(_ context.Context, a *answer) error {
-		if a.file != nil {
-			return c.fail(&Error{Operation: operation, Status: a.status, Class: Broken, Message: "the answer is a file, not JSON"})
-		}
+	err := c.ask(ctx, enveloped(operation, body), "success without a usable responseId", func(a *answer) error {
 		data, err := foreign.ParseObject(a.data)
 		if err == nil {
 			id, err = normaliseResponseID(data.Maybe("responseId").String())
 		}
-		if err != nil {
-			return c.fail(&Error{Operation: operation, Status: a.status, Class: Broken, Message: "success without a usable responseId", Err: err})
+		return err
+	})
+	return id, err
+}
+
+// ask makes a call that is answered in JSON. useless says what a success is that read
+// refuses.
+func (c *Client) ask(ctx context.Context, q call, useless string, read func(*answer) error) error {
+	return c.exchange(ctx, q, func(_ context.Context, a *answer) error {
+		e := &Error{Operation: q.operation, Status: a.status, Class: Broken, Message: useless}
+		if a.file != nil {
+			e.Message = "the answer is a file, not JSON"
+			return c.fail(e)
+		}
+		if e.Err = read(a); e.Err != nil {
+			return c.fail(e)
 		}
 		return nil
 	})
-	return id, err
 }
 
 var responseIDText = regexp.MustCompile(`^[0-9a-f]{32}$`)
@@ -140,15 +150,23 @@ func (q Query) check(bills bool) error {
 	if len(q.AccountID) > 20 || len(q.AgentID) > 20 || len(q.CallID) > 25 {
 		return errors.New("account, agent or call id is too long (20, 20 and 25 characters)")
 	}
-	// The platform compares what is written, not the instants: they differ across a DST change.
-	span := written(q.To).Sub(written(q.From))
+	if err := checkSpan(q.From, q.To); err != nil {
+		return err
+	}
+	return checkCallback(q.CallbackURL)
+}
+
+// checkSpan compares what is written, as the platform does, not the instants: they differ
+// across a DST change.
+func checkSpan(from, to time.Time) error {
+	span := written(to).Sub(written(from))
 	if span < 0 {
 		return errors.New("the window ends before it begins, as written in the tenant's time zone")
 	}
 	if span > maxSpan {
 		return errors.New("the window is longer than 3 days, as written in the tenant's time zone")
 	}
-	return checkCallback(q.CallbackURL)
+	return nil
 }
 
 // written returns t's wall clock, to the second, as if it were UTC.

@@ -197,7 +197,7 @@ func TestAnEndAfterHangingUpProvesNothing(t *testing.T) {
 		t.Errorf("JSON: %v", err)
 	}
 	var w bytes.Buffer
-	if _, err := c.stream(ctx, "downloadBillFile", &answer{status: 200, file: strings.NewReader("PK"), length: -1}, &w); !errors.Is(err, errSilent) {
+	if _, err := c.stream(ctx, "downloadBillFile", &answer{status: 200, file: strings.NewReader("PK"), kind: zipFile, length: -1}, &w, 1<<20, zipFile); !errors.Is(err, errSilent) {
 		t.Errorf("file: %v", err)
 	}
 }

@@ -44,6 +44,9 @@ import (
 // Size is a number of bytes, in the file as 500MiB or 2GiB.
 type Size = scalar.Size
 
+// WrittenZone is the zone of the times in files: tenant, utc or an IANA name.
+type WrittenZone = scalar.WrittenZone
+
 // Secret is a value that no printer, logger or encoder shows: they get ***.
 type Secret = secret.Secret
 
@@ -206,6 +209,7 @@ type Files struct {
 	Overdue            time.Duration  `yaml:"overdue" default:"15m" min:"1s" max:"24h"`
 	Header             string         `yaml:"header" default:"auto" oneof:"auto|present|absent"`
 	Charset            string         `yaml:"charset" default:"auto" oneof:"auto|utf-8|gb18030"`
+	Zone               WrittenZone    `yaml:"zone" default:"tenant"`                           // of the times in the files
 	Edition            string         `yaml:"edition" default:"auto" oneof:"auto|18|21|23|29"` // columns of a CDR without a header line
 	Names              bool           `yaml:"names" default:"true"`                            // rows say what codes mean
 	Extracts           Extracts       `yaml:"extracts"`
@@ -235,6 +239,7 @@ type Extract struct {
 	Window     time.Duration   `yaml:"window" default:"1h" min:"1s" max:"72h" why:"the platform extracts at most 3 days at once"`
 	Settle     time.Duration   `yaml:"settle" default:"15m" min:"0s" max:"168h"`
 	SweepAgain []time.Duration `yaml:"sweep_again" default:"6h,24h" min:"1s" max:"720h"` // after the window's end, ascending; [] = never
+	Zone       WrittenZone     `yaml:"zone"`                                             // empty: Files.Zone
 	Since      time.Time       `yaml:"since"`                                            // zero: the start of the tenant's day at first start
 }
 

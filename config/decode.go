@@ -229,7 +229,7 @@ func isOptionalSection(t reflect.Type) bool {
 }
 
 func scalarStructs() []reflect.Type {
-	return []reflect.Type{reflect.TypeFor[Secret](), reflect.TypeFor[time.Time](), reflect.TypeFor[url.URL](), reflect.TypeFor[time.Location](), reflect.TypeFor[netip.Prefix]()}
+	return []reflect.Type{reflect.TypeFor[Secret](), reflect.TypeFor[time.Time](), reflect.TypeFor[url.URL](), reflect.TypeFor[time.Location](), reflect.TypeFor[WrittenZone](), reflect.TypeFor[netip.Prefix]()}
 }
 
 // absent gives a key that is not in the file its default, or reports it.

@@ -83,6 +83,8 @@ func text(v any) any {
 		return s.String()
 	case Secret:
 		return s.File()
+	case WrittenZone:
+		return s.String()
 	case *time.Location:
 		return s.String()
 	case *url.URL:

@@ -42,6 +42,8 @@ func (d *decoder) assign(key, text string, target any) (f *scalar.Fault) {
 		*t, f = scalar.Time(text)
 	case **time.Location:
 		*t, f = scalar.Zone(text)
+	case *WrittenZone:
+		*t, f = scalar.ParseWrittenZone(text)
 	case **url.URL:
 		*t, f = scalar.URL(text)
 	case *netip.Prefix:

@@ -18,7 +18,8 @@ const (
 	// HeaderRowKey is the hash of a row's natural key (rows only).
 	HeaderRowKey = "aicc-row-key"
 	// HeaderRowRest sums up the cells of a row that its id leaves out: those of columns
-	// that not every edition of the platform has (rows only; absent when there are none).
+	// that not every edition of the platform has, and the zone in which its times were read
+	// (rows only; absent when there are none and the zone is the tenant's).
 	HeaderRowRest = "aicc-row-rest"
 	// HeaderRowRevision is the row's revision, from 1 (rows only).
 	HeaderRowRevision = "aicc-row-revision"

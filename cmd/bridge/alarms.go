@@ -12,6 +12,7 @@ import (
 	"aiccbridge/bus/kv"
 	"aiccbridge/bus/lease"
 	"aiccbridge/exporter/ledger"
+	"aiccbridge/exporter/worker"
 	"aiccbridge/internal/health"
 	"aiccbridge/poller/session"
 	"aiccbridge/schemas"
@@ -54,6 +55,7 @@ const (
 //	filestore     takes no request, or gives no file             tried again                     200
 //	extracts      failed five times in a row                     asked for every six hours       200
 //	callbacks     none arrives                                   files are fetched late          200
+//	zone          a file's times are of another zone             they are read as set            200
 //	dead_letters  a dozen or more in an hour                     –                               200
 //	certificates  expired, or soon                               –                               200
 func newWatch(b base, h *hub, tenants []*tenant, downloading *health.Gate) *health.Watch {
@@ -194,6 +196,15 @@ func fileChecks(b base, l *ledger.Ledger, tenants []*tenant) []health.Check {
 	}
 	return []health.Check{
 		{
+			Name: "zone", Find: each(func(t *tenant, _ ledger.Standing) (all error) {
+				for _, s := range b.zones.Suspected(t.cfg.Name) {
+					all = errors.Join(all, zoneAdvice(s))
+				}
+				return all
+			}),
+			Raised: "the times of files are those of another zone than the one that is set; their rows are published with wrong instants", Over: "the times of files are those of the zone that is set",
+		},
+		{
 			Name: "filestore", Find: each(func(t *tenant, _ ledger.Standing) error {
 				if err := t.files.Failing(filesLimit); err != nil {
 					return fmt.Errorf("%w; look at files.url, at the way there, at the keys, and at the file store", err)
@@ -225,6 +236,13 @@ func fileChecks(b base, l *ledger.Ledger, tenants []*tenant) []health.Check {
 			Raised: "no callback arrives; files are fetched late, by their predicted names", Over: "callbacks arrive",
 		},
 	}
+}
+
+// zoneAdvice says what to set to have the files read in the zone that they show.
+func zoneAdvice(s worker.Suspicion) error {
+	setting := cmp.Or(s.Setting, "the name of a zone that has this offset")
+	return fmt.Errorf("%s files: their times are at %s from UTC, and are read in %s, which is at %s; set files.zone, or files.extracts.%[1]s.zone for this kind alone, to %[5]s, and restart the bridge",
+		s.Kind, s.Offset, s.Zone, s.ExpectedOffset, setting)
 }
 
 // certificates is the check of those that the bridge shows.

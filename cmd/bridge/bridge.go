@@ -16,6 +16,7 @@ import (
 	"aiccbridge/bus/embedded"
 	"aiccbridge/callbacks"
 	"aiccbridge/config"
+	"aiccbridge/exporter/worker"
 	"aiccbridge/internal/admin"
 	"aiccbridge/internal/grace"
 	"aiccbridge/internal/health"
@@ -31,6 +32,7 @@ type base struct {
 	log      zerolog.Logger
 	metrics  *prometheus.Registry
 	polling  *poller.Metrics // of all tenants
+	zones    *worker.Zones   // that files showed
 	names    schemas.Names
 	instance string // see package instance
 	seal     *seal.Box
@@ -141,7 +143,7 @@ func newBridge(ctx context.Context, cfg *config.Config, log zerolog.Logger, acce
 
 func newBase(cfg *config.Config, log zerolog.Logger) (b base, err error) {
 	metrics := prometheus.NewRegistry()
-	b = base{cfg: cfg, log: log, metrics: metrics, polling: poller.NewMetrics(metrics)}
+	b = base{cfg: cfg, log: log, metrics: metrics, polling: poller.NewMetrics(metrics), zones: &worker.Zones{}}
 	b.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if b.names, err = schemas.NewNames(cfg.NATS.SubjectPrefix); err != nil {
 		return b, err

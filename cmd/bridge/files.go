@@ -107,7 +107,7 @@ func newWorker(b base, h *hub, tenants []*tenant, downloading *health.Gate) ([]p
 			f := t.cfg.Files
 			tenant := worker.Tenant{
 				Zone: t.cfg.Timezone, Dialect: archive.Dialect{Header: f.Header, Charset: f.Charset}, Download: t.files.Download,
-				Edition: edition(f.Edition), NoNames: !f.Names,
+				Edition: edition(f.Edition), NoNames: !f.Names, Written: written(t.cfg),
 			}
 			if t.privacy.Active() {
 				tenant.Privacy = t.privacy
@@ -123,6 +123,7 @@ func newWorker(b base, h *hub, tenants []*tenant, downloading *health.Gate) ([]p
 		Rows: h.bus.Rows(), Quarantine: kv.OpenObjects(h.bus.Conn(), schemas.BucketQuarantine), Publisher: h.bus, Statements: h.bus,
 		DownloadDir: filepath.Join(b.cfg.DataDir, "spool"),
 		Limits:      archive.Limits{MaxUnpackedBytes: int64(b.cfg.Worker.MaxUnpackedBytes), MaxRatio: int64(b.cfg.Worker.MaxRatio)},
+		Zones:       b.zones,
 		Logger:      b.log, Registerer: b.metrics,
 	})
 	if err != nil {
@@ -136,6 +137,20 @@ func newWorker(b base, h *hub, tenants []*tenant, downloading *health.Gate) ([]p
 			return h.bus.ConsumeFiles(intake, work, b.cfg.Worker.Count, w)
 		})
 	}}}, nil
+}
+
+// written are the zones in which a tenant's files are written, by kind.
+func written(c config.Tenant) map[schemas.Kind]*time.Location {
+	zones := map[schemas.Kind]*time.Location{}
+	for _, k := range schemas.Kinds() {
+		zones[k] = c.Files.Zone.In(c.Timezone)
+	}
+	for _, x := range c.Files.Extracts.Each() {
+		if x.Zone != (config.WrittenZone{}) {
+			zones[schemas.Kind(x.Kind)] = x.Zone.In(c.Timezone)
+		}
+	}
+	return zones
 }
 
 // edition is a number of columns, 0 for auto.

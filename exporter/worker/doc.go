@@ -17,6 +17,8 @@
 //     stored once.
 //   - What is new about a file is said once, whoever reads such files: the stream of
 //     statements is the memory. Saying it holds rows up for a few attempts at most.
+//   - Times are read in the zone that is set; a file that shows another one is said to,
+//     and raises a suspicion ([Zones]). Nothing is switched by itself.
 //   - Personal data are treated before a row gets its id; with a privacy policy no bytes of
 //     a damaged file are kept.
 //

@@ -34,7 +34,7 @@ func (x *export) publish(ctx context.Context, a *archive.Archive) error {
 	}
 	var p *publication // in the end that of the window's own kind
 	for _, k := range kinds {
-		p = &publication{export: x, kind: k, encoder: x.newEncoder(k)}
+		p = &publication{export: x, kind: k, encoder: x.newEncoder(k), zone: zoneCheck{zone: x.written(k), window: f.Window}}
 		if err := p.run(ctx, a); err != nil {
 			return fmt.Errorf("publish %s rows: %w", k, err)
 		}
@@ -46,12 +46,6 @@ func (x *export) publish(ctx context.Context, a *archive.Archive) error {
 	w.metrics.files.WithLabelValues(string(f.Kind), "complete").Inc()
 	x.log().Info().Int("rows", p.total).Int("added", p.added).Int("revised", p.revised).Int("rejected", p.rejected).Msg("window complete")
 	return nil
-}
-
-// newEncoder makes the encoder of the file's rows of a kind.
-func (x *export) newEncoder(k schemas.Kind) *rows.Encoder {
-	t := x.tenant
-	return rows.NewEncoder(x.w.o.Names, x.file, k, rows.Options{Zone: t.Zone, Edition: t.Edition, NoNames: t.NoNames})
 }
 
 // checkHeaders finds out before the first row goes out whether every member of a
@@ -73,6 +67,8 @@ type publication struct {
 	*export
 	kind    schemas.Kind
 	encoder *rows.Encoder
+	zone    zoneCheck
+	walls   []int64 // of the record in hand
 
 	window   *windowRows
 	batch    []schemas.Message
@@ -96,6 +92,9 @@ func (p *publication) run(ctx context.Context, a *archive.Archive) error {
 		return nil // the marker came with the last rows
 	}
 	if err := p.members(ctx, a, p.row); err != nil {
+		return err
+	}
+	if err := p.judgeZone(ctx); err != nil {
 		return err
 	}
 	if err := p.bringBack(ctx, a); err != nil {
@@ -152,6 +151,7 @@ func (p *publication) member(ctx context.Context, m archive.Member, f visit) err
 
 // row adds one record to the batch unless it is in the stream already.
 func (p *publication) row(ctx context.Context, record []string, base string, line int) error {
+	p.watchZone(record)
 	p.conceal(record)
 	id, err := p.encoder.Identify(record)
 	if errors.Is(err, rows.ErrNoIdentity) {

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -48,7 +49,8 @@ type Download func(ctx context.Context, f schemas.FileReady, w io.Writer) (int64
 
 // Tenant is what a worker knows of a tenant.
 type Tenant struct {
-	Zone     *time.Location
+	Zone     *time.Location                  // its own
+	Written  map[schemas.Kind]*time.Location // the zone of the times in files; nil: Zone
 	Dialect  archive.Dialect
 	Edition  int  // of files without a header line, as schemas/rows has it; 0: told by their cells
 	NoNames  bool // rows say nothing of what codes mean
@@ -56,7 +58,7 @@ type Tenant struct {
 	Privacy  Privacy // nil: everything is kept
 }
 
-// Options configure a [Worker]. All but Limits, Logger and Registerer are
+// Options configure a [Worker]. All but Limits, Zones, Logger and Registerer are
 // required.
 type Options struct {
 	Names      schemas.Names
@@ -69,6 +71,7 @@ type Options struct {
 	// DownloadDir holds files while they are worked on. It is created.
 	DownloadDir string
 	Limits      archive.Limits
+	Zones       *Zones // where suspicions go; nil: nowhere
 	Logger      zerolog.Logger
 	Registerer  prometheus.Registerer // nil: not registered
 }
@@ -93,6 +96,7 @@ func New(o Options) (*Worker, error) {
 			return nil, fmt.Errorf("worker: tenant %s: %w", name, err)
 		}
 	}
+	o.Zones = cmp.Or(o.Zones, &Zones{})
 	return &Worker{o: o, metrics: newMetrics(o.Registerer)}, nil
 }
 

@@ -18,10 +18,12 @@ const (
 	// Integer is published as a JSON number: a code, a count or a place. A cell that is
 	// no canonical integer of at most 15 digits is published under "unparsed".
 	Integer
-	// Time is a wall-clock time of the file's zone, published as RFC 3339 with
-	// that zone's offset. One that cannot be read is published under "unparsed".
+	// Time is a wall-clock time of the zone in which the files are written, published as
+	// RFC 3339 with the tenant's offset. One that cannot be read is published under
+	// "unparsed".
 	Time
-	// TimeUTC is a wall-clock time in UTC, published as RFC 3339 with "Z".
+	// TimeUTC is a wall-clock time in UTC whatever the zone of the others (update_time of
+	// skill changes, cec_07_0833), published as RFC 3339 with "Z".
 	TimeUTC
 )
 

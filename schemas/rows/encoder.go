@@ -31,7 +31,8 @@ type Encoder struct {
 	spans    []spanEnds // set.spans by column
 	opType   int        // the column op_type, -1 for none
 	noNames  bool
-	width    int // columns of a member without a header line
+	zoneMark string // of rows whose times are read in another zone than the tenant's
+	width    int    // columns of a member without a header line
 
 	cells   []int    // place in the record of each column, -1 for none
 	columns []int    // column of each place in the record, -1 for extra ones
@@ -61,8 +62,11 @@ type spanEnds struct {
 
 // Options say how the files of a tenant and kind are read, and their rows written.
 type Options struct {
-	// Zone is the zone of the files' wall-clock times; nil: UTC.
+	// Zone is the tenant's, whose offset published times have; nil: UTC.
 	Zone *time.Location
+	// Written is the zone of the files' wall-clock times; nil: Zone. Columns that are in
+	// UTC by nature ([TimeUTC]) are read and published as such, whatever it is.
+	Written *time.Location
 	// Edition is how many columns a CDR has in the edition of the platform that members
 	// without a header line are of: 18, 21, 23 or 29; with 18 a recording has 13. Further
 	// cells are extra ones. 0: as many as the member has.
@@ -77,10 +81,11 @@ func NewEncoder(n schemas.Names, f schemas.FileReady, k schemas.Kind, o Options)
 	if o.Zone == nil {
 		o.Zone = time.UTC
 	}
+	o.Written = cmp.Or(o.Written, o.Zone)
 	set := columnSets[k]
 	e := &Encoder{
 		kind: k, set: set, file: f, seen: map[[16]byte]int32{}, noNames: o.NoNames, width: Width(k, o.Edition),
-		clocks:  map[ColumnType]*wallClock{Time: {zone: o.Zone}, TimeUTC: {zone: time.UTC}},
+		clocks:  map[ColumnType]*wallClock{Time: {zone: o.Written, shown: o.Zone}, TimeUTC: {zone: time.UTC, shown: time.UTC}},
 		message: n.RowMessage(f, k), head: rowHead(f, k), values: make([]value, len(set.columns)), opType: set.named("op_type"),
 	}
 	for i, c := range set.columns {
@@ -101,6 +106,9 @@ func NewEncoder(n schemas.Names, f schemas.FileReady, k schemas.Kind, o Options)
 			part[i] = e.set.named(name)
 		}
 		e.keyParts = append(e.keyParts, part)
+	}
+	if o.Written.String() != o.Zone.String() {
+		e.zoneMark = "@" + o.Written.String()
 	}
 	e.byPosition()
 	return e

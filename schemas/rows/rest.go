@@ -7,10 +7,12 @@ import (
 	"strings"
 )
 
-// Rest says what a row holds beyond the columns that ids are made of: how many columns the
-// file has, "-", and 8 hex digits of a hash over these cells by place. It is empty when the
-// file has no further columns. It goes along with the row, so that a later extract can tell
-// a change in such a cell from a file of another edition; see [Encoder.SameRest].
+// Rest says what a row holds beyond the cells that ids are made of: how many columns the
+// file has, "-", and 8 hex digits of a hash over the further cells by place; and where
+// times are read in another zone than the tenant's, "@" and its name. It is empty when
+// there is neither. It goes along with the row, so that a later extract can tell a change
+// in such a cell from a file of another edition, and a row that was read in another zone;
+// see [Encoder.SameRest].
 //
 // Cells of documented columns have the documented places. Those of others have the place
 // in which they stand, or behind a header line of another order one behind the documented
@@ -18,15 +20,20 @@ import (
 func (e *Encoder) Rest(record []string) string {
 	width := e.places(record)
 	if width <= e.set.shared() {
-		return ""
+		return e.zoneMark
 	}
-	return e.restOf(record, width)
+	return e.restOf(record, width) + e.zoneMark
 }
 
 // SameRest reports whether a record says the same as a row whose [Encoder.Rest] was
 // stored, as far as both have cells: a file that has more columns than before, or fewer,
-// changes no row.
+// changes no row. The zone in which the files are read does, because the instants are
+// others.
 func (e *Encoder) SameRest(record []string, stored string) bool {
+	stored, zone, _ := strings.Cut(stored, "@")
+	if zone != strings.TrimPrefix(e.zoneMark, "@") {
+		return false
+	}
 	width, err := strconv.Atoi(strings.SplitN(stored, "-", 2)[0])
 	if err != nil || width > e.places(record) {
 		return true

@@ -176,9 +176,10 @@ const zoneSlack = 26 * 60 * 60
 // wallClock resolves wall-clock times of one zone. It remembers the span of the
 // last answer: the rows of a file lie close together.
 type wallClock struct {
-	zone     *time.Location
-	from, to int64 // wall-clock seconds with one answer only
-	offset   int   // that answer
+	zone     *time.Location // of what is read
+	shown    *time.Location // of what is written
+	from, to int64          // wall-clock seconds with one answer only
+	offset   int            // that answer
 }
 
 // append writes c as RFC 3339; at is the instant in seconds. odd says that the
@@ -186,15 +187,28 @@ type wallClock struct {
 // never (then what time.Date makes of it).
 func (w *wallClock) append(b []byte, c clock) (out []byte, at int64, odd bool) {
 	if c.instant {
-		return c.at.In(w.zone).AppendFormat(b, "2006-01-02T15:04:05.999999999Z07:00"), c.at.Unix(), false
+		return c.at.In(w.shown).AppendFormat(b, "2006-01-02T15:04:05.999999999Z07:00"), c.at.Unix(), false
 	}
-	wall := time.Date(c.year, time.Month(c.month), c.day, c.hour, c.minute, c.second, 0, time.UTC).Unix()
+	wall := c.wall()
 	offset, count := w.resolve(wall)
 	if count == 0 {
 		t := time.Date(c.year, time.Month(c.month), c.day, c.hour, c.minute, c.second, 0, w.zone)
-		return appendClock(b, clockOf(t, c.fraction), offsetOf(t)), t.Unix(), true
+		return w.show(b, t, c.fraction), t.Unix(), true
 	}
-	return appendClock(b, c, offset), wall - int64(offset), count > 1
+	at = wall - int64(offset)
+	if w.shown != w.zone {
+		return w.show(b, time.Unix(at, 0).In(w.zone), c.fraction), at, count > 1
+	}
+	return appendClock(b, c, offset), at, count > 1
+}
+
+// show writes an instant with the offset of the zone that is shown, where that leaves it
+// within years of four digits.
+func (w *wallClock) show(b []byte, t time.Time, fraction string) []byte {
+	if year := t.Year(); year > 0 && year < 9999 {
+		t = t.In(w.shown)
+	}
+	return appendClock(b, clockOf(t, fraction), offsetOf(t))
 }
 
 // resolve returns the offset of a wall-clock time (seconds as if it were UTC)
@@ -229,6 +243,11 @@ func (w *wallClock) remember(start, end time.Time, offset int) {
 	if !end.IsZero() {
 		w.to = end.Unix() - zoneSlack
 	}
+}
+
+// wall is a wall-clock time in seconds since the epoch, as if the zone were UTC.
+func (c clock) wall() int64 {
+	return time.Date(c.year, time.Month(c.month), c.day, c.hour, c.minute, c.second, 0, time.UTC).Unix()
 }
 
 func offsetOf(t time.Time) int {

@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"aiccbridge/schemas"
+	"aiccbridge/schemas/internal/schematest"
 )
 
 func loadZone(t testing.TB, name string) *time.Location {
@@ -53,7 +54,7 @@ func TestParseClock(t *testing.T) {
 			t.Errorf("%q is not read", text)
 			continue
 		}
-		got, at, odd := (&wallClock{zone: zone}).append(nil, c)
+		got, at, odd := (&wallClock{zone: zone, shown: zone}).append(nil, c)
 		if string(got) != want || odd {
 			t.Errorf("%q became %s (odd: %t), want %s", text, got, odd, want)
 		}
@@ -96,7 +97,7 @@ func TestClockChanges(t *testing.T) {
 		{"Asia/Kathmandu", "2024-10-27 02:30:00", "2024-10-27T02:30:00+05:45", false},
 	} {
 		parsed, _ := parseClock(c.wall)
-		got, _, odd := (&wallClock{zone: loadZone(t, c.zone)}).append(nil, parsed)
+		got, _, odd := (&wallClock{zone: loadZone(t, c.zone), shown: loadZone(t, c.zone)}).append(nil, parsed)
 		if string(got) != c.want || odd != c.odd {
 			t.Errorf("%s %s became %s (odd: %t), want %s (%t)", c.zone, c.wall, got, odd, c.want, c.odd)
 		}
@@ -125,7 +126,7 @@ func TestWallClockProperties(t *testing.T) {
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		zone := rapid.SampledFrom(zones).Draw(t, "zone")
-		w := &wallClock{zone: zone}
+		w := &wallClock{zone: zone, shown: zone}
 		near := rapid.Int64Range(0, 2_000_000_000).Draw(t, "near")
 		if _, end := time.Unix(near, 0).In(zone).ZoneBounds(); !end.IsZero() && rapid.Bool().Draw(t, "at a change") {
 			near = end.Unix()
@@ -168,6 +169,67 @@ func TestTimesInRows(t *testing.T) {
 		record[6] = never
 		if got := body(t, e, record); got["operate_time"] != nil || got["unparsed"] != nil {
 			t.Errorf("%s became %v", never, got)
+		}
+	}
+}
+
+// TestWrittenInAnotherZone: wall clocks of UTC name every instant, on the nights on which
+// the tenant's clocks change too, and are published with the tenant's offset at it.
+func TestWrittenInAnotherZone(t *testing.T) {
+	for _, tt := range []struct{ zone, written, cell, want string }{
+		{"Asia/Shanghai", "UTC", "2026-11-01 16:30:00", "2026-11-02T00:30:00+08:00"},
+		{"Europe/Berlin", "UTC", "2026-03-29 00:59:59", "2026-03-29T01:59:59+01:00"},
+		{"Europe/Berlin", "UTC", "2026-03-29 01:00:00", "2026-03-29T03:00:00+02:00"},
+		{"Europe/Berlin", "UTC", "2026-10-25 00:30:00", "2026-10-25T02:30:00+02:00"},
+		{"Europe/Berlin", "UTC", "2026-10-25 01:30:00.250", "2026-10-25T02:30:00.25+01:00"},
+		{"America/Sao_Paulo", "UTC", "2018-11-04 02:59:59", "2018-11-03T23:59:59-03:00"},
+		{"America/Sao_Paulo", "UTC", "2018-11-04 03:00:00", "2018-11-04T01:00:00-02:00"}, // midnight does not exist
+		{"America/Sao_Paulo", "UTC", "2019-02-17 01:30:00", "2019-02-16T23:30:00-02:00"},
+		{"America/Sao_Paulo", "UTC", "2019-02-17 02:30:00", "2019-02-16T23:30:00-03:00"}, // once more
+		{"America/Sao_Paulo", "UTC", "2026-06-01T12:00:00Z", "2026-06-01T09:00:00-03:00"},
+		{"Asia/Shanghai", "Asia/Tokyo", "2026-11-01 00:30:00", "2026-10-31T23:30:00+08:00"},
+		{"America/Sao_Paulo", "UTC", "0000-01-01 00:00:00", "0000-01-01T00:00:00Z"}, // a year before cannot be written
+	} {
+		e := NewEncoder(schematest.Names(t), schematest.File(schemas.KindRecording), schemas.KindRecording, Options{Zone: loadZone(t, tt.zone), Written: loadZone(t, tt.written)})
+		record := make([]string, 18)
+		record[4], record[7] = "1-1", tt.cell
+		row := body(t, e, record)
+		if row["call_begin"] != tt.want || row["ambiguous"] != nil {
+			t.Errorf("%s in %s, written in %s: %v (ambiguous %v), want %s", tt.cell, tt.zone, tt.written, row["call_begin"], row["ambiguous"], tt.want)
+		}
+	}
+}
+
+// TestEveryInstantOfANight: each minute around a change of the clocks is published as what
+// it is, in order, when the files are in UTC.
+func TestEveryInstantOfANight(t *testing.T) {
+	for zone, change := range map[string]time.Time{
+		"Europe/Berlin":     time.Date(2026, 10, 25, 1, 0, 0, 0, time.UTC),
+		"America/Sao_Paulo": time.Date(2019, 2, 17, 2, 0, 0, 0, time.UTC),
+		"Asia/Shanghai":     time.Date(1991, 9, 14, 17, 0, 0, 0, time.UTC),
+	} {
+		tenant := loadZone(t, zone)
+		e := NewEncoder(schematest.Names(t), schematest.File(schemas.KindOperation), schemas.KindOperation, Options{Zone: tenant, Written: time.UTC})
+		for at := change.Add(-3 * time.Hour); at.Before(change.Add(3 * time.Hour)); at = at.Add(time.Minute) {
+			record := make([]string, 21)
+			record[0], record[7], record[8] = "1", at.Format(time.DateTime), at.Add(90*time.Minute).Format(time.DateTime)
+			row := body(t, e, record)
+			begin, err := time.Parse(time.RFC3339, row["begin_time"].(string))
+			if err != nil || !begin.Equal(at) || begin.Format("-07:00") != at.In(tenant).Format("-07:00") || row["duration_s"] != 5400.0 {
+				t.Fatalf("%s, %v: %v", zone, at, row)
+			}
+		}
+	}
+}
+
+// TestUTCByNature: update_time of a skill change is UTC whatever the rest is written in.
+func TestUTCByNature(t *testing.T) {
+	for _, written := range []*time.Location{nil, time.UTC, loadZone(t, "Asia/Tokyo")} {
+		e := NewEncoder(schematest.Names(t), schematest.File(schemas.KindSkill), schemas.KindSkill, Options{Zone: loadZone(t, "Asia/Shanghai"), Written: written})
+		record := make([]string, 16)
+		record[0], record[14] = "1", "2026-11-01 16:30:00"
+		if row := body(t, e, record); row["update_time"] != "2026-11-01T16:30:00Z" {
+			t.Errorf("written in %v: %v", written, row["update_time"])
 		}
 	}
 }

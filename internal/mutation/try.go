@@ -90,7 +90,8 @@ func unleash(ctx context.Context, folder string, workers int) (r report, err err
 	cmd := exec.CommandContext(ctx, "go", "run", tester, "unleash", "./"+folder, "--output", file,
 		"--workers", strconv.Itoa(workers), "--timeout-coefficient", "15")
 	// It takes the time of the first run for the measure of all others, which a busy machine
-	// makes far slower: no result may come from the cache. What go vet finds, no test has found. Nobody debugs the binaries.
+	// makes far slower: no result may come from the cache. What go vet finds, no test has
+	// found. Nobody debugs the binaries.
 	cmd.Env = append(os.Environ(), "GOFLAGS="+os.Getenv("GOFLAGS")+" -count=1 -vet=off -ldflags=-w")
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out

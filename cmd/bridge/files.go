@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"aiccbridge/bus"
 	"aiccbridge/bus/kv"
 	"aiccbridge/bus/lease"
@@ -31,17 +33,7 @@ type accounts map[string]*ccfs.Client
 
 func newFiles(b base, c config.Tenant, known accounts, open *closers) (*filestore.Store, error) {
 	f := c.Files
-	profile := c2sign.Profile{EmptyQueryLine: f.EmptyQueryLine}
-	if f.SignedHeaders == "host" {
-		profile.SignedHeaders = []string{"host"}
-	}
-	client, err := ccfs.New(ccfs.Options{
-		URL: f.URL.String(), Key: storeKey(f), Profile: profile, RootCAs: f.RootCAs, InsecureSkipVerify: f.InsecureSkipVerify,
-		AllowHTTP: f.AllowInsecureHTTP, AllowLinkLocal: f.AllowLinkLocal,
-		Proxy:        proxy(f.ProxyURL, f.ProxyCredentials, f.ProxyRootCAs),
-		MaxFileBytes: int64(b.cfg.Worker.MaxZIPBytes), Logger: b.log.With().Str("tenant", c.Name).Logger(),
-		Sibling: known[f.AccessKey],
-	})
+	client, err := storeClient(b.cfg, c, b.log, known[f.AccessKey])
 	if err != nil {
 		return nil, err
 	}
@@ -50,6 +42,23 @@ func newFiles(b base, c config.Tenant, known accounts, open *closers) (*filestor
 	return filestore.New(filestore.Options{
 		Tenant: c.Name, Zone: c.Timezone, Client: client, AccountID: f.AccountID,
 		PublicURL: b.cfg.Callbacks.PublicURL, Addresses: addresses(b),
+	})
+}
+
+// storeClient is a client of a tenant's file store. sibling is that of another tenant under
+// the same access key, or nil.
+func storeClient(cfg *config.Config, c config.Tenant, log zerolog.Logger, sibling *ccfs.Client) (*ccfs.Client, error) {
+	f := c.Files
+	profile := c2sign.Profile{EmptyQueryLine: f.EmptyQueryLine}
+	if f.SignedHeaders == "host" {
+		profile.SignedHeaders = []string{"host"}
+	}
+	return ccfs.New(ccfs.Options{
+		URL: f.URL.String(), Key: storeKey(f), Profile: profile, RootCAs: f.RootCAs, InsecureSkipVerify: f.InsecureSkipVerify,
+		AllowHTTP: f.AllowInsecureHTTP, AllowLinkLocal: f.AllowLinkLocal,
+		Proxy:        proxy(f.ProxyURL, f.ProxyCredentials, f.ProxyRootCAs),
+		MaxFileBytes: int64(cfg.Worker.MaxZIPBytes), Logger: log.With().Str("tenant", c.Name).Logger(),
+		Sibling: sibling,
 	})
 }
 

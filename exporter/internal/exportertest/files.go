@@ -20,9 +20,10 @@ const (
 	CallName   = "20260101000000000123_call.csv"
 )
 
-// CallRow is the i-th call detail record; duration tells its versions apart.
+// CallRow is the i-th call detail record, as a tenant in Asia/Shanghai has it; the duration
+// tells its versions apart.
 func CallRow(i, seconds int) string {
-	begin := NewYear.Add(time.Duration(i%3600) * time.Second)
+	begin := NewYear.Add(time.Duration(i%3600) * time.Second).In(time.FixedZone("", 8*60*60))
 	const layout = "2006-01-02 15:04:05"
 	return fmt.Sprintf("ak,ten,1,101,%d-%d,5550100,5550199,,,,,%s,%s,2,101,0,0,-1,39,1,12\n",
 		begin.Unix(), i, begin.Format(layout), begin.Add(time.Duration(seconds)*time.Second).Format(layout))

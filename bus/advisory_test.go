@@ -67,15 +67,15 @@ func TestAdvisories(t *testing.T) {
 	b := ready(t)
 	publishFiles(t, b, 1)
 	for _, data := range []string{``, `{}`, `{"stream_seq":"x"}`} {
-		if b.exhausted(t.Context(), workFunc(nil), []byte(data)) == nil {
+		if b.exhausted(t.Context(), b.queue(schemas.FileConsumer, workFunc(nil)), []byte(data)) == nil {
 			t.Errorf("%q is taken for an advisory", data)
 		}
 	}
-	if err := b.exhausted(t.Context(), workFunc(nil), []byte(`{"stream_seq":99,"deliveries":3}`)); err != nil {
+	if err := b.exhausted(t.Context(), b.queue(schemas.FileConsumer, workFunc(nil)), []byte(`{"stream_seq":99,"deliveries":3}`)); err != nil {
 		t.Errorf("of a message that is gone: %v", err)
 	}
 	for range 2 { // as two bridges hear it
-		if err := b.exhausted(t.Context(), workFunc(nil), []byte(`{"stream_seq":1,"deliveries":3}`)); err != nil {
+		if err := b.exhausted(t.Context(), b.queue(schemas.FileConsumer, workFunc(nil)), []byte(`{"stream_seq":1,"deliveries":3}`)); err != nil {
 			t.Error(err)
 		}
 	}

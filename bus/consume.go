@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,26 +18,27 @@ import (
 	"aiccbridge/schemas"
 )
 
-// Work is what is done with files.
+// Work is what is done with the messages of a consumer that the bridges share.
 type Work interface {
-	// Handle does the work of one file. nil: done. A [*schemas.Permanent]: no
+	// Handle does the work of one message. nil: done. A [*schemas.Permanent]: no
 	// retry will help. Any other error: try again later. ctx ends when the bridge
 	// stops; then return soon, the result does not count unless it is nil. A
-	// [*schemas.Pass] is for others to do and costs no attempt; a [*schemas.Try]
-	// around an error says which attempt it was, otherwise each delivery is one.
+	// [*schemas.Pass] is for others to do and costs no attempt; a [*schemas.Later] says
+	// when to try again, however often; a [*schemas.Try] around an error says which
+	// attempt it was, otherwise each delivery is one.
 	Handle(ctx context.Context, d schemas.Delivery) error
-	// GivenUp learns of a file that was tried for the last time, or that the server
+	// GivenUp learns of a message that was tried for the last time, or that the server
 	// delivers no more, once its dead letter is stored. It may learn of the same one
 	// again, also from other bridges, and from one that Handle failed for good. While it
-	// fails the file is not over: it is handled once more, and then given up again.
+	// fails the message is not over: it is handled once more, and then given up again.
 	GivenUp(ctx context.Context, d schemas.Delivery, p *schemas.Permanent) error
 }
 
-// stopDelay keeps a file that goes back while stopping from coming straight back
+// stopDelay keeps a message that goes back while stopping from coming straight back
 // to a worker whose pull has not ended yet, which would cost it an attempt.
 const stopDelay = time.Second
 
-// maxPassDelay is how long a file waits at most that came to a bridge which cannot work
+// maxPassDelay is how long a message waits at most that came to a bridge which cannot work
 // on it: the next delivery may be to one that can.
 const maxPassDelay = 30 * time.Second
 
@@ -47,49 +49,73 @@ const (
 	verdictAck   verdict = "ack"
 	verdictNak   verdict = "nak"
 	verdictRetry verdict = "retry"
-	verdictPass  verdict = "pass" // nak, and no attempt
+	verdictPass  verdict = "pass"  // nak, and no attempt
+	verdictLater verdict = "later" // nak, for as long as the work says
 	verdictTerm  verdict = "term"
 	verdictLost  verdict = "lost" // the server did not take the verdict; it delivers again
 )
 
-// ConsumeFiles has files worked on in as many goroutines as workers. When intake
-// ends nothing new is fetched, and it returns nil as soon as the files in hand
-// are done. When work ends, handlers see their context end, and unfinished
-// files go back: another worker gets them a second later, and each has used one
-// attempt. It waits for a consumer that is not there (see [assets.Table.Ensure]), and
-// makes dead letters of files that the server has given up.
-func (b *Bus) ConsumeFiles(intake, work context.Context, workers int, f Work) error {
+// ConsumeFiles has the files that are ready worked on; see [Bus.consume].
+func (b *Bus) ConsumeFiles(intake, work context.Context, workers int, w Work) error {
+	return b.consume(intake, work, schemas.FileConsumer, workers, w)
+}
+
+// ConsumeRecordings has the rows of the recording index worked on; see [Bus.consume].
+func (b *Bus) ConsumeRecordings(intake, work context.Context, workers int, w Work) error {
+	return b.consume(intake, work, schemas.RecordingConsumer, workers, w)
+}
+
+// queue is a consumer that the bridges share, and what is done with its messages.
+type queue struct {
+	stream, consumer string
+	Work
+}
+
+func (b *Bus) queue(consumer string, w Work) queue {
+	all := b.names.Consumers()
+	i := slices.IndexFunc(all, func(c schemas.Consumer) bool { return c.Name == consumer })
+	return queue{b.names.Stream(all[i].Stream), consumer, w}
+}
+
+// consume has the messages of a shared consumer worked on in as many goroutines as
+// workers. When intake ends nothing new is fetched, and it returns nil as soon as what is
+// in hand is done. When work ends, handlers see their context end, and what is unfinished
+// goes back: another worker gets it a second later, and each has used one attempt. It
+// waits for a consumer that is not there (see [assets.Table.Ensure]), and makes dead
+// letters of what the server has given up.
+func (b *Bus) consume(intake, work context.Context, consumer string, workers int, w Work) error {
 	if workers < 1 {
-		return fmt.Errorf("consume files: %d workers, want at least 1", workers)
+		return fmt.Errorf("consume from %s: %d workers, want at least 1", consumer, workers)
 	}
 	intake, cancel := context.WithCancel(intake)
 	defer cancel()
 	defer context.AfterFunc(work, cancel)()
+	q := b.queue(consumer, w)
 	var group sync.WaitGroup
 	for range workers {
-		group.Go(func() { b.worker(intake, work, f) })
+		group.Go(func() { b.worker(intake, work, q) })
 	}
-	group.Go(func() { b.watchAdvisories(intake, work, f) })
+	group.Go(func() { b.watchAdvisories(intake, work, q) })
 	group.Wait()
 	return nil
 }
 
 // worker fetches until intake ends, over any failure of the server.
-func (b *Bus) worker(intake, work context.Context, f Work) {
-	t := b.conn.Trouble("asset", schemas.FileConsumer)
+func (b *Bus) worker(intake, work context.Context, q queue) {
+	t := b.conn.Trouble("asset", q.consumer)
 	backOff := wire.NewBackOff()
 	_ = backoff.Retry(func() error { // it fails with intake's end only
 		start := time.Now()
-		err := b.fetch(intake, work, f, func() { t.Over(); backOff.Reset() })
+		err := b.fetch(intake, work, q, func() { t.Over(); backOff.Reset() })
 		if intake.Err() != nil {
 			return nil
 		}
-		t.Failed(b.conn.Explain(start, schemas.FileConsumer, err))
+		t.Failed(b.conn.Explain(start, q.consumer, err))
 		return err
 	}, backoff.WithContext(backOff, intake))
 }
 
-// pullTime is how long one pull waits for a file. It is also how long stopping
+// pullTime is how long one pull waits for a message. It is also how long stopping
 // takes when nothing comes.
 const pullTime = time.Second
 
@@ -98,8 +124,8 @@ const pullTime = time.Second
 // earlier, a message that is just on its way would wait for AckWait. The client
 // library's endless iterators don't do here: after a broken connection they pull
 // once more, and then are one ahead for good.
-func (b *Bus) fetch(intake, work context.Context, f Work, works func()) error {
-	cons, err := b.conn.JetStream().Consumer(intake, b.names.Stream(schemas.StreamFiles), schemas.FileConsumer)
+func (b *Bus) fetch(intake, work context.Context, q queue, works func()) error {
+	cons, err := b.conn.JetStream().Consumer(intake, q.stream, q.consumer)
 	if err != nil {
 		return err
 	}
@@ -115,13 +141,13 @@ func (b *Bus) fetch(intake, work context.Context, f Work, works func()) error {
 			return err
 		default:
 			works()
-			b.handle(intake, work, msg, f)
+			b.handle(intake, work, msg, q)
 		}
 	}
 	return nil
 }
 
-func (b *Bus) handle(intake, work context.Context, msg jetstream.Msg, f Work) {
+func (b *Bus) handle(intake, work context.Context, msg jetstream.Msg, q queue) {
 	meta, err := msg.Metadata()
 	if err != nil {
 		b.log.Error().Err(err).Str("subject", msg.Subject()).Msg("delivery without metadata")
@@ -129,19 +155,19 @@ func (b *Bus) handle(intake, work context.Context, msg jetstream.Msg, f Work) {
 	}
 	d := schemas.Delivery{Message: wire.Stored(msg, meta), Attempt: int(meta.NumDelivered)}
 	if intake.Err() != nil { // came while stopping
-		b.settle(work, delivered{d, msg, f}, context.Canceled, true)
+		b.settle(work, delivered{d, msg, q}, context.Canceled, true)
 		return
 	}
 	d.Progress = b.progress(msg)
-	err = f.Handle(work, d)
-	b.settle(work, delivered{d, msg, f}, err, work.Err() != nil)
+	err = q.Handle(work, d)
+	b.settle(work, delivered{d, msg, q}, err, work.Err() != nil)
 }
 
-// delivered is a file on its way to a verdict.
+// delivered is a message on its way to a verdict.
 type delivered struct {
 	schemas.Delivery
-	msg  jetstream.Msg
-	work Work
+	msg jetstream.Msg
+	of  queue
 }
 
 // settle tells the server the verdict and counts it.
@@ -155,13 +181,13 @@ func (b *Bus) settle(work context.Context, d delivered, handled error, stopping 
 	switch {
 	case err != nil:
 		v = verdictLost
-		log.Warn().Err(err).Msg("verdict not taken; the file will come again")
+		log.Warn().Err(err).Msg("verdict not taken; the message will come again")
 	case v == verdictRetry:
-		log.Warn().Err(handled).Stringer("delay", b.delay(d.Attempt)).Msg("file failed; it will be tried again")
+		log.Warn().Err(handled).Stringer("delay", b.delay(d.Attempt)).Msg("work failed; it will be tried again")
 	case v == verdictPass && d.Attempt == 1: // and again and again, until somebody else gets it
-		log.Info().Err(handled).Msg("file left to another bridge")
+		log.Info().Err(handled).Msg("work left to another bridge")
 	case v == verdictTerm:
-		log.Warn().Err(handled).Msg("file has become a dead letter; what becomes of its window the ledger says")
+		log.Warn().Err(handled).Msg("message has become a dead letter; what becomes of its window the ledger says")
 	}
 	b.metrics.verdicts.WithLabelValues(string(v)).Inc()
 }
@@ -170,6 +196,7 @@ func (b *Bus) settle(work context.Context, d delivered, handled error, stopping 
 func (b *Bus) verdict(work context.Context, d delivered, handled error, stopping bool) (verdict, error) {
 	var permanent *schemas.Permanent
 	var pass *schemas.Pass
+	var later *schemas.Later
 	switch {
 	case handled == nil:
 		ctx, cancel := b.conn.Try(context.WithoutCancel(work))
@@ -179,6 +206,8 @@ func (b *Bus) verdict(work context.Context, d delivered, handled error, stopping
 		return verdictNak, d.msg.NakWithDelay(stopDelay)
 	case errors.As(handled, &pass):
 		return verdictPass, d.msg.NakWithDelay(min(b.delay(d.Attempt), maxPassDelay))
+	case errors.As(handled, &later):
+		return verdictLater, d.msg.NakWithDelay(later.After)
 	case errors.As(handled, &permanent):
 		return b.deadLetter(work, d, permanent)
 	case d.Attempt >= b.opts.MaxAttempts:
@@ -193,9 +222,9 @@ func (b *Bus) verdict(work context.Context, d delivered, handled error, stopping
 // end, the message comes again and may leave a second dead letter, with the same
 // ce-id. So it is after a crash in between.
 func (b *Bus) deadLetter(work context.Context, d delivered, p *schemas.Permanent) (verdict, error) {
-	err := b.storeLetter(work, d.Delivery, p)
+	err := b.storeLetter(work, d.of, d.Delivery, p)
 	if err == nil && p.Reason == schemas.ReasonAttempts {
-		err = d.work.GivenUp(work, d.Delivery, p)
+		err = d.of.GivenUp(work, d.Delivery, p)
 	}
 	switch {
 	case err == nil:
@@ -203,12 +232,12 @@ func (b *Bus) deadLetter(work context.Context, d delivered, p *schemas.Permanent
 	case work.Err() != nil:
 		return verdictNak, d.msg.NakWithDelay(stopDelay)
 	default:
-		return verdictLost, errors.Join(fmt.Errorf("give file up: %w", err), d.msg.NakWithDelay(b.opts.MaxRetryDelay))
+		return verdictLost, errors.Join(fmt.Errorf("give work up: %w", err), d.msg.NakWithDelay(b.opts.MaxRetryDelay))
 	}
 }
 
-func (b *Bus) storeLetter(ctx context.Context, d schemas.Delivery, p *schemas.Permanent) error {
-	letter, err := b.letter(d, p)
+func (b *Bus) storeLetter(ctx context.Context, q queue, d schemas.Delivery, p *schemas.Permanent) error {
+	letter, err := b.letter(q, d, p)
 	if err == nil {
 		err = b.Publish(ctx, letter)
 	}
@@ -219,8 +248,8 @@ func (b *Bus) storeLetter(ctx context.Context, d schemas.Delivery, p *schemas.Pe
 	return nil
 }
 
-func (b *Bus) letter(d schemas.Delivery, p *schemas.Permanent) (schemas.Message, error) {
-	where := fmt.Sprintf("%s/%d", b.names.Stream(schemas.StreamFiles), d.Message.Sequence)
+func (b *Bus) letter(q queue, d schemas.Delivery, p *schemas.Permanent) (schemas.Message, error) {
+	where := fmt.Sprintf("%s/%d", q.stream, d.Message.Sequence)
 	letter := schemas.NewDeadLetter(schemas.TenantOf(d.Message.Subject), p.Reason, p.Err.Error(), d.Message.StoredAt)
 	letter.Attempts = max(d.Attempt, 1)
 	if now := time.Now(); now.After(letter.FirstAt) { // else the server's clock is ahead of ours

@@ -327,7 +327,7 @@ func TestDeadLetters(t *testing.T) {
 		"odd subject": {schemas.Delivery{Message: schemas.Stored{Subject: "aicc.v1.UP.file.x.ready", Body: []byte("1")}}, "UP", "1"},
 	} {
 		tc.d.Message.StoredAt = storedAt
-		m, err := b.letter(tc.d, &schemas.Permanent{Reason: schemas.ReasonInvalid, Err: errors.New("e")})
+		m, err := b.letter(b.queue(schemas.FileConsumer, nil), tc.d, &schemas.Permanent{Reason: schemas.ReasonInvalid, Err: errors.New("e")})
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}

@@ -90,10 +90,10 @@ func TestServersEndIsTold(t *testing.T) {
 	publishFiles(t, b, 1)
 	h := &hopeless{b: b, deaf: 1}
 	advisory := []byte(`{"stream_seq":1,"deliveries":3}`)
-	if err := b.exhausted(t.Context(), h, advisory); err == nil {
+	if err := b.exhausted(t.Context(), b.queue(schemas.FileConsumer, h), advisory); err == nil {
 		t.Error("that nobody could be told is no error")
 	}
-	if err := b.exhausted(t.Context(), h, advisory); err != nil {
+	if err := b.exhausted(t.Context(), b.queue(schemas.FileConsumer, h), advisory); err != nil {
 		t.Error(err)
 	}
 	if len(h.ends) != 2 || h.early || len(all(t, b, schemas.StreamDeadLetters)) != 1 {

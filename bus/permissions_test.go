@@ -143,7 +143,7 @@ func useObjects(ctx context.Context, b *Bus) error {
 			return err
 		}
 	}
-	has, err := kv.OpenObjects(b.conn, schemas.BucketQuarantine).Has(ctx, "f.zip")
+	_, has, err := kv.OpenObjects(b.conn, schemas.BucketQuarantine).Find(ctx, "f.zip")
 	if err != nil || !has {
 		return fmt.Errorf("has: %v %w", has, err)
 	}

@@ -159,6 +159,19 @@ func (p *Pass) Error() string { return p.Err.Error() }
 // Unwrap returns the cause.
 func (p *Pass) Unwrap() error { return p.Err }
 
+// Later is an error of a work that is to be tried again in a while, however often that has
+// been done: no attempt is counted.
+type Later struct {
+	After time.Duration
+	Err   error
+}
+
+// Error returns the cause's text.
+func (l *Later) Error() string { return l.Err.Error() }
+
+// Unwrap returns the cause.
+func (l *Later) Unwrap() error { return l.Err }
+
 // Try is the error of one attempt at a message, and which one it was: fewer than the
 // message's deliveries, when some of them were a [Pass].
 type Try struct {

@@ -16,6 +16,7 @@ const (
 	TypeGap            = "aicc.v1.gap"
 	TypeHeartbeat      = "aicc.v1.heartbeat"
 	TypeFileReady      = "aicc.v1.file_ready"
+	TypeRecording      = "aicc.v1.recording"
 	TypeRow            = "aicc.v1.row."
 	TypeWindowComplete = "aicc.v1.window_complete"
 	TypeCall           = "aicc.v1.call"

@@ -84,6 +84,11 @@ func testMessages(t testing.TB) map[string]schemas.Message {
 		Tenant: "acme", Agent: "291", State: schemas.StateOnCall, Since: schematest.At(1), CallID: "1456401416-3", At: schematest.At(5), Position: schemas.Position{7, 13},
 	}))
 	add(n.FileReadyMessage(schematest.File(schemas.KindCDR)))
+	add(n.RecordingMessage(schemas.Recording{
+		Tenant: "acme", Agent: "291", Status: schemas.RecordingStored, Key: strings.Repeat("cd", 16), Row: strings.Repeat("ef", 16) + "-1", Window: window,
+		CallID: "1456401416-3", Object: "AICC_RECORDINGS/acme/291/20261101/" + strings.Repeat("cd", 16) + ".wav",
+		SHA256: strings.Repeat("ab", 32), Bytes: 8058, Format: "alaw", Milliseconds: 1000, EncryptedBy: "0123456789abcdef", Source: "file_name", At: schematest.At(18),
+	}))
 	for _, k := range schemas.Kinds() {
 		add(testRow(t, k), nil)
 	}

@@ -154,7 +154,8 @@ func TestSchemasMatchTheTypes(t *testing.T) {
 		schemas.TypeEvent: reflect.TypeFor[schemas.Event](), schemas.TypeGap: reflect.TypeFor[schemas.Gap](), schemas.TypeHeartbeat: reflect.TypeFor[schemas.Heartbeat](),
 		schemas.TypeFileReady: reflect.TypeFor[schemas.FileReady](), schemas.TypeWindowComplete: reflect.TypeFor[schemas.WindowComplete](),
 		schemas.TypeCall: reflect.TypeFor[schemas.Call](), schemas.TypeCallsComplete: reflect.TypeFor[schemas.CallsComplete](),
-		schemas.TypeCoverage: reflect.TypeFor[schemas.Coverage](), schemas.TypeDrift: reflect.TypeFor[schemas.Drift](), schemas.TypeDeadLetter: reflect.TypeFor[schemas.DeadLetter](), schemas.TypeResolved: reflect.TypeFor[schemas.Resolved](),
+		schemas.TypeRecording: reflect.TypeFor[schemas.Recording](),
+		schemas.TypeCoverage:  reflect.TypeFor[schemas.Coverage](), schemas.TypeDrift: reflect.TypeFor[schemas.Drift](), schemas.TypeDeadLetter: reflect.TypeFor[schemas.DeadLetter](), schemas.TypeResolved: reflect.TypeFor[schemas.Resolved](),
 	}
 	for _, messageType := range schemas.MessageTypes() {
 		if kind, isRow := strings.CutPrefix(messageType, schemas.TypeRow); isRow {

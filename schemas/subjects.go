@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"aiccbridge/schemas/internal/text"
 )
 
 // Names builds every subject, stream and bucket name from one prefix. The zero
@@ -59,6 +61,12 @@ func (n Names) Call(tenant string, w Window) string {
 
 // Calls matches every call of a tenant.
 func (n Names) Calls(tenant string) string { return n.subject(EncodeToken(tenant), "call", "*") }
+
+// Recording is the subject of what became of one recording:
+// aicc.v1.<tenant>.recording.<agent>.<stored|missing>.
+func (n Names) Recording(tenant, agent string, s RecordingStatus) string {
+	return n.subject(EncodeToken(tenant), "recording", EncodeToken(agent), EncodeToken(string(s)))
+}
 
 // Notice is the subject of a callback's notice, within a bridge: no stream of the
 // contract captures it.
@@ -145,8 +153,26 @@ func Streams() []Stream {
 	return []Stream{StreamEvents, StreamFiles, StreamRows, StreamCalls, StreamCoverage, StreamDeadLetters}
 }
 
-// FileConsumer is the durable consumer of FILES that all workers share.
-const FileConsumer = "exporter"
+// The durable consumers that all bridges share.
+const (
+	FileConsumer      = "exporter" // of FILES: the workers that turn files into rows
+	RecordingConsumer = "recorder" // of ROWS: those that fetch the audio
+)
+
+// Consumer is a durable consumer that all bridges share.
+type Consumer struct {
+	Name   string
+	Stream Stream
+	Filter string // the subjects that it is given
+}
+
+// Consumers are all of them.
+func (n Names) Consumers() []Consumer {
+	return []Consumer{
+		{FileConsumer, StreamFiles, n.subject("*", "file", "*", "ready")},
+		{RecordingConsumer, StreamRows, n.subject("*", "row", string(KindRecording), "*")},
+	}
+}
 
 // Stream is the name of a stream, e.g. AICC_EVENTS.
 func (n Names) Stream(s Stream) string { return n.upper + "_" + string(s) }
@@ -157,7 +183,7 @@ func (n Names) StreamSubjects(s Stream) []string {
 	case StreamEvents:
 		return []string{n.subject("*", "agent", ">")}
 	case StreamFiles:
-		return []string{n.subject("*", "file", "*", "ready")}
+		return []string{n.subject("*", "file", "*", "ready"), n.subject("*", "recording", "*", "*")}
 	case StreamRows:
 		return []string{n.subject("*", "row", "*", "*")}
 	case StreamCalls:
@@ -241,69 +267,12 @@ func LeaseKey(tenant, partition string) string {
 	return EncodeToken(tenant) + "." + EncodeToken(partition)
 }
 
-const hexDigits = "0123456789abcdef"
-
-// plain reports whether b stands for itself in a token.
-func plain(b byte) bool {
-	return b >= 'a' && b <= 'z' || b >= '0' && b <= '9' || b == '-' || b == '_'
-}
-
 // EncodeToken turns any text into one subject or key token. The bytes a–z, 0–9,
 // "-" and "_" stand for themselves; every other byte, upper-case letters
 // included, becomes "=" and two lower-case hex digits; the empty text becomes
 // "=". The encoding is reversible ([DecodeToken]) and no two texts share a token.
-func EncodeToken(s string) string {
-	if s == "" {
-		return "="
-	}
-	n := 0
-	for i := range len(s) {
-		if !plain(s[i]) {
-			n++
-		}
-	}
-	if n == 0 {
-		return s
-	}
-	var b strings.Builder
-	b.Grow(len(s) + 2*n)
-	for i := range len(s) {
-		if c := s[i]; plain(c) {
-			b.WriteByte(c)
-		} else {
-			b.WriteByte('=')
-			b.WriteByte(hexDigits[c>>4])
-			b.WriteByte(hexDigits[c&15])
-		}
-	}
-	return b.String()
-}
+func EncodeToken(s string) string { return text.Encode(s) }
 
 // DecodeToken is the inverse of [EncodeToken]. Only tokens that EncodeToken
 // can produce are accepted.
-func DecodeToken(token string) (string, error) {
-	if token == "=" {
-		return "", nil
-	}
-	var b strings.Builder
-	for i := 0; i < len(token); i++ {
-		c := token[i]
-		if plain(c) {
-			b.WriteByte(c)
-			continue
-		}
-		if c != '=' || i+2 >= len(token) {
-			return "", fmt.Errorf("decode token %q: unexpected byte at %d", token, i)
-		}
-		hi, lo := strings.IndexByte(hexDigits, token[i+1]), strings.IndexByte(hexDigits, token[i+2])
-		if hi < 0 || lo < 0 || plain(byte(hi<<4|lo)) {
-			return "", fmt.Errorf("decode token %q: bad escape at %d", token, i)
-		}
-		b.WriteByte(byte(hi<<4 | lo))
-		i += 2
-	}
-	if b.Len() == 0 {
-		return "", fmt.Errorf("decode token: empty token")
-	}
-	return b.String(), nil
-}
+func DecodeToken(token string) (string, error) { return text.Decode(token) }

@@ -24,6 +24,11 @@ func TestEveryStreamIsInTheTable(t *testing.T) {
 			}
 		}
 	}
+	for _, c := range n.Consumers() {
+		if !n.InStream(c.Stream, c.Filter) {
+			t.Errorf("%s is given what is not in its stream", c.Name)
+		}
+	}
 	if s, ok := n.StreamOf(n.FileReady("acme", schemas.KindCDR)); !ok || s != schemas.StreamFiles {
 		t.Error("a file has no stream")
 	}

@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
-
-	"aiccbridge/schemas"
 )
 
 // setting compares one field of a stream: weaker says whether have is less than
@@ -45,9 +43,12 @@ var settings = []setting{
 	{"subject_transform", func(h jetstream.StreamConfig, w Asset) bool { return h.SubjectTransform != nil }, func(c jetstream.StreamConfig) any { return c.SubjectTransform != nil }},
 }
 
-// numReplicas is the setting of streams and of the consumer that says on how many
-// servers they are kept.
-const numReplicas = "num_replicas"
+// Settings that the bridge may add: of streams and consumers, on how many servers they
+// are kept, and of consumers, what they are given.
+const (
+	numReplicas    = "num_replicas"
+	filterSubjects = "filter_subjects"
+)
 
 // addable is what may lack on the server as long as the bridge may add it: see
 // improve. A stream of an earlier version lacks some of its subjects. Without rollups a
@@ -81,12 +82,16 @@ func (a Asset) differences(have jetstream.StreamConfig, settings []setting) []Di
 	return list
 }
 
-// compareConsumer returns what could lose or starve files.
-func compareConsumer(have, want jetstream.ConsumerConfig) []Difference {
-	filters := slices.Clone(have.FilterSubjects)
-	if have.FilterSubject != "" {
-		filters = append(filters, have.FilterSubject)
+// filters are the subjects that a consumer is given; none: all of its stream.
+func filters(c jetstream.ConsumerConfig) []string {
+	if c.FilterSubject != "" {
+		return append(slices.Clone(c.FilterSubjects), c.FilterSubject)
 	}
+	return c.FilterSubjects
+}
+
+// compareConsumer returns what could lose or starve work.
+func compareConsumer(have, want jetstream.ConsumerConfig) []Difference {
 	paused := have.PauseUntil != nil && have.PauseUntil.After(time.Now())
 	var list []Difference
 	for _, s := range []struct {
@@ -102,7 +107,7 @@ func compareConsumer(have, want jetstream.ConsumerConfig) []Difference {
 		{"max_ack_pending", lower(have.MaxAckPending, want.MaxAckPending), have.MaxAckPending, "unlimited (-1)"},
 		{"max_expires", have.MaxRequestExpires > 0, have.MaxRequestExpires, "unlimited"},
 		{"backoff", len(have.BackOff) > 0, have.BackOff, "none"},
-		{"filter_subjects", len(filters) > 0, filters, "none"},
+		{filterSubjects, len(filters(have)) > 0 && !slices.Equal(filters(have), filters(want)), filters(have), filters(want)},
 		{"pause_until", paused, have.PauseUntil, "not paused"},
 		{"priority_policy", have.PriorityPolicy != want.PriorityPolicy, have.PriorityPolicy, "none"},
 		{"deliver_subject", have.DeliverSubject != "", have.DeliverSubject, "none, a pull consumer"},
@@ -111,18 +116,25 @@ func compareConsumer(have, want jetstream.ConsumerConfig) []Difference {
 		{"inactive_threshold", have.InactiveThreshold > 0, have.InactiveThreshold, "none"},
 	} {
 		if s.weaker {
-			list = append(list, Difference{Asset: schemas.FileConsumer, Setting: s.name, Have: fmt.Sprint(s.have), Want: fmt.Sprint(s.want)})
+			list = append(list, Difference{Asset: want.Durable, Setting: s.name, Have: fmt.Sprint(s.have), Want: fmt.Sprint(s.want)})
 		}
 	}
 	return list
 }
 
-// consumerReplicas is how a consumer has fewer than its stream. 0: as many.
-func consumerReplicas(have jetstream.ConsumerConfig, want int) []Difference {
-	if have.Replicas == 0 || have.Replicas >= want {
-		return nil
+// lacks is what the bridge may add to a consumer: replicas, where it has fewer than its
+// stream (0: as many), and its filter, where it has none.
+func lacks(have, want jetstream.ConsumerConfig, replicas int) (list []Difference) {
+	add := func(setting string, is, should any) {
+		list = append(list, Difference{Asset: want.Durable, Setting: setting, Have: fmt.Sprint(is), Want: fmt.Sprint(should)})
 	}
-	return []Difference{{Asset: schemas.FileConsumer, Setting: numReplicas, Have: fmt.Sprint(have.Replicas), Want: fmt.Sprint(want)}}
+	if have.Replicas != 0 && have.Replicas < replicas {
+		add(numReplicas, have.Replicas, replicas)
+	}
+	if len(filters(have)) == 0 && len(filters(want)) > 0 {
+		add(filterSubjects, "none", filters(want))
+	}
+	return list
 }
 
 // lower compares limits, where zero and less mean unlimited.

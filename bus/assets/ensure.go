@@ -9,8 +9,6 @@ import (
 	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
-
-	"aiccbridge/schemas"
 )
 
 // Difference is one setting on the server that is weaker than the bridge needs.
@@ -56,7 +54,7 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Ensure brings the server's streams, buckets, object stores and the consumer
+// Ensure brings the server's streams, buckets, object stores and consumers
 // in line with the table: makes what is missing, and adds description,
 // metadata, compression, direct look-ups and replicas where they lack. Stronger
 // settings (a longer age, more replicas) are kept. Weaker ones change nothing and are
@@ -131,8 +129,8 @@ type findings struct {
 	single           []string     // streams that one server's disk holds, or two
 	more             []string     // streams with more replicas than somebody asks for
 	replicas         int          // the fewest of a stream, once the table is applied
-	noConsumer       bool
-	raised           *jetstream.ConsumerConfig // the workers' consumer with the stream's replicas; nil: it has them
+	newConsumers     []Consumer
+	mended           []Consumer // with what they lacked
 }
 
 // all is what must change before the bridge can work, whoever changes it.
@@ -141,8 +139,8 @@ func (f findings) all() []Difference {
 	for _, c := range f.missing {
 		list = append(list, Difference{Asset: c.Name, Setting: exists, Have: "false", Want: "true"})
 	}
-	if f.noConsumer {
-		list = append(list, Difference{Asset: schemas.FileConsumer, Setting: exists, Have: "false", Want: "true"})
+	for _, c := range f.newConsumers {
+		list = append(list, Difference{Asset: c.Durable, Setting: exists, Have: "false", Want: "true"})
 	}
 	return list
 }
@@ -174,21 +172,34 @@ func (t *Table) inspect(ctx context.Context, replicas int) (f findings, err erro
 			f.replicas = merged.Replicas
 		}
 	}
-	consumer, err := t.consumerConfig(ctx)
-	if err != nil {
-		return f, fmt.Errorf("read consumer %s: %w", schemas.FileConsumer, err)
-	}
-	f.noConsumer = consumer == nil
-	if consumer == nil {
-		return f, nil
-	}
-	f.weaker = append(f.weaker, t.unaccepted(compareConsumer(*consumer, t.consumer()))...)
-	if fewer := t.unaccepted(consumerReplicas(*consumer, replicas)); len(fewer) > 0 {
-		f.addable = append(f.addable, fewer...)
-		consumer.Replicas = 0 // as many as the stream
-		f.raised = consumer
+	for _, c := range t.consumers() {
+		if err := t.inspectConsumer(ctx, &f, c, replicas); err != nil {
+			return f, fmt.Errorf("read consumer %s: %w", c.Durable, err)
+		}
 	}
 	return f, nil
+}
+
+func (t *Table) inspectConsumer(ctx context.Context, f *findings, want Consumer, replicas int) error {
+	have, err := t.consumerConfig(ctx, want)
+	if err != nil {
+		return err
+	}
+	if have == nil {
+		f.newConsumers = append(f.newConsumers, want)
+		return nil
+	}
+	f.weaker = append(f.weaker, t.unaccepted(compareConsumer(*have, want.ConsumerConfig))...)
+	if list := t.unaccepted(lacks(*have, want.ConsumerConfig, replicas)); len(list) > 0 {
+		f.addable = append(f.addable, list...)
+		mended := Consumer{*have, want.Stream}
+		mended.Replicas = 0 // as many as the stream
+		if len(filters(*have)) == 0 {
+			mended.FilterSubject = want.FilterSubject
+		}
+		f.mended = append(f.mended, mended)
+	}
+	return nil
 }
 
 func (t *Table) apply(ctx context.Context, f findings) error {
@@ -209,35 +220,36 @@ func (t *Table) apply(ctx context.Context, f findings) error {
 		}
 		log.Info().Str("stream", c.Name).Int("replicas", c.Replicas).Msg("stream updated")
 	}
-	consumers := t.conn.JetStream()
-	switch {
-	case f.noConsumer:
-		return t.putConsumer(ctx, "make", t.consumer(), consumers.CreateConsumer)
-	case f.raised != nil:
-		return t.putConsumer(ctx, "update", *f.raised, consumers.UpdateConsumer)
+	js := t.conn.JetStream()
+	for _, c := range f.newConsumers {
+		if err := t.putConsumer(ctx, "make", c, js.CreateConsumer); err != nil {
+			return err
+		}
+	}
+	for _, c := range f.mended {
+		if err := t.putConsumer(ctx, "update", c, js.UpdateConsumer); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-func (t *Table) putConsumer(ctx context.Context, verb string, c jetstream.ConsumerConfig,
+func (t *Table) putConsumer(ctx context.Context, verb string, c Consumer,
 	put func(context.Context, string, jetstream.ConsumerConfig) (jetstream.Consumer, error)) error {
-	err := t.conn.Ask(ctx, schemas.FileConsumer, func(ctx context.Context) error {
-		_, err := put(ctx, t.files(), c)
+	err := t.conn.Ask(ctx, c.Durable, func(ctx context.Context) error {
+		_, err := put(ctx, c.Stream, c.ConsumerConfig)
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("%s consumer %s: %w", verb, schemas.FileConsumer, err)
+		return fmt.Errorf("%s consumer %s: %w", verb, c.Durable, err)
 	}
 	return nil
 }
 
-// files is the stream that has the workers' consumer.
-func (t *Table) files() string { return t.conn.Names().Stream(schemas.StreamFiles) }
-
 // consumerConfig is nil when there is no such consumer or stream.
-func (t *Table) consumerConfig(ctx context.Context) (c *jetstream.ConsumerConfig, err error) {
-	err = t.conn.Ask(ctx, schemas.FileConsumer, func(ctx context.Context) error {
-		cons, err := t.conn.JetStream().Consumer(ctx, t.files(), schemas.FileConsumer)
+func (t *Table) consumerConfig(ctx context.Context, want Consumer) (c *jetstream.ConsumerConfig, err error) {
+	err = t.conn.Ask(ctx, want.Durable, func(ctx context.Context) error {
+		cons, err := t.conn.JetStream().Consumer(ctx, want.Stream, want.Durable)
 		if errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrStreamNotFound) {
 			return nil
 		}

@@ -239,9 +239,9 @@ func TestNarrowerSubjectsAreAdded(t *testing.T) {
 func TestAssetsGolden(t *testing.T) {
 	b := ready(t)
 	golden := struct {
-		Streams  []jetstream.StreamConfig
-		Consumer jetstream.ConsumerConfig
-	}{Consumer: b.consumer()}
+		Streams   []jetstream.StreamConfig
+		Consumers []Consumer
+	}{Consumers: b.consumers()}
 	for _, a := range b.assets {
 		golden.Streams = append(golden.Streams, a.StreamConfig)
 	}
@@ -383,7 +383,7 @@ func TestKeepAssets(t *testing.T) {
 	b := signedIn(t, s, RoleBridge)
 	err := b.Ensure(bustest.Limited(t, 10*time.Second))
 	var missing *Error
-	if !errors.As(err, &missing) || len(missing.Differences) != 13 || !strings.Contains(err.Error(), "missing on the nats server") || !strings.Contains(err.Error(), "run `bridge apply`") {
+	if !errors.As(err, &missing) || len(missing.Differences) != 14 || !strings.Contains(err.Error(), "missing on the nats server") || !strings.Contains(err.Error(), "run `bridge apply`") {
 		t.Fatalf("error %v", err)
 	}
 	boss := signedIn(t, s, RoleAdmin)
@@ -405,5 +405,37 @@ func TestKeepAssets(t *testing.T) {
 	}
 	if err := b.Ensure(t.Context()); err != nil {
 		t.Errorf("after apply: %v", err)
+	}
+}
+
+// TestWhatAnOlderBridgeMade is given what it lacks: the subjects of recordings, and the
+// filter without which the workers would be given those as well.
+func TestWhatAnOlderBridgeMade(t *testing.T) {
+	t.Parallel()
+	b := open(t, bustest.Server(t), RoleAdmin)
+	n := bustest.Names(t)
+	differ(t, b, "AICC_FILES", func(c *jetstream.StreamConfig) { c.Subjects = c.Subjects[:1] })
+	older := b.consumers()[0]
+	older.FilterSubject = ""
+	if _, err := b.conn.JetStream().CreateConsumer(t.Context(), older.Stream, older.ConsumerConfig); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"AICC_FILES.subjects: is [aicc.v1.*.file.*.ready]", "exporter.filter_subjects: is none"} {
+		if err := b.Check(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+	if err := b.Ensure(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+	have, err := b.consumerConfig(t.Context(), b.consumers()[0])
+	if err != nil || have == nil || have.FilterSubject != n.Consumers()[0].Filter {
+		t.Errorf("consumer %+v, %v", have, err)
+	}
+	if c := config(t, b, "AICC_FILES"); !slices.Equal(c.Subjects, n.StreamSubjects(schemas.StreamFiles)) {
+		t.Errorf("subjects %v", c.Subjects)
 	}
 }

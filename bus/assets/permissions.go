@@ -64,11 +64,18 @@ const (
 type permissions struct {
 	names  schemas.Names
 	assets []Asset
-	files  string // the stream that has the workers' consumer
+	shared []shared
 }
 
+// shared is a consumer that the bridges share.
+type shared struct{ stream, name string }
+
 func newPermissions(n schemas.Names) permissions {
-	return permissions{names: n, assets: list(n, Options{}), files: n.Stream(schemas.StreamFiles)}
+	p := permissions{names: n, assets: list(n, Options{})}
+	for _, c := range n.Consumers() {
+		p.shared = append(p.shared, shared{n.Stream(c.Stream), c.Name})
+	}
+	return p
 }
 
 func (p permissions) bridge() Rights {
@@ -81,14 +88,12 @@ func (p permissions) bridge() Rights {
 			publish = append(publish, twoForms(flowPrefix, a.Name+".>")...)
 		}
 	}
-	publish = append(publish, twoForms(ackPrefix, p.files+"."+schemas.FileConsumer+".>")...)
-	return Rights{
-		Publish: Subjects{Allow: publish, Deny: p.manageFileConsumer()},
-		Subscribe: Subjects{Allow: []string{
-			BridgeInbox + ".>",
-			"$JS.EVENT.ADVISORY.CONSUMER.*." + p.files + ".>",
-		}},
+	subscribe := []string{BridgeInbox + ".>"}
+	for _, c := range p.shared {
+		publish = append(publish, twoForms(ackPrefix, c.stream+"."+c.name+".>")...)
+		subscribe = append(subscribe, "$JS.EVENT.ADVISORY.CONSUMER.*."+c.stream+".>")
 	}
+	return Rights{Publish: Subjects{Allow: publish, Deny: p.manageShared()}, Subscribe: Subjects{Allow: subscribe}}
 }
 
 func (p permissions) apply() Rights {
@@ -98,7 +103,9 @@ func (p permissions) apply() Rights {
 			publish = append(publish, api(verb, a.Name))
 		}
 	}
-	publish = append(publish, api("CONSUMER.INFO", p.files, schemas.FileConsumer), api("CONSUMER.CREATE", p.files, schemas.FileConsumer))
+	for _, c := range p.shared {
+		publish = append(publish, api("CONSUMER.INFO", c.stream, c.name), api("CONSUMER.CREATE", c.stream, c.name, ">"))
+	}
 	return Rights{Publish: Subjects{Allow: publish}, Subscribe: Subjects{Allow: []string{BridgeInbox + ".>"}}}
 }
 
@@ -116,8 +123,11 @@ func (p permissions) reader() Rights {
 		publish = append(publish, twoForms(ackPrefix, a.Name+".>")...)
 		publish = append(publish, twoForms(flowPrefix, a.Name+".>")...)
 	}
-	deny := append(p.manageFileConsumer(), api("CONSUMER.DURABLE.CREATE", p.files, schemas.FileConsumer), api("CONSUMER.MSG.NEXT", p.files, schemas.FileConsumer))
-	deny = append(deny, twoForms(ackPrefix, p.files+"."+schemas.FileConsumer+".>")...)
+	deny := p.manageShared()
+	for _, c := range p.shared {
+		deny = append(deny, api("CONSUMER.DURABLE.CREATE", c.stream, c.name), api("CONSUMER.MSG.NEXT", c.stream, c.name))
+		deny = append(deny, twoForms(ackPrefix, c.stream+"."+c.name+".>")...)
+	}
 	return Rights{
 		Publish:   Subjects{Allow: publish, Deny: deny},
 		Subscribe: Subjects{Allow: []string{ReaderInbox + ".>", p.names.All()}},
@@ -141,13 +151,15 @@ func read(c jetstream.StreamConfig) []string {
 	return list
 }
 
-// manageFileConsumer is what changes the workers' consumer, or makes it anew.
-func (p permissions) manageFileConsumer() []string {
-	return []string{
-		api("CONSUMER.CREATE", p.files, schemas.FileConsumer),
-		api("CONSUMER.CREATE", p.files, schemas.FileConsumer, ">"),
-		api("CONSUMER.DELETE", p.files, schemas.FileConsumer),
+// manageShared is what changes the consumers that the bridges share, or makes them anew.
+func (p permissions) manageShared() (list []string) {
+	for _, c := range p.shared {
+		list = append(list,
+			api("CONSUMER.CREATE", c.stream, c.name),
+			api("CONSUMER.CREATE", c.stream, c.name, ">"),
+			api("CONSUMER.DELETE", c.stream, c.name))
 	}
+	return list
 }
 
 func api(verb string, tokens ...string) string {

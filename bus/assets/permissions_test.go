@@ -67,7 +67,7 @@ func TestPermissionsFile(t *testing.T) {
 		Users           []permittedUser
 	}{n.Prefix(), strings.ToUpper(n.Prefix()), []permittedUser{
 		{RoleBridge, "The running bridge, with manage_streams: false. It makes, changes, empties and deletes no stream.", bustest.PasswordVariable(bustest.Bridge), Permissions(n, RoleBridge)},
-		{RoleApply, "For `bridge apply`: makes the streams, buckets and the workers' consumer, and changes their settings.", bustest.PasswordVariable(bustest.Apply), Permissions(n, RoleApply)},
+		{RoleApply, "For `bridge apply`: makes the streams, buckets and the bridges' consumers, and changes their settings.", bustest.PasswordVariable(bustest.Apply), Permissions(n, RoleApply)},
 		{RoleReader, "For consumers of the data: reads all but the agents' sessions and the leases.", bustest.PasswordVariable(bustest.Reader), Permissions(n, RoleReader)},
 	}}
 	var got bytes.Buffer
@@ -120,6 +120,7 @@ func TestPermissionsAreNarrow(t *testing.T) {
 			"$JS.API.STREAM.MSG.DELETE.AICC_EVENTS", "$JS.API.STREAM.RESTORE.AICC_EVENTS", "$JS.API.STREAM.SNAPSHOT.AICC_EVENTS",
 			"$JS.API.STREAM.CREATE.OTHER", "$JS.API.STREAM.INFO.OTHER", "$JS.API.CONSUMER.CREATE.OTHER.x",
 			"$JS.API.CONSUMER.CREATE.AICC_FILES.exporter", "$JS.API.CONSUMER.CREATE.AICC_FILES.exporter.aicc.>", "$JS.API.CONSUMER.DELETE.AICC_FILES.exporter",
+			"$JS.API.CONSUMER.CREATE.AICC_ROWS.recorder", "$JS.API.CONSUMER.CREATE.AICC_ROWS.recorder.aicc.>", "$JS.API.CONSUMER.DELETE.AICC_ROWS.recorder",
 			"$JS.API.CONSUMER.PAUSE.AICC_FILES.exporter", "$JS.API.ACCOUNT.PURGE.AICC", "$SYS.REQ.SERVER.PING", "other", "aicc.v1.acme.command", "$KV.OTHER.key",
 		},
 		RoleApply: {
@@ -130,6 +131,7 @@ func TestPermissionsAreNarrow(t *testing.T) {
 			"aicc.v1.acme.agent.1.call.ringing", "$KV.AICC_WINDOWS.key", "$O.AICC_QUARANTINE.M.x", "$JS.API.STREAM.CREATE.AICC_EVENTS", "$JS.API.STREAM.PURGE.OBJ_AICC_QUARANTINE",
 			"$JS.API.STREAM.INFO.KV_AICC_SESSIONS", "$JS.API.DIRECT.GET.KV_AICC_SESSIONS.$KV.AICC_SESSIONS.acme.101", "$JS.API.CONSUMER.CREATE.KV_AICC_LEASES.x",
 			"$JS.API.CONSUMER.MSG.NEXT.AICC_FILES.exporter", "$JS.API.CONSUMER.CREATE.AICC_FILES.exporter", "$JS.API.CONSUMER.DURABLE.CREATE.AICC_FILES.exporter",
+			"$JS.API.CONSUMER.MSG.NEXT.AICC_ROWS.recorder", "$JS.API.CONSUMER.DURABLE.CREATE.AICC_ROWS.recorder", "$JS.ACK.AICC_ROWS.recorder.1.1.1.1.0",
 			"$JS.ACK.AICC_FILES.exporter.1.1.1.1.0", "$JS.ACK.hub.hash.AICC_FILES.exporter.1.1.1.1.0",
 		},
 	}

@@ -37,7 +37,7 @@ const day = 24 * time.Hour
 // Options are what the settings in the table depend on, and what to do about
 // differences. The zero value is right for a bridge that sees to its streams.
 type Options struct {
-	// Keep leaves streams, buckets and the consumer to somebody else: Ensure makes and
+	// Keep leaves streams, buckets and consumers to somebody else: Ensure makes and
 	// changes nothing, and fails when something is missing.
 	Keep bool
 	// AcceptWeaker lists settings, e.g. "AICC_EVENTS.max_age", that may be
@@ -98,7 +98,7 @@ func list(n schemas.Names, o Options) []Asset {
 	}
 	all := []Asset{
 		stream(schemas.StreamEvents, "Agent events, sessions and gaps.", 30*day, 2*time.Minute),
-		stream(schemas.StreamFiles, "Files that are ready; the workers share the consumer "+schemas.FileConsumer+".", 90*day, day),
+		stream(schemas.StreamFiles, "Files that are ready; the workers share the consumer "+schemas.FileConsumer+". What became of recordings.", 90*day, day),
 		forRows(stream(schemas.StreamRows, "Rows of the file store, one subject per window.", 400*day, 2*time.Minute)),
 		forRows(stream(schemas.StreamCalls, "Calls made of rows, one subject per window.", 400*day, 2*time.Minute)),
 		forCoverage(stream(schemas.StreamCoverage, "What is complete, and up to when; files of a new shape.", unlimited, 2*time.Minute)),
@@ -184,19 +184,34 @@ func objects(n schemas.Names, b schemas.Bucket, about string, age time.Duration)
 	return a
 }
 
-// consumer is the workers' consumer. MaxDeliver is unlimited: a message
-// that exceeds it would stay in the stream unseen; the verdict counts instead.
-// MaxAckPending is unlimited, too: it counts files that wait for their next
-// attempt, and those must not hold up the good ones. The workers bound the work.
-func (t *Table) consumer() jetstream.ConsumerConfig {
-	return jetstream.ConsumerConfig{
-		Durable:       schemas.FileConsumer,
-		Description:   "Workers that turn files into rows.",
-		Metadata:      metadata(t.conn.Names()),
-		DeliverPolicy: jetstream.DeliverAllPolicy,
-		AckPolicy:     jetstream.AckExplicitPolicy,
-		AckWait:       cmp.Or(t.opts.AckWait, DefaultAckWait),
-		MaxDeliver:    -1,
-		MaxAckPending: -1,
+// Consumer is a durable consumer that the bridges share, and the stream that it is of.
+type Consumer struct {
+	jetstream.ConsumerConfig
+	Stream string
+}
+
+// consumers are the shared ones. MaxDeliver is unlimited: a message that exceeds it would
+// stay in the stream unseen; the verdict counts instead. MaxAckPending is unlimited, too:
+// it counts what waits for its next attempt, and that must not hold up the good ones. The
+// workers bound the work.
+func (t *Table) consumers() (all []Consumer) {
+	n := t.conn.Names()
+	about := map[string]string{
+		schemas.FileConsumer:      "Workers that turn files into rows.",
+		schemas.RecordingConsumer: "Workers that fetch the audio of recordings.",
 	}
+	for _, c := range n.Consumers() {
+		all = append(all, Consumer{Stream: n.Stream(c.Stream), ConsumerConfig: jetstream.ConsumerConfig{
+			Durable:       c.Name,
+			Description:   about[c.Name],
+			Metadata:      metadata(n),
+			DeliverPolicy: jetstream.DeliverAllPolicy,
+			AckPolicy:     jetstream.AckExplicitPolicy,
+			AckWait:       cmp.Or(t.opts.AckWait, DefaultAckWait),
+			MaxDeliver:    -1,
+			MaxAckPending: -1,
+			FilterSubject: c.Filter,
+		}})
+	}
+	return all
 }

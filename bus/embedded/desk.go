@@ -41,7 +41,7 @@ var errNotYours = errors.New("is not yours")
 
 type desk struct {
 	conn   *nats.Conn
-	files  string // the stream of the workers' consumer
+	shared map[string]string // stream of each consumer that the bridges share
 	claims *claims
 	crowd  *crowd
 	log    zerolog.Logger
@@ -54,7 +54,10 @@ func openDesk(ns *server.Server, door *door, n schemas.Names, c *crowd, log zero
 	if err != nil {
 		return nil, fmt.Errorf("open the readers' desk: %w", err)
 	}
-	d := &desk{conn: conn, files: n.Stream(schemas.StreamFiles), crowd: c, log: log}
+	d := &desk{conn: conn, shared: map[string]string{}, crowd: c, log: log}
+	for _, c := range n.Consumers() {
+		d.shared[c.Name] = n.Stream(c.Stream)
+	}
 	if d.claims, err = readClaims(conn, door.readers, readable(n)); err == nil {
 		_, err = conn.Subscribe(deskPrefix+">", d.handle)
 	}
@@ -221,15 +224,9 @@ func (d *desk) check(user, call string, body []byte) (r server.CreateConsumerReq
 		return r, fmt.Errorf("not a request for a consumer: %w", err)
 	}
 	tokens := strings.Split(call, ".")
-	isFiles := r.Stream == d.files
-	for _, token := range tokens {
-		isFiles = isFiles || token == d.files
-	}
-	if isFiles {
-		for _, name := range append(tokens, r.Config.Durable, r.Config.Name) {
-			if name == schemas.FileConsumer {
-				return r, fmt.Errorf("consumer %q is the workers'", schemas.FileConsumer)
-			}
+	for _, name := range append(tokens, r.Config.Durable, r.Config.Name) {
+		if stream, ok := d.shared[name]; ok && slices.Contains(append(tokens, r.Stream), stream) {
+			return r, fmt.Errorf("consumer %q is the bridges' own", name)
 		}
 	}
 	if to := r.Config.DeliverSubject; to != "" {

@@ -345,7 +345,7 @@ func TestAdminDoesEverything(t *testing.T) {
 }
 
 func FuzzDesk(f *testing.F) {
-	d := &desk{files: "AICC_FILES"}
+	d := &desk{shared: map[string]string{schemas.FileConsumer: "AICC_FILES"}}
 	f.Add("CONSUMER.CREATE.AICC_FILES.x.>", []byte(`{"stream_name":"AICC_FILES","config":{"deliver_subject":"_INBOX.a","durable_name":"x"}}`))
 	f.Add("CONSUMER.CREATE.AICC_FILES", []byte(`{"config":{"name":"exporter"}}`))
 	f.Add("CONSUMER.CREATE.S", []byte(`{"config":{"DELIVER_subject":"a.b"}}`))

@@ -239,11 +239,15 @@ func (f fences) lower(stream, consumer string) {
 // readerRights say what a reader may send and receive in his account. What is
 // not brought over answers "no responders" anyhow.
 func readerRights(n schemas.Names) *server.Permissions {
-	files := n.Stream(schemas.StreamFiles) + "." + schemas.FileConsumer
+	var deny []string
+	for _, c := range n.Consumers() {
+		of := n.Stream(c.Stream) + "." + c.Name
+		deny = append(deny, "$JS.API.CONSUMER.MSG.NEXT."+of, "$JS.API.CONSUMER.DELETE."+of, "$JS.ACK."+of+".>", "$JS.FC."+of+".>")
+	}
 	return &server.Permissions{
 		Publish: &server.SubjectPermission{
 			Allow: []string{"$JS.API.>", "$JS.ACK.>", "$JS.FC.>", "$SYS.REQ.USER.INFO"},
-			Deny:  []string{"$JS.API.CONSUMER.MSG.NEXT." + files, "$JS.API.CONSUMER.DELETE." + files, "$JS.ACK." + files + ".>", "$JS.FC." + files + ".>"},
+			Deny:  deny,
 		},
 		Subscribe: &server.SubjectPermission{Allow: []string{inbox + ">", n.All()}},
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -304,21 +305,22 @@ func TestObjects(t *testing.T) {
 		t.Errorf("%+v %v", info, err)
 	}
 	for name, want := range map[string]bool{"acme/20261101_x.zip": true, "nothing": false} {
-		if has, err := o.Has(ctx, name); err != nil || has != want {
-			t.Errorf("has %s: %v %v", name, has, err)
+		object, has, err := o.Find(ctx, name)
+		if err != nil || has != want || has && (object.Bytes != int64(len(content)) || object.Meta["reason"] != "damaged_zip" || object.StoredAt.IsZero()) {
+			t.Errorf("%s: %+v %v %v", name, object, has, err)
 		}
 	}
 	if _, found, err := o.Get(ctx, "nothing"); found || err != nil {
 		t.Errorf("%v %v", found, err)
 	}
-	if has, err := OpenObjects(c, schemas.BucketRecordings).Has(ctx, "acme/20261101_x.zip"); has || err != nil {
+	if _, has, err := OpenObjects(c, schemas.BucketRecordings).Find(ctx, "acme/20261101_x.zip"); has || err != nil {
 		t.Errorf("the stores are one: %v %v", has, err)
 	}
 	broken := errors.New("disk")
 	if _, err := o.Put(ctx, "half", nil, iotestErr(content, broken)); !errors.Is(err, broken) {
 		t.Errorf("error %v", err)
 	}
-	if has, err := o.Has(ctx, "half"); has || err != nil {
+	if _, has, err := o.Find(ctx, "half"); has || err != nil {
 		t.Errorf("half an object is there: %v %v", has, err)
 	}
 	if err := hubtest.Superior(t, c).JetStream().DeleteObjectStore(ctx, "AICC_QUARANTINE"); err != nil {
@@ -343,4 +345,50 @@ func (f *failing) Read(p []byte) (int, error) {
 		err = f.err
 	}
 	return n, err
+}
+
+// TestObjectsGo: those of a prefix are listed, and of a deleted one nothing is left.
+func TestObjectsGo(t *testing.T) {
+	t.Parallel()
+	c := hubtest.Ready(t)
+	o := OpenObjects(c, schemas.BucketRecordings)
+	ctx := t.Context()
+	names := func(prefix string) (list []string) {
+		err := o.Each(ctx, prefix, func(object schemas.Object) error {
+			list = append(list, object.Name)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		slices.Sort(list)
+		return list
+	}
+	if got := names(""); len(got) != 0 {
+		t.Errorf("an empty store has %v", got)
+	}
+	for _, name := range []string{"acme/7/1.wav", "acme/8/1.wav", "acme2/7/1.wav"} {
+		if _, err := o.Put(ctx, name, nil, strings.NewReader("sound")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := names("acme/"); !slices.Equal(got, []string{"acme/7/1.wav", "acme/8/1.wav"}) {
+		t.Errorf("of acme: %v", got)
+	}
+	stop := errors.New("enough")
+	if err := o.Each(ctx, "", func(schemas.Object) error { return stop }); !errors.Is(err, stop) {
+		t.Errorf("error %v", err)
+	}
+	for range 2 {
+		if err := o.Delete(ctx, "acme/7/1.wav"); err != nil {
+			t.Error(err)
+		}
+	}
+	if got := names(""); !slices.Equal(got, []string{"acme/8/1.wav", "acme2/7/1.wav"}) {
+		t.Errorf("left: %v", got)
+	}
+	info, err := c.StreamInfo(ctx, "OBJ_AICC_RECORDINGS")
+	if err != nil || info.State.Msgs != 4 { // one part and one head of each
+		t.Errorf("%+v %v", info, err)
+	}
 }

@@ -9,8 +9,7 @@
 //   - A call on a bucket ends with success, with its context, or because it is wrong in
 //     itself. Objects are tried once: what is read once can't be sent again.
 //
-// Nothing but tests gets objects out again yet ([Objects.Get], [Objects.Has]): damaged
-// files are there for people, and who hands out recordings is still to come.
+// Damaged files are there for people; recordings are handed out by a command.
 //
 // It may import schemas and bus/internal/wire.
 package kv

@@ -2,9 +2,11 @@ package kv
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -69,18 +71,72 @@ func (o *Objects) Get(ctx context.Context, name string) (r io.ReadCloser, found 
 	return object, true, nil
 }
 
-// Has reports whether there is an object of that name.
-func (o *Objects) Has(ctx context.Context, name string) (bool, error) {
+// Find returns what is known of an object; found is false when there is none of that name.
+func (o *Objects) Find(ctx context.Context, name string) (object schemas.Object, found bool, err error) {
+	start := time.Now()
+	var info *jetstream.ObjectInfo
+	store, err := o.conn.JetStream().ObjectStore(ctx, o.name)
+	if err == nil {
+		info, err = store.GetInfo(ctx, name)
+	}
+	if errors.Is(err, jetstream.ErrObjectNotFound) {
+		return schemas.Object{}, false, nil
+	}
+	if err != nil {
+		return schemas.Object{}, false, fmt.Errorf("look for %s in %s: %w", name, o.name, o.conn.Explain(start, o.name, err))
+	}
+	return known(info), true, nil
+}
+
+func known(info *jetstream.ObjectInfo) schemas.Object {
+	return schemas.Object{Name: info.Name, Bytes: int64(info.Size), StoredAt: info.ModTime, Meta: info.Metadata}
+}
+
+// Each calls f with every object whose name begins with a prefix, in no order. An error of
+// f ends it and is returned as it is.
+func (o *Objects) Each(ctx context.Context, prefix string, f func(schemas.Object) error) error {
+	start := time.Now()
+	var all []*jetstream.ObjectInfo
+	store, err := o.conn.JetStream().ObjectStore(ctx, o.name)
+	if err == nil {
+		all, err = store.List(ctx)
+	}
+	if err != nil && !errors.Is(err, jetstream.ErrNoObjectsFound) {
+		return fmt.Errorf("list %s: %w", o.name, o.conn.Explain(start, o.name, err))
+	}
+	for _, info := range all {
+		if !strings.HasPrefix(info.Name, prefix) {
+			continue
+		}
+		if err := f(known(info)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Delete removes an object, with what would be left of its name. One that is not there is
+// no error.
+func (o *Objects) Delete(ctx context.Context, name string) error {
 	start := time.Now()
 	store, err := o.conn.JetStream().ObjectStore(ctx, o.name)
 	if err == nil {
-		_, err = store.GetInfo(ctx, name)
+		err = store.Delete(ctx, name)
 	}
-	if errors.Is(err, jetstream.ErrObjectNotFound) {
-		return false, nil
+	if err == nil { // else a marker of each name would stay for ever
+		err = o.forget(ctx, name)
 	}
+	if err != nil && !errors.Is(err, jetstream.ErrObjectNotFound) {
+		return fmt.Errorf("delete %s from %s: %w", name, o.name, o.conn.Explain(start, o.name, err))
+	}
+	return nil
+}
+
+func (o *Objects) forget(ctx context.Context, name string) error {
+	stream, err := o.conn.JetStream().Stream(ctx, "OBJ_"+o.name)
 	if err != nil {
-		return false, fmt.Errorf("look for %s in %s: %w", name, o.name, o.conn.Explain(start, o.name, err))
+		return err
 	}
-	return true, nil
+	subject := "$O." + o.name + ".M." + base64.URLEncoding.EncodeToString([]byte(name))
+	return stream.Purge(ctx, jetstream.WithPurgeSubject(subject))
 }

@@ -56,7 +56,7 @@ func TestRefusedMessageStopsNobody(t *testing.T) {
 			if !strings.Contains(string(letters[0].Body), `"AICC_QUARANTINE/`+name+`"`) {
 				t.Errorf("dead letter %s", letters[0].Body)
 			}
-			if ok, err := kv.OpenObjects(b, schemas.BucketQuarantine).Has(t.Context(), name); !ok || err != nil {
+			if _, ok, err := kv.OpenObjects(b, schemas.BucketQuarantine).Find(t.Context(), name); !ok || err != nil {
 				t.Errorf("in quarantine: %v, %v", ok, err)
 			}
 		})

@@ -213,6 +213,40 @@ type Files struct {
 	Edition            string         `yaml:"edition" default:"auto" oneof:"auto|18|21|23|29"` // columns of a CDR without a header line
 	Names              bool           `yaml:"names" default:"true"`                            // rows say what codes mean
 	Extracts           Extracts       `yaml:"extracts"`
+	Recordings         Recordings     `yaml:"recordings"`
+}
+
+// Recordings says what becomes of the audio that the rows of kind recording name.
+type Recordings struct {
+	Mode          string        `yaml:"mode" default:"off" oneof:"off|fetch"`
+	Back          time.Duration `yaml:"back" default:"720h" min:"1h" max:"9600h" why:"rows are kept for 400 days"` // how old a call may be
+	Agents        []string      `yaml:"agents"`                                                                    // whose; empty: everybody's
+	Order         []string      `yaml:"order" default:"file_name,original_file_name" oneof:"file_name|original_file_name|call_id|obs"`
+	PerMinute     int           `yaml:"per_minute" default:"30" min:"1" max:"6000"` // requests, of one bridge
+	RetryAfter    time.Duration `yaml:"retry_after" default:"1m" min:"1s" max:"6h"`
+	GiveUpAfter   time.Duration `yaml:"give_up_after" default:"24h" min:"1s" max:"720h"`
+	MaxBytes      Size          `yaml:"max_size" default:"64MiB" min:"64KiB" max:"1GiB" why:"a recording is held in memory while it is fetched"`
+	Keep          time.Duration `yaml:"keep" default:"2160h" min:"1h" max:"87600h" zero:"for ever"`
+	KeepBytes     Size          `yaml:"keep_size" default:"10GiB" min:"1MiB" max:"1024TiB" zero:"no limit"` // of the tenant, as kept
+	Store         string        `yaml:"store" default:"nats" oneof:"nats|folder|s3"`
+	Folder        string        `yaml:"folder_dir"` // store: folder only
+	S3            S3            `yaml:"s3"`         // store: s3 only
+	EncryptionKey Secret        `yaml:"encryption_key_file"`
+}
+
+// Fetch reports whether audio is fetched.
+func (r Recordings) Fetch() bool { return r.Mode == "fetch" }
+
+// S3 is a bucket of an S3-compatible store.
+type S3 struct {
+	URL       *url.URL       `yaml:"url"`
+	Region    string         `yaml:"region" match:"^[0-9A-Za-z-]{1,64}$" say:"1 to 64 letters, digits or -"`
+	Bucket    string         `yaml:"bucket" match:"^[0-9a-z][0-9a-z.-]{2,62}$" say:"3 to 63 small letters, digits, dots or -"`
+	Prefix    string         `yaml:"prefix" match:"^[0-9A-Za-z._/-]{1,128}$" say:"1 to 128 letters, digits, dots, _, / or -"`
+	AccessKey Secret         `yaml:"access_key_file"`
+	SecretKey Secret         `yaml:"secret_key_file"`
+	CAFile    string         `yaml:"ca_file"`
+	RootCAs   *x509.CertPool `yaml:"-"` // from CAFile; nil: the system's roots
 }
 
 // Extracts holds one Extract per kind; nil means that the kind is not extracted.
@@ -276,4 +310,5 @@ type Worker struct {
 	MaxZIPBytes      Size          `yaml:"max_zip" default:"2GiB" min:"1MiB" max:"1TiB"`
 	MaxUnpackedBytes Size          `yaml:"max_unpacked" default:"10GiB" min:"1MiB" max:"10TiB"`
 	MaxRatio         int           `yaml:"max_ratio" default:"200" min:"2" max:"100000"` // unpacked to packed, against ZIP bombs
+	Recordings       int           `yaml:"recordings" default:"1" min:"1" max:"16"`      // fetched at the same time
 }

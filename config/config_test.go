@@ -11,6 +11,8 @@ import (
 	_ "time/tzdata"
 
 	"github.com/google/go-cmp/cmp"
+
+	"aiccbridge/config/internal/source"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -25,7 +27,7 @@ func testEnv() Environment {
 			if filepath.IsAbs(path) {
 				return nil, 0, fs.ErrNotExist // the fuzzer shall not find devices
 			}
-			data, _, err := readFile(path)
+			data, _, err := source.Read(path)
 			return data, 0o600, err
 		},
 	}

@@ -10,6 +10,7 @@ import (
 
 	"aiccbridge/config/internal/scalar"
 	"aiccbridge/config/internal/secret"
+	"aiccbridge/config/internal/source"
 )
 
 // secret reads a secret's file: one line, whose end is cut off.
@@ -30,7 +31,7 @@ func (d *decoder) secret(key, path string) (Secret, *scalar.Fault) {
 }
 
 func missing(path string, err error) *scalar.Fault {
-	return scalar.Faultf(cure(err, "create the file or correct the path (relative paths start at the configuration's folder)"), "%s cannot be read: %s", path, cause(err))
+	return scalar.Faultf(source.Cure(err, "create the file or correct the path (relative paths start at the configuration's folder)"), "%s cannot be read: %s", path, source.Cause(err))
 }
 
 // warnExposed warns of a secret that others on this machine may read or replace.

@@ -2,51 +2,10 @@ package config
 
 import (
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 )
-
-func TestFilesUpToTheirLimits(t *testing.T) {
-	for name, tt := range map[string]struct {
-		text string
-		at   position // of the fault; the zero position: none
-	}{
-		"as large as allowed":       {strings.Repeat("#\n", maxYAMLBytes/2), position{}},
-		"larger by one byte":        {strings.Repeat("#\n", maxYAMLBytes/2) + "#", position{line: 1, column: 1}},
-		"a line as long as allowed": {"#\n" + strings.Repeat("#", maxLineBytes), position{}},
-		"longer by one byte":        {"#\n" + strings.Repeat("#", maxLineBytes+1), position{line: 2, column: 1}},
-		"as deep as allowed":        {"#\n" + strings.Repeat("[", maxDepth), position{}},
-		"deeper by one":             {"#\n" + strings.Repeat("{", maxDepth) + "[", position{line: 2, column: 1}},
-		"deep in two lines":         {strings.Repeat("[", maxDepth) + "\n[", position{line: 2, column: 1}},
-		"closed in between":         {strings.Repeat("[{}]\n{[]}\n", maxDepth), position{}},
-		"a blank line of tabs":      {"a: 1\n\t\t\nb: 2", position{}},
-		"a tab before a key":        {"a:\n  \tb: 2", position{line: 2, column: 3}},
-		"a control sign at once":    {"a: 1\n\x01b: 2", position{line: 2, column: 1}},
-		"a control sign behind":     {"a: 1\näb: \x7f", position{line: 2, column: 5}},
-	} {
-		fault, at := unreadable([]byte(tt.text))
-		if at != tt.at || (fault != nil) != (tt.at != position{}) {
-			t.Errorf("%s: %v at %v, want %v", name, fault, at, tt.at)
-		}
-	}
-}
-
-func TestReadsFilesUpToTheLimit(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "x")
-	for size, want := range map[int64]error{maxFileBytes: nil, maxFileBytes + 1: errLarge} {
-		if err := os.WriteFile(path, nil, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Truncate(path, size); err != nil {
-			t.Fatal(err)
-		}
-		if data, _, err := readFile(path); err != want || err == nil && int64(len(data)) != size {
-			t.Errorf("%d bytes: %d, %v", size, len(data), err)
-		}
-	}
-}
 
 // faultsOf parses a configuration that has these files beside it, and says what is wrong.
 func faultsOf(text string, all map[string]string) string {

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"aiccbridge/config/internal/source"
 )
 
 // TestEffectiveIsReadBack: the printed configuration is itself a valid one, and the same.
@@ -149,9 +151,9 @@ func TestUnreadable(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"not UTF-8":  {"a: 1\nb: \xff\n", "x.yaml:2:4: the line holds something that is not UTF-8 text"},
 		"UTF-16":     {"a\x00:\x00", "x.yaml:1:2: the line holds"},
-		"huge":       {strings.Repeat("a: 1\n", maxYAMLBytes/5+1), "larger than 4 MiB; check that this is the right file; agents can be moved"},
-		"no end":     {strings.Repeat("a: 1\n", maxMargin+1), "x.yaml:20001:1: more than 20000 keys begin at the margin"},
-		"long line":  {"a: " + strings.Repeat("- ", maxLineBytes), "longer than 4096"},
+		"huge":       {strings.Repeat("a: 1\n", source.MaxYAMLBytes/5+1), "larger than 4 MiB; check that this is the right file; agents can be moved"},
+		"no end":     {strings.Repeat("a: 1\n", source.MaxMargin+1), "x.yaml:20001:1: more than 20000 keys begin at the margin"},
+		"long line":  {"a: " + strings.Repeat("- ", source.MaxLineBytes), "longer than 4096"},
 		"deep":       {strings.Repeat("[\n", 100), "brackets are open"},
 		"a list":     {"- a\n", "keys with values belong here, not a list"},
 		"a word":     {"bridge\n", "keys with values belong here, not a single value"},

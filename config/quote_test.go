@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"aiccbridge/config/internal/source"
 )
 
 // TestUnclosedQuote: the line named is the one where the quote opens, wherever the
@@ -51,7 +53,7 @@ func TestOtherSyntaxFault(t *testing.T) {
 func TestUnreadableFiles(t *testing.T) {
 	dir := t.TempDir()
 	large := filepath.Join(dir, "large.yaml")
-	if err := os.WriteFile(large, []byte(strings.Repeat("#\n", maxFileBytes)), 0o600); err != nil {
+	if err := os.WriteFile(large, []byte(strings.Repeat("#\n", source.MaxFileBytes)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"aiccbridge/config/internal/scalar"
+	"aiccbridge/config/internal/source"
 )
 
 func TestSecured(t *testing.T) {
@@ -84,7 +85,7 @@ func TestExposedFiles(t *testing.T) {
 		for mode, exposed := range map[fs.FileMode]bool{0o600: false, 0o400: false, 0o640: true, 0o604: true, 0o620: true, 0o602: true} {
 			env := testEnv()
 			env.Read = func(path string) ([]byte, fs.FileMode, error) {
-				data, _, err := readFile(path)
+				data, _, err := source.Read(path)
 				return data, mode, err
 			}
 			data, err := os.ReadFile("testdata/" + name + ".good.yaml")

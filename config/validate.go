@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/x509"
 	"fmt"
 	"maps"
 	"math"
@@ -195,6 +196,7 @@ func (d *decoder) files(key string, f *Files) {
 	f.RootCAs = d.pool(key+".ca_file", f.CAFile)
 	d.warnSkipVerify(key, f.InsecureSkipVerify)
 	f.ProxyRootCAs = d.proxy(key, f.ProxyURL, f.ProxyCredentials, f.ProxyCAFile)
+	d.recordings(key+".recordings", f)
 	at := key + ".extracts"
 	if f.Extracts == (Extracts{}) && !d.bad[at] && !d.bad[key] && !d.anyBadUnder(at) {
 		d.report(at, "name at least one of cdr, recording, operation and skill below extracts, or remove files", "nothing is extracted from the file store")
@@ -278,4 +280,30 @@ func (d *decoder) worker(w *Worker) {
 	if w.MaxUnpackedBytes < w.MaxZIPBytes && !d.bad["worker.max_unpacked"] && !d.bad["worker.max_zip"] {
 		d.report("worker.max_unpacked", "write at least as much as max_zip", "%s is less than max_zip, %s", w.MaxUnpackedBytes, w.MaxZIPBytes)
 	}
+}
+
+// proxy checks the keys of a section's forward proxy, and reads the CA certificates of an
+// https:// one.
+func (d *decoder) proxy(section string, u *url.URL, credentials Secret, caFile string) *x509.CertPool {
+	key, who, ca := section+".proxy_url", section+".proxy_credentials_file", section+".proxy_ca_file"
+	switch {
+	case d.bad[key]:
+	case u == nil:
+		for _, of := range []string{who, ca} {
+			if d.given[of] && !d.bad[of] {
+				d.report(of, "write the proxy's address in proxy_url, or remove the key", "there is no proxy")
+			}
+		}
+	case strings.Trim(u.Path, "/") != "":
+		d.report(key, "end the address after the port, for example http://proxy.example.com:3128", "a proxy's address has no path")
+	case d.given[ca] && u.Scheme != "https":
+		d.report(ca, "write https:// in proxy_url if the proxy speaks TLS, or remove the key", "the proxy is not reached by TLS")
+	}
+	if d.given[who] && !d.bad[who] {
+		user, _, ok := strings.Cut(credentials.Reveal(), ":")
+		if !ok || user == "" {
+			d.report(who, "write user:password on one line", "%s holds no user name with a password", credentials.File())
+		}
+	}
+	return d.pool(ca, caFile)
 }

@@ -212,6 +212,7 @@ type Files struct {
 	Zone               WrittenZone    `yaml:"zone" default:"tenant"`                           // of the times in the files
 	Edition            string         `yaml:"edition" default:"auto" oneof:"auto|18|21|23|29"` // columns of a CDR without a header line
 	Names              bool           `yaml:"names" default:"true"`                            // rows say what codes mean
+	Calls              bool           `yaml:"calls" default:"true"`                            // made of rows; none without those of cdr
 	Extracts           Extracts       `yaml:"extracts"`
 	Recordings         Recordings     `yaml:"recordings"`
 }

@@ -140,17 +140,13 @@ func (c Call) Validate() error {
 		want(c.Tenant != "" && c.CallID != "", "tenant and call_id must be set"),
 		want(c.Revision >= 1, "revision: want 1 or more"),
 		want(len(c.Legs) > 0 && len(c.Rows) > 0, "a call has legs and rows"),
-		want(len(c.Sources.Complete) > 0, "sources: a call is made of complete windows"),
+		want(c.Sources.Complete != nil, "sources must say what was complete"),
 	))
 }
 
-// CallMessage makes the message of a call, as it was made at a time. It travels in atomic
-// batches, and so carries no Nats-Msg-Id.
-func (n Names) CallMessage(c Call, at time.Time) (Message, error) {
-	digest, err := c.CallContent.Digest()
-	if err != nil {
-		return Message{}, err
-	}
+// CallMessage makes the message of a call with this [CallContent.Digest], as it was made at a
+// time. It travels in atomic batches, and so carries no Nats-Msg-Id.
+func (n Names) CallMessage(c Call, digest string, at time.Time) (Message, error) {
 	call := EncodeToken(c.CallID)
 	m, err := newMessage(n.Call(c.Tenant, c.Window), TypeCall, callSource(c.Tenant, c.Window), call+"."+strconv.Itoa(c.Revision), at, c)
 	m.Dedupe = false
@@ -253,7 +249,10 @@ type CallsComplete struct {
 	Sources      []CallSource  `json:"sources"`           // complete windows, as they were then
 	Pending      []CallPending `json:"pending,omitempty"` // windows that were not complete
 	NotExtracted []Kind        `json:"not_extracted,omitempty"`
-	CompletedAt  time.Time     `json:"completed_at"`
+	// Unclaimed are the calls that rows of these windows name and of which no leg is known
+	// yet. The home that they will have takes the rows from there.
+	Unclaimed   []CallUnclaimed `json:"unclaimed,omitempty"`
+	CompletedAt time.Time       `json:"completed_at"`
 }
 
 // CallSource is a complete window that calls were made from.
@@ -268,6 +267,13 @@ type CallSource struct {
 type CallPending struct {
 	Kind   Kind   `json:"kind"`
 	Window Window `json:"window"`
+}
+
+// CallUnclaimed is a window whose rows name calls of which no leg is known.
+type CallUnclaimed struct {
+	Kind   Kind     `json:"kind"`
+	Window Window   `json:"window"`
+	Calls  []string `json:"calls"`
 }
 
 // Source finds the entry of a window.

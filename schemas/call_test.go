@@ -67,7 +67,7 @@ func TestDigestKnowsEveryMember(t *testing.T) {
 func TestCallHeaders(t *testing.T) {
 	c := testCall(schematest.File(schemas.KindCDR).Window)
 	c.CallID = "odd id.7"
-	m, err := schematest.Names(t).CallMessage(c, time.Unix(1, 0))
+	m, err := schematest.Names(t).CallMessage(c, "-", time.Unix(1, 0))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -97,12 +97,18 @@ func testMessages(t testing.TB) map[string]schemas.Message {
 		Files: []schemas.CompleteFile{{"20261101001530123456_call.csv", 3, true, "utf-8"}}, SHA256: strings.Repeat("ab", 32),
 		RequestedAt: schematest.At(15), CompletedAt: schematest.At(17),
 	}))
-	add(n.CallMessage(testCall(window), schematest.At(20)))
+	call := testCall(window)
+	digest, err := call.Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	add(n.CallMessage(call, digest, schematest.At(20)))
 	add(n.CallsCompleteMessage(schemas.CallsComplete{
 		Tenant: "acme", Window: window, Calls: 3, Added: 1, Revised: 1, From: window.From, To: window.To,
 		Sources:      []schemas.CallSource{{schemas.KindCDR, window, schematest.ResponseID, schematest.At(17)}},
 		Pending:      []schemas.CallPending{{schemas.KindRecording, window}},
 		NotExtracted: []schemas.Kind{schemas.KindOperation}, CompletedAt: schematest.At(20),
+		Unclaimed: []schemas.CallUnclaimed{{schemas.KindRecording, window, []string{"1456401416-9"}}},
 	}))
 	add(n.CoverageMessage(schemas.Coverage{
 		Tenant: "acme", Kind: schemas.KindCDR, From: schematest.At(0).Add(-2 * time.Hour), CompleteTo: window.From,

@@ -38,6 +38,7 @@ func killings() []killing {
 			"download.half", "download.whole", "download.renamed",
 			"rows.staged", "rows.committed", "rows.between_batches", "rows.marker_written",
 		}},
+		{"calls", busy(), 2, 3500, []string{"calls.staged", "calls.committed", "calls.between_batches"}},
 		{"spool", external, 10, 0, []string{"spool.fetched", "spool.hub_stored", "spool.hub_acked", "spool.trimmed"}},
 	}
 }

@@ -17,9 +17,11 @@ import (
 	"aiccbridge/callbacks"
 	"aiccbridge/config"
 	"aiccbridge/exporter/archive"
+	"aiccbridge/exporter/calls"
 	"aiccbridge/exporter/filestore"
 	"aiccbridge/exporter/letters"
 	"aiccbridge/exporter/planner"
+	"aiccbridge/exporter/tenure"
 	"aiccbridge/exporter/worker"
 	"aiccbridge/internal/c2sign"
 	"aiccbridge/internal/ccfs"
@@ -88,12 +90,8 @@ func newPlanner(b base, h *hub, c config.Tenant, files *filestore.Store) (*plann
 			}
 			return h.bus.Rows().Lacking(ctx, complete)
 		},
-		Acquire: func(ctx context.Context) (planner.Lease, error) {
-			l := lease.NewAtHub(h.bus.Conn(), h.owner(lease.Options{Tenant: c.Name, Partition: planningPartition}))
-			_, err := l.Acquire(ctx)
-			return l, err
-		},
-		Logger: b.log.With().Str("tenant", c.Name).Logger(), Registerer: b.metrics,
+		Acquire: h.alone(c.Name, planningPartition),
+		Logger:  b.log.With().Str("tenant", c.Name).Logger(), Registerer: b.metrics,
 	}
 	for _, x := range f.Extracts.Each() {
 		o.Extracts = append(o.Extracts, planner.Extract{
@@ -106,6 +104,32 @@ func newPlanner(b base, h *hub, c config.Tenant, files *filestore.Store) (*plann
 // planningPartition is whose lease lets a bridge plan a tenant's extracts. It is one of its
 // own: a bridge may have the tenant's files and not its agents, or the other way round.
 const planningPartition = "files"
+
+// callsPartition is the same for the calls.
+const callsPartition = "calls"
+
+// alone waits for the lease of a partition of a tenant.
+func (h *hub) alone(tenant, partition string) func(ctx context.Context) (tenure.Lease, error) {
+	return func(ctx context.Context) (tenure.Lease, error) {
+		l := lease.NewAtHub(h.bus.Conn(), h.owner(lease.Options{Tenant: tenant, Partition: partition}))
+		_, err := l.Acquire(ctx)
+		return l, err
+	}
+}
+
+// newCalls returns nil when no calls are made: they are made of call detail records.
+func newCalls(b base, h *hub, c config.Tenant) (*calls.Builder, error) {
+	if !c.Files.Calls || c.Files.Extracts.CDR == nil {
+		return nil, nil
+	}
+	return calls.New(calls.Options{
+		Tenant: c.Name, Names: b.names, Ledger: h.ledger, Stream: h.bus.Calls(), Acquire: h.alone(c.Name, callsPartition),
+		Rows: func(ctx context.Context, subject string, f func(schemas.Stored) error) error {
+			return h.bus.Read(ctx, schemas.StreamRows, subject, 0, f)
+		},
+		Logger: b.log.With().Str("tenant", c.Name).Logger(), Registerer: b.metrics,
+	})
+}
 
 // newWorker returns no part when no tenant has a file store. Files are taken only while
 // downloading is open.

@@ -8,6 +8,7 @@ import (
 
 	"aiccbridge/bus/lease"
 	"aiccbridge/config"
+	"aiccbridge/exporter/calls"
 	"aiccbridge/exporter/filestore"
 	"aiccbridge/exporter/planner"
 	"aiccbridge/internal/ccgateway"
@@ -33,6 +34,7 @@ type tenant struct {
 	agents  *partition.Partition // nil without a gateway
 	files   *filestore.Store     // nil without a file store
 	planner *planner.Planner     // of the files
+	calls   *calls.Builder       // nil when none are made
 }
 
 func newTenant(b base, h *hub, c config.Tenant, known accounts, open *closers) (*tenant, error) {
@@ -53,6 +55,9 @@ func newTenant(b base, h *hub, c config.Tenant, known accounts, open *closers) (
 		if t.planner, err = newPlanner(b, h, c, t.files); err != nil {
 			return nil, err
 		}
+		if t.calls, err = newCalls(b, h, c); err != nil {
+			return nil, err
+		}
 	}
 	return t, nil
 }
@@ -64,6 +69,9 @@ func (t *tenant) parts(p *planning) (all []part) {
 	}
 	if t.planner != nil {
 		all = append(all, part{"planner of " + t.cfg.Name, p.begin(t.planner)})
+	}
+	if t.calls != nil {
+		all = append(all, part{"calls of " + t.cfg.Name, func(intake, _ context.Context) error { return t.calls.Run(intake) }})
 	}
 	return all
 }

@@ -10,23 +10,24 @@ import (
 
 	"aiccbridge/exporter/internal/exportertest"
 	"aiccbridge/exporter/ledger"
+	"aiccbridge/exporter/tenure"
 	"aiccbridge/schemas"
 )
 
 // seat is the one lease of a tenant, in memory.
 type seat struct {
 	mu     sync.Mutex
-	taken  *tenure
+	taken  *holding
 	fail   error // of the next acquisition
 	owners int
 }
 
-type tenure struct {
+type holding struct {
 	*seat
 	lost chan error
 }
 
-func (s *seat) acquire(ctx context.Context) (Lease, error) {
+func (s *seat) acquire(ctx context.Context) (tenure.Lease, error) {
 	for {
 		s.mu.Lock()
 		if err := s.fail; err != nil {
@@ -35,7 +36,7 @@ func (s *seat) acquire(ctx context.Context) (Lease, error) {
 			return nil, err
 		}
 		if s.taken == nil {
-			s.taken, s.owners = &tenure{s, make(chan error, 1)}, s.owners+1
+			s.taken, s.owners = &holding{s, make(chan error, 1)}, s.owners+1
 			defer s.mu.Unlock()
 			return s.taken, nil
 		}
@@ -48,7 +49,7 @@ func (s *seat) acquire(ctx context.Context) (Lease, error) {
 	}
 }
 
-func (t *tenure) Run(ctx context.Context) error {
+func (t *holding) Run(ctx context.Context) error {
 	select {
 	case err := <-t.lost:
 		return err
@@ -57,7 +58,7 @@ func (t *tenure) Run(ctx context.Context) error {
 	}
 }
 
-func (t *tenure) Release(context.Context) error {
+func (t *holding) Release(context.Context) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.taken == t {

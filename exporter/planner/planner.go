@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -14,6 +13,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"aiccbridge/exporter/ledger"
+	"aiccbridge/exporter/tenure"
 	"aiccbridge/internal/retry"
 	"aiccbridge/internal/trouble"
 	"aiccbridge/schemas"
@@ -39,7 +39,7 @@ type Options struct {
 	Query     Query
 	// Acquire waits until this planner alone is to plan for the tenant, or ctx ends. nil:
 	// there is no other.
-	Acquire func(ctx context.Context) (Lease, error)
+	Acquire func(ctx context.Context) (tenure.Lease, error)
 	// Budget names the access key whose requests and extracts under way are counted
 	// together, whichever tenants they are of and wherever those are planned; all of them
 	// should have one Spacing and one MaxOutstanding. "": the tenant's alone.
@@ -81,8 +81,7 @@ type Planner struct {
 	backOff  backoff.BackOff            // of requests
 	refusals trouble.Episode            // of requests
 	held     trouble.Episode            // of everything else
-	unheld   trouble.Episode            // of the lease
-	waiting  atomic.Pointer[time.Time]  // since when the lease is; nil: it is not waited for
+	tenure   *tenure.Tenure
 	requests *prometheus.CounterVec
 	stated   map[schemas.Kind]schemas.Coverage // what was said last
 	seen     uint64                            // changes of the ledger that have been looked over
@@ -117,6 +116,7 @@ func New(o Options) (*Planner, error) {
 	p := &Planner{
 		o: o, extracts: map[schemas.Kind]Extract{}, next: map[schemas.Kind]time.Time{}, stated: map[schemas.Kind]schemas.Coverage{},
 		backOff: retry.NewBackOff(2*time.Second, 15*time.Minute),
+		tenure:  tenure.New(tenure.Options{Acquire: o.Acquire, Of: "extracts", Logger: o.Logger}),
 	}
 	for _, x := range o.Extracts {
 		if err := x.validate(); err != nil {
@@ -135,22 +135,23 @@ func New(o Options) (*Planner, error) {
 	return p, nil
 }
 
-// Run plans and requests whenever it has the lease, until intake ends. A request under way
-// goes on under work. Failures of the bus are retried; Run returns nil at the end.
+// Run plans and requests whenever it has the lease, until intake ends. A request that is
+// under way when that is lost is finished, under work; the next one is another bridge's. Failures of the bus are retried; Run returns nil at the end.
 func (p *Planner) Run(intake, work context.Context) error {
 	if err := p.o.Ledger.Await(intake); err != nil {
 		return nil
 	}
-	if p.o.Acquire == nil {
-		p.plan(intake, work)
-		p.conclude(work)
-		return nil
-	}
-	for intake.Err() == nil {
-		p.own(intake, work)
-	}
+	p.tenure.Run(intake, work, func(held context.Context) {
+		p.plan(held, work)
+		if intake.Err() != nil {
+			p.conclude(work)
+		}
+	})
 	return nil
 }
+
+// Waiting is since when the lease is wanted and not held; zero: it is held, or not wanted.
+func (p *Planner) Waiting() time.Time { return p.tenure.Waiting() }
 
 // plan plans and requests until intake ends.
 func (p *Planner) plan(intake, work context.Context) {

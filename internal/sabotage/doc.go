@@ -29,4 +29,5 @@ var Points = []string{
 	"request.before_ledger", "request.ledger_written", "request.sent", "request.id_stored",
 	"download.half", "download.whole", "download.renamed",
 	"rows.staged", "rows.committed", "rows.between_batches", "rows.marker_written",
+	"calls.staged", "calls.committed", "calls.between_batches",
 }

@@ -1,6 +1,10 @@
 package rows
 
-import "aiccbridge/schemas"
+import (
+	"strings"
+
+	"aiccbridge/schemas"
+)
 
 // codeTable says what the codes of a column mean, in snake case. It is an open set: the
 // platform has codes that no page lists, and they have no name.
@@ -51,6 +55,21 @@ var callTypes = codeTable{
 	40: "reserved_outbound", 41: "preoccupied_outbound", 42: "preconnected_outbound", 43: "predictive_outbound",
 	44: "preview_outbound", 45: "callback_outbound", 51: "two_party_consultation", 52: "three_party_consultation",
 	53: "multi_party",
+}
+
+// Direction says which way the calls of a type of the CDR go: inbound, outbound or internal,
+// which consultations are; "" when the type does not say.
+func Direction(callType int64) string {
+	name := callTypes[callType]
+	switch {
+	case strings.HasSuffix(name, "inbound"):
+		return "inbound"
+	case strings.HasSuffix(name, "outbound"):
+		return "outbound"
+	case name == "internal", strings.HasSuffix(name, "_consultation"):
+		return "internal"
+	}
+	return ""
 }
 
 // mediaTypes: cec_07_0839.

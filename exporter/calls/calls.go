@@ -1,0 +1,167 @@
+package calls
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"hash/maphash"
+	"sync/atomic"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+	"github.com/rs/zerolog"
+
+	"aiccbridge/exporter/tenure"
+	"aiccbridge/internal/retry"
+	"aiccbridge/internal/trouble"
+	"aiccbridge/schemas"
+)
+
+// Ledger is what is known of the windows of extracts.
+type Ledger interface {
+	// Await waits until it has been read.
+	Await(ctx context.Context) error
+	// Each calls f for every entry of a tenant, in no order; f must not call back.
+	Each(tenant string, f func(schemas.WindowEntry))
+	// Changes counts the changes of entries.
+	Changes() uint64
+}
+
+// Rows calls f for every message of a subject of rows, in order.
+type Rows func(ctx context.Context, subject string, f func(schemas.Stored) error) error
+
+// Stream is the stream of calls.
+type Stream interface {
+	// Newest calls f for the last message of each window of a tenant and returns the
+	// sequence of the last one, 0 when there is none.
+	Newest(ctx context.Context, tenant string, f func(schemas.Stored) error) (last uint64, err error)
+	// ReadBack calls f for every message of a subject, in order.
+	ReadBack(ctx context.Context, subject string, f func(schemas.CallHeader)) error
+	// Append stores up to [schemas.MaxBatch] messages of one subject, all or none. It is
+	// refused with [schemas.ErrConflict] when the last sequence of the tenant is not last.
+	Append(ctx context.Context, tenant string, messages []schemas.Message, last uint64) (newLast uint64, err error)
+	// Fits reports whether the stream takes a message of this size.
+	Fits(m schemas.Message) bool
+}
+
+// Options configure the calls of one tenant. Tenant, Names, Ledger, Rows and Stream are
+// required.
+type Options struct {
+	Tenant string
+	Names  schemas.Names
+	Ledger Ledger
+	Rows   Rows
+	Stream Stream
+	// Acquire waits until this bridge alone is to make the tenant's calls. nil: there is no
+	// other.
+	Acquire func(ctx context.Context) (tenure.Lease, error)
+	// Reach is how far apart the windows of one call's rows may lie: rows further away are
+	// those of another call, or of none. Default 24 h.
+	Reach time.Duration
+	// Tick is how often the ledger is looked over. Default 1 s.
+	Tick       time.Duration
+	Logger     zerolog.Logger        // with the tenant
+	Registerer prometheus.Registerer // nil: not registered
+}
+
+// Builder makes the calls of one tenant.
+type Builder struct {
+	o      Options
+	tenure *tenure.Tenure
+	held   trouble.Episode
+	seed   maphash.Seed
+	made   *prometheus.CounterVec
+
+	known   bool // homes and last are what is in the stream
+	last    uint64
+	homes   map[schemas.Window]*home
+	changes uint64 // of the ledger, when everything was as it says
+
+	settled atomic.Uint64 // changes, and 1
+}
+
+// New checks the options and fills in defaults. It does no I/O.
+func New(o Options) (*Builder, error) {
+	if o.Tenant == "" || o.Names == (schemas.Names{}) || o.Ledger == nil || o.Rows == nil || o.Stream == nil {
+		return nil, errors.New("calls: tenant, names, ledger, rows and stream are required")
+	}
+	if o.Reach < 0 || o.Tick < 0 {
+		return nil, errors.New("calls: reach and tick must not be negative")
+	}
+	o.Reach, o.Tick = cmp.Or(o.Reach, 24*time.Hour), cmp.Or(o.Tick, time.Second)
+	own := prometheus.WrapRegistererWith(prometheus.Labels{"tenant": o.Tenant}, o.Registerer)
+	return &Builder{
+		o: o, seed: maphash.MakeSeed(), tenure: tenure.New(tenure.Options{Acquire: o.Acquire, Of: "calls", Logger: o.Logger}),
+		made: promauto.With(own).NewCounterVec(prometheus.CounterOpts{
+			Namespace: "aicc", Subsystem: "calls", Name: "published_total", Help: "Calls published, by what they are: new, or a later revision.",
+		}, []string{"what"}),
+	}, nil
+}
+
+// Run makes calls whenever it has the lease, until ctx ends. Failures of the bus are retried;
+// it returns nil at the end. What is not done then, the next start does.
+func (b *Builder) Run(ctx context.Context) error {
+	if b.o.Ledger.Await(ctx) != nil {
+		return nil
+	}
+	b.tenure.Run(ctx, ctx, func(held context.Context) {
+		b.known = false // somebody else may have made calls since
+		for held.Err() == nil {
+			b.lookOver(held)
+			_ = retry.Wait(held, b.o.Tick) // the loop sees the end
+		}
+	})
+	return nil
+}
+
+// Settled reports whether the calls are what the ledger's windows say, as far as this bridge
+// knows: it, and no other, makes them.
+func (b *Builder) Settled() bool { return b.settled.Load() == b.o.Ledger.Changes()+1 }
+
+// lookOver does what is due, again and again until the bus lets it or ctx ends.
+func (b *Builder) lookOver(ctx context.Context) {
+	err := backoff.RetryNotify(func() error { return b.tick(ctx) },
+		backoff.WithContext(retry.NewBackOff(time.Second, 30*time.Second), ctx),
+		func(err error, _ time.Duration) {
+			b.known = false
+			if _, changed := b.held.Failed(trouble.Gist(err.Error()), zerolog.WarnLevel); changed {
+				b.o.Logger.Warn().Err(err).Msg("calls are held up")
+			}
+		})
+	if err != nil {
+		return // ctx has ended
+	}
+	if failures, _ := b.held.Over(); failures > 0 {
+		b.o.Logger.Info().Int("failures", failures).Msg("calls go on")
+	}
+}
+
+// tick brings every home up to date that is not.
+func (b *Builder) tick(ctx context.Context) error {
+	if !b.known {
+		if err := b.load(ctx); err != nil {
+			return err
+		}
+	}
+	changes := b.o.Ledger.Changes()
+	if b.settled.Load() == changes+1 {
+		return nil
+	}
+	l := b.survey()
+	for again := true; again; {
+		again = false
+		for _, w := range l.of[schemas.KindCDR] {
+			if !b.due(l, w) {
+				continue
+			}
+			if err := b.rebuild(ctx, l, w.Window); err != nil {
+				return err
+			}
+			again = true // it may have left another to be looked at
+		}
+	}
+	b.settled.Store(changes + 1)
+	return nil
+}

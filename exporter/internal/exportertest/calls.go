@@ -1,0 +1,131 @@
+package exportertest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"aiccbridge/schemas"
+)
+
+// Read calls f for what is on a subject, as it is stored.
+func (r *Rows) Read(_ context.Context, subject string, f func(schemas.Stored) error) error {
+	r.mu.Lock()
+	rows := slices.Clone(r.subjects[subject])
+	r.mu.Unlock()
+	for _, row := range rows {
+		if err := f(schemas.Stored{Subject: subject, Sequence: row.Sequence, Header: row.Headers(), Body: row.Body}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Forget removes what is on a subject, as its age does.
+func (r *Rows) Forget(subject string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.subjects, subject)
+}
+
+// Calls is the stream of calls: batches are atomic, and behind the last message of a tenant.
+type Calls struct {
+	mu     sync.Mutex
+	stored []schemas.Stored
+
+	Batches  int
+	MaxBytes int               // of a body; 0: any
+	Unfenced bool              // a stream without fences
+	Before   func(n int) error // called before the n-th batch (from 1): nothing is stored on error
+	After    func(n int) error // called after it was stored: the answer is lost on error
+}
+
+// Newest calls f for the last message of each subject of a tenant.
+func (c *Calls) Newest(_ context.Context, tenant string, f func(schemas.Stored) error) (last uint64, err error) {
+	all := c.All(tenant)
+	for i, m := range all {
+		last = m.Sequence
+		if slices.ContainsFunc(all[i+1:], func(later schemas.Stored) bool { return later.Subject == m.Subject }) {
+			continue
+		}
+		if err := f(m); err != nil {
+			return 0, err
+		}
+	}
+	return last, nil
+}
+
+// ReadBack calls f for what is on a subject.
+func (c *Calls) ReadBack(_ context.Context, subject string, f func(schemas.CallHeader)) error {
+	c.mu.Lock()
+	stored := slices.Clone(c.stored)
+	c.mu.Unlock()
+	for _, m := range stored {
+		if m.Subject == subject {
+			f(schemas.ReadCallHeader(m.Header))
+		}
+	}
+	return nil
+}
+
+// Append stores a batch, if it is one and nobody else wrote.
+func (c *Calls) Append(ctx context.Context, tenant string, messages []schemas.Message, last uint64) (uint64, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	c.mu.Lock()
+	c.Batches++
+	n := c.Batches
+	c.mu.Unlock()
+	if c.Before != nil {
+		if err := c.Before(n); err != nil {
+			return 0, err
+		}
+	}
+	newLast, err := c.append(tenant, messages, last)
+	if err == nil && c.After != nil {
+		err = c.After(n)
+	}
+	return newLast, err
+}
+
+func (c *Calls) append(tenant string, messages []schemas.Message, last uint64) (uint64, error) {
+	if len(messages) == 0 || len(messages) > schemas.MaxBatch {
+		return 0, fmt.Errorf("%d messages in a batch", len(messages))
+	}
+	for _, m := range messages {
+		if err := m.Validate(); err != nil || m.Subject != messages[0].Subject || m.Dedupe {
+			return 0, fmt.Errorf("message %s on %s does not belong into this batch: %v", m.ID, m.Subject, err)
+		}
+	}
+	have := uint64(0)
+	if all := c.All(tenant); len(all) > 0 {
+		have = all[len(all)-1].Sequence
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if have != last && !c.Unfenced {
+		return 0, fmt.Errorf("sequence is %d, expected %d: %w", have, last, schemas.ErrConflict)
+	}
+	for _, m := range messages {
+		c.stored = append(c.stored, schemas.Stored{Subject: m.Subject, Sequence: uint64(len(c.stored) + 1), Header: m.Headers(), Body: m.Body})
+	}
+	return uint64(len(c.stored)), nil
+}
+
+// Fits is what the server's max_payload does.
+func (c *Calls) Fits(m schemas.Message) bool { return c.MaxBytes == 0 || len(m.Body) <= c.MaxBytes }
+
+// All returns every message of a tenant.
+func (c *Calls) All(tenant string) (all []schemas.Stored) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, m := range c.stored {
+		if strings.Contains(m.Subject, "."+tenant+".call.") {
+			all = append(all, m)
+		}
+	}
+	return all
+}

@@ -1,0 +1,22 @@
+package planner
+
+import (
+	"time"
+
+	"aiccbridge/schemas"
+)
+
+// begin makes the planner know nothing but the ledger: somebody else may have planned since.
+// The tenant's last request, whoever sent it, counts for the time between two.
+func (p *Planner) begin(now time.Time) {
+	p.started, p.open = now, time.Time{}
+	clear(p.next)
+	clear(p.stated)
+	p.seen = 0
+	p.orphans, p.nextOrphans, p.nextRecheck = nil, time.Time{}, time.Time{}
+	p.o.Ledger.Each(p.o.Tenant, func(e schemas.WindowEntry) {
+		if next := e.RequestedAt.Add(p.o.Spacing); next.After(p.quiet) && !e.RequestedAt.After(now) {
+			p.quiet = next
+		}
+	})
+}

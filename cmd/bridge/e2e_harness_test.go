@@ -23,6 +23,7 @@ import (
 	"aiccbridge/internal/platformsim"
 	"aiccbridge/internal/platformsim/fault"
 	"aiccbridge/internal/platformsim/filestore"
+	"aiccbridge/internal/platformsim/filestore/content"
 	"aiccbridge/internal/platformsim/gateway"
 	"aiccbridge/internal/platformsim/truth"
 	"aiccbridge/internal/platformsim/world"
@@ -60,6 +61,8 @@ type setup struct {
 	bare                  bool             // restricted, but nobody has made the streams
 	embedded              bool             // never restricted; say why
 	long                  bool             // a log without details, and metrics
+	timezone, filesZone   string           // of the tenant, default Asia/Shanghai; the setting files.zone, default tenant
+	form                  content.Form     // of the files
 	proxy                 *proxytest.Proxy // on the way to gateway and file store, with proxyLogin; nil: none
 }
 
@@ -102,7 +105,7 @@ func newScene(t *testing.T, o setup) *scene {
 	o.restricts()
 	o.overdue, o.grace = orDefault(o.overdue, time.Minute), orDefault(o.grace, 20*time.Second)
 	s := &scene{t: t, setup: o, dir: t.TempDir(), nats: freePort(t), journal: &journal{}}
-	zone, err := time.LoadLocation("Asia/Shanghai")
+	zone, err := time.LoadLocation(cmp.Or(o.timezone, "Asia/Shanghai"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +119,7 @@ func newScene(t *testing.T, o setup) *scene {
 		Gateway: gateway.Options{WaitTimes: 8, MaxTime: 25 * time.Second, NeedCookie: true},
 		Files: filestore.Options{
 			GenerationMax: 300 * time.Millisecond, CreationsPerMinute: -1, ParallelDownloads: -1, LockAfter: -1,
-			RepeatEvery: time.Second, Spaces: o.furtherSpaces(),
+			RepeatEvery: time.Second, Spaces: o.furtherSpaces(), Form: o.form,
 		},
 		Faults: o.faults,
 	})
@@ -277,6 +280,7 @@ func (s *scene) tenantText(p func(string, ...any), name, account string) {
 	p("      request_spacing: %s", o.spacing)
 	p("      max_outstanding: %d", cmp.Or(o.outstanding, 20))
 	p("      overdue: %s", o.overdue)
+	p("      zone: %s", cmp.Or(o.filesZone, "tenant"))
 	p("      extracts:")
 	sweep := ""
 	if o.sweep > 0 {

@@ -55,7 +55,7 @@ type Options struct {
 	Logger zerolog.Logger `yaml:"-"`
 }
 
-func (o Options) withDefaults() (Options, error) {
+func (o Options) withDefaults() (_ Options, err error) {
 	o.Timezone = cmp.Or(o.Timezone, time.UTC)
 	if o.Now == nil {
 		o.Now = time.Now
@@ -78,6 +78,9 @@ func (o Options) withDefaults() (Options, error) {
 	r := rand.New(rand.NewPCG(o.Seed, 0x5ec7e7))
 	o.Files.SecretKey = cmp.Or(o.Files.SecretKey, fmt.Sprintf("%016x%016x", r.Uint64(), r.Uint64()))
 	o.World.Seed, o.World.Agents, o.World.FirstAgent = o.Seed, o.Agents, o.FirstAgent
+	if o.World.Written, err = o.Files.Form.Written(o.Timezone); err != nil {
+		return o, fmt.Errorf("platform simulator: %w", err)
+	}
 	o.World.Location, o.World.Now, o.World.Pace = o.Timezone, o.Now, o.Pace
 	o.World.Developer = o.Files.AccessKey
 	return o, nil

@@ -16,8 +16,8 @@ import (
 
 // rowReader reduces rows of one kind to a hash of their values: cells as the
 // file store made them, and bodies as they are in the stream. A row's value is
-// the text of each documented column that has one, times as wall clock of their
-// zone, and the texts of all further cells, sorted, because without a header
+// the text of each documented column that has one, times as the instants that they
+// name, and the texts of all further cells, sorted, because without a header
 // line they have no names.
 type rowReader struct {
 	seed    maphash.Seed
@@ -33,12 +33,13 @@ type rowReader struct {
 }
 
 type column struct {
-	name  string
-	clock *time.Location // nil: no time
-	id    bool           // one of these must have a value
+	name string
+	time bool
+	utc  bool // a time that is UTC whatever the file is written in
+	id   bool // one of these must have a value
 }
 
-func newRowReader(k schemas.Kind, zone *time.Location, seed maphash.Seed) *rowReader {
+func newRowReader(k schemas.Kind, seed maphash.Seed) *rowReader {
 	worldKind := world.Kind(rows.FilePart(k))
 	types := map[string]rows.ColumnType{}
 	for _, c := range rows.Columns(k) {
@@ -58,12 +59,8 @@ func newRowReader(k schemas.Kind, zone *time.Location, seed maphash.Seed) *rowRe
 	}
 	for i, name := range world.Columns[worldKind] {
 		c := column{name: name, id: name == "id" || name == "call_id"}
-		switch types[name] {
-		case rows.Time:
-			c.clock = zone
-		case rows.TimeUTC:
-			c.clock = time.UTC
-		}
+		c.utc = types[name] == rows.TimeUTC
+		c.time = c.utc || types[name] == rows.Time
 		r.columns = append(r.columns, c)
 		r.place[name] = i
 	}
@@ -71,9 +68,9 @@ func newRowReader(k schemas.Kind, zone *time.Location, seed maphash.Seed) *rowRe
 	return r
 }
 
-// cells reads a row of the truth log. identified says that it has what every
-// row needs: an id or a call id.
-func (r *rowReader) cells(cells []string) (value uint64, identified bool) {
+// cells reads a row of the truth log, whose times are written in a zone. identified says
+// that it has what every row needs: an id or a call id.
+func (r *rowReader) cells(cells []string, zone *time.Location) (value uint64, identified bool) {
 	r.begin()
 	for i := range r.columns {
 		r.edge(i)
@@ -82,11 +79,11 @@ func (r *rowReader) cells(cells []string) (value uint64, identified bool) {
 		}
 		c := &r.columns[i]
 		text := trim(cells[i])
-		if text == "" || c.clock != nil && strings.HasPrefix(text, "1970-01-01") { // never happened
+		if text == "" || c.time && strings.HasPrefix(text, "1970-01-01") { // never happened
 			continue
 		}
 		identified = identified || c.id
-		t, err := r.wall(i, text)
+		t, err := r.wall(i, text, zone)
 		r.write(i, t, err, text)
 	}
 	var extra []string
@@ -138,21 +135,31 @@ var errStrange = errors.New("row has a member that is no column")
 
 // instant reads a time as it is in the stream.
 func (r *rowReader) instant(place int, text string) (time.Time, error) {
-	zone := r.columns[place].clock
-	if zone == nil {
+	if !r.columns[place].time {
 		return time.Time{}, errNoTime
 	}
-	t, err := time.Parse(time.RFC3339, text)
-	return t.In(zone), err
+	return time.Parse(time.RFC3339, text)
 }
 
-// wall reads a time as it is in a file.
-func (r *rowReader) wall(place int, text string) (time.Time, error) {
-	zone := r.columns[place].clock
-	if zone == nil {
+// wall reads a time as it is in a file. One that a change of the clocks repeats is meant to
+// be the first.
+func (r *rowReader) wall(place int, text string, zone *time.Location) (time.Time, error) {
+	if !r.columns[place].time {
 		return time.Time{}, errNoTime
 	}
-	return time.ParseInLocation(world.TimeLayout, text, zone)
+	if r.columns[place].utc {
+		zone = time.UTC
+	}
+	t, err := time.ParseInLocation(world.TimeLayout, text, zone)
+	if err != nil {
+		return t, err
+	}
+	for _, change := range []time.Duration{time.Hour, 30 * time.Minute, 2 * time.Hour} {
+		if earlier := t.Add(-change); earlier.Format(world.TimeLayout) == t.Format(world.TimeLayout) {
+			return earlier, nil
+		}
+	}
+	return t, nil
 }
 
 var errNoTime = errors.New("not a column of times")
@@ -161,7 +168,7 @@ var errNoTime = errors.New("not a column of times")
 func (r *rowReader) write(place int, t time.Time, err error, text string) {
 	r.buf = append(r.buf, byte(place))
 	if err == nil {
-		r.buf = t.AppendFormat(r.buf, "2006-01-02 15:04:05.999999999")
+		r.buf = t.UTC().AppendFormat(r.buf, "2006-01-02 15:04:05.999999999")
 	} else {
 		r.buf = append(r.buf, text...)
 	}

@@ -34,8 +34,8 @@ type windowKey struct {
 	token string // of the window
 }
 
-// New returns a Checker without messages. zone is the zone of the tenant's wall
-// clocks, nil for UTC; it must be the simulator's.
+// New returns a Checker without messages. zone is the tenant's, nil for UTC; it must be
+// the simulator's. Files are written in it unless the truth says another one.
 func New(zone *time.Location, tenant string) *Checker {
 	if zone == nil {
 		zone = time.UTC
@@ -47,7 +47,7 @@ func New(zone *time.Location, tenant string) *Checker {
 		extracts: map[string]*extract{}, windows: map[windowKey]counts{}, newest: map[uint64]revision{},
 	}
 	for _, k := range schemas.Kinds() {
-		c.rows[k] = newRowReader(k, zone, seed)
+		c.rows[k] = newRowReader(k, seed)
 	}
 	return c
 }

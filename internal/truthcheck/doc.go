@@ -11,6 +11,8 @@
 //
 // Invariants:
 //
+//   - Times are compared as instants: a file's, read in the zone that the truth says it is
+//     written in, with those that rows name.
 //   - Only values are compared, never the ids that the bridge computes; ids and
 //     numbers are checked for being unique and without holes.
 //   - A report is OK exactly when it has no problem.

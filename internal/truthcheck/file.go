@@ -140,13 +140,14 @@ func (c *Checker) judge(f *truth.File) *fileVerdict {
 }
 
 func (c *Checker) readRows(v *fileVerdict) {
+	zone := c.written(v.file)
 	for _, row := range v.file.Rows {
 		k := kindOf[row.Kind]
 		reader := c.rows[k]
 		if reader == nil {
 			continue
 		}
-		value, identified := reader.cells(row.Cells)
+		value, identified := reader.cells(row.Cells, zone)
 		if !identified {
 			v.rejected++
 			continue
@@ -156,6 +157,18 @@ func (c *Checker) readRows(v *fileVerdict) {
 		}
 		v.rows[k].add(value)
 	}
+}
+
+// written is the zone of a file's times.
+func (c *Checker) written(f *truth.File) *time.Location {
+	if f.Zone == "" {
+		return c.zone
+	}
+	zone, err := time.LoadLocation(f.Zone)
+	if err != nil {
+		return c.zone // of another version of the simulator, or of a test's own
+	}
+	return zone
 }
 
 // asked returns the wall-clock texts of the request.

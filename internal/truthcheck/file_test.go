@@ -357,3 +357,34 @@ func TestFiles(t *testing.T) {
 		})
 	}
 }
+
+// TestInstantsAreCompared: a file that is not written in the tenant's zone must have been
+// read in its own, on the night on which the clocks change too.
+func TestInstantsAreCompared(t *testing.T) {
+	night := time.Date(2026, 11, 1, 5, 0, 0, 0, time.UTC) // New York has this hour once more
+	for read, missing := range map[string]int{"": 60, "America/New_York": 60, "UTC": 0} {
+		s := newScene(t)
+		s.read = nil
+		if read != "" {
+			zone, err := time.LoadLocation(read)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.read = zone
+		}
+		var all []world.Row
+		for i := range 60 {
+			r := s.row(schemas.KindOperation, i)
+			at := night.Add(time.Duration(i) * 2 * time.Minute)
+			r.Cells[7], r.Cells[8] = at.Format(world.TimeLayout), at.Add(time.Minute).Format(world.TimeLayout)
+			all = append(all, r)
+		}
+		f := s.file(schemas.KindOperation, 0, all...)
+		s.truth.Files[len(s.truth.Files)-1].Zone = "UTC"
+		s.accept(f)
+		report := s.report()
+		if report.OK != (missing == 0) || report.Rows.Missing != missing || report.Rows.Foreign != missing {
+			t.Errorf("read in %q: %+v", read, report.Rows)
+		}
+	}
+}

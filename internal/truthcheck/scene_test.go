@@ -24,6 +24,7 @@ var start = time.Date(2026, 11, 2, 14, 0, 0, 0, time.UTC)
 type scene struct {
 	t      testing.TB
 	zone   *time.Location
+	read   *time.Location // in which the bridge reads files; nil: zone
 	names  schemas.Names
 	now    time.Time
 	truth  truth.Snapshot
@@ -232,7 +233,7 @@ func (s *scene) ready(f made) {
 // publish stores the rows of one kind that the stream does not have.
 func (s *scene) publish(f made, kind schemas.Kind, all ...world.Row) {
 	s.t.Helper()
-	e := rows.NewEncoder(s.names, f.ready(), kind, rows.Options{Zone: s.zone})
+	e := rows.NewEncoder(s.names, f.ready(), kind, rows.Options{Zone: s.zone, Written: s.read})
 	for _, r := range all {
 		if string(r.Kind) != rows.FilePart(kind) {
 			continue
@@ -252,7 +253,7 @@ func (s *scene) publish(f made, kind schemas.Kind, all ...world.Row) {
 // revise stores a row as a later revision; back says that it was like that before.
 func (s *scene) revise(f made, row world.Row, revision int, back bool) {
 	s.t.Helper()
-	e := rows.NewEncoder(s.names, f.ready(), f.kind, rows.Options{Zone: s.zone})
+	e := rows.NewEncoder(s.names, f.ready(), f.kind, rows.Options{Zone: s.zone, Written: s.read})
 	id, err := e.Identify(row.Cells)
 	if err != nil {
 		s.t.Fatal(err)

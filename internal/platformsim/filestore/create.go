@@ -188,7 +188,7 @@ func (s *Store) generate(x *extraction) {
 	s.shelf.put(x.name, x.file, now, s.o.Expiry)
 	f := truth.File{
 		ResponseID: x.responseID, Name: x.name, Operation: x.op.name, AccountID: x.accountID,
-		BeginText: x.request.Begin, EndText: x.request.End, MadeAt: now, Rows: made.Rows, Damaged: made.Faults,
+		BeginText: x.request.Begin, EndText: x.request.End, MadeAt: now, Rows: made.Rows, Zone: made.Zone, Damaged: made.Faults,
 	}
 	f.Begin, f.End = s.maker.Span(x.request)
 	s.o.Truth.File(f)

@@ -48,6 +48,10 @@ func New(o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("simulate file store: %w", err)
 	}
+	written, err := o.Form.Written(o.Timezone)
+	if err != nil {
+		return nil, fmt.Errorf("simulate file store: %w", err)
+	}
 	s := &Store{
 		o:          o,
 		operations: table(),
@@ -61,7 +65,7 @@ func New(o Options) (*Store, error) {
 		objects:    voice.NewPasses(o.Seed+1, o.Audio.ObjectURL),
 		prompts:    voice.NewPrompts(),
 	}
-	s.library = voice.NewLibrary(o.Audio, o.Timezone, o.Seed, s.recordingIndex, o.Truth)
+	s.library = voice.NewLibrary(o.Audio, written, o.Seed, s.recordingIndex, o.Truth)
 	s.maker, err = content.New(content.Options{
 		Source: o.Source, Timezone: o.Timezone, Developer: o.AccessKey, AccountID: o.AccountID, Spaces: o.Spaces,
 		Faults: o.Faults, Dice: s.dice, Form: o.Form,

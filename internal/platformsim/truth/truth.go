@@ -71,6 +71,8 @@ type File struct {
 	EndText    string      `json:"end_text"`
 	MadeAt     time.Time   `json:"made_at"`
 	Rows       []world.Row `json:"rows,omitempty"`
+	// Zone is the IANA name of the zone of the times in it; "": the tenant's.
+	Zone string `json:"zone,omitempty"`
 	// Damaged names the faults of the file, joined by +: "", "file.flipped",
 	// "file.gbk+file.crlf" …
 	Damaged string `json:"damaged,omitempty"`

@@ -18,8 +18,10 @@ type Options struct {
 	// first, default 101, the others follow.
 	Agents     int `yaml:"-"`
 	FirstAgent int `yaml:"-"`
-	// Location is the tenant's zone, in which cells are printed. Default UTC.
+	// Location is the tenant's zone. Default UTC.
 	Location *time.Location `yaml:"-"`
+	// Written is the zone in which cells print times. Default Location.
+	Written *time.Location `yaml:"-"`
 	// Now is the clock, default time.Now. Durations are waited with plain
 	// timers, so it has to run at the speed of real time.
 	Now func() time.Time `yaml:"-"`
@@ -81,6 +83,7 @@ func (o Options) withDefaults() (Options, error) {
 		return o, errors.New("world options: agents and first agent must be positive")
 	}
 	o.Location = cmp.Or(o.Location, time.UTC)
+	o.Written = cmp.Or(o.Written, o.Location)
 	if o.Now == nil {
 		o.Now = time.Now
 	}

@@ -30,8 +30,8 @@ func (k Kind) Word() string {
 	return Words[3]
 }
 
-// TimeLayout is how the file store prints a DATE: wall clock of the tenant's
-// zone, whole seconds, no offset.
+// TimeLayout is how the file store prints a DATE: wall clock of the tenant's zone, or of
+// the one in which the files are written, whole seconds, no offset.
 const TimeLayout = "2006-01-02 15:04:05"
 
 // Row is one CSV record. Cells are in the documented column order,
@@ -50,9 +50,13 @@ type Row struct {
 	AgentID string `json:"agent_id,omitempty"`
 	// CallID is empty on rows which belong to no call.
 	CallID string `json:"call_id,omitempty"`
-	// Cells print times as TimeLayout in the tenant's zone.
+	// Cells print times as TimeLayout in the zone in which the files are written.
 	Cells []string `json:"cells"`
 }
+
+// UTCColumn is the column of skill changes whose times are in UTC whatever the others are
+// in (cec_07_0833).
+const UTCColumn = "update_time"
 
 // Columns holds the header names of every kind in file order (pages
 // cec_07_0831, cec_07_0832, cec_07_0833; of a call from skill_id on as cec_07_0806 lists

@@ -191,5 +191,5 @@ func (w *World) text(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	return t.In(w.o.Location).Format(TimeLayout)
+	return t.In(w.o.Written).Format(TimeLayout)
 }

@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -146,5 +147,50 @@ func TestJoinedAndPackedAgain(t *testing.T) {
 	lines := strings.Split(strings.TrimSpace(texts[0]), "\n")
 	if len(lines) != 7 || lines[3] != lines[0] || !strings.HasPrefix(texts[1], "\x00\x05\x16\x07") {
 		t.Errorf("%q", texts)
+	}
+}
+
+// TestTimesInUTC: the fault writes all times of one file in UTC, but for those that are so
+// by nature, and the rows of a zone that is set are the source's as they are.
+func TestTimesInUTC(t *testing.T) {
+	zone, err := time.LoadLocation("Asia/Shanghai")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for form, want := range map[string]string{"": "Asia/Shanghai", "Europe/Berlin": "Europe/Berlin", "utc": "UTC"} {
+		book := fault.NewBook(FaultKinds(fault.Scope{Kinds: world.Words}), 1, time.Now)
+		if err := book.Set([]fault.Rule{{Fault: rowsExtra, Next: 1, Count: 1}, {Fault: inUTC, Next: 1}}); err != nil {
+			t.Fatal(err)
+		}
+		m, err := New(Options{Source: source{}, Timezone: zone, Faults: book, Dice: NewDice(1), Form: Form{Zone: form}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		q := Request{Kinds: []world.Kind{world.SkillGrant}, Begin: "2024-05-01 08:00:00", End: "2024-05-01 08:59:59"}
+		first, err := m.Make(q, begin)
+		if err != nil || len(first.Rows) != 1 || first.Zone != "UTC" || first.Faults != inUTC {
+			t.Fatalf("%s: %+v, %v", form, first, err)
+		}
+		second, err := m.Make(q, begin)
+		if err != nil || second.Zone != want {
+			t.Fatalf("%s: %+v, %v", form, second, err)
+		}
+		operated, updated := slices.Index(world.Columns[world.SkillGrant], "operate_time"), slices.Index(world.Columns[world.SkillGrant], world.UTCColumn)
+		for _, f := range []File{first, second} {
+			cells := f.Rows[0].Cells
+			if cells[updated] != "2024-05-01 00:00:00" {
+				t.Errorf("%s: %s is %s", form, world.UTCColumn, cells[updated])
+			}
+			at, err := time.LoadLocation(f.Zone)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := begin.Add(-8 * time.Hour).In(at).Format(Layout); cells[operated] != got {
+				t.Errorf("%s in %s: %s, want %s", form, f.Zone, cells[operated], got)
+			}
+		}
+	}
+	if _, err := New(Options{Source: source{}, Timezone: zone, Faults: maker(t).o.Faults, Dice: NewDice(1), Form: Form{Zone: "Mars"}}); err == nil {
+		t.Error("a zone of Mars")
 	}
 }

@@ -17,6 +17,7 @@ const (
 	quoted         = "file.quoted"
 	headerAgain    = "file.header_again"
 	macOS          = "file.macosx"
+	inUTC          = "file.utc"
 	bothKinds      = "file.both_kinds"
 	flipped        = "file.flipped"
 	truncated      = "file.truncated"
@@ -36,7 +37,7 @@ const (
 
 // forms are the faults that may all hit the same file.
 var forms = []string{
-	noHeader, gbk, gb18030, bom, crlf, extraColumns, missingColumns, reordered, split, padded, quoted, headerAgain, macOS,
+	noHeader, gbk, gb18030, bom, crlf, extraColumns, missingColumns, reordered, split, padded, quoted, headerAgain, macOS, inUTC,
 }
 
 // FaultKinds lists the faults of files. scope is that of the store.
@@ -55,6 +56,7 @@ func FaultKinds(scope fault.Scope) []fault.Kind {
 		{Name: quoted, What: "quotes around every cell", Scope: scope},
 		{Name: headerAgain, What: "the header line once more in the middle, as in files that were joined", Scope: scope},
 		{Name: macOS, What: "packed again on a Mac, with a member of file attributes beside each", Scope: scope},
+		{Name: inUTC, What: "times in UTC, whatever the zone of the others", Scope: scope},
 		{Name: bothKinds, What: "call and record, whatever was asked for", Scope: scope},
 		{Name: flipped, What: "one byte of a member is wrong for ever", Scope: scope},
 		{Name: truncated, What: "only the first half is there, for ever", Scope: scope},

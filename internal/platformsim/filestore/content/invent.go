@@ -13,7 +13,7 @@ import (
 func (m *Maker) invent(q Request, now time.Time) {
 	kind, o := q.Kinds[0], q.occasion()
 	begin, end := m.Span(q)
-	local := func(t time.Time) string { return t.In(m.o.Timezone).Format(Layout) }
+	local := func(t time.Time) string { return t.In(m.written).Format(Layout) }
 	add := func(at time.Time, serial int, wall func(time.Time) string) world.Row {
 		return m.invented(q, kind, at, now, serial, wall)
 	}
@@ -32,6 +32,9 @@ func (m *Maker) invent(q Request, now time.Time) {
 	_, after := change.In(m.o.Timezone).Zone()
 	const half = 30 * time.Minute // changes are of an hour nearly everywhere
 	if after > before {           // clocks go forward: keep the old time for a while
+		if m.written.String() != m.o.Timezone.String() { // where the files have such clocks
+			return
+		}
 		old := time.FixedZone("", before)
 		m.ledger.invent(kind, 1, func(_, serial int) world.Row {
 			return add(change.Add(half), serial, func(t time.Time) string { return t.In(old).Format(Layout) })

@@ -53,6 +53,24 @@ type Form struct {
 	// Edition is how many columns a call has: 18, 21, 23 or 29 (default), as platforms
 	// grew older; with 18 a recording has 13 instead of 18.
 	Edition int `yaml:"edition"`
+	// Zone is that of the times: tenant (default), utc or an IANA name. The source must
+	// print its cells in it.
+	Zone string `yaml:"zone"`
+}
+
+// Written is the zone of the times in the files of a tenant that is in a zone.
+func (f Form) Written(tenant *time.Location) (*time.Location, error) {
+	switch f.Zone {
+	case "", "tenant":
+		return tenant, nil
+	case "utc":
+		return time.UTC, nil
+	}
+	zone, err := time.LoadLocation(f.Zone)
+	if err != nil {
+		return nil, fmt.Errorf("the zone %q of files is not one of tenant, utc and the IANA names", f.Zone)
+	}
+	return zone, nil
 }
 
 // encodings are the charsets by name; UTF-8 needs none.
@@ -63,9 +81,13 @@ var encodings = map[string]encoding.Encoding{
 // Complete fills in the defaults, or says what is wrong.
 func (f Form) Complete() (Form, error) {
 	f.Charset, f.Separator = cmp.Or(f.Charset, "utf-8"), cmp.Or(f.Separator, ",")
+	f.Zone = cmp.Or(f.Zone, "tenant")
 	f.Edition = cmp.Or(f.Edition, world.Call.Width(0))
 	if !slices.Contains(world.Editions, f.Edition) {
 		return f, fmt.Errorf("the edition %d of files is not one of %v columns of a call", f.Edition, world.Editions)
+	}
+	if _, err := f.Written(time.UTC); err != nil {
+		return f, err
 	}
 	if _, ok := encodings[f.Charset]; !ok {
 		return f, fmt.Errorf("the charset %q of files is not one of utf-8, gbk, gb18030", f.Charset)
@@ -119,12 +141,15 @@ type File struct {
 	Faults string
 	// Empty is the fault of a file without rows, or "".
 	Empty string
+	// Zone is the IANA name of the zone of its times.
+	Zone string
 }
 
 // Maker makes files. It is safe for concurrent use.
 type Maker struct {
-	o      Options
-	ledger *ledger
+	o       Options
+	written *time.Location // in which times are written
+	ledger  *ledger
 }
 
 // New returns a maker. The error says what is wrong with the form.
@@ -133,8 +158,12 @@ func New(o Options) (*Maker, error) {
 		return nil, errors.New("a maker of files needs a source, a time zone, faults and dice")
 	}
 	form, err := o.Form.Complete()
+	if err != nil {
+		return nil, err
+	}
 	o.Form = form
-	return &Maker{o: o, ledger: newLedger()}, err
+	written, err := form.Written(o.Timezone)
+	return &Maker{o: o, written: written, ledger: newLedger()}, err
 }
 
 // Make makes the file of a request from what is known now.
@@ -148,7 +177,7 @@ func (m *Maker) Make(q Request, now time.Time) (File, error) {
 		q.Kinds = []world.Kind{world.Call, world.Record}
 	}
 	sheets, total := m.sheets(q, now)
-	f, harm := File{}, (*fault.Rule)(nil)
+	f, harm := File{Zone: m.written.String()}, (*fault.Rule)(nil)
 	if total > 0 {
 		hits = append(m.o.Faults.All(o, forms...), hits...)
 		if harm = m.o.Faults.First(o, flipped, truncated); harm != nil {
@@ -161,10 +190,16 @@ func (m *Maker) Make(q Request, now time.Time) (File, error) {
 	if hits.Has(gbk) || hits.Has(gb18030) {
 		m.speakChinese(sheets, hits.Has(gb18030))
 	}
+	if hits.Has(inUTC) {
+		f.Zone = time.UTC.String()
+	}
 	d := m.dialect(hits)
 	for i := range sheets {
 		sheets[i].keep(sheets[i].kind.Width(m.o.Form.Edition))
 		sheets[i].shape(hits, d.NoHeader)
+		if hits.Has(inUTC) {
+			sheets[i].toUTC(m.written)
+		}
 		for _, r := range sheets[i].rows {
 			f.Rows = append(f.Rows, r.Row)
 		}

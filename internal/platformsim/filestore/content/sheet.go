@@ -113,6 +113,20 @@ func (sh *sheet) shape(how fault.Hits, headless bool) {
 	}
 }
 
+// toUTC writes the times anew, which are those of a zone.
+func (sh *sheet) toUTC(from *time.Location) {
+	for i, name := range sh.header {
+		if name == world.UTCColumn {
+			continue
+		}
+		for _, r := range sh.rows {
+			if at, err := time.ParseInLocation(Layout, r.Cells[i], from); err == nil {
+				r.Cells[i] = at.UTC().Format(Layout)
+			}
+		}
+	}
+}
+
 // chinese is the column of each kind that can hold a word.
 var chinese = map[world.Kind]string{
 	world.Call: "pre_device_no", world.Record: "task_result",

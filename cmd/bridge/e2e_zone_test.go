@@ -1,0 +1,120 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"aiccbridge/bus"
+	"aiccbridge/internal/platformsim/fault"
+	"aiccbridge/schemas"
+)
+
+// utcFiles are scenes of contact centres whose files are written in UTC.
+func utcFiles(zone string, o setup) setup {
+	o.timezone, o.form.Zone = zone, "utc"
+	return o
+}
+
+// TestFilesInUTC: files in UTC are noticed at the first one with a call in it, by name and
+// offset; with files.zone: utc every instant is right.
+func TestFilesInUTC(t *testing.T) {
+	t.Parallel()
+	for _, zone := range []string{"Asia/Shanghai", "America/Sao_Paulo"} {
+		t.Run("noticed/"+zone, func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t, utcFiles(zone, oneWindow()))
+			r := s.run()
+			s.until("the window is complete", func() bool {
+				e := r.ledger.Entries(tenantName, schemas.KindCDR)
+				return len(e) > 0 && e[0].State == schemas.WindowCompleted
+			})
+			drifts, file := s.drifts(r.bus), s.sim.Truth().Files[0]
+			if len(drifts) != 1 || drifts[0].What != schemas.DriftZone || drifts[0].File != file.Name || drifts[0].Kind != schemas.KindCDR ||
+				drifts[0].Tenant != tenantName || drifts[0].Zone != zone || drifts[0].Offset != "+00:00" || drifts[0].ExpectedOffset == "+00:00" {
+				t.Errorf("drifts %+v, of the file %s", drifts, file.Name)
+			}
+			s.until("the alarm names tenant, kind, offset and setting", func() bool {
+				return s.journal.contains("tenant "+tenantName+": cdr files: their times are at +00:00 from UTC, and are read in "+zone) &&
+					s.journal.contains("set files.zone, or files.extracts.cdr.zone for this kind alone, to utc")
+			})
+			r.end()
+		})
+		t.Run("set/"+zone, func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t, utcFiles(zone, setup{
+				kinds: schemas.Kinds(), window: 10 * time.Second, since: 30 * time.Second, filesZone: "utc",
+				faults: []fault.Rule{{Fault: "rows.extra", Share: 1, Count: 5}},
+			}))
+			r := s.run()
+			s.until("there are rows of every kind", func() bool { return s.rightInstants(r.bus) >= 30 })
+			if drifts := s.drifts(r.bus); len(drifts) > 0 {
+				t.Errorf("drifts %+v", drifts)
+			}
+			if suspected := r.zones.Suspected(tenantName); len(suspected) > 0 {
+				t.Errorf("suspected %+v", suspected)
+			}
+			if err := s.sim.SetFaults(); err != nil {
+				t.Fatal(err)
+			}
+			if report := r.finish(); report.Rows.InStream < 30 {
+				t.Errorf("the report is %+v", report)
+			}
+		})
+	}
+}
+
+// drifts is what was said of new shapes and zones.
+func (s *scene) drifts(b *bus.Bus) (all []schemas.Drift) {
+	s.t.Helper()
+	for _, m := range s.messages(b, schemas.StreamCoverage) {
+		if m.Get("ce-type") != schemas.TypeDrift {
+			continue
+		}
+		var d schemas.Drift
+		if err := json.Unmarshal(m.Body, &d); err != nil {
+			s.t.Fatal(err)
+		}
+		all = append(all, d)
+	}
+	return all
+}
+
+// rightInstants counts the rows in the stream, each of which must name the instant at which
+// the world had it begin. What cells say does not matter here.
+func (s *scene) rightInstants(b *bus.Bus) (n int) {
+	s.t.Helper()
+	begins := map[string]time.Time{}
+	for _, f := range s.sim.Truth().Files {
+		for _, r := range f.Rows {
+			begins[r.Kind.Word()+r.CallID] = r.At
+		}
+	}
+	for _, m := range s.messages(b, schemas.StreamRows) {
+		kind, isRow := strings.CutPrefix(m.Get("ce-type"), schemas.TypeRow)
+		if !isRow {
+			continue
+		}
+		var row map[string]any
+		if err := json.Unmarshal(m.Body, &row); err != nil {
+			s.t.Fatal(err)
+		}
+		call, _ := row["call_id"].(string)
+		if call == "" {
+			continue
+		}
+		want, known := begins[kind+call]
+		right := false
+		for _, cell := range row {
+			text, _ := cell.(string)
+			at, err := time.Parse(time.RFC3339, text)
+			right = right || err == nil && at.Equal(want)
+		}
+		if !known || !right {
+			s.t.Fatalf("no time of call %s is %v: %s", call, want, m.Body)
+		}
+		n++
+	}
+	return n
+}

@@ -5,6 +5,7 @@
 //	worker      downloads a ready file, verifies it and publishes its rows
 //	ledger      remembers where each window stands; callbacks arrive here
 //	archive     from a downloaded file to verified records
+//	importer    brings a file from elsewhere to the worker
 //	filestore   what planner and worker need of the platform's file store
 //
 // A row's way: planner asks through filestore for a window's file; the callback comes to

@@ -56,6 +56,9 @@ type WindowEntry struct {
 	// Past holds the response ids of earlier extracts, newest last, at most
 	// [MaxPastExtracts]: their callbacks may still be repeated.
 	Past []string `json:"past,omitempty"`
+	// Unplanned: the window is none of the planner's, which tile time from where extraction
+	// begins; somebody imported its file. It is never asked for.
+	Unplanned bool `json:"unplanned,omitempty"`
 }
 
 // MaxPastExtracts is how many earlier response ids an entry remembers.

@@ -137,15 +137,7 @@ func newWorker(b base, h *hub, tenants []*tenant, downloading *health.Gate) ([]p
 	with := map[string]worker.Tenant{}
 	for _, t := range tenants {
 		if t.files != nil {
-			f := t.cfg.Files
-			tenant := worker.Tenant{
-				Zone: t.cfg.Timezone, Dialect: archive.Dialect{Header: f.Header, Charset: f.Charset}, Download: t.files.Download,
-				Edition: edition(f.Edition), NoNames: !f.Names, Written: written(t.cfg),
-			}
-			if t.privacy.Active() {
-				tenant.Privacy = t.privacy
-			}
-			with[t.cfg.Name] = tenant
+			with[t.cfg.Name] = workerTenant(t.cfg, t.privacy, t.files.Download)
 		}
 	}
 	if len(with) == 0 {
@@ -155,7 +147,7 @@ func newWorker(b base, h *hub, tenants []*tenant, downloading *health.Gate) ([]p
 		Names: b.names, Tenants: with, Ledger: h.ledger,
 		Rows: h.bus.Rows(), Quarantine: kv.OpenObjects(h.bus.Conn(), schemas.BucketQuarantine), Publisher: h.bus, Statements: h.bus,
 		DownloadDir: filepath.Join(b.cfg.DataDir, "spool"),
-		Limits:      archive.Limits{MaxUnpackedBytes: int64(b.cfg.Worker.MaxUnpackedBytes), MaxRatio: int64(b.cfg.Worker.MaxRatio)},
+		Limits:      limits(b.cfg),
 		Zones:       b.zones,
 		Logger:      b.log, Registerer: b.metrics,
 	})
@@ -190,6 +182,23 @@ func written(c config.Tenant) map[schemas.Kind]*time.Location {
 func edition(setting string) int {
 	n, _ := strconv.Atoi(setting) // auto is none
 	return n
+}
+
+// workerTenant is how the files of a tenant are read, who need not have a file store.
+func workerTenant(c config.Tenant, p *privacy.Policy, d worker.Download) worker.Tenant {
+	t := worker.Tenant{Zone: c.Timezone, Download: d}
+	if f := c.Files; f != nil {
+		t.Dialect = archive.Dialect{Header: f.Header, Charset: f.Charset}
+		t.Edition, t.NoNames, t.Written = edition(f.Edition), !f.Names, written(c)
+	}
+	if p.Active() { // a nil pointer in an interface would not be nil
+		t.Privacy = p
+	}
+	return t
+}
+
+func limits(c *config.Config) archive.Limits {
+	return archive.Limits{MaxUnpackedBytes: int64(c.Worker.MaxUnpackedBytes), MaxRatio: int64(c.Worker.MaxRatio)}
 }
 
 // letterStream is the hub's stream of dead letters.

@@ -73,7 +73,7 @@ func newRoot() *cobra.Command {
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SuggestionsMinimumDistance = 2
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newDemo(), newRun(), newSimulate(), newCheck(), newApply(), newRecordings(), newIVR(), newVersion())
+	root.AddCommand(newDemo(), newRun(), newSimulate(), newCheck(), newApply(), newRecordings(), newIVR(), newImport(), newVersion())
 	return root
 }
 

@@ -45,21 +45,27 @@ func (o *storeOptions) with(errOut io.Writer, f func(tenant string, client *ccfs
 	return f(t.Name, client)
 }
 
-// choose is the tenant that is named, or the only one.
+// choose is the tenant that is named, or the only one, of those with a file store.
 func (o *storeOptions) choose(cfg *config.Config) (config.Tenant, error) {
-	var names []string
 	all := slices.DeleteFunc(slices.Clone(cfg.Tenants), func(t config.Tenant) bool { return t.Files == nil })
+	if len(all) == 0 {
+		return config.Tenant{}, fmt.Errorf("%s has no tenant with a file store (files)", o.path)
+	}
+	return pick(all, o.tenant)
+}
+
+// pick is the tenant of that name, or the only one.
+func pick(all []config.Tenant, name string) (config.Tenant, error) {
+	var names []string
 	for _, t := range all {
 		names = append(names, t.Name)
-		if t.Name == o.tenant {
+		if t.Name == name {
 			return t, nil
 		}
 	}
 	switch {
-	case len(all) == 0:
-		return config.Tenant{}, fmt.Errorf("%s has no tenant with a file store (files)", o.path)
-	case o.tenant != "":
-		return config.Tenant{}, usageError{fmt.Errorf("--tenant %s: there is no such tenant with a file store; there is %s", o.tenant, strings.Join(names, ", "))}
+	case name != "":
+		return config.Tenant{}, usageError{fmt.Errorf("--tenant %s: there is no such tenant for this command; there is %s", name, strings.Join(names, ", "))}
 	case len(all) > 1:
 		return config.Tenant{}, usageError{fmt.Errorf("give --tenant, one of %s", strings.Join(names, ", "))}
 	}

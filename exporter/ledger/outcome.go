@@ -18,10 +18,7 @@ func (l *Ledger) Requested(ctx context.Context, e schemas.WindowEntry, now, dead
 		if ok = e.State == picked.State && e.RequestedAt.Equal(picked.RequestedAt); !ok {
 			return false
 		}
-		if e.ResponseID != "" {
-			past := append(slices.Clone(e.Past), e.ResponseID)
-			e.Past = past[max(0, len(past)-schemas.MaxPastExtracts):]
-		}
+		leave(e)
 		e.State, e.ResponseID, e.FileName, e.Via = schemas.WindowRequested, "", "", ""
 		e.Passed, e.Budget = 0, picked.Budget
 		e.Attempts++
@@ -33,6 +30,14 @@ func (l *Ledger) Requested(ctx context.Context, e schemas.WindowEntry, now, dead
 		return schemas.WindowRequest{}, false, err
 	}
 	return r, true, nil
+}
+
+// leave remembers the extract that e has as an earlier one.
+func leave(e *schemas.WindowEntry) {
+	if e.ResponseID != "" {
+		past := append(slices.Clone(e.Past), e.ResponseID)
+		e.Past = past[max(0, len(past)-schemas.MaxPastExtracts):]
+	}
 }
 
 // Answered notes the response id that the platform gave, and takes up a callback

@@ -17,7 +17,7 @@ const maxHoles = 100
 // statement is about what the platform has given, and stays true. ok is false when
 // there is nothing to say yet.
 func coverage(tenant string, kind schemas.Kind, entries []schemas.WindowEntry, now time.Time) (c schemas.Coverage, ok bool) {
-	if len(entries) == 0 {
+	if entries = planned(entries); len(entries) == 0 {
 		return c, false
 	}
 	from := entries[0].Window.From
@@ -37,6 +37,16 @@ func coverage(tenant string, kind schemas.Kind, entries []schemas.WindowEntry, n
 	// Windows after the last complete one are no holes, their time has not come.
 	c.Holes = c.Holes[:min(len(c.Holes), maxHoles)]
 	return c, true
+}
+
+// planned leaves out the windows of imported files that lie before the planner's own: where
+// somebody imports history, extraction does not begin there.
+func planned(entries []schemas.WindowEntry) []schemas.WindowEntry {
+	first := slices.IndexFunc(entries, func(e schemas.WindowEntry) bool { return !e.Unplanned })
+	if first < 0 {
+		return nil
+	}
+	return entries[first:]
 }
 
 // state publishes each kind's coverage when it has moved. A restart states it

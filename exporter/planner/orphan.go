@@ -13,7 +13,8 @@ const orphanLook = time.Minute
 
 // adoptOrphans fails windows whose files were handed over and have gone: the server gave
 // them up while no bridge listened, or somebody made the workers' consumer anew. Found idle
-// twice, a look apart, nobody is at work on a window that was ready before both.
+// twice, a look apart, nobody is at work on a window that was ready before both. Files that
+// somebody imports are never handed over.
 func (p *Planner) adoptOrphans(ctx context.Context, now time.Time) error {
 	if p.o.Idle == nil || now.Before(p.nextOrphans) {
 		return nil
@@ -21,7 +22,7 @@ func (p *Planner) adoptOrphans(ctx context.Context, now time.Time) error {
 	p.nextOrphans = now.Add(orphanLook)
 	ready := map[string]schemas.WindowEntry{}
 	p.o.Ledger.Each(p.o.Tenant, func(e schemas.WindowEntry) {
-		if _, ours := p.extracts[e.Kind]; ours && e.State == schemas.WindowReady && e.ReadyAt.Before(now.Add(-orphanLook)) {
+		if _, ours := p.extracts[e.Kind]; ours && e.State == schemas.WindowReady && e.Via != schemas.ViaManual && e.ReadyAt.Before(now.Add(-orphanLook)) {
 			ready[e.Key()] = e
 		}
 	})

@@ -272,10 +272,11 @@ func (p *Planner) extend(ctx context.Context, x Extract, now time.Time) (err err
 // written last, and holes that an earlier setting left (a later since, say).
 func (p *Planner) fill(ctx context.Context, x Extract, now time.Time) (at time.Time, err error) {
 	entries := p.o.Ledger.Entries(p.o.Tenant, x.Kind)
+	ours := planned(entries)
 	at = x.Since.Truncate(time.Second)
 	switch {
-	case x.Since.IsZero() && len(entries) > 0:
-		at = entries[0].Window.From
+	case x.Since.IsZero() && len(ours) > 0:
+		at = ours[0].Window.From
 	case x.Since.IsZero():
 		at = startOfDay(now, p.o.Zone)
 	}
@@ -324,7 +325,7 @@ func (p *Planner) due(ctx context.Context, now time.Time) (pick schemas.WindowEn
 	p.o.Ledger.Each(p.o.Tenant, func(e schemas.WindowEntry) {
 		x, ours := p.extracts[e.Kind]
 		switch {
-		case !ours: // its extraction was switched off
+		case !ours || e.Unplanned: // its extraction was switched off; or nobody asked for it
 		case e.State == schemas.WindowRequested || e.State == schemas.WindowReady:
 			outstanding++
 			if !p.deadline(e).After(now) {

@@ -23,7 +23,7 @@ func (p *Planner) recheck(ctx context.Context, now time.Time) error {
 	p.nextRecheck = now.Add(recheckEvery)
 	var complete []schemas.WindowEntry
 	p.o.Ledger.Each(p.o.Tenant, func(e schemas.WindowEntry) {
-		if _, ours := p.extracts[e.Kind]; ours && e.State == schemas.WindowCompleted && e.DueAt.IsZero() {
+		if _, ours := p.extracts[e.Kind]; ours && !e.Unplanned && e.State == schemas.WindowCompleted && e.DueAt.IsZero() {
 			complete = append(complete, e)
 		}
 	})

@@ -52,6 +52,7 @@ var allowed = map[string][]string{
 	"poller/session":                         {"schemas", "internal/ccgateway", "internal/foreign", "internal/retry", "internal/sabotage", "poller/internal/insist", "poller/record"},
 	"callbacks":                              {"schemas", "internal/c2sign", "internal/foreign", "internal/sabotage"},
 	"exporter/archive":                       {"schemas", "schemas/rows"},
+	"exporter/importer":                      {"schemas", "schemas/rows", "exporter/archive", "exporter/ledger", "internal/retry"},
 	"exporter/ledger":                        {"schemas"},
 	"exporter/letters":                       {"schemas", "exporter/ledger", "internal/retry", "internal/trouble"},
 	"exporter/internal/exportertest":         {"schemas", "internal/ccfs"},

@@ -1,9 +1,16 @@
 package rows
 
+import "time"
+
 // CallID is the call of a record, "" for none.
 func (e *Encoder) CallID(record []string) string {
-	if call := e.set.named("call_id"); call >= 0 {
-		return e.cell(record, call)
+	return e.named(record, "call_id")
+}
+
+// named is the cell of a column, "" when the kind has no such column or the cell is empty.
+func (e *Encoder) named(record []string, column string) string {
+	if i := e.set.named(column); i >= 0 {
+		return e.cell(record, i)
 	}
 	return ""
 }
@@ -23,4 +30,25 @@ func (e *Encoder) WallClocks(to []int64, record []string) []int64 {
 		}
 	}
 	return to
+}
+
+// Times are the instants of those times of a record that can be read, in the order of the
+// columns. They are whole seconds.
+func (e *Encoder) Times(record []string) (times []time.Time) {
+	for i, c := range e.set.columns {
+		text := e.cell(record, i)
+		if text == "" || !c.Type.isTime() {
+			continue
+		}
+		if clock, ok := parseClock(text); ok {
+			_, at, _ := e.clocks[c.Type].append(nil, clock)
+			times = append(times, time.Unix(at, 0))
+		}
+	}
+	return times
+}
+
+// Account is the enterprise account of a record, "" when it names none.
+func (e *Encoder) Account(record []string) string {
+	return e.named(record, "account_id")
 }

@@ -27,8 +27,7 @@ type Address struct {
 	Until time.Time
 
 	operation string        // playVoice, or objectStore
-	secret    func() string // what must be in no error
-	url       func() string // funcs, because nothing that prints by reflection looks into them
+	url       func() string // a func, because nothing that prints by reflection looks into it
 }
 
 // objectStore stands for an operation in errors about addresses of the object store.
@@ -36,11 +35,26 @@ const objectStore = "object store"
 
 const playVoice = "playVoice"
 
-func newAddress(operation, address, secret string, until time.Time) Address {
-	return Address{
-		Until: until, operation: operation,
-		url: func() string { return address }, secret: func() string { return secret },
+func newAddress(operation, address string, until time.Time) Address {
+	return Address{Until: until, operation: operation, url: func() string { return address }}
+}
+
+// secrets are what must be in no error: the values of the query as they are written and as
+// they are meant, but for those too short to be one.
+func (a Address) secrets() (all []string) {
+	const short = 8
+	_, query, _ := strings.Cut(a.url(), "?")
+	for pair := range strings.SplitSeq(query, "&") {
+		_, value, _ := strings.Cut(pair, "=")
+		plain, err := url.QueryUnescape(value)
+		if len(value) >= short {
+			all = append(all, value)
+		}
+		if err == nil && plain != value && len(plain) >= short {
+			all = append(all, plain)
+		}
 	}
+	return all
 }
 
 // Reveal returns the URL, "" for the zero value.
@@ -89,7 +103,7 @@ func (c *Client) RequestPlay(ctx context.Context, fileName string) (Address, err
 	target := *c.base
 	target.Path += "/" + playVoice
 	target.RawQuery = "t=" + strconv.FormatInt(asked.UnixMilli(), 10) + "&version=2.0&st=" + url.QueryEscape(token)
-	return newAddress(playVoice, target.String(), token, asked.Add(playLife)), nil
+	return newAddress(playVoice, target.String(), asked.Add(playLife)), nil
 }
 
 // isToken takes what can stand in a URL.
@@ -160,11 +174,10 @@ func (c *Client) requestStored(ctx context.Context, s Stored, callID string) ([]
 	var found []Address
 	err := c.ask(ctx, q, "success without a usable address", func(a *answer) error {
 		for _, address := range addresses(a) {
-			u, err := c.objectURL(address)
-			if err != nil {
+			if _, err := c.objectURL(address); err != nil {
 				return err
 			}
-			found = append(found, newAddress(objectStore, address, u.RawQuery, until))
+			found = append(found, newAddress(objectStore, address, until))
 		}
 		if len(found) == 0 {
 			return errors.New("there is no URL in it")
@@ -230,13 +243,13 @@ func (c *Client) Open(ctx context.Context, a Address, w io.Writer) (s Sound, err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	c = c.hiding(a.secrets)
 	got, err := c.open(ctx, cancel, a)
 	if err != nil {
-		return s, hushed(err, a)
+		return s, a.explain(err)
 	}
 	defer got.close()
-	s, err = c.streamSound(ctx, a.operation, got, w)
-	return s, hushed(err, a)
+	return c.streamSound(ctx, a.operation, got, w)
 }
 
 func (c *Client) open(ctx context.Context, cancel context.CancelCauseFunc, a Address) (*answer, error) {
@@ -269,8 +282,8 @@ func first(clients []*http.Client, req *http.Request) (res *http.Response, err e
 	return nil, err
 }
 
-// hushed takes what an address hides out of an error, and says when the address is over.
-func hushed(err error, a Address) error {
+// explain says when an address is over, or must not be opened.
+func (a Address) explain(err error) error {
 	var e *Error
 	if !errors.As(err, &e) {
 		return err
@@ -278,11 +291,6 @@ func hushed(err error, a Address) error {
 	if refused := (*dialguard.Error)(nil); a.operation == objectStore && errors.As(err, &refused) {
 		e.Class, e.Err = Permanent, nil // its cure is for the file store's own URL
 		e.Message = "the platform named " + refused.Address.String() + ", a link-local or metadata address, which is never opened"
-	}
-	for _, secret := range []string{a.url(), a.secret()} {
-		if secret != "" {
-			e.Message = strings.ReplaceAll(e.Message, secret, "***")
-		}
 	}
 	over := a.operation == playVoice && significant(e.Code) == significant(codeToken) ||
 		a.operation == objectStore && slices.Contains([]int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound}, e.Status)

@@ -2,6 +2,7 @@ package ccfs
 
 import (
 	"bytes"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -140,28 +141,28 @@ func TestObjectStoreGetsNothingOfOurs(t *testing.T) {
 		}
 		_, _ = io.WriteString(w, "RIFF1234WAVE")
 	})
-	c, a := stored(t, h.URL+"/a.wav?Signature=s3cr3t")
+	c, a := stored(t, h.URL+"/a.wav?Signature=s3cr3ts3cr3t")
 	var b bytes.Buffer
 	if got, err := c.Open(t.Context(), a, &b); err != nil || got.Bytes != 12 {
 		t.Fatalf("%+v, %v", got, err)
 	}
 	r := h.seen[0]
-	if r.Method != http.MethodGet || r.Header.Get("Authorization") != "" || r.Header.Get("Content-Type") != "" || r.ContentLength != 0 || r.URL.RawQuery != "Signature=s3cr3t" {
+	if r.Method != http.MethodGet || r.Header.Get("Authorization") != "" || r.Header.Get("Content-Type") != "" || r.ContentLength != 0 || r.URL.RawQuery != "Signature=s3cr3ts3cr3t" {
 		t.Errorf("%+v", r)
 	}
-	c, a = stored(t, h.URL+"/away?Signature=s3cr3t")
+	c, a = stored(t, h.URL+"/away?Signature=s3cr3ts3cr3t")
 	_, err := c.Open(t.Context(), a, &b)
-	if e := asError(t, err); e.Status != http.StatusFound || len(h.seen) != 2 || strings.Contains(e.Error(), "s3cr3t") {
+	if e := asError(t, err); e.Status != http.StatusFound || len(h.seen) != 2 || strings.Contains(e.Error(), "s3cr3ts3cr3t") {
 		t.Errorf("%v, %d requests", e, len(h.seen))
 	}
 }
 
 // TestObjectStoreIsGuarded: whatever the file store's own address is allowed.
 func TestObjectStoreIsGuarded(t *testing.T) {
-	for _, url := range []string{"https://169.254.169.254/a?Signature=s3cr3t", "https://[fd00:ec2::254]/a?Signature=s3cr3t"} {
+	for _, url := range []string{"https://169.254.169.254/a?Signature=s3cr3ts3cr3t", "https://[fd00:ec2::254]/a?Signature=s3cr3ts3cr3t"} {
 		c, a := stored(t, url, func(o *Options) { o.AllowLinkLocal = true })
 		_, err := c.Open(t.Context(), a, io.Discard)
-		if e := asError(t, err); e.Class != Permanent || !strings.Contains(e.Error(), "never opened") || strings.Contains(e.Error(), "s3cr3t") {
+		if e := asError(t, err); e.Class != Permanent || !strings.Contains(e.Error(), "never opened") || strings.Contains(e.Error(), "s3cr3ts3cr3t") {
 			t.Errorf("%s: %v", url, e)
 		}
 	}
@@ -178,19 +179,19 @@ func TestObjectStoreFailures(t *testing.T) {
 		"not known":         {reply(401, asJSON, own(401)), NotThere},
 		"gone":              {reply(404, "application/xml", denied), NotThere},
 		"busy":              {reply(503, "application/xml", denied), Firewall},
-		"a page":            {reply(200, "text/html", "<html>s3cr3t"), Firewall},
+		"a page":            {reply(200, "text/html", "<html>s3cr3ts3cr3t"), Firewall},
 		"JSON":              {reply(200, asJSON, `{"resultCode":"0"}`), Broken},
 		"a code":            {reply(200, asJSON, `{"resultCode":"0300012"}`), NotThere},
 		"something":         {reply(200, asBytes, "OggS"), Broken},
 		"nothing":           {reply(200, asBytes, ""), Again},
-		"its own address":   {reply(500, "text/plain", "no Signature=s3cr3t&b here"), Again},
-		"the address again": {reply(502, "text/plain", "Signature=s3cr3t&b"), Firewall},
+		"its own address":   {reply(500, "text/plain", "no Signature=s3cr3ts3cr3t&b here"), Again},
+		"the address again": {reply(502, "text/plain", "Signature=s3cr3ts3cr3t&b"), Firewall},
 	} {
 		h := newHeard(t, c.handle)
-		client, a := stored(t, h.URL+"/a.wav?Signature=s3cr3t&b")
+		client, a := stored(t, h.URL+"/a.wav?Signature=s3cr3ts3cr3t&b")
 		for range 3 {
 			_, err := client.Open(t.Context(), a, io.Discard)
-			if e := asError(t, err); e.Class != c.class || e.Local || strings.Contains(e.Error(), "Signature=s3cr3t") {
+			if e := asError(t, err); e.Class != c.class || e.Local || strings.Contains(e.Error(), "Signature=s3cr3ts3cr3t") {
 				t.Errorf("%s: %+v", name, e)
 			}
 		}
@@ -198,11 +199,71 @@ func TestObjectStoreFailures(t *testing.T) {
 			t.Errorf("%s stopped the calls: %v", name, err)
 		}
 	}
-	_, a := stored(t, "https://127.0.0.1:1/a?Signature=s3cr3t")
+	_, a := stored(t, "https://127.0.0.1:1/a?Signature=s3cr3ts3cr3t")
 	c, _ := New(Options{URL: "https://127.0.0.1:1/", Key: testKey})
 	_, err := c.Open(t.Context(), a, io.Discard)
-	if e := asError(t, err); e.Class != Again || strings.Contains(e.Error(), "s3cr3t") {
+	if e := asError(t, err); e.Class != Again || strings.Contains(e.Error(), "s3cr3ts3cr3t") {
 		t.Errorf("%v", e)
+	}
+}
+
+// TestSecretsOfAddresses are hidden in whatever form a page repeats them, and where a text is
+// cut.
+func TestSecretsOfAddresses(t *testing.T) {
+	const raw, plain = "hush%2Fhush%3D", "hush/hush="
+	for _, text := range []string{
+		"no /a.wav?AccessKeyId=1&amp;Signature=" + raw + "&amp;b=1", "no Signature=" + plain, "no <b>hush/\nhush=</b> " + raw,
+	} {
+		for status, contentType := range map[int]string{200: "text/html", 502: "text/html", 500: "text/plain", 403: "application/xml"} {
+			h := newHeard(t, reply(status, contentType, "<html>"+text))
+			client, a := stored(t, h.URL+"/a.wav?AccessKeyId=1&Signature="+raw)
+			_, err := client.Open(t.Context(), a, io.Discard)
+			if e := asError(t, err); strings.Contains(e.Error(), "hush") && !strings.Contains(e.Error(), "hush/ hush=") {
+				t.Errorf("%d %s: %v", status, text, e)
+			}
+		}
+	}
+}
+
+// TestNoBeginningOfASecret is left where a text is cut.
+func TestNoBeginningOfASecret(t *testing.T) {
+	c, err := New(Options{URL: "https://ccfs.example.com/x", Key: testKey})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c = c.hiding(func() []string { return []string{"hushhush"} })
+	for _, secret := range []string{"hushhush", testKey.Reveal()} {
+		for before := 290; before < 302; before++ {
+			e := c.fail(&Error{Message: strings.Repeat("x", before) + secret})
+			if strings.Contains(e.Message, "x"+secret[:1]) {
+				t.Errorf("%d: %s", before, e.Message)
+			}
+		}
+	}
+}
+
+// TestFirstThatTrusts: a server of a public authority is reached although the file store has
+// one of the company's; no other failure is tried twice.
+func TestFirstThatTrusts(t *testing.T) {
+	h := newHeard(t, reply(200, asBytes, "RIFF"))
+	stranger := going(newTransport(Options{RootCAs: x509.NewCertPool()}, "https"))
+	t.Cleanup(stranger.CloseIdleConnections)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, h.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := first([]*http.Client{stranger, h.Client()}, req)
+	if err != nil || len(h.seen) != 1 {
+		t.Fatalf("%v, %d requests", err, len(h.seen))
+	}
+	res.Body.Close()
+	if _, err := first([]*http.Client{stranger, stranger}, req); err == nil {
+		t.Error("nobody trusts it, and it was asked")
+	}
+	cut := newHeard(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	req, _ = http.NewRequestWithContext(t.Context(), http.MethodGet, cut.URL, nil)
+	if _, err := first([]*http.Client{cut.Client(), cut.Client()}, req); err == nil || len(cut.seen) != 1 {
+		t.Errorf("%v, %d requests", err, len(cut.seen))
 	}
 }
 
@@ -227,6 +288,7 @@ func TestForeignSound(t *testing.T) {
 		"big endian":            {reply(200, asBytes, "RIFX"+wav), 0, Broken},
 		"success without sound": {reply(200, asJSON, `{"resultCode":"0","resultData":""}`), 0, Broken},
 		"a tenth of a head":     {reply(200, asBytes, "RIF"), 0, Broken},
+		"partial content":       {reply(206, asBytes, wav), 0, Broken},
 		"HTML as sound":         {reply(200, asBytes, "<html>login</html>"), 0, Firewall},
 	} {
 		p := newPlatform(t, c.handle)

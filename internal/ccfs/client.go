@@ -73,7 +73,8 @@ type Client struct {
 	clock   *clock
 	options Options
 
-	shortIDs *atomic.Bool // RequestStored knows how the platform wants call ids
+	shortIDs *atomic.Bool    // RequestStored knows how the platform wants call ids
+	further  func() []string // secrets besides the key; nil: none. A func prints as such
 }
 
 // New checks the options and returns a Client; it does no I/O.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"regexp"
 	"slices"
 	"time"
@@ -63,6 +64,9 @@ func (c *Client) stream(ctx context.Context, operation string, a *answer, w io.W
 	broken := &Error{Operation: operation, Status: a.status, Class: Broken, Message: "success, but no file"}
 	switch {
 	case a.file == nil:
+		return 0, c.fail(broken)
+	case a.status == http.StatusPartialContent: // nobody asked for a part
+		broken.Message = "the answer is a part of a file"
 		return 0, c.fail(broken)
 	case !slices.Contains(wanted, a.kind):
 		broken.Message = "the file is sound, not a ZIP"

@@ -147,7 +147,25 @@ func (c *Client) noAnswer(ctx context.Context, operation string, err error) *Err
 // fail completes an error: the clock's state, and no secret in the text.
 func (c *Client) fail(e *Error) *Error {
 	e.Skew, _ = c.clock.read()
-	e.Message = strings.ReplaceAll(clean(e.Message), c.options.Key.Reveal(), "***")
+	e.Message = clean(c.hide(e.Message)) // shortened first, it could end in the beginning of one
 	e.Code = clean(e.Code)
 	return e
+}
+
+func (c *Client) hide(text string) string {
+	secrets := []string{c.options.Key.Reveal()}
+	if c.further != nil {
+		secrets = append(secrets, c.further()...)
+	}
+	for _, secret := range secrets {
+		text = strings.ReplaceAll(text, secret, "***")
+	}
+	return text
+}
+
+// hiding is the client with further secrets.
+func (c *Client) hiding(further func() []string) *Client {
+	with := *c
+	with.further = further
+	return &with
 }

@@ -31,7 +31,7 @@ func failures() map[string]failing {
 	written := func(_ int64, err error) error { return err }
 	asked := func(_ any, err error) error { return err }
 	open := func(t *testing.T, c *Client, base string) error {
-		a := newAddress(playVoice, base+"/playVoice?t=1&version=2.0&st=TOKEN", "TOKEN", time.Time{})
+		a := newAddress(playVoice, base+"/playVoice?t=1&version=2.0&st=TOKEN", time.Time{})
 		return sound(c.Open(t.Context(), a, io.Discard))
 	}
 	type test = *testing.T

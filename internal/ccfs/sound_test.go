@@ -60,7 +60,11 @@ func newStudio(t *testing.T, change func(*filestore.Options), edit ...func(*Opti
 	} {
 		cells := make([]string, len(world.Columns[world.Record]))
 		cells[4], cells[7], cells[8], cells[9], cells[12] = r[0], r[3], r[3], r[1], r[2]
-		s.rows = append(s.rows, world.Row{Kind: world.Record, Cells: cells, Known: time.Date(2024, 5, 1, 12, 0, 0, 0, time.UTC)})
+		at, err := time.Parse(world.TimeLayout, r[3])
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.rows = append(s.rows, world.Row{Kind: world.Record, At: at, Cells: cells, Known: time.Date(2024, 5, 1, 12, 0, 0, 0, time.UTC)})
 	}
 	o := filestore.Options{
 		AccessKey: testKey.AccessKey, SecretKey: testKey.Reveal(), Source: s, Truth: s.truth, Faults: s.book, Now: clock.now,

@@ -104,7 +104,7 @@ func (l *Library) Add(rows []world.Row) {
 		cell := cells(r)
 		name := cell("file_name")
 		if _, there := l.byName[name]; r.Kind == world.Record && name != "" && !there {
-			l.add(l.recording(name, cell, r.Known), r.AgentID, cell("account_id"))
+			l.add(l.recording(name, cell, r.At, r.Known), r.AgentID, cell("account_id"))
 		}
 	}
 }
@@ -119,15 +119,12 @@ func cells(r world.Row) func(column string) string {
 	}
 }
 
-// recording reads a row.
-func (l *Library) recording(name string, cell func(string) string, known time.Time) Recording {
-	r := Recording{Name: name, Original: strings.ReplaceAll(cell("original_file_name"), `\`, "/"), CallID: cell("call_id"), ThereAt: known}
-	var err error
-	if r.Begin, err = time.ParseInLocation(world.TimeLayout, cell("call_begin"), l.zone); err != nil {
-		r.Begin = known
-	}
-	if r.End, err = time.ParseInLocation(world.TimeLayout, cell("call_end"), l.zone); err != nil {
-		r.End = r.Begin
+// recording reads a row. Whatever zone its times are written in, they give the length.
+func (l *Library) recording(name string, cell func(string) string, at, known time.Time) Recording {
+	r := Recording{Name: name, Original: strings.ReplaceAll(cell("original_file_name"), `\`, "/"), CallID: cell("call_id"), Begin: at, End: at, ThereAt: known}
+	begin, err := time.ParseInLocation(world.TimeLayout, cell("call_begin"), l.zone)
+	if end, bad := time.ParseInLocation(world.TimeLayout, cell("call_end"), l.zone); err == nil && bad == nil {
+		r.End = at.Add(end.Sub(begin))
 	}
 	r.length = min(max(r.End.Sub(r.Begin), time.Second/5), l.settings.Longest)
 	switch share := l.share(name); {
@@ -180,7 +177,7 @@ func (l *Library) Flow(name string, day time.Time) Recording {
 	if r, ok := l.byName[name]; ok {
 		return r
 	}
-	r := l.recording(name, func(string) string { return "" }, day)
+	r := l.recording(name, func(string) string { return "" }, day, day)
 	l.add(r, "", "")
 	return r
 }

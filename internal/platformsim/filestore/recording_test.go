@@ -448,7 +448,7 @@ func TestSoundIsSigned(t *testing.T) {
 
 // TestSoundOfRowsInAnotherZone is found by the tenant's times all the same.
 func TestSoundOfRowsInAnotherZone(t *testing.T) {
-	bubble(t, func(o *Options) { o.Form.Zone = "utc" }, func(r *rig) {
+	bubble(t, nil, func(r *rig) {
 		at := r.start.Add(-30 * time.Minute)
 		r.book.add(world.Record, at, at, time.UTC, map[string]string{"call_id": "1714525260-7", "file_name": "/record/7.wav"})
 		if out := r.address(map[string]any{"callId": "1714525260-7"}); out.ResultCode != codeOK {

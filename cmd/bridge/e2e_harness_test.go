@@ -63,6 +63,7 @@ type setup struct {
 	long                  bool             // a log without details, and metrics
 	timezone, filesZone   string           // of the tenant, default Asia/Shanghai; the setting files.zone, default tenant
 	form                  content.Form     // of the files
+	asTold                bool             // files are judged as if they were in the zone that is set
 	proxy                 *proxytest.Proxy // on the way to gateway and file store, with proxyLogin; nil: none
 }
 
@@ -377,9 +378,20 @@ func (r *running) drained(ctx context.Context, b *bridge) (err error) {
 		r.unclean, err = countUnclean(ctx, b.bus)
 	}
 	if err == nil {
-		r.report, err = trial.Judge(ctx, b.bus, b.cfg.Tenants[0].Timezone, tenantName, time.Time{}, r.s.sim.Truth())
+		r.report, err = trial.Judge(ctx, b.bus, b.cfg.Tenants[0].Timezone, tenantName, time.Time{}, r.s.truth())
 	}
 	return err
+}
+
+// truth is what the simulator did, or would have done in the zone that is set.
+func (s *scene) truth() truth.Snapshot {
+	did := s.sim.Truth()
+	for i := range did.Files {
+		if s.setup.asTold {
+			did.Files[i].Zone = ""
+		}
+	}
+	return did
 }
 
 // end stops the bridge as a signal does.

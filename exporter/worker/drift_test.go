@@ -2,6 +2,7 @@ package worker
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -46,9 +47,9 @@ func TestEditionsAreSaidByNobody(t *testing.T) {
 	}
 }
 
-// TestNewShapesAreSaidOnce: of each shape the first file is told of, also when the bridge
+// TestF52ShapesAreSaidOnce: of each shape the first file is told of, also when the bridge
 // was started anew meanwhile, and the rows of all go out.
-func TestNewShapesAreSaidOnce(t *testing.T) {
+func TestF52ShapesAreSaidOnce(t *testing.T) {
 	s := newShop(t)
 	s.pub.Forgets, s.pub.Knows = true, true // the stream is the memory, not its window for duplicates
 	registry := prometheus.NewRegistry()
@@ -96,6 +97,8 @@ func TestNewShapesAreSaidOnce(t *testing.T) {
 	if len(want) > 0 {
 		t.Errorf("not counted: %v", want)
 	}
+	t.Attr("figure", fmt.Sprintf("%d shapes in 6 files said once each, a restart in between", len(d)))
+	t.Attr("tries", "6")
 }
 
 // TestDriftIsNeverAStop: what cannot be said is tried again with the file, and then its

@@ -27,6 +27,8 @@ var mutants = []mutant{
 	{"rows_before_check", "exporter/worker", "TestF14DamagedFiles"},
 	{"five_minute_window", "callbacks", "TestF12ForgedCallbacks"},
 	{"header_only_first", "exporter/worker", "TestF48OddFiles"},
+	{"zone_believed", "exporter/worker", "TestF52ZoneOfFiles"},
+	{"shape_said_again", "exporter/worker", "TestF52ShapesAreSaidOnce"},
 	{"no_expected_sequence", "bus", "TestZombieIsRefused"},
 	{"content_hash_id", "poller", "TestPromises"},
 	{"answer_before_store", "callbacks", "TestRepeatsSucceed"},

@@ -12,6 +12,7 @@ import (
 	"aiccbridge/bus/kv"
 	"aiccbridge/bus/lease"
 	"aiccbridge/exporter/ledger"
+	"aiccbridge/exporter/recordings"
 	"aiccbridge/exporter/worker"
 	"aiccbridge/internal/health"
 	"aiccbridge/poller/session"
@@ -54,11 +55,12 @@ const (
 //	gateway       every agent of a tenant fails for long         tried again                     200
 //	filestore     takes no request, or gives no file             tried again                     200
 //	extracts      failed five times in a row                     asked for every six hours       200
+//	recordings    no audio can be fetched, or kept               rows go on                      200
 //	callbacks     none arrives                                   files are fetched late          200
 //	zone          a file's times are of another zone             they are read as set            200
 //	dead_letters  a dozen or more in an hour                     –                               200
 //	certificates  expired, or soon                               –                               200
-func newWatch(b base, h *hub, tenants []*tenant, downloading *health.Gate) *health.Watch {
+func newWatch(b base, h *hub, tenants []*tenant, r *recordings.Recorder, downloading *health.Gate) *health.Watch {
 	checks := []health.Check{
 		{
 			Name: "store", Fatal: true, Find: func(context.Context) error { return h.stored() },
@@ -87,7 +89,7 @@ func newWatch(b base, h *hub, tenants []*tenant, downloading *health.Gate) *heal
 		},
 	}
 	checks = slices.Concat(checks, h.checks(), agentChecks(b, tenants), fileChecks(b, h.ledger, tenants), []health.Check{
-		leases(h, tenants), deadLetters(h), certificates(b),
+		recordingsCheck(r, tenants), leases(h, tenants), deadLetters(h), certificates(b),
 	})
 	return health.NewWatch(health.Options{Checks: checks, Logger: b.log, Registerer: b.metrics})
 }

@@ -120,7 +120,11 @@ func newBridge(ctx context.Context, cfg *config.Config, log zerolog.Logger, acce
 		b.parts = append(b.parts, t.parts(b.planning)...)
 	}
 	downloading := health.NewGate()
-	watch := newWatch(base, hub, tenants, downloading)
+	recorder, err := newRecorder(base, hub, tenants)
+	if err != nil {
+		return nil, err
+	}
+	watch := newWatch(base, hub, tenants, recorder, downloading)
 	worker, err := newWorker(base, hub, tenants, downloading)
 	if err != nil {
 		return nil, err
@@ -137,7 +141,7 @@ func newBridge(ctx context.Context, cfg *config.Config, log zerolog.Logger, acce
 	if err != nil {
 		return nil, err
 	}
-	b.parts = slices.Concat(b.parts, worker, resolver, callbacks, admin, []part{{"watch", func(intake, _ context.Context) error { return watch.Run(intake) }}})
+	b.parts = slices.Concat(b.parts, worker, recorderParts(base, hub, recorder, downloading), resolver, callbacks, admin, []part{{"watch", func(intake, _ context.Context) error { return watch.Run(intake) }}})
 	return b, nil
 }
 

@@ -20,6 +20,10 @@ type Client interface {
 	QueryAgentSkills(ctx context.Context, q ccfs.Query) (responseID string, err error)
 	DownloadBills(ctx context.Context, fileName string, w io.Writer) (int64, error)
 	DownloadAgentOperations(ctx context.Context, fileName string, w io.Writer) (int64, error)
+	DownloadRecording(ctx context.Context, fileName string, w io.Writer) (ccfs.Sound, error)
+	DownloadOriginal(ctx context.Context, o ccfs.Original, w io.Writer) (ccfs.Sound, error)
+	RequestStored(ctx context.Context, s ccfs.Stored) ([]ccfs.Address, error)
+	Open(ctx context.Context, a ccfs.Address, w io.Writer) (ccfs.Sound, error)
 	DownloadAgentSkills(ctx context.Context, fileName string, w io.Writer) (int64, error)
 }
 

@@ -19,9 +19,35 @@ const id = "0123456789abcdef0123456789abcdef"
 
 // client notes what it is asked and answers with err, or else with the name of the call.
 type client struct {
-	call  string
-	asked ccfs.Query
-	err   error
+	call   string
+	asked  ccfs.Query
+	sought any // of audio
+	stored int // addresses of a call
+	err    error
+}
+
+func (c *client) audio(call string, sought any, w io.Writer) (ccfs.Sound, error) {
+	c.sought = sought
+	n, err := c.download(call, "audio", w)
+	return ccfs.Sound{Bytes: n}, err
+}
+
+func (c *client) DownloadRecording(_ context.Context, name string, w io.Writer) (ccfs.Sound, error) {
+	return c.audio("recording", name, w)
+}
+
+func (c *client) DownloadOriginal(_ context.Context, o ccfs.Original, w io.Writer) (ccfs.Sound, error) {
+	return c.audio("original", o, w)
+}
+
+func (c *client) RequestStored(_ context.Context, s ccfs.Stored) ([]ccfs.Address, error) {
+	c.call, c.sought = "stored", s
+	return make([]ccfs.Address, c.stored), c.err
+}
+
+func (c *client) Open(_ context.Context, _ ccfs.Address, w io.Writer) (ccfs.Sound, error) {
+	n, err := c.download("opened", "audio", w)
+	return ccfs.Sound{Bytes: n}, err
 }
 
 func (c *client) query(call string, q ccfs.Query) (string, error) {

@@ -28,6 +28,7 @@ var Points = []string{
 	"callback.verified", "callback.stored", "callback.answered",
 	"request.before_ledger", "request.ledger_written", "request.sent", "request.id_stored",
 	"download.half", "download.whole", "download.renamed",
+	"audio.half", "audio.fetched", "audio.kept", "audio.said",
 	"rows.staged", "rows.committed", "rows.between_batches", "rows.marker_written",
 	"calls.staged", "calls.committed", "calls.between_batches",
 }

@@ -1,0 +1,233 @@
+package recordings
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"aiccbridge/internal/ccfs"
+	"aiccbridge/internal/sabotage"
+	"aiccbridge/schemas"
+)
+
+// job is one try at the audio of one row.
+type job struct {
+	r        *Recorder
+	t        *Tenant
+	row      Row
+	knownAt  time.Time // when the row was stored
+	progress func()
+}
+
+// run returns nil once it is said what became of the recording.
+func (j *job) run(ctx context.Context) error {
+	kept, found, err := j.t.Place.Find(ctx, j.row.Name())
+	if j.r.places[j.row.Tenant].note(err); err != nil {
+		return j.later(j.t.RetryAfter, err)
+	}
+	if m, ok := Kept(j.t.At, kept); found && ok {
+		return j.say(ctx, m, "known")
+	}
+	a, err := j.ask(ctx)
+	if err != nil {
+		return j.without(ctx, err)
+	}
+	sabotage.Point("audio.fetched")
+	said, err := j.keep(ctx, a)
+	if err != nil {
+		return j.later(j.t.RetryAfter, err)
+	}
+	sabotage.Point("audio.kept")
+	return j.say(ctx, said, string(schemas.RecordingStored))
+}
+
+func (j *job) later(after time.Duration, err error) error {
+	return &schemas.Later{After: max(after, time.Second), Err: err}
+}
+
+// audio is what an interface gave and was found sound.
+type audio struct {
+	sound
+	source string
+}
+
+// ask asks the interfaces one after the other until one gives the audio.
+func (j *job) ask(ctx context.Context) (a audio, err error) {
+	none := &absence{}
+	for _, s := range j.t.Sources {
+		if err := j.allowed(ctx); err != nil {
+			return a, err
+		}
+		got, err := j.fetch(ctx, s)
+		if err == nil {
+			return audio{got, s.Name}, nil
+		}
+		if !none.add(err) {
+			return a, err
+		}
+	}
+	return a, none
+}
+
+// longestWait is how long a worker waits for the budget; a row that would wait longer goes
+// back, so that another tenant's can be worked on.
+const longestWait = 10 * time.Second
+
+// overBudget says when the budget allows the next request.
+type overBudget struct{ after time.Duration }
+
+func (o *overBudget) Error() string { return "the budget of requests is used up" }
+
+// allowed takes one request from the budget.
+func (j *job) allowed(ctx context.Context) error {
+	turn := j.t.budget.Reserve()
+	wait := turn.Delay()
+	if wait > longestWait {
+		turn.Cancel()
+		return &overBudget{wait}
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		j.progress()
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// fetch makes one request and checks what comes.
+func (j *job) fetch(ctx context.Context, s Source) (sound, error) {
+	w := &limited{left: j.t.MaxBytes, progress: j.progress}
+	err := s.Fetch(ctx, j.row, w)
+	if errors.Is(err, ErrUnnamed) {
+		return sound{}, err
+	}
+	j.r.metrics.requests.WithLabelValues(s.Name).Inc()
+	if w.over {
+		err = errTooLong
+	}
+	j.r.fetches[j.row.Tenant].note(ofPlatform(err))
+	if err != nil {
+		return sound{}, err
+	}
+	return check(w.got.Bytes(), j.t.MaxBytes, base(j.row.FileName), base(j.row.Original))
+}
+
+// ofPlatform is what an end says of the file store: an answer about one recording is one.
+func ofPlatform(err error) error {
+	var e *ccfs.Error
+	if errors.As(err, &e) && (e.Class == ccfs.NotThere || e.Class == ccfs.Permanent && e.Code != "") {
+		return nil
+	}
+	if errors.Is(err, errTooLong) {
+		return nil
+	}
+	return err
+}
+
+// limited keeps what is written, up to so many bytes.
+type limited struct {
+	got      bytes.Buffer
+	left     int64
+	over     bool
+	progress func()
+}
+
+var errTooLong = errors.New("the audio is longer than what is accepted")
+
+func (l *limited) Write(p []byte) (int, error) {
+	l.progress()
+	if l.left -= int64(len(p)); l.left < 0 {
+		l.over = true
+		return 0, errTooLong
+	}
+	n, err := l.got.Write(p)
+	sabotage.Point("audio.half")
+	return n, err
+}
+
+// without decides what it means that there is no audio.
+func (j *job) without(ctx context.Context, err error) error {
+	var none *absence
+	var wait *overBudget
+	var e *ccfs.Error
+	age := time.Since(j.knownAt)
+	switch {
+	case errors.As(err, &wait):
+		return j.later(wait.after, err)
+	case errors.As(err, &none) && (none.final() || age >= j.t.GiveUpAfter):
+		m := j.message(schemas.RecordingMissing)
+		m.Reason, m.At = none.reason(), time.Now().UTC()
+		return j.say(ctx, m, string(m.Reason))
+	case errors.As(err, &none):
+		return j.later(min(pause(age, j.t.RetryAfter), j.t.GiveUpAfter-age), err)
+	case errors.As(err, &e):
+		return j.later(max(e.RetryAfter, min(pause(age, j.t.RetryAfter), longestPass)), err)
+	}
+	return j.later(j.t.RetryAfter, err)
+}
+
+// pause grows with the age of a row: as long again as it has been known.
+func pause(age, least time.Duration) time.Duration { return max(least, min(age, longestPause)) }
+
+// keep puts audio away.
+func (j *job) keep(ctx context.Context, a audio) (schemas.Recording, error) {
+	digest := sha256.Sum256(a.wav)
+	m := j.message(schemas.RecordingStored)
+	m.SHA256, m.Bytes, m.Format, m.Milliseconds = hex.EncodeToString(digest[:]), int64(len(a.wav)), a.format, a.length.Milliseconds()
+	m.Source, m.At = a.source, time.Now().UTC().Truncate(time.Millisecond)
+	name, content := j.row.Name(), a.wav
+	if j.t.Key != nil {
+		m.EncryptedBy, content = j.t.Key.ID(), j.t.Key.Seal(a.wav, name)
+	}
+	object, err := j.t.Place.Put(ctx, name, meta(m), &steady{bytes.NewReader(content), j.progress})
+	if j.r.places[j.row.Tenant].note(err); err != nil {
+		return m, fmt.Errorf("keep the audio of row %s: %w", j.row.Identified.ID, err)
+	}
+	m.Object = object
+	j.r.metrics.bytes.Add(float64(len(content)))
+	return m, nil
+}
+
+// steady says with every read that work goes on. Len is how much is left, for places that
+// want to know.
+type steady struct {
+	content  *bytes.Reader
+	progress func()
+}
+
+func (s *steady) Read(p []byte) (int, error) {
+	s.progress()
+	return s.content.Read(p)
+}
+
+func (s *steady) Len() int { return s.content.Len() }
+
+// message is what the row says of a recording.
+func (j *job) message(s schemas.RecordingStatus) schemas.Recording {
+	return schemas.Recording{
+		Tenant: j.row.Tenant, Agent: j.row.AgentID, Status: s, Key: j.row.Key, Row: j.row.Identified.ID,
+		Window: j.row.Window, CallID: j.row.CallID,
+	}
+}
+
+// say publishes what became of the recording.
+func (j *job) say(ctx context.Context, m schemas.Recording, result string) error {
+	message, err := j.r.o.Names.RecordingMessage(m)
+	if err != nil {
+		return &schemas.Permanent{Reason: schemas.ReasonInvalid, Err: err}
+	}
+	if err := j.r.o.Publisher.Publish(ctx, message); err != nil {
+		return j.later(j.t.RetryAfter, fmt.Errorf("say what became of the audio of row %s: %w", j.row.Identified.ID, err))
+	}
+	sabotage.Point("audio.said")
+	j.r.metrics.recordings.WithLabelValues(result).Inc()
+	j.r.o.Logger.Debug().Str("tenant", m.Tenant).Str("row", m.Row).Str("result", result).Msg("recording settled")
+	return nil
+}

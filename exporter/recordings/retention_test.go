@@ -1,0 +1,43 @@
+package recordings
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"aiccbridge/schemas"
+)
+
+// TestRetention: what is too old goes, then the oldest of what is too much, of this tenant
+// alone.
+func TestRetention(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, func(t *Tenant) { t.Keep, t.KeepBytes = 10*time.Hour, 250 })
+		for i := range 6 {
+			name := fmt.Sprintf("acme/7/0/%d.wav", i)
+			r.place.objects[name] = schemas.Object{Name: name, Bytes: 100, StoredAt: time.Now().Add(-time.Duration(i*3) * time.Hour)}
+		}
+		r.place.objects["acme2/7/0/1.wav"] = schemas.Object{Name: "acme2/7/0/1.wav", Bytes: 1000, StoredAt: time.Now().Add(-1000 * time.Hour)}
+		if err := r.tidy(t.Context(), acme, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		var left []string
+		for name := range r.place.objects {
+			left = append(left, name)
+		}
+		slices.Sort(left)
+		if want := []string{"acme/7/0/0.wav", "acme/7/0/1.wav", "acme2/7/0/1.wav"}; !slices.Equal(left, want) {
+			t.Errorf("left: %v, want %v", left, want)
+		}
+	})
+}
+
+func TestForEver(t *testing.T) {
+	r := newRig(t)
+	old := []schemas.Object{{Name: "a", Bytes: 1 << 40, StoredAt: time.Unix(0, 0)}}
+	if gone := r.tenant.toDelete(old, time.Now()); len(gone) > 0 {
+		t.Errorf("deleted: %v", gone)
+	}
+}

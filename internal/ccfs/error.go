@@ -57,7 +57,7 @@ func (e *Error) Error() string {
 	b.WriteString(e.Operation)
 	for _, part := range []string{e.Message, causeText(e.Err)} {
 		if part != "" {
-			b.WriteString(": " + part)
+			b.WriteString(": " + strings.TrimSuffix(part, ".")) // the platform writes sentences
 		}
 	}
 	if e.Code != "" {

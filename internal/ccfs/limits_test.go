@@ -24,7 +24,8 @@ func TestErrorText(t *testing.T) {
 			Message: "no", Status: 401, Class: Auth, Skew: -time.Minute},
 		"op: no, HTTP status 401; the platform's clock differs from ours by -1m1s; look at access_key and secret_key_file of the tenant's files, and at this machine's clock": {
 			Message: "no", Status: 401, Class: Auth, Skew: -61 * time.Second},
-		"op: late, HTTP status 500": {Message: "late", Status: 500, Class: Again, Skew: time.Hour},
+		"op: It does not exist, resultCode 0300011": {Message: "It does not exist.", Code: "0300011", Status: 200},
+		"op: late, HTTP status 500":                 {Message: "late", Status: 500, Class: Again, Skew: time.Hour},
 	} {
 		e.Operation = "op"
 		if got := e.Error(); got != want {

@@ -13,7 +13,7 @@ const maxManagementBytes = 1 << 20
 
 // calls is what the management listener can do, for those who ask it.
 const calls = `GET  /          this page
-GET  /truth     what has happened: events handed out, files, callbacks, downloads
+GET  /truth     what has happened: events handed out, files, callbacks, recordings, downloads
 GET  /settings  where and with which secrets to connect
 GET  /faults    the rules in force, and what is left of their counts
 PUT  /faults    replace all rules

@@ -174,7 +174,7 @@ func (i *imported) bring(ctx context.Context, b bringing) error {
 	if errors.As(err, &under) {
 		return fmt.Errorf("%w; wait for its end and import the file then", err)
 	}
-	if err != nil && ctx.Err() == nil && !errors.As(err, new(*schemas.Permanent)) {
+	if err != nil && !errors.As(err, new(*schemas.Permanent)) {
 		return fmt.Errorf("%w\nimport the file again: what is published is not published twice", err)
 	}
 	return err

@@ -2,11 +2,15 @@ package main
 
 import (
 	"encoding/json"
+	"os"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"aiccbridge/bus"
+	"aiccbridge/config"
 	"aiccbridge/internal/platformsim/fault"
 	"aiccbridge/schemas"
 )
@@ -62,6 +66,37 @@ func TestFilesInUTC(t *testing.T) {
 				t.Errorf("the report is %+v", report)
 			}
 		})
+	}
+}
+
+// TestZoneOfEachKind: a kind's own setting wins over that of all files, tenant included.
+func TestZoneOfEachKind(t *testing.T) {
+	s := newScene(t, setup{kinds: schemas.Kinds(), filesZone: "utc"})
+	text, err := os.ReadFile(s.path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := strings.Replace(string(text), "cdr: {", "cdr: {zone: tenant, ", 1)
+	changed = strings.Replace(changed, "operation: {", "operation: {zone: Asia/Tokyo, ", 1)
+	if err := os.WriteFile(s.path(), []byte(changed), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := config.Load(s.path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[schemas.Kind]string{}
+	for k, zone := range written(cfg.Tenants[0]) {
+		got[k] = zone.String()
+	}
+	want := map[schemas.Kind]string{
+		schemas.KindCDR: "Asia/Shanghai", schemas.KindRecording: "UTC", schemas.KindOperation: "Asia/Tokyo", schemas.KindSkill: "UTC",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if effective, err := cfg.Effective(); err != nil || !strings.Contains(string(effective), "zone: utc\n") || !strings.Contains(string(effective), "zone: Asia/Tokyo\n") {
+		t.Errorf("%v: %s", err, effective)
 	}
 }
 

@@ -34,7 +34,7 @@ func (x *export) publish(ctx context.Context, a *archive.Archive) error {
 	}
 	var p *publication // in the end that of the window's own kind
 	for _, k := range kinds {
-		p = &publication{export: x, kind: k, encoder: x.newEncoder(k), zone: zoneCheck{zone: x.written(k), window: f.Window}}
+		p = &publication{export: x, kind: k, encoder: x.newEncoder(k), zone: newZoneCheck(x.written(k), f.Window)}
 		if err := p.run(ctx, a); err != nil {
 			return fmt.Errorf("publish %s rows: %w", k, err)
 		}
@@ -67,7 +67,7 @@ type publication struct {
 	*export
 	kind    schemas.Kind
 	encoder *rows.Encoder
-	zone    zoneCheck
+	zone    *zoneCheck
 	walls   []int64 // of the record in hand
 
 	window   *windowRows

@@ -47,8 +47,8 @@ var zoneOffsets = func() (all []int) {
 //
 // It is pure: it reads no clock, and its verdict depends on nothing but the rows.
 type zoneCheck struct {
-	zone   *time.Location // in which the file is read
-	window schemas.Window
+	zone          *time.Location // in which the file is read
+	window, inUTC wallSpans      // of the window, as the clocks of zone and of UTC show it
 
 	calls map[string]callClock
 	// Rows with a time, those of them with one in the window when it is read in zone, and
@@ -59,16 +59,40 @@ type zoneCheck struct {
 // callClock is the least difference of a call's times to its epoch second.
 type callClock struct{ epoch, least int64 }
 
+// newZoneCheck makes the check of a file of a window, which is read in a zone.
+func newZoneCheck(zone *time.Location, w schemas.Window) *zoneCheck {
+	return &zoneCheck{zone: zone, window: spansOf(w, zone), inUTC: spansOf(w, time.UTC)}
+}
+
+// wallSpans are a window as a clock shows it, in seconds as if in UTC: with the offset at
+// its begin, and with that at its end. On a night on which the clocks change either will do.
+type wallSpans [2]struct{ from, to int64 }
+
+func spansOf(w schemas.Window, zone *time.Location) (s wallSpans) {
+	for i, t := range []time.Time{w.From, w.To} {
+		offset := int64(offsetAt(zone, t))
+		s[i].from, s[i].to = w.From.Unix()+offset, w.To.Unix()+offset
+	}
+	return s
+}
+
+// hold reports whether one of a row's times is in the window.
+func (s wallSpans) hold(walls []int64) bool {
+	return slices.ContainsFunc(walls, func(wall int64) bool {
+		return wall >= s[0].from && wall < s[0].to || wall >= s[1].from && wall < s[1].to
+	})
+}
+
 // row takes a row's call and its times, as its clock shows them, in seconds as if in UTC.
 func (z *zoneCheck) row(call string, walls []int64) {
 	if len(walls) == 0 {
 		return
 	}
 	z.rows++
-	if slices.ContainsFunc(walls, func(wall int64) bool { return z.inWindow(wall, z.zone) }) {
+	if z.window.hold(walls) {
 		z.within++
 	}
-	if slices.ContainsFunc(walls, func(wall int64) bool { return z.inWindow(wall, time.UTC) }) {
+	if z.inUTC.hold(walls) {
 		z.withinUTC++
 	}
 	epoch, ok := epochOf(call)
@@ -96,19 +120,6 @@ func epochOf(call string) (epoch int64, ok bool) {
 	}
 	epoch, err := strconv.ParseInt(head, 10, 64)
 	return epoch, err == nil
-}
-
-// inWindow reports whether a wall clock of a zone shows a time of the window. On a night on
-// which the clocks change, either offset will do.
-func (z *zoneCheck) inWindow(wall int64, zone *time.Location) bool {
-	from, to := z.window.From, z.window.To
-	for _, t := range []time.Time{from, to} {
-		at := wall - int64(offsetAt(zone, t))
-		if at >= from.Unix() && at < to.Unix() {
-			return true
-		}
-	}
-	return false
 }
 
 func offsetAt(zone *time.Location, t time.Time) (seconds int) {

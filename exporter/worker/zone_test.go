@@ -26,7 +26,7 @@ func instant(t testing.TB, text string) time.Time {
 func calls(t testing.TB, read, written, from string, minutes ...float64) *zoneCheck {
 	t.Helper()
 	begin := instant(t, from)
-	z := &zoneCheck{zone: exportertest.Location(t, read), window: schemas.Window{From: begin, To: begin.Add(time.Hour)}}
+	z := newZoneCheck(exportertest.Location(t, read), schemas.Window{From: begin, To: begin.Add(time.Hour)})
 	for i, m := range minutes {
 		at := begin.Add(time.Duration(i) * time.Minute)
 		z.row(fmt.Sprintf("%d-%d", at.Unix(), i), []int64{wallOf(at.Add(time.Duration(m*60)*time.Second), exportertest.Location(t, written))})
@@ -101,7 +101,7 @@ func TestWindowsTellTheZone(t *testing.T) {
 	} {
 		for _, call := range []string{"", "8-9", "1714525260", "1714525260-", "1714525260-x", "0714525260-1", "171452526-1"} {
 			begin := instant(t, tt.from)
-			z := &zoneCheck{zone: exportertest.Location(t, tt.read), window: schemas.Window{From: begin, To: begin.Add(time.Hour)}}
+			z := newZoneCheck(exportertest.Location(t, tt.read), schemas.Window{From: begin, To: begin.Add(time.Hour)})
 			for i := range tt.rows {
 				at := begin.Add(time.Duration(i) * 10 * time.Minute)
 				z.row(call, []int64{wallOf(at, exportertest.Location(t, tt.written))})
@@ -126,8 +126,8 @@ func TestARightFileIsNeverSuspected(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		zone := exportertest.Location(t, rapid.SampledFrom(zones).Draw(t, "zone"))
 		begin := time.Unix(rapid.Int64Range(1_200_000_000, 1_900_000_000).Draw(t, "begin"), 0).Truncate(time.Hour)
-		right := &zoneCheck{zone: zone, window: schemas.Window{From: begin, To: begin.Add(time.Hour)}}
-		inUTC := &zoneCheck{zone: zone, window: right.window}
+		window := schemas.Window{From: begin, To: begin.Add(time.Hour)}
+		right, inUTC := newZoneCheck(zone, window), newZoneCheck(zone, window)
 		for i := range rapid.IntRange(1, 20).Draw(t, "calls") {
 			at := begin.Add(time.Duration(rapid.IntRange(0, 3599).Draw(t, "second")) * time.Second)
 			first := at.Add(time.Duration(rapid.IntRange(0, 600).Draw(t, "wait")) * time.Second)

@@ -157,10 +157,10 @@ func (c *Client) RequestStored(ctx context.Context, s Stored) ([]Address, error)
 const operationStored = "getRecordFileUrlFromObs"
 
 func (s Stored) check() error {
-	switch {
-	case s.CallID == "" || len(s.CallID) > 25:
+	if s.CallID == "" || len(s.CallID) > 25 {
 		return errors.New("the call id is empty, or has more than 25 characters")
-	case s.From.IsZero() || s.To.IsZero():
+	}
+	if s.From.IsZero() || s.To.IsZero() {
 		return errors.New("the window has no begin or no end")
 	}
 	return checkSpan(s.From, s.To)
@@ -190,8 +190,12 @@ func (c *Client) requestStored(ctx context.Context, s Stored, callID string) ([]
 	return found, nil
 }
 
-// maxAddresses bounds the recordings of one call.
-const maxAddresses = 100
+const (
+	// maxAddresses bounds the recordings of one call.
+	maxAddresses = 100
+	// maxAddressBytes bounds an address of the object store.
+	maxAddressBytes = 8 << 10
+)
 
 // addresses finds the URLs of an answer. Pages and clients name three places (resultData.url,
 // resultData.obsFileUrl, url), and not how several are written.
@@ -223,12 +227,13 @@ func texts(values []json.RawMessage) (out []string) {
 // objectURL reads an address of the object store. The errors don't quote it.
 func (c *Client) objectURL(address string) (*url.URL, error) {
 	u, err := url.Parse(address)
-	switch {
-	case err != nil || u.Hostname() == "" || len(address) > 8<<10:
+	if err != nil || u.Hostname() == "" || len(address) > maxAddressBytes {
 		return nil, errors.New("the address of the recording is not a URL")
-	case u.Scheme != "https" && !c.options.AllowHTTP:
+	}
+	if u.Scheme != "https" && !c.options.AllowHTTP {
 		return nil, errors.New("the address of the recording does not begin with https://")
-	case u.User != nil:
+	}
+	if u.User != nil {
 		return nil, errors.New("the address of the recording holds a user")
 	}
 	return u, nil

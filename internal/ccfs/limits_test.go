@@ -2,8 +2,11 @@ package ccfs
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
+	"io"
 	"net"
+	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -99,4 +102,81 @@ func TestAHandshakeEndsEarlierThanAnAnswer(t *testing.T) {
 			_ = conn.Close() // it was closed on our side
 		}
 	})
+}
+
+func TestSoundUpToItsLimits(t *testing.T) {
+	long := strings.Repeat("ü", 225)
+	c := newPlatform(t, reply(200, asBytes, "RIFF")).client()
+	for name, err := range map[string]error{
+		"name":     second(c.DownloadRecording(t.Context(), long, io.Discard)),
+		"original": second(c.DownloadOriginal(t.Context(), Original{FileName: long}, io.Discard)),
+		"call":     second(c.DownloadOriginal(t.Context(), Original{CallID: long[:25], CCID: long[:64]}, io.Discard)),
+	} {
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func second(_ Sound, err error) error { return err }
+
+func TestAddressesUpToTheirLimits(t *testing.T) {
+	s := dayOf(strings.Repeat("1", 25))
+	for missing, right := range map[int]bool{1: true, 0: true, -1: false} {
+		address := "https://obs.example/"
+		address += strings.Repeat("a", maxAddressBytes-len(address)-missing)
+		c := newPlatform(t, reply(200, asJSON, `{"resultCode":"0","resultData":{"url":"`+address+`"}}`)).client()
+		if _, err := c.RequestStored(t.Context(), s); (err == nil) != right {
+			t.Errorf("%d bytes below the limit: %v", missing, err)
+		}
+	}
+	s.CallID += "1"
+	if e := asError(t, s.refusal(t)); !e.Local {
+		t.Errorf("a longer call id: %v", e)
+	}
+}
+
+// refusal is what a client says of a question.
+func (s Stored) refusal(t *testing.T) error {
+	_, err := newPlatform(t, reply(200, asJSON, "{}")).client().RequestStored(t.Context(), s)
+	return err
+}
+
+func TestTokensUpToTheirLimits(t *testing.T) {
+	for token, right := range map[string]bool{
+		"": false, "!": true, "~": true, " ": false, "\x7f": false, "ü": false,
+		strings.Repeat("a", 1024): true, strings.Repeat("a", 1025): false,
+	} {
+		if isToken(token) != right {
+			t.Errorf("%.10q of %d bytes", token, len(token))
+		}
+	}
+}
+
+// A call without recording shows as well as one with that the short form is taken.
+func TestShortCallIDsOfCallsWithoutRecording(t *testing.T) {
+	var p *platform
+	p = newPlatform(t, func(w http.ResponseWriter, r *http.Request) {
+		code := "0300012"
+		if strings.Contains(string(p.last().body), oneCall) {
+			code = "0300028"
+		}
+		reply(200, asJSON, `{"resultCode":"`+code+`"}`)(w, r)
+	})
+	c := p.client()
+	for i, calls := range []int{2, 3, 4} {
+		if _, err := c.RequestStored(t.Context(), dayOf(oneCall)); asError(t, err).Class != NotThere || p.calls() != calls {
+			t.Errorf("call %d: %v, %d requests", i, err, p.calls())
+		}
+	}
+}
+
+// Whose addresses may be opened: those that the company's authority vouches for, and the
+// public ones.
+func TestObjectStoresOfWhom(t *testing.T) {
+	for want, roots := range map[int]*x509.CertPool{1: nil, 2: x509.NewCertPool()} {
+		if got := objectClients(Options{RootCAs: roots}); len(got) != want {
+			t.Errorf("%d clients, want %d", len(got), want)
+		}
+	}
 }

@@ -52,17 +52,20 @@ func (c *Client) DownloadRecording(ctx context.Context, fileName string, w io.Wr
 // DownloadOriginal writes the recordings of a call, or the one of that original_file_name,
 // to w (downloadRecord, cec_07_0817). Errors are those of DownloadRecording.
 func (c *Client) DownloadOriginal(ctx context.Context, o Original, w io.Writer) (Sound, error) {
-	var wrong error
-	switch {
-	case o.FileName == "" && o.CallID == "":
-		wrong = errors.New("neither the original file name nor the call id is given")
-	case o.FileName != "":
-		wrong = name(o.FileName, 225)
+	return c.sound(ctx, enveloped("downloadRecord", originalFile{slashes(o.FileName), o.CallID, o.CCID}), o.check(), w)
+}
+
+func (o Original) check() error {
+	if o.FileName == "" && o.CallID == "" {
+		return errors.New("neither the original file name nor the call id is given")
 	}
 	if len(o.CallID) > 25 || len(o.CCID) > 64 {
-		wrong = errors.New("call or call centre id is too long (25 and 64 characters)")
+		return errors.New("call or call centre id is too long (25 and 64 characters)")
 	}
-	return c.sound(ctx, enveloped("downloadRecord", originalFile{slashes(o.FileName), o.CallID, o.CCID}), wrong, w)
+	if o.FileName == "" {
+		return nil
+	}
+	return name(o.FileName, 225)
 }
 
 // DownloadFlowRecording writes what an IVR flow recorded to w (downloadIVRRecordFile,
@@ -94,10 +97,10 @@ func slashes(name string) string { return strings.ReplaceAll(name, `\`, "/") }
 
 // name says what is wrong with a name of a file.
 func name(s string, longest int) error {
-	switch {
-	case s == "":
+	if s == "" {
 		return errors.New("the file name is empty")
-	case utf8.RuneCountInString(s) > longest:
+	}
+	if utf8.RuneCountInString(s) > longest {
 		return fmt.Errorf("the file name has more than %d characters", longest)
 	}
 	return nil

@@ -22,10 +22,12 @@ func newCheck() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "check",
 		Short: "Check a configuration: every error at once, with line and column",
-		Long: "Check a configuration without starting anything. Every error is printed with\n" +
+		Long: "Check a configuration without starting or changing anything. Every error is printed with\n" +
 			"file, line, column, key, cause and remedy. Exit code 1 when there is one. A data\n" +
 			"folder that could not be written is one; an address in use is a warning, unless a\n" +
-			"bridge runs on that data folder.",
+			"bridge runs on that data folder. Where the configuration's NATS server answers, or that\n" +
+			"of a bridge that runs on the data folder, files whose times were found to be of another\n" +
+			"zone than the one that is set are a warning, too.",
 		Example: "  bridge check -c bridge.yaml\n  bridge check -c bridge.yaml --effective",
 		Args:    noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -39,6 +41,7 @@ func newCheck() *cobra.Command {
 				found, warnings = place(cfg)
 				cfg.Warnings = append(cfg.Warnings, warnings...)
 				warnOfCertificates(cfg, time.Now())
+				warnOfZones(c.Context(), cfg)
 			}
 			if asJSON && effective {
 				return usageError{errors.New("--json and --effective exclude each other")}

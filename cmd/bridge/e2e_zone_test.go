@@ -43,7 +43,18 @@ func TestFilesInUTC(t *testing.T) {
 				return s.journal.contains("tenant "+tenantName+": cdr files: their times are at +00:00 from UTC, and are read in "+zone) &&
 					s.journal.contains("set files.zone, or files.extracts.cdr.zone for this kind alone, to utc")
 			})
+			if got := s.zoneWarnings(); len(got) != 1 || !strings.Contains(got[0], "tenants[0].files.zone: cdr files are read in "+zone) || !strings.Contains(got[0], "one showed +00:00") {
+				t.Errorf("check warns of %q", got)
+			}
+			s.setup.filesZone = "utc"
+			s.writeConfig()
+			if got := s.zoneWarnings(); len(got) > 0 {
+				t.Errorf("with the right setting check warns of %q", got)
+			}
 			r.end()
+			if got := s.zoneWarnings(); len(got) > 0 {
+				t.Errorf("without a bridge check warns of %q", got)
+			}
 		})
 		t.Run("set/"+zone, func(t *testing.T) {
 			t.Parallel()
@@ -67,6 +78,21 @@ func TestFilesInUTC(t *testing.T) {
 			}
 		})
 	}
+}
+
+// zoneWarnings are what `bridge check` has to say of the last files.
+func (s *scene) zoneWarnings() (all []string) {
+	s.t.Helper()
+	cfg, err := config.Load(s.path())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	n := len(cfg.Warnings)
+	warnOfZones(s.t.Context(), cfg)
+	for _, w := range cfg.Warnings[n:] {
+		all = append(all, w.String())
+	}
+	return all
 }
 
 // TestZoneOfEachKind: a kind's own setting wins over that of all files, tenant included.

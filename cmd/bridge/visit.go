@@ -60,17 +60,12 @@ func openVisit(ctx context.Context, cfg *config.Config, log zerolog.Logger, open
 	if v.names, err = schemas.NewNames(cfg.NATS.SubjectPrefix); err != nil {
 		return v, err
 	}
-	var o bus.Options
-	switch {
-	case cfg.NATS.URL != "":
-		o = externalOptions(cfg.NATS, o)
-	case embedded.Locked(cfg.DataDir):
-		o, err = listenerOptions(cfg.Listen)
-	default:
-		return openFolder(ctx, cfg, log, v, open)
-	}
+	o, there, err := runningHub(cfg)
 	if err != nil {
 		return v, err
+	}
+	if !there {
+		return openFolder(ctx, cfg, log, v, open)
 	}
 	o.Names, o.Instance, o.Logger = v.names, uuid.NewString(), log
 	v.bus, v.ledger, err = openBus(base{cfg: cfg, log: log, names: v.names}, o, open)
@@ -81,6 +76,19 @@ func openVisit(ctx context.Context, cfg *config.Config, log zerolog.Logger, open
 		group.Go(func() error { return named("ledger", v.ledger.Run(ctx)) })
 	}
 	return v, err
+}
+
+// runningHub is how to reach the hub that is there without this command: the external one, or
+// that of a bridge that runs on the data folder; there is false when there is neither.
+func runningHub(cfg *config.Config) (o bus.Options, there bool, err error) {
+	switch {
+	case cfg.NATS.URL != "":
+		return externalOptions(cfg.NATS, o), true, nil
+	case embedded.Locked(cfg.DataDir):
+		o, err = listenerOptions(cfg.Listen)
+		return o, true, err
+	}
+	return o, false, nil
 }
 
 // openFolder opens the hub of a data folder that no bridge has in use, as a bridge would.

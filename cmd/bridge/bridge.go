@@ -44,6 +44,7 @@ type bridge struct {
 	base
 	*hub
 	planning *planning
+	tenants  []*tenant
 	parts    []part // all but the hub, which serves them
 }
 
@@ -115,7 +116,7 @@ func newBridge(ctx context.Context, cfg *config.Config, log zerolog.Logger, acce
 		}
 		tenants = append(tenants, t)
 	}
-	b := &bridge{base: base, hub: hub, planning: newPlanning()}
+	b := &bridge{base: base, hub: hub, planning: newPlanning(), tenants: tenants}
 	for _, t := range tenants {
 		b.parts = append(b.parts, t.parts(b.planning)...)
 	}
@@ -196,6 +197,12 @@ func (b *bridge) run(ctx context.Context, h hooks) error {
 		b.log.Info().Msg("bridge stopped")
 	}
 	return err
+}
+
+// callsMade reports whether the calls of all complete windows have been published, by this
+// bridge.
+func (b *bridge) callsMade() bool {
+	return !slices.ContainsFunc(b.tenants, func(t *tenant) bool { return t.calls != nil && !t.calls.Settled() })
 }
 
 func named(name string, err error) error {

@@ -27,7 +27,7 @@ type compareOptions struct {
 	management, nats, prefix, tenant, zone string
 	credentials, user, passwordFile, ca    string
 	wait                                   time.Duration
-	asJSON                                 bool
+	asJSON, calls                          bool
 }
 
 func newCompare() *cobra.Command {
@@ -35,10 +35,9 @@ func newCompare() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "compare",
 		Short: "Hold the streams of a bridge against what the simulator did",
-		Long: "Ask a running simulator to make no new calls, wait until the bridge has caught up,\n" +
-			"and compare every event and every row. Exit code 1 if something is missing, twice,\n" +
-			"out of order, altered (as by a privacy policy), or lost without a gap record. Calls do\n" +
-			"not begin again: for another round start anew, without the data folder.",
+		Long: "Let a running simulator make no new calls, and compare every event, row and call when the\n" +
+			"bridge has caught up. Exit code 1 if something is missing, twice, out of order, altered (as by a\n" +
+			"privacy policy), or lost without a gap record. For another round start anew, without the data folder.",
 		Example: "  bridge simulate compare --json",
 		Args:    noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -61,6 +60,7 @@ func newCompare() *cobra.Command {
 	f.StringVar(&o.tenant, "tenant", "acme", "the tenant's name in the bridge's configuration")
 	f.StringVar(&o.zone, "timezone", "Asia/Shanghai", "the tenant's time zone")
 	f.DurationVar(&o.wait, "wait", 2*time.Minute, "how long the bridge may take to catch up")
+	f.BoolVar(&o.calls, "calls", true, "the bridge makes calls; false where files.calls is false")
 	f.BoolVar(&o.asJSON, "json", false, "print one JSON object")
 	return c
 }
@@ -91,7 +91,7 @@ func (o compareOptions) run(ctx context.Context, log zerolog.Logger) (report tru
 		return report, fmt.Errorf("no NATS at %s: %w; is `bridge run` running? set --nats", redacted(o.nats), err)
 	}
 	defer b.Close()
-	return trial.Compare(ctx, b, sim, trial.CompareOptions{Tenant: o.tenant, Zone: zone, Deadline: deadline})
+	return trial.Compare(ctx, b, sim, trial.CompareOptions{Tenant: o.tenant, Zone: zone, Deadline: deadline, Calls: o.calls})
 }
 
 // busOptions are those of a reader.

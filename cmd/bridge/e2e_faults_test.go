@@ -26,6 +26,10 @@ func (s *score) add(r truthcheck.Report, u unclean) {
 	s.lost += r.Events.UnexplainedLost + r.Rows.Missing + r.Files.Unfinished
 	s.explained += len(r.Events.Lost) - r.Events.UnexplainedLost
 	s.duplicated += r.Events.Duplicated + r.Events.RepeatedIDs + r.Rows.Duplicates + r.Files.RepeatedMarks
+	if c := r.Calls; c != nil {
+		s.lost += c.Missing + c.Differing
+		s.duplicated += c.Duplicates
+	}
 	s.misordered += r.Events.Misordered
 	s.rows += r.Rows.InStream
 	s.gaps += r.Events.Gaps

@@ -60,6 +60,7 @@ type setup struct {
 	restricted            bool             // external, the hub as docs/nats tells to set it up
 	bare                  bool             // restricted, but nobody has made the streams
 	embedded              bool             // never restricted; say why
+	calls                 bool             // they are made, and compared
 	long                  bool             // a log without details, and metrics
 	timezone, filesZone   string           // of the tenant, default Asia/Shanghai; the setting files.zone, default tenant
 	form                  content.Form     // of the files
@@ -282,6 +283,7 @@ func (s *scene) tenantText(p func(string, ...any), name, account string) {
 	p("      max_outstanding: %d", cmp.Or(o.outstanding, 20))
 	p("      overdue: %s", o.overdue)
 	p("      zone: %s", cmp.Or(o.filesZone, "tenant"))
+	p("      calls: %t", o.calls)
 	p("      extracts:")
 	sweep := ""
 	if o.sweep > 0 {
@@ -378,7 +380,7 @@ func (r *running) drained(ctx context.Context, b *bridge) (err error) {
 		r.unclean, err = countUnclean(ctx, b.bus)
 	}
 	if err == nil {
-		r.report, err = trial.Judge(ctx, b.bus, b.cfg.Tenants[0].Timezone, tenantName, time.Time{}, r.s.truth())
+		r.report, err = trial.Judge(ctx, b.bus, trial.Case{Tenant: tenantName, Zone: b.cfg.Tenants[0].Timezone, Calls: r.s.setup.calls}, r.s.truth())
 	}
 	return err
 }
@@ -416,6 +418,7 @@ func (r *running) finish() truthcheck.Report {
 		s.until("all windows are complete", func() bool { return r.settled(quiet) })
 		r.planning.stop()
 		s.until("no extract is under way", func() bool { return !r.outstanding() })
+		s.until("all calls are made", func() bool { return !s.setup.calls || r.callsMade() })
 	}
 	if spool, ok := r.side.(behindSpool); ok {
 		s.t.Cleanup(func() {

@@ -67,7 +67,7 @@ func TestKillInTheMiddleOfAFile(t *testing.T) {
 
 // busy is a scene under load, of events and of files.
 func busy() setup {
-	return setup{agents: 6, kinds: schemas.Kinds(), window: 5 * time.Second, grace: 15 * time.Second}
+	return setup{agents: 6, kinds: schemas.Kinds(), calls: true, window: 5 * time.Second, grace: 15 * time.Second}
 }
 
 // TestKillUnderLoad: a kill may lose one event of each agent, and says so.

@@ -140,7 +140,7 @@ func (s *scene) judgedSpaces(t *testing.T, c *bus.Bus) (sum score) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		report, err := trial.Judge(t.Context(), c, zone, s.setup.spaces[i], time.Time{}, its)
+		report, err := trial.Judge(t.Context(), c, trial.Case{Tenant: s.setup.spaces[i], Zone: zone}, its)
 		if err != nil || !report.OK || report.Files.Accepted == 0 {
 			t.Errorf("tenant space %s: %+v, %v\n%s", account, report, err, s.journal.tail())
 		}

@@ -19,6 +19,7 @@ type CompareOptions struct {
 	Tenant   string         // its name in the bridge's configuration
 	Zone     *time.Location // the tenant's
 	Deadline time.Time      // when the bridge must have caught up
+	Calls    bool           // it makes calls
 }
 
 // Compare asks a running simulator to make no new calls, and holds the streams against
@@ -41,7 +42,7 @@ func Compare(ctx context.Context, s Streams, sim *Simulator, o CompareOptions) (
 	for err == nil {
 		var did truth.Snapshot
 		if err = sim.request(ctx, http.MethodGet, "/truth", &did); err == nil {
-			report, err = Judge(ctx, s, o.Zone, o.Tenant, ended, did)
+			report, err = Judge(ctx, s, Case{Tenant: o.Tenant, Zone: o.Zone, Ended: ended, Calls: o.Calls}, did)
 		}
 		if err != nil || report.OK || retry.Wait(waiting, 2*time.Second) != nil {
 			break
@@ -50,12 +51,26 @@ func Compare(ctx context.Context, s Streams, sim *Simulator, o CompareOptions) (
 	return report, err
 }
 
+// Case is what is judged.
+type Case struct {
+	Tenant string
+	Zone   *time.Location // the tenant's
+	// Ended is when the last call was over.
+	Ended time.Time
+	Calls bool // calls are made
+}
+
 // Judge holds the streams of one tenant against the simulator's truth. Every kind that
-// is extracted must be complete up to ended, when the last call was over: rows of windows
-// not asked for yet are in no file.
-func Judge(ctx context.Context, s Streams, zone *time.Location, tenant string, ended time.Time, did truth.Snapshot) (truthcheck.Report, error) {
-	c := truthcheck.New(zone, tenant)
-	for _, stream := range []schemas.Stream{schemas.StreamEvents, schemas.StreamFiles, schemas.StreamRows, schemas.StreamDeadLetters} {
+// is extracted must be complete up to the end of the last call: rows of windows not asked for
+// yet are in no file.
+func Judge(ctx context.Context, s Streams, of Case, did truth.Snapshot) (truthcheck.Report, error) {
+	c := truthcheck.New(of.Zone, of.Tenant)
+	streams := []schemas.Stream{schemas.StreamEvents, schemas.StreamFiles, schemas.StreamRows, schemas.StreamDeadLetters}
+	if of.Calls {
+		c.Calls()
+		streams = append(streams, schemas.StreamCalls)
+	}
+	for _, stream := range streams {
 		err := s.Read(ctx, stream, "", 0, func(m schemas.Stored) error { c.Message(m); return nil })
 		if err != nil {
 			return truthcheck.Report{}, err
@@ -65,16 +80,16 @@ func Judge(ctx context.Context, s Streams, zone *time.Location, tenant string, e
 	last := map[schemas.Kind]schemas.Coverage{}
 	err := s.Read(ctx, schemas.StreamCoverage, "", 0, func(m schemas.Stored) error {
 		var said schemas.Coverage
-		if m.Get("ce-type") == schemas.TypeCoverage && json.Unmarshal(m.Body, &said) == nil && said.Tenant == tenant {
+		if m.Get("ce-type") == schemas.TypeCoverage && json.Unmarshal(m.Body, &said) == nil && said.Tenant == of.Tenant {
 			last[said.Kind] = said
 		}
 		return nil
 	})
 	for _, k := range schemas.Kinds() {
-		if said, extracted := last[k]; extracted && said.CompleteTo.Before(ended) {
+		if said, extracted := last[k]; extracted && said.CompleteTo.Before(of.Ended) {
 			report.OK = false
 			report.Problems = append(report.Problems, fmt.Sprintf("%s is complete up to %s only, calls went on until %s",
-				k, said.CompleteTo.In(zone).Format(time.DateTime), ended.In(zone).Format(time.DateTime)))
+				k, said.CompleteTo.In(of.Zone).Format(time.DateTime), of.Ended.In(of.Zone).Format(time.DateTime)))
 		}
 	}
 	return report, err

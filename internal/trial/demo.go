@@ -33,6 +33,8 @@ type Bridge struct {
 	Streams      Streams
 	Windows      Windows
 	StopPlanning func() // no window is asked for any more when it returns
+	// CallsMade reports whether the calls of all complete windows have been published.
+	CallsMade func() bool
 }
 
 // Streams are those of the hub.
@@ -134,7 +136,7 @@ func (d *demo) run(user context.Context, c *config.Config, run Run) (report trut
 		},
 		Drained: func(ctx context.Context, s Streams) (err error) {
 			watching.Wait()
-			report, err = Judge(ctx, s, c.Tenants[0].Timezone, tenant, ended, d.sim.Truth())
+			report, err = Judge(ctx, s, Case{Tenant: tenant, Zone: c.Tenants[0].Timezone, Ended: ended, Calls: true}, d.sim.Truth())
 			return err
 		},
 	})
@@ -191,7 +193,7 @@ func (d *demo) settle(ctx context.Context, b Bridge) (ended time.Time) {
 	d.phase.Enter("waiting for the files of the last windows")
 	if until(ctx, func() bool { return completeTo(b.Windows, ended) }) {
 		b.StopPlanning()
-		until(ctx, func() bool { return !outstanding(b.Windows) })
+		until(ctx, func() bool { return !outstanding(b.Windows) && b.CallsMade() })
 	}
 	return ended
 }

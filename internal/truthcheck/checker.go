@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"aiccbridge/internal/platformsim/truth"
+	"aiccbridge/internal/truthcheck/callcheck"
 	"aiccbridge/schemas"
 )
 
@@ -24,6 +25,7 @@ type Checker struct {
 	extracts map[string]*extract
 	windows  map[windowKey]counts
 	newest   map[uint64]revision // of each row, by the hash of window and natural key
+	calls    *callcheck.Checker  // nil: they are not looked at
 	bad      problems            // of the streams alone
 	report   Report              // counters of the streams alone
 }
@@ -52,8 +54,11 @@ func New(zone *time.Location, tenant string) *Checker {
 	return c
 }
 
-// Message takes one message. All messages of the streams EVENTS, FILES, ROWS and
-// DEADLETTERS must be fed, once, each stream in its order; the order between
+// Calls has calls compared, too: those of the accepted files must be in the stream.
+func (c *Checker) Calls() { c.calls = callcheck.New(c.zone) }
+
+// Message takes one message. All messages of the streams EVENTS, FILES, ROWS, DEADLETTERS
+// and, after [Checker.Calls], CALLS must be fed, once, each stream in its order; the order between
 // streams does not matter. Messages of other tenants and streams are ignored.
 func (c *Checker) Message(m schemas.Stored) {
 	tokens := strings.SplitN(m.Subject, ".", 5) // prefix, version, tenant, what, the rest
@@ -69,6 +74,10 @@ func (c *Checker) Message(m schemas.Stored) {
 	case "row":
 		kind, window, _ := strings.Cut(tokens[4], ".")
 		err = c.rowMessage(m, windowKey{schemas.Kind(kind), window})
+	case "call":
+		if c.calls != nil {
+			err = c.calls.Message(m, tokens[4], c.bad.add)
+		}
 	case "deadletter":
 		err = c.deadLetter(m)
 	}
@@ -86,6 +95,10 @@ func (c *Checker) Compare(t truth.Snapshot) Report {
 	files := c.judgeFiles(t.Files, &r.Files)
 	required := c.compareRows(files, &r.Rows, p)
 	c.settleFiles(files, required, &r.Files, p)
+	if c.calls != nil {
+		calls := c.calls.Compare(c.acceptedRows(files), p.add)
+		r.Calls = &calls
+	}
 	r.Problems, r.OK = p.list, len(p.list) == 0
 	return r
 }

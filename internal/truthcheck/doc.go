@@ -8,6 +8,7 @@
 //	                 ├───── dead letter ─► failed, a later file must be accepted
 //	                 └───── neither ─► superseded by a later file, or unfinished
 //	rows    of accepted files ─── by value ──────────► in their window, once
+//	calls   of these rows ─────── field by field ────► newest revision, each revision once
 //
 // Invariants:
 //

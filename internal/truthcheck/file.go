@@ -8,6 +8,7 @@ import (
 
 	"aiccbridge/internal/platformsim/truth"
 	"aiccbridge/internal/platformsim/world"
+	"aiccbridge/internal/truthcheck/callcheck"
 	"aiccbridge/schemas"
 )
 
@@ -240,4 +241,28 @@ func covered(v *fileVerdict, required map[windowKey]counts) bool {
 		}
 	}
 	return true
+}
+
+// acceptedRows are the rows of accepted files that calls are made of: those of windows of
+// which an extract was accepted. A file of one kind may bring rows of another.
+func (c *Checker) acceptedRows(files []*fileVerdict) (all [][]callcheck.Row) {
+	marked := map[windowKey]bool{}
+	for _, x := range c.extracts {
+		marked[x.mark] = true
+	}
+	for _, v := range files {
+		var of []callcheck.Row
+		for _, row := range v.file.Rows {
+			if v.state != accepted || !marked[windowKey{kindOf[row.Kind], v.token}] {
+				continue
+			}
+			cells := make([]string, len(row.Cells))
+			for i, cell := range row.Cells {
+				cells[i] = trim(cell)
+			}
+			of = append(of, callcheck.Row{Kind: row.Kind, Cells: cells})
+		}
+		all = append(all, of)
+	}
+	return all
 }

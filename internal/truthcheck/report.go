@@ -3,6 +3,8 @@ package truthcheck
 import (
 	"fmt"
 	"time"
+
+	"aiccbridge/internal/truthcheck/callcheck"
 )
 
 // MaxProblems is how many problems a report spells out; its counters count all.
@@ -11,9 +13,10 @@ const MaxProblems = 20
 // Report is the outcome of a comparison. Counters that are zero when all is well
 // are left out of its JSON then.
 type Report struct {
-	Events EventReport `json:"events"`
-	Files  FileReport  `json:"files"`
-	Rows   RowReport   `json:"rows"`
+	Events EventReport       `json:"events"`
+	Files  FileReport        `json:"files"`
+	Rows   RowReport         `json:"rows"`
+	Calls  *callcheck.Report `json:"calls,omitempty"` // nil: not compared
 	// OK says that there is no problem. Losses that a gap record admits and
 	// failed files whose window a later file completed are none.
 	OK bool `json:"ok"`

@@ -36,6 +36,9 @@ type scene struct {
 	files  []schemas.Stored
 	rows   []schemas.Stored
 	dead   []schemas.Stored
+	calls  []schemas.Stored
+
+	withCalls bool // they are compared
 }
 
 func newScene(t testing.TB) *scene {
@@ -56,7 +59,10 @@ func newScene(t testing.TB) *scene {
 
 func (s *scene) report() Report {
 	c := New(s.zone, tenant)
-	for _, stream := range [][]schemas.Stored{s.events, s.files, s.rows, s.dead} {
+	if s.withCalls {
+		c.Calls()
+	}
+	for _, stream := range [][]schemas.Stored{s.events, s.files, s.rows, s.dead, s.calls} {
 		for _, m := range stream {
 			c.Message(m)
 		}

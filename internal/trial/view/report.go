@@ -13,6 +13,9 @@ func Print(out io.Writer, r truthcheck.Report) {
 	fmt.Fprintf(out, "  events  %d popped, %d stored, %s\n", r.Events.Popped, r.Events.Stored, count(r.Events.Gaps, "gap"))
 	fmt.Fprintf(out, "  files   %d made, %d accepted, %d failed\n", r.Files.Made, r.Files.Accepted, r.Files.Failed)
 	fmt.Fprintf(out, "  rows    %d in files, %d in the stream, %s\n", r.Rows.InFiles, r.Rows.InStream, count(r.Rows.Duplicates, "duplicate"))
+	if r.Calls != nil {
+		fmt.Fprintf(out, "  calls   %d in files, %d in the stream, %s\n", r.Calls.InFiles, r.Calls.InStream, count(r.Calls.Duplicates, "duplicate"))
+	}
 	for _, p := range r.Problems {
 		fmt.Fprintf(out, "  problem: %s\n", p)
 	}

@@ -117,11 +117,15 @@ func span(w schemas.Window) string {
 // each row once, however often and whatever the file.
 func TestImport(t *testing.T) {
 	t.Parallel()
-	for name, external := range map[string]bool{"embedded": false, "external": true} {
+	for name, where := range map[string]func(*setup){
+		"embedded":   func(o *setup) { o.embedded = true },
+		"external":   func(o *setup) { o.external = true },
+		"restricted": func(o *setup) { o.restricted = true },
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			o := closedStore()
-			o.external = external
+			where(&o)
 			s := newScene(t, o)
 			r := s.run()
 			w := lastHour()
@@ -198,6 +202,7 @@ func TestImportRefuses(t *testing.T) {
 func TestImportHistory(t *testing.T) {
 	t.Parallel()
 	o := closedStore()
+	o.embedded = true // the command opens the data folder
 	s := newScene(t, o)
 	s.rewrite(func(text string) string { // without since it begins where the ledger does
 		at := strings.Index(text, ", since: ")
@@ -278,7 +283,9 @@ func TestImportByTheListener(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newScene(t, closedStore())
+			o := closedStore()
+			o.embedded = true // it is about its listener
+			s := newScene(t, o)
 			password := filepath.Join(s.dir, "ops-password")
 			if err := os.WriteFile(password, []byte("a-long-password\n"), 0o600); err != nil {
 				t.Fatal(err)

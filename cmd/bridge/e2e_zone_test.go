@@ -146,36 +146,85 @@ func (s *scene) drifts(b *bus.Bus) (all []schemas.Drift) {
 // the world had it begin. What cells say does not matter here.
 func (s *scene) rightInstants(b *bus.Bus) (n int) {
 	s.t.Helper()
-	begins := map[string]time.Time{}
-	for _, f := range s.sim.Truth().Files {
-		for _, r := range f.Rows {
-			begins[r.Kind.Word()+r.CallID] = r.At
-		}
-	}
+	begins := s.begins()
 	for _, m := range s.messages(b, schemas.StreamRows) {
-		kind, isRow := strings.CutPrefix(m.Get("ce-type"), schemas.TypeRow)
-		if !isRow {
-			continue
+		if has, right := begins.right(m); has && !right {
+			s.t.Fatalf("no time is that at which the call began: %s", m.Body)
+		} else if has {
+			n++
 		}
-		var row map[string]any
-		if err := json.Unmarshal(m.Body, &row); err != nil {
-			s.t.Fatal(err)
-		}
-		call, _ := row["call_id"].(string)
-		if call == "" {
-			continue
-		}
-		want, known := begins[kind+call]
-		right := false
-		for _, cell := range row {
-			text, _ := cell.(string)
-			at, err := time.Parse(time.RFC3339, text)
-			right = right || err == nil && at.Equal(want)
-		}
-		if !known || !right {
-			s.t.Fatalf("no time of call %s is %v: %s", call, want, m.Body)
-		}
-		n++
 	}
 	return n
+}
+
+// begins are the instants at which the world had rows begin, by kind and call.
+type begins map[string]time.Time
+
+func (s *scene) begins() begins {
+	all := begins{}
+	for _, f := range s.sim.Truth().Files {
+		for _, r := range f.Rows {
+			all[r.Kind.Word()+r.CallID] = r.At
+		}
+	}
+	return all
+}
+
+// right reports whether a message is a row of a call, and one of its times the right one.
+func (b begins) right(m schemas.Stored) (has, right bool) {
+	kind, isRow := strings.CutPrefix(m.Get("ce-type"), schemas.TypeRow)
+	var row map[string]any
+	if !isRow || json.Unmarshal(m.Body, &row) != nil {
+		return false, false
+	}
+	call, _ := row["call_id"].(string)
+	for _, cell := range row {
+		text, _ := cell.(string)
+		at, err := time.Parse(time.RFC3339, text)
+		right = right || err == nil && at.Equal(b[kind+call])
+	}
+	return call != "", right
+}
+
+// TestZoneSetLater: after the zone was set right, windows that are extracted again bring
+// their rows once more, as next revisions with the right instants; and then never.
+func TestZoneSetLater(t *testing.T) {
+	t.Parallel()
+	const rows = 20
+	s := newScene(t, utcFiles("Asia/Shanghai", setup{
+		kinds: schemas.Kinds()[:1], window: 6 * time.Second, sweep: 12 * time.Second, faults: []fault.Rule{extraRows(rows)},
+	}))
+	// newest counts the rows that are the newest of their key, and those of them that are right.
+	newest := func(r *running) (all, right, messages int) {
+		last := map[string]bool{}
+		begins := s.begins()
+		for _, m := range s.messages(r.bus, schemas.StreamRows) {
+			if has, right := begins.right(m); has {
+				last[schemas.ReadRowHeader(m.Header).Key] = right
+				messages++
+			}
+		}
+		for _, ok := range last {
+			if ok {
+				right++
+			}
+		}
+		return len(last), right, messages
+	}
+	r := s.run()
+	s.until("the rows are there, with wrong instants", func() bool { all, right, _ := newest(r); return all == rows && right == 0 })
+	r.end()
+	s.setup.filesZone = "utc"
+	s.writeConfig()
+	r = s.run()
+	s.until("the newest revisions are right", func() bool { all, right, _ := newest(r); return all == rows && right == rows })
+	files := len(s.sim.Truth().Files)
+	s.until("more files were made", func() bool { return len(s.sim.Truth().Files) > files+2 })
+	if _, _, messages := newest(r); messages != 2*rows {
+		t.Errorf("%d messages of %d rows", messages, rows)
+	}
+	if suspected := r.zones.Suspected(tenantName); len(suspected) > 0 {
+		t.Errorf("suspected %+v", suspected)
+	}
+	r.end()
 }

@@ -24,6 +24,7 @@ import (
 	"aiccbridge/internal/platformsim/fault"
 	"aiccbridge/internal/platformsim/filestore"
 	"aiccbridge/internal/platformsim/filestore/content"
+	"aiccbridge/internal/platformsim/filestore/voice"
 	"aiccbridge/internal/platformsim/gateway"
 	"aiccbridge/internal/platformsim/truth"
 	"aiccbridge/internal/platformsim/world"
@@ -55,6 +56,8 @@ type setup struct {
 	spacing               time.Duration // of requests, default none
 	attempts, outstanding int           // of a file, and extracts under way; defaults 10 and 20
 	faults                []fault.Rule
+	audio                 voice.Settings   // of the simulator's recordings
+	recordings            string           // keys of files.recordings; "": audio is not fetched
 	external              bool             // the bridge has no NATS of its own, but the scene's hub
 	consumers, bridges    string           // addresses of a hub that is there already: for consumers, and for bridges
 	restricted            bool             // external, the hub as docs/nats tells to set it up
@@ -121,7 +124,7 @@ func newScene(t *testing.T, o setup) *scene {
 		Gateway: gateway.Options{WaitTimes: 8, MaxTime: 25 * time.Second, NeedCookie: true},
 		Files: filestore.Options{
 			GenerationMax: 300 * time.Millisecond, CreationsPerMinute: -1, ParallelDownloads: -1, LockAfter: -1,
-			RepeatEvery: time.Second, Spaces: o.furtherSpaces(), Form: o.form,
+			RepeatEvery: time.Second, Spaces: o.furtherSpaces(), Audio: o.audio, Form: o.form,
 		},
 		Faults: o.faults,
 	})
@@ -284,6 +287,9 @@ func (s *scene) tenantText(p func(string, ...any), name, account string) {
 	p("      overdue: %s", o.overdue)
 	p("      zone: %s", cmp.Or(o.filesZone, "tenant"))
 	p("      calls: %t", o.calls)
+	if o.recordings != "" {
+		p("      recordings: {%s}", o.recordings)
+	}
 	p("      extracts:")
 	sweep := ""
 	if o.sweep > 0 {

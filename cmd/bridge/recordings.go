@@ -13,12 +13,12 @@ import (
 func newRecordings() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "recordings",
-		Short:   "Recordings of calls",
-		Example: `  bridge recordings url 'Y:\39\0\20240501\101\32460000.V3'`,
+		Short:   "Recordings of calls: list and get what is kept, or listen at the platform",
+		Example: "  bridge recordings ls\n" + `  bridge recordings url 'Y:\39\0\20240501\101\32460000.V3'`,
 		Args:    knownCommand,
 		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(newRecordingURL())
+	c.AddCommand(newRecordingsLs(), newRecordingsGet(), newRecordingURL())
 	return c
 }
 

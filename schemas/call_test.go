@@ -89,7 +89,7 @@ func TestCallsSayWhatIsWrong(t *testing.T) {
 		"sources": func(c *schemas.Call) { c.Sources.Complete = nil },
 	} {
 		c := testCall(w)
-		if c.Validate() != nil {
+		if c.Revision = 1; c.Validate() != nil {
 			t.Fatal("a good call is refused")
 		}
 		if change(&c); c.Validate() == nil {
@@ -103,8 +103,10 @@ func TestCallsSayWhatIsWrong(t *testing.T) {
 		"span": func(c *schemas.CallsComplete) { c.To = w.From },
 	} {
 		c := good
-		if c.Validate() != nil {
-			t.Fatal("a good marker is refused")
+		for _, counts := range [][2]int{{0, 0}, {1, 0}, {1, 1}} {
+			if c.Added, c.Revised = counts[0], counts[1]; c.Validate() != nil {
+				t.Fatalf("a good marker is refused: %+v", c)
+			}
 		}
 		if change(&c); c.Validate() == nil {
 			t.Errorf("%s: accepted", name)

@@ -65,6 +65,7 @@ func TestNewShapesAreDrifts(t *testing.T) {
 		"no cells":               {nil, 0, nil},
 		"a new one":              {append(slices.Clone(all), " mood "), 30, []schemas.Drift{{What: schemas.DriftColumns, Columns: append(slices.Clone(all), "mood"), Unknown: []string{"mood"}, Edition: 29}}},
 		"one less":               {without("call_end"), 28, []schemas.Drift{{What: schemas.DriftColumns, Columns: without("call_end"), Missing: []string{"call_end"}, Edition: 29}}},
+		"a new name for one":     {append(without("call_end"), "mood"), 29, []schemas.Drift{{What: schemas.DriftColumns, Columns: append(without("call_end"), "mood"), Unknown: []string{"mood"}, Missing: []string{"call_end"}, Edition: 29}}},
 		"one less of an old one": {all[:20], 20, []schemas.Drift{{What: schemas.DriftColumns, Columns: all[:20], Missing: all[20:21], Edition: 21}}},
 		"another order":          {turned, 18, []schemas.Drift{{What: schemas.DriftOrder, Columns: turned, Expected: all[:18], Edition: 18}}},
 		"a cell more":            {all, 30, []schemas.Drift{{What: schemas.DriftCells, Columns: all, Cells: 30, Edition: 29}}},

@@ -25,6 +25,7 @@ type demoOptions struct {
 	asJSON  bool
 	address string
 	verbose bool
+	audio   bool
 }
 
 func newDemo() *cobra.Command {
@@ -35,7 +36,7 @@ func newDemo() *cobra.Command {
 		Long: "Run the platform simulator, an embedded NATS server and the bridge in one process\n" +
 			"over real HTTPS, show what arrives, and at the end compare the streams with what\n" +
 			"the simulator really did. Needs no file and no network.",
-		Example: "  bridge demo --agents 20 --for 60s\n  bridge demo --json | tail -1",
+		Example: "  bridge demo --agents 20 --for 60s\n  bridge demo --recordings --json | tail -1",
 		Args:    noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if o.agents < 1 || o.agents > 2000 {
@@ -55,13 +56,14 @@ func newDemo() *cobra.Command {
 	c.Flags().Uint64Var(&o.seed, "seed", 1, "seed of every choice of the simulator")
 	c.Flags().BoolVar(&o.asJSON, "json", false, "end with one JSON object instead of text")
 	c.Flags().StringVar(&o.address, "listen", "127.0.0.1:4222", "where NATS clients connect; a free port is taken if it is in use")
+	c.Flags().BoolVar(&o.audio, "recordings", false, "fetch the audio of all recordings, of which some is late or absent")
 	c.Flags().BoolVar(&o.verbose, "verbose", false, "show the bridge's log")
 	return c
 }
 
 // run returns an error unless the streams hold exactly what the simulator did.
 func (o demoOptions) run(ctx context.Context, out, errOut io.Writer) error {
-	t := trial.DemoOptions{Agents: o.agents, Last: o.last, Seed: o.seed, Listen: o.address, View: out}
+	t := trial.DemoOptions{Agents: o.agents, Last: o.last, Seed: o.seed, Listen: o.address, View: out, Recordings: o.audio}
 	if o.asJSON { // standard output keeps the result
 		t.View = errOut
 	}
@@ -84,7 +86,7 @@ func (o demoOptions) run(ctx context.Context, out, errOut io.Writer) error {
 
 // onTrial is what a trial sees of the bridge.
 func (b *bridge) onTrial() trial.Bridge {
-	return trial.Bridge{NATS: b.url(), Streams: b.bus, Windows: b.ledger, StopPlanning: b.planning.stop, CallsMade: b.callsMade}
+	return trial.Bridge{NATS: b.url(), Streams: b.bus, Windows: b.ledger, StopPlanning: b.planning.stop, CallsMade: b.callsMade, Recorded: b.bus.RecordingsIdle}
 }
 
 // conclude prints what a trial came to, with a story if there is one. Streams that

@@ -46,3 +46,20 @@ func lastLineWith(text, part string) (last string) {
 	}
 	return last
 }
+
+// TestDemoWithRecordings: what became of each recording is said, and all digests are those of
+// the truth.
+func TestDemoWithRecordings(t *testing.T) {
+	t.Parallel()
+	var out, errOut bytes.Buffer
+	code := execute([]string{"demo", "--recordings", "--for", "20s", "--json", "--agents", "10", "--listen", freePort(t)}, &out, &errOut)
+	lines := strings.Split(strings.TrimRight(out.String(), "\n"), "\n")
+	var r truthcheck.Report
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &r); err != nil || code != exitOK || r.Recordings == nil {
+		t.Fatalf("exit code %d, %v\n%s\n%s", code, err, out.Bytes(), errOut.Bytes())
+	}
+	if a := *r.Recordings; !r.OK || a.InTruth < 10 || a.Stored+a.Missing != a.InTruth || a.WrongDigest+a.Had+a.Invented+a.Repeated+a.Unsaid != 0 {
+		t.Errorf("the report is %s", lines[len(lines)-1])
+	}
+	t.Logf("%s", lines[len(lines)-1])
+}

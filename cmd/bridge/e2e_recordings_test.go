@@ -37,7 +37,10 @@ func recorded(rows int, sound voice.Settings, faults ...fault.Rule) setup {
 // heard waits until it is said what became of all recordings, of which there are so many at
 // least, holds that against the truth,
 // and ends the bridge.
-func (r *running) heard(least int) truthcheck.RecordingReport {
+func (r *running) heard(least int) truthcheck.RecordingReport { return r.heardAnd(least, func() {}) }
+
+// heardAnd is heard, and looks at the bridge before it ends.
+func (r *running) heardAnd(least int, look func()) truthcheck.RecordingReport {
 	s := r.s
 	s.t.Helper()
 	s.until("there are recordings", func() bool { return len(s.sim.Truth().Recordings) >= least })
@@ -50,6 +53,7 @@ func (r *running) heard(least int) truthcheck.RecordingReport {
 		return err == nil && idle
 	})
 	report := s.heard(r.bus)
+	look()
 	r.finish()
 	return report
 }

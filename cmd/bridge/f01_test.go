@@ -27,6 +27,8 @@ type killing struct {
 func killings() []killing {
 	external := busy()
 	external.external = true
+	listening := busy()
+	listening.recordings = fetching
 	return []killing{
 		{"polls", busy(), 30, 0, []string{"poll.before_send", "poll.sent", "poll.answered", "poll.stored", "poll.acked"}},
 		{"lease", busy(), 1, 0, []string{"lease.renewing"}},
@@ -39,6 +41,7 @@ func killings() []killing {
 			"rows.staged", "rows.committed", "rows.between_batches", "rows.marker_written",
 		}},
 		{"calls", busy(), 2, 3500, []string{"calls.staged", "calls.committed", "calls.between_batches"}},
+		{"audio", listening, 2, 0, []string{"audio.half", "audio.fetched", "audio.kept", "audio.said"}},
 		{"spool", external, 10, 0, []string{"spool.fetched", "spool.hub_stored", "spool.hub_acked", "spool.trimmed"}},
 	}
 }

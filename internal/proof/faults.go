@@ -56,6 +56,7 @@ var faults = []fault{
 	{49, "tenants of one access key", "no callback, row or request of one at another; what the platform allows the key is shared"},
 	{50, "a forward proxy that dies, cuts, stalls, refuses", "a tunnel refused costs nothing and names the key, one cut under a poll is a gap; rows once"},
 	{52, "files of a new shape and of another zone in the middle of a run", "all rows published; each shape and offset said once, an alarm for the zone until a file agrees"},
+	{53, "`kill -9` while audio of recordings is fetched, kept and said", "each is stored, said and kept once; only what was not kept is asked for again"},
 }
 
 // notTested is what this run says nothing about.

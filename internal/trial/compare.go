@@ -58,6 +58,8 @@ type Case struct {
 	// Ended is when the last call was over.
 	Ended time.Time
 	Calls bool // calls are made
+	// Recordings: their audio is fetched, and it is said what became of all.
+	Recordings bool
 }
 
 // Judge holds the streams of one tenant against the simulator's truth. Every kind that
@@ -69,6 +71,9 @@ func Judge(ctx context.Context, s Streams, of Case, did truth.Snapshot) (truthch
 	if of.Calls {
 		c.Calls()
 		streams = append(streams, schemas.StreamCalls)
+	}
+	if of.Recordings {
+		c.Recordings()
 	}
 	for _, stream := range streams {
 		err := s.Read(ctx, stream, "", 0, func(m schemas.Stored) error { c.Message(m); return nil })

@@ -35,6 +35,8 @@ type Bridge struct {
 	StopPlanning func() // no window is asked for any more when it returns
 	// CallsMade reports whether the calls of all complete windows have been published.
 	CallsMade func() bool
+	// Recorded reports whether it is said what became of all recordings.
+	Recorded func(ctx context.Context) (bool, error)
 }
 
 // Streams are those of the hub.
@@ -59,6 +61,8 @@ type DemoOptions struct {
 	Listen string        // host:port for NATS clients; a free port is taken if it is in use
 	View   io.Writer     // where the live view is shown
 	Lines  bool          // as lines on a terminal, too: a log is written there
+	// Recordings has the audio of all recordings fetched; some is late or absent.
+	Recordings bool
 }
 
 // Result is what came out of a demo.
@@ -86,7 +90,7 @@ func Demo(ctx context.Context, o DemoOptions, run Run) (Result, error) {
 		return Result{}, err
 	}
 	defer stopSim()
-	c, err := bridgeConfig(sim.Settings(), dir, freeAddress(o.Listen))
+	c, err := bridgeConfig(sim.Settings(), dir, freeAddress(o.Listen), o.Recordings)
 	if err != nil {
 		return Result{}, err
 	}
@@ -136,7 +140,7 @@ func (d *demo) run(user context.Context, c *config.Config, run Run) (report trut
 		},
 		Drained: func(ctx context.Context, s Streams) (err error) {
 			watching.Wait()
-			report, err = Judge(ctx, s, Case{Tenant: tenant, Zone: c.Tenants[0].Timezone, Ended: ended, Calls: true}, d.sim.Truth())
+			report, err = Judge(ctx, s, Case{Tenant: tenant, Zone: c.Tenants[0].Timezone, Ended: ended, Calls: true, Recordings: d.o.Recordings}, d.sim.Truth())
 			return err
 		},
 	})
@@ -194,6 +198,10 @@ func (d *demo) settle(ctx context.Context, b Bridge) (ended time.Time) {
 	if until(ctx, func() bool { return completeTo(b.Windows, ended) }) {
 		b.StopPlanning()
 		until(ctx, func() bool { return !outstanding(b.Windows) && b.CallsMade() })
+		if d.o.Recordings {
+			d.phase.Enter("waiting for audio that is late")
+			until(ctx, func() bool { done, err := b.Recorded(ctx); return err == nil && done })
+		}
 	}
 	return ended
 }

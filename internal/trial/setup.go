@@ -13,6 +13,7 @@ import (
 	"aiccbridge/config"
 	"aiccbridge/internal/platformsim"
 	"aiccbridge/internal/platformsim/filestore"
+	"aiccbridge/internal/platformsim/filestore/voice"
 	"aiccbridge/internal/platformsim/gateway"
 	"aiccbridge/internal/platformsim/world"
 	"aiccbridge/schemas"
@@ -27,7 +28,7 @@ const settleDelay = 3 * time.Second
 
 // bridgeConfig is the configuration of a bridge on the simulator, with windows
 // short enough to watch.
-func bridgeConfig(s platformsim.Settings, dir, natsAddress string) (*config.Config, error) {
+func bridgeConfig(s platformsim.Settings, dir, natsAddress string, recordings bool) (*config.Config, error) {
 	callbacks := freeAddress("127.0.0.1:0")
 	var b strings.Builder
 	p := func(format string, a ...any) { fmt.Fprintf(&b, format+"\n", a...) }
@@ -51,6 +52,9 @@ func bridgeConfig(s platformsim.Settings, dir, natsAddress string) (*config.Conf
 	p("      secret_key_file: %q", s.SecretKeyFile)
 	p("      request_spacing: 200ms")
 	p("      max_outstanding: 6")
+	if recordings {
+		p("      recordings: {mode: fetch, per_minute: 6000, retry_after: 1s, give_up_after: 15s}")
+	}
 	p("      extracts:")
 	since := time.Now().Truncate(time.Second).Format(time.RFC3339)
 	for _, k := range schemas.Kinds() {
@@ -82,7 +86,8 @@ func simOptions(o DemoOptions, dir string) (platformsim.Options, error) {
 		Seed: o.Seed, Agents: o.Agents, Timezone: zone, Dir: dir, Pace: Lively(),
 		World:   world.Options{SyncDelay: -1},
 		Gateway: gateway.Options{WaitTimes: 20, NeedCookie: true},
-		Files:   filestore.Options{GenerationMax: 1500 * time.Millisecond, CreationsPerMinute: -1, ParallelDownloads: -1},
+		Files: filestore.Options{GenerationMax: 1500 * time.Millisecond, CreationsPerMinute: -1, ParallelDownloads: -1,
+			Audio: voice.Settings{Absent: 0.1, Late: 0.15, LateBy: 5 * time.Second}},
 	}, err
 }
 

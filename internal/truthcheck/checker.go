@@ -26,6 +26,7 @@ type Checker struct {
 	windows  map[windowKey]counts
 	newest   map[uint64]revision // of each row, by the hash of window and natural key
 	calls    *callcheck.Checker  // nil: they are not looked at
+	audio    *Recordings         // as calls
 	bad      problems            // of the streams alone
 	report   Report              // counters of the streams alone
 }
@@ -57,10 +58,16 @@ func New(zone *time.Location, tenant string) *Checker {
 // Calls has calls compared, too: those of the accepted files must be in the stream.
 func (c *Checker) Calls() { c.calls = callcheck.New(c.zone) }
 
+// Recordings has recordings compared, too: of each it must be said what became of its audio.
+func (c *Checker) Recordings() { c.audio = newRecordings(c.tenant) }
+
 // Message takes one message. All messages of the streams EVENTS, FILES, ROWS, DEADLETTERS
 // and, after [Checker.Calls], CALLS must be fed, once, each stream in its order; the order between
 // streams does not matter. Messages of other tenants and streams are ignored.
 func (c *Checker) Message(m schemas.Stored) {
+	if c.audio != nil {
+		c.audio.Message(m)
+	}
 	tokens := strings.SplitN(m.Subject, ".", 5) // prefix, version, tenant, what, the rest
 	if len(tokens) < 5 || tokens[2] != c.tenant {
 		return
@@ -98,6 +105,13 @@ func (c *Checker) Compare(t truth.Snapshot) Report {
 	if c.calls != nil {
 		calls := c.calls.Compare(c.acceptedRows(files), p.add)
 		r.Calls = &calls
+	}
+	if c.audio != nil {
+		audio, problems := c.audio.Compare(t)
+		r.Recordings = &audio
+		for _, text := range problems {
+			p.add("%s", text)
+		}
 	}
 	r.Problems, r.OK = p.list, len(p.list) == 0
 	return r

@@ -11,9 +11,9 @@ import (
 // Recordings collects what was said of the recordings of one tenant. It is not for
 // concurrent use.
 type Recordings struct {
-	tenant string                                   // as a subject token
-	files  map[string]string                        // column file_name by the key of its row
-	said   map[string]map[string]*schemas.Recording // by key and ce-id
+	tenant string                                                    // as a subject token
+	files  map[string]string                                         // column file_name by the key of its row
+	said   map[string]map[schemas.RecordingStatus]*schemas.Recording // by key
 	report RecordingReport
 	bad    problems // of the streams alone
 }
@@ -34,8 +34,10 @@ type RecordingReport struct {
 }
 
 // NewRecordings returns one without messages.
-func NewRecordings(tenant string) *Recordings {
-	return &Recordings{tenant: schemas.EncodeToken(tenant), files: map[string]string{}, said: map[string]map[string]*schemas.Recording{}}
+func NewRecordings(tenant string) *Recordings { return newRecordings(schemas.EncodeToken(tenant)) }
+
+func newRecordings(token string) *Recordings {
+	return &Recordings{tenant: token, files: map[string]string{}, said: map[string]map[schemas.RecordingStatus]*schemas.Recording{}}
 }
 
 // Message takes one message. All of the streams FILES and ROWS must be fed, once; others
@@ -61,14 +63,14 @@ func (c *Recordings) Message(m schemas.Stored) {
 		}
 		of := c.said[said.Key]
 		if of == nil {
-			of = map[string]*schemas.Recording{}
+			of = map[schemas.RecordingStatus]*schemas.Recording{}
 			c.said[said.Key] = of
 		}
-		if of[m.Get("ce-id")] != nil {
+		if of[said.Status] != nil {
 			c.report.Repeated++
 			c.bad.add("recording message %d says again what another one says", m.Sequence)
 		}
-		of[m.Get("ce-id")] = &said
+		of[said.Status] = &said
 	}
 }
 
@@ -96,15 +98,8 @@ func (c *Recordings) Compare(t truth.Snapshot) (RecordingReport, []string) {
 }
 
 // compare judges one recording.
-func (c *Recordings) compare(did truth.Recording, said map[string]*schemas.Recording, r *RecordingReport, p *problems) {
-	var stored, missing *schemas.Recording
-	for _, s := range said {
-		if s.Status == schemas.RecordingStored {
-			stored = s
-		} else {
-			missing = s
-		}
-	}
+func (c *Recordings) compare(did truth.Recording, said map[schemas.RecordingStatus]*schemas.Recording, r *RecordingReport, p *problems) {
+	stored, missing := said[schemas.RecordingStored], said[schemas.RecordingMissing]
 	switch {
 	case stored == nil && missing == nil:
 		r.Unsaid++

@@ -17,6 +17,8 @@ type Report struct {
 	Files  FileReport        `json:"files"`
 	Rows   RowReport         `json:"rows"`
 	Calls  *callcheck.Report `json:"calls,omitempty"` // nil: not compared
+	// Recordings are nil when they are not compared.
+	Recordings *RecordingReport `json:"recordings,omitempty"`
 	// OK says that there is no problem. Losses that a gap record admits and
 	// failed files whose window a later file completed are none.
 	OK bool `json:"ok"`

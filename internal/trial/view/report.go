@@ -16,6 +16,9 @@ func Print(out io.Writer, r truthcheck.Report) {
 	if r.Calls != nil {
 		fmt.Fprintf(out, "  calls   %d in files, %d in the stream, %s\n", r.Calls.InFiles, r.Calls.InStream, count(r.Calls.Duplicates, "duplicate"))
 	}
+	if audio := r.Recordings; audio != nil {
+		fmt.Fprintf(out, "  audio   %d recordings, %d stored, %d missing, %s\n", audio.InTruth, audio.Stored, audio.Missing, count(audio.Requests, "request"))
+	}
 	for _, p := range r.Problems {
 		fmt.Fprintf(out, "  problem: %s\n", p)
 	}

@@ -55,6 +55,7 @@ var faults = []fault{
 	{48, "odd files: joined, retitled, recoded, repacked by others", "records in = rows out + rejected, or the file refused; no header line a row, no two rows one"},
 	{49, "tenants of one access key", "no callback, row or request of one at another; what the platform allows the key is shared"},
 	{50, "a forward proxy that dies, cuts, stalls, refuses", "a tunnel refused costs nothing and names the key, one cut under a poll is a gap; rows once"},
+	{51, "`kill -9` amid calls; late legs, recordings, operations, and corrections", "each call's newest revision is what the files say, none is there twice"},
 	{52, "files of a new shape and of another zone in the middle of a run", "all rows published; each shape and offset said once, an alarm for the zone until a file agrees"},
 	{53, "`kill -9` while audio of recordings is fetched, kept and said", "each is stored, said and kept once; only what was not kept is asked for again"},
 }
@@ -79,7 +80,7 @@ var guarantees = []guarantee{
 	{"G2", "what a lost answer may have cost is in a gap record", []int{1, 8, 17, 18, 20, 21, 26, 46, 47, 50}},
 	{"G3", "events of one agent are in order", []int{1, 2, 3, 4, 22, 31}},
 	{"G4", "a callback is answered after it is stored; repeats have no effect; a missing one loses nothing", []int{9, 10, 11, 12, 13, 49}},
-	{"G5", "each row of an accepted file is there once", []int{1, 16, 23, 27, 28, 31, 52}},
+	{"G5", "each row of an accepted file is there once", []int{1, 16, 23, 27, 28, 31, 52, 51}},
 	{"G6", "a window ends complete or failed with a reason; no hole, no overlap", []int{11, 19, 24, 38, 39, 42, 44}},
 	{"G7", "no row of a damaged file", []int{14, 15, 16, 48}},
 	{"G8", "acknowledged means on disk", []int{1, 6, 7, 31, 40}},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"aiccbridge/bus/kv"
 	"aiccbridge/internal/platformsim/filestore/voice"
@@ -46,4 +47,24 @@ func TestF53KillsWhileFetching(t *testing.T) {
 	}
 	t.Attr("figure", fmt.Sprintf("%d kills, %d/%d stored, %d said twice, %d requests / %d expected", kills, report.Stored, rows, report.Repeated, report.Requests, rows+unkept))
 	t.Attr("tries", fmt.Sprint(kills))
+}
+
+// TestF53TwoBridges share the rows of one tenant, on a hub with the rights of docs/nats; one
+// is killed meanwhile. Each recording is stored, said and kept once, and none is asked for
+// more than twice on average: some of it is late, some was in hand.
+func TestF53TwoBridges(t *testing.T) {
+	const rows = 80
+	o := recorded(rows, voice.Settings{Late: 0.1})
+	o.external, o.restricted = true, true
+	o.audio.LateBy = 2 * time.Second
+	s := newScene(t, o)
+	first := s.startIn([]string{"KILL_AT=audio.fetched:20"}, "run", "-c", s.path())
+	r := s.beside("second").run()
+	<-first.done
+	report := r.heard(rows)
+	if report.Stored != rows || report.Requests > 2*rows {
+		t.Errorf("%d of %d stored with %d requests", report.Stored, rows, report.Requests)
+	}
+	t.Attr("figure", fmt.Sprintf("2 bridges, %d/%d stored, %d said twice", report.Stored, rows, report.Repeated))
+	t.Attr("tries", "1")
 }

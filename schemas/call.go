@@ -104,7 +104,9 @@ type CallRecording struct {
 	Begin            time.Time `json:"begin,omitzero"`
 	End              time.Time `json:"end,omitzero"`
 	TalkS            *int      `json:"talk_s,omitempty"`
-	Row              string    `json:"row"`
+	// Key is that of the message [Recording], which says where the audio is.
+	Key string `json:"key,omitempty"`
+	Row string `json:"row"`
 }
 
 // CallOperation is what an agent did on a call: one row of agent operations that names it.

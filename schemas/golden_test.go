@@ -159,7 +159,7 @@ func testCall(w schemas.Window) schemas.Call {
 			},
 			Recordings: []schemas.CallRecording{{
 				Agent: "291", FileName: "/10/1/record/39/20261101/291/32460000.wav", OriginalFileName: `X:\39\0\20261101\291\32460000.V3`,
-				Begin: at(15), End: at(50), TalkS: number(35), Row: strings.Repeat("b1", 16) + "-1",
+				Begin: at(15), End: at(50), TalkS: number(35), Key: strings.Repeat("cd", 16), Row: strings.Repeat("b1", 16) + "-1",
 			}},
 			Operations: []schemas.CallOperation{{
 				Agent: "291", OpType: number(40), OpObject: "292", OpCause: number(1), Names: schemas.OperationNames{OpType: "internal_help", OpCause: "two_party"},

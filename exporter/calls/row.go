@@ -105,9 +105,10 @@ type recordingRow struct {
 	TalkS            *int      `json:"talk_s"`
 }
 
-func (r recordingRow) recording(id string) schemas.CallRecording {
+func (r recordingRow) recording(id, key string) schemas.CallRecording {
 	return schemas.CallRecording{
-		Agent: r.Agent, FileName: r.FileName, OriginalFileName: r.OriginalFileName, Begin: r.Begin, End: r.End, TalkS: r.TalkS, Row: id,
+		Agent: r.Agent, FileName: r.FileName, OriginalFileName: r.OriginalFileName, Begin: r.Begin, End: r.End, TalkS: r.TalkS,
+		Key: key, Row: id,
 	}
 }
 
@@ -143,7 +144,7 @@ func (b *Builder) take(d *draft, r row) error {
 	case schemas.KindCDR:
 		return add(b, &d.legs, r, cdrRow.leg)
 	case schemas.KindRecording:
-		return add(b, &d.recordings, r, recordingRow.recording)
+		return add(b, &d.recordings, r, func(body recordingRow, id string) schemas.CallRecording { return body.recording(id, r.Key) })
 	default:
 		return add(b, &d.operations, r, operationRow.operation)
 	}

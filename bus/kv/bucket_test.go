@@ -392,3 +392,46 @@ func TestObjectsGo(t *testing.T) {
 		t.Errorf("%+v %v", info, err)
 	}
 }
+
+// TestObjectsSweep: parts that belong to no object go once they are old enough, and nothing
+// else does.
+func TestObjectsSweep(t *testing.T) {
+	t.Parallel()
+	c := hubtest.Ready(t)
+	o := OpenObjects(c, schemas.BucketRecordings)
+	ctx := t.Context()
+	sound := strings.Repeat("sound", 100_000) // of several parts
+	if _, err := o.Put(ctx, "acme/7/1.wav", nil, strings.NewReader(sound)); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 { // as a put that was killed left them
+		if _, err := c.JetStream().Publish(ctx, "$O.AICC_RECORDINGS.C.orphan", []byte("part")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	messages := func() uint64 {
+		info, err := c.StreamInfo(ctx, "OBJ_AICC_RECORDINGS")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.State.Msgs
+	}
+	all := messages()
+	for _, step := range []struct {
+		before time.Time
+		left   uint64
+	}{{time.Now().Add(-time.Hour), all}, {time.Now().Add(time.Hour), all - 3}, {time.Now().Add(time.Hour), all - 3}} {
+		if err := o.Sweep(ctx, step.before); err != nil || messages() != step.left {
+			t.Errorf("%d of %d messages left, want %d: %v", messages(), all, step.left, err)
+		}
+	}
+	r, found, err := o.Get(ctx, "acme/7/1.wav")
+	if err != nil || !found {
+		t.Fatalf("the object: %v %v", found, err)
+	}
+	defer r.Close()
+	var got bytes.Buffer
+	if _, err := got.ReadFrom(r); err != nil || got.String() != sound {
+		t.Errorf("%d bytes, %v", got.Len(), err)
+	}
+}

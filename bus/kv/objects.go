@@ -18,13 +18,14 @@ import (
 // Objects is one object store. Every object carries its SHA-256, which is
 // checked when it is read.
 type Objects struct {
-	conn *wire.Conn
-	name string // e.g. AICC_QUARANTINE
+	conn   *wire.Conn
+	bucket schemas.Bucket
+	name   string // e.g. AICC_QUARANTINE
 }
 
 // OpenObjects returns an object store of the contract. It asks the server nothing.
 func OpenObjects(c *wire.Conn, bucket schemas.Bucket) *Objects {
-	return &Objects{conn: c, name: c.Names().Bucket(bucket)}
+	return &Objects{conn: c, bucket: bucket, name: c.Names().Bucket(bucket)}
 }
 
 // Put stores what r holds under a name, replacing an object of that name, and
@@ -133,10 +134,62 @@ func (o *Objects) Delete(ctx context.Context, name string) error {
 }
 
 func (o *Objects) forget(ctx context.Context, name string) error {
-	stream, err := o.conn.JetStream().Stream(ctx, "OBJ_"+o.name)
+	stream, err := o.conn.JetStream().Stream(ctx, o.conn.Names().ObjectStream(o.bucket))
 	if err != nil {
 		return err
 	}
 	subject := "$O." + o.name + ".M." + base64.URLEncoding.EncodeToString([]byte(name))
+	return stream.Purge(ctx, jetstream.WithPurgeSubject(subject))
+}
+
+// Sweep removes parts of objects that were stored before a time and belong to no object: a
+// crash, or a broken connection, left them.
+func (o *Objects) Sweep(ctx context.Context, before time.Time) error {
+	start := time.Now()
+	if err := o.sweep(ctx, before); err != nil {
+		return fmt.Errorf("sweep %s: %w", o.name, o.conn.Explain(start, o.name, err))
+	}
+	return nil
+}
+
+func (o *Objects) sweep(ctx context.Context, before time.Time) error {
+	store, err := o.conn.JetStream().ObjectStore(ctx, o.name)
+	if err != nil {
+		return err
+	}
+	stream, err := o.conn.JetStream().Stream(ctx, o.conn.Names().ObjectStream(o.bucket))
+	if err != nil {
+		return err
+	}
+	parts := o.conn.Names().ObjectSubjects(o.bucket)[0]
+	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(parts)) // before the objects: what is put meanwhile is in those
+	if err != nil {
+		return err
+	}
+	all, err := store.List(ctx)
+	if err != nil && !errors.Is(err, jetstream.ErrNoObjectsFound) {
+		return err
+	}
+	orphans := info.State.Subjects
+	for _, object := range all {
+		delete(orphans, strings.TrimSuffix(parts, ">")+object.NUID)
+	}
+	for subject := range orphans {
+		if err := purgeOld(ctx, stream, subject, before); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// purgeOld removes a part whose last message is of before a time; else it is still being put.
+func purgeOld(ctx context.Context, stream jetstream.Stream, subject string, before time.Time) error {
+	last, err := stream.GetLastMsgForSubject(ctx, subject)
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound): // gone meanwhile
+		return nil
+	case err != nil || last.Time.After(before):
+		return err
+	}
 	return stream.Purge(ctx, jetstream.WithPurgeSubject(subject))
 }

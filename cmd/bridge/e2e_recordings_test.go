@@ -35,8 +35,7 @@ func recorded(rows int, sound voice.Settings, faults ...fault.Rule) setup {
 }
 
 // heard waits until it is said what became of all recordings, of which there are so many at
-// least, holds that against the truth,
-// and ends the bridge.
+// least, holds that against the truth, and ends the bridge.
 func (r *running) heard(least int) truthcheck.RecordingReport { return r.heardAnd(least, func() {}) }
 
 // heardAnd is heard, and looks at the bridge before it ends.
@@ -197,4 +196,22 @@ func (s *scene) command(args ...string) string {
 		s.t.Fatalf("%v: exit code %d\n%s", args, code, errOut.String())
 	}
 	return out.String()
+}
+
+// TestEachWayToAudio: whichever interface is asked, what is stored is the recording of the
+// row, and nothing is stored where it can't be told.
+func TestEachWayToAudio(t *testing.T) {
+	t.Parallel()
+	const rows = 15
+	for _, way := range []string{"file_name", "original_file_name", "call_id", "obs"} {
+		t.Run(way, func(t *testing.T) {
+			t.Parallel()
+			o := recorded(rows, voice.Settings{})
+			o.recordings += fmt.Sprintf(", order: [%s]", way)
+			report := newScene(t, o).run().heard(rows)
+			if report.Stored != rows || report.Requests > 2*rows {
+				t.Errorf("the report is %+v", report)
+			}
+		})
+	}
 }

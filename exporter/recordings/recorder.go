@@ -29,6 +29,8 @@ type Place interface {
 	Each(ctx context.Context, prefix string, f func(schemas.Object) error) error
 	// Delete removes an object. One that is not there is no error.
 	Delete(ctx context.Context, name string) error
+	// Sweep removes what a crash left of objects that were being put before a time.
+	Sweep(ctx context.Context, before time.Time) error
 }
 
 // Publisher stores a message; nil means stored.

@@ -89,6 +89,8 @@ func (m *memory) Delete(_ context.Context, name string) error {
 	return m.err
 }
 
+func (m *memory) Sweep(context.Context, time.Time) error { return m.err }
+
 // published keeps what was said, by message id as a stream does.
 type published struct {
 	said []schemas.Recording

@@ -13,7 +13,7 @@ import (
 	"aiccbridge/schemas"
 )
 
-// Every is how often it is looked at what is kept, and what is too old or too much goes.
+// every is how often it is looked at what is kept, and what is too old or too much goes.
 const every = 10 * time.Minute
 
 // Run deletes what is too old, and the oldest of what is too much, until ctx ends, over all
@@ -44,9 +44,15 @@ func (r *Recorder) Run(ctx context.Context) error {
 	return nil
 }
 
+// longestPut is longer than putting an object may take.
+const longestPut = time.Hour
+
 // tidy deletes what a tenant is not to keep, and counts what is left.
 func (r *Recorder) tidy(ctx context.Context, tenant string, now time.Time) error {
 	t := r.o.Tenants[tenant]
+	if err := t.Place.Sweep(ctx, now.Add(-longestPut)); err != nil {
+		return err
+	}
 	var all []schemas.Object
 	err := t.Place.Each(ctx, Prefix(tenant), func(o schemas.Object) error {
 		o.Meta = nil

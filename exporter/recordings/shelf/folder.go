@@ -1,6 +1,7 @@
 package shelf
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/google/renameio/v2"
 
@@ -150,13 +152,52 @@ func (f *Folder) Delete(_ context.Context, name string) error {
 	path, err := f.path(name)
 	for _, p := range []string{path + aboutExt, path} {
 		if err == nil {
-			if err = os.Remove(p); errors.Is(err, fs.ErrNotExist) {
-				err = nil
-			}
+			err = ignoreGone(os.Remove(p))
 		}
 	}
 	if err != nil {
 		return fmt.Errorf("delete %s from %s: %w", name, f.dir, err)
 	}
 	return nil
+}
+
+// Sweep removes files that are no objects and were written before a time.
+func (f *Folder) Sweep(ctx context.Context, before time.Time) error {
+	err := filepath.WalkDir(f.dir, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil
+		case err != nil || ctx.Err() != nil || d.IsDir():
+			return cmp.Or(err, ctx.Err())
+		}
+		info, err := d.Info()
+		if err != nil || info.ModTime().After(before) || !f.left(path) {
+			return ignoreGone(err)
+		}
+		return ignoreGone(os.Remove(path))
+	})
+	if err != nil {
+		return fmt.Errorf("sweep %s: %w", f.dir, err)
+	}
+	return nil
+}
+
+// left tells what a crash left: audio without the file beside it, and what was being written.
+func (f *Folder) left(path string) bool {
+	name := filepath.Base(path)
+	if strings.HasPrefix(name, ".") && strings.Contains(name, ".wav") {
+		return true
+	}
+	if filepath.Ext(name) != ".wav" {
+		return false
+	}
+	_, err := os.Stat(path + aboutExt)
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+func ignoreGone(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }

@@ -246,3 +246,48 @@ func TestRefusedByS3(t *testing.T) {
 		}
 	}
 }
+
+// TestFolderSweep: what a crash left goes once it is old enough; objects, and files of
+// others, stay.
+func TestFolderSweep(t *testing.T) {
+	dir := t.TempDir()
+	f := NewFolder(dir)
+	if err := NewFolder(filepath.Join(dir, "none")).Sweep(t.Context(), time.Now()); err != nil {
+		t.Errorf("of no folder: %v", err)
+	}
+	const name = "acme/7/0/0a.wav"
+	if _, err := f.Put(t.Context(), name, nil, strings.NewReader("sound")); err != nil {
+		t.Fatal(err)
+	}
+	folder := filepath.Join(dir, "acme", "7", "0")
+	for _, file := range []string{"0b.wav", ".0c.wav123", ".0c.wav.json456", "notes.txt"} {
+		if err := os.WriteFile(filepath.Join(folder, file), []byte("half"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, step := range []struct {
+		before time.Time
+		want   []string
+	}{
+		{time.Now().Add(-time.Hour), []string{".0c.wav.json456", ".0c.wav123", "0a.wav", "0a.wav.json", "0b.wav", "notes.txt"}},
+		{time.Now().Add(time.Hour), []string{"0a.wav", "0a.wav.json", "notes.txt"}},
+	} {
+		if err := f.Sweep(t.Context(), step.before); err != nil {
+			t.Fatal(err)
+		}
+		files, err := os.ReadDir(folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var left []string
+		for _, file := range files {
+			left = append(left, file.Name())
+		}
+		if !slices.Equal(left, step.want) {
+			t.Errorf("left %v, want %v", left, step.want)
+		}
+	}
+	if _, s := startS3(t); s.Sweep(t.Context(), time.Now()) != nil {
+		t.Error("s3")
+	}
+}

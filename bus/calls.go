@@ -37,6 +37,12 @@ func (c *Calls) ReadBack(ctx context.Context, subject string, f func(schemas.Cal
 	return c.readBack(ctx, subject, func(m schemas.Stored) { f(schemas.ReadCallHeader(m.Header)) })
 }
 
+// Read calls f for every message of a window's subject in stream order, as it is stored. An
+// error of f ends it.
+func (c *Calls) Read(ctx context.Context, subject string, f func(schemas.Stored) error) error {
+	return c.bus.Read(ctx, schemas.StreamCalls, subject, 0, f)
+}
+
 // Append stores at most [schemas.MaxBatch] messages of one window of a tenant, all or none,
 // if last is still the sequence of the tenant's last message, and returns the new one. Its
 // errors are those of [Rows.Append].

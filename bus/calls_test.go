@@ -75,6 +75,14 @@ func oneFence(t *testing.T, c *Calls) {
 	if fmt.Sprint(read) != "[c01 c11 c21 c90001]" {
 		t.Errorf("window 1 has %v", read)
 	}
+	whole := 0
+	err := c.Read(ctx, callSubject("acme", 1), func(m schemas.Stored) error {
+		whole += min(len(m.Body), 1)
+		return nil
+	})
+	if err != nil || whole != len(read) {
+		t.Errorf("read %d of %d messages whole: %v", whole, len(read), err)
+	}
 }
 
 func TestCallsBehindOneFence(t *testing.T) {

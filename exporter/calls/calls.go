@@ -39,6 +39,8 @@ type Stream interface {
 	Newest(ctx context.Context, tenant string, f func(schemas.Stored) error) (last uint64, err error)
 	// ReadBack calls f for every message of a subject, in order.
 	ReadBack(ctx context.Context, subject string, f func(schemas.CallHeader)) error
+	// Read calls f for every message of a subject, in order, as it is stored.
+	Read(ctx context.Context, subject string, f func(schemas.Stored) error) error
 	// Append stores up to [schemas.MaxBatch] messages of one subject, all or none. It is
 	// refused with [schemas.ErrConflict] when the last sequence of the tenant is not last.
 	Append(ctx context.Context, tenant string, messages []schemas.Message, last uint64) (newLast uint64, err error)

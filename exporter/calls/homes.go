@@ -14,7 +14,8 @@ import (
 
 // home is what the stream has of one window's calls.
 type home struct {
-	marker *schemas.CallsComplete // nil: its last message is none
+	marker *schemas.CallsComplete // the last one; nil: there is none
+	open   bool                   // calls came behind it: whoever wrote them did not come to their marker
 	ids    []uint64               // hashes of its calls' ids, sorted; nil: not read
 	gone   time.Time              // its rows have left the stream, as of this completion
 }
@@ -30,17 +31,36 @@ func (b *Builder) load(ctx context.Context) (err error) {
 		}
 		h := &home{}
 		homes[w] = h
-		var marker schemas.CallsComplete
-		if m.Get("ce-type") == schemas.TypeCallsComplete && json.Unmarshal(m.Body, &marker) == nil {
-			h.marker = &marker
-		}
+		h.open = !h.mark(m)
 		return nil
 	})
 	if err != nil {
 		return err
 	}
+	for w, h := range homes {
+		if !h.open {
+			continue
+		}
+		err := b.o.Stream.Read(ctx, b.o.Names.Call(b.o.Tenant, w), func(m schemas.Stored) error {
+			h.mark(m)
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("look for the marker of %s: %w", w, err)
+		}
+	}
 	b.homes, b.known = homes, true
 	return nil
+}
+
+// mark takes a message for the home's marker if it is one.
+func (h *home) mark(m schemas.Stored) bool {
+	var marker schemas.CallsComplete
+	if m.Get("ce-type") != schemas.TypeCallsComplete || json.Unmarshal(m.Body, &marker) != nil {
+		return false
+	}
+	h.marker = &marker
+	return true
 }
 
 // stored is the last revision of a call in the stream.

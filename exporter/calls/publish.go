@@ -118,7 +118,8 @@ func (p *publication) mark(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.homeAt(p.home).marker = &p.marker
+	h := p.homeAt(p.home)
+	h.marker, h.open = &p.marker, false
 	p.o.Logger.Debug().Stringer("window", p.home).Int("calls", p.marker.Calls).Int("added", p.marker.Added).
 		Int("revised", p.marker.Revised).Msg("calls are as their sources say")
 	return nil

@@ -77,7 +77,7 @@ func (b *Builder) due(l landscape, w window) bool {
 	switch {
 	case w.completed.IsZero(), h != nil && h.gone.Equal(w.completed):
 		return false
-	case h == nil || h.marker == nil:
+	case h == nil || h.marker == nil || h.open:
 		return true
 	}
 	changed := func(s schemas.CallSource) bool {

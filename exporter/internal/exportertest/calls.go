@@ -58,13 +58,24 @@ func (c *Calls) Newest(_ context.Context, tenant string, f func(schemas.Stored) 
 }
 
 // ReadBack calls f for what is on a subject.
-func (c *Calls) ReadBack(_ context.Context, subject string, f func(schemas.CallHeader)) error {
+func (c *Calls) ReadBack(ctx context.Context, subject string, f func(schemas.CallHeader)) error {
+	return c.Read(ctx, subject, func(m schemas.Stored) error {
+		f(schemas.ReadCallHeader(m.Header))
+		return nil
+	})
+}
+
+// Read calls f for what is on a subject, as it is stored.
+func (c *Calls) Read(_ context.Context, subject string, f func(schemas.Stored) error) error {
 	c.mu.Lock()
 	stored := slices.Clone(c.stored)
 	c.mu.Unlock()
 	for _, m := range stored {
-		if m.Subject == subject {
-			f(schemas.ReadCallHeader(m.Header))
+		if m.Subject != subject {
+			continue
+		}
+		if err := f(m); err != nil {
+			return err
 		}
 	}
 	return nil

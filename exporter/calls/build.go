@@ -208,6 +208,9 @@ func (x *build) row(r row, fresh bool) {
 	}
 	if err := x.Builder.take(d, r); err != nil { // nobody but a bridge writes rows, and it writes what can be read
 		x.o.Logger.Error().Err(err).Str("kind", string(r.kind)).Stringer("window", r.window).Str("row", r.ID).Msg("row is not readable; its call lacks it")
+		if len(d.legs) == 0 {
+			delete(x.drafts, call)
+		}
 		return
 	}
 	if r.kind == schemas.KindCDR {

@@ -331,7 +331,7 @@ func TestTooLarge(t *testing.T) {
 	if n := len(s.all()["0"]); n != 1 {
 		t.Errorf("%d revisions of the large one", n)
 	}
-	s.calls.MaxBytes = 300
+	s.calls.MaxBytes = 600
 	s.extract(cdr, 3, withAgent("c3", -1, 3, 10))
 	s.tick() // not even so
 	if s.all()["c3"] != nil {

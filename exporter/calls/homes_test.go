@@ -2,9 +2,11 @@ package calls
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 
 	"aiccbridge/exporter/internal/exportertest"
+	"aiccbridge/schemas"
 )
 
 // A bridge that dies between a home's calls and its marker takes no leg from a call: windows
@@ -41,5 +43,39 @@ func TestCrashBeforeTheMarker(t *testing.T) {
 	s.marker(0)
 	if n := len(s.all()["c1"]); n != 3 {
 		t.Errorf("%d revisions", n)
+	}
+}
+
+// A call of which no leg can be read is not published, and holds nothing up.
+func TestNoReadableLeg(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	f := s.publish(cdr, 0, withAgent("c1", -1, 0, 10))
+	strange := s.names.RowMessage(f, cdr)
+	strange.ID, strange.Body, strange.Header = "x", []byte(`{"call_id":"c2","agent_id":101}`), map[string]string{schemas.HeaderRowKey: "x"}
+	_, err := s.rows.Append(t.Context(), []schemas.Message{strange}, 2)
+	exportertest.Check(t, err)
+	s.ledger.note(schemas.WindowEntry{Tenant: exportertest.Acme, Kind: cdr, Window: f.Window, CompletedAt: s.now, Rows: 2, State: schemas.WindowCompleted})
+	s.tick()
+	if all := s.all(); len(all) != 1 || len(s.newest("c1").Legs) != 1 || s.marker(0).Calls != 1 {
+		t.Errorf("calls %v", sortedKeys(all))
+	}
+}
+
+// A marker is as small as the bus wants it: of what waits for a leg as much is named as fits.
+func TestLargeMarker(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	var waiting []record
+	for i := range 2000 {
+		waiting = append(waiting, operated(fmt.Sprint(i), fmt.Sprintf("x%020d", i), 0, 20))
+	}
+	s.calls.MaxBytes = 20_000
+	s.extract(cdr, 0, withAgent("c1", -1, 0, 10))
+	s.extract(operation, 0, waiting...)
+	s.tick()
+	m := s.marker(0)
+	if len(m.Unclaimed) != 1 || len(m.Unclaimed[0].Calls) < 100 {
+		t.Errorf("the marker names %d windows", len(m.Unclaimed))
 	}
 }

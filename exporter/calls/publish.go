@@ -109,6 +109,10 @@ func (x *build) knows(s source) bool {
 func (p *publication) mark(ctx context.Context) error {
 	p.marker.CompletedAt = time.Now().UTC()
 	m, err := p.o.Names.CallsCompleteMessage(p.marker)
+	for err == nil && len(p.marker.Unclaimed) > 0 && !p.o.Stream.Fits(m) {
+		p.marker.Unclaimed = half(p.marker.Unclaimed)
+		m, err = p.o.Names.CallsCompleteMessage(p.marker)
+	}
 	if err == nil {
 		err = p.put(ctx, m)
 	}
@@ -123,6 +127,15 @@ func (p *publication) mark(ctx context.Context) error {
 	p.o.Logger.Debug().Stringer("window", p.home).Int("calls", p.marker.Calls).Int("added", p.marker.Added).
 		Int("revised", p.marker.Revised).Msg("calls are as their sources say")
 	return nil
+}
+
+// half leaves of each window half of the calls. Rows of others are found all the same when
+// their windows are those of the call.
+func half(all []schemas.CallUnclaimed) []schemas.CallUnclaimed {
+	for i, u := range all {
+		all[i].Calls = u.Calls[:len(u.Calls)/2]
+	}
+	return slices.DeleteFunc(all, func(u schemas.CallUnclaimed) bool { return len(u.Calls) == 0 })
 }
 
 // inOrder are the calls by their begin.

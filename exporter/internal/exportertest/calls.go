@@ -107,6 +107,9 @@ func (c *Calls) append(tenant string, messages []schemas.Message, last uint64) (
 		return 0, fmt.Errorf("%d messages in a batch", len(messages))
 	}
 	for _, m := range messages {
+		if !c.Fits(m) {
+			return 0, fmt.Errorf("message %s is larger than the bus takes", m.ID)
+		}
 		if err := m.Validate(); err != nil || m.Subject != messages[0].Subject || m.Dedupe {
 			return 0, fmt.Errorf("message %s on %s does not belong into this batch: %v", m.ID, m.Subject, err)
 		}

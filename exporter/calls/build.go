@@ -28,6 +28,7 @@ type build struct {
 	pending   []schemas.CallPending       // windows in the span that were not complete
 	touched   map[schemas.Window][]source // other homes whose calls new rows are of
 	unclaimed map[source]map[string]bool  // calls of which no leg is known
+	corrected map[uint64]correction       // operations, by the hash of their natural key
 }
 
 // rebuild brings a home up to date that is due, and other homes that its new rows touch.
@@ -39,6 +40,7 @@ func (b *Builder) newBuild(l landscape, w schemas.Window) *build {
 	x := &build{
 		Builder: b, landscape: l, home: w, span: span{w.From, w.To},
 		drafts: map[uint64]*draft{}, touched: map[schemas.Window][]source{}, unclaimed: map[source]map[string]bool{},
+		corrected: map[uint64]correction{},
 	}
 	if h := b.homes[w]; h != nil {
 		x.before = h.marker
@@ -97,7 +99,27 @@ func (x *build) gather(ctx context.Context) error {
 			}
 		}
 	}
+	for _, d := range x.drafts {
+		d.operations = slices.DeleteFunc(d.operations, x.outdated)
+	}
 	return nil
+}
+
+// correction is the last revision of an operation, of whatever call: it may be another one
+// than before.
+type correction struct{ seq, extract uint64 }
+
+func (x *build) correct(r row) {
+	key := x.hash(r.Key)
+	if r.kind == schemas.KindOperation && r.Revision > 1 && r.seq > x.corrected[key].seq {
+		x.corrected[key] = correction{r.seq, x.hash(r.Extract)}
+	}
+}
+
+// outdated reports whether an operation has a later revision.
+func (x *build) outdated(o part[schemas.CallOperation]) bool {
+	c, ok := x.corrected[o.key]
+	return ok && o.seq < c.seq && o.extract != c.extract
 }
 
 // leadOn widens the span to the windows behind the last legs of calls that are not closed:
@@ -194,6 +216,7 @@ func (x *build) row(r row, fresh bool) {
 	if r.source == (source{schemas.KindCDR, x.home}) {
 		x.own++
 	}
+	x.correct(r)
 	var of callID
 	if json.Unmarshal(r.body, &of) != nil || of.CallID == "" {
 		return // no call's

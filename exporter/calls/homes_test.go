@@ -62,6 +62,26 @@ func TestNoReadableLeg(t *testing.T) {
 	}
 }
 
+// An operation that is corrected to be of another call leaves the first.
+func TestOperationMovesToAnotherCall(t *testing.T) {
+	t.Parallel()
+	for _, to := range []string{"c1", "c3", ""} {
+		s := newShop(t)
+		s.extract(cdr, 0, withAgent("c2", -1, 0, 10), withAgent("c1", -1, 0, 20))
+		s.extract(cdr, 1, withAgent("c3", -1, 1, 10))
+		s.extract(operation, 0, operated("1", "c2", 0, 20), operated("2", "c2", 0, 20))
+		s.tick()
+		s.extract(operation, 0, operated("1", to, 0, 20), operated("2", "c2", 0, 20))
+		s.tick()
+		if c := s.newest("c2"); len(c.Operations) != 1 {
+			t.Errorf("%d operations on a call that one of two has left to %q", len(c.Operations), to)
+		}
+		if to != "" && len(s.newest(to).Operations) != 1 {
+			t.Errorf("%s has not got it", to)
+		}
+	}
+}
+
 // A marker is as small as the bus wants it: of what waits for a leg as much is named as fits.
 func TestLargeMarker(t *testing.T) {
 	t.Parallel()

@@ -121,7 +121,7 @@ func newBridge(ctx context.Context, cfg *config.Config, log zerolog.Logger, acce
 		b.parts = append(b.parts, t.parts(b.planning)...)
 	}
 	downloading := health.NewGate()
-	recorder, err := newRecorder(base, hub, tenants)
+	recorder, err := newRecorder(base, hub, tenants, open)
 	if err != nil {
 		return nil, err
 	}

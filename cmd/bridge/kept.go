@@ -55,15 +55,17 @@ func (o *keptOptions) with(ctx context.Context, errOut io.Writer, f func(ctx con
 		return err
 	}
 	k := keptAudio{tenant: tenant}
+	var open closers
+	defer func() { open.close() }()
 	settings := tenant.Files.Recordings
 	if settings.Store != "nats" { // no hub is needed
-		if k.place, k.at, err = openPlace(settings, schemas.Names{}, nil); err != nil {
+		if k.place, k.at, err = openPlace(settings, schemas.Names{}, nil, &open); err != nil {
 			return err
 		}
 		return f(ctx, k)
 	}
 	return visiting(ctx, cfg, zerolog.Nop(), o.wait, func(ctx context.Context, v visit) (err error) {
-		k.place, k.at, err = openPlace(settings, v.names, func() *kv.Objects { return kv.OpenObjects(v.bus.Conn(), schemas.BucketRecordings) })
+		k.place, k.at, err = openPlace(settings, v.names, func() *kv.Objects { return kv.OpenObjects(v.bus.Conn(), schemas.BucketRecordings) }, &open)
 		if err != nil {
 			return err
 		}

@@ -27,7 +27,7 @@ type audioPlace interface {
 
 // openPlace opens the place of a tenant's recordings; at is what its addresses begin with.
 // objects is the hub's store.
-func openPlace(r config.Recordings, names schemas.Names, objects func() *kv.Objects) (p audioPlace, at string, err error) {
+func openPlace(r config.Recordings, names schemas.Names, objects func() *kv.Objects, open *closers) (p audioPlace, at string, err error) {
 	switch r.Store {
 	case "folder":
 		return shelf.NewFolder(r.Folder), r.Folder, nil
@@ -39,6 +39,7 @@ func openPlace(r config.Recordings, names schemas.Names, objects func() *kv.Obje
 		if err != nil {
 			return nil, "", err
 		}
+		open.add(s.Close)
 		return s, s.Address(), nil
 	}
 	return objects(), names.Bucket(schemas.BucketRecordings), nil
@@ -53,14 +54,14 @@ func openKey(r config.Recordings) (*recordings.Key, error) {
 }
 
 // newRecorder returns nil when no tenant's audio is fetched.
-func newRecorder(b base, h *hub, tenants []*tenant) (*recordings.Recorder, error) {
+func newRecorder(b base, h *hub, tenants []*tenant, open *closers) (*recordings.Recorder, error) {
 	with, any := map[string]*recordings.Tenant{}, false
 	for _, t := range tenants {
 		with[t.cfg.Name] = nil
 		if t.files == nil || !t.cfg.Files.Recordings.Fetch() {
 			continue
 		}
-		recorded, err := recordedTenant(b, h, t)
+		recorded, err := recordedTenant(b, h, t, open)
 		if err != nil {
 			return nil, fmt.Errorf("tenant %s: recordings: %w", t.cfg.Name, err)
 		}
@@ -72,9 +73,9 @@ func newRecorder(b base, h *hub, tenants []*tenant) (*recordings.Recorder, error
 	return recordings.New(recordings.Options{Names: b.names, Tenants: with, Publisher: h.bus, Logger: b.log, Registerer: b.metrics})
 }
 
-func recordedTenant(b base, h *hub, t *tenant) (*recordings.Tenant, error) {
+func recordedTenant(b base, h *hub, t *tenant, open *closers) (*recordings.Tenant, error) {
 	r := t.cfg.Files.Recordings
-	p, at, err := openPlace(r, b.names, func() *kv.Objects { return kv.OpenObjects(h.bus.Conn(), schemas.BucketRecordings) })
+	p, at, err := openPlace(r, b.names, func() *kv.Objects { return kv.OpenObjects(h.bus.Conn(), schemas.BucketRecordings) }, open)
 	if err != nil {
 		return nil, err
 	}

@@ -21,7 +21,7 @@ import (
 type S3Options struct {
 	URL                  *url.URL // without a path
 	Region               string   // "": as the store says
-	Bucket, Prefix       string
+	Bucket, Prefix       string   // the prefix is a folder, with or without its slash
 	AccessKey, SecretKey string
 	RootCAs              *x509.CertPool // nil: the system's
 }
@@ -35,6 +35,9 @@ type S3 struct {
 
 // NewS3 checks the options. It does no I/O.
 func NewS3(o S3Options) (*S3, error) {
+	if o.Prefix = strings.Trim(o.Prefix, "/"); o.Prefix != "" {
+		o.Prefix += "/"
+	}
 	transport, err := minio.DefaultTransport(o.URL.Scheme == "https")
 	if err != nil {
 		return nil, fmt.Errorf("s3: %w", err)

@@ -26,7 +26,8 @@ type job struct {
 // run returns nil once it is said what became of the recording.
 func (j *job) run(ctx context.Context) error {
 	kept, found, err := j.t.Place.Find(ctx, j.row.Name())
-	if j.r.places[j.row.Tenant].note(err); err != nil {
+	if err != nil { // that it can be looked at does not say that it takes more
+		j.r.places[j.row.Tenant].note(err)
 		return j.later(j.t.RetryAfter, err)
 	}
 	if m, ok := Kept(j.t.At, kept); found && ok {

@@ -52,13 +52,14 @@ type memory struct {
 	objects map[string]schemas.Object
 	content map[string][]byte
 	err     error
+	full    error // of Put alone
 }
 
 func (m *memory) Put(_ context.Context, name string, meta map[string]string, r io.Reader) (string, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	content, err := io.ReadAll(r)
-	if err = errors.Join(err, m.err); err != nil {
+	if err = errors.Join(err, m.err, m.full); err != nil {
 		return "", err
 	}
 	m.objects[name] = schemas.Object{Name: name, Bytes: int64(len(content)), StoredAt: time.Now(), Meta: meta}
@@ -406,11 +407,22 @@ func TestFailuresThatSayNothing(t *testing.T) {
 	}
 }
 
-// TestFullPlace: nothing is said that is not kept, and it is an alarm.
+// TestFullPlace: nothing is said that is not kept, and it is an alarm, also where only new
+// audio is not taken.
 func TestFullPlace(t *testing.T) {
+	full := errors.New("maximum bytes exceeded")
+	t.Run("away", func(t *testing.T) {
+		testFullPlace(t, func(m *memory, on bool) { m.err = map[bool]error{true: full}[on] })
+	})
+	t.Run("full", func(t *testing.T) {
+		testFullPlace(t, func(m *memory, on bool) { m.full = map[bool]error{true: full}[on] })
+	})
+}
+
+func testFullPlace(t *testing.T, set func(m *memory, on bool)) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
-		r.place.err = errors.New("maximum bytes exceeded")
+		set(r.place, true)
 		var later *schemas.Later
 		for range 20 {
 			if err := r.handle(); !errors.As(err, &later) {
@@ -421,7 +433,7 @@ func TestFullPlace(t *testing.T) {
 		if len(r.pub.said) != 0 || r.Failing(acme, 10*time.Minute) == nil {
 			t.Errorf("said %v", r.pub.said)
 		}
-		r.place.err = nil
+		set(r.place, false)
 		if said := r.settle(); said.Status != schemas.RecordingStored || r.Failing(acme, 0) != nil {
 			t.Errorf("said %+v", said)
 		}

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -38,8 +39,11 @@ type place struct {
 type change struct {
 	name     string // "file function: before → after"
 	folder   string
+	file     string // below root
 	operator *token.Token
 	to       token.Token
+	offset   int  // of the operator in the file
+	outside  bool // it stands in no block of statements, of which alone go test -cover tells
 }
 
 // with calls f while the change is made in the syntax tree.
@@ -84,7 +88,12 @@ func (c *code) add(file string, parsed *ast.File) {
 	folder := path.Dir(file)
 	c.files[folder] = append(c.files[folder], parsed)
 	for _, d := range parsed.Decls {
+		_, outside := d.(*ast.GenDecl)
+		var conditions []ast.Expr // of cases
 		ast.Inspect(d, func(n ast.Node) bool {
+			if clause, ok := n.(*ast.CaseClause); ok {
+				conditions = append(conditions, clause.List...)
+			}
 			operator, at := operatorOf(n)
 			if operator == nil {
 				return true
@@ -95,17 +104,21 @@ func (c *code) add(file string, parsed *ast.File) {
 				if !ok {
 					continue
 				}
-				made := change{folder: folder, operator: operator, to: to}
+				p := c.set.Position(at)
+				made := change{folder: folder, file: file, operator: operator, to: to, offset: p.Offset, outside: outside || within(conditions, at)}
 				if names[to] == "" {
 					names[to] = c.unique(file + " " + declared(d) + ": " + c.describe(made, n))
 				}
 				made.name = names[to]
-				p := c.set.Position(at)
 				c.changes[place{file, p.Line, p.Column, kind}] = made
 			}
 			return true
 		})
 	}
+}
+
+func within(all []ast.Expr, at token.Pos) bool {
+	return slices.ContainsFunc(all, func(x ast.Expr) bool { return x.Pos() <= at && at < x.End() })
 }
 
 func operatorOf(n ast.Node) (operator *token.Token, at token.Pos) {

@@ -57,13 +57,32 @@ func said(a, b string) error {
 	}
 	return errors.New(a + b)
 }
+
+func sign(n int) int {
+	switch {
+	case n < 0:
+		return -1
+	}
+	return n
+}
+`
+
+const tests = `package sample
+
+import "testing"
+
+func Test(t *testing.T) {
+	if sign(-7) != -1 || long == 0 {
+		t.Error("wrong")
+	}
+}
 `
 
 // sample writes a module with one package and reads it.
 func sample(t *testing.T) (root string, c *code) {
 	t.Helper()
 	root = t.TempDir()
-	for name, text := range map[string]string{"go.mod": "module sample\n\ngo 1.26\n", "in/a.go": source, "in/a_test.go": "package sample\n"} {
+	for name, text := range map[string]string{"go.mod": "module sample\n\ngo 1.26\n", "in/a.go": source, "in/a_test.go": tests} {
 		file := filepath.Join(root, name)
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 			t.Fatal(err)
@@ -99,6 +118,9 @@ func TestChangesAreNamedByWhatTheyChange(t *testing.T) {
 		"in/a.go said: -1 → +1",
 		"in/a.go said: a + b → a - b",
 		"in/a.go said: a == b → a != b",
+		"in/a.go sign: -1 → +1",
+		"in/a.go sign: n < 0 → n <= 0",
+		"in/a.go sign: n < 0 → n >= 0",
 	}
 	if names := slices.Sorted(maps.Keys(got)); !slices.Equal(names, want) {
 		t.Errorf("got\n%s", strings.Join(names, "\n"))
@@ -121,6 +143,39 @@ func TestAChangeThatDoesNotCompileCountsAsNothing(t *testing.T) {
 	}
 	if err := compiler.check("in"); err != nil {
 		t.Errorf("a change was left in the tree: %v", err)
+	}
+}
+
+// Of what stands in no block it is found out here whether a test notices.
+func TestWhatStandsOutsideOfBlocksIsJudged(t *testing.T) {
+	root, c := sample(t)
+	got := map[string]string{}
+	for _, made := range c.changes {
+		if !made.outside {
+			continue
+		}
+		status, err := judge(t.Context(), root, made)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got[made.name] = status
+	}
+	want := map[string]string{
+		"in/a.go long: 3 * 60 → 3 / 60": killed,
+		"in/a.go sign: n < 0 → n <= 0":  lived,
+		"in/a.go sign: n < 0 → n >= 0":  killed,
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	var broken change
+	for _, made := range c.changes {
+		if strings.Contains(made.name, "a + b") {
+			broken = made
+		}
+	}
+	if _, err := judge(t.Context(), root, broken); err == nil {
+		t.Error("what does not compile was noticed by a test")
 	}
 }
 

@@ -13,16 +13,25 @@ type result struct {
 	notCovered []string
 }
 
+// What the tester says of a mutant.
+const (
+	killed     = "KILLED"
+	lived      = "LIVED"
+	timedOut   = "TIMED OUT"
+	notCovered = "NOT COVERED"
+	notViable  = "NOT VIABLE"
+)
+
 // add counts a mutant by the status that the tester gave it.
 func (r *result) add(name, status string) error {
 	switch status {
-	case "KILLED":
+	case killed:
 		r.killed++
-	case "LIVED", "TIMED OUT":
+	case lived, timedOut:
 		r.survivors = append(r.survivors, name)
-	case "NOT COVERED":
+	case notCovered:
 		r.notCovered = append(r.notCovered, name)
-	case "NOT VIABLE":
+	case notViable:
 	default:
 		return fmt.Errorf("%s: the tester says %q, which has no meaning here", name, status)
 	}

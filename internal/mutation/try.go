@@ -31,9 +31,15 @@ type report struct {
 // mutation is one change and what came of it.
 type mutation struct {
 	Type   string `json:"type"`   // e.g. CONDITIONALS_BOUNDARY
-	Status string `json:"status"` // KILLED, LIVED, NOT COVERED, TIMED OUT
+	Status string `json:"status"` // one of the statuses of a result
 	Line   int    `json:"line"`
 	Column int    `json:"column"`
+}
+
+// verdict is a mutant that compiles, and its status.
+type verdict struct {
+	change
+	status string
 }
 
 // try runs the tester over a folder; a result for each package that is not for tests.
@@ -50,7 +56,31 @@ func try(ctx context.Context, folder string, workers int) ([]result, error) {
 	if err != nil {
 		return nil, err
 	}
+	verdicts, err := r.verdicts(folder, c, compiler)
+	if err == nil {
+		err = judgeAll(ctx, ".", verdicts, workers)
+	}
+	if err != nil {
+		return nil, err
+	}
 	results := map[string]*result{}
+	for _, v := range verdicts {
+		if results[v.folder] == nil {
+			results[v.folder] = &result{pkg: v.folder}
+		}
+		if err := results[v.folder].add(v.name, v.status); err != nil {
+			return nil, err
+		}
+	}
+	var all []result
+	for _, pkg := range slices.Sorted(maps.Keys(results)) {
+		all = append(all, *results[pkg])
+	}
+	return all, nil
+}
+
+// verdicts are what the tester says of the mutants that compile.
+func (r report) verdicts(folder string, c *code, compiler *compiler) (all []verdict, err error) {
 	for _, file := range r.Files {
 		name := path.Join(folder, file.Name)
 		if strings.HasSuffix(path.Dir(name), "test") {
@@ -61,20 +91,10 @@ func try(ctx context.Context, folder string, workers int) ([]result, error) {
 			if !ok {
 				return nil, fmt.Errorf("%s:%d:%d: no operator stands there for %s", name, m.Line, m.Column, m.Type)
 			}
-			if !compiler.compiles(made) {
-				continue
-			}
-			if results[made.folder] == nil {
-				results[made.folder] = &result{pkg: made.folder}
-			}
-			if err := results[made.folder].add(made.name, m.Status); err != nil {
-				return nil, err
+			if compiler.compiles(made) {
+				all = append(all, verdict{made, m.Status})
 			}
 		}
-	}
-	var all []result
-	for _, pkg := range slices.Sorted(maps.Keys(results)) {
-		all = append(all, *results[pkg])
 	}
 	return all, nil
 }

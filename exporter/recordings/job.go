@@ -7,9 +7,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"aiccbridge/internal/ccfs"
+	"aiccbridge/internal/retry"
 	"aiccbridge/internal/sabotage"
 	"aiccbridge/schemas"
 )
@@ -20,7 +22,25 @@ type job struct {
 	t        *Tenant
 	row      Row
 	knownAt  time.Time // when the row was stored
+	attempt  int       // deliveries of the row, from 1
 	progress func()
+}
+
+// longest is how long the ids of an agent and a call may be: what keeps audio takes no
+// longer names.
+const longest = 200
+
+// check reports a row of which nothing could be said or kept, ever.
+func (j *job) check() error {
+	m := j.message(schemas.RecordingMissing)
+	m.Reason, m.At = schemas.RecordingUnnamed, j.knownAt
+	if err := m.Validate(); err != nil {
+		return err
+	}
+	if len(schemas.EncodeToken(m.Agent)) > longest || len(m.CallID) > longest {
+		return fmt.Errorf("row %s of the recording index: the id of the agent or of the call has more than %d bytes", m.Row, longest)
+	}
+	return nil
 }
 
 // run returns nil once it is said what became of the recording.
@@ -105,7 +125,9 @@ func (j *job) allowed(ctx context.Context) error {
 // fetch makes one request and checks what comes.
 func (j *job) fetch(ctx context.Context, s Source) (sound, error) {
 	w := &limited{left: j.t.MaxBytes, progress: j.progress}
+	stop := j.alive()
 	err := s.Fetch(ctx, j.row, w)
+	stop()
 	if errors.Is(err, ErrUnnamed) {
 		return sound{}, err
 	}
@@ -118,6 +140,22 @@ func (j *job) fetch(ctx context.Context, s Source) (sound, error) {
 		return sound{}, err
 	}
 	return check(w.got.Bytes(), j.t.MaxBytes, base(j.row.FileName), base(j.row.Original))
+}
+
+// sign is how often a worker says that it waits for an answer.
+const sign = 5 * time.Second
+
+// alive says that work goes on until it is stopped: an answer may take longer to begin than
+// a row may show no progress.
+func (j *job) alive() (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var waiting sync.WaitGroup
+	waiting.Go(func() {
+		for retry.Wait(ctx, sign) == nil {
+			j.progress()
+		}
+	})
+	return func() { cancel(); waiting.Wait() }
 }
 
 // ofPlatform is what an end says of the file store: an answer about one recording is one.
@@ -161,7 +199,7 @@ func (j *job) without(ctx context.Context, err error) error {
 	age := time.Since(j.knownAt)
 	switch {
 	case errors.As(err, &wait):
-		return j.later(wait.after, err)
+		return j.later(max(wait.after, min(wait.after*time.Duration(j.attempt), longestPass)), err) // there may be many
 	case errors.As(err, &none) && (none.final() || age >= j.t.GiveUpAfter):
 		m := j.message(schemas.RecordingMissing)
 		m.Reason, m.At = none.reason(), time.Now().UTC()
@@ -224,7 +262,11 @@ func (j *job) say(ctx context.Context, m schemas.Recording, result string) error
 	if err != nil {
 		return &schemas.Permanent{Reason: schemas.ReasonInvalid, Err: err}
 	}
-	if err := j.r.o.Publisher.Publish(ctx, message); err != nil {
+	err = j.r.o.Publisher.Publish(ctx, message)
+	if errors.As(err, new(*schemas.Permanent)) {
+		return err
+	}
+	if err != nil {
 		return j.later(j.t.RetryAfter, fmt.Errorf("say what became of the audio of row %s: %w", j.row.Identified.ID, err))
 	}
 	sabotage.Point("audio.said")

@@ -169,9 +169,12 @@ func (r *Recorder) Handle(ctx context.Context, d schemas.Delivery) error {
 	if !tenant.wants(row, time.Now()) {
 		return nil
 	}
-	j := &job{r: r, t: tenant, row: row, knownAt: d.Message.StoredAt, progress: d.Progress}
+	j := &job{r: r, t: tenant, row: row, knownAt: d.Message.StoredAt, attempt: d.Attempt, progress: d.Progress}
 	if j.progress == nil {
 		j.progress = func() {}
+	}
+	if err := j.check(); err != nil {
+		return &schemas.Permanent{Reason: schemas.ReasonInvalid, Err: err}
 	}
 	return j.run(ctx)
 }

@@ -440,6 +440,69 @@ func testFullPlace(t *testing.T, set func(m *memory, on bool)) {
 	})
 }
 
+// TestPoison: what can never be said, or kept, is no job for ever.
+func TestPoison(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		long := func(body map[string]any) { body["agent_id"] = strings.Repeat("7", 5000) }
+		var permanent *schemas.Permanent
+		r := newRig(t)
+		r.pub.err = fmt.Errorf("publish: %w", &schemas.Permanent{Reason: schemas.ReasonOversized, Err: errors.New("too large")})
+		if err := r.handle(); !errors.As(err, &permanent) || errors.As(err, new(*schemas.Later)) {
+			t.Errorf("handled: %v", err)
+		}
+		r = newRig(t)
+		if err := r.handle(long); !errors.As(err, &permanent) || len(r.asked) != 0 {
+			t.Errorf("handled: %v, asked %v", err, r.asked)
+		}
+		r = newRig(t)
+		r.key = ""
+		if err := r.handle(); !errors.As(err, &permanent) || len(r.asked) != 0 || len(r.place.objects) != 0 {
+			t.Errorf("handled: %v, asked %v, kept %d", err, r.asked, len(r.place.objects))
+		}
+	})
+}
+
+// TestSlowAnswer: while an interface is asked, others are told that work goes on, so that
+// none of them asks as well.
+func TestSlowAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.ends["one"] = func() ([]byte, error) {
+			time.Sleep(2 * time.Minute)
+			return tone(800), nil
+		}
+		d, last := r.delivery(), time.Now()
+		var quiet time.Duration
+		var mu sync.Mutex
+		d.Progress = func() {
+			mu.Lock()
+			defer mu.Unlock()
+			quiet, last = max(quiet, time.Since(last)), time.Now()
+		}
+		if err := r.Handle(t.Context(), d); err != nil || quiet == 0 || quiet > 10*time.Second {
+			t.Errorf("handled: %v; quiet for %v", err, quiet)
+		}
+	})
+}
+
+// TestCrowd: rows that wait for the budget come back less often the more they wait.
+func TestCrowd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, func(t *Tenant) { t.PerMinute = 1 })
+		if err := r.handle(); err != nil {
+			t.Fatal(err)
+		}
+		r.key = strings.Repeat("0b", 16)
+		for attempt, want := range map[int]time.Duration{1: time.Minute, 3: 3 * time.Minute, 50: longestPass} {
+			d, later := r.delivery(), &schemas.Later{}
+			d.Attempt = attempt
+			if err := r.Handle(t.Context(), d); !errors.As(err, &later) || later.After.Round(time.Second) != want {
+				t.Errorf("delivery %d: put off by %v: %v", attempt, later.After, err)
+			}
+		}
+	})
+}
+
 // TestBudget: no more requests a minute than are allowed, whatever is waiting.
 func TestBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -60,7 +60,7 @@ var allowed = map[string][]string{
 	"exporter/tenure":                        {"internal/retry", "internal/trouble"},
 	"exporter/calls":                         {"schemas", "schemas/rows", "exporter/tenure", "internal/retry", "internal/sabotage", "internal/trouble"},
 	"exporter/worker":                        {"schemas", "schemas/rows", "exporter/archive", "exporter/ledger", "internal/ccfs", "internal/sabotage"},
-	"exporter/recordings":                    {"schemas", "internal/ccfs", "internal/sabotage", "internal/trouble", "internal/voice"},
+	"exporter/recordings":                    {"schemas", "internal/ccfs", "internal/retry", "internal/sabotage", "internal/trouble", "internal/voice"},
 	"exporter/recordings/shelf":              {"schemas"},
 	"exporter/filestore":                     {"schemas", "internal/ccfs"},
 	"bus":                                    {"schemas", "bus/assets", "bus/internal/wire", "internal/sabotage"},

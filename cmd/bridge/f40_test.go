@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"math/big"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -23,6 +24,7 @@ import (
 
 	"aiccbridge/bus"
 	"aiccbridge/internal/platformsim/fault"
+	"aiccbridge/internal/platformsim/filestore/voice"
 	"aiccbridge/schemas"
 )
 
@@ -34,7 +36,7 @@ func TestF40Alarms(t *testing.T) {
 		"forward": forwardRings, "limit": limitRings, "store": storeRings, "consumer": consumerRings, "lease": leaseRings,
 		"agents": agentsRings, "some": someAgentsRing, "gateway": gatewayRings,
 		"requests": requestsRing, "downloads": downloadsRing, "extracts": extractsRing, "callbacks": callbacksRings,
-		"certificates": certificatesRing,
+		"certificates": certificatesRing, "recordings": recordingsRing,
 	}
 	var group sync.WaitGroup
 	for name, rings := range cases {
@@ -258,6 +260,20 @@ func downloadsRing(t *testing.T) {
 	}
 	s.silent("filestore")
 	r.end()
+}
+
+// Rows come, and no audio can be had.
+func recordingsRing(t *testing.T) {
+	o := recorded(20, voice.Settings{}, fault.Rule{Fault: "audio.status", Share: 1, Status: http.StatusServiceUnavailable})
+	o.long = true
+	s := newScene(t, o)
+	r := s.run()
+	s.rings("recordings", "no audio can be fetched")
+	if err := s.sim.SetFaults(); err != nil {
+		t.Fatal(err)
+	}
+	s.silent("recordings")
+	r.heard(20)
 }
 
 // Every file is damaged, in one extract after the other. The next extract would be in six

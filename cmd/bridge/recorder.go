@@ -17,7 +17,7 @@ import (
 )
 
 // recordingsLimit is how long no audio may be had before an alarm says so.
-const recordingsLimit = 10 * time.Minute
+const recordingsLimit = 2 * time.Minute
 
 // audioPlace is where audio is kept, and how it is got from there.
 type audioPlace interface {

@@ -76,10 +76,9 @@ type Builder struct {
 	seed   maphash.Seed
 	made   *prometheus.CounterVec
 
-	known   bool // homes and last are what is in the stream
-	last    uint64
-	homes   map[schemas.Window]*home
-	changes uint64 // of the ledger, when everything was as it says
+	known bool // homes and last are what is in the stream
+	last  uint64
+	homes map[schemas.Window]*home
 
 	settled atomic.Uint64 // changes, and 1
 }

@@ -251,8 +251,8 @@ type CallsComplete struct {
 	Sources      []CallSource  `json:"sources"`           // complete windows, as they were then
 	Pending      []CallPending `json:"pending,omitempty"` // windows that were not complete
 	NotExtracted []Kind        `json:"not_extracted,omitempty"`
-	// Unclaimed are the calls that rows of these windows name and of which no leg is known
-	// yet. The home that they will have takes the rows from there.
+	// Unclaimed are the calls that rows of these windows name and whose home has not taken
+	// them up: no leg is known yet, say. It takes them from there.
 	Unclaimed   []CallUnclaimed `json:"unclaimed,omitempty"`
 	CompletedAt time.Time       `json:"completed_at"`
 }
@@ -271,7 +271,7 @@ type CallPending struct {
 	Window Window `json:"window"`
 }
 
-// CallUnclaimed is a window whose rows name calls of which no leg is known.
+// CallUnclaimed is a window whose rows name calls that lack them.
 type CallUnclaimed struct {
 	Kind   Kind     `json:"kind"`
 	Window Window   `json:"window"`

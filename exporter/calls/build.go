@@ -171,6 +171,14 @@ func (x *build) claim(k schemas.Kind) {
 	}
 }
 
+// completed is when a window was complete last, as far as anybody knows.
+func (x *build) completed(s source) time.Time {
+	if now := x.find(s.kind, s.window).completed; !now.IsZero() {
+		return now
+	}
+	return x.lastRead(s) // the ledger was lost
+}
+
 // has reports whether a window has been read, or found incomplete.
 func (x *build) has(s source) bool {
 	return slices.ContainsFunc(x.read, func(r schemas.CallSource) bool { return r.Kind == s.kind && r.Window == s.window }) ||
@@ -179,23 +187,14 @@ func (x *build) has(s source) bool {
 
 // take reads the rows of a window.
 func (x *build) take(ctx context.Context, s source) error {
-	completed := x.find(s.kind, s.window).completed
-	var last schemas.CallSource
-	var wasRead bool
-	if x.before != nil {
-		last, wasRead = x.before.Source(s.kind, s.window)
-	}
-	if completed.IsZero() {
-		completed = last.CompletedAt // the ledger was lost
-	}
+	completed := x.completed(s)
 	if completed.IsZero() {
 		x.pending = append(x.pending, schemas.CallPending{Kind: s.kind, Window: s.window})
 		return nil
 	}
-	fresh := !wasRead || !last.CompletedAt.Equal(completed)
 	noted := schemas.CallSource{Kind: s.kind, Window: s.window, CompletedAt: completed}
-	if x.only && fresh && !slices.Contains(x.also, s) { // the home stays due
-		noted.CompletedAt = last.CompletedAt
+	if x.only && !slices.Contains(x.also, s) { // the home stays due if this is new
+		noted.CompletedAt = x.lastRead(s)
 	}
 	err := x.o.Rows(ctx, x.o.Names.Row(x.o.Tenant, s.kind, s.window), func(m schemas.Stored) error {
 		h := schemas.ReadRowHeader(m.Header)
@@ -203,16 +202,25 @@ func (x *build) take(ctx context.Context, s source) error {
 			noted.Extract = h.Extract
 			return nil
 		}
-		x.row(row{s, h, m.Sequence, m.Body}, fresh)
+		x.row(row{s, h, &s.window, m.Sequence, m.Body})
 		return nil
 	})
 	x.read = append(x.read, noted)
 	return err
 }
 
-// row puts a row into its call if that is at home here. A row that is new, of a call at
-// home elsewhere, touches that home.
-func (x *build) row(r row, fresh bool) {
+// lastRead is the completion that the marker so far has of a window; zero: it has none.
+func (x *build) lastRead(s source) time.Time {
+	if x.before == nil {
+		return time.Time{}
+	}
+	last, _ := x.before.Source(s.kind, s.window)
+	return last.CompletedAt
+}
+
+// row puts a row into its call if that is at home here. One of a call at home elsewhere
+// touches that home, unless it has been read there.
+func (x *build) row(r row) {
 	if r.source == (source{schemas.KindCDR, x.home}) {
 		x.own++
 	}
@@ -224,7 +232,7 @@ func (x *build) row(r row, fresh bool) {
 	call := x.hash(schemas.EncodeToken(of.CallID))
 	d := x.drafts[call]
 	if d == nil {
-		if d = x.begin(r, call, of.CallID, fresh); d == nil {
+		if d = x.begin(r, call, of.CallID); d == nil {
 			return
 		}
 		x.drafts[call] = d
@@ -243,7 +251,7 @@ func (x *build) row(r row, fresh bool) {
 
 // begin makes a draft of the call that a row is of, if it is at home here and the row is a
 // leg; nil: it is not.
-func (x *build) begin(r row, call uint64, id string, fresh bool) *draft {
+func (x *build) begin(r row, call uint64, id string) *draft {
 	isLeg := r.kind == schemas.KindCDR
 	if _, here := x.stored[call]; here {
 		if isLeg {
@@ -253,8 +261,11 @@ func (x *build) begin(r row, call uint64, id string, fresh bool) *draft {
 	}
 	elsewhere, found := homeOf(x.near, call)
 	switch {
+	case found && x.homes[elsewhere].knows(r.source, x.completed(r.source)):
+	case found && x.only:
+		x.leave(r.source, id)
 	case found:
-		if fresh && !x.only && !slices.Contains(x.touched[elsewhere], r.source) {
+		if !slices.Contains(x.touched[elsewhere], r.source) {
 			x.touched[elsewhere] = append(x.touched[elsewhere], r.source)
 		}
 	case isLeg && r.window == x.home:
@@ -268,7 +279,7 @@ func (x *build) begin(r row, call uint64, id string, fresh bool) *draft {
 // mostUnclaimed bounds the marker of a window of which little else is known.
 const mostUnclaimed = 5000
 
-// leave notes a call of which no leg is known.
+// leave notes a call whose home has not taken up the rows of a window, or is not known.
 func (x *build) leave(s source, id string) {
 	if x.unclaimed[s] == nil {
 		x.unclaimed[s] = map[string]bool{}

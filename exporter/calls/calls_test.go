@@ -180,6 +180,35 @@ func TestBeyondReach(t *testing.T) {
 	}
 }
 
+// A home's marker is found also when somebody died behind it, so that what it was made from
+// is not forgotten.
+func TestTornHome(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	s.extract(cdr, 0, withAgent("c1", -1, 0, 10), withAgent("c2", -1, 0, 10))
+	s.extract(cdr, 5)
+	s.extract(recording, 5, recorded("c1", 0, 20)) // that far from its call nobody looks for it
+	s.tick()
+	if c := s.newest("c1"); short(c) != "cdr:0 recording:5" {
+		t.Fatalf("made from %s", short(c))
+	}
+	c := s.newest("c2")
+	c.Revision, c.Caller = 2, "5550111"
+	digest, err := c.Digest()
+	exportertest.Check(t, err)
+	m, err := s.names.CallMessage(c, digest, s.now)
+	exportertest.Check(t, err)
+	all := s.calls.All(exportertest.Acme)
+	_, err = s.calls.Append(t.Context(), exportertest.Acme, []schemas.Message{m}, all[len(all)-1].Sequence)
+	exportertest.Check(t, err)
+	s.restart()
+	s.tick()
+	if c := s.newest("c1"); short(c) != "cdr:0 recording:5" || c.Revision != 2 || s.newest("c2").Caller != "5550100" {
+		t.Errorf("made from %s, revision %d", short(c), c.Revision)
+	}
+	s.marker(0)
+}
+
 // Wherever it fails, with or without what it was about being stored, the next tick of a new
 // process comes to the same calls, none of them twice.
 func TestCrashes(t *testing.T) {
@@ -196,12 +225,13 @@ func TestCrashes(t *testing.T) {
 		s.extract(cdr, 0, inQueue("c1", 1, 0, 3500).with("caller_no", "5550111"), inQueue("c2", 1, 0, 3500))
 		s.extract(cdr, 1, append(many, withAgent("c1", -1, 1, 10), withAgent("c2", -1, 1, 20))...)
 		s.extract(recording, 1, recorded("c1", 1, 15), recorded("m0003", 1, 70))
+		s.extract(cdr, 3, withAgent("c2", 5, 3, 20), withAgent("m0004", 5, 3, 20)) // behind their end
 	}
 	want := newShop(t)
 	scene(want)
 	want.tick()
 	batches := want.calls.Batches
-	if batches < 4 {
+	if batches < 6 {
 		t.Fatalf("%d batches", batches)
 	}
 	for n := range batches {

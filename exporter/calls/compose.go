@@ -118,10 +118,10 @@ func once(names []string, name string) []string {
 // rowsOf lists the rows of one kind by their windows, in the order of the parts.
 func rowsOf[T any](k schemas.Kind, parts []part[T], id func(T) string) (all []schemas.CallRows) {
 	for _, p := range parts {
-		i := slices.IndexFunc(all, func(r schemas.CallRows) bool { return r.Window == p.at })
+		i := slices.IndexFunc(all, func(r schemas.CallRows) bool { return r.Window == *p.at })
 		if i < 0 {
 			i = len(all)
-			all = append(all, schemas.CallRows{Kind: k, Window: p.at})
+			all = append(all, schemas.CallRows{Kind: k, Window: *p.at})
 		}
 		all[i].IDs = append(all[i].IDs, id(p.is))
 	}

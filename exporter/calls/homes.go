@@ -63,6 +63,15 @@ func (h *home) mark(m schemas.Stored) bool {
 	return true
 }
 
+// knows reports whether a window's rows are in the home's calls, as of its completion.
+func (h *home) knows(s source, completed time.Time) bool {
+	if h.marker == nil {
+		return false
+	}
+	read, ok := h.marker.Source(s.kind, s.window)
+	return ok && read.CompletedAt.Equal(completed)
+}
+
 // stored is the last revision of a call in the stream.
 type stored struct {
 	revision int

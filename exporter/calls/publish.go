@@ -80,29 +80,16 @@ func (x *build) states() schemas.CallSources {
 	return s
 }
 
-// elsewhere brings the other homes up to date whose calls the new rows are of.
+// elsewhere brings the other homes up to date whose calls the rows are of.
 func (x *build) elsewhere(ctx context.Context) error {
 	for _, w := range slices.SortedFunc(maps.Keys(x.touched), func(a, b schemas.Window) int { return a.From.Compare(b.From) }) {
 		other := x.newBuild(x.landscape, w)
-		other.only = true
-		other.also = slices.DeleteFunc(x.touched[w], func(s source) bool { return other.knows(s) })
-		if len(other.also) == 0 {
-			continue
-		}
+		other.only, other.also = true, x.touched[w]
 		if err := other.run(ctx); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// knows reports whether the marker so far has a window as it is now.
-func (x *build) knows(s source) bool {
-	if x.before == nil {
-		return false
-	}
-	read, ok := x.before.Source(s.kind, s.window)
-	return ok && read.CompletedAt.Equal(x.find(s.kind, s.window).completed)
 }
 
 // mark ends the home's subject with the marker.

@@ -5,16 +5,17 @@ import (
 	"encoding/json"
 	"slices"
 	"time"
+	"unique"
 
 	"aiccbridge/schemas"
 )
 
 // part is one row of a call, and what it is in the call's document.
 type part[T any] struct {
-	at      schemas.Window // of the row
-	seq     uint64         // on the stream of rows
-	key     uint64         // hash of its natural key
-	extract uint64         // hash of the extract that brought it
+	at      *schemas.Window // of the row
+	seq     uint64          // on the stream of rows
+	key     uint64          // hash of its natural key
+	extract uint64          // hash of the extract that brought it
 	is      T
 }
 
@@ -82,8 +83,14 @@ type cdrRow struct {
 	Ambiguous []string `json:"ambiguous"`
 }
 
-// leg takes over a row.
+// leg takes over a row. Of what many rows say in the same words one copy is kept.
 func (r cdrRow) leg(id string) leg {
+	for _, text := range [...]*string{
+		&r.Agent, &r.DeviceNo, &r.Skill, &r.CurrentSkill, &r.Called, &r.Names.CallType, &r.Names.MediaType, &r.Names.ReleaseCause,
+		&r.Names.DeviceType, &r.Names.LeaveReason,
+	} {
+		*text = unique.Make(*text).Value()
+	}
 	return leg{
 		CallLeg: schemas.CallLeg{
 			Number: r.Number, DeviceType: r.DeviceType, DeviceNo: r.DeviceNo, Agent: r.Agent, Skill: cmp.Or(r.CurrentSkill, r.Skill),
@@ -134,6 +141,7 @@ func (r operationRow) operation(id string) schemas.CallOperation {
 type row struct {
 	source
 	schemas.RowHeader
+	at   *schemas.Window // the source's
 	seq  uint64
 	body []byte
 }
@@ -156,6 +164,6 @@ func add[Body, T any](b *Builder, to *[]part[T], r row, is func(Body, string) T)
 	if err := json.Unmarshal(r.body, &body); err != nil {
 		return err
 	}
-	*to = append(*to, part[T]{r.window, r.seq, b.hash(r.Key), b.hash(r.Extract), is(body, r.ID)})
+	*to = append(*to, part[T]{r.at, r.seq, b.hash(r.Key), b.hash(r.Extract), is(body, r.ID)})
 	return nil
 }

@@ -32,6 +32,16 @@ func (c *Calls) Newest(ctx context.Context, tenant string, f func(schemas.Stored
 	return last, nil
 }
 
+// Keeps says how long the stream keeps a message; 0: for ever.
+func (c *Calls) Keeps(ctx context.Context) (time.Duration, error) {
+	start := time.Now()
+	info, err := c.bus.conn.StreamInfo(ctx, c.name())
+	if err != nil {
+		return 0, fmt.Errorf("look at %s: %w", c.name(), c.bus.conn.Explain(start, c.name(), err))
+	}
+	return info.Config.MaxAge, nil
+}
+
 // ReadBack calls f for every message of a window's subject in stream order, headers only.
 func (c *Calls) ReadBack(ctx context.Context, subject string, f func(schemas.CallHeader)) error {
 	return c.readBack(ctx, subject, func(m schemas.Stored) { f(schemas.ReadCallHeader(m.Header)) })

@@ -75,6 +75,9 @@ func oneFence(t *testing.T, c *Calls) {
 	if fmt.Sprint(read) != "[c01 c11 c21 c90001]" {
 		t.Errorf("window 1 has %v", read)
 	}
+	if keeps, err := c.Keeps(ctx); err != nil || keeps != 400*24*time.Hour {
+		t.Errorf("it keeps %v: %v", keeps, err)
+	}
 	whole := 0
 	err := c.Read(ctx, callSubject("acme", 1), func(m schemas.Stored) error {
 		whole += min(len(m.Body), 1)

@@ -37,6 +37,8 @@ type Stream interface {
 	// Newest calls f for the last message of each window of a tenant and returns the
 	// sequence of the last one, 0 when there is none.
 	Newest(ctx context.Context, tenant string, f func(schemas.Stored) error) (last uint64, err error)
+	// Keeps says how long it keeps a message; 0: for ever.
+	Keeps(ctx context.Context) (time.Duration, error)
 	// ReadBack calls f for every message of a subject, in order.
 	ReadBack(ctx context.Context, subject string, f func(schemas.CallHeader)) error
 	// Read calls f for every message of a subject, in order, as it is stored.
@@ -78,6 +80,7 @@ type Builder struct {
 
 	known bool // homes and last are what is in the stream
 	last  uint64
+	keeps time.Duration // how long the stream keeps a message; 0: for ever
 	homes map[schemas.Window]*home
 
 	settled atomic.Uint64 // changes, and 1

@@ -24,6 +24,9 @@ type home struct {
 func (b *Builder) load(ctx context.Context) (err error) {
 	homes := map[schemas.Window]*home{}
 	b.settled.Store(0)
+	if b.keeps, err = b.o.Stream.Keeps(ctx); err != nil {
+		return err
+	}
 	b.last, err = b.o.Stream.Newest(ctx, b.o.Tenant, func(m schemas.Stored) error {
 		w, err := schemas.ParseWindow(m.Subject[strings.LastIndex(m.Subject, ".")+1:])
 		if err != nil {

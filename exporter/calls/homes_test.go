@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"aiccbridge/exporter/internal/exportertest"
 	"aiccbridge/schemas"
@@ -97,5 +98,24 @@ func TestLargeMarker(t *testing.T) {
 	m := s.marker(0)
 	if len(m.Unclaimed) != 1 || len(m.Unclaimed[0].Calls) < 100 {
 		t.Errorf("the marker names %d windows", len(m.Unclaimed))
+	}
+}
+
+// Calls that have left their stream before their rows leave theirs, by a shorter age, do not
+// come back when a bridge starts; those of a window that was extracted since do.
+func TestExpiredCalls(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	s.calls.Age = 30 * 24 * time.Hour
+	s.now = time.Now().Add(-29 * 24 * time.Hour)
+	s.extract(cdr, 1, withAgent("c2", -1, 1, 10))
+	s.tick()
+	s.calls.Forget()
+	s.now = time.Now().Add(-31 * 24 * time.Hour)
+	s.extract(cdr, 0, withAgent("c1", -1, 0, 10))
+	s.restart()
+	s.tick()
+	if all := s.all(); len(all) != 1 || all["c2"] == nil {
+		t.Errorf("calls %v", sortedKeys(all))
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"aiccbridge/schemas"
 )
@@ -37,6 +38,7 @@ type Calls struct {
 
 	Batches  int
 	MaxBytes int               // of a body; 0: any
+	Age      time.Duration     // that it says it keeps; nothing expires by itself
 	Unfenced bool              // a stream without fences
 	Before   func(n int) error // called before the n-th batch (from 1): nothing is stored on error
 	After    func(n int) error // called after it was stored: the answer is lost on error
@@ -55,6 +57,18 @@ func (c *Calls) Newest(_ context.Context, tenant string, f func(schemas.Stored) 
 		}
 	}
 	return last, nil
+}
+
+// Keeps is its Age.
+func (c *Calls) Keeps(context.Context) (time.Duration, error) { return c.Age, nil }
+
+// Forget removes everything, as its age does.
+func (c *Calls) Forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range c.stored {
+		c.stored[i].Subject = ""
+	}
 }
 
 // ReadBack calls f for what is on a subject.

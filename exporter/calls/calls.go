@@ -157,15 +157,41 @@ func (b *Builder) tick(ctx context.Context) error {
 	for again := true; again; {
 		again = false
 		for _, w := range l.of[schemas.KindCDR] {
-			if !b.due(l, w) {
-				continue
-			}
-			if err := b.rebuild(ctx, l, w.Window); err != nil {
+			rebuilt, err := b.renew(ctx, l, w)
+			if err != nil {
 				return err
 			}
-			again = true // it may have left another to be looked at
+			again = again || rebuilt // it may have left another to be looked at
+			if now := b.o.Ledger.Changes(); rebuilt && now != changes {
+				changes, l = now, b.survey()
+				if err := b.latest(ctx, l); err != nil {
+					return err
+				}
+			}
 		}
 	}
 	b.settled.Store(changes + 1)
 	return nil
+}
+
+// live is how many of the newest windows come first when there is much to be made.
+const live = 48
+
+// latest brings the newest homes up to date: they do not wait for a year's.
+func (b *Builder) latest(ctx context.Context, l landscape) error {
+	all := l.of[schemas.KindCDR]
+	for _, w := range all[max(0, len(all)-live):] {
+		if _, err := b.renew(ctx, l, w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// renew brings a home up to date if it is due.
+func (b *Builder) renew(ctx context.Context, l landscape, w window) (rebuilt bool, err error) {
+	if !b.due(l, w) {
+		return false, nil
+	}
+	return true, b.rebuild(ctx, l, w.Window)
 }

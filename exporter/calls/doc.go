@@ -20,6 +20,7 @@
 //   - A window's marker is written after every call, of whatever home, that its rows touch.
 //   - Calls are made of rows and nothing else, so that what the privacy policy took from
 //     those is in no call.
+//   - Windows that become complete while there is much to be made do not wait for all of it.
 //   - One window's rows are in memory at a time, and of others those of its calls.
 //
 // Of rows with one natural key the last one stored counts. An operation belongs to the call

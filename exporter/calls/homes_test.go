@@ -3,6 +3,7 @@ package calls
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -117,5 +118,29 @@ func TestExpiredCalls(t *testing.T) {
 	s.tick()
 	if all := s.all(); len(all) != 1 || all["c2"] == nil {
 		t.Errorf("calls %v", sortedKeys(all))
+	}
+}
+
+// Windows of today do not wait until those of a year are made.
+func TestBacklog(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	for hour := range 2 * live {
+		s.extract(cdr, hour, withAgent(fmt.Sprintf("c%03d", hour), -1, hour, 10))
+	}
+	s.calls.Before = func(int) error {
+		s.calls.Before = nil
+		s.extract(cdr, 3*live, withAgent("live", -1, 3*live, 10))
+		return nil
+	}
+	s.tick()
+	var order []string
+	for _, m := range s.calls.All(exportertest.Acme) {
+		if id := schemas.ReadCallHeader(m.Header).Call; id != "" {
+			order = append(order, id)
+		}
+	}
+	if at := slices.Index(order, "live"); at < 0 || at > live+2 || len(order) != 2*live+1 || order[0] != "c000" {
+		t.Errorf("of %d calls the live one is number %d", len(order), at)
 	}
 }

@@ -57,7 +57,11 @@ func (s *Store) Audio(ctx context.Context, way string, r Recording, w io.Writer)
 // audioAt asks where the audio is, then for what is there. Of several recordings nothing
 // tells which one is meant.
 func (s *Store) audioAt(ctx context.Context, r Recording, w io.Writer) error {
-	all, err := s.o.Client.RequestStored(ctx, ccfs.Stored{CallID: r.CallID, From: r.Begin.In(s.o.Zone), To: r.End.In(s.o.Zone)})
+	from, to := r.Begin.In(s.o.Zone), r.End.In(s.o.Zone)
+	_, began := from.Zone()
+	_, ended := to.Zone()
+	to = to.Add(max(0, time.Duration(began-ended)*time.Second)) // a clock that was put back meanwhile shows less
+	all, err := s.o.Client.RequestStored(ctx, ccfs.Stored{CallID: r.CallID, From: from, To: to})
 	if err != nil {
 		return err
 	}

@@ -49,6 +49,22 @@ func TestAudio(t *testing.T) {
 	}
 }
 
+// TestAudioAtClockChange: of a call across the hour that comes twice the end is written
+// before the begin, which the platform does not take.
+func TestAudioAtClockChange(t *testing.T) {
+	s, client := store(t, "America/New_York")
+	client.stored = 1
+	r := recording()
+	r.Begin, r.End = time.Date(2026, 11, 1, 5, 50, 0, 0, time.UTC), time.Date(2026, 11, 1, 6, 10, 0, 0, time.UTC) // 01:50, and 01:10 again
+	if err := s.Audio(t.Context(), ByAddress, r, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	asked, _ := client.sought.(ccfs.Stored)
+	if from, to := asked.From.Format("15:04"), asked.To.Format("15:04"); from != "01:50" || to != "02:10" {
+		t.Errorf("asked from %s to %s", from, to)
+	}
+}
+
 func TestAudioThatIsNotOne(t *testing.T) {
 	s, client := store(t, "UTC")
 	client.stored = 2

@@ -2,6 +2,7 @@ package recordings
 
 import (
 	"context"
+	"regexp"
 	"slices"
 	"time"
 
@@ -47,6 +48,10 @@ func (r *Recorder) Run(ctx context.Context) error {
 // longestPut is longer than putting an object may take.
 const longestPut = time.Hour
 
+// made are the names that [Row.Name] makes. What others keep in the same bucket or folder is
+// not for us to delete.
+var made = regexp.MustCompile(`^[^/]+/[^/]+/[0-9]+/[0-9a-f]{32}\.wav$`)
+
 // tidy deletes what a tenant is not to keep, and counts what is left.
 func (r *Recorder) tidy(ctx context.Context, tenant string, now time.Time) error {
 	t := r.o.Tenants[tenant]
@@ -56,7 +61,9 @@ func (r *Recorder) tidy(ctx context.Context, tenant string, now time.Time) error
 	var all []schemas.Object
 	err := t.Place.Each(ctx, Prefix(tenant), func(o schemas.Object) error {
 		o.Meta = nil
-		all = append(all, o)
+		if made.MatchString(o.Name) {
+			all = append(all, o)
+		}
 		return nil
 	})
 	if err != nil {

@@ -3,6 +3,7 @@ package recordings
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,10 +17,13 @@ func TestRetention(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, func(t *Tenant) { t.Keep, t.KeepBytes = 10*time.Hour, 250 })
 		for i := range 6 {
-			name := fmt.Sprintf("acme/7/0/%d.wav", i)
+			name := fmt.Sprintf("acme/7/0/%032x.wav", i)
 			r.place.objects[name] = schemas.Object{Name: name, Bytes: 100, StoredAt: time.Now().Add(-time.Duration(i*3) * time.Hour)}
 		}
-		r.place.objects["acme2/7/0/1.wav"] = schemas.Object{Name: "acme2/7/0/1.wav", Bytes: 1000, StoredAt: time.Now().Add(-1000 * time.Hour)}
+		others := []string{"acme/invoices/2025.wav", "acme/7/0/1.pdf", "acme2/7/0/" + strings.Repeat("1", 32) + ".wav"}
+		for _, name := range others { // of another tenant, and what somebody else has in the bucket
+			r.place.objects[name] = schemas.Object{Name: name, Bytes: 1000, StoredAt: time.Now().Add(-1000 * time.Hour)}
+		}
 		if err := r.tidy(t.Context(), acme, time.Now()); err != nil {
 			t.Fatal(err)
 		}
@@ -28,7 +32,8 @@ func TestRetention(t *testing.T) {
 			left = append(left, name)
 		}
 		slices.Sort(left)
-		if want := []string{"acme/7/0/0.wav", "acme/7/0/1.wav", "acme2/7/0/1.wav"}; !slices.Equal(left, want) {
+		want := append(others, fmt.Sprintf("acme/7/0/%032x.wav", 0), fmt.Sprintf("acme/7/0/%032x.wav", 1))
+		if slices.Sort(want); !slices.Equal(left, want) {
 			t.Errorf("left: %v, want %v", left, want)
 		}
 	})

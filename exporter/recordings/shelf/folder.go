@@ -161,7 +161,7 @@ func (f *Folder) Delete(_ context.Context, name string) error {
 	return nil
 }
 
-// Sweep removes files that are no objects and were written before a time.
+// Sweep removes what puts that broke off before a time have left.
 func (f *Folder) Sweep(ctx context.Context, before time.Time) error {
 	err := filepath.WalkDir(f.dir, func(path string, d fs.DirEntry, err error) error {
 		switch {
@@ -182,16 +182,24 @@ func (f *Folder) Sweep(ctx context.Context, before time.Time) error {
 	return nil
 }
 
+// ours are recordings, <tenant>/<agent>/<day>/<key>.wav, and what is being written of them.
+// Somebody else may keep audio in the same folder.
+var ours = regexp.MustCompile(`^[^/]+/[^/]+/[0-9]+/\.?[0-9a-f]{32}\.wav`)
+
 // left tells what a crash left: audio without the file beside it, and what was being written.
 func (f *Folder) left(path string) bool {
+	relative, err := filepath.Rel(f.dir, path)
+	if err != nil || !ours.MatchString(filepath.ToSlash(relative)) {
+		return false
+	}
 	name := filepath.Base(path)
-	if strings.HasPrefix(name, ".") && strings.Contains(name, ".wav") {
+	if strings.HasPrefix(name, ".") {
 		return true
 	}
 	if filepath.Ext(name) != ".wav" {
 		return false
 	}
-	_, err := os.Stat(path + aboutExt)
+	_, err = os.Stat(path + aboutExt)
 	return errors.Is(err, fs.ErrNotExist)
 }
 

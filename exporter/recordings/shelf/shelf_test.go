@@ -255,12 +255,19 @@ func TestFolderSweep(t *testing.T) {
 	if err := NewFolder(filepath.Join(dir, "none")).Sweep(t.Context(), time.Now()); err != nil {
 		t.Errorf("of no folder: %v", err)
 	}
-	const name = "acme/7/0/0a.wav"
+	const h = "000000000000000000000000000000"
+	const name = "acme/7/0/" + h + "0a.wav"
+	prompt := filepath.Join(dir, "prompts", "welcome.wav") // of somebody who keeps audio in the same folder
+	for _, err := range []error{os.Mkdir(filepath.Dir(prompt), 0o700), os.WriteFile(prompt, []byte("welcome"), 0o600)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 	if _, err := f.Put(t.Context(), name, nil, strings.NewReader("sound")); err != nil {
 		t.Fatal(err)
 	}
 	folder := filepath.Join(dir, "acme", "7", "0")
-	for _, file := range []string{"0b.wav", ".0c.wav123", ".0c.wav.json456", "notes.txt"} {
+	for _, file := range []string{h + "0b.wav", "." + h + "0c.wav123", "." + h + "0c.wav.json456", "notes.txt", "take.wav"} {
 		if err := os.WriteFile(filepath.Join(folder, file), []byte("half"), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -269,8 +276,8 @@ func TestFolderSweep(t *testing.T) {
 		before time.Time
 		want   []string
 	}{
-		{time.Now().Add(-time.Hour), []string{".0c.wav.json456", ".0c.wav123", "0a.wav", "0a.wav.json", "0b.wav", "notes.txt"}},
-		{time.Now().Add(time.Hour), []string{"0a.wav", "0a.wav.json", "notes.txt"}},
+		{time.Now().Add(-time.Hour), []string{"." + h + "0c.wav.json456", "." + h + "0c.wav123", h + "0a.wav", h + "0a.wav.json", h + "0b.wav", "notes.txt", "take.wav"}},
+		{time.Now().Add(time.Hour), []string{h + "0a.wav", h + "0a.wav.json", "notes.txt", "take.wav"}},
 	} {
 		if err := f.Sweep(t.Context(), step.before); err != nil {
 			t.Fatal(err)
@@ -286,6 +293,9 @@ func TestFolderSweep(t *testing.T) {
 		if !slices.Equal(left, step.want) {
 			t.Errorf("left %v, want %v", left, step.want)
 		}
+	}
+	if _, err := os.Stat(prompt); err != nil {
+		t.Error(err)
 	}
 	if _, s := startS3(t); s.Sweep(t.Context(), time.Now()) != nil {
 		t.Error("s3")

@@ -51,6 +51,10 @@ func (j *job) run(ctx context.Context) error {
 		return j.later(j.t.RetryAfter, err)
 	}
 	if m, ok := Kept(j.t.At, kept); found && ok {
+		if m.Row != j.row.Identified.ID { // the row that it was fetched for says so, or has
+			j.r.metrics.recordings.WithLabelValues("known").Inc()
+			return nil
+		}
 		return j.say(ctx, m, "known")
 	}
 	a, err := j.ask(ctx)

@@ -252,6 +252,11 @@ func TestRevisionsAreNothingNew(t *testing.T) {
 	if len(r.asked) != 1 || len(r.pub.said) != 1 {
 		t.Errorf("asked %v, said %d times", r.asked, len(r.pub.said))
 	}
+	clear(r.pub.ids) // as the stream forgets them after a day
+	again := func(b map[string]any) { b["row"] = map[string]any{"id": "r-9", "revision": 9} }
+	if err := r.handle(again); err != nil || len(r.asked) != 1 || len(r.pub.said) != 1 {
+		t.Errorf("a revision of the next day: %v, asked %v, said %d times", err, r.asked, len(r.pub.said))
+	}
 }
 
 // TestCrashBetweenKeepingAndSaying: what is kept is said, and not fetched again.

@@ -27,7 +27,7 @@ func (c *Calls) Newest(ctx context.Context, tenant string, f func(schemas.Stored
 		return f(m)
 	})
 	if err != nil {
-		return 0, fmt.Errorf("read the newest of %s: %w", r.Filter, c.bus.conn.Explain(start, r.Stream, err))
+		return 0, fmt.Errorf("read the newest of %s in %s: %w", r.Filter, r.Stream, c.bus.conn.Explain(start, r.Stream, err))
 	}
 	return last, nil
 }

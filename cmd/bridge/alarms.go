@@ -28,6 +28,7 @@ const (
 	stillLimit = 30 * time.Second // to store, and to get a lease that nobody has
 	pollLimit  = time.Minute      // to poll an agent
 	filesLimit = time.Minute      // to get anything of a file store
+	callsLimit = time.Minute      // to make calls of rows
 )
 
 // manyLetters are so many dead letters, in lettersSpan, that they are not single accidents.
@@ -56,6 +57,7 @@ const (
 //	filestore     takes no request, or gives no file             tried again                     200
 //	extracts      failed five times in a row                     asked for every six hours       200
 //	recordings    no audio can be fetched, or kept               rows go on                      200
+//	calls         none can be made, or published                 rows go on                      200
 //	callbacks     none arrives                                   files are fetched late          200
 //	zone          a file's times are of another zone             they are read as set            200
 //	dead_letters  a dozen or more in an hour                     –                               200
@@ -89,7 +91,7 @@ func newWatch(b base, h *hub, tenants []*tenant, r *recordings.Recorder, downloa
 		},
 	}
 	checks = slices.Concat(checks, h.checks(), agentChecks(b, tenants), fileChecks(b, h.ledger, tenants), []health.Check{
-		recordingsCheck(r, tenants), leases(h, tenants), deadLetters(h), certificates(b),
+		recordingsCheck(r, tenants), callsCheck(tenants), leases(h, tenants), deadLetters(h), certificates(b),
 	})
 	return health.NewWatch(health.Options{Checks: checks, Logger: b.log, Registerer: b.metrics})
 }
@@ -258,6 +260,19 @@ func certificates(b base) health.Check {
 			return all
 		},
 		Raised: "a certificate is not valid, or not for long", Over: "the certificates are valid",
+	}
+}
+
+// callsCheck is that of the calls that are made of rows.
+func callsCheck(tenants []*tenant) health.Check {
+	return health.Check{
+		Name: "calls", Find: ofEach(tenants, func(t *tenant) error {
+			if t.calls == nil {
+				return nil
+			}
+			return t.calls.Failing(callsLimit)
+		}),
+		Raised: "no calls are made of rows; they are when the cause is gone", Over: "calls are made again",
 	}
 }
 

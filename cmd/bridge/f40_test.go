@@ -36,7 +36,7 @@ func TestF40Alarms(t *testing.T) {
 		"forward": forwardRings, "limit": limitRings, "store": storeRings, "consumer": consumerRings, "lease": leaseRings,
 		"agents": agentsRings, "some": someAgentsRing, "gateway": gatewayRings,
 		"requests": requestsRing, "downloads": downloadsRing, "extracts": extractsRing, "callbacks": callbacksRings,
-		"certificates": certificatesRing, "recordings": recordingsRing,
+		"certificates": certificatesRing, "calls": callsRing, "recordings": recordingsRing,
 	}
 	var group sync.WaitGroup
 	for name, rings := range cases {
@@ -311,6 +311,25 @@ func extractsRing(t *testing.T) {
 		}
 	}
 	s.silent("extracts")
+	r.end()
+}
+
+// The stream of calls is gone: none can be published.
+func callsRing(t *testing.T) {
+	s := newScene(t, setup{
+		kinds: schemas.Kinds()[:1], window: 10 * time.Second, since: 30 * time.Second, calls: true, embedded: true, long: true, faults: []fault.Rule{extraRows(20)},
+	})
+	r := s.run()
+	s.silent("calls")
+	name := r.names.Stream(schemas.StreamCalls)
+	if err := r.bus.Conn().JetStream().DeleteStream(t.Context(), name); err != nil {
+		t.Fatal(err)
+	}
+	s.rings("calls", name)
+	if err := r.assets.Ensure(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.silent("calls")
 	r.end()
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"hash/maphash"
 	"sync/atomic"
 	"time"
@@ -83,7 +84,14 @@ type Builder struct {
 	keeps time.Duration // how long the stream keeps a message; 0: for ever
 	homes map[schemas.Window]*home
 
-	settled atomic.Uint64 // changes, and 1
+	settled atomic.Uint64            // changes, and 1
+	failing atomic.Pointer[struggle] // nil: all is well
+}
+
+// struggle is what goes on when every try fails.
+type struggle struct {
+	since time.Time
+	err   error
 }
 
 // New checks the options and fills in defaults. It does no I/O.
@@ -112,6 +120,7 @@ func (b *Builder) Run(ctx context.Context) error {
 	}
 	b.tenure.Run(ctx, ctx, func(held context.Context) {
 		b.known = false // somebody else may have made calls since
+		defer b.failing.Store(nil)
 		for held.Err() == nil {
 			b.lookOver(held)
 			_ = retry.Wait(held, b.o.Tick) // the loop sees the end
@@ -124,12 +133,27 @@ func (b *Builder) Run(ctx context.Context) error {
 // knows: it, and no other, makes them.
 func (b *Builder) Settled() bool { return b.settled.Load() == b.o.Ledger.Changes()+1 }
 
+// Failing says why no calls have been made for so long or longer, although this bridge makes
+// them and tried; nil when nothing is wrong.
+func (b *Builder) Failing(atLeast time.Duration) error {
+	f := b.failing.Load()
+	if f == nil || time.Since(f.since) < atLeast {
+		return nil
+	}
+	return fmt.Errorf("no calls are made: %w", f.err)
+}
+
 // lookOver does what is due, again and again until the bus lets it or ctx ends.
 func (b *Builder) lookOver(ctx context.Context) {
 	err := backoff.RetryNotify(func() error { return b.tick(ctx) },
 		backoff.WithContext(retry.NewBackOff(time.Second, 30*time.Second), ctx),
 		func(err error, _ time.Duration) {
 			b.known = false
+			since := time.Now()
+			if f := b.failing.Load(); f != nil {
+				since = f.since
+			}
+			b.failing.Store(&struggle{since, err})
 			if _, changed := b.held.Failed(trouble.Gist(err.Error()), zerolog.WarnLevel); changed {
 				b.o.Logger.Warn().Err(err).Msg("calls are held up")
 			}
@@ -137,6 +161,7 @@ func (b *Builder) lookOver(ctx context.Context) {
 	if err != nil {
 		return // ctx has ended
 	}
+	b.failing.Store(nil)
 	if failures, _ := b.held.Over(); failures > 0 {
 		b.o.Logger.Info().Int("failures", failures).Msg("calls go on")
 	}

@@ -394,7 +394,7 @@ func TestRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShop(t)
 		s.extract(cdr, 0, withAgent("c1", -1, 0, 10))
-		fails := 3
+		fails := 6 // with the pauses between them that is half a minute and more
 		s.calls.Before = func(int) error {
 			if fails--; fails >= 0 {
 				return exportertest.ErrBus
@@ -419,7 +419,14 @@ func TestRun(t *testing.T) {
 			t.Error("it makes calls without a lease")
 		}
 		turn <- struct{}{}
-		time.Sleep(time.Minute)
+		time.Sleep(20 * time.Second)
+		if err := b.Failing(10 * time.Second); !errors.Is(err, exportertest.ErrBus) || b.Failing(30*time.Second) != nil {
+			t.Errorf("it fails, and says %v, %v", err, b.Failing(30*time.Second))
+		}
+		time.Sleep(2 * time.Minute)
+		if err := b.Failing(0); err != nil {
+			t.Errorf("it fails no more, and says %v", err)
+		}
 		s.extract(cdr, 1, withAgent("c2", -1, 1, 10))
 		if b.Settled() {
 			t.Error("it is settled although a window is complete")

@@ -148,7 +148,7 @@ const (
 )
 
 // Handle does the job of one row. nil means that it is done, or that there is none: markers,
-// and rows of agents or times that are not wanted. A *schemas.Later says when to try again.
+// and rows of agents, times or tenants that are not wanted. A *schemas.Later says when to try again.
 // A *schemas.Permanent means that the message is no row.
 func (r *Recorder) Handle(ctx context.Context, d schemas.Delivery) error {
 	header := schemas.ReadRowHeader(d.Message.Header)
@@ -157,6 +157,9 @@ func (r *Recorder) Handle(ctx context.Context, d schemas.Delivery) error {
 	}
 	tenant, here := r.o.Tenants[schemas.TenantOf(d.Message.Subject)]
 	if !here {
+		if d.Attempt > manyPasses && time.Since(d.Message.StoredAt) > nobodys {
+			return nil
+		}
 		return &schemas.Later{After: passFor(d.Attempt), Err: errors.New("its tenant is not configured here")}
 	}
 	if tenant == nil {
@@ -181,6 +184,13 @@ func (r *Recorder) Handle(ctx context.Context, d schemas.Delivery) error {
 
 // GivenUp is for rows that the server delivers no more; nothing is left to do for them.
 func (r *Recorder) GivenUp(context.Context, schemas.Delivery, *schemas.Permanent) error { return nil }
+
+// Of a tenant that no bridge has, or none that fetches, a row comes round for so long and at
+// least so often: rows are kept for more than a year.
+const (
+	nobodys    = 30 * 24 * time.Hour
+	manyPasses = 100
+)
 
 func passFor(attempt int) time.Duration {
 	return min(longestPass, time.Second<<min(max(attempt-1, 0), 20))

@@ -293,6 +293,14 @@ func TestWhatIsNoJob(t *testing.T) {
 	if err := r.Handle(t.Context(), foreign); !errors.As(err, &later) {
 		t.Errorf("another bridge's tenant: %v", err)
 	}
+	foreign.Message.StoredAt = time.Now().Add(-31 * 24 * time.Hour)
+	if err := r.Handle(t.Context(), foreign); !errors.As(err, &later) {
+		t.Errorf("another bridge's tenant, whose turn has not come: %v", err)
+	}
+	foreign.Attempt = 1000
+	if err := r.Handle(t.Context(), foreign); err != nil {
+		t.Errorf("nobody's tenant: %v", err)
+	}
 	if err := r.Handle(t.Context(), odd); !errors.As(err, &permanent) {
 		t.Errorf("no row: %v", err)
 	}

@@ -36,11 +36,11 @@ func killings() []killing {
 			"callback.verified", "callback.stored", "callback.answered",
 			"request.before_ledger", "request.ledger_written", "request.sent", "request.id_stored",
 		}},
-		{"rows", busy(), 2, 3500, []string{
+		{"rows", withCalls(busy()), 2, 3500, []string{
 			"download.half", "download.whole", "download.renamed",
 			"rows.staged", "rows.committed", "rows.between_batches", "rows.marker_written",
 		}},
-		{"calls", busy(), 2, 3500, []string{"calls.staged", "calls.committed", "calls.between_batches"}},
+		{"calls", withCalls(busy()), 2, 3500, []string{"calls.staged", "calls.committed", "calls.between_batches"}},
 		{"audio", listening, 2, 0, []string{"audio.half", "audio.fetched", "audio.kept", "audio.said"}},
 		{"spool", external, 10, 0, []string{"spool.fetched", "spool.hub_stored", "spool.hub_acked", "spool.trimmed"}},
 	}

@@ -43,7 +43,7 @@ func TestF51Calls(t *testing.T) {
 // killedAtCalls lets bridges die at a point so many times, and one come to its end. late is
 // how often the platform kept a row back, or corrected one.
 func killedAtCalls(t *testing.T, point string, times int, from uint64) (report callcheck.Report, late int) {
-	o := busy()
+	o := withCalls(busy())
 	o.sweep = 12 * time.Second
 	for _, k := range schemas.Kinds() {
 		o.faults = append(o.faults,

@@ -135,6 +135,12 @@ func (d *decoder) privacy(key string, p *Privacy) {
 	case d.given[at] && len(p.Key.Reveal()) < minKeyBytes:
 		d.report(at, "write at least 16 random bytes, for example of: openssl rand -hex 32", "the key in %s is shorter than 16 bytes and could be guessed", p.Key.File())
 	}
+	for name, action := range p.Fields {
+		column, at := strings.ToLower(name), key+".fields["+name+"]"
+		if (column == "id" || column == "call_id") && (action == "drop" || action == "mask") && !d.bad[at] {
+			d.report(at, "write hmac, which keeps different ones apart, or keep", "rows are told apart by %s", column)
+		}
+	}
 }
 
 // linkLocal refuses a link-local address, at which only the machine itself or its

@@ -22,6 +22,9 @@ func TestFilesUpToTheirLimits(t *testing.T) {
 		"closed in between":         {strings.Repeat("[{}]\n{[]}\n", MaxDepth), [2]int{}},
 		"a blank line of tabs":      {"a: 1\n\t\t\nb: 2", [2]int{}},
 		"a tab before a key":        {"a:\n  \tb: 2", [2]int{2, 3}},
+		"a tab at once":             {"a:\n\tb: 2", [2]int{2, 1}},
+		"as many keys as allowed":   {strings.Repeat("a\n", MaxMargin), [2]int{}},
+		"one more":                  {strings.Repeat("a\n", MaxMargin+1), [2]int{MaxMargin + 1, 1}},
 		"a control sign at once":    {"a: 1\n\x01b: 2", [2]int{2, 1}},
 		"a control sign behind":     {"a: 1\näb: \x7f", [2]int{2, 5}},
 	} {

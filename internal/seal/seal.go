@@ -27,7 +27,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
+
+	"aiccbridge/internal/durable"
 )
 
 // KeyFile is the name of the key file in the directory given to [OpenDir]: 64
@@ -150,19 +151,5 @@ func create(dir, path string) (err error) {
 	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return syncDir(dir)
-}
-
-// syncDir makes a new name in a folder outlast a crash of the machine, where the file system
-// knows how: some say that a folder is no valid argument.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	err = d.Sync()
-	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
-		err = nil
-	}
-	return cmp.Or(err, d.Close())
+	return durable.Folder(dir)
 }

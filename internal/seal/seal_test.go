@@ -152,19 +152,3 @@ func TestKeysOfOtherPurposes(t *testing.T) {
 		t.Error("keys of different purposes or files are equal")
 	}
 }
-
-// TestFoldersThatCannotBeSynced: a file system that does not sync folders stops nothing.
-// /proc is one, where there is one.
-func TestFoldersThatCannotBeSynced(t *testing.T) {
-	for _, dir := range []string{t.TempDir(), "/proc"} {
-		if _, err := os.Stat(dir); err != nil {
-			continue
-		}
-		if err := syncDir(dir); err != nil {
-			t.Errorf("%s: %v", dir, err)
-		}
-	}
-	if err := syncDir(filepath.Join(t.TempDir(), "missing")); err == nil {
-		t.Error("a folder that is missing can be synced")
-	}
-}

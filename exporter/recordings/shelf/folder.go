@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/renameio/v2"
 
+	"aiccbridge/internal/durable"
 	"aiccbridge/schemas"
 )
 
@@ -61,6 +62,9 @@ func (f *Folder) Put(_ context.Context, name string, meta map[string]string, r i
 		if text, err = json.Marshal(about{int64(len(content)), meta}); err == nil {
 			err = renameio.WriteFile(path+aboutExt, text, 0o600)
 		}
+	}
+	if err == nil { // before anybody is told
+		err = durable.Folders(filepath.Dir(path), f.dir)
 	}
 	if err != nil {
 		return "", fmt.Errorf("put %s into %s: %w", name, f.dir, err)

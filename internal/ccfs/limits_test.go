@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -178,5 +179,12 @@ func TestObjectStoresOfWhom(t *testing.T) {
 		if got := objectClients(Options{RootCAs: roots}); len(got) != want {
 			t.Errorf("%d clients, want %d", len(got), want)
 		}
+	}
+}
+
+func TestSecretsFromEightSignsOn(t *testing.T) {
+	a := newAddress(objectStore, "https://h/a?a=12345678&b=1234567&c=%61bcdefgh&d=%61bcdefg", time.Time{})
+	if got, want := a.secrets(), []string{"12345678", "%61bcdefgh", "abcdefgh", "%61bcdefg"}; !slices.Equal(got, want) {
+		t.Errorf("secrets %q, want %q", got, want)
 	}
 }

@@ -271,8 +271,25 @@ func unrecovered(ns *server.Server) (lost []string) {
 	return lost
 }
 
+// troubles are what the server says of its streams.
 func troubles(ns *server.Server) []server.HealthzError {
-	return ns.Healthz(&server.HealthzOptions{Details: true}).Errors
+	return insist(func() []server.HealthzError { return ns.Healthz(&server.HealthzOptions{Details: true}).Errors })
+}
+
+// healthTries is how often a server is asked that says that it takes no connections.
+const healthTries = 100
+
+// insist asks until the server has looked at its streams. Before that it looks whether it
+// takes connections, and gives itself a millisecond: on a busy machine that passes before it
+// has looked at all, and it says no more.
+func insist(ask func() []server.HealthzError) (found []server.HealthzError) {
+	for range healthTries {
+		found = ask()
+		if !slices.ContainsFunc(found, func(e server.HealthzError) bool { return e.Type == server.HealthzErrorConn }) {
+			return found
+		}
+	}
+	return found
 }
 
 // used is what the streams hold, as the server counts it: before compression and

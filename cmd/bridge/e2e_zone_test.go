@@ -43,7 +43,12 @@ func TestFilesInUTC(t *testing.T) {
 				return s.journal.contains("tenant "+tenantName+": cdr files: their times are at +00:00 from UTC, and are read in "+zone) &&
 					s.journal.contains("set files.zone, or files.extracts.cdr.zone for this kind alone, to utc")
 			})
-			if got := s.zoneWarnings(); len(got) != 1 || !strings.Contains(got[0], "tenants[0].files.zone: cdr files are read in "+zone) || !strings.Contains(got[0], "one showed +00:00") {
+			var got []string
+			s.until("check hears of it in time", func() bool { // NATS may take longer than check waits
+				got = s.zoneWarnings()
+				return len(got) > 0
+			})
+			if len(got) != 1 || !strings.Contains(got[0], "tenants[0].files.zone: cdr files are read in "+zone) || !strings.Contains(got[0], "one showed +00:00") {
 				t.Errorf("check warns of %q", got)
 			}
 			s.setup.filesZone = "utc"

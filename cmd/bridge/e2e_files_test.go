@@ -196,9 +196,11 @@ func TestDownloads(t *testing.T) {
 	s := newScene(t, manyWindows(len(faults)))
 	r := s.run()
 	r.eachFault(30, faults)
-	report := r.finish()
-	if report.Files.Failed != 3 { // truncated twice, and flipped
-		t.Errorf("%d files failed, want 3: %+v", report.Files.Failed, report)
+	// One that was fetched by its predicted name comes again when its callback does, and may
+	// be whole then: what counts is that each was put away.
+	s.until("three damaged files are put away: truncated twice, and flipped", func() bool { return len(s.letters(r.bus)) == 3 })
+	if report := r.finish(); report.Files.Failed > 3 {
+		t.Errorf("%d files failed, want 3 at most: %+v", report.Files.Failed, report)
 	}
 }
 

@@ -84,12 +84,9 @@ func newPlanner(b base, h *hub, c config.Tenant, files *filestore.Store) (*plann
 		Budget:         storeKey(f).Fingerprint(),
 		Spacing:        max(f.RequestSpacing, 1), // the planner takes 0 for its default
 		MaxOutstanding: f.MaxOutstanding, Overdue: f.Overdue, Idle: h.bus.FilesIdle,
-		Lacking: func(ctx context.Context, complete []schemas.WindowEntry) ([]schemas.WindowEntry, error) {
-			if !h.witness.Damaged(b.names.Stream(schemas.StreamRows)) {
-				return nil, nil // what somebody deleted on purpose stays deleted
-			}
-			return h.bus.Rows().Lacking(ctx, complete)
-		},
+		Lacking: h.bus.Rows().Lacking,
+		// What somebody deleted on purpose stays deleted.
+		Damaged: func() bool { return h.witness.Damaged(b.names.Stream(schemas.StreamRows)) },
 		Acquire: h.alone(c.Name, planningPartition),
 		Logger:  b.log.With().Str("tenant", c.Name).Logger(), Registerer: b.metrics,
 	}

@@ -50,6 +50,8 @@ type Options struct {
 	// Lacking are those of complete windows that the stream has not all rows of, or no
 	// marker. nil: nobody looks.
 	Lacking func(ctx context.Context, complete []schemas.WindowEntry) ([]schemas.WindowEntry, error)
+	// Damaged tells whether there is reason to look: without damage nobody does. nil: always.
+	Damaged func() bool
 	// Spacing is the least time between two requests. Default 15 s; the platform
 	// answers 0300009 when there are too many.
 	Spacing time.Duration

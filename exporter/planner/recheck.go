@@ -15,9 +15,10 @@ const (
 )
 
 // recheck has the windows asked for again that the ledger calls complete, and of which the
-// stream lacks rows or the marker: at the start, and every hour. It holds nothing up.
+// stream lacks rows or the marker: as soon as there is reason to, and every hour from then
+// on. It holds nothing up.
 func (p *Planner) recheck(ctx context.Context, now time.Time) error {
-	if p.o.Lacking == nil || now.Before(p.nextRecheck) {
+	if p.o.Lacking == nil || now.Before(p.nextRecheck) || p.o.Damaged != nil && !p.o.Damaged() {
 		return nil
 	}
 	p.nextRecheck = now.Add(recheckEvery)

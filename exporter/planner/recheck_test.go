@@ -2,6 +2,7 @@ package planner
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -44,6 +45,39 @@ func TestF33CompleteWindowsAskedForAgain(t *testing.T) {
 		}
 		if looks != 2 {
 			t.Errorf("%d looks", looks)
+		}
+	})
+}
+
+// Damage may be found after the start: windows are looked at then, and not an hour later.
+func TestF33DamageFoundLater(t *testing.T) {
+	t.Parallel()
+	t.Attr("figure", "complete windows looked at as soon as damage is found, and not before")
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
+		s.serve()
+		var damaged atomic.Bool
+		var looks atomic.Int32
+		s.open(Options{
+			Damaged: damaged.Load,
+			Lacking: func(context.Context, []schemas.WindowEntry) ([]schemas.WindowEntry, error) {
+				looks.Add(1)
+				return nil, nil
+			},
+		}, since(bubble, hourly))
+		pass(195 * time.Minute)
+		if n := looks.Load(); n != 0 {
+			t.Errorf("%d looks without damage", n)
+		}
+		damaged.Store(true)
+		pass(time.Minute)
+		if n := looks.Load(); n != 1 {
+			t.Errorf("%d looks after it was found", n)
+		}
+		pass(90 * time.Minute)
+		s.close()
+		if n := looks.Load(); n != 2 {
+			t.Errorf("%d looks in all", n)
 		}
 	})
 }

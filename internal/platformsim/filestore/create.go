@@ -184,7 +184,7 @@ func (s *Store) generate(x *extraction) {
 		return
 	}
 	x.file = &file{family: x.op.family, kinds: words(x.request.Kinds), data: made.Data, madeAt: now, empty: made.Empty}
-	s.library.Add(made.Rows)
+	s.sounds.Add(made.Rows)
 	s.shelf.put(x.name, x.file, now, s.o.Expiry)
 	f := truth.File{
 		ResponseID: x.responseID, Name: x.name, Operation: x.op.name, AccountID: x.accountID,

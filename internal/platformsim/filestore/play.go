@@ -36,7 +36,7 @@ func (s *Store) requestPlay(w http.ResponseWriter, r *http.Request, op *operatio
 		s.refuse(w, jsonType, refuseFileDate)
 		return
 	}
-	found, ok := s.library.ByOriginal(name)
+	found, ok := s.sounds.ByOriginal(name)
 	there, why := s.there(one(found, ok), refuseNoFile)
 	if why != nil {
 		s.refuse(w, jsonType, why)
@@ -109,7 +109,7 @@ func (s *Store) recordURL(w http.ResponseWriter, r *http.Request, op *operation,
 	}
 	begin, _ := time.ParseInLocation(layout, msg["beginTime"].value, zone) // checked
 	end, _ := time.ParseInLocation(layout, msg["endTime"].value, zone)
-	found := slices.DeleteFunc(s.library.ByCall(id), func(r voice.Recording) bool { return r.Begin.Before(begin) || r.Begin.After(end) })
+	found := slices.DeleteFunc(s.sounds.ByCall(id), func(r voice.Recording) bool { return r.Begin.Before(begin) || r.Begin.After(end) })
 	there, why := s.there(found, refuseNoData)
 	if why != nil {
 		s.refuse(w, jsonType, why)

@@ -68,7 +68,7 @@ func dated(name string) bool {
 }
 
 func (s *Store) recordFile(w http.ResponseWriter, r *http.Request, op *operation, msg message) {
-	found, ok := s.library.ByName(msg["fileName"].value)
+	found, ok := s.sounds.ByName(msg["fileName"].value)
 	s.sound(w, r, op, msg["fileName"].value, one(found, ok), refuseNoFile)
 }
 
@@ -79,10 +79,10 @@ func (s *Store) record(w http.ResponseWriter, r *http.Request, op *operation, ms
 	case name == "" && id == "":
 		s.refuse(w, jsonType, refuseField(codeNull, "fileName"))
 	case name != "":
-		found, ok := s.library.ByOriginal(name)
+		found, ok := s.sounds.ByOriginal(name)
 		s.sound(w, r, op, name, one(found, ok), refuseNoFile)
 	default:
-		s.sound(w, r, op, id, s.library.ByCall(id), refuseNoData)
+		s.sound(w, r, op, id, s.sounds.ByCall(id), refuseNoData)
 	}
 }
 
@@ -99,7 +99,7 @@ func (s *Store) flowRecord(w http.ResponseWriter, r *http.Request, op *operation
 	}
 	var found []voice.Recording
 	if !day.After(now) && slices.Contains(flowLocations, r.URL.Query().Get("locationId")) {
-		found = []voice.Recording{s.library.Flow(name, day)}
+		found = []voice.Recording{s.sounds.Flow(name, day)}
 	}
 	s.sound(w, r, op, name, found, refuseNoFile)
 }

@@ -145,7 +145,7 @@ func TestSeveralRecordings(t *testing.T) {
 				t.Fatal(err)
 			}
 			got, err := io.ReadAll(in)
-			want, _ := r.store.library.ByName(name)
+			want, _ := r.store.sounds.ByName(name)
 			if err != nil || !bytes.Equal(got, want.WAV()) {
 				t.Errorf("%s: %v", name, err)
 			}

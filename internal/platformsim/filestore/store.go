@@ -36,7 +36,7 @@ type Store struct {
 	slots      *slots
 	shelf      *shelf
 	waiting    *waiting
-	library    *voice.Library
+	sounds     *voice.Library
 	tokens     *voice.Passes // of playVoice
 	objects    *voice.Passes // of the object store
 	prompts    *voice.Prompts
@@ -65,7 +65,7 @@ func New(o Options) (*Store, error) {
 		objects:    voice.NewPasses(o.Seed+1, o.Audio.ObjectURL),
 		prompts:    voice.NewPrompts(),
 	}
-	s.library = voice.NewLibrary(o.Audio, written, o.Seed, s.recordingIndex, o.Truth)
+	s.sounds = voice.NewLibrary(o.Audio, written, o.Seed, s.recordingIndex, o.Truth)
 	s.maker, err = content.New(content.Options{
 		Source: o.Source, Timezone: o.Timezone, Developer: o.AccessKey, AccountID: o.AccountID, Spaces: o.Spaces,
 		Faults: o.Faults, Dice: s.dice, Form: o.Form,

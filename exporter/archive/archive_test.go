@@ -1,7 +1,9 @@
 package archive
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"io/fs"
 	"os"
@@ -40,6 +42,25 @@ func TestEndRecordLettersInData(t *testing.T) {
 	a := openBytes(t, exportertest.ZipOf(t, exportertest.CSVMember(exportertest.CallHeader+exportertest.CallRows(0, 3)), stored))
 	if len(a.Members) != 1 || a.Members[0].Rows != 3 || len(a.Skipped) != 1 {
 		t.Errorf("members %v, skipped %v", a.Members, a.Skipped)
+	}
+}
+
+// TestManyMembers: 65,539 members whose count, in its 16 bits, is 3 are refused before they
+// are read.
+func TestManyMembers(t *testing.T) {
+	data := []byte("PK")
+	for range 1<<16 + 3 {
+		data = append(append(data, "PK\x01\x02"...), make([]byte, 42)...)
+	}
+	end := append([]byte("PK\x05\x06"), make([]byte, 18)...)
+	binary.LittleEndian.PutUint16(end[10:], 3)
+	binary.LittleEndian.PutUint32(end[12:], uint32(len(data)-2))
+	binary.LittleEndian.PutUint32(end[16:], 2)
+	end = append(data, end...)
+	err := checkEnd(bytes.NewReader(end), int64(len(end)), Limits{}.withDefaults())
+	var p *schemas.Permanent
+	if !errors.As(err, &p) || p.Reason != schemas.ReasonUnsafeZip {
+		t.Error(err)
 	}
 }
 

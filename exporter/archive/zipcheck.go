@@ -17,6 +17,10 @@ import (
 // maxNameBytes is the longest name of a member; the platform's have some 45.
 const maxNameBytes = 255
 
+// maxEntryBytes are more than a member needs in the directory: 46, its name, and what few
+// bytes programs add.
+const maxEntryBytes = 1 << 10
+
 // directory reads the archive's table of contents and refuses what no generator
 // of plain CSV files writes.
 func directory(f *os.File, limits Limits) (*zip.Reader, error) {
@@ -67,13 +71,15 @@ func checkEnd(f io.ReaderAt, size int64, limits Limits) error {
 	}
 	found := 0
 	for i := 0; i+record <= len(tail); i++ {
-		n, ok, err := endRecord(f, tail[i:i+record], offset+int64(i))
+		n, directory, ok, err := endRecord(f, tail[i:i+record], offset+int64(i))
 		if err != nil {
 			return err
 		}
 		if ok {
-			if found++; n > uint64(limits.MaxMembers) {
-				return tooMany(n, limits)
+			// A count of 16 bits may be short of 65,536 members and more, and readers go
+			// on to the last: so that many must not have room, either.
+			if found++; max(n, directory/maxEntryBytes) > uint64(limits.MaxMembers) {
+				return tooMany(max(n, directory/46), limits)
 			}
 		}
 	}
@@ -89,44 +95,45 @@ func checkEnd(f io.ReaderAt, size int64, limits Limits) error {
 }
 
 // endRecord reports whether b, which stands at a place of the file, is an end
-// record that some program may believe, and how many members it counts. Its four
-// letters alone also occur in packed data. All bits set mean that the value stands in
-// the ZIP64 record.
-func endRecord(f io.ReaderAt, b []byte, at int64) (members uint64, ok bool, err error) {
+// record that some program may believe, how many members it counts, and how many bytes at
+// most there are of the directory. Its four letters alone also occur in packed data. All
+// bits set mean that the value stands in the ZIP64 record.
+func endRecord(f io.ReaderAt, b []byte, at int64) (members, directory uint64, ok bool, err error) {
 	number := binary.LittleEndian
 	count, size, offset := number.Uint16(b[10:]), number.Uint32(b[12:]), number.Uint32(b[16:])
 	const all16, all32 = 1<<16 - 1, 1<<32 - 1
 	ok = bytes.HasPrefix(b, []byte("PK\x05\x06")) && (offset == all32 || size == all32 || int64(offset)+int64(size) <= at)
-	if !ok || count != all16 {
-		return uint64(count), ok, nil
+	if !ok || count != all16 && size != all32 && offset != all32 {
+		return uint64(count), uint64(at - int64(offset)), ok, nil
 	}
-	members, err = zip64Members(f, at)
-	return members, true, err
+	members, from, err := zip64Record(f, at)
+	return members, uint64(at) - min(from, uint64(at)), true, err
 }
 
-// zip64Members returns how many members the ZIP64 record counts to which the locator in
-// front of the end record at a place points; without one, as many as the end record says.
-func zip64Members(f io.ReaderAt, end int64) (uint64, error) {
-	const locator, record, none = 20, 40, 1<<16 - 1
+// zip64Record returns how many members the ZIP64 record counts to which the locator in
+// front of the end record at a place points, and where the directory begins; without one, as
+// many as the end record says, and nowhere.
+func zip64Record(f io.ReaderAt, end int64) (members, from uint64, err error) {
+	const locator, record, none = 20, 56, 1<<16 - 1
 	number := binary.LittleEndian
 	b := make([]byte, record)
 	if end < locator+record {
-		return none, nil
+		return none, uint64(end), nil
 	}
 	if _, err := f.ReadAt(b[:locator], end-locator); err != nil {
-		return 0, fmt.Errorf("read archive: %w", err)
+		return 0, 0, fmt.Errorf("read archive: %w", err)
 	}
 	at := number.Uint64(b[8:])
 	if !bytes.HasPrefix(b, []byte("PK\x06\x07")) || at > uint64(end-locator-record) {
-		return none, nil
+		return none, uint64(end), nil
 	}
 	if _, err := f.ReadAt(b, int64(at)); err != nil {
-		return 0, fmt.Errorf("read archive: %w", err)
+		return 0, 0, fmt.Errorf("read archive: %w", err)
 	}
 	if !bytes.HasPrefix(b, []byte("PK\x06\x06")) {
-		return none, nil
+		return none, uint64(end), nil
 	}
-	return number.Uint64(b[32:]), nil
+	return number.Uint64(b[32:]), number.Uint64(b[48:]), nil
 }
 
 func checkEntry(entry *zip.File, limits Limits) error {

@@ -80,6 +80,7 @@ var mutants = []mutant{
 	{"hub_put_back_unseen", "cmd/bridge", "TestF33DamagedFolders"},
 	{"damage_unsaid", "cmd/bridge", "TestF33DamagedFolders"},
 	{"complete_believed", "exporter/planner", "TestF33CompleteWindowsAskedForAgain"},
+	{"damage_waits", "exporter/planner", "TestF33DamageFoundLater"},
 	{"marker_not_missed", "bus", "TestF33WindowsThatLackRows"},
 	{"sync_later", "bus/embedded", "TestServerSettings"},
 	{"forget_rows_there", "exporter/worker", "TestF27ExtractAgain"},

@@ -59,7 +59,7 @@ func TestAppendAndReadBack(t *testing.T) {
 	}
 }
 
-func lastOf(t *testing.T, r *Rows, window int) uint64 {
+func lastOf(t testing.TB, r *Rows, window int) uint64 {
 	t.Helper()
 	last, err := r.ReadBack(t.Context(), rowSubject(window), func(schemas.RowHeader, uint64) {})
 	if err != nil {

@@ -75,6 +75,8 @@ func TestAssetsAsDesigned(t *testing.T) {
 		"files age":       by["AICC_FILES"].MaxAge == 90*day,
 		"files window":    by["AICC_FILES"].Duplicates == day,
 		"rows age":        by["AICC_ROWS"].MaxAge == 400*day,
+		"rows window":     by["AICC_ROWS"].Duplicates == 100*time.Millisecond,
+		"calls window":    by["AICC_CALLS"].Duplicates == 100*time.Millisecond,
 		"rows atomic":     by["AICC_ROWS"].AllowAtomicPublish,
 		"rows compressed": by["AICC_ROWS"].Compression == jetstream.S2Compression,
 		"rows direct":     by["AICC_ROWS"].AllowDirect,
@@ -195,7 +197,7 @@ func TestStrongerIsKept(t *testing.T) {
 		c.DenyDelete = true
 	})
 	differ(t, b, "AICC_ROWS", func(c *jetstream.StreamConfig) {
-		c.Compression, c.AllowDirect = jetstream.NoCompression, false
+		c.Compression, c.AllowDirect, c.Duplicates = jetstream.NoCompression, false, time.Hour
 	})
 	if err := b.Ensure(t.Context()); err != nil {
 		t.Fatal(err)
@@ -210,6 +212,9 @@ func TestStrongerIsKept(t *testing.T) {
 	c = config(t, b, "AICC_ROWS")
 	if c.Compression != jetstream.S2Compression || !c.AllowDirect {
 		t.Errorf("what may be added was not: %+v", c)
+	}
+	if c.Duplicates != 100*time.Millisecond {
+		t.Errorf("rows have no ids, and the server looks for those of %v at each start", c.Duplicates)
 	}
 }
 

@@ -34,6 +34,11 @@ const (
 
 const day = 24 * time.Hour
 
+// noDuplicates is the duplicate window of streams whose messages have no Nats-Msg-Id: the
+// shortest that the server takes (none at all would be its default, two minutes). When it
+// starts, it reads all messages of the window for their ids, one by one.
+const noDuplicates = 100 * time.Millisecond
+
 // Options are what the settings in the table depend on, and what to do about
 // differences. The zero value is right for a bridge that sees to its streams.
 type Options struct {
@@ -99,8 +104,8 @@ func list(n schemas.Names, o Options) []Asset {
 	all := []Asset{
 		stream(schemas.StreamEvents, "Agent events, sessions and gaps.", 30*day, 2*time.Minute),
 		stream(schemas.StreamFiles, "Files that are ready; the workers share the consumer "+schemas.FileConsumer+". What became of recordings.", 90*day, day),
-		forRows(stream(schemas.StreamRows, "Rows of the file store, one subject per window.", 400*day, 2*time.Minute)),
-		forRows(stream(schemas.StreamCalls, "Calls made of rows, one subject per window.", 400*day, 2*time.Minute)),
+		forRows(stream(schemas.StreamRows, "Rows of the file store, one subject per window.", 400*day, noDuplicates)),
+		forRows(stream(schemas.StreamCalls, "Calls made of rows, one subject per window.", 400*day, noDuplicates)),
 		forCoverage(stream(schemas.StreamCoverage, "What is complete, and up to when; files of a new shape.", unlimited, 2*time.Minute)),
 		stream(schemas.StreamDeadLetters, "What could not be processed, and why.", 90*day, 2*time.Minute),
 		Bucket(n, schemas.BucketWindows, "Ledger of the extraction windows; compare-and-set only.", unlimited),

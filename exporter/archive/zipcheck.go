@@ -38,6 +38,7 @@ func directory(f *os.File, limits Limits) (*zip.Reader, error) {
 	if len(z.File) > limits.MaxMembers {
 		return nil, tooMany(uint64(len(z.File)), limits)
 	}
+	z.RegisterDecompressor(zip.Deflate, inflate)
 	names := map[string]bool{}
 	for _, entry := range z.File {
 		err := checkEntry(entry, limits)

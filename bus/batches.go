@@ -118,17 +118,22 @@ const defaultPayloadBytes = 1 << 20
 // Fits reports whether the server takes a message of this size, headers included.
 // While it has not said yet what it takes, its default counts.
 func (b batches) Fits(m schemas.Message) bool {
+	limit := b.bus.conn.MaxPayload()
+	if limit <= 0 {
+		limit = defaultPayloadBytes
+	}
+	return b.size(m) <= limit
+}
+
+// size is what a message takes up in a batch, at most.
+func (b batches) size(m schemas.Message) int64 {
 	size := len(m.Body) + overheadBytes
 	for name, values := range m.Headers() {
 		for _, value := range values {
 			size += len(name) + len(value) + len(": \r\n")
 		}
 	}
-	limit := b.bus.conn.MaxPayload()
-	if limit <= 0 {
-		limit = defaultPayloadBytes
-	}
-	return int64(size) <= limit
+	return int64(size)
 }
 
 // batch checks the messages and makes them ready for the wire.

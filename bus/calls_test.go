@@ -3,8 +3,11 @@ package bus
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
 
 	"aiccbridge/bus/assets"
 	"aiccbridge/bus/internal/bustest"
@@ -69,14 +72,19 @@ func oneFence(t *testing.T, c *Calls) {
 	}
 	appended("acme", last, someCalls("acme", 1, 9000, 1))
 	var read []string
-	if err := c.ReadBack(ctx, callSubject("acme", 1), func(h schemas.CallHeader) { read = append(read, fmt.Sprint(h.Call, h.Revision)) }); err != nil {
+	if err := c.ReadBack(ctx, callSubject("acme", 1), func(h schemas.CallHeader, seq uint64) {
+		if m, found, err := c.At(ctx, seq); !found || m.Get(schemas.HeaderCall) != h.Call {
+			t.Errorf("call %s is not at %d: %v", h.Call, seq, err)
+		}
+		read = append(read, fmt.Sprint(h.Call, h.Revision))
+	}); err != nil {
 		t.Fatal(err)
 	}
 	if fmt.Sprint(read) != "[c01 c11 c21 c90001]" {
 		t.Errorf("window 1 has %v", read)
 	}
-	if keeps, err := c.Keeps(ctx); err != nil || keeps != 400*24*time.Hour {
-		t.Errorf("it keeps %v: %v", keeps, err)
+	if since, err := c.Kept(ctx); err != nil || time.Since(since).Round(time.Hour) != 400*24*time.Hour {
+		t.Errorf("it has all since %v: %v", since, err)
 	}
 	whole := 0
 	err := c.Read(ctx, callSubject("acme", 1), func(m schemas.Stored) error {
@@ -113,6 +121,97 @@ func TestCallsBehindOneFenceOfACluster(t *testing.T) {
 	}
 	if one, other := <-read, <-read; (one == nil) == (other == nil) {
 		t.Errorf("of two writers at once one gets %v, the other %v", one, other)
+	}
+}
+
+// What is said of recordings is read of one tenant, from a sequence or since a time, and from
+// the first when the stream is another one.
+func TestHeard(t *testing.T) {
+	t.Parallel()
+	b := ready(t)
+	c := b.Calls()
+	say := func(tenant string, n int) {
+		t.Helper()
+		if err := b.Publish(t.Context(), bustest.Message(fmt.Sprintf("aicc.v1.%s.recording.101.stored", tenant), fmt.Sprint(tenant, n), true)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	heard := func(from uint64, since time.Time) (ids []string) {
+		t.Helper()
+		err := c.Heard(t.Context(), "acme", from, since, func(m schemas.Stored) error {
+			ids = append(ids, m.Get("ce-id"))
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ids
+	}
+	if ids := heard(1, time.Time{}); ids != nil {
+		t.Errorf("nothing was said, and %v is heard", ids)
+	}
+	for n := range 3 {
+		say("acme", n)
+		say("other", n)
+	}
+	for _, want := range []struct {
+		from  uint64
+		since time.Time
+		ids   string
+	}{
+		{1, time.Time{}, "[acme0 acme1 acme2]"}, {2, time.Time{}, "[acme1 acme2]"}, {6, time.Time{}, "[]"}, {7, time.Time{}, "[]"},
+		{8, time.Time{}, "[acme0 acme1 acme2]"}, {0, time.Now().Add(-time.Hour), "[acme0 acme1 acme2]"}, {0, time.Now().Add(time.Hour), "[]"},
+	} {
+		if ids := fmt.Sprint(heard(want.from, want.since)); ids != want.ids {
+			t.Errorf("from %d since %v: %s, want %s", want.from, want.since, ids, want.ids)
+		}
+	}
+	enough := errors.New("enough")
+	if err := c.Heard(t.Context(), "acme", 1, time.Time{}, func(schemas.Stored) error { return enough }); !errors.Is(err, enough) {
+		t.Errorf("an error of f ends it with %v", err)
+	}
+}
+
+// A stream that somebody limited takes what it takes, and says what it has let go.
+func TestLimitedCalls(t *testing.T) {
+	t.Parallel()
+	b := ready(t)
+	c := b.Calls()
+	limit := func(change func(*jetstream.StreamConfig)) {
+		t.Helper()
+		s, err := b.conn.Stream(t.Context(), "AICC_CALLS")
+		if err != nil {
+			t.Fatal(err)
+		}
+		config := s.CachedInfo().Config
+		change(&config)
+		if _, err := b.conn.JetStream().UpdateStream(t.Context(), config); err != nil {
+			t.Fatal(err)
+		}
+	}
+	large := someCalls("acme", 1, 0, 1)[0]
+	large.Body = fmt.Appendf(nil, "%q", strings.Repeat("x", 3000))
+	if _, err := c.Kept(t.Context()); err != nil || !c.Fits(large) {
+		t.Errorf("it does not fit: %v", err)
+	}
+	limit(func(s *jetstream.StreamConfig) { s.MaxMsgSize = 2000 })
+	var p *schemas.Permanent
+	if _, err := c.Append(t.Context(), "acme", []schemas.Message{large}, 0); !errors.As(err, &p) || p.Reason != schemas.ReasonOversized {
+		t.Errorf("it is stored: %v", err)
+	}
+	if _, err := c.Kept(t.Context()); err != nil || c.Fits(large) || !c.Fits(someCalls("acme", 1, 0, 1)[0]) {
+		t.Errorf("it is not seen that it does not fit: %v", err)
+	}
+	last := uint64(0)
+	for n := range 3 {
+		var err error
+		if last, err = c.Append(t.Context(), "acme", someCalls("acme", n, n, 1), last); err != nil {
+			t.Fatal(err)
+		}
+	}
+	limit(func(s *jetstream.StreamConfig) { s.MaxMsgs, s.AllowAtomicPublish = 1, true })
+	if since, err := c.Kept(t.Context()); err != nil || time.Since(since) > time.Hour {
+		t.Errorf("it let go all but the last, and has all since %v: %v", since, err)
 	}
 }
 

@@ -9,10 +9,12 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"aiccbridge/schemas/internal/digest"
 )
 
-// Call is everything that complete windows know of one call. It is made of rows and of
-// nothing else, so that what the privacy policy took from those is not in it. Codes are the
+// Call is everything that complete windows know of one call. It is made of rows, and of what
+// was said of their audio, so that what the privacy policy took from those is not in it. Codes are the
 // platform's; columns of rows keep their names, except where several columns are one thing.
 //
 // A call belongs to one window for good, its home: that of the call detail records in which
@@ -34,7 +36,19 @@ type CallSources struct {
 	Complete     []Kind `json:"complete"`                // every window that the window's calls touch was complete
 	Pending      []Kind `json:"pending,omitempty"`       // some was not
 	NotExtracted []Kind `json:"not_extracted,omitempty"` // nobody asks for them: what they would say is missing
+	// Audio says whether that of recordings is fetched. Off: what was fetched before is there,
+	// and of other recordings nobody will say where their audio is.
+	Audio AudioMode `json:"audio"`
 }
+
+// AudioMode says whether the audio of recordings is fetched.
+type AudioMode string
+
+// Whether audio is fetched, in the words of the configuration.
+const (
+	AudioOff   AudioMode = "off"
+	AudioFetch AudioMode = "fetch"
+)
 
 // CallContent is what revisions of a call may differ in. Zero and absent: the rows say
 // nothing of it.
@@ -70,30 +84,35 @@ type CallNames struct {
 
 // CallLeg is the way of a call through one device: one row of call detail records.
 type CallLeg struct {
-	Number      *int      `json:"number,omitempty"` // call_id_num: 1, 2, 3 …; -1 closes the call
-	DeviceType  *int      `json:"device_type,omitempty"`
-	DeviceNo    string    `json:"device_no,omitempty"`
-	Agent       string    `json:"agent,omitempty"`
-	Skill       string    `json:"skill,omitempty"` // the queue that handled it, else the one it belongs to
-	WaitBegin   time.Time `json:"wait_begin,omitzero"`
-	WaitEnd     time.Time `json:"wait_end,omitzero"`
-	AckBegin    time.Time `json:"ack_begin,omitzero"`
-	AckEnd      time.Time `json:"ack_end,omitzero"`
-	CallBegin   time.Time `json:"call_begin,omitzero"`
-	CallEnd     time.Time `json:"call_end,omitzero"`
-	WaitS       *int      `json:"wait_s,omitempty"`
-	RingS       *int      `json:"ring_s,omitempty"`
-	TalkS       *int      `json:"talk_s,omitempty"`
-	LeaveReason *int      `json:"leave_reason,omitempty"`
-	Names       LegNames  `json:"names,omitzero"`
-	Ambiguous   []string  `json:"ambiguous,omitempty"` // times that occur twice or never at a clock change
-	Row         string    `json:"row"`                 // its id
+	Number     *int   `json:"number,omitempty"` // call_id_num: 1, 2, 3 …; -1 closes the call
+	DeviceType *int   `json:"device_type,omitempty"`
+	DeviceNo   string `json:"device_no,omitempty"`
+	// Where it came from: the device before, of a transfer say. Nothing else links legs, and
+	// nothing links calls: no column of any kind names another one.
+	PreDeviceType *int      `json:"pre_device_type,omitempty"`
+	PreDeviceNo   string    `json:"pre_device_no,omitempty"`
+	Agent         string    `json:"agent,omitempty"`
+	Skill         string    `json:"skill,omitempty"` // the queue that handled it, else the one it belongs to
+	WaitBegin     time.Time `json:"wait_begin,omitzero"`
+	WaitEnd       time.Time `json:"wait_end,omitzero"`
+	AckBegin      time.Time `json:"ack_begin,omitzero"`
+	AckEnd        time.Time `json:"ack_end,omitzero"`
+	CallBegin     time.Time `json:"call_begin,omitzero"`
+	CallEnd       time.Time `json:"call_end,omitzero"`
+	WaitS         *int      `json:"wait_s,omitempty"`
+	RingS         *int      `json:"ring_s,omitempty"`
+	TalkS         *int      `json:"talk_s,omitempty"`
+	LeaveReason   *int      `json:"leave_reason,omitempty"`
+	Names         LegNames  `json:"names,omitzero"`
+	Ambiguous     []string  `json:"ambiguous,omitempty"` // times that occur twice or never at a clock change
+	Row           string    `json:"row"`                 // its id
 }
 
 // LegNames say what the codes of a leg mean.
 type LegNames struct {
-	DeviceType  string `json:"device_type,omitempty"`
-	LeaveReason string `json:"leave_reason,omitempty"`
+	DeviceType    string `json:"device_type,omitempty"`
+	PreDeviceType string `json:"pre_device_type,omitempty"`
+	LeaveReason   string `json:"leave_reason,omitempty"`
 }
 
 // CallRecording is one recording of a call: one row of the recording index.
@@ -104,10 +123,23 @@ type CallRecording struct {
 	Begin            time.Time `json:"begin,omitzero"`
 	End              time.Time `json:"end,omitzero"`
 	TalkS            *int      `json:"talk_s,omitempty"`
-	// Key is that of the message [Recording], which says where the audio is.
+	// Key is that of the message [Recording] that says what became of the audio.
 	Key string `json:"key,omitempty"`
-	Row string `json:"row"`
+	// Audio is what was said of it last. Zero: nothing yet, or it is not fetched.
+	Audio CallAudio `json:"audio,omitzero"`
+	Row   string    `json:"row"`
 }
+
+// CallAudio is what became of a recording's audio, as in [Recording].
+type CallAudio struct {
+	Status RecordingStatus `json:"status"`
+	Audio
+	Reason RecordingReason `json:"reason,omitempty"` // why it is missing
+	At     time.Time       `json:"at"`               // when it was stored, or given up
+}
+
+// ForCall is what a call says of the recording.
+func (r Recording) ForCall() CallAudio { return CallAudio{r.Status, r.Audio, r.Reason, r.At} }
 
 // CallOperation is what an agent did on a call: one row of agent operations that names it.
 type CallOperation struct {
@@ -143,6 +175,7 @@ func (c Call) Validate() error {
 		want(c.Revision >= 1, "revision: want 1 or more"),
 		want(len(c.Legs) > 0 && len(c.Rows) > 0, "a call has legs and rows"),
 		want(c.Sources.Complete != nil, "sources must say what was complete"),
+		want(c.Sources.Audio == AudioOff || c.Sources.Audio == AudioFetch, "audio: want off or fetch"),
 	))
 }
 
@@ -162,64 +195,18 @@ func callSource(tenant string, w Window) string {
 
 // callMembers are the members of [CallContent], in the order of their hashes in a digest.
 // New ones are added at the end.
-var callMembers = [...]string{
+var callMembers = []string{
 	"direction", "call_type", "media_type", "release_cause", "names", "caller", "called", "begin", "end",
 	"wait_s", "ring_s", "talk_s", "closed", "agents", "skills", "legs", "recordings", "operations", "rows", "left_out",
 }
 
 // Digest sums up what a call says: for each member 8 hex digits of a hash, or "-" where it
-// is absent. Equal digests are equal contents; [ChangedMembers] tells what differs.
-func (c CallContent) Digest() (string, error) {
-	data, err := json.Marshal(c)
-	if err != nil {
-		return "", fmt.Errorf("encode call: %w", err)
-	}
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(data, &members); err != nil {
-		return "", fmt.Errorf("take call apart: %w", err)
-	}
-	var digest []byte
-	for _, name := range callMembers {
-		value, there := members[name]
-		if !there {
-			digest = append(digest, '-')
-			continue
-		}
-		sum := sha256.Sum256(value)
-		digest = hex.AppendEncode(digest, sum[:digestBytes])
-	}
-	return string(digest), nil
-}
-
-// digestBytes is how many bytes of a member's hash are in a digest. A change of the rows
-// that a call is made from shows in several members, the rows' ids among them.
-const digestBytes = 4
+// is absent. Equal digests are equal contents; [ChangedMembers] tells what differs. A change of
+// the rows that a call is made from shows in several members, the rows' ids among them.
+func (c CallContent) Digest() (string, error) { return digest.Of(c, callMembers) }
 
 // ChangedMembers names the members in which two contents differ, by their digests.
-func ChangedMembers(before, after string) (changed []string) {
-	for _, name := range callMembers {
-		var a, b string
-		a, before = cutHash(before)
-		b, after = cutHash(after)
-		if a != b {
-			changed = append(changed, name)
-		}
-	}
-	return changed
-}
-
-// cutHash takes the first member's hash off a digest; a digest that has ended, as an older
-// one may, is one of absent members.
-func cutHash(digest string) (hash, rest string) {
-	switch {
-	case digest == "":
-		return "-", ""
-	case digest[0] == '-':
-		return "-", digest[1:]
-	}
-	end := min(2*digestBytes, len(digest))
-	return digest[:end], digest[end:]
-}
+func ChangedMembers(before, after string) []string { return digest.Changed(before, after, callMembers) }
 
 // CallHeader is what the headers of a message on a subject of calls say.
 type CallHeader struct {
@@ -251,6 +238,10 @@ type CallsComplete struct {
 	Sources      []CallSource  `json:"sources"`           // complete windows, as they were then
 	Pending      []CallPending `json:"pending,omitempty"` // windows that were not complete
 	NotExtracted []Kind        `json:"not_extracted,omitempty"`
+	Audio        AudioMode     `json:"audio"`
+	// Heard is up to which sequence of AICC_FILES it is in the calls of all windows what became
+	// of their recordings.
+	Heard uint64 `json:"heard,omitempty"`
 	// Unclaimed are the calls that rows of these windows name and whose home has not taken
 	// them up: no leg is known yet, say. It takes them from there.
 	Unclaimed   []CallUnclaimed `json:"unclaimed,omitempty"`
@@ -263,6 +254,8 @@ type CallSource struct {
 	Window      Window    `json:"window"`
 	Extract     string    `json:"extract,omitempty"` // response id of the last extract whose rows were read
 	CompletedAt time.Time `json:"completed_at"`      // of that window, as the ledger has it
+	// Last is the sequence of the last message that was read of the window; 0: none was.
+	Last uint64 `json:"last,omitempty"`
 }
 
 // CallPending is a window that was not complete.
@@ -295,6 +288,7 @@ func (c CallsComplete) Validate() error {
 		want(c.Added >= 0 && c.Revised >= 0 && c.Added+c.Revised <= c.Calls, "counts: want added + revised <= calls"),
 		want(!c.From.After(c.Window.From) && !c.To.Before(c.Window.To), "from and to must hold the window"),
 		want(!c.CompletedAt.IsZero(), "completed_at must be set"),
+		want(c.Audio == AudioOff || c.Audio == AudioFetch, "audio: want off or fetch"),
 	))
 }
 

@@ -96,9 +96,9 @@ func TestCallsSayWhatIsWrong(t *testing.T) {
 			t.Errorf("%s: accepted", name)
 		}
 	}
-	good := schemas.CallsComplete{Tenant: "acme", Window: w, Calls: 2, Added: 1, Revised: 1, From: w.From, To: w.To, CompletedAt: w.To}
+	good := schemas.CallsComplete{Tenant: "acme", Window: w, Calls: 2, Added: 1, Revised: 1, From: w.From, To: w.To, CompletedAt: w.To, Audio: schemas.AudioOff}
 	for name, change := range map[string]func(*schemas.CallsComplete){
-		"window": func(c *schemas.CallsComplete) { c.Window = schemas.Window{} }, "tenant": func(c *schemas.CallsComplete) { c.Tenant = "" },
+		"audio": func(c *schemas.CallsComplete) { c.Audio = "" }, "window": func(c *schemas.CallsComplete) { c.Window = schemas.Window{} }, "tenant": func(c *schemas.CallsComplete) { c.Tenant = "" },
 		"counts": func(c *schemas.CallsComplete) { c.Calls = 1 }, "time": func(c *schemas.CallsComplete) { c.CompletedAt = time.Time{} },
 		"span": func(c *schemas.CallsComplete) { c.To = w.From },
 	} {

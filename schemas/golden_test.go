@@ -86,8 +86,10 @@ func testMessages(t testing.TB) map[string]schemas.Message {
 	add(n.FileReadyMessage(schematest.File(schemas.KindCDR)))
 	add(n.RecordingMessage(schemas.Recording{
 		Tenant: "acme", Agent: "291", Status: schemas.RecordingStored, Key: strings.Repeat("cd", 16), Row: strings.Repeat("ef", 16) + "-1", Window: window,
-		CallID: "1456401416-3", Object: "AICC_RECORDINGS/acme/291/20261101/" + strings.Repeat("cd", 16) + ".wav",
-		SHA256: strings.Repeat("ab", 32), Bytes: 8058, Format: "alaw", Milliseconds: 1000, EncryptedBy: "0123456789abcdef", Source: "file_name", At: schematest.At(18),
+		CallID: "1456401416-3", Source: "file_name", At: schematest.At(18), Audio: schemas.Audio{
+			Object: "AICC_RECORDINGS/acme/291/20261101/" + strings.Repeat("cd", 16) + ".wav",
+			SHA256: strings.Repeat("ab", 32), Bytes: 8058, Format: "alaw", Milliseconds: 1000, EncryptedBy: "0123456789abcdef",
+		},
 	}))
 	for _, k := range schemas.Kinds() {
 		add(testRow(t, k), nil)
@@ -105,7 +107,8 @@ func testMessages(t testing.TB) map[string]schemas.Message {
 	add(n.CallMessage(call, digest, schematest.At(20)))
 	add(n.CallsCompleteMessage(schemas.CallsComplete{
 		Tenant: "acme", Window: window, Calls: 3, Added: 1, Revised: 1, From: window.From, To: window.To,
-		Sources:      []schemas.CallSource{{schemas.KindCDR, window, schematest.ResponseID, schematest.At(17)}},
+		Sources: []schemas.CallSource{{schemas.KindCDR, window, schematest.ResponseID, schematest.At(17), 1234}},
+		Audio:   schemas.AudioFetch, Heard: 4321,
 		Pending:      []schemas.CallPending{{schemas.KindRecording, window}},
 		NotExtracted: []schemas.Kind{schemas.KindOperation}, CompletedAt: schematest.At(20),
 		Unclaimed: []schemas.CallUnclaimed{{schemas.KindRecording, window, []string{"1456401416-9"}}},
@@ -139,6 +142,7 @@ func testCall(w schemas.Window) schemas.Call {
 		Tenant: "acme", Window: w, CallID: "1456401416-3", Revision: 2, Changed: []string{"recordings", "rows"},
 		Sources: schemas.CallSources{
 			Complete: []schemas.Kind{schemas.KindCDR}, Pending: []schemas.Kind{schemas.KindRecording}, NotExtracted: []schemas.Kind{schemas.KindOperation},
+			Audio: schemas.AudioFetch,
 		},
 		CallContent: schemas.CallContent{
 			Direction: "inbound", CallType: number(0), MediaType: number(5), ReleaseCause: number(0),
@@ -152,15 +156,27 @@ func testCall(w schemas.Window) schemas.Call {
 					Ambiguous: []string{"wait_begin"}, Row: strings.Repeat("a1", 16) + "-1",
 				},
 				{
-					Number: number(-1), DeviceType: number(2), DeviceNo: "291", Agent: "291", Skill: "12",
+					Number: number(-1), DeviceType: number(2), DeviceNo: "291", PreDeviceType: number(1), PreDeviceNo: "12", Agent: "291", Skill: "12",
 					AckBegin: at(10), AckEnd: at(15), CallBegin: at(15), CallEnd: at(50), RingS: number(5), TalkS: number(35),
-					Names: schemas.LegNames{DeviceType: "agent"}, Row: strings.Repeat("a2", 16) + "-1",
+					Names: schemas.LegNames{DeviceType: "agent", PreDeviceType: "skill_queue"}, Row: strings.Repeat("a2", 16) + "-1",
 				},
 			},
-			Recordings: []schemas.CallRecording{{
-				Agent: "291", FileName: "/10/1/record/39/20261101/291/32460000.wav", OriginalFileName: `X:\39\0\20261101\291\32460000.V3`,
-				Begin: at(15), End: at(50), TalkS: number(35), Key: strings.Repeat("cd", 16), Row: strings.Repeat("b1", 16) + "-1",
-			}},
+			Recordings: []schemas.CallRecording{
+				{
+					Agent: "291", FileName: "/10/1/record/39/20261101/291/32460000.wav", OriginalFileName: `X:\39\0\20261101\291\32460000.V3`,
+					Begin: at(15), End: at(50), TalkS: number(35), Key: strings.Repeat("cd", 16), Row: strings.Repeat("b1", 16) + "-1",
+					Audio: schemas.CallAudio{
+						Status: schemas.RecordingStored, At: schematest.At(19), Audio: schemas.Audio{
+							Object: "AICC_RECORDINGS/acme/291/20261101/" + strings.Repeat("cd", 16) + ".wav",
+							SHA256: strings.Repeat("ef", 32), Bytes: 280044, Format: "alaw", Milliseconds: 35000, EncryptedBy: "0123456789abcdef",
+						},
+					},
+				},
+				{
+					Agent: "291", FileName: "/10/1/record/39/20261101/291/32480000.wav", Key: strings.Repeat("ce", 16), Row: strings.Repeat("b2", 16) + "-1",
+					Audio: schemas.CallAudio{Status: schemas.RecordingMissing, Reason: schemas.RecordingAbsent, At: schematest.At(19)},
+				},
+			},
 			Operations: []schemas.CallOperation{{
 				Agent: "291", OpType: number(40), OpObject: "292", OpCause: number(1), Names: schemas.OperationNames{OpType: "internal_help", OpCause: "two_party"},
 				Begin: at(20), End: at(30), DurationS: number(10), Row: strings.Repeat("c1", 16) + "-1",

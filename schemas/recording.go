@@ -38,17 +38,21 @@ type Recording struct {
 	Window Window          `json:"window"`
 	CallID string          `json:"call_id,omitempty"`
 
-	// Of stored audio. SHA256 and Bytes are those of the audio as the platform gives it,
-	// also where it is kept encrypted.
-	Object       string          `json:"object,omitempty"` // <place>/<name>, e.g. AICC_RECORDINGS/acme/101/20261101/….wav
-	SHA256       string          `json:"sha256,omitempty"`
-	Bytes        int64           `json:"bytes,omitempty"`
-	Format       string          `json:"format,omitempty"`       // alaw, mulaw, pcm, or the number in the header
-	Milliseconds int64           `json:"milliseconds,omitempty"` // of sound
-	EncryptedBy  string          `json:"encrypted_by,omitempty"` // id of the key; empty: not encrypted
-	Source       string          `json:"source,omitempty"`       // the interface that gave it
-	Reason       RecordingReason `json:"reason,omitempty"`       // why it is missing
-	At           time.Time       `json:"at"`                     // when it was stored, or given up
+	Audio
+	Source string          `json:"source,omitempty"` // the interface that gave it
+	Reason RecordingReason `json:"reason,omitempty"` // why it is missing
+	At     time.Time       `json:"at"`               // when it was stored, or given up
+}
+
+// Audio is stored audio; zero: none is. SHA256 and Bytes are those of the audio as the
+// platform gives it, also where it is kept encrypted.
+type Audio struct {
+	Object       string `json:"object,omitempty"` // <place>/<name>, e.g. AICC_RECORDINGS/acme/101/20261101/….wav
+	SHA256       string `json:"sha256,omitempty"`
+	Bytes        int64  `json:"bytes,omitempty"`
+	Format       string `json:"format,omitempty"`       // alaw, mulaw, pcm, or the number in the header
+	Milliseconds int64  `json:"milliseconds,omitempty"` // of sound
+	EncryptedBy  string `json:"encrypted_by,omitempty"` // id of the key; empty: not encrypted
 }
 
 var (

@@ -68,6 +68,11 @@ func (n Names) Recording(tenant, agent string, s RecordingStatus) string {
 	return n.subject(EncodeToken(tenant), "recording", EncodeToken(agent), EncodeToken(string(s)))
 }
 
+// Recordings matches what became of every recording of a tenant.
+func (n Names) Recordings(tenant string) string {
+	return n.subject(EncodeToken(tenant), "recording", "*", "*")
+}
+
 // Notice is the subject of a callback's notice, within a bridge: no stream of the
 // contract captures it.
 func (n Names) Notice(tenant, responseID string) string {

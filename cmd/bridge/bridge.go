@@ -200,9 +200,18 @@ func (b *bridge) run(ctx context.Context, h hooks) error {
 }
 
 // callsMade reports whether the calls of all complete windows have been published, by this
-// bridge.
-func (b *bridge) callsMade() bool {
-	return !slices.ContainsFunc(b.tenants, func(t *tenant) bool { return t.calls != nil && !t.calls.Settled() })
+// bridge, with what has been said of their recordings.
+func (b *bridge) callsMade(ctx context.Context) (bool, error) {
+	for _, t := range b.tenants {
+		if t.calls == nil {
+			continue
+		}
+		last, found, err := b.bus.Last(ctx, b.names.Recordings(t.cfg.Name))
+		if err != nil || found && t.calls.Heard() < last.Sequence || !t.calls.Settled() {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 func named(name string, err error) error {

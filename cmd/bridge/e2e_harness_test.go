@@ -424,7 +424,10 @@ func (r *running) finish() truthcheck.Report {
 		s.until("all windows are complete", func() bool { return r.settled(quiet) })
 		r.planning.stop()
 		s.until("no extract is under way", func() bool { return !r.outstanding() })
-		s.until("all calls are made", func() bool { return !s.setup.calls || r.callsMade() })
+		s.until("all calls are made", func() bool {
+			made, err := r.callsMade(s.t.Context())
+			return !s.setup.calls || err == nil && made
+		})
 	}
 	if spool, ok := r.side.(behindSpool); ok {
 		s.t.Cleanup(func() {

@@ -119,8 +119,13 @@ func newCalls(b base, h *hub, c config.Tenant) (*calls.Builder, error) {
 	if !c.Files.Calls || c.Files.Extracts.CDR == nil {
 		return nil, nil
 	}
+	stream := h.bus.Calls()
 	return calls.New(calls.Options{
-		Tenant: c.Name, Names: b.names, Ledger: h.ledger, Stream: h.bus.Calls(), Acquire: h.alone(c.Name, callsPartition),
+		Tenant: c.Name, Names: b.names, Ledger: h.ledger, Stream: stream, Letter: h.bus.Publish, Fetched: c.Files.Recordings.Fetch(),
+		Audio: func(ctx context.Context, from uint64, since time.Time, f func(schemas.Stored) error) error {
+			return stream.Heard(ctx, c.Name, from, since, f)
+		},
+		Acquire: h.alone(c.Name, callsPartition),
 		Rows: func(ctx context.Context, subject string, f func(schemas.Stored) error) error {
 			return h.bus.Read(ctx, schemas.StreamRows, subject, 0, f)
 		},

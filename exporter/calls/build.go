@@ -20,7 +20,7 @@ type build struct {
 	also   []source               // windows elsewhere whose rows touch it
 	only   bool                   // of new windows it is about these: what others touch elsewhere is not looked for
 
-	near      map[schemas.Window]*home    // other homes within reach
+	near      map[schemas.Window]*home    // other homes within reach of rows
 	own       int                         // rows of its own window
 	drafts    map[uint64]*draft           // by the hash of the call's id
 	span      span                        // of the window and its calls
@@ -29,6 +29,8 @@ type build struct {
 	touched   map[schemas.Window][]source // other homes whose calls new rows are of
 	unclaimed map[source]map[string]bool  // calls of which no leg is known
 	corrected map[uint64]correction       // operations, by the hash of their natural key
+	recorded  time.Time                   // when the first row of a recording was stored
+	gave      map[source]bool             // windows whose rows are in the drafts
 }
 
 // rebuild brings a home up to date that is due, and other homes that its new rows touch.
@@ -40,7 +42,7 @@ func (b *Builder) newBuild(l landscape, w schemas.Window) *build {
 	x := &build{
 		Builder: b, landscape: l, home: w, span: span{w.From, w.To},
 		drafts: map[uint64]*draft{}, touched: map[schemas.Window][]source{}, unclaimed: map[source]map[string]bool{},
-		corrected: map[uint64]correction{},
+		corrected: map[uint64]correction{}, gave: map[source]bool{},
 	}
 	if h := b.homes[w]; h != nil {
 		x.before = h.marker
@@ -52,15 +54,19 @@ func (x *build) run(ctx context.Context) (err error) {
 	if x.stored, err = x.readBack(ctx, x.home); err != nil {
 		return err
 	}
-	if x.near, err = x.neighbours(ctx, x.home); err != nil {
+	if x.near, err = x.around(ctx, x.home); err != nil {
 		return err
 	}
+	delete(x.near, x.home)
 	if err := x.gather(ctx); err != nil {
 		return fmt.Errorf("put calls of %s together: %w", x.home, err)
 	}
 	if own := x.find(schemas.KindCDR, x.home); x.own == 0 && own.rows > 0 { // they have expired
 		x.homeAt(x.home).gone = own.completed
 		return nil
+	}
+	if err := x.hearAll(ctx); err != nil {
+		return fmt.Errorf("look for the audio of calls of %s: %w", x.home, err)
 	}
 	return x.publish(ctx)
 }
@@ -159,8 +165,8 @@ func (x *build) sources(k schemas.Kind) (all []schemas.Window) {
 
 // claim finds the windows whose rows waited for a leg of one of the calls.
 func (x *build) claim(k schemas.Kind) {
-	for _, h := range x.near {
-		if h.marker == nil {
+	for w, h := range x.near {
+		if h.marker == nil || apart(w, x.home) > x.o.Reach {
 			continue
 		}
 		for _, u := range h.marker.Unclaimed {
@@ -202,7 +208,7 @@ func (x *build) take(ctx context.Context, s source) error {
 			noted.Extract = h.Extract
 			return nil
 		}
-		x.row(row{s, h, &s.window, m.Sequence, m.Body})
+		x.row(row{s, h, &s.window, m.Sequence, m.StoredAt, m.Body})
 		return nil
 	})
 	x.read = append(x.read, noted)
@@ -230,13 +236,11 @@ func (x *build) row(r row) {
 		return // no call's
 	}
 	call := x.hash(schemas.EncodeToken(of.CallID))
-	d := x.drafts[call]
+	d := x.draft(r, call, of.CallID)
 	if d == nil {
-		if d = x.begin(r, call, of.CallID); d == nil {
-			return
-		}
-		x.drafts[call] = d
+		return
 	}
+	x.drafts[call] = d
 	if err := x.Builder.take(d, r); err != nil { // nobody but a bridge writes rows, and it writes what can be read
 		x.o.Logger.Error().Err(err).Str("kind", string(r.kind)).Stringer("window", r.window).Str("row", r.ID).Msg("row is not readable; its call lacks it")
 		if len(d.legs) == 0 {
@@ -244,36 +248,65 @@ func (x *build) row(r row) {
 		}
 		return
 	}
-	if r.kind == schemas.KindCDR {
+	x.gave[r.source] = true
+	switch r.kind {
+	case schemas.KindCDR:
 		x.widen(d.legs[len(d.legs)-1].is.CallLeg)
+	case schemas.KindRecording:
+		if x.recorded.IsZero() || r.storedAt.Before(x.recorded) {
+			x.recorded = r.storedAt
+		}
 	}
 }
 
-// begin makes a draft of the call that a row is of, if it is at home here and the row is a
+// draft is that of the call that a row is of, if it is at home here and one of its rows is a
 // leg; nil: it is not.
-func (x *build) begin(r row, call uint64, id string) *draft {
-	isLeg := r.kind == schemas.KindCDR
-	if _, here := x.stored[call]; here {
-		if isLeg {
-			return &draft{id: id}
-		}
-		return nil // its legs have expired
+func (x *build) draft(r row, call uint64, id string) *draft {
+	d := x.drafts[call]
+	_, here := x.stored[call]
+	if d != nil {
+		here = true
+	} else {
+		d = &draft{id: id, rivals: homesOf(x.near, call)}
 	}
-	elsewhere, found := homeOf(x.near, call)
+	isLeg := r.kind == schemas.KindCDR
+	if other, found := x.nearest(d.rivals, r.window); found && !(here && x.isNearer(other, r.window)) {
+		x.touch(other, r.source, id)
+		return nil
+	}
 	switch {
-	case found && x.homes[elsewhere].knows(r.source, x.completed(r.source)):
-	case found && x.only:
-		x.leave(r.source, id)
-	case found:
-		if !slices.Contains(x.touched[elsewhere], r.source) {
-			x.touched[elsewhere] = append(x.touched[elsewhere], r.source)
-		}
+	case here:
+		if isLeg || len(d.legs) > 0 {
+			return d
+		} // else its legs have expired
 	case isLeg && r.window == x.home:
-		return &draft{id: id}
+		return d
 	case !isLeg:
 		x.leave(r.source, id)
 	}
 	return nil
+}
+
+// isNearer reports whether a row of a window is of the call of this home rather than of
+// another home's.
+func (x *build) isNearer(other, at schemas.Window) bool {
+	homes := []schemas.Window{x.home, other}
+	if other.From.Before(x.home.From) {
+		homes = []schemas.Window{other, x.home}
+	}
+	nearest, _ := x.nearest(homes, at)
+	return nearest == x.home
+}
+
+// touch notes that a row is of a call at home elsewhere, unless that home has read it.
+func (x *build) touch(other schemas.Window, s source, id string) {
+	switch {
+	case x.homes[other].knows(s, x.completed(s)):
+	case x.only:
+		x.leave(s, id)
+	case !slices.Contains(x.touched[other], s):
+		x.touched[other] = append(x.touched[other], s)
+	}
 }
 
 // mostUnclaimed bounds the marker of a window of which little else is known.

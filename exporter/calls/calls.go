@@ -38,27 +38,39 @@ type Stream interface {
 	// Newest calls f for the last message of each window of a tenant and returns the
 	// sequence of the last one, 0 when there is none.
 	Newest(ctx context.Context, tenant string, f func(schemas.Stored) error) (last uint64, err error)
-	// Keeps says how long it keeps a message; 0: for ever.
-	Keeps(ctx context.Context) (time.Duration, error)
+	// Kept says since when it has all that was stored; zero: since ever.
+	Kept(ctx context.Context) (since time.Time, err error)
 	// ReadBack calls f for every message of a subject, in order.
-	ReadBack(ctx context.Context, subject string, f func(schemas.CallHeader)) error
+	ReadBack(ctx context.Context, subject string, f func(h schemas.CallHeader, seq uint64)) error
+	// At returns the message at a sequence; found is false when it has gone.
+	At(ctx context.Context, seq uint64) (m schemas.Stored, found bool, err error)
 	// Read calls f for every message of a subject, in order, as it is stored.
 	Read(ctx context.Context, subject string, f func(schemas.Stored) error) error
 	// Append stores up to [schemas.MaxBatch] messages of one subject, all or none. It is
 	// refused with [schemas.ErrConflict] when the last sequence of the tenant is not last.
 	Append(ctx context.Context, tenant string, messages []schemas.Message, last uint64) (newLast uint64, err error)
-	// Fits reports whether the stream takes a message of this size.
+	// Fits reports whether the stream takes a message of this size, as of the last Kept.
 	Fits(m schemas.Message) bool
 }
 
-// Options configure the calls of one tenant. Tenant, Names, Ledger, Rows and Stream are
-// required.
+// Audio calls f for what is said of the recordings of a tenant, in order: from a sequence of
+// their stream on, or, with 0, since a time. A stream that ends before the sequence is
+// another one, and read from its beginning. An error of f ends it.
+type Audio func(ctx context.Context, from uint64, since time.Time, f func(schemas.Stored) error) error
+
+// Options configure the calls of one tenant. Tenant, Names, Ledger, Rows, Audio, Stream and
+// Letter are required.
 type Options struct {
 	Tenant string
 	Names  schemas.Names
 	Ledger Ledger
 	Rows   Rows
+	Audio  Audio
 	Stream Stream
+	// Letter stores a dead letter: that of a call which the stream does not take.
+	Letter func(ctx context.Context, m schemas.Message) error
+	// Fetched says that the audio of recordings is fetched.
+	Fetched bool
 	// Acquire waits until this bridge alone is to make the tenant's calls. nil: there is no
 	// other.
 	Acquire func(ctx context.Context) (tenure.Lease, error)
@@ -66,7 +78,9 @@ type Options struct {
 	// those of another call, or of none. Default 24 h.
 	Reach time.Duration
 	// Tick is how often the ledger is looked over. Default 1 s.
-	Tick       time.Duration
+	Tick time.Duration
+	// Listen is how often it is looked what became of recordings. Default 10 s.
+	Listen     time.Duration
 	Logger     zerolog.Logger        // with the tenant
 	Registerer prometheus.Registerer // nil: not registered
 }
@@ -81,10 +95,15 @@ type Builder struct {
 
 	known bool // homes and last are what is in the stream
 	last  uint64
-	keeps time.Duration // how long the stream keeps a message; 0: for ever
+	kept  time.Time // since when the stream has all that was stored; zero: since ever
 	homes map[schemas.Window]*home
 
+	heard    uint64            // of what became of recordings: up to where it is in all calls
+	listened time.Time         // when it was looked
+	letters  map[uint64]string // digests of calls that were not taken, by the hashes of their ids
+
 	settled atomic.Uint64            // changes, and 1
+	listen  atomic.Uint64            // heard, once all has been
 	failing atomic.Pointer[struggle] // nil: all is well
 }
 
@@ -96,16 +115,16 @@ type struggle struct {
 
 // New checks the options and fills in defaults. It does no I/O.
 func New(o Options) (*Builder, error) {
-	if o.Tenant == "" || o.Names == (schemas.Names{}) || o.Ledger == nil || o.Rows == nil || o.Stream == nil {
-		return nil, errors.New("calls: tenant, names, ledger, rows and stream are required")
+	if o.Tenant == "" || o.Names == (schemas.Names{}) || o.Ledger == nil || o.Rows == nil || o.Audio == nil || o.Stream == nil || o.Letter == nil {
+		return nil, errors.New("calls: tenant, names, ledger, rows, audio, stream and letter are required")
 	}
-	if o.Reach < 0 || o.Tick < 0 {
-		return nil, errors.New("calls: reach and tick must not be negative")
+	if o.Reach < 0 || o.Tick < 0 || o.Listen < 0 {
+		return nil, errors.New("calls: reach, tick and listen must not be negative")
 	}
-	o.Reach, o.Tick = cmp.Or(o.Reach, 24*time.Hour), cmp.Or(o.Tick, time.Second)
+	o.Reach, o.Tick, o.Listen = cmp.Or(o.Reach, 24*time.Hour), cmp.Or(o.Tick, time.Second), cmp.Or(o.Listen, 10*time.Second)
 	own := prometheus.WrapRegistererWith(prometheus.Labels{"tenant": o.Tenant}, o.Registerer)
 	return &Builder{
-		o: o, seed: maphash.MakeSeed(), tenure: tenure.New(tenure.Options{Acquire: o.Acquire, Of: "calls", Logger: o.Logger}),
+		o: o, seed: maphash.MakeSeed(), letters: map[uint64]string{}, tenure: tenure.New(tenure.Options{Acquire: o.Acquire, Of: "calls", Logger: o.Logger}),
 		made: promauto.With(own).NewCounterVec(prometheus.CounterOpts{
 			Namespace: "aicc", Subsystem: "calls", Name: "published_total", Help: "Calls published, by what they are: new, or a later revision.",
 		}, []string{"what"}),
@@ -132,6 +151,10 @@ func (b *Builder) Run(ctx context.Context) error {
 // Settled reports whether the calls are what the ledger's windows say, as far as this bridge
 // knows: it, and no other, makes them.
 func (b *Builder) Settled() bool { return b.settled.Load() == b.o.Ledger.Changes()+1 }
+
+// Heard is up to which sequence it is in the calls what became of recordings, as far as this
+// bridge knows; 0: nothing is known yet.
+func (b *Builder) Heard() uint64 { return b.listen.Load() }
 
 // Failing says why no calls have been made for so long or longer, although this bridge makes
 // them and tried; nil when nothing is wrong.
@@ -173,6 +196,9 @@ func (b *Builder) tick(ctx context.Context) error {
 		if err := b.load(ctx); err != nil {
 			return err
 		}
+	}
+	if err := b.hearNews(ctx); err != nil {
+		return err
 	}
 	changes := b.o.Ledger.Changes()
 	if b.settled.Load() == changes+1 {

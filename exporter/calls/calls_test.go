@@ -32,8 +32,9 @@ func TestOneCall(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	s.extract(cdr, 0, inQueue("c1", 1, 0, 3550))
-	s.extract(cdr, 1, withAgent("c1", -1, 1, 0).with("release_cause", "80"))
+	s.extract(cdr, 1, withAgent("c1", -1, 1, 0).with("release_cause", "80").with("pre_device_type", "1").with("pre_device_no", "12"))
 	s.extract(recording, 1, recorded("c1", 1, 5))
+	s.say(s.rowOf(1, "c1"), 1, "c1", schemas.RecordingStored)
 	s.extract(operation, 1, operated("7", "c1", 1, 20), operated("8", "", 1, 30), operated("9", "other", 1, 30))
 	s.tick()
 	if all := s.all(); len(all) != 1 || len(all["c1"]) != 1 {
@@ -61,7 +62,7 @@ func TestSources(t *testing.T) {
 	s.plan(recording, 0)
 	s.extract(cdr, 0, withAgent("c1", -1, 0, 10))
 	s.tick()
-	want := schemas.CallSources{Complete: []schemas.Kind{cdr}, Pending: []schemas.Kind{recording}, NotExtracted: []schemas.Kind{operation}}
+	want := schemas.CallSources{Complete: []schemas.Kind{cdr}, Pending: []schemas.Kind{recording}, NotExtracted: []schemas.Kind{operation}, Audio: schemas.AudioOff}
 	if diff := cmp.Diff(want, s.newest("c1").Sources); diff != "" {
 		t.Error(diff)
 	}
@@ -364,8 +365,43 @@ func TestTooLarge(t *testing.T) {
 	s.calls.MaxBytes = 600
 	s.extract(cdr, 3, withAgent("c3", -1, 3, 10))
 	s.tick() // not even so
-	if s.all()["c3"] != nil {
+	if s.all()["c3"] != nil || s.builder.tick(t.Context()) != nil {
 		t.Error("the bus took it")
+	}
+}
+
+// A call that its stream does not take is a dead letter, once for what it says, and the others
+// go on.
+func TestCallThatIsNotTaken(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	s.calls.MaxBytes = 2500
+	large := withAgent("c2", -1, 0, 10).with("caller_no", strings.Repeat("5", 5000))
+	s.extract(cdr, 0, withAgent("c1", -1, 0, 10), large, withAgent("c3", -1, 0, 10))
+	s.tick()
+	s.extract(recording, 0)
+	s.tick()
+	if all := s.all(); len(all) != 2 || all["c2"] != nil {
+		t.Errorf("calls %v", sortedKeys(all))
+	}
+	var letter schemas.DeadLetter
+	if len(s.letters) != 1 {
+		t.Fatalf("%d dead letters", len(s.letters))
+	}
+	exportertest.Unmarshal(t, s.letters[0].Body, &letter)
+	if letter.Reason != schemas.ReasonOversized || !strings.Contains(letter.Error, "call c2 of ") || strings.Contains(letter.Error, "5555") || letter.Original == nil {
+		t.Errorf("the letter says %q, %s", letter.Reason, letter.Error)
+	}
+	s.extract(cdr, 0, withAgent("c1", -1, 0, 10), large.with("callee_no", "1"), withAgent("c3", -1, 0, 10))
+	s.tick()
+	if len(s.letters) != 2 || s.letters[0].ID == s.letters[1].ID {
+		t.Errorf("%d dead letters of a call that is another one now", len(s.letters))
+	}
+	s.calls.MaxBytes = 0
+	s.extract(cdr, 0, withAgent("c1", -1, 0, 10), large, withAgent("c3", -1, 0, 10))
+	s.tick()
+	if c := s.newest("c2"); c.Revision != 1 {
+		t.Errorf("revision %d", c.Revision)
 	}
 }
 
@@ -455,7 +491,9 @@ func TestOptions(t *testing.T) {
 	for name, change := range map[string]func(*Options){
 		"tenant": func(o *Options) { o.Tenant = "" }, "names": func(o *Options) { o.Names = schemas.Names{} }, "ledger": func(o *Options) { o.Ledger = nil },
 		"rows": func(o *Options) { o.Rows = nil }, "stream": func(o *Options) { o.Stream = nil },
-		"reach": func(o *Options) { o.Reach = -1 }, "tick": func(o *Options) { o.Tick = -1 },
+		"audio": func(o *Options) { o.Audio = nil }, "letter": func(o *Options) { o.Letter = nil },
+		"listen": func(o *Options) { o.Listen = -1 },
+		"reach":  func(o *Options) { o.Reach = -1 }, "tick": func(o *Options) { o.Tick = -1 },
 	} {
 		o := good
 		change(&o)

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"aiccbridge/exporter/internal/exportertest"
 	"aiccbridge/schemas"
 )
@@ -99,6 +101,84 @@ func TestLargeMarker(t *testing.T) {
 	m := s.marker(0)
 	if len(m.Unclaimed) != 1 || len(m.Unclaimed[0].Calls) < 100 {
 		t.Errorf("the marker names %d windows", len(m.Unclaimed))
+	}
+}
+
+// A marker of a call that touches very many windows names those that gave it rows; what comes
+// in others later is in the call all the same.
+func TestManyWindows(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	s.calls.MaxBytes = 4000
+	for hour := range 20 {
+		s.extract(recording, hour, recorded(fmt.Sprint("r", hour), hour, 10))
+		s.extract(operation, hour)
+	}
+	s.extract(recording, 9, recorded("c1", 9, 10))
+	s.extract(cdr, 0, withAgent("c1", -1, 0, 10).with("call_end", wall(19, 0)))
+	s.tick()
+	m := s.marker(0)
+	if len(m.Sources) != 4 || len(m.Unclaimed) != 0 || m.To != exportertest.Hour(0).To || short(s.newest("c1")) != "cdr:0 recording:9" {
+		t.Errorf("it names %d windows up to %s, and the call is of %s", len(m.Sources), m.To, short(s.newest("c1")))
+	}
+	batches := s.calls.Batches
+	s.restart()
+	s.tick()
+	if s.calls.Batches != batches {
+		t.Error("it does not settle")
+	}
+	s.extract(recording, 9, recorded("c1", 9, 10), recorded("c1", 9, 50).with("original_file_name", "b"))
+	s.extract(recording, 0, recorded("c1", 0, 10))
+	s.tick()
+	if got := short(s.newest("c1")); got != "cdr:0 recording:0 recording:9 recording:9" {
+		t.Errorf("it is of %s", got)
+	}
+	s.calls.MaxBytes = 300 // no marker fits
+	s.extract(cdr, 1, withAgent("c2", -1, 1, 10))
+	s.tick()
+	s.tick()
+	s.calls.MaxBytes = 0
+	s.extract(cdr, 1, withAgent("c2", -1, 1, 10))
+	s.tick()
+	if s.marker(1).Calls != 1 {
+		t.Error("the next one lacks its calls")
+	}
+}
+
+// An id that comes again is of the home nearest in time, whichever is looked at first.
+func TestNearestHome(t *testing.T) {
+	t.Parallel()
+	for range 5 { // maps have no order
+		s := newShop(t)
+		s.extract(cdr, 0, withAgent("c1", -1, 0, 10))
+		s.extract(cdr, 30, withAgent("c1", -1, 30, 10))
+		s.tick()
+		for _, hour := range []int{10, 15, 16, 20} {
+			s.extract(recording, hour, recorded("c1", hour, 10))
+			s.extract(cdr, hour, inQueue("c1", hour, hour, 20), withAgent("x", hour, hour, 10))
+		}
+		s.tick()
+		s.restart()
+		s.extract(cdr, 0, withAgent("c1", -1, 0, 10).with("caller_no", "5550111"))
+		s.extract(cdr, 30, withAgent("c1", -1, 30, 10).with("caller_no", "5550111"))
+		s.tick()
+		of := map[schemas.Window]string{}
+		for _, m := range s.calls.All(exportertest.Acme) {
+			var c schemas.Call
+			if m.Get("ce-type") != schemas.TypeCall {
+				continue
+			}
+			if exportertest.Unmarshal(t, m.Body, &c); c.CallID == "c1" {
+				of[c.Window] = short(c)
+			}
+		}
+		want := map[schemas.Window]string{
+			exportertest.Hour(0):  "cdr:10 cdr:15 cdr:0 recording:10 recording:15",
+			exportertest.Hour(30): "cdr:16 cdr:20 cdr:30 recording:16 recording:20",
+		}
+		if diff := cmp.Diff(want, of); diff != "" {
+			t.Fatalf("(-want +got):\n%s", diff)
+		}
 	}
 }
 

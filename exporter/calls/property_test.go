@@ -88,7 +88,9 @@ func TestAsFromScratch(t *testing.T) {
 		kind, hour := rapid.SampledFrom(kinds[:]), rapid.IntRange(0, hours-1)
 		for range rapid.IntRange(0, 12).Draw(r, "steps") {
 			k, at := kind.Draw(r, "kind"), hour.Draw(r, "hour")
-			switch rapid.SampledFrom([]string{"file", "file", "correct", "tick", "tick", "die", "lie"}).Draw(r, "step") {
+			switch rapid.SampledFrom([]string{"file", "file", "correct", "say", "tick", "tick", "die", "lie"}).Draw(r, "step") {
+			case "say":
+				h.hear(at)
 			case "file":
 				h.file(k, at, false)
 			case "correct":
@@ -108,7 +110,7 @@ func TestAsFromScratch(t *testing.T) {
 		}
 		h.tick()
 		scratch := newShop(t)
-		scratch.rows, scratch.ledger = h.rows, h.ledger
+		scratch.rows, scratch.ledger, scratch.said = h.rows, h.ledger, h.said
 		scratch.restart()
 		scratch.tick()
 		same(t, "in the end", scratch, h.shop)
@@ -116,6 +118,18 @@ func TestAsFromScratch(t *testing.T) {
 			r.FailNow()
 		}
 	})
+}
+
+// hear says what became of a recording whose row is in a window.
+func (h *history) hear(hour int) {
+	there, _ := h.rows.On(h.names.Row(exportertest.Acme, recording, exportertest.Hour(hour)))
+	if len(there) == 0 {
+		return
+	}
+	row := rapid.SampledFrom(there).Draw(h.r, "recording")
+	var of callID
+	exportertest.Unmarshal(h.t, row.Body, &of)
+	h.say(row, hour, of.CallID, rapid.SampledFrom([]schemas.RecordingStatus{schemas.RecordingStored, schemas.RecordingMissing}).Draw(h.r, "status"))
 }
 
 // die lets the next batch but a few fail, and a new process go on.

@@ -3,6 +3,8 @@ package calls
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"slices"
@@ -19,7 +21,8 @@ const maxBatchBytes = 8 << 20
 type publication struct {
 	*build
 	batch  []schemas.Message
-	bytes  int // in the batch
+	calls  []uint64 // of the batch's messages that are calls, by the hashes of their ids
+	bytes  int      // in the batch
 	marker schemas.CallsComplete
 
 	sources schemas.CallSources
@@ -39,19 +42,18 @@ func (x *build) publish(ctx context.Context) error {
 		}
 	}
 	for _, call := range x.inOrder() {
-		if err := p.call(ctx, x.drafts[call], x.stored[call]); err != nil {
+		d := x.drafts[call]
+		c := schemas.Call{Tenant: p.o.Tenant, Window: p.home, CallID: d.id, Sources: p.sources, CallContent: d.content()}
+		if err := p.call(ctx, call, c, x.stored[call]); err != nil {
 			return err
 		}
-		if _, there := x.stored[call]; !there {
-			x.stored[call] = stored{}
-		}
 	}
-	x.homeAt(x.home).ids, p.marker.Calls = sorted(x.stored), len(x.stored)
-	x.drafts, x.stored = nil, nil
+	x.drafts, p.marker.Calls = nil, len(x.stored)
 	if len(x.touched) > 0 {
 		if err := p.flush(ctx); err != nil {
 			return err
 		}
+		x.homeAt(x.home).calls = sorted(x.stored)
 		if err := x.elsewhere(ctx); err != nil {
 			return err
 		}
@@ -66,7 +68,7 @@ func (x *build) noted() []schemas.CallSource {
 
 // states says which kinds were complete: those of which every window that was looked for was.
 func (x *build) states() schemas.CallSources {
-	s := schemas.CallSources{Complete: []schemas.Kind{}} // [] rather than null
+	s := schemas.CallSources{Complete: []schemas.Kind{}, Audio: x.audioMode()} // [] rather than null
 	for _, k := range kinds {
 		switch {
 		case slices.ContainsFunc(x.pending, func(p schemas.CallPending) bool { return p.Kind == k }):
@@ -78,6 +80,14 @@ func (x *build) states() schemas.CallSources {
 		}
 	}
 	return s
+}
+
+// audioMode says whether audio is fetched.
+func (b *Builder) audioMode() schemas.AudioMode {
+	if b.o.Fetched {
+		return schemas.AudioFetch
+	}
+	return schemas.AudioOff
 }
 
 // elsewhere brings the other homes up to date whose calls the rows are of.
@@ -92,15 +102,27 @@ func (x *build) elsewhere(ctx context.Context) error {
 	return nil
 }
 
+// mostMarkerBytes is how large a marker may be: windows of a minute are many, and a call may
+// last a day.
+const mostMarkerBytes = 256 << 10
+
 // mark ends the home's subject with the marker.
 func (p *publication) mark(ctx context.Context) error {
-	p.marker.CompletedAt = time.Now().UTC()
+	p.marker.CompletedAt, p.marker.Heard, p.marker.Audio = time.Now().UTC(), p.heard, p.audioMode()
 	m, err := p.o.Names.CallsCompleteMessage(p.marker)
-	for err == nil && len(p.marker.Unclaimed) > 0 && !p.o.Stream.Fits(m) {
-		p.marker.Unclaimed = half(p.marker.Unclaimed)
-		m, err = p.o.Names.CallsCompleteMessage(p.marker)
+	for _, smaller := range [...]func() bool{p.half, p.narrow} {
+		for err == nil && (len(m.Body) > mostMarkerBytes || !p.o.Stream.Fits(m)) && smaller() {
+			m, err = p.o.Names.CallsCompleteMessage(p.marker)
+		}
 	}
-	if err == nil {
+	h := p.homeAt(p.home)
+	switch {
+	case err != nil:
+		return err
+	case !p.o.Stream.Fits(m): // to be looked at again when the window is extracted again
+		h.gone = p.completed(source{schemas.KindCDR, p.home})
+		p.o.Logger.Error().Stringer("window", p.home).Int("bytes", len(m.Body)).Msg("a marker is larger than its stream takes; the window's calls end without one")
+	default:
 		err = p.put(ctx, m)
 	}
 	if err == nil {
@@ -109,20 +131,35 @@ func (p *publication) mark(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	h := p.homeAt(p.home)
-	h.marker, h.open = &p.marker, false
+	h.marker, h.open, h.calls = &p.marker, false, sorted(p.stored)
 	p.o.Logger.Debug().Stringer("window", p.home).Int("calls", p.marker.Calls).Int("added", p.marker.Added).
 		Int("revised", p.marker.Revised).Msg("calls are as their sources say")
 	return nil
 }
 
-// half leaves of each window half of the calls. Rows of others are found all the same when
-// their windows are those of the call.
-func half(all []schemas.CallUnclaimed) []schemas.CallUnclaimed {
+// half leaves of each window half of the calls that wait; false: none do. Rows of others are
+// found all the same when their windows are those of the call.
+func (p *publication) half() bool {
+	all := p.marker.Unclaimed
 	for i, u := range all {
 		all[i].Calls = u.Calls[:len(u.Calls)/2]
 	}
-	return slices.DeleteFunc(all, func(u schemas.CallUnclaimed) bool { return len(u.Calls) == 0 })
+	p.marker.Unclaimed = slices.DeleteFunc(all, func(u schemas.CallUnclaimed) bool { return len(u.Calls) == 0 })
+	return len(all) > 0
+}
+
+// narrow leaves of the windows those at the same time as this one, and those whose rows are in
+// its calls; false: it has. Rows of others come in when the calls next to them are made.
+func (p *publication) narrow() bool {
+	m := &p.marker
+	if m.From.Equal(p.home.From) && m.To.Equal(p.home.To) {
+		return false
+	}
+	m.From, m.To = p.home.From, p.home.To
+	aside := func(w schemas.Window) bool { return !w.From.Before(m.To) || !w.To.After(m.From) }
+	m.Sources = slices.DeleteFunc(m.Sources, func(s schemas.CallSource) bool { return aside(s.Window) && !p.gave[source{s.Kind, s.Window}] })
+	m.Pending = slices.DeleteFunc(slices.Clone(m.Pending), func(s schemas.CallPending) bool { return aside(s.Window) })
+	return true
 }
 
 // inOrder are the calls by their begin.
@@ -140,14 +177,13 @@ func (x *build) inOrder() []uint64 {
 	})
 }
 
-// call publishes a call unless the stream has it as it is. One that is larger than the bus
-// takes goes out without what it has most of.
-func (p *publication) call(ctx context.Context, d *draft, have stored) error {
-	c := schemas.Call{
-		Tenant: p.o.Tenant, Window: p.home, CallID: d.id, Revision: have.revision + 1, Sources: p.sources, CallContent: d.content(),
-	}
+// call publishes a call unless the stream has it as it is. One that is larger than the stream
+// takes goes out without what it has most of; of one that is too large even so there is a
+// dead letter.
+func (p *publication) call(ctx context.Context, call uint64, c schemas.Call, have stored) error {
+	c.Revision = have.revision + 1
 	for try := 0; ; try++ {
-		m, differs, err := p.message(c, have)
+		m, differs, err := p.message(&c, have)
 		switch {
 		case err != nil:
 			return fmt.Errorf("call of %s: %w", p.home, err)
@@ -155,17 +191,39 @@ func (p *publication) call(ctx context.Context, d *draft, have stored) error {
 			return nil
 		case p.o.Stream.Fits(m):
 			p.count(have)
-			return p.put(ctx, m)
+			p.stored[call] = have // until its batch is there
+			return p.put(ctx, m, call)
 		case try == len(lighter):
-			p.o.Logger.Error().Stringer("window", p.home).Int("legs", len(d.legs)).Msg("a call is larger than the bus takes; it is not published")
-			return nil
+			return p.refuse(ctx, call, c, m)
 		}
 		lighter[try](&c.CallContent)
 	}
 }
 
+// refuse makes a dead letter of a call that the stream does not take, once for what it says.
+func (p *publication) refuse(ctx context.Context, call uint64, c schemas.Call, m schemas.Message) error {
+	digest := m.Header[schemas.HeaderCallDigest]
+	if p.letters[call] == digest {
+		return nil
+	}
+	cause := fmt.Sprintf("call %s of %s is larger than its stream takes, with %d of its legs and nothing else: %d bytes", c.CallID, p.home, len(c.Legs), len(m.Body))
+	letter := schemas.NewDeadLetter(p.o.Tenant, schemas.ReasonOversized, cause, time.Now().UTC())
+	letter.Keep(m.Body)
+	sum := sha256.Sum256([]byte(digest))
+	said, err := p.o.Names.DeadLetterMessage(letter, "call."+p.home.String()+"."+schemas.EncodeToken(c.CallID)+"."+hex.EncodeToString(sum[:8]))
+	if err == nil {
+		err = p.o.Letter(ctx, said)
+	}
+	if err != nil {
+		return fmt.Errorf("make a dead letter of a call of %s: %w", p.home, err)
+	}
+	p.letters[call] = digest
+	p.o.Logger.Error().Stringer("window", p.home).Int("legs", len(c.Legs)).Int("bytes", len(m.Body)).Msg("a call is larger than its stream takes; it is a dead letter")
+	return nil
+}
+
 // message makes the message of a call; differs says that it is worth it.
-func (p *publication) message(c schemas.Call, have stored) (m schemas.Message, differs bool, err error) {
+func (p *publication) message(c *schemas.Call, have stored) (m schemas.Message, differs bool, err error) {
 	digest, err := c.Digest()
 	if err != nil {
 		return m, false, err
@@ -175,7 +233,7 @@ func (p *publication) message(c schemas.Call, have stored) (m schemas.Message, d
 			return m, false, nil
 		}
 	}
-	m, err = p.o.Names.CallMessage(c, digest, time.Now().UTC())
+	m, err = p.o.Names.CallMessage(*c, digest, time.Now().UTC())
 	return m, true, err
 }
 
@@ -193,18 +251,18 @@ const mostLegs = 500
 
 // lighter make a call smaller, one after the other.
 var lighter = [...]func(*schemas.CallContent){
-	func(c *schemas.CallContent) { c.Operations, c.LeftOut = nil, append(c.LeftOut, "operations") },
-	func(c *schemas.CallContent) { c.Recordings, c.LeftOut = nil, append(c.LeftOut, "recordings") },
+	func(c *schemas.CallContent) { c.Operations, c.LeftOut = nil, once(c.LeftOut, "operations") },
+	func(c *schemas.CallContent) { c.Recordings, c.LeftOut = nil, once(c.LeftOut, "recordings") },
 	func(c *schemas.CallContent) {
-		c.Legs, c.LeftOut = c.Legs[:min(len(c.Legs), mostLegs)], append(c.LeftOut, "legs", "rows")
+		c.Legs, c.LeftOut = c.Legs[:min(len(c.Legs), mostLegs)], once(once(c.LeftOut, "legs"), "rows")
 		c.Rows = c.Rows[:1]
 		c.Rows[0].IDs = c.Rows[0].IDs[:min(len(c.Rows[0].IDs), mostLegs)]
 	},
 }
 
-// put adds a message to the batch.
-func (p *publication) put(ctx context.Context, m schemas.Message) error {
-	p.batch = append(p.batch, m)
+// put adds a message to the batch, and which call it is, if it is one.
+func (p *publication) put(ctx context.Context, m schemas.Message, call ...uint64) error {
+	p.batch, p.calls = append(p.batch, m), append(p.calls, call...)
 	p.bytes += len(m.Body)
 	if len(p.batch) == schemas.MaxBatch || p.bytes >= maxBatchBytes {
 		return p.flush(ctx)
@@ -222,6 +280,11 @@ func (p *publication) flush(ctx context.Context) error {
 		return err
 	}
 	p.last = last
+	for i, call := range p.calls { // the messages of a batch stand together, a marker last
+		s := p.stored[call]
+		s.seq = last - uint64(len(p.batch)-1-i)
+		p.stored[call] = s
+	}
 	for _, m := range p.batch {
 		switch {
 		case m.Type != schemas.TypeCall:
@@ -231,7 +294,7 @@ func (p *publication) flush(ctx context.Context) error {
 			p.made.WithLabelValues("revised").Inc()
 		}
 	}
-	p.batch, p.bytes = p.batch[:0], 0
+	p.batch, p.calls, p.bytes = p.batch[:0], p.calls[:0], 0
 	sabotage.Point("calls.between_batches")
 	return nil
 }

@@ -61,6 +61,9 @@ type shop struct {
 	ledger   *book
 	rows     *exportertest.Rows
 	calls    *exportertest.Calls
+	said     *exportertest.Said
+	letters  []schemas.Message
+	fetched  bool
 	builder  *Builder
 	extracts int
 	now      time.Time
@@ -69,14 +72,20 @@ type shop struct {
 func newShop(t testing.TB) *shop {
 	s := &shop{
 		t: t, names: exportertest.Names(t), ledger: &book{entries: map[string]schemas.WindowEntry{}},
-		rows: &exportertest.Rows{}, calls: &exportertest.Calls{}, now: exportertest.Hour(100).To,
+		rows: &exportertest.Rows{}, calls: &exportertest.Calls{}, said: &exportertest.Said{}, now: exportertest.Hour(100).To,
 	}
 	s.restart()
 	return s
 }
 
 func (s *shop) options() Options {
-	return Options{Tenant: exportertest.Acme, Names: s.names, Ledger: s.ledger, Rows: s.rows.Read, Stream: s.calls}
+	return Options{
+		Tenant: exportertest.Acme, Names: s.names, Ledger: s.ledger, Rows: s.rows.Read, Stream: s.calls, Audio: s.said.Heard, Fetched: s.fetched, Listen: 1,
+		Letter: func(_ context.Context, m schemas.Message) error {
+			s.letters = append(s.letters, m)
+			return m.Validate()
+		},
+	}
 }
 
 // restart makes a new builder, as a new process does.

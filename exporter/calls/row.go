@@ -30,6 +30,7 @@ type leg struct {
 // draft is a call that is being put together.
 type draft struct {
 	id         string
+	rivals     []schemas.Window // other homes near that have a call of this id
 	legs       []part[leg]
 	recordings []part[schemas.CallRecording]
 	operations []part[schemas.CallOperation]
@@ -55,28 +56,30 @@ type callID struct {
 
 // cdrRow is the body of a row of call detail records.
 type cdrRow struct {
-	Agent        string    `json:"agent_id"`
-	Caller       string    `json:"caller_no"`
-	Called       string    `json:"callee_no"`
-	WaitBegin    time.Time `json:"wait_begin"`
-	WaitEnd      time.Time `json:"wait_end"`
-	AckBegin     time.Time `json:"ack_begin"`
-	AckEnd       time.Time `json:"ack_end"`
-	CallBegin    time.Time `json:"call_begin"`
-	CallEnd      time.Time `json:"call_end"`
-	DeviceType   *int      `json:"device_type"`
-	DeviceNo     string    `json:"device_no"`
-	CallType     *int      `json:"call_type"`
-	ReleaseCause *int      `json:"release_cause"`
-	Number       *int      `json:"call_id_num"`
-	Skill        string    `json:"skill_id"`
-	CurrentSkill string    `json:"current_skill_id"`
-	LeaveReason  *int      `json:"leave_reason"`
-	MediaType    *int      `json:"media_type"`
-	WaitS        *int      `json:"wait_s"`
-	RingS        *int      `json:"ring_s"`
-	TalkS        *int      `json:"talk_s"`
-	Names        struct {
+	Agent         string    `json:"agent_id"`
+	Caller        string    `json:"caller_no"`
+	Called        string    `json:"callee_no"`
+	WaitBegin     time.Time `json:"wait_begin"`
+	WaitEnd       time.Time `json:"wait_end"`
+	AckBegin      time.Time `json:"ack_begin"`
+	AckEnd        time.Time `json:"ack_end"`
+	CallBegin     time.Time `json:"call_begin"`
+	CallEnd       time.Time `json:"call_end"`
+	DeviceType    *int      `json:"device_type"`
+	DeviceNo      string    `json:"device_no"`
+	PreDeviceType *int      `json:"pre_device_type"`
+	PreDeviceNo   string    `json:"pre_device_no"`
+	CallType      *int      `json:"call_type"`
+	ReleaseCause  *int      `json:"release_cause"`
+	Number        *int      `json:"call_id_num"`
+	Skill         string    `json:"skill_id"`
+	CurrentSkill  string    `json:"current_skill_id"`
+	LeaveReason   *int      `json:"leave_reason"`
+	MediaType     *int      `json:"media_type"`
+	WaitS         *int      `json:"wait_s"`
+	RingS         *int      `json:"ring_s"`
+	TalkS         *int      `json:"talk_s"`
+	Names         struct {
 		schemas.CallNames
 		schemas.LegNames
 	} `json:"names"`
@@ -86,14 +89,15 @@ type cdrRow struct {
 // leg takes over a row. Of what many rows say in the same words one copy is kept.
 func (r cdrRow) leg(id string) leg {
 	for _, text := range [...]*string{
-		&r.Agent, &r.DeviceNo, &r.Skill, &r.CurrentSkill, &r.Called, &r.Names.CallType, &r.Names.MediaType, &r.Names.ReleaseCause,
-		&r.Names.DeviceType, &r.Names.LeaveReason,
+		&r.Agent, &r.DeviceNo, &r.PreDeviceNo, &r.Skill, &r.CurrentSkill, &r.Called, &r.Names.CallType, &r.Names.MediaType, &r.Names.ReleaseCause,
+		&r.Names.DeviceType, &r.Names.PreDeviceType, &r.Names.LeaveReason,
 	} {
 		*text = unique.Make(*text).Value()
 	}
 	return leg{
 		CallLeg: schemas.CallLeg{
-			Number: r.Number, DeviceType: r.DeviceType, DeviceNo: r.DeviceNo, Agent: r.Agent, Skill: cmp.Or(r.CurrentSkill, r.Skill),
+			Number: r.Number, DeviceType: r.DeviceType, DeviceNo: r.DeviceNo, PreDeviceType: r.PreDeviceType, PreDeviceNo: r.PreDeviceNo,
+			Agent: r.Agent, Skill: cmp.Or(r.CurrentSkill, r.Skill),
 			WaitBegin: r.WaitBegin, WaitEnd: r.WaitEnd, AckBegin: r.AckBegin, AckEnd: r.AckEnd, CallBegin: r.CallBegin, CallEnd: r.CallEnd,
 			WaitS: r.WaitS, RingS: r.RingS, TalkS: r.TalkS, LeaveReason: r.LeaveReason, Names: r.Names.LegNames, Ambiguous: r.Ambiguous, Row: id,
 		},
@@ -141,9 +145,10 @@ func (r operationRow) operation(id string) schemas.CallOperation {
 type row struct {
 	source
 	schemas.RowHeader
-	at   *schemas.Window // the source's
-	seq  uint64
-	body []byte
+	at       *schemas.Window // the source's
+	seq      uint64
+	storedAt time.Time
+	body     []byte
 }
 
 // take adds a row to the call that it is of.

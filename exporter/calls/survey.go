@@ -77,7 +77,7 @@ func (b *Builder) due(l landscape, w window) bool {
 	switch {
 	case w.completed.IsZero(), h != nil && h.gone.Equal(w.completed):
 		return false
-	case h == nil && b.keeps > 0 && time.Since(w.completed) > b.keeps: // its calls were there, and have expired
+	case h == nil && w.completed.Before(b.kept): // its calls were there, and have gone
 		return false
 	case h == nil || h.marker == nil || h.open:
 		return true

@@ -34,8 +34,10 @@ func read(meta map[string]string) schemas.Recording {
 	at, _ := time.Parse(time.RFC3339Nano, meta["at"])
 	return schemas.Recording{
 		Tenant: meta["tenant"], Agent: meta["agent"], Status: schemas.RecordingStored, Key: meta["key"], Row: meta["row"], Window: window,
-		CallID: meta["call"], SHA256: meta["sha256"], Bytes: number("bytes"), Format: meta["format"], Milliseconds: number("milliseconds"),
-		EncryptedBy: meta["encrypted"], Source: meta["source"], At: at,
+		CallID: meta["call"], Source: meta["source"], At: at,
+		Audio: schemas.Audio{
+			SHA256: meta["sha256"], Bytes: number("bytes"), Format: meta["format"], Milliseconds: number("milliseconds"), EncryptedBy: meta["encrypted"],
+		},
 	}
 }
 

@@ -86,7 +86,7 @@ var allowed = map[string][]string{
 	"internal/truthcheck":                    {"schemas", "schemas/events", "schemas/rows", "internal/platformsim/truth", "internal/platformsim/world", "internal/truthcheck/callcheck"},
 	"internal/truthcheck/callcheck":          {"schemas", "schemas/rows", "internal/platformsim/world"},
 	"schemas/internal/schematest":            {"schemas"},
-	"schemas":                                {"schemas/internal/text"},
+	"schemas":                                {"schemas/internal/digest", "schemas/internal/text"},
 	"schemas/rows":                           {"schemas"},
 	"internal/rowfile":                       {"schemas", "schemas/rows"},
 	"internal/trial":                         {"bus/embedded", "config", "internal/platformsim/...", "internal/retry", "internal/trial/view", "internal/truthcheck", "schemas"},

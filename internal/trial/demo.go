@@ -33,8 +33,9 @@ type Bridge struct {
 	Streams      Streams
 	Windows      Windows
 	StopPlanning func() // no window is asked for any more when it returns
-	// CallsMade reports whether the calls of all complete windows have been published.
-	CallsMade func() bool
+	// CallsMade reports whether the calls of all complete windows have been published, with
+	// what has been said of their recordings.
+	CallsMade func(ctx context.Context) (bool, error)
 	// Recorded reports whether it is said what became of all recordings.
 	Recorded func(ctx context.Context) (bool, error)
 }
@@ -197,11 +198,13 @@ func (d *demo) settle(ctx context.Context, b Bridge) (ended time.Time) {
 	d.phase.Enter("waiting for the files of the last windows")
 	if until(ctx, func() bool { return completeTo(b.Windows, ended) }) {
 		b.StopPlanning()
-		until(ctx, func() bool { return !outstanding(b.Windows) && b.CallsMade() })
+		until(ctx, func() bool { return !outstanding(b.Windows) })
 		if d.o.Recordings {
 			d.phase.Enter("waiting for audio that is late")
 			until(ctx, func() bool { done, err := b.Recorded(ctx); return err == nil && done })
 		}
+		d.phase.Enter("waiting for the last calls")
+		until(ctx, func() bool { done, err := b.CallsMade(ctx); return err == nil && done })
 	}
 	return ended
 }

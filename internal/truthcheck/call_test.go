@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"aiccbridge/internal/platformsim/truth"
 	"aiccbridge/internal/platformsim/world"
 	"aiccbridge/internal/truthcheck/callcheck"
 	"aiccbridge/schemas"
@@ -50,7 +51,7 @@ func (s *scene) doc(cause int) schemas.Call {
 	n := func(n int) *int { return &n }
 	w := s.window(0)
 	return schemas.Call{
-		Tenant: tenant, Window: w, CallID: "1762092000-1", Revision: 1, Sources: schemas.CallSources{Complete: []schemas.Kind{schemas.KindCDR}},
+		Tenant: tenant, Window: w, CallID: "1762092000-1", Revision: 1, Sources: schemas.CallSources{Complete: []schemas.Kind{schemas.KindCDR}, Audio: schemas.AudioOff},
 		CallContent: schemas.CallContent{
 			Direction: "inbound", CallType: n(0), MediaType: n(5), ReleaseCause: n(cause), Names: schemas.CallNames{CallType: "inbound"},
 			Caller: "5550100", Called: "5550199", Begin: at(0), End: at(75), WaitS: n(10), RingS: n(5), TalkS: n(60), Closed: true,
@@ -78,7 +79,7 @@ func (s *scene) call(c schemas.Call) {
 func (s *scene) callsMarked() {
 	s.t.Helper()
 	w := s.window(0)
-	m, err := s.names.CallsCompleteMessage(schemas.CallsComplete{Tenant: tenant, Window: w, From: w.From, To: w.To, CompletedAt: s.now})
+	m, err := s.names.CallsCompleteMessage(schemas.CallsComplete{Tenant: tenant, Window: w, From: w.From, To: w.To, CompletedAt: s.now, Audio: schemas.AudioOff})
 	s.put(&s.calls, m, err)
 }
 
@@ -163,6 +164,7 @@ func TestCalls(t *testing.T) {
 		"end":       differs("end", func(c *schemas.Call) { c.End = c.End.Add(time.Second) }),
 		"talk":      differs("talk_s", func(c *schemas.Call) { c.TalkS = &n }),
 		"agents":    differs("agents", func(c *schemas.Call) { c.Agents = nil }),
+		"way":       differs("legs[1]", func(c *schemas.Call) { c.Legs[1].PreDeviceNo = "12" }),
 		"order":     differs("legs[0], legs[1]", func(c *schemas.Call) { c.Legs[0], c.Legs[1] = c.Legs[1], c.Legs[0] }),
 		"reason":    differs("legs[1]", func(c *schemas.Call) { c.Legs[1].LeaveReason = &n }),
 		"recording": differs("recordings[0]", func(c *schemas.Call) { c.Recordings = nil }),
@@ -190,4 +192,34 @@ type callCase struct {
 	change func(*scene)
 	want   callcheck.Report
 	says   string
+}
+
+// What became of audio is compared where that of recordings is: of the newest revision alone.
+func TestAudioOfCalls(t *testing.T) {
+	stored := func(sum string) schemas.CallAudio {
+		return schemas.CallAudio{Status: schemas.RecordingStored, Audio: schemas.Audio{Object: "AICC_RECORDINGS/a.wav", SHA256: sum, Bytes: 9}}
+	}
+	missing := schemas.CallAudio{Status: schemas.RecordingMissing, Reason: schemas.RecordingAbsent}
+	for name, tt := range map[string]struct {
+		absent bool
+		says   schemas.CallAudio
+		good   bool
+	}{
+		"stored": {false, stored(digest("a")), true}, "missing": {true, missing, true}, "nothing said": {false, schemas.CallAudio{}, false},
+		"another digest": {false, stored(digest("b")), false}, "could be had": {false, missing, false}, "invented": {true, stored(digest("a")), false},
+	} {
+		s := withCalls(t)
+		s.withAudio = true
+		s.truth.Recordings = []truth.Recording{{CallID: "1762092000-1", FileName: "/a.wav", SHA256: digest("a"), Absent: tt.absent}}
+		c := s.doc(0)
+		c.Revision, c.Recordings[0].Audio = 2, tt.says
+		s.call(c)
+		s.callsMarked()
+		if r := s.report(); r.Calls.Recorded != 1 || (r.Calls.Differing == 0) != tt.good || !tt.good && !strings.Contains(strings.Join(r.Problems, "\n"), "recordings[0]") {
+			t.Errorf("%s: %+v, %v", name, r.Calls, r.Problems)
+		}
+		if s.withAudio = false; s.report().Calls.Differing != 0 {
+			t.Errorf("%s: audio is compared that nobody asked for", name)
+		}
+	}
 }

@@ -103,7 +103,7 @@ func (c *Checker) Compare(t truth.Snapshot) Report {
 	required := c.compareRows(files, &r.Rows, p)
 	c.settleFiles(files, required, &r.Files, p)
 	if c.calls != nil {
-		calls := c.calls.Compare(c.acceptedRows(files), p.add)
+		calls := c.calls.Compare(c.acceptedRows(files), c.sounds(t), p.add)
 		r.Calls = &calls
 	}
 	if c.audio != nil {
@@ -115,6 +115,21 @@ func (c *Checker) Compare(t truth.Snapshot) Report {
 	}
 	r.Problems, r.OK = p.list, len(p.list) == 0
 	return r
+}
+
+// sounds is what the platform has of recordings; nil when they are not compared.
+func (c *Checker) sounds(t truth.Snapshot) callcheck.Sounds {
+	if c.audio == nil {
+		return nil
+	}
+	all := callcheck.Sounds{}
+	for _, r := range t.Recordings {
+		all[r.FileName] = r.SHA256
+		if r.Absent {
+			all[r.FileName] = ""
+		}
+	}
+	return all
 }
 
 // decode reads a body into a T.

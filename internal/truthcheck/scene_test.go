@@ -39,6 +39,7 @@ type scene struct {
 	calls  []schemas.Stored
 
 	withCalls bool // they are compared
+	withAudio bool // as calls
 }
 
 func newScene(t testing.TB) *scene {
@@ -61,6 +62,9 @@ func (s *scene) report() Report {
 	c := New(s.zone, tenant)
 	if s.withCalls {
 		c.Calls()
+	}
+	if s.withAudio {
+		c.Recordings()
 	}
 	for _, stream := range [][]schemas.Stored{s.events, s.files, s.rows, s.dead, s.calls} {
 		for _, m := range stream {

@@ -17,12 +17,18 @@ func (r *Rows) Read(_ context.Context, subject string, f func(schemas.Stored) er
 	rows := slices.Clone(r.subjects[subject])
 	r.mu.Unlock()
 	for _, row := range rows {
-		if err := f(schemas.Stored{Subject: subject, Sequence: row.Sequence, Header: row.Headers(), Body: row.Body}); err != nil {
+		r.mu.Lock()
+		r.Handed++
+		r.mu.Unlock()
+		if err := f(schemas.Stored{Subject: subject, Sequence: row.Sequence, StoredAt: StoredAt(row.Sequence), Header: row.Headers(), Body: row.Body}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// StoredAt is when messages of streams in memory are stored: their sequences are seconds.
+func StoredAt(seq uint64) time.Time { return NewYear.Add(time.Duration(seq) * time.Second) }
 
 // Forget removes what is on a subject, as its age does.
 func (r *Rows) Forget(subject string) {
@@ -59,8 +65,23 @@ func (c *Calls) Newest(_ context.Context, tenant string, f func(schemas.Stored) 
 	return last, nil
 }
 
-// Keeps is its Age.
-func (c *Calls) Keeps(context.Context) (time.Duration, error) { return c.Age, nil }
+// Kept is since its Age.
+func (c *Calls) Kept(context.Context) (since time.Time, err error) {
+	if c.Age > 0 {
+		since = time.Now().Add(-c.Age)
+	}
+	return since, nil
+}
+
+// At returns the message at a sequence.
+func (c *Calls) At(_ context.Context, seq uint64) (m schemas.Stored, found bool, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if seq == 0 || seq > uint64(len(c.stored)) || c.stored[seq-1].Subject == "" {
+		return m, false, nil
+	}
+	return c.stored[seq-1], true, nil
+}
 
 // Forget removes everything, as its age does.
 func (c *Calls) Forget() {
@@ -72,9 +93,9 @@ func (c *Calls) Forget() {
 }
 
 // ReadBack calls f for what is on a subject.
-func (c *Calls) ReadBack(ctx context.Context, subject string, f func(schemas.CallHeader)) error {
+func (c *Calls) ReadBack(ctx context.Context, subject string, f func(h schemas.CallHeader, seq uint64)) error {
 	return c.Read(ctx, subject, func(m schemas.Stored) error {
-		f(schemas.ReadCallHeader(m.Header))
+		f(schemas.ReadCallHeader(m.Header), m.Sequence)
 		return nil
 	})
 }
@@ -156,4 +177,47 @@ func (c *Calls) All(tenant string) (all []schemas.Stored) {
 		}
 	}
 	return all
+}
+
+// Said is the stream of what was said of recordings.
+type Said struct {
+	mu     sync.Mutex
+	stored []schemas.Stored
+	Reads  int // messages that were handed out
+}
+
+// Say stores a message.
+func (s *Said) Say(m schemas.Message, at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stored = append(s.stored, schemas.Stored{Subject: m.Subject, Sequence: uint64(len(s.stored) + 1), StoredAt: at, Header: m.Headers(), Body: m.Body})
+}
+
+// Replace has another stream, an empty one.
+func (s *Said) Replace() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stored = nil
+}
+
+// Heard calls f for what was said, as the bus does.
+func (s *Said) Heard(_ context.Context, from uint64, since time.Time, f func(schemas.Stored) error) error {
+	s.mu.Lock()
+	stored := slices.Clone(s.stored)
+	s.mu.Unlock()
+	if from > uint64(len(stored))+1 {
+		from = 0
+	}
+	for _, m := range stored {
+		if m.Sequence < from || from == 0 && m.StoredAt.Before(since) {
+			continue
+		}
+		s.mu.Lock()
+		s.Reads++
+		s.mu.Unlock()
+		if err := f(m); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -223,6 +223,7 @@ type Rows struct {
 	seq      uint64
 	subjects map[string][]Row
 	Batches  int
+	Handed   int // messages that Read handed out
 
 	MaxBytes int               // of a body; 0: any
 	Unfenced bool              // a stream without fences: the expected sequence is not looked at

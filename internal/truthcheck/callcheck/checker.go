@@ -18,6 +18,7 @@ type Report struct {
 	Duplicates int `json:"duplicates"` // revisions that are there twice
 
 	Revisions int `json:"revisions,omitempty"` // of all calls together
+	Recorded  int `json:"recorded,omitempty"`  // recordings of calls whose audio was compared
 	Missing   int `json:"missing,omitempty"`
 	Foreign   int `json:"foreign,omitempty"`   // in no file
 	Differing int `json:"differing,omitempty"` // whose newest revision is not what the files say
@@ -65,9 +66,25 @@ func (c *Checker) Message(m schemas.Stored, window string, problem Problem) erro
 	return nil
 }
 
+// Sounds is what the platform has of recordings, by column file_name: the SHA-256 of the
+// audio in hex, "" where it has none. nil: what calls say of audio is not looked at.
+type Sounds map[string]string
+
+// audio is what a call is to say of a recording.
+func (s Sounds) audio(fileName string) string {
+	switch sum, ok := s[fileName]; {
+	case !ok:
+		return ""
+	case sum == "":
+		return string(schemas.RecordingMissing)
+	default:
+		return string(schemas.RecordingStored) + " " + sum
+	}
+}
+
 // Compare holds the newest revision of each call against the rows of files, in the order in
-// which these were made. It changes nothing.
-func (c *Checker) Compare(files [][]Row, problem Problem) Report {
+// which these were made, and the audio of their recordings. It changes nothing.
+func (c *Checker) Compare(files [][]Row, sounds Sounds, problem Problem) Report {
 	wanted, r := wantedCalls(files), c.report
 	r.InFiles, r.InStream = len(wanted), len(c.newest)
 	for _, id := range slices.Sorted(maps.Keys(wanted)) {
@@ -78,7 +95,12 @@ func (c *Checker) Compare(files [][]Row, problem Problem) Report {
 			continue
 		}
 		r.Revisions += call.Revision
-		if differs := differences(wanted[id].sheet(), sheetOf(call, c.zone)); len(differs) > 0 {
+		for _, recording := range wanted[id].recordings {
+			if sounds.audio(recording.at("file_name")) != "" {
+				r.Recorded++
+			}
+		}
+		if differs := differences(wanted[id].sheet(sounds), sheetOf(call, c.zone, sounds != nil)); len(differs) > 0 {
 			r.Differing++
 			problem("call %s, revision %d of %s, differs in %s", id, call.Revision, call.Window, strings.Join(differs, ", "))
 		}

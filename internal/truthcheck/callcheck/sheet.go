@@ -10,8 +10,8 @@ import (
 	"aiccbridge/schemas/rows"
 )
 
-// sheetOf is what a call in the stream says.
-func sheetOf(c schemas.Call, zone *time.Location) sheet {
+// sheetOf is what a call in the stream says, with what became of its audio or without.
+func sheetOf(c schemas.Call, zone *time.Location, audio bool) sheet {
 	s := sheet{"closed": fmt.Sprint(c.Closed)}
 	s.put("direction", c.Direction)
 	s.number("call_type", c.CallType)
@@ -33,7 +33,11 @@ func sheetOf(c schemas.Call, zone *time.Location) sheet {
 		legs = append(legs, fmt.Sprintf("%03d %s", i, legSheet(l, zone).line()))
 	}
 	for _, r := range c.Recordings {
-		recordings = append(recordings, recordingSheet(r, zone).line())
+		is := recordingSheet(r, zone)
+		if audio {
+			is.put("audio", strings.TrimSpace(string(r.Audio.Status)+" "+r.Audio.SHA256))
+		}
+		recordings = append(recordings, is.line())
 	}
 	for _, o := range c.Operations {
 		operations = append(operations, operationSheet(o, zone).line())
@@ -49,6 +53,8 @@ func legSheet(l schemas.CallLeg, zone *time.Location) sheet {
 	s.number("number", l.Number)
 	s.number("device_type", l.DeviceType)
 	s.put("device_no", l.DeviceNo)
+	s.number("pre_device_type", l.PreDeviceType)
+	s.put("pre_device_no", l.PreDeviceNo)
 	s.put("agent", l.Agent)
 	s.put("skill", l.Skill)
 	s.put("wait_begin", clock(l.WaitBegin, zone))
@@ -108,6 +114,7 @@ func wrongNames(c schemas.Call) string {
 	check(schemas.KindCDR, "release_cause", c.ReleaseCause, c.Names.ReleaseCause)
 	for _, l := range c.Legs {
 		check(schemas.KindCDR, "device_type", l.DeviceType, l.Names.DeviceType)
+		check(schemas.KindCDR, "pre_device_type", l.PreDeviceType, l.Names.PreDeviceType)
 		check(schemas.KindCDR, "leave_reason", l.LeaveReason, l.Names.LeaveReason)
 	}
 	for _, o := range c.Operations {

@@ -175,8 +175,8 @@ func (t *truthCall) inOrder() []Row {
 	return legs
 }
 
-// sheet is what the files say of the call.
-func (t *truthCall) sheet() sheet {
+// sheet is what the files say of the call, and the platform has of its audio.
+func (t *truthCall) sheet(sounds Sounds) sheet {
 	s := sheet{"closed": "false"}
 	var agents, skills, legs, recordings, operations []string
 	for i, r := range t.inOrder() {
@@ -185,7 +185,9 @@ func (t *truthCall) sheet() sheet {
 		legs = append(legs, fmt.Sprintf("%03d %s", i, r.leg().line()))
 	}
 	for _, r := range t.recordings {
-		recordings = append(recordings, r.recording().line())
+		is := r.recording()
+		is.put("audio", sounds.audio(r.at("file_name")))
+		recordings = append(recordings, is.line())
 	}
 	for _, r := range t.operations {
 		operations = append(operations, r.operation().line())
@@ -238,6 +240,8 @@ func (r Row) leg() sheet {
 	s.number("number", r.int("call_id_num"))
 	s.number("device_type", r.int("device_type"))
 	s.put("device_no", r.at("device_no"))
+	s.number("pre_device_type", r.int("pre_device_type"))
+	s.put("pre_device_no", r.at("pre_device_no"))
 	s.put("agent", r.at("agent_id"))
 	s.put("skill", r.skill())
 	s.number("leave_reason", r.int("leave_reason"))

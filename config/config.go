@@ -311,5 +311,7 @@ type Worker struct {
 	MaxZIPBytes      Size          `yaml:"max_zip" default:"2GiB" min:"1MiB" max:"1TiB"`
 	MaxUnpackedBytes Size          `yaml:"max_unpacked" default:"10GiB" min:"1MiB" max:"10TiB"`
 	MaxRatio         int           `yaml:"max_ratio" default:"200" min:"2" max:"100000"` // unpacked to packed, against ZIP bombs
-	Recordings       int           `yaml:"recordings" default:"1" min:"1" max:"16"`      // fetched at the same time
+	// Memory is what a file may take up in memory; what it has no room for is in data_dir.
+	Memory     Size `yaml:"memory" default:"64MiB" min:"16MiB" max:"1TiB"`
+	Recordings int  `yaml:"recordings" default:"1" min:"1" max:"16"` // fetched at the same time
 }

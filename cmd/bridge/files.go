@@ -149,6 +149,7 @@ func newWorker(b base, h *hub, tenants []*tenant, downloading *health.Gate) ([]p
 		Names: b.names, Tenants: with, Ledger: h.ledger,
 		Rows: h.bus.Rows(), Quarantine: kv.OpenObjects(h.bus.Conn(), schemas.BucketQuarantine), Publisher: h.bus, Statements: h.bus,
 		DownloadDir: filepath.Join(b.cfg.DataDir, "spool"),
+		Memory:      int64(b.cfg.Worker.Memory),
 		Limits:      limits(b.cfg),
 		Zones:       b.zones,
 		Logger:      b.log, Registerer: b.metrics,

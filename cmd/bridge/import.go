@@ -191,7 +191,7 @@ func newImportWorker(b bringing, rows worker.Rows, dir string) (*worker.Worker, 
 		Names: b.visit.names, Ledger: b.visit.ledger,
 		Tenants: map[string]worker.Tenant{b.tenant.Name: workerTenant(b.tenant, policy, b.file.Copy)},
 		Rows:    rows, Quarantine: kv.OpenObjects(hub.Conn(), schemas.BucketQuarantine), Publisher: hub, Statements: hub,
-		DownloadDir: dir, Limits: limits(b.cfg), Logger: b.log,
+		DownloadDir: dir, Memory: int64(b.cfg.Worker.Memory), Limits: limits(b.cfg), Logger: b.log,
 	})
 }
 

@@ -81,7 +81,7 @@ func (f *File) survey(ctx context.Context) error {
 		if other := e.Account(record); other != "" && f.o.AccountID != "" && other != f.o.AccountID {
 			foreign, account = foreign+1, other
 		}
-		if _, err := e.Identify(record); err == nil {
+		if e.Tells(record) {
 			identified++
 		}
 		for _, at := range e.Times(record) {

@@ -155,7 +155,7 @@ func TestTidy(t *testing.T) {
 	s := newShop(t)
 	now := time.Now()
 	for name, age := range map[string]time.Duration{
-		"a.part": 0, "b.part": 30 * 24 * time.Hour, "c.zip": 0, "d.zip": 8 * 24 * time.Hour, "e.txt": 30 * 24 * time.Hour,
+		"a.part": 0, "b.part": 30 * 24 * time.Hour, "c.zip": 0, "d.zip": 8 * 24 * time.Hour, "e.txt": 30 * 24 * time.Hour, "f.run": 0,
 	} {
 		path := filepath.Join(s.options.DownloadDir, name)
 		exportertest.Check(t, os.WriteFile(path, nil, 0o600))

@@ -34,7 +34,7 @@ func (x *export) publish(ctx context.Context, a *archive.Archive) error {
 	}
 	var p *publication // in the end that of the window's own kind
 	for _, k := range kinds {
-		p = &publication{export: x, kind: k, encoder: x.newEncoder(k), zone: newZoneCheck(x.written(k), f.Window)}
+		p = &publication{export: x, kind: k, zone: newZoneCheck(x.written(k), f.Window)}
 		if err := p.run(ctx, a); err != nil {
 			return fmt.Errorf("publish %s rows: %w", k, err)
 		}
@@ -51,7 +51,7 @@ func (x *export) publish(ctx context.Context, a *archive.Archive) error {
 // checkHeaders finds out before the first row goes out whether every member of a
 // kind has the columns it needs.
 func (x *export) checkHeaders(k schemas.Kind, a *archive.Archive) error {
-	encoder := x.newEncoder(k)
+	encoder := x.newEncoder(k, nil)
 	for _, m := range a.Of(k) {
 		for _, header := range m.Headers {
 			if err := encoder.Header(header); err != nil {
@@ -83,11 +83,11 @@ type publication struct {
 // rows of a thousand bytes fill it by number, oversized ones by size.
 const maxBatchBytes = 8 << 20
 
-func (p *publication) run(ctx context.Context, a *archive.Archive) error {
-	var err error
+func (p *publication) run(ctx context.Context, a *archive.Archive) (err error) {
 	if p.window, err = p.readBack(ctx, p.kind); err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, p.window.close()) }()
 	if p.window.marked {
 		return nil // the marker came with the last rows
 	}
@@ -114,7 +114,11 @@ func (p *publication) run(ctx context.Context, a *archive.Archive) error {
 // visit is called for each record of a member, whose base name and line go along.
 type visit func(ctx context.Context, record []string, base string, line int) error
 
-func (p *publication) members(ctx context.Context, a *archive.Archive, f visit) error {
+// members has every record of the kind visited. It counts identical rows anew.
+func (p *publication) members(ctx context.Context, a *archive.Archive, f visit) (err error) {
+	counted := p.newRowCount()
+	defer func() { err = errors.Join(err, counted.rows.Close()) }()
+	p.encoder = p.newEncoder(p.kind, counted.count)
 	for _, m := range a.Of(p.kind) {
 		if err := p.member(ctx, m, f); err != nil {
 			return fmt.Errorf("%s: %w", m.Name, err)
@@ -160,14 +164,17 @@ func (p *publication) row(ctx context.Context, record []string, base string, lin
 	if err != nil {
 		return fmt.Errorf("line %d: %w", line, err)
 	}
-	row := p.window.add(id, func(rest string) bool { return p.encoder.SameRest(record, rest) })
+	row, err := p.window.add(id, func(rest string) bool { return p.encoder.SameRest(record, rest) })
+	if err != nil {
+		return fmt.Errorf("line %d: %w", line, err)
+	}
 	if row.fresh {
 		sent, err := p.send(ctx, record, row.id, row.revision, base, line)
 		if err != nil {
 			return err
 		}
 		if !sent {
-			p.window.drop(id)
+			p.window.drop()
 			return nil
 		}
 	}
@@ -182,18 +189,22 @@ func (p *publication) row(ctx context.Context, record []string, base string, lin
 // as their next one. Which rows these are is known only after the whole file has
 // been seen; it is rare, so the file is read once more then.
 func (p *publication) bringBack(ctx context.Context, a *archive.Archive) error {
-	back := p.window.reverted()
-	if len(back) == 0 {
+	if !p.window.reverts() {
 		return nil
 	}
-	p.encoder = p.newEncoder(p.kind) // it counts identical rows
 	return p.members(ctx, a, func(ctx context.Context, record []string, base string, line int) error {
 		p.conceal(record)
 		id, err := p.encoder.Identify(record)
-		if err != nil || !back[id.ID] {
-			return nil // a row without identity has been seen to
+		if errors.Is(err, rows.ErrNoIdentity) {
+			return nil // it has been seen to
 		}
-		revision := p.window.next(id)
+		if err != nil {
+			return fmt.Errorf("line %d: %w", line, err)
+		}
+		revision, back, err := p.window.reverted(id)
+		if err != nil || !back {
+			return err
+		}
 		sent, err := p.send(ctx, record, id.Again(revision), revision, base, line)
 		if err != nil {
 			return err

@@ -1,24 +1,67 @@
 package worker
 
 import (
+	"cmp"
 	"context"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 
+	"aiccbridge/exporter/spill"
 	"aiccbridge/schemas"
 	"aiccbridge/schemas/rows"
 )
 
-// windowRows is what the stream holds of one window and kind.
+// windowRows is what the stream holds of one window and kind, and what the file says of it.
+// All of it is known by digests, and what memory has no room for is on disk.
 type windowRows struct {
-	last   uint64               // sequence of the subject's last message
-	count  int                  // of rows
-	rows   map[string]storedRow // by id, without what [rows.Identity.Again] adds
-	keys   map[string]newest    // by natural key, of earlier extracts
-	marked bool                 // this extract's marker is there
+	last    uint64 // sequence of the subject's last message
+	count   int    // of rows
+	marked  bool   // this extract's marker is there
+	revised bool   // an earlier extract brought a revision beyond the first
 
-	current map[string]bool   // keys whose newest revision is in this file
-	passed  map[string]string // rows of this file that a revision has replaced: id → key
+	rows   *spill.Map // storedRow, by id, without what [rows.Identity.Again] adds
+	keys   *spill.Map // newest, by natural key, of earlier extracts
+	turns  *spill.Map // passed and current, by natural key
+	zones  []string   // what [rows.Encoder.Rest] ends with, each once
+	behind int        // natural keys that are passed and not current
+}
+
+// What the file says of a natural key of which the stream has several revisions.
+const (
+	passed  = 1 << iota // it has a row that a revision has replaced
+	current             // it has the newest revision
+)
+
+// digest tells rows or natural keys apart.
+type digest [16]byte
+
+// newMap makes a map from digests that takes up so many parts of a quarter of the memory for
+// a file. The rest is for what is read and sent; and as much as is in use may be in use once
+// more until it is collected.
+func (x *export) newMap(parts, value int) *spill.Map {
+	return spill.New(spill.Options{Dir: x.w.o.DownloadDir, Memory: int(x.w.o.Memory / 64 * int64(parts)), Key: len(digest{}), Value: value})
+}
+
+// rowCount counts identical rows for [rows.Options.Count].
+type rowCount struct{ rows *spill.Map }
+
+func (x *export) newRowCount() rowCount { return rowCount{x.newMap(8, 4)} }
+
+func (c rowCount) count(row [16]byte) (int, error) {
+	value, _, err := c.rows.Get(row[:])
+	if err != nil {
+		return 0, err
+	}
+	var next [4]byte
+	copy(next[:], value)
+	n := binary.BigEndian.Uint32(next[:]) + 1
+	binary.BigEndian.PutUint32(next[:], n)
+	return int(n), c.rows.Put(row[:], next[:])
 }
 
 // storedRow is the last revision of one content of a row.
@@ -31,39 +74,149 @@ type storedRow struct {
 // newest is the last revision of a row, and the hash of its content.
 type newest struct {
 	revision int
-	content  string
+	content  digest
 }
 
-// contentOf is the hash of a row's values, which its id begins with.
-func contentOf(id string) string {
-	content, _, _ := strings.Cut(id, "-")
-	return content
-}
-
-func (x *export) readBack(ctx context.Context, k schemas.Kind) (*windowRows, error) {
-	subject := x.w.o.Names.Row(x.file.Tenant, k, x.file.Window)
-	s := &windowRows{
-		rows: map[string]storedRow{}, keys: map[string]newest{}, current: map[string]bool{}, passed: map[string]string{},
+// parseID returns the hash of a row's values, and where the row of an id is kept: there is
+// one row of most hashes. ok is false for what is no id.
+func parseID(id string) (content, place digest, ok bool) {
+	hash, ordinal, _ := strings.Cut(rows.BaseID(id), "-")
+	n, err := strconv.ParseUint(ordinal, 10, 32)
+	content, ok = parseDigest(hash)
+	if err != nil || !ok {
+		return content, place, false
 	}
-	last, err := x.w.o.Rows.ReadBack(ctx, subject, func(h schemas.RowHeader, _ uint64) {
+	const odd = 0x9e3779b97f4a7c15 // spreads what a hash of many rows would have in one place
+	place = content
+	binary.LittleEndian.PutUint64(place[:], binary.LittleEndian.Uint64(content[:])+(n-1)*odd)
+	return content, place, true
+}
+
+func parseDigest(text string) (d digest, ok bool) {
+	if len(text) != hex.EncodedLen(len(d)) {
+		return d, false
+	}
+	_, err := hex.Decode(d[:], []byte(text))
+	return d, err == nil
+}
+
+func (x *export) readBack(ctx context.Context, k schemas.Kind) (_ *windowRows, err error) {
+	subject := x.w.o.Names.Row(x.file.Tenant, k, x.file.Window)
+	s := &windowRows{rows: x.newMap(4, storedBytes), keys: x.newMap(3, newestBytes), turns: x.newMap(1, 1)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("read back %s: %w", subject, err), s.close())
+		}
+	}()
+	var failed error
+	s.last, err = x.w.o.Rows.ReadBack(ctx, subject, func(h schemas.RowHeader, _ uint64) {
 		x.progress()
 		ours := h.Extract == x.file.ResponseID
 		switch {
 		case h.Type == schemas.TypeWindowComplete:
 			s.marked = s.marked || ours
-		default:
-			s.count++
-			s.rows[rows.BaseID(h.ID)] = storedRow{h.Revision, ours, h.Rest}
-			if !ours && h.Revision >= s.keys[h.Key].revision {
-				s.keys[h.Key] = newest{h.Revision, contentOf(h.ID)}
-			}
+		case failed == nil:
+			failed = s.stored(h, ours)
 		}
 	})
-	if err != nil {
-		return nil, fmt.Errorf("read back %s: %w", subject, err)
+	return s, cmp.Or(err, failed, s.rows.Settle(), s.keys.Settle())
+}
+
+// close removes what is on disk.
+func (s *windowRows) close() error {
+	return errors.Join(s.rows.Close(), s.keys.Close(), s.turns.Close())
+}
+
+// stored takes a row of the stream. What is no row of the bridge's is counted.
+func (s *windowRows) stored(h schemas.RowHeader, ours bool) error {
+	s.count++
+	content, place, ok := parseID(h.ID)
+	if ok {
+		if err := s.rows.Put(place[:], s.encodeRow(storedRow{h.Revision, ours, h.Rest})); err != nil {
+			return err
+		}
 	}
-	s.last = last
-	return s, nil
+	key, ok := parseDigest(h.Key)
+	if !ok || ours {
+		return nil
+	}
+	s.revised = s.revised || h.Revision > 1
+	if last, err := s.newest(key); err != nil || h.Revision < last.revision {
+		return err
+	}
+	value := binary.BigEndian.AppendUint32(make([]byte, 0, newestBytes), uint32(h.Revision))
+	return s.keys.Put(key[:], append(value, content[:]...))
+}
+
+// Sizes of what is kept. That a rest without its zone is longer is not to be expected: it
+// has 11 characters.
+const (
+	maxRest     = 14
+	storedBytes = 4 + 4 + 2 + maxRest
+	newestBytes = 4 + len(digest{})
+)
+
+func (s *windowRows) encodeRow(r storedRow) []byte {
+	rest, zone := r.rest, ""
+	if at := strings.IndexByte(rest, '@'); at >= 0 {
+		rest, zone = rest[:at], rest[at:]
+	}
+	if len(rest) > maxRest {
+		rest = ""
+	}
+	at := slices.Index(s.zones, zone)
+	if at < 0 {
+		at, s.zones = len(s.zones), append(s.zones, zone)
+	}
+	b := binary.BigEndian.AppendUint32(make([]byte, 0, storedBytes), uint32(r.revision))
+	b = append(binary.BigEndian.AppendUint32(b, uint32(at)), byte(len(rest)), 0)
+	if r.ours {
+		b[9] = 1
+	}
+	return append(b, rest...)
+}
+
+func (s *windowRows) decodeRow(b []byte) storedRow {
+	rest := string(b[10:10+b[8]]) + s.zones[binary.BigEndian.Uint32(b[4:])]
+	return storedRow{int(binary.BigEndian.Uint32(b)), b[9] == 1, rest}
+}
+
+// newest is the last revision of a natural key, the zero value when there is none.
+func (s *windowRows) newest(key digest) (n newest, err error) {
+	value, found, err := s.keys.Get(key[:])
+	if found {
+		n = newest{int(binary.BigEndian.Uint32(value)), digest(value[4:])}
+	}
+	return n, err
+}
+
+// found is what the stream holds of a row.
+type found struct {
+	storedRow
+	known        bool
+	key, content digest
+	last         newest // of its natural key, where that matters
+}
+
+// replaced reports a revision that is not the newest.
+func (f found) replaced() bool {
+	return f.known && !f.ours && f.revision < f.last.revision && f.content != f.last.content
+}
+
+func (s *windowRows) find(id rows.Identity) (f found, err error) {
+	var place digest
+	f.content, place, _ = parseID(id.ID)
+	f.key, _ = parseDigest(id.Key)
+	value, known, err := s.rows.Get(place[:])
+	if known {
+		f.storedRow, f.known = s.decodeRow(value), true
+	}
+	if err == nil && (!known || s.revised) {
+		f.last, err = s.newest(f.key)
+	} else {
+		f.last = newest{f.revision, f.content}
+	}
+	return f, err
 }
 
 // standing is what becomes of a row of the file.
@@ -77,52 +230,68 @@ type standing struct {
 // add notes a row of the file; same reports whether it says the same as a stored one of
 // its id beyond what ids are made of. A row whose natural key an earlier extract brought
 // with other content is its next revision.
-func (s *windowRows) add(id rows.Identity, same func(rest string) bool) standing {
-	row, known := s.rows[id.ID]
-	last := s.keys[id.Key]
+func (s *windowRows) add(id rows.Identity, same func(rest string) bool) (standing, error) {
+	f, err := s.find(id)
+	next := f.last.revision + 1
 	switch {
-	case !known:
-		return s.bring(id, id)
-	case row.ours:
-		return standing{id, row.revision, false, true}
-	case row.revision < last.revision && contentOf(id.ID) != last.content:
-		s.passed[id.ID] = id.Key
-	case !same(row.rest):
-		s.current[id.Key] = true
-		return s.bring(id, id.Again(s.next(id)))
-	case row.revision == last.revision && last.revision > 1:
-		s.current[id.Key] = true
+	case err != nil:
+	case !f.known:
+		s.count++
+		return standing{id, next, true, true}, nil
+	case f.ours:
+		return standing{id, f.revision, false, true}, nil
+	case f.replaced():
+		err = s.turn(f.key, passed)
+	case !same(f.rest):
+		s.count++
+		return standing{id.Again(next), next, true, true}, s.turn(f.key, current)
+	case f.revision == f.last.revision && f.last.revision > 1:
+		err = s.turn(f.key, current)
 	}
-	return standing{id, row.revision, false, false}
-}
-
-// bring has a row published as its next revision.
-func (s *windowRows) bring(id, as rows.Identity) standing {
-	revision := s.next(id)
-	s.rows[id.ID] = storedRow{revision: revision, ours: true}
-	s.count++
-	return standing{as, revision, true, true}
+	return standing{id, f.revision, false, false}, err
 }
 
 // drop takes back a fresh row that cannot be published.
-func (s *windowRows) drop(id rows.Identity) {
-	delete(s.rows, id.ID)
-	s.count--
+func (s *windowRows) drop() { s.count-- }
+
+// turn notes what the file has of a natural key.
+func (s *windowRows) turn(key digest, has byte) error {
+	value, _, err := s.turns.Get(key[:])
+	if err != nil {
+		return err
+	}
+	var before byte
+	if len(value) > 0 {
+		before = value[0]
+	}
+	after := before | has
+	if before == after {
+		return nil
+	}
+	if after == passed {
+		s.behind++
+	} else if before == passed {
+		s.behind--
+	}
+	return s.turns.Put(key[:], []byte{after})
 }
 
-// next is the revision that a row would be published as.
-func (s *windowRows) next(id rows.Identity) int { return s.keys[id.Key].revision + 1 }
+// reverts reports whether rows were revised and are now, in the whole file, what they were
+// before: a natural key of which the file has an old revision and not the newest. (A key
+// that two rows of one file share keeps both its rows.)
+func (s *windowRows) reverts() bool { return s.behind > 0 }
 
-// reverted returns the ids of the rows that were revised and are now, in the whole
-// file, what they were before: a natural key of which the file has an old revision
-// and not the newest. (A key that two rows of one file share keeps both its rows.)
-func (s *windowRows) reverted() map[string]bool {
-	back := map[string]bool{}
-	for id, key := range s.passed {
-		if !s.current[key] {
-			back[id] = true
-			s.count++
-		}
+// reverted reports whether a row of the file is such a one, and which revision it becomes.
+// It counts it.
+func (s *windowRows) reverted(id rows.Identity) (revision int, back bool, err error) {
+	f, err := s.find(id)
+	if err != nil || !f.replaced() {
+		return 0, false, err
 	}
-	return back
+	value, _, err := s.turns.Get(f.key[:])
+	if err != nil || len(value) == 0 || value[0] != passed {
+		return 0, false, err
+	}
+	s.count++
+	return f.last.revision + 1, true, nil
 }

@@ -18,6 +18,7 @@ import (
 
 	"aiccbridge/exporter/archive"
 	"aiccbridge/exporter/ledger"
+	"aiccbridge/exporter/spill"
 	"aiccbridge/schemas"
 )
 
@@ -58,7 +59,7 @@ type Tenant struct {
 	Privacy  Privacy // nil: everything is kept
 }
 
-// Options configure a [Worker]. All but Limits, Zones, Logger and Registerer are
+// Options configure a [Worker]. All but Memory, Limits, Zones, Logger and Registerer are
 // required.
 type Options struct {
 	Names      schemas.Names
@@ -70,10 +71,13 @@ type Options struct {
 	Statements Statements
 	// DownloadDir holds files while they are worked on. It is created.
 	DownloadDir string
-	Limits      archive.Limits
-	Zones       *Zones // where suspicions go; nil: nowhere
-	Logger      zerolog.Logger
-	Registerer  prometheus.Registerer // nil: not registered
+	// Memory is how many bytes a file may take up in memory while it is worked on; what it
+	// has no room for is in DownloadDir meanwhile. Default 64 MiB.
+	Memory     int64
+	Limits     archive.Limits
+	Zones      *Zones // where suspicions go; nil: nowhere
+	Logger     zerolog.Logger
+	Registerer prometheus.Registerer // nil: not registered
 }
 
 // Worker turns ready files into rows. It is safe for concurrent use.
@@ -82,6 +86,8 @@ type Worker struct {
 	metrics metrics
 	said    remembered
 }
+
+const defaultMemory = 64 << 20
 
 // New checks the options. It does no I/O.
 func New(o Options) (*Worker, error) {
@@ -97,6 +103,7 @@ func New(o Options) (*Worker, error) {
 		}
 	}
 	o.Zones = cmp.Or(o.Zones, &Zones{})
+	o.Memory = cmp.Or(o.Memory, defaultMemory)
 	return &Worker{o: o, metrics: newMetrics(o.Registerer)}, nil
 }
 
@@ -189,8 +196,8 @@ func (w *Worker) wanted(ctx context.Context, f schemas.FileReady) (schemas.Windo
 	return e, true, nil
 }
 
-// Tidy removes what a crash left in the downloads folder: halves of downloads, and
-// whole files that nobody came back for within a week. Call it once before the
+// Tidy removes what a crash left in the downloads folder: halves of downloads, what was on
+// disk for lack of memory, and whole files that nobody came back for within a week. Call it once before the
 // first [Worker.Handle].
 func (w *Worker) Tidy(now time.Time) error {
 	files, err := os.ReadDir(w.o.DownloadDir)
@@ -203,7 +210,7 @@ func (w *Worker) Tidy(now time.Time) error {
 			continue // gone meanwhile, or not ours
 		}
 		old := now.Sub(info.ModTime()) >= keptFor
-		if ext := filepath.Ext(file.Name()); ext == partExt || ext == wholeExt && old {
+		if ext := filepath.Ext(file.Name()); ext == partExt || ext == spill.Ext || ext == wholeExt && old {
 			if err := remove(filepath.Join(w.o.DownloadDir, file.Name())); err != nil {
 				return err
 			}

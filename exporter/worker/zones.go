@@ -65,10 +65,11 @@ func (x *export) written(k schemas.Kind) *time.Location {
 	return cmp.Or(x.tenant.Written[k], x.tenant.Zone)
 }
 
-// newEncoder makes the encoder of the file's rows of a kind.
-func (x *export) newEncoder(k schemas.Kind) *rows.Encoder {
+// newEncoder makes the encoder of the file's rows of a kind. Without a count none are
+// identified.
+func (x *export) newEncoder(k schemas.Kind, count func([16]byte) (int, error)) *rows.Encoder {
 	return rows.NewEncoder(x.w.o.Names, x.file, k, rows.Options{
-		Zone: x.tenant.Zone, Written: x.written(k), Edition: x.tenant.Edition, NoNames: x.tenant.NoNames,
+		Zone: x.tenant.Zone, Written: x.written(k), Edition: x.tenant.Edition, NoNames: x.tenant.NoNames, Count: count,
 	})
 }
 

@@ -59,7 +59,7 @@ var allowed = map[string][]string{
 	"exporter/planner":                       {"schemas", "exporter/ledger", "exporter/tenure", "internal/ccfs", "internal/retry", "internal/sabotage", "internal/trouble"},
 	"exporter/tenure":                        {"internal/retry", "internal/trouble"},
 	"exporter/calls":                         {"schemas", "schemas/rows", "exporter/tenure", "internal/retry", "internal/sabotage", "internal/trouble"},
-	"exporter/worker":                        {"schemas", "schemas/rows", "exporter/archive", "exporter/ledger", "internal/ccfs", "internal/sabotage"},
+	"exporter/worker":                        {"schemas", "schemas/rows", "exporter/archive", "exporter/ledger", "exporter/spill", "internal/ccfs", "internal/sabotage"},
 	"exporter/recordings":                    {"schemas", "internal/ccfs", "internal/retry", "internal/sabotage", "internal/trouble", "internal/voice"},
 	"exporter/recordings/shelf":              {"schemas", "internal/durable"},
 	"internal/seal":                          {"internal/durable"},

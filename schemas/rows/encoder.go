@@ -14,9 +14,6 @@ import (
 
 // Encoder turns the CSV records of one file and kind into messages. It reads
 // by position until [Encoder.Header] says otherwise. Not for concurrent use.
-//
-// It keeps 25 to 50 bytes per distinct row seen by Identify, to count identical
-// rows.
 type Encoder struct {
 	kind     schemas.Kind
 	set      columnSet
@@ -40,7 +37,7 @@ type Encoder struct {
 	inOrder bool     // the columns stand where the pages have them
 	order   []int    // extra places of the header, as they are hashed
 
-	seen      map[[16]byte]int32
+	count     func(row [16]byte) (int, error) // [Options.Count]
 	hashed    []byte
 	buf       []byte
 	values    []value // of each column, of the row in hand
@@ -73,6 +70,19 @@ type Options struct {
 	Edition int
 	// NoNames leaves out "names".
 	NoNames bool
+	// Count counts identical rows: how often it was called for a row, this time included;
+	// [Encoder.Identify] returns its error. nil: they are counted in memory, with 25 to 50
+	// bytes for each distinct row.
+	Count func(row [16]byte) (int, error)
+}
+
+// countInMemory is the [Options.Count] of those who set none.
+func countInMemory() func(row [16]byte) (int, error) {
+	seen := map[[16]byte]int32{}
+	return func(row [16]byte) (int, error) {
+		seen[row]++
+		return int(seen[row]), nil
+	}
 }
 
 // NewEncoder makes the encoder for the members of kind k in the file f, which
@@ -82,9 +92,12 @@ func NewEncoder(n schemas.Names, f schemas.FileReady, k schemas.Kind, o Options)
 		o.Zone = time.UTC
 	}
 	o.Written = cmp.Or(o.Written, o.Zone)
+	if o.Count == nil {
+		o.Count = countInMemory()
+	}
 	set := columnSets[k]
 	e := &Encoder{
-		kind: k, set: set, file: f, seen: map[[16]byte]int32{}, noNames: o.NoNames, width: Width(k, o.Edition),
+		kind: k, set: set, file: f, count: o.Count, noNames: o.NoNames, width: Width(k, o.Edition),
 		clocks:  map[ColumnType]*wallClock{Time: {zone: o.Written, shown: o.Zone}, TimeUTC: {zone: time.UTC, shown: time.UTC}},
 		message: n.RowMessage(f, k), head: rowHead(f, k), values: make([]value, len(set.columns)), opType: set.named("op_type"),
 	}

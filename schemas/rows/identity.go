@@ -78,12 +78,14 @@ func (e *Encoder) extraCell(record []string, place int) string {
 // file, so it must see every row of the kind once, in the file's order. An error
 // that is [ErrNoIdentity] makes the row a dead letter; it is not counted.
 func (e *Encoder) Identify(record []string) (Identity, error) {
-	if !e.tells(record) {
+	if !e.Tells(record) {
 		return Identity{}, fmt.Errorf("identify %s row: %w", e.kind, ErrNoIdentity)
 	}
 	row := e.hashRow(record)
-	e.seen[row]++
-	ordinal := int(e.seen[row])
+	ordinal, err := e.count(row)
+	if err != nil {
+		return Identity{}, fmt.Errorf("count %s row: %w", e.kind, err)
+	}
 	id := make([]byte, 0, 40)
 	id = append(hex.AppendEncode(id, row[:]), '-')
 	id = strconv.AppendInt(id, int64(ordinal), 10)
@@ -94,8 +96,9 @@ func (e *Encoder) Identify(record []string) (Identity, error) {
 	return Identity{ID: string(id), Key: hex.EncodeToString(key[:]), Ordinal: ordinal}, nil
 }
 
-// tells reports whether a record has a value in one of the columns that tell rows apart.
-func (e *Encoder) tells(record []string) bool {
+// Tells reports whether a record has a value in one of the columns that tell rows apart,
+// without which [Encoder.Identify] returns [ErrNoIdentity].
+func (e *Encoder) Tells(record []string) bool {
 	return slices.ContainsFunc(e.idCells, func(c int) bool { return e.cell(record, c) != "" })
 }
 

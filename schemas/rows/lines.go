@@ -96,7 +96,7 @@ func Tells(k schemas.Kind, header []string) (func(record []string) bool, error) 
 	if err := e.Header(header); err != nil {
 		return nil, err
 	}
-	return e.tells, nil
+	return e.Tells, nil
 }
 
 // SameNames reports whether two header lines name the same columns in the same order.

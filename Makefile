@@ -3,10 +3,10 @@ GO ?= go
 FUZZTIME ?= 20s
 DURATION ?= 10m
 
-.PHONY: help demo build test readers faults mutation soak lint fmt foreign fuzz bench clean
+.PHONY: help demo build test readers faults mutation soak lint fmt foreign fuzz bench bench-rows bench-micro clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## simulator, NATS and bridge in one process, with a live view
 	$(GO) run ./cmd/bridge demo
@@ -56,7 +56,13 @@ fuzz: ## every fuzz target for FUZZTIME (20s)
 	  done; \
 	done
 
-bench: ## benchmarks
+bench: ## the bridge beside its baselines, in less than 15 minutes on an idle machine; writes docs/benchmarks.md
+	$(GO) run ./internal/bench all -document docs/benchmarks.md
+
+bench-rows: ## rows alone, printed only (ROWS=200000 LARGE=500000 ROUNDS=3; BRIDGE=./bridge measures that one)
+	$(GO) run ./internal/bench rows $(if $(ROWS),-rows $(ROWS)) $(if $(LARGE),-large $(LARGE)) $(if $(ROUNDS),-rounds $(ROUNDS)) $(if $(BRIDGE),-bridge $(BRIDGE))
+
+bench-micro: ## benchmarks of single functions, with allocations, as benchstat reads them
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 clean: ## what build, faults, soak and simulate leave behind; data/ is a bridge's, remove it yourself

@@ -1,0 +1,48 @@
+package figures
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Line is one measured thing of a table, with its baseline if it has one.
+type Line struct {
+	What     string
+	Unit     string
+	Figures  Series
+	Of       string // what the baseline is; "": none
+	Baseline Series
+}
+
+// Table is a part of the document.
+type Table struct {
+	Title string
+	Note  string // below the title; "" is none
+	Lines []Line
+}
+
+// Markdown prints medians, spreads, and the medians of the ratios.
+func (t Table) Markdown() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "## %s\n\n", t.Title)
+	if t.Note != "" {
+		fmt.Fprintf(&b, "%s\n\n", t.Note)
+	}
+	b.WriteString("| what | unit | median | spread | baseline | its median | ratio | rounds |\n|---|---|---|---|---|---|---|---|\n")
+	for _, l := range t.Lines {
+		of, base, ratio := "–", "–", "–"
+		if l.Of != "" {
+			of, base, ratio = l.Of, Text(l.Baseline.Median()), Text(l.Figures.Over(l.Baseline).Median())
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s | %d |\n",
+			l.What, l.Unit, Text(l.Figures.Median()), percent(l.Figures.Spread()), of, base, ratio, len(l.Figures))
+	}
+	return b.String()
+}
+
+func percent(share float64) string {
+	if s := Text(100 * share); s != "–" {
+		return s + " %"
+	}
+	return "–"
+}

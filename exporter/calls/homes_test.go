@@ -224,3 +224,31 @@ func TestBacklog(t *testing.T) {
 		t.Errorf("of %d calls the live one is number %d", len(order), at)
 	}
 }
+
+// Two legs that the platform gave one number stay both in their call when one of them is
+// corrected, or comes later.
+func TestTwoLegsOfOneNumber(t *testing.T) {
+	t.Parallel()
+	one, two := withAgent("c1", 2, 0, 10), withAgent("c1", 2, 0, 100).with("device_no", "102")
+	other := withAgent("c2", -1, 0, 10)
+	corrected := one.with("ack_end", wall(0, 20))
+	for name, files := range map[string][][]record{
+		"the first is corrected":  {{one, two, other}, {corrected, two, other}},
+		"the second":              {{two, one, other}, {two, corrected, other}},
+		"one after the other":     {{one, two}, {corrected, two}, {corrected, two.with("ack_end", wall(0, 120))}, {corrected, two}},
+		"and back":                {{corrected, two}, {one, two}, {corrected, two}},
+		"the second comes later":  {{corrected}, {corrected, two}},
+		"nothing after that":      {{one, two}, {corrected, two}, {corrected, two}},
+		"while it is in the call": {{one}, {one, two, other}, {corrected, two, other}},
+	} {
+		s := newShop(t)
+		for _, f := range files {
+			s.extract(cdr, 0, f...)
+			s.tick()
+		}
+		c := s.newest("c1")
+		if len(c.Legs) != 2 || *c.Legs[0].RingS != 10 || c.Legs[0].DeviceNo != "101" || *c.Legs[1].RingS != 5 || c.Legs[1].DeviceNo != "102" {
+			t.Errorf("%s: %s", name, pretty(t, c.Legs))
+		}
+	}
+}

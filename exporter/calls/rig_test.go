@@ -64,6 +64,7 @@ type shop struct {
 	said     *exportertest.Said
 	letters  []schemas.Message
 	fetched  bool
+	files    map[string]map[string]string // the rows that files have, by subject: keys by ids
 	builder  *Builder
 	extracts int
 	now      time.Time
@@ -72,7 +73,7 @@ type shop struct {
 func newShop(t testing.TB) *shop {
 	s := &shop{
 		t: t, names: exportertest.Names(t), ledger: &book{entries: map[string]schemas.WindowEntry{}},
-		rows: &exportertest.Rows{}, calls: &exportertest.Calls{}, said: &exportertest.Said{}, now: exportertest.Hour(100).To,
+		rows: &exportertest.Rows{}, calls: &exportertest.Calls{}, said: &exportertest.Said{}, files: map[string]map[string]string{}, now: exportertest.Hour(100).To,
 	}
 	s.restart()
 	return s
@@ -132,22 +133,22 @@ func (s *shop) publish(k schemas.Kind, hour int, records ...record) schemas.File
 	}
 	e := rows.NewEncoder(s.names, f, k, rows.Options{Zone: exportertest.Location(s.t, "Asia/Shanghai")})
 	subject := s.names.Row(exportertest.Acme, k, f.Window)
-	newest, contents, last := map[string]int{}, map[string]string{}, uint64(0)
+	newest, last := map[string]int{}, uint64(0)
 	there, markers := s.rows.On(subject)
 	for _, r := range append(there, markers...) {
-		last = max(last, r.Sequence)
-		if r.RowHeader.Revision >= newest[r.RowHeader.Key] && r.RowHeader.Key != "" {
-			newest[r.RowHeader.Key], contents[r.RowHeader.Key] = r.RowHeader.Revision, rows.BaseID(r.RowHeader.ID)
-		}
+		last, newest[r.RowHeader.Key] = max(last, r.Sequence), max(newest[r.RowHeader.Key], r.RowHeader.Revision)
 	}
 	var batch []schemas.Message
+	var kept []string
+	before, now, revised := s.files[subject], map[string]string{}, map[string]bool{} // keys by ids
 	for _, r := range records {
 		cells := r.cells(k)
 		id, err := e.Identify(cells)
 		exportertest.Check(s.t, err)
-		if contents[id.Key] == id.ID {
+		if now[id.ID] = id.Key; before[id.ID] != "" {
 			continue
 		}
+		revised[id.Key] = newest[id.Key] > 0
 		revision := newest[id.Key] + 1
 		if revision > 1 {
 			id = id.Again(revision)
@@ -156,8 +157,18 @@ func (s *shop) publish(k schemas.Kind, hour int, records ...record) schemas.File
 		exportertest.Check(s.t, err)
 		batch = append(batch, m)
 	}
+	for id, key := range before {
+		switch {
+		case now[id] != "" && revised[key]:
+			kept = append(kept, id)
+		case now[id] == "" && !slices.Contains(slices.Collect(maps.Values(now)), key):
+			now[id] = key // what is not in a file is not gone
+		}
+	}
+	slices.Sort(kept)
+	s.files[subject] = now
 	marker, err := s.names.WindowCompleteMessage(schemas.WindowComplete{
-		Tenant: f.Tenant, Kind: k, Window: f.Window, ResponseID: f.ResponseID, SHA256: "0", CompletedAt: s.now,
+		Tenant: f.Tenant, Kind: k, Window: f.Window, ResponseID: f.ResponseID, SHA256: "0", CompletedAt: s.now, Kept: kept,
 	})
 	exportertest.Check(s.t, err)
 	for part := range slices.Chunk(append(batch, marker), schemas.MaxBatch) {

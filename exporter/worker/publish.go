@@ -34,7 +34,7 @@ func (x *export) publish(ctx context.Context, a *archive.Archive) error {
 	}
 	var p *publication // in the end that of the window's own kind
 	for _, k := range kinds {
-		p = &publication{export: x, kind: k, zone: newZoneCheck(x.written(k), f.Window)}
+		p = &publication{export: x, kind: k, again: map[string]bool{}, zone: newZoneCheck(x.written(k), f.Window)}
 		if err := p.run(ctx, a); err != nil {
 			return fmt.Errorf("publish %s rows: %w", k, err)
 		}
@@ -71,6 +71,7 @@ type publication struct {
 	walls   []int64 // of the record in hand
 
 	window   *windowRows
+	again    map[string]bool // natural keys of which this extract brings a later revision
 	batch    []schemas.Message
 	bytes    int // in the batch
 	total    int
@@ -104,7 +105,11 @@ func (p *publication) run(ctx context.Context, a *archive.Archive) (err error) {
 		return &schemas.Permanent{Reason: schemas.ReasonRowIdentity, Err: fmt.Errorf("all %d %s records were rejected", p.rejected, p.kind)}
 	}
 	if p.kind == p.file.Kind {
-		if err := p.mark(ctx, a); err != nil {
+		kept, err := p.kept(ctx, a)
+		if err != nil {
+			return err
+		}
+		if err := p.mark(ctx, a, kept); err != nil {
 			return err
 		}
 	}
@@ -181,8 +186,47 @@ func (p *publication) row(ctx context.Context, record []string, base string, lin
 	p.total++
 	if row.ours {
 		p.count(row.revision)
+		if row.revision > 1 && len(p.again) <= mostAgain {
+			p.again[id.Key] = true
+		}
 	}
 	return nil
+}
+
+// mostAgain is of how many natural keys with a later revision it is looked what else they
+// have, and mostKept how many rows a marker names. There are more when all rows change, as
+// with another zone, or the platform gives one key to many.
+const (
+	mostAgain = 10_000
+	mostKept  = 1000
+)
+
+// kept are the rows that stay as they are although this extract revises another one of their
+// natural key, by ids without a revision; none when there are too many. The file is read once
+// more for it.
+func (p *publication) kept(ctx context.Context, a *archive.Archive) (ids []string, err error) {
+	if len(p.again) == 0 || len(p.again) > mostAgain {
+		return nil, nil
+	}
+	err = p.members(ctx, a, func(_ context.Context, record []string, _ string, line int) error {
+		p.conceal(record)
+		id, err := p.encoder.Identify(record)
+		if errors.Is(err, rows.ErrNoIdentity) || err == nil && !p.again[id.Key] {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("line %d: %w", line, err)
+		}
+		stays, err := p.window.stays(id)
+		if stays && len(ids) <= mostKept {
+			ids = append(ids, id.ID)
+		}
+		return err
+	})
+	if slices.Sort(ids); len(ids) > mostKept {
+		ids = nil
+	}
+	return ids, err
 }
 
 // bringBack publishes the rows that are again what they were before a revision,
@@ -272,10 +316,10 @@ func (p *publication) flush(ctx context.Context) error {
 }
 
 // mark ends the window's subject with the marker of this extract.
-func (p *publication) mark(ctx context.Context, a *archive.Archive) error {
+func (p *publication) mark(ctx context.Context, a *archive.Archive, kept []string) error {
 	marker := schemas.WindowComplete{
 		Tenant: p.file.Tenant, Kind: p.kind, Window: p.file.Window, ResponseID: p.file.ResponseID,
-		Rows: p.total, Added: p.added, Revised: p.revised, Rejected: p.rejected, Files: []schemas.CompleteFile{},
+		Rows: p.total, Added: p.added, Revised: p.revised, Rejected: p.rejected, Kept: kept, Files: []schemas.CompleteFile{},
 		SHA256: a.SHA256, RequestedAt: p.entry.RequestedAt, CompletedAt: time.Now().UTC(),
 	}
 	for _, m := range a.Of(p.kind) {

@@ -48,21 +48,31 @@ func TestSharedKey(t *testing.T) {
 	x, y, y2 := exportertest.CallRow(5, 60), exportertest.CallRow(5, 61), exportertest.CallRow(5, 62)
 	for name, tt := range map[string]struct {
 		extracts []string
-		rows     int // in the stream in the end
+		rows     int    // in the stream in the end
+		kept     string // how many rows each marker names as such
 	}{
-		"two rows of one key, one changes":   {[]string{x + y, x + y2, x + y2, x + y2}, 3},
-		"two rows of one key, unchanged":     {[]string{x + y, y + x, x + y}, 2},
-		"one of two identical rows goes":     {[]string{rowOne, rowOne + rowOne, rowOne, rowOne + rowOne, rowOne}, 2},
-		"two identical rows change and back": {[]string{x + x, y + y, x + x}, 6},
+		"two rows of one key, one changes":   {[]string{x + y, x + y2, x + y2, x + y2}, 3, "[0 1 0 0]"},
+		"the first of them":                  {[]string{y + x, y2 + x, y2 + x}, 3, "[0 1 0]"},
+		"two rows of one key, unchanged":     {[]string{x + y, y + x, x + y}, 2, "[0 0 0]"},
+		"a second row of a key":              {[]string{x, x + y, y + x}, 2, "[0 1 0]"},
+		"one of two identical rows goes":     {[]string{rowOne, rowOne + rowOne, rowOne, rowOne + rowOne, rowOne}, 2, "[0 1 0 0 0]"},
+		"two identical rows change and back": {[]string{x + x, y + y, x + x}, 6, "[0 0 0]"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newShop(t)
 			for i, text := range tt.extracts {
 				exportertest.Check(t, s.export(s.ready(i+1, exportertest.ZipOf(t, exportertest.CSVMember(text))), 1))
 			}
-			rows, _ := s.stored()
+			rows, markers := s.stored()
 			if err := once(rows); err != nil || len(rows) != tt.rows {
 				t.Errorf("%d rows, want %d, %v", len(rows), tt.rows, err)
+			}
+			var kept []int
+			for _, m := range markers {
+				kept = append(kept, len(marker(t, m).Kept))
+			}
+			if fmt.Sprint(kept) != tt.kept {
+				t.Errorf("the markers keep %v, want %s", kept, tt.kept)
 			}
 		})
 	}

@@ -276,6 +276,17 @@ func (s *windowRows) turn(key digest, has byte) error {
 	return s.turns.Put(key[:], []byte{after})
 }
 
+// stays reports whether a row of the file is as an earlier extract brought it, and not
+// published again by this one.
+func (s *windowRows) stays(id rows.Identity) (bool, error) {
+	f, err := s.find(id)
+	if err != nil || !f.known || f.ours || !f.replaced() {
+		return err == nil && f.known && !f.ours, err
+	}
+	value, _, err := s.turns.Get(f.key[:])
+	return len(value) > 0 && value[0] != passed, err
+}
+
 // reverts reports whether rows were revised and are now, in the whole file, what they were
 // before: a natural key of which the file has an old revision and not the newest. (A key
 // that two rows of one file share keeps both its rows.)

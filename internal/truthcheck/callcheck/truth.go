@@ -91,6 +91,9 @@ type truthCall struct{ legs, recordings, operations []Row }
 type version struct {
 	file int
 	rows []Row
+
+	reader int   // the file that was looked at last
+	read   []Row // what it has
 }
 
 // wantedCalls puts the calls together that the files come to: of rows with one natural key
@@ -104,7 +107,7 @@ func wantedCalls(files [][]Row) map[string]*truthCall {
 			}
 			key := cmp.Or(r.naturalKey(), fmt.Sprint(i, "/", n))
 			if newest[key] == nil {
-				newest[key], order = &version{file: i}, append(order, key)
+				newest[key], order = &version{file: i, reader: i}, append(order, key)
 			}
 			newest[key].take(i, r)
 		}
@@ -126,11 +129,15 @@ func wantedCalls(files [][]Row) map[string]*truthCall {
 
 // take adds a row of a file.
 func (v *version) take(file int, r Row) {
+	if v.reader != file {
+		v.reader, v.read = file, nil
+	}
+	v.read = append(v.read, r)
 	switch {
 	case v.file == file:
 		v.rows = append(v.rows, r)
 	case !slices.ContainsFunc(v.rows, r.sameAs):
-		v.file, v.rows = file, []Row{r}
+		v.file, v.rows = file, slices.Clone(v.read)
 	}
 }
 

@@ -90,14 +90,14 @@ type Status struct {
 // gateway signs a silent agent out after 120 s. On an error that is neither
 // *CodeError nor *StatusError the agent may be signed in all the same.
 func (a *Agent) SignIn(ctx context.Context, s SignIn) (SignedIn, error) {
-	return a.signIn(ctx, s, call{operation: "sign in", path: []string{"onlineagent", a.id}})
+	return a.signIn(ctx, s, call{operation: "sign in", path: "onlineagent/" + a.id})
 }
 
 // ForceSignIn signs the agent in and throws out whoever is signed in now. Use it
 // only where the operator asked for it: two clients that force expel each other
 // in turns.
 func (a *Agent) ForceSignIn(ctx context.Context, s SignIn) (SignedIn, error) {
-	return a.signIn(ctx, s, call{operation: "force sign in", path: []string{"onlineagent", a.id, "forcelogin"}})
+	return a.signIn(ctx, s, call{operation: "force sign in", path: "onlineagent/" + a.id + "/forcelogin"})
 }
 
 func (a *Agent) signIn(ctx context.Context, s SignIn, c call) (SignedIn, error) {
@@ -136,14 +136,14 @@ func (a *Agent) ResetSkills(ctx context.Context) error {
 	_, _, err := a.do(ctx, call{
 		operation: "reset skills of",
 		method:    http.MethodPost,
-		path:      []string{"onlineagent", a.id, "resetskill", "true"},
+		path:      "onlineagent/" + a.id + "/resetskill/true",
 	})
 	return err
 }
 
 // Status asks for the agent's state (cec_07_1222).
 func (a *Agent) Status(ctx context.Context) (Status, error) {
-	c := call{operation: "get status of", method: http.MethodGet, path: []string{"onlineagent", a.id, "agentstatus"}}
+	c := call{operation: "get status of", method: http.MethodGet, path: "onlineagent/" + a.id + "/agentstatus"}
 	_, result, err := a.do(ctx, c)
 	if err != nil {
 		return Status{}, err
@@ -161,7 +161,7 @@ func (a *Agent) Heartbeat(ctx context.Context) error {
 	_, _, err := a.do(ctx, call{
 		operation: "send heartbeat of",
 		method:    http.MethodPost,
-		path:      []string{"onlineagent", a.id, "handshake"},
+		path:      "onlineagent/" + a.id + "/handshake",
 	})
 	return err
 }
@@ -170,7 +170,7 @@ func (a *Agent) Heartbeat(ctx context.Context) error {
 // (cec_07_1225). It is the remedy when the answer that brought a new GUID may be
 // lost: the old one dies within 120 s.
 func (a *Agent) UpdateGUID(ctx context.Context) error {
-	c := call{operation: "update guid of", method: http.MethodPut, path: []string{"onlineagent", a.id, "updateGuid"}}
+	c := call{operation: "update guid of", method: http.MethodPut, path: "onlineagent/" + a.id + "/updateGuid"}
 	release, err := a.take(ctx)
 	if err != nil {
 		return wrap(c, a, err)
@@ -195,7 +195,7 @@ func (a *Agent) UpdateGUID(ctx context.Context) error {
 // answering or talking (100-010, ClassAgain). An agent that turns out to be
 // signed out already is success. Afterwards GUID is empty.
 func (a *Agent) SignOut(ctx context.Context) error {
-	c := call{operation: "sign out", method: http.MethodDelete, path: []string{"onlineagent", a.id, "logout"}}
+	c := call{operation: "sign out", method: http.MethodDelete, path: "onlineagent/" + a.id + "/logout"}
 	release, err := a.take(ctx)
 	if err != nil {
 		return wrap(c, a, err)
@@ -216,22 +216,20 @@ func (a *Agent) do(ctx context.Context, c call) (header http.Header, result fore
 	if err := a.ready(!c.anonymous); err != nil {
 		return nil, result, wrap(c, a, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, a.client.callTimeout)
-	defer cancel()
 	secrets := append(a.session.secrets(), c.secrets...)
-	ans := a.exchange(ctx, c)
-	if ans.status != 0 && ans.status != http.StatusOK {
+	ans := a.exchange(ctx, c, a.client.callTimeout)
+	if ans.Status != 0 && ans.Status != http.StatusOK {
 		return nil, result, a.statusError(c, ans)
 	}
-	if ans.err != nil {
-		return nil, result, wrap(c, a, ans.err)
+	if ans.Err != nil {
+		return nil, result, wrap(c, a, ans.Err)
 	}
-	r, err := decodeReply(ans.body, ans.header.Get("Content-Type"))
+	r, err := decodeReply(ans.Body, ans.Header.Get("Content-Type"))
 	if err != nil {
 		return nil, result, wrap(c, a, err)
 	}
 	if r.Code != CodeOK {
-		secrets = append(append(secrets, a.session.secrets()...), guidFrom(ans.header, c.anonymous))
+		secrets = append(append(secrets, a.session.secrets()...), guidFrom(ans.Header, c.anonymous))
 		return nil, result, &CodeError{
 			Operation: c.operation,
 			Agent:     a.id,
@@ -243,5 +241,5 @@ func (a *Agent) do(ctx context.Context, c call) (header http.Header, result fore
 	if len(r.Result) > 0 && r.Result[0] == '{' {
 		result, err = foreign.ParseObject(r.Result)
 	}
-	return ans.header, result, err
+	return ans.Header, result, err
 }

@@ -213,7 +213,7 @@ func TestOptions(t *testing.T) {
 	for _, o := range []Options{
 		{}, {URL: "gateway.test"}, {URL: "ftp://x"}, {URL: "https://user:hush@x/"}, {URL: "https://x/?a=hush"}, {URL: "https://x/#a"},
 		{URL: "https://hush:%zz"}, {URL: "https://x", Hold: time.Minute, PollTimeout: time.Minute}, {URL: "https://x", Hold: -1},
-		{URL: "https://x", MaxBodyBytes: -1}, {URL: "https://x", CallTimeout: -1}, {URL: "https://x", MaxConnections: -1},
+		{URL: "https://x", MaxBodyBytes: -1}, {URL: "https://x", CallTimeout: -1}, {URL: "https://x", MaxConnections: -1}, {URL: "https://x", ConnectRate: -1},
 	} {
 		if _, err := New(o); err == nil || strings.Contains(err.Error(), "hush") {
 			t.Errorf("%q: %v", o.URL, err)

@@ -6,14 +6,15 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
+	"golang.org/x/time/rate"
 
-	"aiccbridge/internal/dialguard"
+	"aiccbridge/internal/http1"
 	"aiccbridge/internal/viaproxy"
 )
 
@@ -31,16 +32,16 @@ const (
 	DefaultMaxBodyBytes = 1 << 20
 	// DefaultMaxConnections is the number of connections kept open: one per agent.
 	DefaultMaxConnections = 20_000
+	// DefaultConnectRate is how many connections are made in a second: all of 5,000
+	// agents are polled within 5 s of a restart, and a gateway that comes back is not
+	// run over.
+	DefaultConnectRate = 1000
 )
 
 const (
 	// idleTimeout is far above the longest pause between two polls of an agent
 	// (30 s), and below the 120 s after which the gateway drops a silent agent.
 	idleTimeout = 90 * time.Second
-	// bufferBytes is the size of a connection's read and of its write buffer.
-	// Requests and answers are about 0.5 KiB; net/http's default of 4 KiB each
-	// costs 6 KiB more per agent.
-	bufferBytes = 1 << 10
 	// maxHeaderBytes limits the headers of an answer.
 	maxHeaderBytes = 64 << 10
 )
@@ -72,6 +73,10 @@ type Options struct {
 	// MaxConnections is how many idle connections are kept for reuse; 0 means
 	// DefaultMaxConnections. Should not be below the number of agents.
 	MaxConnections int
+	// ConnectRate is how many connections are made in a second at most, each with a TLS
+	// handshake if the URL is https; 0 means DefaultConnectRate. A tenth of them may be
+	// made at once.
+	ConnectRate int
 	// AllowLinkLocal lets the client connect to link-local addresses and to those
 	// of clouds' metadata services. Without it they are refused, after the look-up
 	// of the name; nothing is sent. It is about the client's own dialer, not about
@@ -90,7 +95,13 @@ type Options struct {
 // Client holds the connections to one gateway. It is safe for concurrent use.
 type Client struct {
 	base        *url.URL
-	transport   *http.Transport
+	target      string        // the path of every call begins with it
+	tls         *tls.Config   // nil: none
+	dialRaw     viaproxy.Dial // below TLS
+	address     string        // of the gateway
+	connects    *rate.Limiter
+	forward     func(*http.Request) (*url.URL, error) // a proxy to be asked in plain HTTP; nil: none
+	wire        *http1.Client
 	pollTimeout time.Duration
 	callTimeout time.Duration
 	maxBody     int64
@@ -103,21 +114,23 @@ func New(o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	hold := cmp.Or(o.Hold, DefaultHold)
+	hold, perSecond := cmp.Or(o.Hold, DefaultHold), cmp.Or(o.ConnectRate, DefaultConnectRate)
 	c := &Client{
 		base:        base,
-		transport:   newTransport(o, base.Scheme),
+		target:      strings.TrimSuffix("/"+strings.TrimPrefix(base.JoinPath("x").EscapedPath(), "/"), "x"),
+		connects:    rate.NewLimiter(rate.Limit(perSecond), max(1, perSecond/10)),
 		pollTimeout: cmp.Or(o.PollTimeout, hold+DefaultPollMargin),
 		callTimeout: cmp.Or(o.CallTimeout, DefaultCallTimeout),
 		maxBody:     cmp.Or(o.MaxBodyBytes, DefaultMaxBodyBytes),
 		log:         o.Logger,
 	}
-	if hold < 0 || c.callTimeout < 0 || c.maxBody < 0 || o.MaxConnections < 0 {
+	if hold < 0 || c.callTimeout < 0 || c.maxBody < 0 || o.MaxConnections < 0 || perSecond < 0 {
 		return nil, errors.New("gateway options: a duration or limit is negative; use 0 for its default")
 	}
 	if c.pollTimeout <= hold {
 		return nil, fmt.Errorf("gateway options: poll timeout %s must be longer than the hold of %s, or every idle poll would be broken off", c.pollTimeout, hold)
 	}
+	c.open(o)
 	if o.InsecureSkipVerify {
 		c.log.Warn().Str("gateway", base.Host).Msg("gateway certificate is not verified")
 	}
@@ -125,7 +138,7 @@ func New(o Options) (*Client, error) {
 }
 
 // Close closes idle connections. Polls in flight end by themselves.
-func (c *Client) Close() { c.transport.CloseIdleConnections() }
+func (c *Client) Close() { c.wire.Close() }
 
 func parseBase(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
@@ -140,34 +153,4 @@ func parseBase(raw string) (*url.URL, error) {
 		return nil, errors.New("gateway URL must not have a user, a query or a fragment; remove it")
 	}
 	return u, nil
-}
-
-// newTransport speaks HTTP/1.1 only: one lost HTTP/2 connection would break the
-// polls of many agents at once. Only a proxy that is named stands in the way: the
-// environment can't put a stranger there.
-func newTransport(o Options, scheme string) *http.Transport {
-	direct := o.DialContext
-	if direct == nil {
-		direct = dialguard.Dialer(net.Dialer{Timeout: connectTimeout}, o.AllowLinkLocal).DialContext
-	}
-	config := &tls.Config{
-		MinVersion:         tls.VersionTLS12,
-		RootCAs:            o.RootCAs,
-		InsecureSkipVerify: o.InsecureSkipVerify,
-		ClientSessionCache: tls.NewLRUClientSessionCache(0),
-	}
-	var http1 http.Protocols
-	http1.SetHTTP1(true)
-	t := &http.Transport{
-		Protocols:              &http1,
-		DisableCompression:     true,
-		MaxIdleConnsPerHost:    cmp.Or(o.MaxConnections, DefaultMaxConnections),
-		IdleConnTimeout:        idleTimeout,
-		MaxResponseHeaderBytes: maxHeaderBytes,
-		ReadBufferSize:         bufferBytes,
-		WriteBufferSize:        bufferBytes,
-	}
-	dial := o.Proxy.Use(t, scheme, direct, o.AllowLinkLocal)
-	t.DialContext, t.DialTLSContext = counted(dial, nil), counted(dial, config)
-	return t
 }

@@ -1,14 +1,20 @@
 package ccgateway
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"aiccbridge/internal/dialguard"
 )
@@ -73,4 +79,46 @@ func TestHandshakeNamesTheCure(t *testing.T) {
 		}
 		s.Close()
 	}
+}
+
+// A gateway that comes back is not run over: connections are made at the rate that is set,
+// and waiting for one is no part of the poll's own time.
+func TestConnectionsAreMadeInTurn(t *testing.T) {
+	const agents, perSecond = 300, 20
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		dials := map[int]int{}
+		begun := time.Now()
+		dial := func(context.Context, string, string) (net.Conn, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			dials[int(time.Since(begun)/time.Second)]++
+			client, server := net.Pipe()
+			go answerAfter(10 * time.Second)(server)
+			return client, nil
+		}
+		c, err := New(Options{URL: "http://gateway.test", ConnectRate: perSecond, PollTimeout: 11 * time.Second, DialContext: dial})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var running sync.WaitGroup
+		for i := range agents {
+			a := c.Agent(strconv.Itoa(1000 + i))
+			a.Resume("first")
+			running.Go(func() {
+				if p := a.Poll(t.Context()); p.Outcome != OutcomeEvent || p.ReceivedAt.Sub(p.SentAt) != 10*time.Second {
+					t.Errorf("%s in %s: %v", p.Outcome, p.ReceivedAt.Sub(p.SentAt), p.Err)
+				}
+			})
+		}
+		running.Wait()
+		for second, n := range dials {
+			if most := perSecond + perSecond/10 + 1; n > most {
+				t.Errorf("%d connections in second %d, want at most %d", n, second, most)
+			}
+		}
+		if len(dials) < agents/perSecond-1 {
+			t.Errorf("%d connections in %d s", agents, len(dials))
+		}
+	})
 }

@@ -11,7 +11,7 @@
 //
 //   - A request is never sent twice behind the caller's back. net/http repeats a
 //     body-less GET on its own when a reused connection breaks before an answer;
-//     every GET of this package is made non-replayable (see nonReplayable).
+//     package http1, which all requests of this one go through, repeats nothing.
 //   - At most one poll per agent is in flight, and sign-in, sign-out and
 //     UpdateGUID never overlap it.
 //   - Every poll ends in exactly one [Outcome]. NotSent is claimed only when not

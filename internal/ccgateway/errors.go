@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"aiccbridge/internal/http1"
 	"aiccbridge/internal/tlsadvice"
 	"aiccbridge/internal/viaproxy"
 )
@@ -60,10 +61,10 @@ func (e *StatusError) Error() string {
 
 // statusError is of an answer with a status that is not 200. Before an http:// gateway a
 // proxy answers with pages of its own: its 403 says nothing about the agent's account.
-func (a *Agent) statusError(c call, ans answer) *StatusError {
-	e := &StatusError{Operation: c.operation, Agent: a.id, Status: ans.status, Class: ClassAgain}
-	page := a.client.transport.Proxy != nil && strings.HasPrefix(strings.ToLower(ans.header.Get("Content-Type")), "text/html")
-	if ans.status == http.StatusUnauthorized || ans.status == http.StatusForbidden && !page {
+func (a *Agent) statusError(c call, ans http1.Answer) *StatusError {
+	e := &StatusError{Operation: c.operation, Agent: a.id, Status: ans.Status, Class: ClassAgain}
+	page := a.client.forward != nil && strings.HasPrefix(strings.ToLower(ans.Header.Get("Content-Type")), "text/html")
+	if ans.Status == http.StatusUnauthorized || ans.Status == http.StatusForbidden && !page {
 		e.Class = ClassAuth
 	}
 	return e

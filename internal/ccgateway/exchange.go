@@ -1,127 +1,99 @@
 package ccgateway
 
 import (
-	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
-	"io"
+	"fmt"
 	"net/http"
+	"strconv"
+	"sync"
 	"time"
 
 	"aiccbridge/internal/foreign"
+	"aiccbridge/internal/http1"
+	"aiccbridge/internal/sabotage"
 )
 
 // call describes one request.
 type call struct {
 	operation string // for errors, e.g. "sign in"
 	method    string
-	path      []string // below the base URL
+	path      string   // below the base URL
 	body      []byte   // JSON; nil for none
 	secrets   []string // of the body, kept out of errors
 	anonymous bool     // sign-in: sends no GUID, and takes one only on success
 }
 
-// answer is what came of one request, however far it got.
-type answer struct {
-	status      int // 0: no headers came
-	header      http.Header
-	body        []byte // as far as it was read
-	err         error  // the answer is incomplete
-	wrote       bool   // some byte of the request may have left
-	connections int
-}
+// requests are the buffers that requests are written in.
+var requests = sync.Pool{New: func() any { return new([]byte) }}
 
-// exchange makes one request and reads the whole answer. Cookies, and the GUID
-// unless the call is anonymous, are taken over before the body is read.
-func (a *Agent) exchange(ctx context.Context, c call) answer {
-	w := wire{poll: c.operation == pollOperation}
-	request, err := a.newRequest(w.trace(ctx), c)
-	if err != nil {
-		return answer{err: err}
+// exchange makes one request, once, and reads the whole answer. Cookies, and the GUID
+// unless the call is anonymous, are taken over even if the body is cut.
+func (a *Agent) exchange(ctx context.Context, c call, timeout time.Duration) http1.Answer {
+	buffer := requests.Get().(*[]byte)
+	defer requests.Put(buffer)
+	var err error
+	if *buffer, err = a.appendRequest((*buffer)[:0], c); err != nil {
+		return http1.Answer{Err: err}
 	}
-	response, err := a.client.transport.RoundTrip(request)
-	if err != nil {
-		return answer{err: advised(hideForeignText(err)), wrote: w.wrote(), connections: w.connections}
+	r := http1.Request{Wire: *buffer, Timeout: timeout, MaxBody: a.client.maxBody}
+	if c.operation == pollOperation {
+		r.Written = pollSent
 	}
-	defer response.Body.Close()
-	a.session.keepCookies(response.Header, time.Now())
+	answer := a.client.wire.Do(ctx, r)
+	if answer.Status == 0 {
+		answer.Err = advised(hideForeignText(answer.Err))
+		return answer
+	}
+	a.session.keepCookies(answer.Header, time.Now())
 	if !c.anonymous {
-		a.rotate(response.Header)
+		a.rotate(answer.Header)
 	}
-	body, err := readAll(response.Body, a.client.maxBody)
-	if err == nil {
-		body, err = foreign.Unpack(body, response.Header.Get("Content-Encoding"), a.client.maxBody)
+	if answer.Err == nil {
+		answer.Body, answer.Err = foreign.Unpack(answer.Body, answer.Header.Get("Content-Encoding"), a.client.maxBody)
 	}
 	switch {
-	case errors.Is(err, foreign.ErrTooLarge):
-		err = ErrBodyTooLarge
-	case err != nil:
-		err = hideForeignText(err)
+	case errors.Is(answer.Err, foreign.ErrTooLarge), errors.Is(answer.Err, http1.ErrBodyTooLarge):
+		answer.Err = ErrBodyTooLarge
+	case answer.Err != nil:
+		answer.Err = hideForeignText(answer.Err)
 	}
-	return answer{
-		status:      response.StatusCode,
-		header:      response.Header,
-		body:        body,
-		err:         err,
-		wrote:       true,
-		connections: w.connections,
-	}
+	return answer
 }
 
-// newRequest builds the request of a call. No query is ever sent: calldata, the
-// only one documented for the poll, is meant for refreshed agent toolbars.
-func (a *Agent) newRequest(ctx context.Context, c call) (*http.Request, error) {
-	var body io.Reader
-	if c.body != nil {
-		body = bytes.NewReader(c.body)
-	}
-	request, err := http.NewRequestWithContext(ctx, c.method, a.client.base.JoinPath(c.path...).String(), body)
-	if err != nil {
-		return nil, err
-	}
-	request.Header.Set("Content-Type", "application/json; charset=UTF-8")
-	request.Header.Set("User-Agent", "aicc-bridge")
-	request.Header.Set("Accept-Encoding", "identity") // what is packed and cut is lost as a whole
-	a.session.dress(request, c.anonymous)
-	if c.method == http.MethodGet {
-		nonReplayable(request)
-	}
-	return request, nil
-}
+// pollSent is where a bridge may die, or stop, with a poll just sent.
+func pollSent() { sabotage.Point("poll.sent") }
 
-// nonReplayable keeps net/http from sending a GET a second time.
-//
-// When a reused connection breaks before an answer, persistConn.shouldRetryRequest
-// repeats a request in two cases:
-//
-//   - Request.isReplayable: a GET whose Body is nil or NoBody, or that has a
-//     GetBody. Here the server may have read the first copy, popped an event, and
-//     lost its answer: the event would vanish without an error.
-//   - nothingWrittenError, if outgoingLength is 0 or there is a GetBody. This one is
-//     harmless, as nothing was written, but it goes as well; the caller then sees
-//     NotSent, may poll again at once, and every poll is one request at most.
-//
-// A Body that is neither nil nor NoBody, and no GetBody, turn both off. It is
-// empty, so nothing of it goes on the wire. The encoding "identity" means "as it
-// is"; net/http doesn't write it, but it keeps it from probing the body in a
-// goroutine of its own, which under load ends in "Transfer-Encoding: chunked".
-//
-// PUT, POST and DELETE are not isReplayable; of them only what was never written
-// is repeated.
-func nonReplayable(r *http.Request) {
-	r.Body = io.NopCloser(bytes.NewReader(nil))
-	r.GetBody = nil
-	r.TransferEncoding = []string{"identity"}
-}
-
-// readAll reads to the end, so that the connection can be reused, but no further
-// than limit. What was read is returned beside an error.
-func readAll(r io.Reader, limit int64) ([]byte, error) {
-	body, err := io.ReadAll(io.LimitReader(r, limit+1))
-	if int64(len(body)) > limit {
-		return body[:limit], ErrBodyTooLarge
+// appendRequest appends the request of a call as it goes on the wire. No query is ever
+// sent: calldata, the only one documented for the poll, is meant for refreshed agent
+// toolbars.
+func (a *Agent) appendRequest(b []byte, c call) ([]byte, error) {
+	b = append(append(b, c.method...), ' ')
+	authorization := ""
+	if a.client.forward != nil {
+		proxy, err := a.client.forward(&http.Request{URL: a.client.base})
+		if err != nil {
+			return b, fmt.Errorf("choose the way: %w", err)
+		}
+		if proxy.User != nil {
+			password, _ := proxy.User.Password()
+			authorization = "Basic " + base64.StdEncoding.EncodeToString([]byte(proxy.User.Username()+":"+password))
+		}
+		b = append(b, "http://"+a.client.base.Host...)
 	}
-	return body, err
+	b = append(append(append(b, a.client.target...), c.path...), " HTTP/1.1\r\nHost: "...)
+	b = append(b, a.client.base.Host...)
+	// What is packed and cut is lost as a whole.
+	b = append(b, "\r\nUser-Agent: aicc-bridge\r\nAccept-Encoding: identity\r\nContent-Type: application/json; charset=UTF-8\r\n"...)
+	if authorization != "" {
+		b = append(append(append(b, "Proxy-Authorization: "...), authorization...), "\r\n"...)
+	}
+	if c.body != nil || c.method != http.MethodGet && c.method != http.MethodDelete {
+		b = append(append(b, "Content-Length: "...), strconv.Itoa(len(c.body))+"\r\n"...)
+	}
+	b = a.session.appendTo(b, c.anonymous)
+	return append(append(b, "\r\n"...), c.body...), nil
 }
 
 // rotate takes over a new GUID from the headers of an answer.

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"net/http"
 	"time"
+
+	"aiccbridge/internal/http1"
 )
 
 // Outcome is how a poll ended.
@@ -90,7 +92,7 @@ type Poll struct {
 // request, at most Options.PollTimeout. Don't cancel ctx to stop a bridge: stop
 // between polls, an event may be on its way.
 func (a *Agent) Poll(ctx context.Context) Poll {
-	c := call{operation: pollOperation, method: http.MethodGet, path: []string{"agentevent", a.id}}
+	c := call{operation: pollOperation, method: http.MethodGet, path: "agentevent/" + a.id}
 	release, err := a.take(ctx)
 	if err != nil {
 		return a.unsent(c, err)
@@ -99,14 +101,15 @@ func (a *Agent) Poll(ctx context.Context) Poll {
 	if err := a.ready(true); err != nil {
 		return a.unsent(c, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, a.client.pollTimeout)
-	defer cancel()
-	sent := time.Now()
+	asked := time.Now()
 	secrets := a.session.secrets() // before the answer replaces them
-	answer := a.exchange(ctx, c)
+	answer := a.exchange(ctx, c, a.client.pollTimeout)
 	p := a.judge(c, answer, append(secrets, a.session.secrets()...))
-	p.SentAt, p.ReceivedAt = sent, time.Now()
-	p.Status, p.Connections = answer.status, answer.connections
+	p.SentAt, p.ReceivedAt = answer.Begun, time.Now()
+	if p.SentAt.IsZero() { // there was no connection
+		p.SentAt = asked
+	}
+	p.Status, p.Connections = answer.Status, answer.Connections
 	return p
 }
 
@@ -124,24 +127,24 @@ func (a *Agent) unsent(c call, err error) Poll {
 }
 
 // judge decides how a poll ended.
-func (a *Agent) judge(c call, ans answer, secrets []string) Poll {
-	if ans.status == 0 && !ans.wrote {
-		return Poll{Outcome: OutcomeNotSent, Class: ClassAgain, Err: wrap(c, a, ans.err)}
+func (a *Agent) judge(c call, ans http1.Answer, secrets []string) Poll {
+	if ans.Status == 0 && !ans.Wrote {
+		return Poll{Outcome: OutcomeNotSent, Class: ClassAgain, Err: wrap(c, a, ans.Err)}
 	}
-	if ans.status == 0 {
-		return Poll{Outcome: OutcomeUnknown, Class: ClassAgain, Err: wrap(c, a, ans.err), MayHaveLost: true}
+	if ans.Status == 0 {
+		return Poll{Outcome: OutcomeUnknown, Class: ClassAgain, Err: wrap(c, a, ans.Err), MayHaveLost: true}
 	}
-	if ans.status != http.StatusOK {
+	if ans.Status != http.StatusOK {
 		a.unlisted = 0
 		err := a.statusError(c, ans)
-		return Poll{Outcome: OutcomeHTTPError, Class: err.Class, Err: err, MayHaveLost: ans.status < 300 || ans.status >= 500}
+		return Poll{Outcome: OutcomeHTTPError, Class: err.Class, Err: err, MayHaveLost: ans.Status < 300 || ans.Status >= 500}
 	}
-	r, err := reply{}, ans.err
+	r, err := reply{}, ans.Err
 	if err == nil {
-		r, err = decodeReply(ans.body, ans.header.Get("Content-Type"))
+		r, err = decodeReply(ans.Body, ans.Header.Get("Content-Type"))
 	}
 	if err != nil {
-		return Poll{Outcome: OutcomeUnknown, Class: ClassAgain, Err: wrap(c, a, err), Body: ans.body, MayHaveLost: true}
+		return Poll{Outcome: OutcomeUnknown, Class: ClassAgain, Err: wrap(c, a, err), Body: ans.Body, MayHaveLost: true}
 	}
 	return a.judgeReply(c, r, redact(r.Message, secrets...))
 }

@@ -12,8 +12,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
-	"time"
 )
 
 // cutKind is how a cutter cuts.
@@ -174,34 +172,4 @@ rest:`
 	if got := <-lines; got != want {
 		t.Errorf("sent\n%s\nwant\n%s", got, want)
 	}
-}
-
-// lateEOF is an empty body whose reader gets no processor for a while.
-type lateEOF struct{ after time.Duration }
-
-func (l lateEOF) Read([]byte) (int, error) {
-	<-time.NewTimer(l.after).C
-	return 0, io.EOF
-}
-
-// net/http gives a body of unknown length 200 ms to show whether it is empty. On a
-// busy machine that may not be enough, and a GET would go out chunked.
-func TestABusyMachineDoesNotMakeThePollChunked(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r, err := http.NewRequest(http.MethodGet, "http://gateway.test/", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		nonReplayable(r)
-		r.Body = io.NopCloser(lateEOF{time.Second})
-		var sent strings.Builder
-		if err := r.Write(&sent); err != nil || strings.Contains(sent.String(), "chunked") {
-			t.Errorf("sent %q, %v", sent.String(), err)
-		}
-		r.TransferEncoding = nil
-		sent.Reset()
-		if err := r.Write(&sent); err != nil || !strings.Contains(sent.String(), "chunked") {
-			t.Errorf("the check notices nothing: sent %q, %v", sent.String(), err)
-		}
-	})
 }

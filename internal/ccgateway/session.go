@@ -136,20 +136,25 @@ func (s *session) keepCookies(h http.Header, now time.Time) {
 	}
 }
 
-// dress puts GUID (unless anonymous) and cookies on a request.
-func (s *session) dress(r *http.Request, anonymous bool) {
+// appendTo appends the headers with GUID (unless anonymous) and cookies. Neither holds
+// what would end a line: see parseGUID and parseCookie.
+func (s *session) appendTo(b []byte, anonymous bool) []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !anonymous {
-		r.Header.Set("Guid", s.guid)
+		b = append(append(append(b, "Guid: "...), s.guid...), "\r\n"...)
+	}
+	for i, c := range s.cookies {
+		before := "; "
+		if i == 0 {
+			before = "Cookie: "
+		}
+		b = append(append(append(append(b, before...), c.name...), '='), c.value...)
 	}
 	if len(s.cookies) > 0 {
-		pairs := make([]string, len(s.cookies))
-		for i, c := range s.cookies {
-			pairs[i] = c.String()
-		}
-		r.Header.Set("Cookie", strings.Join(pairs, "; "))
+		b = append(b, "\r\n"...)
 	}
+	return b
 }
 
 // secrets lists what must not appear in an error.

@@ -168,6 +168,7 @@ type Gateway struct {
 	PollTimeout        time.Duration  `yaml:"poll_timeout" computed:"hold + 20s" min:"5s" max:"110s" why:"the platform signs an agent out after 120 s without a poll"`
 	EventGap           time.Duration  `yaml:"event_gap" default:"200ms" min:"200ms" max:"500ms" why:"the platform asks for 200 to 500 ms between polls"`
 	IdleGap            time.Duration  `yaml:"idle_gap" default:"400ms" min:"200ms" max:"500ms" why:"the platform asks for 200 to 500 ms between polls"`
+	ConnectsPerSecond  int            `yaml:"connects_per_second" default:"1000" min:"1" max:"100000"` // new connections, all agents together
 	ForceSignIn        bool           `yaml:"force_sign_in" default:"false"`
 	SignOutOnShutdown  bool           `yaml:"sign_out_on_shutdown" default:"false"`
 	Heartbeat          time.Duration  `yaml:"heartbeat" default:"5m" min:"1s" max:"24h" zero:"off"` // 0: none

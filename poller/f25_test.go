@@ -57,3 +57,44 @@ func TestF25ManyAgentsAtOnce(t *testing.T) {
 	})
 	t.Attr("tries", fmt.Sprint(agents))
 }
+
+// A restart: sessions that go on are polled at once, with nobody waiting for the spread of
+// sign-ins, and the silence is measured from the last sign of life before it.
+func TestSessionsThatGoOnAreNotSpread(t *testing.T) {
+	const agents, down = 1000, 30 * time.Second
+	for name, stop := range map[string]func(*play){"stopped": (*play).end, "killed": (*play).crash} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, s *stage) {
+				var wanted []session.Agent
+				for i := range agents {
+					wanted = append(wanted, session.Agent{ID: fmt.Sprint(10000 + i), Phone: "1", Password: "p"})
+				}
+				p := s.start(wanted...)
+				pass(90 * time.Second)
+				stop(p)
+				stopped := time.Now()
+				pass(down)
+				r := prometheus.NewPedanticRegistry()
+				s.options.Epoch, s.options.StartSpread, s.options.Metrics = 8, time.Minute, NewMetrics(r)
+				begun := time.Now()
+				p = s.start(wanted...)
+				pass(time.Second)
+				first := map[string]time.Duration{}
+				for _, e := range s.j.of("ask") {
+					if _, known := first[e.who]; !known && e.at.After(stopped) {
+						first[e.who] = e.at.Sub(begun)
+					}
+				}
+				if len(first) != agents || len(s.j.of("sign in")) != agents {
+					t.Errorf("%d of %d agents polled within a second, %d sign-ins", len(first), agents, len(s.j.of("sign in")))
+				}
+				pass(15 * time.Second) // the silence is over when the answers come
+				silence := scrape(t, r)["aicc_poller_silence_seconds_max acme"]
+				if silence < down.Seconds() || silence >= 120 {
+					t.Errorf("longest silence %v s, want that of the restart", silence)
+				}
+				p.end()
+			})
+		})
+	}
+}

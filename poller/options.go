@@ -35,7 +35,7 @@ type Options struct {
 	// LastStored returns the last message of a subject filter. It makes the bounds
 	// of a gap between two owners exact, and finds one that the session entry, which
 	// others may write, does not show. Nil: the entry alone counts, and its bounds
-	// are up to 30 s old.
+	// are up to 70 s old.
 	LastStored func(ctx context.Context, filter string) (m schemas.Stored, ok bool, err error)
 	// Copied is when the store was last found to be a copy of another one, or an older
 	// copy put in its place; zero: never. An owner whose last sign of life is not later
@@ -47,7 +47,7 @@ type Options struct {
 	ErrorGap    time.Duration // least pause after a bad poll; above 1 s, at most 15 s, default 1.1 s
 	MaxSilence  time.Duration // without a good poll for longer the session is given up; default 240 s
 	Heartbeat   time.Duration // between two heartbeat messages of an agent; default 5 min, negative: none
-	StartSpread time.Duration // first starts are spread over it by a hash of the id; default 10 s, negative: none
+	StartSpread time.Duration // first sign-ins are spread over it by a hash of the id; default 10 s, negative: none
 
 	// ForceSignIn throws out whoever is signed in as the agent, at most once per
 	// start of the agent: two clients that force expel each other in turns.

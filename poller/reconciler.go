@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"aiccbridge/internal/retry"
 	"aiccbridge/poller/record"
 	"aiccbridge/poller/session"
 )
@@ -64,7 +63,8 @@ func (r *reconciler) reconcile(intake, work context.Context, agents []session.Ag
 	}
 }
 
-// start begins a new session loop after delay, and not before the slot's last one ended.
+// start begins a new session loop, not before the slot's last one ended. Delayed is its
+// sign-in alone: a session that goes on must not be silent for longer than it has been.
 func (r *reconciler) start(intake, work context.Context, s *slot, a session.Agent, delay time.Duration) {
 	last := s.done
 	intake, stop := context.WithCancel(intake)
@@ -76,11 +76,8 @@ func (r *reconciler) start(intake, work context.Context, s *slot, a session.Agen
 		if last != nil {
 			<-last
 		}
-		if retry.Wait(intake, delay) != nil {
-			return
-		}
 		recorder := r.record.Recorder(a.ID, s.seq)
-		r.session.Loop(a, session.Parts{Gateway: s.gateway, Record: recorder, Contact: s.contact}).Run(intake, work)
+		r.session.Loop(a, session.Parts{Gateway: s.gateway, Record: recorder, Contact: s.contact, SignInAfter: delay}).Run(intake, work)
 		s.seq = recorder.Seq()
 	})
 }
@@ -92,7 +89,7 @@ func (r *reconciler) look() {
 	}
 }
 
-// startDelay spreads the first requests of many agents, the same way each time.
+// startDelay spreads the first sign-ins of many agents, the same way each time.
 func startDelay(id string, spread time.Duration) time.Duration {
 	if spread <= 0 {
 		return 0

@@ -17,7 +17,7 @@ import (
 )
 
 // mirrorLanes is how many keys are brought over at once. A hub may be 20 ms away,
-// and 10,000 agents refresh their entries every 30 s.
+// and 10,000 agents refresh their entries every 70 s.
 const mirrorLanes = 16
 
 // seenPrefix is before the keys of the mirror's own record, in the local bucket

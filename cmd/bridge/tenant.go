@@ -23,8 +23,8 @@ import (
 // onlyPartition is the one that a single bridge polls: all agents of a tenant.
 const onlyPartition = "0"
 
-// startEvery spreads the first polls of a tenant's agents: fifty a second, so
-// that a restart is not a storm of sign-ins.
+// startEvery spreads the first sign-ins of a tenant's agents: fifty a second, so
+// that a start is not a storm of them. Agents whose sessions go on are polled at once.
 const startEvery = 20 * time.Millisecond
 
 // tenant is one contact centre: what works with it.
@@ -99,7 +99,7 @@ func newAgents(b base, h *hub, c config.Tenant, policy *privacy.Policy, open *cl
 	gateway, err := ccgateway.New(ccgateway.Options{
 		URL: g.URL.String(), RootCAs: g.RootCAs, InsecureSkipVerify: g.InsecureSkipVerify, AllowLinkLocal: g.AllowLinkLocal,
 		Proxy: proxy(g.ProxyURL, g.ProxyCredentials, g.ProxyRootCAs),
-		Hold:  g.Hold, PollTimeout: g.PollTimeout, Logger: b.log.With().Str("tenant", c.Name).Logger(),
+		Hold:  g.Hold, PollTimeout: g.PollTimeout, ConnectRate: g.ConnectsPerSecond, Logger: b.log.With().Str("tenant", c.Name).Logger(),
 	})
 	if err != nil {
 		return nil, err

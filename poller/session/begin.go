@@ -16,6 +16,18 @@ type legacy struct {
 	copied  bool      // it may have gone on elsewhere, in what our store is a copy of
 }
 
+// start begins when there is room: a restart is not to ask the store for everything of
+// thousands of agents at the same time.
+func (l *Loop) start(intake, work context.Context) (phase, error) {
+	select {
+	case l.tenant.starting <- struct{}{}:
+		defer func() { <-l.tenant.starting }()
+		return l.begin(work)
+	case <-intake.Done():
+		return phaseLeaving, nil
+	}
+}
+
 // begin claims the agent and finds out whether there is a session to go on with.
 func (l *Loop) begin(ctx context.Context) (phase, error) {
 	entry, err := l.custody.load(ctx)
@@ -50,12 +62,12 @@ func (l *Loop) begin(ctx context.Context) (phase, error) {
 	if old.left {
 		asked = old.at // what has happened since waits in the queue, or is lost
 	}
-	return l.resume(ctx, asked)
+	return l.resume(ctx, asked, old.at)
 }
 
 // legacy finds out how the last owner ended: from the entry, and from the last
 // message stored, because another system may have written or deleted the entry
-// since. An entry that says "polling" may be 30 s old; the message is exact.
+// since. An entry that says "polling" may be 70 s old; the message is exact.
 func (l *Loop) legacy(ctx context.Context, entry schemas.Session) legacy {
 	old := legacy{unclean: entry.Polling, left: !entry.Polling && entry.Epoch > 0 && entry.GUID != ""}
 	if entry.Epoch > 0 {
@@ -103,9 +115,13 @@ func (l *Loop) signedOut() phase {
 }
 
 // resume goes on with the session just adopted, whose queue was last asked at the
-// given time; the first poll shows whether it is still alive.
-func (l *Loop) resume(ctx context.Context, asked time.Time) (phase, error) {
+// given time, and which is known to have been polled until heard (zero: not at all); the
+// first poll shows whether it is still alive.
+func (l *Loop) resume(ctx context.Context, asked, heard time.Time) (phase, error) {
 	l.goLive(asked, time.Time{})
+	if !heard.IsZero() && heard.Before(asked) {
+		l.contact.at(heard) // the silence goes back beyond our start
+	}
 	if err := l.custody.save(ctx); err != nil {
 		return "", err
 	}
@@ -125,5 +141,5 @@ func (l *Loop) await(intake, work context.Context) (phase, error) {
 	case !handed:
 		return phaseWaiting, nil
 	}
-	return l.resume(work, time.Now())
+	return l.resume(work, time.Now(), time.Time{})
 }

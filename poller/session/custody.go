@@ -15,9 +15,11 @@ import (
 )
 
 const (
-	resumeWithin = 110 * time.Second // an older session was signed out by the gateway (120 s)
-	refreshAfter = 20 * time.Second  // + one hold of 10 s: the entry is never older than 30 s
-	cookiesAfter = 5 * time.Second   // new cookies alone are not written more often
+	resumeWithin = 110 * time.Second // a session not polled for longer was signed out by the gateway (120 s)
+	refreshAfter = 60 * time.Second  // + one hold of 10 s: the entry is never older than maxAge
+	maxAge       = 70 * time.Second
+	lookAfter    = 20 * time.Second // the same where another system may put a new GUID at any time
+	cookiesAfter = 5 * time.Second  // new cookies alone are not written more often
 )
 
 // errFenced says that the agent has an owner with a higher epoch.
@@ -48,11 +50,12 @@ type custody struct {
 	record numbered
 	log    zerolog.Logger
 
-	entry    schemas.Session // as it is in the bucket, or will be
-	revision uint64
-	savedAt  time.Time
-	kept     ticket // of the session, as in entry
-	replaced ticket // the one before the last new GUID
+	entry        schemas.Session // as it is in the bucket, or will be
+	revision     uint64
+	savedAt      time.Time
+	refreshAfter time.Duration // since savedAt
+	kept         ticket        // of the session, as in entry
+	replaced     ticket        // the one before the last new GUID
 
 	live        bool   // the agent is signed in, as far as we know
 	rotates     bool   // the GUID changed during the session (AUTHMODE 2)
@@ -62,9 +65,13 @@ type custody struct {
 	keeping, reading *insist.Trouble
 }
 
-func newCustody(o Options, agent string, h holder, r numbered, log zerolog.Logger) *custody {
+func newCustody(o Options, a Agent, h holder, r numbered, log zerolog.Logger) *custody {
+	due := refreshAfter
+	if a.Password == "" {
+		due = lookAfter
+	}
 	return &custody{
-		o: o, agent: agent, key: schemas.AgentKey(o.Tenant, agent), holder: h, record: r, log: log,
+		o: o, agent: a.ID, refreshAfter: due, key: schemas.AgentKey(o.Tenant, a.ID), holder: h, record: r, log: log,
 		keeping: insist.New(log), reading: insist.New(log),
 	}
 }
@@ -177,15 +184,19 @@ func (c *custody) refresh(ctx context.Context) error {
 	return nil
 }
 
-// refreshDue reports that the entry is getting old.
-func (c *custody) refreshDue() bool { return time.Since(c.savedAt) >= refreshAfter }
+// refreshDue reports that the entry is getting old, or was not looked at for a while by
+// whoever does not sign the agent in.
+func (c *custody) refreshDue() bool { return time.Since(c.savedAt) >= c.refreshAfter }
 
 // takeOver goes on with the session of the entry just read, if there is one that may be
 // alive. One that others care for is, however old the entry.
 func (c *custody) takeOver(othersCare bool) bool {
-	sealed, age := c.entry.GUID, time.Since(c.entry.UpdatedAt)
+	sealed, silent := c.entry.GUID, time.Since(c.entry.UpdatedAt)
+	if c.entry.Polling { // by an owner that did not stop, and polled on after it wrote this
+		silent -= maxAge
+	}
 	c.entry.Polling, c.entry.GUID = false, ""
-	if age < resumeWithin || othersCare {
+	if silent < resumeWithin || othersCare {
 		if t, ok := c.handed(sealed); ok {
 			c.adopt(t)
 			return true

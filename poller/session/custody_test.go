@@ -24,7 +24,7 @@ func newKeeping(t *testing.T) *keeping {
 	k := &keeping{bucket: &bucket{}, gateway: &gateway{}, numbers: &numbers{}, logs: &strings.Builder{}}
 	o := options(t, k.logs)
 	o.Sessions, o.Seal = k.bucket, sealer{}
-	k.custody = newCustody(o, "291", k.gateway, k.numbers, o.Logger)
+	k.custody = newCustody(o, Agent{ID: "291", Password: "x"}, k.gateway, k.numbers, o.Logger)
 	return k
 }
 
@@ -147,16 +147,24 @@ func TestWhenTheTicketIsWritten(t *testing.T) {
 func TestWhatIsTakenOverAtTheStart(t *testing.T) {
 	for name, c := range map[string]struct {
 		age        time.Duration
+		left       bool // in order: the entry says when it was polled last
 		othersCare bool
 		want       bool
 	}{
-		"young":                  {time.Minute, false, true},
-		"old":                    {2 * time.Minute, false, false},
-		"old, and not our trade": {2 * time.Minute, true, true},
+		"young":                          {time.Minute, true, false, true},
+		"old":                            {2 * time.Minute, true, false, false},
+		"old, and not our trade":         {2 * time.Minute, true, true, true},
+		"old, and polled on for a while": {2 * time.Minute, false, false, true},
+		"older than a session's silence": {3 * time.Minute, false, false, false},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			before := newKeeping(t)
 			before.signedIn(t, "first")
+			if c.left {
+				if err := before.release(t.Context(), false); err != nil {
+					t.Fatal(err)
+				}
+			}
 			time.Sleep(c.age)
 			k := newKeeping(t)
 			k.bucket.put(string(before.bucket.value))

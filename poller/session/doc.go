@@ -45,7 +45,7 @@
 //
 // # The life of an agent
 //
-//	starting ──── GUID known, younger than 110 s ─────────► polling ◄─────┐
+//	starting ──── GUID known, polled within the last 110 s ► polling ◄─────┐
 //	   │ (gap first, if the last owner                       │   │ bad     │ good
 //	   │  did not stop cleanly)                              │   │ poll    │ poll
 //	   │                                                     │   ▼         │

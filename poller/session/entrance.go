@@ -56,10 +56,11 @@ type entrance struct {
 	pauses backoff.BackOff
 }
 
-func newEntrance(o Options, a Agent, g reception, log zerolog.Logger) *entrance {
+func newEntrance(o Options, a Agent, g reception, log zerolog.Logger, after time.Duration) *entrance {
 	return &entrance{
 		gateway: g, agent: a, errorGap: o.ErrorGap, log: log, signing: insist.New(log), forcing: o.ForceSignIn, mayForce: o.ForceSignIn,
-		pauses: retry.NewBackOff(2*o.ErrorGap, maxSignInGap),
+		notBefore: time.Now().Add(after),
+		pauses:    retry.NewBackOff(2*o.ErrorGap, maxSignInGap),
 	}
 }
 

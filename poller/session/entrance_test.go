@@ -24,7 +24,7 @@ func newDoor(t *testing.T, force bool) (*entrance, *gateway, *strings.Builder) {
 	var logs strings.Builder
 	o, g := options(t, &logs), &gateway{}
 	o.ForceSignIn = force
-	return newEntrance(o, Agent{ID: "291", Password: "correct-horse"}, g, o.Logger), g, &logs
+	return newEntrance(o, Agent{ID: "291", Password: "correct-horse"}, g, o.Logger, 0), g, &logs
 }
 
 // way tries until the agent is in or halted, and returns the pauses between.

@@ -66,8 +66,8 @@ func (t *Tenant) Loop(a Agent, p Parts) *Loop {
 	log := t.logger(a.ID)
 	return &Loop{
 		tenant: t, agent: a, gateway: p.Gateway, record: p.Record, contact: p.Contact,
-		custody:  newCustody(t.options, a.ID, p.Gateway, p.Record, log),
-		entrance: newEntrance(t.options, a, p.Gateway, log),
+		custody:  newCustody(t.options, a, p.Gateway, p.Record, log),
+		entrance: newEntrance(t.options, a, p.Gateway, log, p.SignInAfter),
 		pace:     newPace(t.options),
 		log:      log, polling: insist.New(log), seat: &seat{board: t.counts.board},
 	}
@@ -107,7 +107,7 @@ func (l *Loop) step(intake, work context.Context, now phase) (phase, error) {
 	}
 	switch now {
 	case phaseStarting:
-		return l.begin(work)
+		return l.start(intake, work)
 	case phaseSigningIn:
 		return l.signIn(intake, work)
 	case phasePolling, phaseRetrying:

@@ -27,6 +27,7 @@ const (
 	maxErrorGap = 15 * time.Second // leaves room for several tries within the 120 s of cec_05_4012
 	maxFails    = 10               // bad polls in a row after which the session is given up
 
+	tidyAfter     = 20 * time.Second
 	recoverWithin = 5 * time.Minute // how long a site switchover may answer 000-004, 105-002, 105-003
 )
 
@@ -57,6 +58,7 @@ type pace struct {
 	oneMore    bool      // 000-003 was already answered with a newer GUID: one more poll decides
 	recovering time.Time // since when a site switchover goes on; zero: it does not
 	beatAt     time.Time // when the next heartbeat is due
+	tidyAt     time.Time // when what was left is done next
 
 	// The pauses are asked for by hand, and not by a loop of the library: between two
 	// polls the session may end, the agent be no longer wanted, and much be stored.
@@ -72,7 +74,7 @@ func newPace(o Options) *pace {
 func (p *pace) begin(now, covered time.Time) {
 	p.reset(now)
 	p.covered = covered
-	p.beatAt = now.Add(p.o.Heartbeat)
+	p.beatAt, p.tidyAt = now.Add(p.o.Heartbeat), now.Add(tidyAfter)
 }
 
 func (p *pace) reset(now time.Time) {
@@ -126,6 +128,16 @@ func switchover(code string) bool {
 // that ended. Between a good poll and one that says so at once they had no time.
 func (p *pace) queueLost() bool {
 	return p.askedAt.Sub(p.covered) >= minErrorGap
+}
+
+// tidyDue reports that what was left may be tried again, once.
+func (p *pace) tidyDue() bool {
+	now := time.Now()
+	if now.Before(p.tidyAt) {
+		return false
+	}
+	p.tidyAt = now.Add(tidyAfter)
+	return true
 }
 
 // beatDue reports that a heartbeat is due, once.

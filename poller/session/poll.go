@@ -222,6 +222,8 @@ func (l *Loop) betweenPolls(ctx context.Context, good bool) error {
 		if err := l.custody.refresh(ctx); err != nil {
 			return err
 		}
+	}
+	if l.pace.tidyDue() {
 		l.record.Standing.Refresh(ctx)
 	}
 	if err := l.record.Losses(ctx); err != nil {

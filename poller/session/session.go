@@ -64,6 +64,7 @@ type Sealer interface {
 
 const (
 	sideLimit     = 5 * time.Second // time limit of what must not keep a poll waiting
+	startsAtOnce  = 256             // agents of a tenant whose sessions are looked for
 	asksPerSecond = 100             // of a tenant; after a restart of the gateway all its agents have a gap
 )
 
@@ -96,8 +97,9 @@ type Options struct {
 
 // Tenant is what the loops of one tenant's agents share. Safe for concurrent use.
 type Tenant struct {
-	options Options
-	counts  counts
+	options  Options
+	counts   counts
+	starting chan struct{} // has room for those that are starting
 }
 
 // NewTenant checks the options. It does no I/O.
@@ -111,7 +113,7 @@ func NewTenant(o Options) (*Tenant, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	return &Tenant{options: o, counts: o.Metrics.of(o.Tenant)}, nil
+	return &Tenant{options: o, counts: o.Metrics.of(o.Tenant), starting: make(chan struct{}, startsAtOnce)}, nil
 }
 
 // Parts are what outlives the loop of an agent, and what others see of it.
@@ -119,6 +121,8 @@ type Parts struct {
 	Gateway Gateway
 	Record  *record.Recorder // nobody else uses it while the loop runs
 	Contact *Contact
+	// SignInAfter delays the first sign-in, if there is to be one.
+	SignInAfter time.Duration
 }
 
 func (t *Tenant) logger(agent string) zerolog.Logger {

@@ -2,14 +2,10 @@ package bus
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
-
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
-	"github.com/synadia-io/orbit.go/jetstreamext"
 
 	"aiccbridge/bus/internal/wire"
 	"aiccbridge/internal/sabotage"
@@ -28,13 +24,6 @@ type batches struct {
 	bus    *Bus
 	stream schemas.Stream
 	what   string // its messages are, in errors and points of sabotage
-}
-
-// fence is what a batch is to stand behind: last is the sequence of the last message
-// that matches the filter, 0 when there is none.
-type fence struct {
-	filter string
-	last   uint64
 }
 
 // name is the stream's full name.
@@ -57,60 +46,45 @@ func (b batches) readBack(ctx context.Context, subject string, f func(schemas.St
 // append stores at most [schemas.MaxBatch] messages of one subject, all or none, behind the
 // fence, and returns the last one's sequence.
 func (b batches) append(ctx context.Context, msgs []schemas.Message, behind fence) (last uint64, err error) {
-	batch, err := b.batch(msgs, behind)
-	if err != nil {
-		return 0, fmt.Errorf("append %s: %w", b.what, err)
+	if err := b.check(msgs); err != nil {
+		return 0, fmt.Errorf("append %s: %w", b.what, &schemas.Permanent{Reason: schemas.ReasonInvalid, Err: err})
 	}
 	ctx, cancel := context.WithTimeout(ctx, batchTimeout)
 	defer cancel()
 	start := time.Now()
-	ack, err := b.commit(ctx, batch)
+	last, err = b.store(ctx, &batch{
+		nc: b.bus.conn.JetStream().Conn(), stream: b.name(), id: rand.Text()[:batchIDLength], msgs: msgs, fence: behind, place: []string{""},
+	})
 	switch {
 	case wire.Conflict(err):
 		err = fmt.Errorf("%w: %w", schemas.ErrConflict, err)
 	case wire.TooLarge(err):
 		err = &schemas.Permanent{Reason: schemas.ReasonOversized, Err: err}
-	case err == nil && ack.Stream != b.name():
-		err = fmt.Errorf("acknowledged by stream %q instead of %q", ack.Stream, b.name())
-	case err == nil && (ack.BatchSize != uint64(len(msgs)) || ack.Sequence < behind.last+uint64(len(msgs))):
-		err = fmt.Errorf("acknowledged %d messages up to sequence %d, sent %d after %d", ack.BatchSize, ack.Sequence, len(msgs), behind.last)
 	}
 	if err != nil {
 		err = b.bus.conn.Explain(start, msgs[0].Subject, err)
 		return 0, fmt.Errorf("append %d %s on %s after %d: %w", len(msgs), b.what, msgs[0].Subject, behind.last, err)
 	}
 	b.bus.out.Published(b.name(), len(msgs))
-	return ack.Sequence, nil
+	return last, nil
 }
 
-// commit sends a batch; the server stores it with its last message or not at all.
-func (b batches) commit(ctx context.Context, batch []*nats.Msg) (*jetstreamext.BatchAck, error) {
-	publisher, err := jetstreamext.NewBatchPublisher(b.bus.conn.JetStream())
-	if err != nil {
-		return nil, err
-	}
-	last := len(batch) - 1
-	for _, m := range batch[:last] {
-		if err := publisher.AddMsg(m); err != nil {
-			return nil, err
-		}
-	}
-	if last > 0 {
-		if err := b.bus.conn.JetStream().Conn().FlushWithContext(ctx); err != nil {
-			return nil, err
-		}
+// store sends a batch; the server stores it with its last message or not at all.
+func (b batches) store(ctx context.Context, all *batch) (last uint64, err error) {
+	if err := all.send(ctx); err != nil {
+		return 0, err
 	}
 	sabotage.Point(b.what + ".staged")
 	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
 	defer cancel()
-	ack, err := publisher.CommitMsg(ctx, batch[last])
+	last, err = all.commit(ctx)
 	sabotage.Point(b.what + ".committed")
-	return ack, err
+	return last, err
 }
 
-// overheadBytes is what a message of a batch has besides its own headers: the
-// fence, the stream, and the batch's id, place and end.
-const overheadBytes = 512
+// overheadBytes is what a message of a batch has besides what its headers say: their names,
+// its time, the fence, the stream, and the batch's id, place and end.
+const overheadBytes = 1024
 
 // defaultPayloadBytes is the server's limit of a message unless it is set.
 const defaultPayloadBytes = 1 << 20
@@ -122,51 +96,36 @@ func (b batches) Fits(m schemas.Message) bool {
 	if limit <= 0 {
 		limit = defaultPayloadBytes
 	}
-	return b.size(m) <= limit
+	return size(m) <= limit
 }
 
-// size is what a message takes up in a batch, at most.
-func (b batches) size(m schemas.Message) int64 {
-	size := len(m.Body) + overheadBytes
-	for name, values := range m.Headers() {
-		for _, value := range values {
-			size += len(name) + len(value) + len(": \r\n")
-		}
+// size is what a message takes up in a batch, at most: encoded, a byte of a header may be three.
+func size(m schemas.Message) int64 {
+	values := len(m.ID) + len(m.Type) + len(m.Source) + len(m.Schema) + len(m.Row)
+	for name, value := range m.Header {
+		values += len(name) + len(value)
 	}
-	return int64(size)
+	return int64(len(m.Body) + 3*values + overheadBytes)
 }
 
-// batch checks the messages and makes them ready for the wire.
-func (b batches) batch(msgs []schemas.Message, behind fence) ([]*nats.Msg, error) {
+// check reports messages that make no batch. Their bodies were encoded by whoever
+// brings them, and are not looked at.
+func (b batches) check(msgs []schemas.Message) error {
 	if len(msgs) == 0 || len(msgs) > schemas.MaxBatch {
-		return nil, invalid(fmt.Errorf("%d messages in a batch, want 1 to %d", len(msgs), schemas.MaxBatch))
+		return fmt.Errorf("%d messages in a batch, want 1 to %d", len(msgs), schemas.MaxBatch)
 	}
-	batch := make([]*nats.Msg, len(msgs))
-	for i, m := range msgs {
-		switch err := m.Validate(); {
-		case err != nil:
-			return nil, invalid(err)
-		case m.Dedupe:
-			return nil, invalid(errors.New("it must not carry a message id"))
+	for i := range msgs {
+		switch m := &msgs[i]; {
 		case m.Subject != msgs[0].Subject:
-			return nil, invalid(fmt.Errorf("subjects %s and %s in one batch", msgs[0].Subject, m.Subject))
+			return fmt.Errorf("subjects %s and %s in one batch", msgs[0].Subject, m.Subject)
+		case m.Dedupe:
+			return errors.New("it must not carry a message id")
+		case m.ID == "" || m.Type == "" || m.Source == "":
+			return fmt.Errorf("message %d on %s: id, type and source must be set", i, m.Subject)
 		}
-		batch[i] = wire.Message(m)
-		batch[i].Header.Set(jetstream.ExpectedStreamHeader, b.name())
 	}
 	if !b.bus.names.InStream(b.stream, msgs[0].Subject) {
-		return nil, invalid(fmt.Errorf("subject %s is not one of %s", msgs[0].Subject, b.what))
+		return fmt.Errorf("subject %s is not one of %s", msgs[0].Subject, b.what)
 	}
-	// On the first message only: it fences the whole batch.
-	batch[0].Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(behind.last, 10))
-	if behind.filter != msgs[0].Subject {
-		batch[0].Header.Set(expectedLastSubject, behind.filter)
-	}
-	return batch, nil
+	return nil
 }
-
-// expectedLastSubject says of which subjects the expected sequence is, wildcards included,
-// when it is not the message's own.
-const expectedLastSubject = "Nats-Expected-Last-Subject-Sequence-Subject"
-
-func invalid(err error) error { return &schemas.Permanent{Reason: schemas.ReasonInvalid, Err: err} }

@@ -1,14 +1,61 @@
 package bus
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"aiccbridge/bus/embedded"
+	"aiccbridge/bus/internal/bustest"
 	"aiccbridge/bus/internal/hubtest"
+	"aiccbridge/internal/bench/rawnats"
 	"aiccbridge/schemas"
 )
+
+// BenchmarkAppend is Append beside the simplest client that stores the same messages, in
+// turns, on one embedded server. raw is how fast it is of that.
+func BenchmarkAppend(b *testing.B) {
+	s := bustest.Embedded(b)
+	bus := open(b, s)
+	hubtest.Ensure(b, bus.conn)
+	const batches = 20
+	batch := fileRows(b, schemas.KindCDR, schemas.MaxBatch)
+	plain := make([]rawnats.Message, len(batch))
+	for i, m := range batch {
+		var header bytes.Buffer
+		header.WriteString("NATS/1.0\r\n")
+		for name, values := range m.Headers() {
+			fmt.Fprintf(&header, "%s: %s\r\n", name, values[0])
+		}
+		header.WriteString("\r\n")
+		plain[i] = rawnats.Message{Subject: rowSubject(1), Header: header.Bytes(), Data: m.Body}
+	}
+	var ours, raw time.Duration
+	var last uint64
+	for b.Loop() {
+		conn, err := s.InProcessConn()
+		if err != nil {
+			b.Fatal(err)
+		}
+		start := time.Now()
+		if err := rawnats.Batches(b.Context(), conn, plain, batches*len(plain), len(plain)); err != nil {
+			b.Fatal(err)
+		}
+		raw += time.Since(start)
+		conn.Close()
+		start = time.Now()
+		for range batches {
+			if last, err = bus.Rows().Append(b.Context(), batch, last); err != nil {
+				b.Fatal(err)
+			}
+		}
+		ours += time.Since(start)
+	}
+	b.ReportMetric(float64(b.N*batches*len(batch))/ours.Seconds(), "rows/s")
+	b.ReportMetric(raw.Seconds()/ours.Seconds(), "of-raw")
+}
 
 // BenchmarkStart is the start of an embedded server whose rows were all written just
 // before, beside that of an empty one.

@@ -59,7 +59,7 @@ func (c *Calls) Kept(ctx context.Context) (since time.Time, err error) {
 // stream, by what [Calls.Kept] saw last.
 func (c *Calls) Fits(m schemas.Message) bool {
 	most := c.most.Load()
-	return c.batches.Fits(m) && (most == 0 || c.size(m) <= most)
+	return c.batches.Fits(m) && (most == 0 || size(m) <= most)
 }
 
 // ReadBack calls f for every message of a window's subject in stream order, headers only.

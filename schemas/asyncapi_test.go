@@ -115,7 +115,11 @@ func TestAsyncAPINamesEveryMessage(t *testing.T) {
 
 func checkHeaders(t *testing.T, doc asyncAPI, m schemas.Message) {
 	t.Helper()
-	trait := doc.Components.Traits["cloudEvent"].Headers
+	name := "cloudEvent"
+	if m.Row != "" {
+		name = "row"
+	}
+	trait := doc.Components.Traits[name].Headers
 	headers := m.Headers()
 	for name := range headers {
 		if _, ok := trait.Properties[name]; !ok {

@@ -197,13 +197,11 @@ func (n Names) WindowCompleteMessage(w WindowComplete) (Message, error) {
 func CompleteID(responseID string) string { return "complete." + responseID }
 
 // RowMessage returns what the messages of all rows of one kind in a file have in common;
-// a file may hold several kinds. ID, body and the row's headers are still to be set, for
+// a file may hold several kinds. ID, row header and body are still to be set, for
 // each row (schemas/rows does it).
 func (n Names) RowMessage(f FileReady, k Kind) Message {
-	typ := TypeRow + string(k)
 	return Message{
-		Subject: n.Row(f.Tenant, k, f.Window), Type: typ, Source: rowSource(f.Tenant, k, f.Window),
-		Time: f.ReceivedAt, Schema: schemaURN(typ),
+		Subject: n.Row(f.Tenant, k, f.Window), Type: TypeRow + string(k), Source: "/aicc/" + EncodeToken(f.Tenant) + "/row",
 	}
 }
 

@@ -2,6 +2,7 @@ package schemas
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"embed"
 	"encoding/json"
 	"fmt"
@@ -16,14 +17,8 @@ import (
 // Header names beside the CloudEvents ones. HeaderMsgID is JetStream's own.
 const (
 	HeaderMsgID = "Nats-Msg-Id"
-	// HeaderRowKey is the hash of a row's natural key (rows only).
-	HeaderRowKey = "aicc-row-key"
-	// HeaderRowRest sums up the cells of a row that its id leaves out: those of columns
-	// that not every edition of the platform has, and the zone in which its times were read
-	// (rows only; absent when there are none and the zone is the tenant's).
-	HeaderRowRest = "aicc-row-rest"
-	// HeaderRowRevision is the row's revision, from 1 (rows only).
-	HeaderRowRevision = "aicc-row-revision"
+	// HeaderRow is what a row says beside its body (rows only); see [RowHeader.Value].
+	HeaderRow = "aicc-row"
 	// HeaderCall is a call's id, encoded as tokens of subjects are (calls only).
 	HeaderCall = "aicc-call"
 	// HeaderCallRevision is the call's revision, from 1 (calls only).
@@ -31,8 +26,7 @@ const (
 	// HeaderCallDigest sums up what a call says, member by member (calls only); see
 	// [CallContent.Digest].
 	HeaderCallDigest = "aicc-call-digest"
-	// HeaderExtract is the response id of the extract that brought a row or a
-	// window's marker.
+	// HeaderExtract is the response id of the extract that brought a window's marker.
 	HeaderExtract = "aicc-extract"
 )
 
@@ -42,13 +36,16 @@ const MaxBatch = 1000
 
 // Message is one message ready for the bus: a CloudEvent 1.0 in NATS binary
 // mode. ID and Source together are unique; both are computed from the content.
+//
+// Rows have what CloudEvents asks for and no more; their schema follows from their type.
 type Message struct {
 	Subject string
 	ID      string            // ce-id
 	Type    string            // ce-type, e.g. aicc.v1.event
 	Source  string            // ce-source, /aicc/<tenant>/…
-	Time    time.Time         // ce-time
-	Schema  string            // ce-dataschema
+	Time    time.Time         // ce-time; rows have none
+	Schema  string            // ce-dataschema; rows have none
+	Row     string            // [HeaderRow]: rows, and nothing else, have one
 	Header  map[string]string // further headers, nil for none
 	Dedupe  bool              // carries Nats-Msg-Id; false for rows and calls, whose batches are fenced by sequence
 	Body    []byte            // JSON
@@ -61,24 +58,27 @@ func (m Message) MsgID() string { return m.Source + "#" + m.ID }
 // Headers returns all headers of the message. Values are plain ASCII: other
 // bytes, blanks and "%" are percent-encoded as the CloudEvents NATS binding asks.
 func (m Message) Headers() map[string][]string {
-	h := make(map[string][]string, 8+len(m.Header))
+	h := make(map[string][]string, 10+len(m.Header))
 	set := func(name, value string) {
 		if value != "" {
-			h[name] = []string{encodeHeader(value)}
+			h[name] = []string{text.EncodeHeader(value)}
 		}
 	}
 	set("ce-specversion", "1.0")
 	set("ce-id", m.ID)
 	set("ce-type", m.Type)
 	set("ce-source", m.Source)
-	set("ce-time", m.Time.UTC().Format(time.RFC3339Nano))
-	set("ce-dataschema", m.Schema)
-	h["content-type"] = []string{"application/json"}
+	set(HeaderRow, m.Row)
+	if m.Row == "" {
+		set("ce-time", m.Time.UTC().Format(time.RFC3339Nano))
+		set("ce-dataschema", m.Schema)
+		set("content-type", "application/json")
+	}
 	for name, value := range m.Header {
 		set(name, value)
 	}
 	if m.Dedupe {
-		h[HeaderMsgID] = []string{encodeHeader(m.MsgID())}
+		set(HeaderMsgID, m.MsgID())
 	}
 	return h
 }
@@ -89,8 +89,8 @@ func (m Message) Validate() error {
 		return fmt.Errorf("message: bad subject %q", m.Subject)
 	}
 	err := cmp.Or(
-		want(m.ID != "" && m.Type != "" && m.Source != "" && m.Schema != "", "id, type, source and schema must be set"),
-		want(!m.Time.IsZero(), "time must be set"),
+		want(m.ID != "" && m.Type != "" && m.Source != "" && (m.Schema != "" || m.Row != ""), "id, type, source and schema must be set"),
+		want(!m.Time.IsZero() || m.Row != "", "time must be set"),
 		want(json.Valid(m.Body), "body is not JSON"),
 	)
 	if err != nil {
@@ -126,12 +126,14 @@ type Delivery struct {
 	Progress func()
 }
 
-// RowHeader is what the headers of a message on a window's subject say.
+// RowHeader is what the headers of a message on a window's subject say. Rest sums up the
+// cells of a row that its id leaves out: those of columns that not every edition of the
+// platform has, and the zone in which its times were read.
 type RowHeader struct {
 	ID       string // ce-id
-	Key      string // hash of the natural key; "" for markers
-	Rest     string // [HeaderRowRest]
-	Extract  string // response id of the extract that brought it
+	Key      string // hash of the natural key, the same for all revisions; "" for markers
+	Rest     string // "" when there are no such cells and the zone is the tenant's
+	Extract  string // that brought it: for markers its response id, for rows the [ExtractSum] of that
 	Type     string // ce-type: aicc.v1.row.<kind>, or [TypeWindowComplete] for a marker
 	Revision int    // from 1; 0 for markers
 }
@@ -140,32 +142,32 @@ type RowHeader struct {
 // body. Absent headers leave their field empty.
 func ReadRowHeader(h map[string][]string) RowHeader {
 	s := Stored{Header: h}
-	revision, _ := strconv.Atoi(s.Get(HeaderRowRevision)) // markers have none
-	return RowHeader{
-		ID: s.Get("ce-id"), Key: s.Get(HeaderRowKey), Rest: s.Get(HeaderRowRest), Extract: s.Get(HeaderExtract),
-		Type: s.Get("ce-type"), Revision: revision,
+	r := RowHeader{ID: s.Get("ce-id"), Type: s.Get("ce-type"), Extract: s.Get(HeaderExtract)}
+	if parts := strings.SplitN(s.Get(HeaderRow), ".", 4); len(parts) >= 3 {
+		r.Key, r.Extract, r.Rest = parts[0], parts[2], strings.Join(parts[3:], "")
+		r.Revision, _ = strconv.Atoi(parts[1])
 	}
+	return r
 }
 
-func encodeHeader(s string) string {
-	const upperHex = "0123456789ABCDEF"
-	var b strings.Builder
-	for i := range len(s) {
-		if c := s[i]; c > ' ' && c < 0x7f && c != '%' && c != '"' {
-			b.WriteByte(c)
-		} else {
-			b.WriteByte('%')
-			b.WriteByte(upperHex[c>>4])
-			b.WriteByte(upperHex[c&15])
-		}
-	}
-	return b.String()
+// Value is the row's [HeaderRow]: key, revision, the extract's sum, and the rest, unless it
+// is empty, with dots between them.
+func (h RowHeader) Value() string {
+	return strings.TrimSuffix(h.Key+"."+strconv.Itoa(h.Revision)+"."+h.Extract+"."+h.Rest, ".")
+}
+
+// ExtractSum stands for a response id in [HeaderRow]: 12 hex digits of a hash.
+func ExtractSum(responseID string) string {
+	return fmt.Sprintf("%.6x", sha256.Sum256([]byte(responseID)))
 }
 
 // schemaURN names the JSON Schema of a message type.
 func schemaURN(messageType string) string {
 	return "urn:aicc:schema:" + strings.ReplaceAll(strings.TrimPrefix(messageType, "aicc."), ".", ":")
 }
+
+// EncodeHeader encodes a value of a header; see [Message.Headers].
+func EncodeHeader(s string) string { return text.EncodeHeader(s) }
 
 // AppendString appends s as a JSON string, escaping no more than JSON asks for. Bytes
 // that are not UTF-8 become U+FFFD.
@@ -188,7 +190,8 @@ func MessageTypes() []string {
 }
 
 // JSONSchema returns the JSON Schema (draft 2020-12) of a message type's body;
-// false for an unknown type. Its $id is the ce-dataschema of the messages.
+// false for an unknown type. Its $id is the ce-dataschema of the messages
+// that have one; of rows it follows from their type.
 func JSONSchema(messageType string) ([]byte, bool) {
 	if !slices.Contains(MessageTypes(), messageType) {
 		return nil, false

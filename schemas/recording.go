@@ -33,7 +33,7 @@ type Recording struct {
 	Tenant string          `json:"tenant"`
 	Agent  string          `json:"agent"` // as in the row; empty when the row has none
 	Status RecordingStatus `json:"status"`
-	Key    string          `json:"key"` // hash of the row's natural key, as in [HeaderRowKey]
+	Key    string          `json:"key"` // hash of the row's natural key, as in [RowHeader]
 	Row    string          `json:"row"` // id of the revision that it was fetched for
 	Window Window          `json:"window"`
 	CallID string          `json:"call_id,omitempty"`

@@ -35,7 +35,7 @@ func TestDamagedFile(t *testing.T) {
 			}
 			r.wantDeadLetter(files[0].ResponseID, schemas.ReasonDamagedZip)
 			for _, m := range s.messages(r.bus, schemas.StreamRows) {
-				if schemas.ReadRowHeader(m.Header).Extract == files[0].ResponseID {
+				if schemas.ReadRowHeader(m.Header).Extract == schemas.ExtractSum(files[0].ResponseID) {
 					t.Fatal("there is a row of the damaged file")
 				}
 			}

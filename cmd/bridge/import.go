@@ -62,7 +62,7 @@ type imported struct {
 	Tenant   string         `json:"tenant"`
 	Kind     schemas.Kind   `json:"kind"`
 	Window   schemas.Window `json:"window"`
-	Extract  string         `json:"extract"` // its id, which the rows have in aicc-extract
+	Extract  string         `json:"extract"` // its id, of which the rows have the sum
 	SHA256   string         `json:"sha256"`
 	Rows     int            `json:"rows"`     // in the file
 	Added    int            `json:"added"`    // of these, brought by this import, before a crash too

@@ -412,7 +412,7 @@ func TestStrangeRows(t *testing.T) {
 	f := s.publish(cdr, 0, withAgent("c1", -1, 0, 10))
 	strange := s.names.RowMessage(f, cdr)
 	for i, body := range []string{`[]`, `{"call_id":""}`, `{"call_id":"c1","call_begin":"soon"}`, `{"call_id":"c9"}`} {
-		strange.ID, strange.Body, strange.Header = fmt.Sprint("x", i), []byte(body), map[string]string{schemas.HeaderRowKey: fmt.Sprint(i)}
+		strange.ID, strange.Body, strange.Row = fmt.Sprint("x", i), []byte(body), schemas.RowHeader{Key: fmt.Sprint(i)}.Value()
 		_, err := s.rows.Append(t.Context(), []schemas.Message{strange}, uint64(2+i))
 		exportertest.Check(t, err)
 	}

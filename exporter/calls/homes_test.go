@@ -56,7 +56,7 @@ func TestNoReadableLeg(t *testing.T) {
 	s := newShop(t)
 	f := s.publish(cdr, 0, withAgent("c1", -1, 0, 10))
 	strange := s.names.RowMessage(f, cdr)
-	strange.ID, strange.Body, strange.Header = "x", []byte(`{"call_id":"c2","agent_id":101}`), map[string]string{schemas.HeaderRowKey: "x"}
+	strange.ID, strange.Body, strange.Row = "x", []byte(`{"call_id":"c2","agent_id":101}`), schemas.RowHeader{Key: "x"}.Value()
 	_, err := s.rows.Append(t.Context(), []schemas.Message{strange}, 2)
 	exportertest.Check(t, err)
 	s.ledger.note(schemas.WindowEntry{Tenant: exportertest.Acme, Kind: cdr, Window: f.Window, CompletedAt: s.now, Rows: 2, State: schemas.WindowCompleted})

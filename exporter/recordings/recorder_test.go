@@ -190,7 +190,7 @@ func (r *rig) delivery(changes ...func(body map[string]any)) schemas.Delivery {
 	}
 	return schemas.Delivery{Attempt: 1, Message: schemas.Stored{
 		Subject: "aicc.v1.acme.row.recording." + window.String(), StoredAt: r.stored, Body: text,
-		Header: map[string][]string{"ce-type": {"aicc.v1.row.recording"}, schemas.HeaderRowKey: {r.key}},
+		Header: map[string][]string{"ce-type": {"aicc.v1.row.recording"}, schemas.HeaderRow: {r.key + ".1.x"}},
 	}}
 }
 

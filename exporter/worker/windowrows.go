@@ -109,9 +109,10 @@ func (x *export) readBack(ctx context.Context, k schemas.Kind) (_ *windowRows, e
 		}
 	}()
 	var failed error
+	sum := schemas.ExtractSum(x.file.ResponseID)
 	s.last, err = x.w.o.Rows.ReadBack(ctx, subject, func(h schemas.RowHeader, _ uint64) {
 		x.progress()
-		ours := h.Extract == x.file.ResponseID
+		ours := h.Extract == sum || h.Extract == x.file.ResponseID // a row's, or a marker's
 		switch {
 		case h.Type == schemas.TypeWindowComplete:
 			s.marked = s.marked || ours

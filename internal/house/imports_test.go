@@ -180,7 +180,7 @@ func TestImportRulesBite(t *testing.T) {
 		{ImportPath: module + "schemas", Imports: []string{"github.com/google/uuid"}},
 		{ImportPath: module + "schemas", Imports: []string{module + "schemas/rows"}},
 		{ImportPath: module + "poller", Imports: []string{"github.com/nats-io/nats.go"}},
-		{ImportPath: module + "exporter", Imports: []string{"github.com/synadia-io/orbit.go/jetstreamext"}},
+		{ImportPath: module + "exporter", Imports: []string{"github.com/nats-io/nats.go/jetstream"}},
 		{ImportPath: module + "bus/kv", Imports: []string{module + "bus/assets"}},
 		{ImportPath: module + "bus/internal/wire", Imports: []string{module + "bus/kv"}},
 		{ImportPath: module + "bus/spool", Imports: []string{module + "bus"}},

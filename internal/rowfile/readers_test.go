@@ -181,7 +181,8 @@ func documentedCells(t *testing.T, k schemas.Kind, m schemas.Message) map[string
 		}
 		return map[string]any{}
 	}
-	cells := map[string]any{"row_key": m.Header[schemas.HeaderRowKey], "row_extract": m.Header[schemas.HeaderExtract]}
+	header := schemas.ReadRowHeader(m.Headers())
+	cells := map[string]any{"row_key": header.Key, "row_extract": header.Extract}
 	for column := range documentedTypes(k) {
 		if _, fromHeader := cells[column]; !fromHeader {
 			cells[column] = printed(t, documentedTypes(k)[column], body[column])

@@ -102,7 +102,7 @@ func TestRowsAreReadBack(t *testing.T) {
 		t.Errorf("codes: %+v", r)
 	case r.Unparsed["end_time"] != "soon" || r.Extra["col22"] != "beyond" || len(r.Ambiguous) != 1 || r.Ambiguous[0] != "begin_time":
 		t.Errorf("the rest: %+v", r)
-	case r.ID != m.ID || r.Key != m.Header[schemas.HeaderRowKey] || r.Key == "" || r.Revision != 1:
+	case r.ID != m.ID || r.Key != schemas.ReadRowHeader(m.Headers()).Key || r.Key == "" || r.Revision != 1:
 		t.Errorf("identity: %+v", r)
 	}
 }

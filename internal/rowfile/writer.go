@@ -69,6 +69,7 @@ func (w *Writer) Close() error {
 // fill sets the columns that a row's body has elsewhere, and those of its headers.
 func (l layout) fill(record reflect.Value, m schemas.Message) error {
 	body := record.Field(0).Interface().(members) // layoutOf put it there
+	header := schemas.ReadRowHeader(m.Headers())
 	for column, name := range body.Names {
 		field, ok := l.names[column]
 		if !ok {
@@ -78,7 +79,7 @@ func (l layout) fill(record reflect.Value, m schemas.Message) error {
 	}
 	for column, text := range map[string]string{
 		"row_id": body.Row.ID, "row_file": body.Row.File,
-		"row_key": m.Header[schemas.HeaderRowKey], "row_extract": m.Header[schemas.HeaderExtract],
+		"row_key": header.Key, "row_extract": header.Extract,
 	} {
 		record.Field(l.row[column]).SetString(text)
 	}

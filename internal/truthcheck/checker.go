@@ -23,6 +23,7 @@ type Checker struct {
 	agents   map[string]*agentStream
 	ids      map[string]bool // ce-ids of agent messages, and of rows changed back
 	extracts map[string]*extract
+	sums     map[string]windowKey // of each marker's extract, as rows have it
 	windows  map[windowKey]counts
 	newest   map[uint64]revision // of each row, by the hash of window and natural key
 	calls    *callcheck.Checker  // nil: they are not looked at
@@ -47,7 +48,7 @@ func New(zone *time.Location, tenant string) *Checker {
 	c := &Checker{
 		zone: zone, tenant: schemas.EncodeToken(tenant), contents: contentReader{seed: seed},
 		rows: map[schemas.Kind]*rowReader{}, agents: map[string]*agentStream{}, ids: map[string]bool{},
-		extracts: map[string]*extract{}, windows: map[windowKey]counts{}, newest: map[uint64]revision{},
+		extracts: map[string]*extract{}, sums: map[string]windowKey{}, windows: map[windowKey]counts{}, newest: map[uint64]revision{},
 	}
 	for _, k := range schemas.Kinds() {
 		c.rows[k] = newRowReader(k, seed)

@@ -91,7 +91,7 @@ func (c *Checker) rowMessage(m schemas.Stored, at windowKey) error {
 	} else {
 		c.window(at).add(value)
 	}
-	if c.extract(h.Extract).mark == at {
+	if c.sums[h.Extract] == at {
 		c.report.Rows.AfterMarker++
 		c.bad.add("%s %s: row %d comes behind the marker of its extract %s", at.kind, at.token, m.Sequence, h.Extract)
 	}
@@ -141,7 +141,7 @@ func (c *Checker) marker(m schemas.Stored, at windowKey) error {
 		c.bad.add("%s %s: the extract %s has a second marker, message %d", at.kind, at.token, w.ResponseID, m.Sequence)
 		return nil
 	}
-	x.mark = at
+	x.mark, c.sums[schemas.ExtractSum(w.ResponseID)] = at, at
 	return nil
 }
 

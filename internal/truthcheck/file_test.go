@@ -166,7 +166,7 @@ var fileCases = []fileCase{
 	{"rows where nothing was asked", func(s *scene) {
 		f := s.file(cdr, 2)
 		s.publish(f, cdr, s.row(cdr, 3))
-		s.rows[len(s.rows)-1].Header[schemas.HeaderExtract] = nil
+		s.rows[len(s.rows)-1].Header[schemas.HeaderRow] = nil
 		s.truth.Files = s.truth.Files[:len(s.truth.Files)-1]
 	}, FileReport{}, RowReport{InStream: 1, Foreign: 1}, false},
 	{"a cell changed", func(s *scene) {

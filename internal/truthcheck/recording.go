@@ -53,7 +53,7 @@ func (c *Recordings) Message(m schemas.Stored) {
 			FileName string `json:"file_name"`
 		}](m)
 		if err == nil {
-			c.files[m.Get(schemas.HeaderRowKey)] = row.FileName
+			c.files[schemas.ReadRowHeader(m.Header).Key] = row.FileName
 		}
 	case schemas.TypeRecording:
 		said, err := decode[schemas.Recording](m)

@@ -46,7 +46,7 @@ func (s *audioScene) feed(subject, typ, id, key string, body any) {
 	}
 	s.n++
 	s.c.Message(schemas.Stored{Subject: subject, Sequence: s.n, Body: text, Header: map[string][]string{
-		"ce-type": {typ}, "ce-id": {id}, schemas.HeaderRowKey: {key},
+		"ce-type": {typ}, "ce-id": {id}, schemas.HeaderRow: {key + ".1.x"},
 	}})
 }
 

@@ -19,6 +19,7 @@ type Encoder struct {
 	set      columnSet
 	file     schemas.FileReady
 	message  schemas.Message // what all messages share
+	extract  string          // [schemas.ExtractSum]
 	clocks   map[ColumnType]*wallClock
 	head     []byte     // the body's first members, which all rows share
 	keys     [][]byte   // `"name":` of each column
@@ -99,7 +100,7 @@ func NewEncoder(n schemas.Names, f schemas.FileReady, k schemas.Kind, o Options)
 	e := &Encoder{
 		kind: k, set: set, file: f, count: o.Count, noNames: o.NoNames, width: Width(k, o.Edition),
 		clocks:  map[ColumnType]*wallClock{Time: {zone: o.Written, shown: o.Zone}, TimeUTC: {zone: time.UTC, shown: time.UTC}},
-		message: n.RowMessage(f, k), head: rowHead(f, k), values: make([]value, len(set.columns)), opType: set.named("op_type"),
+		message: n.RowMessage(f, k), extract: schemas.ExtractSum(f.ResponseID), head: rowHead(f, k), values: make([]value, len(set.columns)), opType: set.named("op_type"),
 	}
 	for i, c := range set.columns {
 		e.keys = append(e.keys, jsonKey(c.Name))
@@ -235,12 +236,7 @@ func (e *Encoder) Message(record []string, id Identity, revision int) (schemas.M
 	m := e.message
 	m.ID = id.ID
 	m.Body = bytes.Clone(e.buf)
-	m.Header = map[string]string{
-		schemas.HeaderRowKey: id.Key, schemas.HeaderRowRevision: strconv.Itoa(revision), schemas.HeaderExtract: e.file.ResponseID,
-	}
-	if rest := e.Rest(record); rest != "" {
-		m.Header[schemas.HeaderRowRest] = rest
-	}
+	m.Row = schemas.RowHeader{Key: id.Key, Revision: revision, Extract: e.extract, Rest: e.Rest(record)}.Value()
 	return m, nil
 }
 

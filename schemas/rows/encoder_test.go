@@ -410,7 +410,7 @@ func TestRowsFollowTheirSchemas(t *testing.T) {
 			if err := schematest.Validate(t, schema, m.Body); err != nil {
 				rt.Fatalf("%s: %v", m.Body, err)
 			}
-			want := schemas.RowHeader{ID: id.ID, Key: id.Key, Rest: e.Rest(l.record), Extract: schematest.ResponseID, Type: schemas.TypeRow + string(k), Revision: 3}
+			want := schemas.RowHeader{ID: id.ID, Key: id.Key, Rest: e.Rest(l.record), Extract: schemas.ExtractSum(schematest.ResponseID), Type: schemas.TypeRow + string(k), Revision: 3}
 			if got := schemas.ReadRowHeader(m.Headers()); got != want {
 				rt.Fatalf("header %+v, want %+v", got, want)
 			}

@@ -3,10 +3,10 @@ GO ?= go
 FUZZTIME ?= 20s
 DURATION ?= 10m
 
-.PHONY: help demo build test readers faults mutation soak lint fmt foreign fuzz bench bench-rows bench-micro clean
+.PHONY: help demo build test readers faults mutation soak lint fmt foreign fuzz bench bench-rows bench-agents bench-events bench-micro clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## simulator, NATS and bridge in one process, with a live view
 	$(GO) run ./cmd/bridge demo
@@ -61,6 +61,12 @@ bench: ## the bridge beside its baselines, in less than 15 minutes on an idle ma
 
 bench-rows: ## rows alone, printed only (ROWS=200000 LARGE=500000 ROUNDS=3; BRIDGE=./bridge measures that one)
 	$(GO) run ./internal/bench rows $(if $(ROWS),-rows $(ROWS)) $(if $(LARGE),-large $(LARGE)) $(if $(ROUNDS),-rounds $(ROUNDS)) $(if $(BRIDGE),-bridge $(BRIDGE))
+
+bench-agents: ## agents alone: memory and idle polls, printed only (N=10000 ROUNDS=3 BRIDGE=./bridge)
+	$(GO) run ./internal/bench agents $(if $(N),-agents $(N)) $(if $(ROUNDS),-rounds $(ROUNDS)) $(if $(BRIDGE),-bridge $(BRIDGE))
+
+bench-events: ## events alone: delay, rate, CPU and syncs, printed only (N=10000 ROUNDS=3 BRIDGE=./bridge)
+	$(GO) run ./internal/bench events $(if $(N),-agents $(N)) $(if $(ROUNDS),-rounds $(ROUNDS)) $(if $(BRIDGE),-bridge $(BRIDGE))
 
 bench-micro: ## benchmarks of single functions, with allocations, as benchstat reads them
 	$(GO) test -run '^$$' -bench . -benchmem ./...

@@ -23,10 +23,16 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
+	"time"
 
+	"aiccbridge/internal/bench/agents"
+	"aiccbridge/internal/bench/figures"
 	"aiccbridge/internal/bench/platform"
 	"aiccbridge/internal/bench/rawnats"
 	"aiccbridge/internal/bench/rows"
+	"aiccbridge/internal/bench/stage"
 	"aiccbridge/internal/stopsignal"
 )
 
@@ -43,14 +49,20 @@ func main() {
 // run is a suite, or one of the roles that a suite starts.
 func run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
-		return errors.New("name a suite: rows")
+		return errors.New("name a suite: rows, agents, events, start, outages or all")
 	}
 	role, args := args[0], args[1:]
 	switch {
 	case role == "platform" && len(args) > 0:
 		return platform.Run(ctx, platform.Options{Dir: args[0], Zips: args[1:]}, os.Stdin, os.Stdout)
-	case role == "nats" && len(args) == 1:
-		return rawnats.RunServer(ctx, args[0], os.Stdin, os.Stdout)
+	case role == "nats" && len(args) == 2:
+		return rawnats.RunServer(ctx, args[0], args[1], os.Stdin, os.Stdout)
+	case role == "longpoll" && len(args) == 3:
+		n, err := strconv.Atoi(args[2])
+		if err != nil {
+			return err
+		}
+		return agents.LongPoll(ctx, args[0], args[1], n, os.Stdin, os.Stdout)
 	case role == "unzip" && len(args) == 1:
 		return rows.Unzip(ctx, args[0], os.Stdout)
 	case role == "raw" && len(args) == 1:
@@ -65,15 +77,23 @@ func run(ctx context.Context, args []string) error {
 
 // settings are the flags of a suite.
 type settings struct {
-	rows, large, rounds int
-	binary              string
-	document            string
+	rows, large, agents, rounds       int
+	stored, windows, resumed, waiting int
+	span                              time.Duration
+	binary                            string
+	document                          string
 }
 
 func parse(suite string, args []string) (s settings, err error) {
 	f := flag.NewFlagSet("bench "+suite, flag.ContinueOnError)
 	f.IntVar(&s.rows, "rows", 200_000, "rows of each round's file")
 	f.IntVar(&s.large, "large", 500_000, "rows of one more file, for memory; 0 is none")
+	f.IntVar(&s.agents, "agents", 10_000, "agents where they are many")
+	f.IntVar(&s.stored, "stored", 1_000_000, "rows of a bridge whose start is measured")
+	f.IntVar(&s.windows, "windows", 30_000, "windows of that bridge")
+	f.IntVar(&s.resumed, "resumed", 5_000, "agents that are polled again after a restart")
+	f.IntVar(&s.waiting, "waiting", 50_000, "messages in the spool")
+	f.DurationVar(&s.span, "span", 8*time.Second, "how long each look at agents takes")
 	f.IntVar(&s.rounds, "rounds", 3, "how often everything is measured")
 	f.StringVar(&s.binary, "bridge", "", "a bridge that is built; empty builds one")
 	f.StringVar(&s.document, "document", "", "where the tables go; empty: they are printed only")
@@ -105,17 +125,53 @@ func suites(ctx context.Context, suite string, args []string) error {
 	return r.write(s.document)
 }
 
-// measure runs the suites of that name.
+// result is what a suite has found.
+type result interface {
+	Tables() []figures.Table
+	Verdicts() []figures.Verdict
+}
+
+// measure runs the suites of that name, in the order of the targets.
 func (s settings) measure(ctx context.Context, suite, dir string, out io.Writer, r *report) error {
-	if suite != "rows" && suite != "all" {
+	on := stage.Stage{Binary: s.binary, Dir: dir, Out: out, Rounds: s.rounds}
+	known := false
+	for _, x := range []struct {
+		names []string // of suites that have it
+		run   func() (result, error)
+	}{
+		{[]string{"rows", "all"}, func() (result, error) {
+			return (&rows.Suite{Stage: on, Rows: s.rows, Large: s.large}).Run(ctx)
+		}},
+		{[]string{"agents"}, func() (result, error) {
+			return (&agents.Suite{Stage: on, Agents: s.agents, Span: s.span, Memory: true}).Run(ctx)
+		}},
+		{[]string{"events"}, func() (result, error) {
+			return (&agents.Suite{Stage: on, Agents: s.agents, Span: s.span, Events: true}).Run(ctx)
+		}},
+		{[]string{"all"}, func() (result, error) {
+			return (&agents.Suite{Stage: on, Agents: s.agents, Span: s.span, Memory: true, Events: true}).Run(ctx)
+		}},
+		{[]string{"start", "all"}, func() (result, error) {
+			return rows.Start{Stage: on, Rows: s.stored, Windows: s.windows}.Run(ctx)
+		}},
+		{[]string{"outages", "all"}, func() (result, error) {
+			return agents.Outages{Stage: on, Agents: s.resumed, Waiting: s.waiting}.Run(ctx)
+		}},
+	} {
+		if !slices.Contains(x.names, suite) {
+			continue
+		}
+		known = true
+		found, err := x.run()
+		if err != nil {
+			return err
+		}
+		r.tables = append(r.tables, found.Tables()...)
+		r.verdicts = append(r.verdicts, found.Verdicts()...)
+	}
+	if !known {
 		return fmt.Errorf("there is no suite %q", suite)
 	}
-	measured, err := (&rows.Suite{Binary: s.binary, Dir: dir, Rows: s.rows, Large: s.large, Rounds: s.rounds, Out: out}).Run(ctx)
-	if err != nil {
-		return err
-	}
-	r.tables = append(r.tables, measured.Tables()...)
-	r.verdicts = append(r.verdicts, measured.Verdicts()...)
 	return nil
 }
 

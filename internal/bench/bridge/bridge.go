@@ -4,6 +4,7 @@
 package bridge
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,7 +19,7 @@ import (
 	"aiccbridge/internal/bench/process"
 )
 
-// Tenant is the one contact centre.
+// Tenant is the contact centre, or the begin of the names of several.
 const Tenant = "bench"
 
 // Options say how to run it. Binary, Dir, PlatformDir and a part of Platform are required.
@@ -32,6 +33,9 @@ type Options struct {
 	Files  bool      // extract the calls of the hour before To
 	To     time.Time // whole seconds
 	Sweeps []time.Duration
+
+	Agents    int // polled; 0: none
+	PerTenant int // how many of them a tenant has at most; 0: all
 }
 
 // Bridge is a running one.
@@ -66,6 +70,9 @@ func Start(ctx context.Context, o Options) (*Bridge, error) {
 	if o.NATS == "" {
 		b.NATS = "nats://" + ports[2]
 	}
+	if err := writeAgents(o); err != nil {
+		return nil, err
+	}
 	file := filepath.Join(o.Dir, "bridge.yaml")
 	if err := os.WriteFile(file, []byte(configOf(o, ports)), 0o600); err != nil {
 		return nil, fmt.Errorf("write the bridge's configuration: %w", err)
@@ -99,16 +106,50 @@ func configOf(o Options, ports [3]string) string {
 	fmt.Fprintf(&c, "nats: { url: %q }\ndata_dir: data\n", o.NATS)
 	fmt.Fprintf(&c, "listen: { callbacks: %q, admin: %q, nats: %q }\n", ports[0], ports[1], ports[2])
 	fmt.Fprintf(&c, "callbacks: { public_url: \"https://%s/\", certificate_file: %q, key_file: %q }\n", ports[0], at(platform.CertificateFile), at(platform.KeyFile))
-	fmt.Fprintf(&c, "log: { format: json }\nworker: { max_zip: 10GiB, max_unpacked: 100GiB }\ntenants:\n  - name: %s\n    timezone: UTC\n", Tenant)
+	c.WriteString("log: { format: json }\nworker: { max_zip: 10GiB, max_unpacked: 100GiB }\ntenants:\n")
 	if o.Files {
 		var sweeps []string
 		for _, s := range o.Sweeps {
 			sweeps = append(sweeps, s.String())
 		}
+		fmt.Fprintf(&c, "  - name: %s\n    timezone: UTC\n", Tenant)
 		fmt.Fprintf(&c, "    files:\n      url: %q\n      ca_file: %q\n      access_key: %s\n      secret_key_file: %q\n", o.Platform.FilesURL, at(platform.CertificateFile), platform.AccessKey, at(platform.SecretKeyFile))
 		fmt.Fprintf(&c, "      request_spacing: 0s\n      calls: false\n      extracts:\n        cdr: { window: 1h, settle: 0s, sweep_again: [%s], since: %q }\n", strings.Join(sweeps, ", "), o.To.Add(-time.Hour).UTC().Format(time.RFC3339))
 	}
+	for i := range tenants(o) {
+		fmt.Fprintf(&c, "  - name: %s-%d\n    timezone: UTC\n", Tenant, i)
+		fmt.Fprintf(&c, "    gateway: { url: %q, ca_file: %q, agents_file: %q, secrets_file: %q }\n", o.Platform.GatewayURL, at(platform.CertificateFile), agentsFile(o, i), agentsFile(o, i)+".secret.csv")
+	}
 	return c.String()
+}
+
+// tenants is how many have agents.
+func tenants(o Options) int {
+	if o.PerTenant == 0 {
+		return min(o.Agents, 1)
+	}
+	return (o.Agents + o.PerTenant - 1) / o.PerTenant
+}
+
+func agentsFile(o Options, tenant int) string {
+	return filepath.Join(o.Dir, fmt.Sprintf("agents-%d.csv", tenant))
+}
+
+// writeAgents writes the files with the agents of each tenant, from work number 100001 on.
+func writeAgents(o Options) error {
+	for i := range tenants(o) {
+		agents, secrets := "id,phone\n", "id,password\n"
+		per := cmp.Or(o.PerTenant, o.Agents)
+		for n := i * per; n < min((i+1)*per, o.Agents); n++ {
+			agents += fmt.Sprintf("%d,7%d\n", 100_001+n, 100_001+n)
+			secrets += fmt.Sprintf("%d,secret\n", 100_001+n)
+		}
+		err := os.WriteFile(agentsFile(o, i), []byte(agents), 0o600)
+		if err = cmp.Or(err, os.WriteFile(agentsFile(o, i)+".secret.csv", []byte(secrets), 0o600)); err != nil {
+			return fmt.Errorf("write the agents: %w", err)
+		}
+	}
+	return nil
 }
 
 // listen looks for what the bridge logs when it is ready, and when a file is in the stream.

@@ -14,6 +14,18 @@ type Line struct {
 	Baseline Series
 }
 
+// In is the line in another unit, of which so many are one of what it was.
+func (l Line) In(unit string, many float64) Line {
+	scaled := func(s Series) (out Series) {
+		for _, f := range s {
+			out = append(out, f*many)
+		}
+		return out
+	}
+	l.Unit, l.Figures, l.Baseline = unit, scaled(l.Figures), scaled(l.Baseline)
+	return l
+}
+
 // Table is a part of the document.
 type Table struct {
 	Title string

@@ -89,7 +89,7 @@ func Start(ctx context.Context, o Options) (*Child, error) {
 // eachLine calls f with the lines of r; what is too long for one is passed over.
 func eachLine(r io.Reader, f func(line []byte)) {
 	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, 1<<20)
+	lines.Buffer(nil, 64<<20)
 	for lines.Scan() {
 		f(lines.Bytes())
 	}

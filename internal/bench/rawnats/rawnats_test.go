@@ -81,7 +81,7 @@ func TestRefusals(t *testing.T) {
 
 // TestKeep: what is read back of a stream is what was sent, and saved as it is.
 func TestKeep(t *testing.T) {
-	s, err := StartServer(t.TempDir())
+	s, err := StartServer(t.TempDir(), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +142,7 @@ func TestDamagedFile(t *testing.T) {
 // TestServerRole: it says where it is, and ends when nobody asks any more.
 func TestServerRole(t *testing.T) {
 	var out bytes.Buffer
-	if err := RunServer(context.Background(), t.TempDir(), strings.NewReader(""), &out); err != nil {
+	if err := RunServer(context.Background(), t.TempDir(), "", strings.NewReader(""), &out); err != nil {
 		t.Fatal(err)
 	}
 	if !strings.HasPrefix(out.String(), `"nats://127.0.0.1:`) {

@@ -127,3 +127,18 @@ func Load(file string) (k Kept, err error) {
 	}
 	return k, err
 }
+
+// Watch calls f with the body of each message that a stream gets from now on, once it is
+// stored, until ctx ends; it returns when the watching has begun.
+func (s *Stream) Watch(ctx context.Context, stream, filter string, f func(body []byte)) error {
+	x, err := s.js.OrderedConsumer(ctx, stream, jetstream.OrderedConsumerConfig{FilterSubjects: []string{filter}, DeliverPolicy: jetstream.DeliverNewPolicy})
+	if err != nil {
+		return fmt.Errorf("watch %s: %w", stream, err)
+	}
+	watching, err := x.Consume(func(m jetstream.Msg) { f(m.Data()) })
+	if err != nil {
+		return fmt.Errorf("watch %s: %w", stream, err)
+	}
+	context.AfterFunc(ctx, watching.Stop)
+	return nil
+}

@@ -33,8 +33,8 @@ type Done struct {
 }
 
 // RunServer is a server as a process of its own, which says its URL.
-func RunServer(ctx context.Context, dir string, in io.Reader, out io.Writer) error {
-	s, err := StartServer(dir)
+func RunServer(ctx context.Context, dir, at string, in io.Reader, out io.Writer) error {
+	s, err := StartServer(dir, at)
 	if err != nil {
 		return err
 	}
@@ -53,7 +53,7 @@ func RunClient(ctx context.Context, job Job, out io.Writer) error {
 	connect := func() (net.Conn, error) { return Dial(job.URL) }
 	url := job.URL
 	if url == "" {
-		s, err := StartServer(job.Dir)
+		s, err := StartServer(job.Dir, "")
 		if err != nil {
 			return err
 		}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -17,10 +19,17 @@ const ServerVersion = server.VERSION
 // Server is a NATS server that syncs every write.
 type Server struct{ s *server.Server }
 
-// StartServer runs one in this process, on a free port.
-func StartServer(dir string) (*Server, error) {
+// StartServer runs one in this process, on the port of a URL; empty: a free one.
+func StartServer(dir, at string) (*Server, error) {
+	port := server.RANDOM_PORT
+	if at != "" {
+		var err error
+		if port, err = strconv.Atoi(at[strings.LastIndexByte(at, ':')+1:]); err != nil {
+			return nil, fmt.Errorf("start nats server at %s: %w", at, err)
+		}
+	}
 	s, err := server.NewServer(&server.Options{
-		ServerName: "bench", Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true,
+		ServerName: "bench", Host: "127.0.0.1", Port: port, NoSigs: true, NoLog: true,
 		JetStream: true, StoreDir: dir, SyncAlways: true,
 		JetStreamMaxMemory: 1 << 30, JetStreamMaxStore: 1 << 40,
 	})

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"aiccbridge/internal/bench/figures"
+	"aiccbridge/internal/bench/stage"
 )
 
 var to = time.Date(2026, 11, 1, 8, 0, 0, 0, time.UTC)
@@ -83,14 +84,14 @@ func TestSameRowsInAnotherFile(t *testing.T) {
 
 // TestVerdicts: figures of two rounds that are just good enough, and each one spoilt.
 func TestVerdicts(t *testing.T) {
-	good := func() measured {
-		return measured{
+	good := func() stage.Measured {
+		return stage.Measured{
 			"external: rows/s": {85, 170}, "raw external: rows/s": {100, 200}, "embedded: rows/s": {80}, "raw embedded: rows/s": {100},
 			"external: CPU": {7, 7}, "raw external: CPU": {1, 1}, "unzip: CPU": {1.5, 1.5}, "again: peak over first": {1},
 			"large: peak above idle": {64e6}, "unchanged": {0.25}, "first": {1}, "identical": {0.05},
 		}
 	}
-	met := func(m measured) (targets string) {
+	met := func(m stage.Measured) (targets string) {
 		for _, v := range (&Result{Rows: 1, Large: 1, m: m}).Verdicts() {
 			if v.Met() {
 				targets += strings.Fields(v.String())[0] + " "

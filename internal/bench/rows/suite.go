@@ -3,17 +3,15 @@ package rows
 import (
 	"context"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 	"strconv"
 	"time"
 
 	"aiccbridge/internal/bench/bridge"
-	"aiccbridge/internal/bench/figures"
 	"aiccbridge/internal/bench/platform"
 	"aiccbridge/internal/bench/process"
 	"aiccbridge/internal/bench/rawnats"
+	"aiccbridge/internal/bench/stage"
 )
 
 // Stream is where the rows go.
@@ -22,127 +20,89 @@ const Stream = "AICC_ROWS"
 // batch is as many messages as the server takes at once.
 const batch = 1000
 
-// Suite says what to measure. All but Large and Growth is required.
+// Suite says what to measure. All but Large is required.
 type Suite struct {
-	Binary string // the bridge
-	Dir    string // for everything; removed by the caller
-	Rows   int    // of the file of each round
-	Large  int    // of one more file, for memory; 0: none
-	Rounds int
-	Out    io.Writer // progress
+	stage.Stage
+	Rows  int // of the file of each round
+	Large int // of one more file, for memory; 0: none
 
 	kept string // file of messages that were read back
 }
 
-// measured are the figures by name, a round each.
-type measured map[string]figures.Series
-
-func (m measured) add(name string, f float64) { m[name] = append(m[name], f) }
-
-func (s *Suite) say(format string, args ...any) {
-	fmt.Fprintf(s.Out, time.Now().Format("15:04:05 ")+format+"\n", args...)
-}
-
 // Run measures in rounds: each has the bridge, its baselines and unzipping.
 func (s *Suite) Run(ctx context.Context) (*Result, error) {
-	m := measured{}
+	m := stage.Measured{}
 	for round := range s.Rounds {
-		s.say("rows: round %d of %d, %d rows", round+1, s.Rounds, s.Rows)
-		for _, step := range []func(context.Context, measured) error{s.external, s.rawExternal, s.embedded, s.rawEmbedded, s.unzip} {
+		s.Say("rows: round %d of %d, %d rows", round+1, s.Rounds, s.Rows)
+		for _, step := range []func(context.Context, stage.Measured) error{s.external, s.rawExternal, s.embedded, s.rawEmbedded, s.unzip} {
 			if err := step(ctx, m); err != nil {
 				return nil, fmt.Errorf("rows, round %d: %w", round+1, err)
 			}
 		}
 	}
 	if s.Large > 0 {
-		s.say("rows: memory with %d rows", s.Large)
+		s.Say("rows: memory with %d rows", s.Large)
 		x, err := s.extract(ctx, "large", s.Large, true, 1)
 		if err != nil {
 			return nil, fmt.Errorf("%d rows: %w", s.Large, err)
 		}
-		m.add("large: peak above idle", x.peak-x.idle)
-		m.add("large: peak", x.peak)
+		m.Add("large: peak above idle", x.peak-x.idle)
+		m.Add("large: peak", x.peak)
 	}
 	return &Result{Rows: s.Rows, Large: s.Large, m: m}, nil
 }
 
-// folder makes an empty one; the one of that name before is removed.
-func (s *Suite) folder(name string) (string, error) {
-	dir := filepath.Join(s.Dir, name)
-	if err := os.RemoveAll(dir); err != nil {
-		return "", err
-	}
-	return dir, os.MkdirAll(dir, 0o700)
-}
-
 // external has the server in a second process. The file is extracted three times: fresh,
 // the same rows in a file that differs, and the identical file.
-func (s *Suite) external(ctx context.Context, m measured) error {
+func (s *Suite) external(ctx context.Context, m stage.Measured) error {
 	x, err := s.extract(ctx, "external", s.Rows, true, 3)
 	if err != nil {
 		return fmt.Errorf("bridge, server in a second process: %w", err)
 	}
 	million := float64(s.Rows) / 1e6
-	m.add("external: rows/s", float64(s.Rows)/x.seconds[0])
-	m.add("external: CPU", x.cpu[0]/million)
-	m.add("external: server CPU", x.server/million)
-	m.add("external: peak", x.peak)
-	m.add("external: peak above idle", x.first-x.idle)
-	m.add("external: idle", x.idle)
-	m.add("first", x.seconds[0])
-	m.add("unchanged", x.seconds[1])
-	m.add("identical", x.seconds[2])
-	m.add("again: peak over first", x.peak/x.first)
-	m.add("bytes a row", x.stored/float64(s.Rows))
-	s.say("  bridge, external: %.0f rows/s, %.1f CPU-s/M, peak %.0f MB; again %.2f s and %.2f s of %.2f s",
+	m.Add("external: rows/s", float64(s.Rows)/x.seconds[0])
+	m.Add("external: CPU", x.cpu[0]/million)
+	m.Add("external: server CPU", x.server/million)
+	m.Add("external: peak", x.peak)
+	m.Add("external: peak above idle", x.first-x.idle)
+	m.Add("external: idle", x.idle)
+	m.Add("first", x.seconds[0])
+	m.Add("unchanged", x.seconds[1])
+	m.Add("identical", x.seconds[2])
+	m.Add("again: peak over first", x.peak/x.first)
+	m.Add("bytes a row", x.stored/float64(s.Rows))
+	s.Say("  bridge, external: %.0f rows/s, %.1f CPU-s/M, peak %.0f MB; again %.2f s and %.2f s of %.2f s",
 		float64(s.Rows)/x.seconds[0], x.cpu[0]/million, x.peak/1e6, x.seconds[1], x.seconds[2], x.seconds[0])
 	return nil
 }
 
-func (s *Suite) embedded(ctx context.Context, m measured) error {
+func (s *Suite) embedded(ctx context.Context, m stage.Measured) error {
 	x, err := s.extract(ctx, "embedded", s.Rows, false, 1)
 	if err != nil {
 		return fmt.Errorf("bridge with the server in it: %w", err)
 	}
-	m.add("embedded: rows/s", float64(s.Rows)/x.seconds[0])
-	m.add("embedded: CPU", x.cpu[0]/(float64(s.Rows)/1e6))
-	s.say("  bridge, embedded: %.0f rows/s, %.1f CPU-s/M", float64(s.Rows)/x.seconds[0], x.cpu[0]/(float64(s.Rows)/1e6))
+	m.Add("embedded: rows/s", float64(s.Rows)/x.seconds[0])
+	m.Add("embedded: CPU", x.cpu[0]/(float64(s.Rows)/1e6))
+	s.Say("  bridge, embedded: %.0f rows/s, %.1f CPU-s/M", float64(s.Rows)/x.seconds[0], x.cpu[0]/(float64(s.Rows)/1e6))
 	return nil
 }
 
-func (s *Suite) rawExternal(ctx context.Context, m measured) error {
-	dir, err := s.folder("raw")
-	if err != nil {
-		return err
-	}
-	server, err := StartServer(ctx, dir)
-	if err != nil {
-		return err
-	}
-	defer server.Stop()
-	before, err := server.Usage()
-	if err != nil {
-		return err
-	}
-	d, err := Raw(ctx, rawnats.Job{Mode: "batches", URL: server.URL, File: s.kept, N: s.Rows, Size: batch})
-	if err != nil {
-		return err
-	}
-	after, err := server.Usage()
+func (s *Suite) rawExternal(ctx context.Context, m stage.Measured) error {
+	d, server, err := s.RawExternal(ctx, rawnats.Job{Mode: "batches", File: s.kept, N: s.Rows, Size: batch})
 	if err != nil {
 		return err
 	}
 	s.raw(m, "raw external", d)
-	m.add("raw external: server CPU", (after.CPU-before.CPU)/(float64(s.Rows)/1e6))
+	m.Add("raw external: server CPU", server/(float64(s.Rows)/1e6))
 	return nil
 }
 
-func (s *Suite) rawEmbedded(ctx context.Context, m measured) error {
-	dir, err := s.folder("raw")
+func (s *Suite) rawEmbedded(ctx context.Context, m stage.Measured) error {
+	dir, err := s.Folder("raw")
 	if err != nil {
 		return err
 	}
-	d, err := Raw(ctx, rawnats.Job{Mode: "batches", Dir: dir, File: s.kept, N: s.Rows, Size: batch})
+	d, err := stage.Raw(ctx, rawnats.Job{Mode: "batches", Dir: dir, File: s.kept, N: s.Rows, Size: batch})
 	if err != nil {
 		return err
 	}
@@ -150,41 +110,25 @@ func (s *Suite) rawEmbedded(ctx context.Context, m measured) error {
 	return nil
 }
 
-func (s *Suite) raw(m measured, name string, d rawnats.Done) {
+func (s *Suite) raw(m stage.Measured, name string, d rawnats.Done) {
 	rate, cpu := float64(d.Messages)/d.Seconds, d.CPU/(float64(d.Messages)/1e6)
-	m.add(name+": rows/s", rate)
-	m.add(name+": CPU", cpu)
-	s.say("  %s: %.0f rows/s, %.1f CPU-s/M", name, rate, cpu)
+	m.Add(name+": rows/s", rate)
+	m.Add(name+": CPU", cpu)
+	s.Say("  %s: %.0f rows/s, %.1f CPU-s/M", name, rate, cpu)
 }
 
-func (s *Suite) unzip(ctx context.Context, m measured) error {
+func (s *Suite) unzip(ctx context.Context, m stage.Measured) error {
 	var d unzipped
-	if err := once(ctx, &d, "unzip", s.zip(s.Rows, "first")); err != nil {
+	if err := stage.Once(ctx, &d, "unzip", s.zip(s.Rows, "first")); err != nil {
 		return err
 	}
-	m.add("unzip: CPU", d.CPU/(float64(s.Rows)/1e6))
-	s.say("  stdlib unzip: %.0f rows/s, %.2f CPU-s/M", float64(s.Rows)/d.Seconds, d.CPU/(float64(s.Rows)/1e6))
+	m.Add("unzip: CPU", d.CPU/(float64(s.Rows)/1e6))
+	s.Say("  stdlib unzip: %.0f rows/s, %.2f CPU-s/M", float64(s.Rows)/d.Seconds, d.CPU/(float64(s.Rows)/1e6))
 	return nil
 }
 
 func (s *Suite) zip(n int, name string) string {
 	return filepath.Join(s.Dir, strconv.Itoa(n)+"-"+name+".zip")
-}
-
-// once runs this program in a role until it has said what came of it.
-func once(ctx context.Context, answer any, role string, args ...string) error {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
-	defer cancel()
-	o, err := process.Self(role, args...)
-	if err != nil {
-		return err
-	}
-	c, err := process.Start(ctx, o)
-	if err != nil {
-		return err
-	}
-	defer c.Stop()
-	return c.Next(ctx, answer)
 }
 
 // extraction is what one run of the bridge took.
@@ -198,7 +142,7 @@ type extraction struct {
 func (s *Suite) extract(ctx context.Context, name string, n int, external bool, times int) (x extraction, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
 	defer cancel()
-	dir, err := s.folder(name)
+	dir, err := s.Folder(name)
 	if err != nil {
 		return x, err
 	}
@@ -250,8 +194,9 @@ func (s *Suite) check(ctx context.Context, run *running, n int, x *extraction) e
 // running are the processes of one run.
 type running struct {
 	platform *process.Child
-	server   *Server // nil: in the bridge
+	server   *stage.Server // nil: in the bridge
 	bridge   *bridge.Bridge
+	options  bridge.Options
 }
 
 func (r *running) end() {
@@ -271,7 +216,7 @@ func (s *Suite) begin(ctx context.Context, dir string, n int, to time.Time, exte
 	}
 	r = &running{}
 	var ready platform.Ready
-	if r.platform, err = StartRole(ctx, &ready, "platform", args...); err != nil {
+	if r.platform, err = stage.StartRole(ctx, &ready, "platform", args...); err != nil {
 		return nil, err
 	}
 	o := bridge.Options{Binary: s.Binary, Dir: dir, PlatformDir: dir, Platform: ready, Files: true, To: to}
@@ -279,12 +224,13 @@ func (s *Suite) begin(ctx context.Context, dir string, n int, to time.Time, exte
 		o.Sweeps = append(o.Sweeps, after)
 	}
 	if external {
-		if r.server, err = StartServer(ctx, filepath.Join(dir, "server")); err != nil {
+		if r.server, err = stage.StartServer(ctx, filepath.Join(dir, "server")); err != nil {
 			r.end()
 			return nil, err
 		}
 		o.NATS = r.server.URL
 	}
+	r.options = o
 	if r.bridge, err = bridge.Start(ctx, o); err != nil {
 		r.end()
 		return nil, err

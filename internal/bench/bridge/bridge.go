@@ -30,9 +30,9 @@ type Options struct {
 	Platform    platform.Ready
 	NATS        string // of a server in a second process; empty: one in the bridge
 
-	Files  bool      // extract the calls of the hour before To
-	To     time.Time // whole seconds
-	Sweeps []time.Duration
+	Files  bool      // extract the calls of yesterday
+	To     time.Time // its end, as of Yesterday
+	Sweeps int       // how many further extractions of the same day may be made, five seconds apart
 
 	Agents    int // polled; 0: none
 	PerTenant int // how many of them a tenant has at most; 0: all
@@ -46,6 +46,10 @@ type Bridge struct {
 	files   chan time.Time // when each file was done
 	ready   chan struct{}
 }
+
+// Yesterday is when the last day ended, in UTC: a window of a day is due at once, and no
+// further one during a run that does not last past midnight.
+func Yesterday() time.Time { return time.Now().UTC().Truncate(24 * time.Hour) }
 
 // freePort is one that nobody listens at, now.
 func freePort() (string, error) {
@@ -109,12 +113,13 @@ func configOf(o Options, ports [3]string) string {
 	c.WriteString("log: { format: json }\nworker: { max_zip: 10GiB, max_unpacked: 100GiB }\ntenants:\n")
 	if o.Files {
 		var sweeps []string
-		for _, s := range o.Sweeps {
-			sweeps = append(sweeps, s.String())
+		for age := time.Since(o.To).Round(time.Second); len(sweeps) < o.Sweeps; {
+			age += 5 * time.Second
+			sweeps = append(sweeps, age.String())
 		}
 		fmt.Fprintf(&c, "  - name: %s\n    timezone: UTC\n", Tenant)
 		fmt.Fprintf(&c, "    files:\n      url: %q\n      ca_file: %q\n      access_key: %s\n      secret_key_file: %q\n", o.Platform.FilesURL, at(platform.CertificateFile), platform.AccessKey, at(platform.SecretKeyFile))
-		fmt.Fprintf(&c, "      request_spacing: 0s\n      calls: false\n      extracts:\n        cdr: { window: 1h, settle: 0s, sweep_again: [%s], since: %q }\n", strings.Join(sweeps, ", "), o.To.Add(-time.Hour).UTC().Format(time.RFC3339))
+		fmt.Fprintf(&c, "      request_spacing: 0s\n      calls: false\n      extracts:\n        cdr: { window: 24h, settle: 0s, sweep_again: [%s], since: %q }\n", strings.Join(sweeps, ", "), o.To.Add(-24*time.Hour).Format(time.RFC3339))
 	}
 	for i := range tenants(o) {
 		fmt.Fprintf(&c, "  - name: %s-%d\n    timezone: UTC\n", Tenant, i)

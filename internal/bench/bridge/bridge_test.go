@@ -35,7 +35,7 @@ func options(t *testing.T) Options {
 	}
 	return Options{
 		Binary: os.Args[0], Dir: dir, PlatformDir: dir, Platform: platform.Ready{FilesURL: "https://127.0.0.1:1/CCFS/resource/ccfs"},
-		Files: true, To: time.Date(2026, 11, 1, 8, 0, 0, 0, time.UTC), Sweeps: []time.Duration{5 * time.Second, 10 * time.Second},
+		Files: true, To: Yesterday(), Sweeps: 2,
 	}
 }
 
@@ -75,7 +75,7 @@ func TestConfig(t *testing.T) {
 		t.Fatal(err)
 	}
 	cdr := c.Tenants[0].Files.Extracts.CDR
-	if cdr.Window != time.Hour || !cdr.Since.Equal(o.To.Add(-time.Hour)) || len(cdr.SweepAgain) != 2 || c.Tenants[0].Files.RequestSpacing != 0 || c.DataDir != filepath.Join(o.Dir, "data") {
+	if cdr.Window != 24*time.Hour || !cdr.Since.Equal(o.To.Add(-24*time.Hour)) || len(cdr.SweepAgain) != 2 || !o.To.Add(cdr.SweepAgain[0]).After(time.Now()) || c.Tenants[0].Files.RequestSpacing != 0 || c.DataDir != filepath.Join(o.Dir, "data") {
 		t.Errorf("%+v", c.Tenants[0].Files)
 	}
 }

@@ -38,7 +38,7 @@ func (s Start) Run(ctx context.Context) (*StartResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	to := time.Now().UTC().Truncate(time.Second)
+	to := bridge.Yesterday()
 	if err := WriteZIP(suite.zip(sampleRows, "first"), to.Format("20060102150405")+"001_call.csv", sampleRows, to); err != nil {
 		return nil, err
 	}

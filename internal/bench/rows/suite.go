@@ -2,6 +2,7 @@ package rows
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strconv"
@@ -146,7 +147,7 @@ func (s *Suite) extract(ctx context.Context, name string, n int, external bool, 
 	if err != nil {
 		return x, err
 	}
-	to := time.Now().UTC().Truncate(time.Second)
+	to := bridge.Yesterday()
 	for _, which := range []string{"first", "second"}[:min(times, 2)] {
 		if err := WriteZIP(s.zip(n, which), to.Format("20060102150405")+"000"+which+"_call.csv", n, to); err != nil {
 			return x, err
@@ -220,8 +221,8 @@ func (s *Suite) begin(ctx context.Context, dir string, n int, to time.Time, exte
 		return nil, err
 	}
 	o := bridge.Options{Binary: s.Binary, Dir: dir, PlatformDir: dir, Platform: ready, Files: true, To: to}
-	for after := 5 * time.Second; times > 1 && after < 10*time.Minute; after += 5 * time.Second {
-		o.Sweeps = append(o.Sweeps, after)
+	if times > 1 {
+		o.Sweeps = 120
 	}
 	if external {
 		if r.server, err = stage.StartServer(ctx, filepath.Join(dir, "server")); err != nil {
@@ -242,8 +243,10 @@ func (s *Suite) begin(ctx context.Context, dir string, n int, to time.Time, exte
 // says that the window is complete.
 func (r *running) extraction(ctx context.Context, i int, x *extraction) error {
 	var began platform.Answer
-	if err := r.platform.Ask(ctx, platform.Question{Download: i + 1}, &began); err != nil {
-		return err
+	soon, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	defer cancel()
+	if err := r.platform.Ask(soon, platform.Question{Download: i + 1}, &began); err != nil {
+		return errors.Join(err, r.bridge.Failure("was to fetch a file"))
 	}
 	before, server, err := r.usage()
 	if err != nil {

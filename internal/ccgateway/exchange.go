@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"sync"
 	"time"
 
 	"aiccbridge/internal/foreign"
@@ -25,19 +24,15 @@ type call struct {
 	anonymous bool     // sign-in: sends no GUID, and takes one only on success
 }
 
-// requests are the buffers that requests are written in.
-var requests = sync.Pool{New: func() any { return new([]byte) }}
-
 // exchange makes one request, once, and reads the whole answer. Cookies, and the GUID
 // unless the call is anonymous, are taken over even if the body is cut.
 func (a *Agent) exchange(ctx context.Context, c call, timeout time.Duration) http1.Answer {
-	buffer := requests.Get().(*[]byte)
-	defer requests.Put(buffer)
-	var err error
-	if *buffer, err = a.appendRequest((*buffer)[:0], c); err != nil {
+	way, err := a.client.way()
+	if err != nil {
 		return http1.Answer{Err: err}
 	}
-	r := http1.Request{Wire: *buffer, Timeout: timeout, MaxBody: a.client.maxBody}
+	write := func(to []byte) []byte { return a.appendRequest(to, c, way) }
+	r := http1.Request{Append: write, Timeout: timeout, MaxBody: a.client.maxBody}
 	if c.operation == pollOperation {
 		r.Written = pollSent
 	}
@@ -65,35 +60,41 @@ func (a *Agent) exchange(ctx context.Context, c call, timeout time.Duration) htt
 // pollSent is where a bridge may die, or stop, with a poll just sent.
 func pollSent() { sabotage.Point("poll.sent") }
 
+// way is what a proxy that is asked in plain HTTP wants to be told: before the path, and
+// as a header.
+type way struct{ origin, header string }
+
+func (c *Client) way() (w way, err error) {
+	if c.forward == nil {
+		return w, nil
+	}
+	proxy, err := c.forward(&http.Request{URL: c.base})
+	if err != nil {
+		return w, fmt.Errorf("choose the way: %w", err)
+	}
+	if proxy.User != nil {
+		password, _ := proxy.User.Password()
+		w.header = "Proxy-Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(proxy.User.Username()+":"+password)) + "\r\n"
+	}
+	w.origin = "http://" + c.base.Host
+	return w, nil
+}
+
 // appendRequest appends the request of a call as it goes on the wire. No query is ever
 // sent: calldata, the only one documented for the poll, is meant for refreshed agent
 // toolbars.
-func (a *Agent) appendRequest(b []byte, c call) ([]byte, error) {
-	b = append(append(b, c.method...), ' ')
-	authorization := ""
-	if a.client.forward != nil {
-		proxy, err := a.client.forward(&http.Request{URL: a.client.base})
-		if err != nil {
-			return b, fmt.Errorf("choose the way: %w", err)
-		}
-		if proxy.User != nil {
-			password, _ := proxy.User.Password()
-			authorization = "Basic " + base64.StdEncoding.EncodeToString([]byte(proxy.User.Username()+":"+password))
-		}
-		b = append(b, "http://"+a.client.base.Host...)
-	}
+func (a *Agent) appendRequest(b []byte, c call, w way) []byte {
+	b = append(append(append(b, c.method...), ' '), w.origin...)
 	b = append(append(append(b, a.client.target...), c.path...), " HTTP/1.1\r\nHost: "...)
 	b = append(b, a.client.base.Host...)
 	// What is packed and cut is lost as a whole.
 	b = append(b, "\r\nUser-Agent: aicc-bridge\r\nAccept-Encoding: identity\r\nContent-Type: application/json; charset=UTF-8\r\n"...)
-	if authorization != "" {
-		b = append(append(append(b, "Proxy-Authorization: "...), authorization...), "\r\n"...)
-	}
+	b = append(b, w.header...)
 	if c.body != nil || c.method != http.MethodGet && c.method != http.MethodDelete {
 		b = append(append(b, "Content-Length: "...), strconv.Itoa(len(c.body))+"\r\n"...)
 	}
 	b = a.session.appendTo(b, c.anonymous)
-	return append(append(b, "\r\n"...), c.body...), nil
+	return append(append(b, "\r\n"...), c.body...)
 }
 
 // rotate takes over a new GUID from the headers of an answer.

@@ -27,6 +27,9 @@ const (
 // aLongTimeAgo is a deadline that has passed.
 var aLongTimeAgo = time.Unix(1, 0)
 
+// requests are the buffers that requests are written from.
+var requests = sync.Pool{New: func() any { return new([]byte) }}
+
 // readers are lent while bytes arrive.
 var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 2<<10) }}
 
@@ -131,7 +134,10 @@ func (c *conn) exchange(ctx context.Context, r Request, maxHead int64, a *Answer
 // send writes the request. Of a TLS record written in part nothing counts: its receiver
 // can't decrypt it.
 func (c *conn) send(r Request, a *Answer) {
-	n, err := c.Write(r.Wire)
+	buffer := requests.Get().(*[]byte)
+	*buffer = r.Append((*buffer)[:0])
+	n, err := c.Write(*buffer)
+	requests.Put(buffer)
 	a.Wrote = n > 0
 	if err != nil {
 		a.Err = fmt.Errorf("send request: %w", err)

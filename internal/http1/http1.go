@@ -54,8 +54,9 @@ type Client struct {
 
 // Request is what to send, and what to wait for.
 type Request struct {
-	// Wire is the whole request, as it goes on the wire. Its bytes are not kept.
-	Wire []byte
+	// Append appends the whole request, as it goes on the wire. It is called once, when
+	// there is a connection.
+	Append func(to []byte) []byte
 	// Timeout ends a request that has got a connection, but no whole answer.
 	Timeout time.Duration
 	// MaxBody limits the body of the answer, in bytes.

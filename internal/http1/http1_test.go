@@ -25,7 +25,9 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const get = "GET /x HTTP/1.1\r\nHost: server.test\r\n\r\n"
+func appendGet(to []byte) []byte {
+	return append(to, "GET /x HTTP/1.1\r\nHost: server.test\r\n\r\n"...)
+}
 
 // server answers requests with answers in turn, the last for ever, and closes a connection
 // after one that ends in "|".
@@ -117,7 +119,7 @@ func (s *server) client(t *testing.T, o Options) *Client {
 
 func ask(t *testing.T, c *Client) Answer {
 	t.Helper()
-	return c.Do(t.Context(), Request{Wire: []byte(get), Timeout: time.Minute, MaxBody: 100})
+	return c.Do(t.Context(), Request{Append: appendGet, Timeout: time.Minute, MaxBody: 100})
 }
 
 const good = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
@@ -260,7 +262,7 @@ func TestTimeoutsAndEnds(t *testing.T) {
 				}
 				defer cancel(nil)
 				begun := time.Now()
-				a := client.Do(ctx, Request{Wire: []byte(get), Timeout: time.Minute, MaxBody: 100})
+				a := client.Do(ctx, Request{Append: appendGet, Timeout: time.Minute, MaxBody: 100})
 				if !errors.Is(a.Err, c.want) || time.Since(begun) != c.after || a.Wrote != c.wrote || dials != 1 {
 					t.Errorf("%+v after %s, %d dials", a, time.Since(begun), dials)
 				}

@@ -16,8 +16,9 @@ const silenceAlarm = time.Minute
 // Contact is until when the gateway was in contact with an agent's session. The agent's
 // loop writes it, and anybody may [Contact.Look].
 type Contact struct {
-	peak *peak
-	log  zerolog.Logger
+	peak  *peak
+	log   *zerolog.Logger // of the tenant: one of the agent's own would be half a KiB for a line a year
+	agent string
 
 	nanos  atomic.Int64 // zero: no session, or a poll is in flight
 	warned atomic.Bool  // the silence since is in the log
@@ -25,7 +26,7 @@ type Contact struct {
 
 // Contact is that of an agent without session. It outlives the agent's loops.
 func (t *Tenant) Contact(agent string) *Contact {
-	return &Contact{peak: t.counts.silence, log: t.logger(agent)}
+	return &Contact{peak: t.counts.silence, log: &t.options.Logger, agent: agent}
 }
 
 // Look measures the silence that goes on and warns, once, of a long one.
@@ -33,7 +34,7 @@ func (c *Contact) Look() {
 	silence := c.silence(time.Now())
 	c.peak.observe(silence)
 	if silence >= silenceAlarm && !c.warned.Swap(true) {
-		c.log.Warn().Stringer("silence", silence.Round(time.Millisecond)).
+		c.log.Warn().Str("agent", c.agent).Stringer("silence", silence.Round(time.Millisecond)).
 			Msg("gateway gets no request of the agent; it signs the agent out after 120 s")
 	}
 }
@@ -69,7 +70,7 @@ func (c *Contact) during(poll func() ccgateway.Poll) ccgateway.Poll {
 		c.peak.observe(p.SentAt.Sub(time.Unix(0, last)))
 	}
 	if c.warned.Swap(false) {
-		c.log.Info().Msg("gateway gets requests of the agent again")
+		c.log.Info().Str("agent", c.agent).Msg("gateway gets requests of the agent again")
 	}
 	return p
 }

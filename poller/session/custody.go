@@ -91,12 +91,14 @@ func (c *custody) load(ctx context.Context) (schemas.Session, error) {
 // save writes the entry, for as long as it takes. One that can't be written
 // for good costs the resumption, not the polling.
 func (c *custody) save(ctx context.Context) error {
-	err := c.keeping.Insist(ctx, "write session entry", func(ctx context.Context) error {
-		err := c.swap(ctx)
-		if errors.Is(err, errFenced) {
-			return backoff.Permanent(err)
-		}
-		return err
+	err := aside(func() error {
+		return c.keeping.Insist(ctx, "write session entry", func(ctx context.Context) error {
+			err := c.swap(ctx)
+			if errors.Is(err, errFenced) {
+				return backoff.Permanent(err)
+			}
+			return err
+		})
 	})
 	if errors.Is(err, errFenced) {
 		return err

@@ -106,22 +106,34 @@ func (l *Loop) step(intake, work context.Context, now phase) (phase, error) {
 		return phaseLeaving, nil
 	}
 	switch now {
-	case phaseStarting:
-		return l.start(intake, work)
-	case phaseSigningIn:
-		return l.signIn(intake, work)
 	case phasePolling, phaseRetrying:
 		return l.poll(intake, work)
-	case phaseEnded:
-		return l.end(work)
-	case phaseWaiting:
-		return l.await(intake, work)
 	case phaseHalted:
 		<-intake.Done()
 		return phaseLeaving, nil
 	case phaseFenced:
 		<-intake.Done()
 		return phaseStopped, nil
+	}
+	var next phase
+	err := aside(func() (err error) {
+		next, err = l.change(intake, work, now)
+		return err
+	})
+	return next, err
+}
+
+// change is a step that changes what the agent is to the gateway or to the store.
+func (l *Loop) change(intake, work context.Context, now phase) (phase, error) {
+	switch now {
+	case phaseStarting:
+		return l.start(intake, work)
+	case phaseSigningIn:
+		return l.signIn(intake, work)
+	case phaseEnded:
+		return l.end(work)
+	case phaseWaiting:
+		return l.await(intake, work)
 	default:
 		return l.leave(work)
 	}

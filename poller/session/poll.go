@@ -61,7 +61,13 @@ func (l *Loop) pollOnce(ctx context.Context) (turn, error) {
 		sabotage.Point("poll.answered")
 	}
 	l.judge(p)
-	over, err := l.keep(ctx, p)
+	over, err := false, ctx.Err()
+	if len(p.Events)+len(p.Bad) > 0 || p.MayHaveLost {
+		err = aside(func() (err error) {
+			over, err = l.keep(ctx, p)
+			return err
+		})
+	}
 	if err != nil {
 		return turn{}, err
 	}
@@ -219,7 +225,7 @@ func (l *Loop) badPoll(p ccgateway.Poll) turn {
 // agent stops it.
 func (l *Loop) betweenPolls(ctx context.Context, good bool) error {
 	if l.custody.refreshDue() {
-		if err := l.custody.refresh(ctx); err != nil {
+		if err := aside(func() error { return l.custody.refresh(ctx) }); err != nil {
 			return err
 		}
 	}
@@ -235,7 +241,7 @@ func (l *Loop) betweenPolls(ctx context.Context, good bool) error {
 		}
 	}
 	if l.pace.beatDue() {
-		return l.record.Heartbeat(ctx)
+		return aside(func() error { return l.record.Heartbeat(ctx) })
 	}
 	return nil
 }
@@ -243,7 +249,7 @@ func (l *Loop) betweenPolls(ctx context.Context, good bool) error {
 // catchUp does after a good poll what was left open.
 func (l *Loop) catchUp(ctx context.Context) error {
 	if l.record.Standing.InDoubt() && !l.pace.more && l.tenant.options.Asking.Allow() {
-		if err := l.askStatus(ctx); err != nil {
+		if err := aside(func() error { return l.askStatus(ctx) }); err != nil {
 			return err
 		}
 		if err := l.custody.keepTicket(ctx); err != nil { // this answer, too, may tell a new GUID

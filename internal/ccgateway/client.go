@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -101,6 +102,7 @@ type Client struct {
 	address     string        // of the gateway
 	connects    *rate.Limiter
 	forward     func(*http.Request) (*url.URL, error) // a proxy to be asked in plain HTTP; nil: none
+	idle        atomic.Pointer[idleAnswer]
 	wire        *http1.Client
 	pollTimeout time.Duration
 	callTimeout time.Duration

@@ -114,6 +114,39 @@ func TestCharset(t *testing.T) {
 	}
 }
 
+// What is remembered of an idle gateway's answer is used for the same bytes of the same
+// kind alone, and nothing with an event is remembered.
+func TestRememberedAnswers(t *testing.T) {
+	var c Client
+	said := func(text string) string { return `{"retcode":"0","message":"` + text + `"}` }
+	for round, answer := range []struct{ body, contentType, message string }{
+		{said("a"), "", "a"}, {said("a"), "", "a"}, {said("b"), "", "b"}, {said("a"), "", "a"},
+		{said("\xb2\xd9"), "text/plain; charset=gbk", "操"}, {said("\xb2\xd9"), "text/plain; charset=gbk", "操"},
+		{said("\xb2\xd9"), "text/plain; charset=big5", "紱"}, {said(strings.Repeat("x", maxIdleBytes)), "", strings.Repeat("x", maxIdleBytes)},
+	} {
+		r, err := c.decode([]byte(answer.body), answer.contentType)
+		if err != nil || r.Message != answer.message || r.Code != CodeOK {
+			t.Errorf("%d: %+v, %v", round, r, err)
+		}
+	}
+	for range 2 {
+		if r, err := c.decode([]byte(readyBody), ""); err != nil || len(r.Events) != 1 {
+			t.Errorf("%+v, %v", r, err)
+		}
+	}
+	for body, remembered := range map[string]bool{
+		readyBody: false, `{"retcode":"0","event":7}`: false, `{"retcode":"100-006"}`: false, `{"retcode":"0","result":{}}`: false, "x": false,
+		said(strings.Repeat("x", maxIdleBytes)): false, idleBody: true,
+		said(strings.Repeat("x", maxIdleBytes-len(said("")))): true,
+	} {
+		var c Client
+		_, _ = c.decode([]byte(body), "")
+		if got := c.idle.Load() != nil; got != remembered {
+			t.Errorf("%.40s: remembered: %t", body, got)
+		}
+	}
+}
+
 func FuzzDecodeReply(f *testing.F) {
 	for _, file := range bodies(f) {
 		body, err := os.ReadFile(file)

@@ -264,3 +264,24 @@ func cost(b *testing.B, kind string, n int) (figures [4]float64) {
 	}
 	return figures
 }
+
+// BenchmarkPoll is one poll after the other, each answered at once: what a poll costs but
+// for its wait.
+func BenchmarkPoll(b *testing.B) {
+	s := httptest.NewUnstartedServer(http.HandlerFunc(reply200(idleBody)))
+	s.StartTLS()
+	defer s.Close()
+	pool := x509.NewCertPool()
+	pool.AddCert(s.Certificate())
+	for name, polls := range map[string]func(string, *x509.CertPool) func(string) func() error{"ours": pollsByUs, "plain": pollsPlainly} {
+		b.Run(name, func(b *testing.B) {
+			poll := polls(s.URL+testBase, pool)("291")
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := poll(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

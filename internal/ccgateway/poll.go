@@ -141,7 +141,7 @@ func (a *Agent) judge(c call, ans http1.Answer, secrets []string) Poll {
 	}
 	r, err := reply{}, ans.Err
 	if err == nil {
-		r, err = decodeReply(ans.Body, ans.Header.Get("Content-Type"))
+		r, err = a.client.decode(ans.Body, ans.Header.Get("Content-Type"))
 	}
 	if err != nil {
 		return Poll{Outcome: OutcomeUnknown, Class: ClassAgain, Err: wrap(c, a, err), Body: ans.Body, MayHaveLost: true}

@@ -20,6 +20,9 @@ var ErrTooLarge = errors.New("the answer exceeds the size limit when unpacked")
 // and left the header, or packed it and not said so: what a body is shows in its first bytes.
 // One that ends early is returned as far as it goes, beside the error.
 func Unpack(body []byte, contentEncoding string, limit int64) ([]byte, error) {
+	if contentEncoding == "" && (len(body) == 0 || body[0] != 0x1f) { // nearly always; no buffer for it
+		return body, nil
+	}
 	in, packed, err := Unpacked(bytes.NewReader(body), contentEncoding)
 	if err != nil || !packed {
 		return body, err

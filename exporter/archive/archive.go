@@ -58,6 +58,7 @@ type Member struct {
 
 	part       int  // sequence number in the name, 0 for none
 	documented bool // the name has the documented form
+	shape      int  // place in Shapes of that of the record counted last
 	entry      *zip.File
 	layout     layout
 	dialect    Dialect
@@ -151,8 +152,14 @@ func (a *Archive) digest(r io.Reader) error {
 	return nil
 }
 
-// member inspects one member and keeps it when its rows are wanted.
+// member inspects one member and keeps it when its rows are wanted. Nearly all are UTF-8
+// throughout and need be read only once; others are surveyed first.
 func (o Options) member(ctx context.Context, a *Archive, m Member, left *int64) error {
+	before, plain := *left, m
+	if m.Kind != "" && o.Dialect.Charset != charsetGB18030 && o.read(ctx, m, left, plain.inspectPlain) == nil {
+		return a.keep(plain)
+	}
+	*left = before
 	var known text
 	err := o.read(ctx, m, left, func(r io.Reader) (err error) {
 		if m.Kind != "" {
@@ -160,18 +167,12 @@ func (o Options) member(ctx context.Context, a *Archive, m Member, left *int64) 
 		}
 		return err
 	})
+	if err == nil && m.Kind != "" {
+		again := o.Limits.MaxUnpackedBytes // it has been counted
+		err = o.read(ctx, m, &again, func(r io.Reader) error { return m.inspect(newCSVReader(r), known) })
+	}
 	if err != nil {
 		return err
-	}
-	if m.Kind != "" {
-		again := o.Limits.MaxUnpackedBytes // it has been counted
-		if err := o.read(ctx, m, &again, func(r io.Reader) error { return m.inspect(r, known) }); err != nil {
-			return err
-		}
-	}
-	if m.Kind == "" {
-		a.Skipped = append(a.Skipped, m.Name)
-		return nil
 	}
 	return a.keep(m)
 }
@@ -186,13 +187,20 @@ func (o Options) read(ctx context.Context, m Member, left *int64, f func(io.Read
 	defer r.Close()
 	counted := &countedReader{r: Steady(ctx, r, o.Progress), left: left}
 	problem := f(counted)
+	if errors.Is(problem, errNotPlain) {
+		return problem // it is read once more
+	}
 	_, err = io.Copy(io.Discard, counted)
 	return blame(err, problem)
 }
 
-// keep adds a member. One that is there already, in another folder, is a copy of it or
-// a reason to refuse the file.
+// keep adds a member, if it has rows. One that is there already, in another folder, is a
+// copy of it or a reason to refuse the file.
 func (a *Archive) keep(m Member) error {
+	if m.Kind == "" {
+		a.Skipped = append(a.Skipped, m.Name)
+		return nil
+	}
 	i := slices.IndexFunc(a.Members, func(other Member) bool { return strings.EqualFold(other.Name, m.Name) })
 	switch {
 	case i < 0:
@@ -259,16 +267,31 @@ func kindOf(base string) (k schemas.Kind, part int, documented bool) {
 	return "", 0, false
 }
 
+// errNotPlain says that a member is not UTF-8 throughout.
+var errNotPlain = errors.New("its text has to be surveyed")
+
+// inspectPlain inspects a member as UTF-8.
+func (m *Member) inspectPlain(r io.Reader) error {
+	csv := newCSVReader(r)
+	csv.fill()
+	rest, _ := cutMarks(csv.text)
+	err := m.inspect(csv, text{charset: charsetUTF8, head: headOf(rest), plain: true})
+	if csv.impure {
+		return errNotPlain
+	}
+	return err
+}
+
 // inspect reads every record of a member and finds out its header lines. A member whose
 // name is only like that of a table, and which is none, loses its kind. A table of whose
 // records none can be told from others was not understood, whatever the reason: refused.
-func (m *Member) inspect(r io.Reader, known text) (err error) {
+func (m *Member) inspect(csv *csvReader, known text) (err error) {
 	m.Charset, m.Torn = known.charset, known.torn
 	if m.layout, err = layoutOf(m.Kind, known); err != nil {
 		return err
 	}
-	t := m.table(r)
-	told, fit := 0, 0
+	t := m.table(csv)
+	told, fits := false, m.documented
 	tells, _ := rows.Tells(m.Kind, nil) // there is no header line to be wrong
 	for {
 		one, err := t.next()
@@ -278,44 +301,44 @@ func (m *Member) inspect(r io.Reader, known text) (err error) {
 		if err != nil {
 			return err
 		}
+		if known.plain && csv.impure {
+			return errNotPlain
+		}
 		if one.fresh {
 			tells = m.under(t.names)
 		}
-		m.count(t.names, len(one.cells))
-		if tells == nil || tells(one.cells) {
-			told++
-		}
-		if !m.documented {
-			fit = max(fit, rows.Fit(m.Kind, one.cells))
-		}
+		m.count(t.names, len(one.cells), one.fresh)
+		told = told || tells == nil || tells(one.cells)
+		fits = fits || rows.Fit(m.Kind, one.cells) > 0
 	}
 	if t.fresh { // the last header line has no records
 		m.under(t.names)
 	}
-	return m.judge(told, fit, t.widest)
+	return m.judge(told, fits, t.widest)
 }
 
-// count counts a record below a header line, nil for none.
-func (m *Member) count(header []string, cells int) {
+// count counts a record below a header line, nil for none; fresh: the first below it.
+func (m *Member) count(header []string, cells int, fresh bool) {
 	m.Rows++
-	for i := range m.Shapes {
-		if s := &m.Shapes[i]; s.Cells == cells && slices.Equal(s.Header, header) {
-			s.Rows++
-			return
+	if fresh || m.shape >= len(m.Shapes) || m.Shapes[m.shape].Cells != cells {
+		m.shape = slices.IndexFunc(m.Shapes, func(s Shape) bool { return s.Cells == cells && slices.Equal(s.Header, header) })
+		if m.shape < 0 {
+			m.shape = len(m.Shapes)
+			m.Shapes = append(m.Shapes, Shape{Header: header, Cells: cells})[:min(m.shape+1, maxShapes)]
 		}
 	}
-	if len(m.Shapes) < maxShapes {
-		m.Shapes = append(m.Shapes, Shape{Header: header, Cells: cells, Rows: 1})
+	if m.shape < len(m.Shapes) {
+		m.Shapes[m.shape].Rows++
 	}
 }
 
-// judge says what a member is, by how many of its records can be told apart, how well the
-// best of them fits the columns, and the cells of the widest.
-func (m *Member) judge(told, fit, widest int) error {
+// judge says what a member is, by whether any of its records can be told from others, and
+// any fits the columns or its name says that they do, and by the cells of the widest.
+func (m *Member) judge(told, fits bool, widest int) error {
 	switch byPosition := len(m.Headers) == 0 && m.Rows > 0; {
-	case byPosition && !m.documented && fit <= 0:
+	case byPosition && !fits:
 		m.Kind = ""
-	case m.Rows > 0 && told == 0, byPosition && widest == 1:
+	case m.Rows > 0 && !told, byPosition && widest == 1:
 		return damaged(schemas.ReasonMissingColumns, fmt.Errorf("%s: none of %d records has what tells it from others: its columns are not those of %s rows", m.Name, m.Rows, m.Kind))
 	}
 	return nil
@@ -332,9 +355,9 @@ func (m *Member) under(names []string) func([]string) bool {
 	return tells
 }
 
-// table begins to read the records of a member that was surveyed.
-func (m *Member) table(r io.Reader) *table {
-	return newTable(r, m.Kind, m.dialect, m.Charset, m.layout)
+// table begins to read the records of a member whose layout and encoding are known.
+func (m *Member) table(csv *csvReader) *table {
+	return newTable(csv.as(m.layout), m.Kind, m.dialect, m.Charset)
 }
 
 // blame names the reason of a member that could not be read: the archive's

@@ -3,9 +3,11 @@ package archive
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding"
@@ -30,42 +32,45 @@ var marks = []struct{ bytes, charset string }{
 	{"\x84\x31\x95\x33", charsetGB18030},
 }
 
-// dropMarks passes over byte order marks and returns the encoding that the first of
+// longestMark is how many bytes tell whether a text begins with a mark.
+const longestMark = 4
+
+// cutMarks takes byte order marks off a text and returns the encoding that the first of
 // them says, "" for none.
-func dropMarks(b *bufio.Reader) (charset string) {
+func cutMarks(s string) (rest, charset string) {
 	for again := true; again; {
 		again = false
 		for _, m := range marks {
-			if ahead, err := b.Peek(len(m.bytes)); err == nil && string(ahead) == m.bytes {
-				_, _ = b.Discard(len(m.bytes)) // it was peeked
-				if again = true; charset == "" {
-					charset = m.charset
-				}
+			if after, ok := strings.CutPrefix(s, m.bytes); ok {
+				s, again, charset = after, true, cmp.Or(charset, m.charset)
 			}
 		}
 	}
-	return charset
+	return s, charset
 }
 
 // text is what a whole member's bytes say of it before they are cut into cells.
 type text struct {
 	charset string
+	plain   bool   // it is not known yet that charset is right
 	torn    int    // places where a character is cut
-	head    []byte // its beginning, without byte order marks
+	head    string // its beginning, without byte order marks
 }
 
 // survey reads a member to its end.
 func survey(r io.Reader, d Dialect) (text, error) {
-	b := bufio.NewReaderSize(r, headBytes)
-	s := sniffer{marked: dropMarks(b), gb: simplifiedchinese.GB18030.NewDecoder()}
-	if d.Charset != "" && d.Charset != "auto" {
-		s.marked = d.Charset // the tenant's word counts for more
-	}
-	head, err := b.Peek(headBytes)
+	b := bufio.NewReaderSize(r, blockBytes)
+	ahead, err := b.Peek(blockBytes)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return text{}, err
 	}
-	t := text{head: bytes.Clone(head)}
+	rest, marked := cutMarks(string(ahead))
+	_, _ = b.Discard(len(ahead) - len(rest)) // they were peeked
+	s := sniffer{marked: marked, gb: simplifiedchinese.GB18030.NewDecoder()}
+	if d.saysCharset() {
+		s.marked = d.Charset // the tenant's word counts for more
+	}
+	t := text{head: headOf(rest)}
 	if _, err := io.Copy(&s, b); err != nil {
 		return text{}, err
 	}
@@ -238,9 +243,9 @@ func gbLength(w []byte) int {
 	return 1
 }
 
-func isASCII(b []byte) bool {
-	for _, c := range b {
-		if c >= utf8.RuneSelf {
+func isASCII[T string | []byte](text T) bool {
+	for i := range len(text) {
+		if text[i] >= utf8.RuneSelf {
 			return false
 		}
 	}

@@ -1,11 +1,11 @@
 package archive
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -17,6 +17,9 @@ const (
 	maxColumns    = 512
 	maxPadding    = 256 // blanks between a closing quote and the end of its cell
 )
+
+// blockBytes is how much text is read at a time.
+const blockBytes = 128 << 10
 
 var errOpenQuote = errors.New("a quoted cell never ends")
 
@@ -33,160 +36,249 @@ var errOpenQuote = errors.New("a quoted cell never ends")
 // a quote, a line end or a separator but "|", so cells can be cut before decoding.
 // Byte order marks at the beginning of a line, where files were joined, are passed
 // over.
+//
+// The text is read in large blocks, and cells are cut out of them, not copied: whoever
+// keeps one keeps its block. Lines without quotes are cut where the separators are,
+// others cell by cell.
 type csvReader struct {
-	r      *bufio.Reader
+	r      io.Reader
 	layout layout
 	width  int // cells of a usual record, 0: not known
 	line   int // of the record read last, from 1
 	next   int
 
-	breaks, commas int // line ends and separators within the quoted cell
+	text   string // read from r and not yet returned
+	err    error  // what comes behind the text; nil: more of it
+	block  []byte
+	ended  bool // the record in hand was looked for behind the text
+	impure bool // there were NUL bytes, or what is no text in the encoding
 
-	row   []byte
-	ends  []int
-	cells [][]byte
+	raw   string // the record read last, with its quotes and line end
+	cells []string
+
+	size           int    // bytes in the cells
+	newlines       int    // within quoted cells of the record
+	breaks, commas int    // line ends and separators within the quoted cell
+	unquoted       []byte // its text up to the last doubled quote
 }
 
-func newCSVReader(b *bufio.Reader, l layout) *csvReader {
-	return &csvReader{r: b, layout: l, width: l.width, next: 1}
+func newCSVReader(r io.Reader) *csvReader {
+	return &csvReader{r: r, next: 1, block: make([]byte, blockBytes)}
+}
+
+// as has the text read in a layout.
+func (c *csvReader) as(l layout) *csvReader {
+	c.layout, c.width = l, l.width
+	return c
 }
 
 // read returns the cells of the next record, valid until the next call; io.EOF
 // after the last. Empty lines are passed over.
-func (c *csvReader) read() ([][]byte, error) {
+func (c *csvReader) read() ([]string, error) {
 	for {
-		if err := c.record(); err != nil {
-			return nil, err
+		c.line = c.next
+		c.skipMarks()
+		if c.text == "" {
+			return nil, c.err
 		}
-		if len(c.ends) > 1 || len(c.row) > 0 {
-			break
+		end, ok := c.plain()
+		if !ok {
+			var err error
+			if end, err = c.whole(); err != nil {
+				return nil, fmt.Errorf("line %d: %w", c.line, err)
+			}
+		}
+		c.raw, c.text, c.next = c.text[:end], c.text[end:], c.line+c.newlines+1
+		if len(c.cells) > 1 || c.cells[0] != "" {
+			return c.cells, nil
 		}
 	}
-	c.cells = c.cells[:0]
-	from := 0
-	for _, to := range c.ends {
-		c.cells = append(c.cells, c.row[from:to:to])
-		from = to
-	}
-	return c.cells, nil
 }
 
-// record reads one line into row and ends.
-func (c *csvReader) record() error {
-	c.row, c.ends, c.line = c.row[:0], c.ends[:0], c.next
-	c.skipMarks()
-	if _, err := c.r.Peek(1); err != nil {
-		return err
+// fill reads on behind the text until the block is full, one twice as large if the text
+// takes up more than half of it.
+func (c *csvReader) fill() {
+	if len(c.text) > len(c.block)/2 {
+		c.block = make([]byte, 2*len(c.block))
 	}
-	for {
-		last, err := c.cell()
-		if err != nil {
-			return fmt.Errorf("line %d: %w", c.line, err)
-		}
-		c.ends = append(c.ends, len(c.row))
-		switch {
-		case len(c.ends) > maxColumns:
-			return fmt.Errorf("line %d: more than %d cells", c.line, maxColumns)
-		case len(c.row) > maxRowBytes:
-			return fmt.Errorf("line %d: longer than %d bytes", c.line, maxRowBytes)
-		case last:
-			c.next++
-			return nil
-		}
+	old := copy(c.block, c.text)
+	n := old
+	for n < len(c.block) && c.err == nil {
+		var more int
+		more, c.err = c.r.Read(c.block[n:])
+		n += more
 	}
+	c.impure = c.impure || bytes.IndexByte(c.block[old:n], 0) >= 0
+	c.text = string(c.block[:n])
 }
 
 // skipMarks passes over byte order marks: of any encoding at the beginning of the file,
 // later of its own.
 func (c *csvReader) skipMarks() {
-	ahead, err := c.r.Peek(1)
-	if err != nil || ahead[0] < 0x80 {
-		return
-	}
 	own := marks[0].bytes
 	if c.layout.wide {
 		own = marks[1].bytes
 	}
-	if mark, err := c.r.Peek(len(own)); c.line == 1 || err == nil && string(mark) == own {
-		dropMarks(c.r)
+	for again := true; again; {
+		if len(c.text) < longestMark && c.err == nil {
+			c.fill()
+		}
+		if c.text == "" || c.text[0] < utf8.RuneSelf || c.line > 1 && !strings.HasPrefix(c.text, own) {
+			return
+		}
+		rest, _ := cutMarks(c.text)
+		c.impure = c.impure || !utf8.ValidString(c.text[:len(c.text)-len(rest)])
+		again = len(rest) < len(c.text)
+		c.text = rest
 	}
 }
 
-// cell reads one cell and what ends it; last is true at the end of the line.
-func (c *csvReader) cell() (last bool, err error) {
-	start, open := len(c.row), true // open: a quote may still begin it
+// plain cuts a line that has no quote and is within all limits, and returns where the next
+// one begins; ok is false for any other.
+func (c *csvReader) plain() (end int, ok bool) {
+	length := strings.IndexByte(c.text, '\n')
+	if length < 0 || length > maxFieldBytes || c.layout.comma == '|' && c.layout.wide {
+		return 0, false
+	}
+	line := strings.TrimSuffix(c.text[:length], "\r")
+	if strings.IndexByte(line, '"') >= 0 || strings.IndexByte(line, '\r') >= 0 {
+		return 0, false
+	}
+	c.cells, c.newlines = c.cells[:0], 0
+	for len(c.cells) < maxColumns {
+		comma := strings.IndexByte(line, c.layout.comma)
+		if comma < 0 {
+			c.cells = append(c.cells, line)
+			return length + 1, true
+		}
+		c.cells = append(c.cells, line[:comma])
+		line = line[comma+1:]
+	}
+	return 0, false
+}
+
+// whole cuts the record at the beginning of the text into cells, and reads on until the
+// text has all of it.
+func (c *csvReader) whole() (end int, err error) {
 	for {
-		b, err := c.r.ReadByte()
+		c.ended = false
+		end, err = c.record()
 		switch {
-		case errors.Is(err, io.EOF):
-			return true, nil
-		case err != nil:
-			return false, err
-		case b == c.layout.comma:
-			return false, nil
-		case b == '\n' || b == '\r':
-			c.endLine(b)
-			return true, nil
-		case open && b == '"':
-			c.row, open = c.row[:start], false
-			err = c.quoted(start)
-		default:
-			open = open && isBlank(b)
-			if err = c.add(b, start); err == nil && c.layout.wide && b >= utf8.RuneSelf {
-				err = c.second(b, start)
+		case !c.ended || errors.Is(c.err, io.EOF):
+			return end, err
+		case c.err != nil:
+			return 0, c.err
+		}
+		c.fill()
+	}
+}
+
+// at returns a byte of the text; ok is false behind its end.
+func (c *csvReader) at(i int) (b byte, ok bool) {
+	if i < len(c.text) {
+		return c.text[i], true
+	}
+	c.ended = true
+	return 0, false
+}
+
+// record cuts one record and returns where the next one begins.
+func (c *csvReader) record() (end int, err error) {
+	c.cells, c.size, c.newlines = c.cells[:0], 0, 0
+	for last := false; !last; {
+		var cell string
+		if cell, end, err = c.cell(end); err != nil {
+			return end, err
+		}
+		c.cells = append(c.cells, cell)
+		switch c.size += len(cell); {
+		case len(c.cells) > maxColumns:
+			return end, fmt.Errorf("more than %d cells", maxColumns)
+		case c.size > maxRowBytes:
+			return end, fmt.Errorf("longer than %d bytes", maxRowBytes)
+		}
+		end, last = c.separator(end)
+	}
+	return end, nil
+}
+
+// separator passes over what ends a cell, if that is not the end of the file; last is true
+// at the end of a line.
+func (c *csvReader) separator(i int) (next int, last bool) {
+	b, ok := c.at(i)
+	if !ok {
+		return i, true
+	}
+	if b == '\r' {
+		if b, _ := c.at(i + 1); b == '\n' {
+			i++
+		}
+	}
+	return i + 1, b != c.layout.comma
+}
+
+// cell returns the cell that begins at a place, and where it ends.
+func (c *csvReader) cell(start int) (cell string, end int, err error) {
+	blank := true // so far, so that a quote may still begin it
+	for i := start; ; i++ {
+		b, ok := c.at(i)
+		switch {
+		case !ok, b == c.layout.comma, b == '\n', b == '\r':
+			return c.text[start:i], i, nil
+		case blank && b == '"':
+			return c.quoted(i + 1)
+		case c.layout.wide && b >= utf8.RuneSelf:
+			if next, ok := c.at(i + 1); ok && gbLength([]byte{b, next}) == 2 {
+				i++ // which is no separator
 			}
 		}
-		if err != nil {
-			return false, err
+		if blank = blank && isBlank(b); i-start >= maxFieldBytes {
+			return "", i, errLongCell
 		}
 	}
 }
 
-// second adds the second byte of a character, which is no separator.
-func (c *csvReader) second(first byte, start int) error {
-	ahead, err := c.r.Peek(1)
-	if err != nil || gbLength([]byte{first, ahead[0]}) != 2 {
-		return nil // the end, or a character that is cut
-	}
-	_, _ = c.r.Discard(1) // it was peeked
-	return c.add(ahead[0], start)
-}
+var errLongCell = fmt.Errorf("a cell is longer than %d bytes", maxFieldBytes)
 
-// quoted reads a cell's text from behind its first quote up to the last one.
-func (c *csvReader) quoted(start int) error {
-	c.breaks, c.commas = 0, 0
-	for {
-		b, err := c.r.ReadByte()
-		switch {
-		case errors.Is(err, io.EOF):
-			return errOpenQuote
-		case err != nil:
-			return err
-		case b == '"':
-			still, err := c.quote(start)
-			if err == nil && !still && c.swallowed() {
-				err = errOpenQuote
-			}
-			if err != nil || !still {
-				return err
+// quoted returns the text of a cell from behind its first quote up to the last one, and
+// where the cell ends.
+func (c *csvReader) quoted(start int) (cell string, end int, err error) {
+	c.breaks, c.commas, c.unquoted = 0, 0, c.unquoted[:0]
+	for i := start; ; i++ {
+		b, ok := c.at(i)
+		if !ok {
+			return "", i, errOpenQuote
+		}
+		if b != '"' {
+			c.count(b, i)
+			if len(c.unquoted)+i-start >= maxFieldBytes {
+				return "", i, errLongCell
 			}
 			continue
 		}
-		c.count(b)
-		if err := c.add(b, start); err != nil {
-			return err
+		switch end, what := c.quote(i); {
+		case what == endQuote && c.swallowed(), what == oddQuote && c.breaks > 0:
+			return "", i, errOpenQuote
+		case what == endQuote && len(c.unquoted) == 0:
+			return c.text[start:i], end, nil
+		case what == endQuote:
+			return string(append(c.unquoted, c.text[start:i]...)), end, nil
+		case what == doubledQuote:
+			c.unquoted = append(c.unquoted, c.text[start:i+1]...)
+			i++
+			start = i + 1
 		}
 	}
 }
 
 // count counts what a quoted cell has that may be the end of a cell or row.
-func (c *csvReader) count(b byte) {
+func (c *csvReader) count(b byte, i int) {
 	switch {
 	case b == '\n':
-		c.next++
+		c.newlines++
 		c.breaks++
 	case b == '\r':
-		if next, err := c.r.Peek(1); err == nil && next[0] != '\n' {
+		if next, ok := c.at(i + 1); ok && next != '\n' {
 			c.breaks++
 		}
 	case b == c.layout.comma:
@@ -202,46 +294,27 @@ func (c *csvReader) swallowed() bool {
 	return c.width > 2 && c.breaks > 0 && c.commas >= c.breaks*perRow
 }
 
-// add adds a byte to the cell that begins at start.
-func (c *csvReader) add(b byte, start int) error {
-	if c.row = append(c.row, b); len(c.row)-start > maxFieldBytes {
-		return fmt.Errorf("a cell is longer than %d bytes", maxFieldBytes)
-	}
-	return nil
-}
+// quoteKind is what a quote inside a quoted cell is.
+type quoteKind int
 
-// endLine takes the LF of a CRLF.
-func (c *csvReader) endLine(b byte) {
-	if next, err := c.r.Peek(1); b == '\r' && err == nil && next[0] == '\n' {
-		_, _ = c.r.Discard(1) // it was peeked
-	}
-}
+const (
+	endQuote     quoteKind = iota // the cell ends after it, perhaps with blanks
+	doubledQuote                  // one quote of the text, with the next
+	oddQuote                      // one of the text by itself
+)
 
-// quote decides what a quote inside a quoted cell is: the end of the quoting
-// when the cell ends after it, else one quote of the text.
-func (c *csvReader) quote(start int) (stillQuoted bool, err error) {
+// quote says what the quote at a place is, and where the cell ends if it ends the quoting.
+func (c *csvReader) quote(i int) (end int, what quoteKind) {
 	for n := 1; ; n++ {
-		ahead, err := c.r.Peek(n)
-		switch {
-		case errors.Is(err, io.EOF):
-			_, _ = c.r.Discard(n - 1) // it was peeked
-			return false, nil
-		case err != nil:
-			return false, err
-		}
-		switch b := ahead[len(ahead)-1]; {
-		case b == c.layout.comma || b == '\n' || b == '\r':
-			_, _ = c.r.Discard(n - 1) // it was peeked
-			return false, nil
+		switch b, ok := c.at(i + n); {
+		case !ok, b == c.layout.comma, b == '\n', b == '\r':
+			return i + n, endQuote
 		case isBlank(b) && n < maxPadding:
-			continue
 		case b == '"' && n == 1:
-			_, _ = c.r.Discard(1) // it was peeked
-		case bytes.ContainsAny(c.row[start:], "\r\n"):
-			return false, errOpenQuote
+			return 0, doubledQuote
+		default:
+			return 0, oddQuote
 		}
-		c.row = append(c.row, '"')
-		return true, nil
 	}
 }
 

@@ -1,7 +1,6 @@
 package archive
 
 import (
-	"bufio"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -35,14 +34,11 @@ func readMember(t testing.TB, m Member) (all [][]string) {
 
 // openCSV reads a text of no known kind.
 func openCSV(r io.Reader) (*csvReader, error) {
-	b := bufio.NewReaderSize(r, headBytes)
-	dropMarks(b)
-	head, err := b.Peek(headBytes)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
-	}
-	l, err := layoutOf("", text{head: head})
-	return newCSVReader(b, l), err
+	c := newCSVReader(r)
+	c.fill()
+	rest, _ := cutMarks(c.text)
+	l, err := layoutOf("", text{head: headOf(rest)})
+	return c.as(l), err
 }
 
 func readCSV(r io.Reader) (records [][]string, err error) {
@@ -58,7 +54,7 @@ func readCSV(r io.Reader) (records [][]string, err error) {
 		if err != nil {
 			return records, err
 		}
-		records = append(records, words(cells))
+		records = append(records, slices.Clone(cells))
 	}
 }
 

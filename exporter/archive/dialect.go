@@ -26,3 +26,6 @@ func (d Dialect) Validate() error {
 	}
 	return nil
 }
+
+// saysCharset reports whether the encoding is not to be found out.
+func (d Dialect) saysCharset() bool { return d.Charset != "" && d.Charset != "auto" }

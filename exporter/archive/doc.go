@@ -1,11 +1,11 @@
 // Package archive brings a downloaded file to verified records: the ZIP and its members,
 // the dialects of CSV that they come in, and their text.
 //
-//	Open    reads everything once: sizes, checksums, encoding ──► and once more: each record
-//	        ──► Archive, or why not
+//	Open    reads everything: sizes, checksums, each record ──► Archive, or why not;
+//	        what is not UTF-8 throughout is read twice, for its encoding first
 //	Records reads one member again, record by record, as text
 //
-//	bytes ─► survey: encoding ─► layout: separator ─► csvReader: cells ─► table: records
+//	bytes ─► inflate ─► survey: encoding ─► layout: separator ─► csvReader: cells ─► table: records
 //
 // Invariants:
 //

@@ -1,9 +1,8 @@
 package archive
 
 import (
-	"bufio"
-	"bytes"
 	"fmt"
+	"io"
 	"strings"
 
 	"aiccbridge/schemas"
@@ -12,6 +11,9 @@ import (
 
 // headBytes is how much of a member is looked at to find its separator.
 const headBytes = 64 << 10
+
+// headOf is the part of a beginning that is looked at.
+func headOf(text string) string { return strings.Clone(text[:min(len(text), headBytes)]) }
 
 // layout is how the text of a member is cut into cells.
 type layout struct {
@@ -29,10 +31,10 @@ const separators = ",;\t|"
 func layoutOf(k schemas.Kind, t text) (layout, error) {
 	l := layout{wide: t.charset == charsetGB18030, width: len(rows.Columns(k))}
 	first := t.head
-	if end := bytes.IndexAny(first, "\r\n"); end >= 0 {
+	if end := strings.IndexAny(first, "\r\n"); end >= 0 {
 		first = first[:end]
 	}
-	if c, ok := separatorLine(string(first)); ok {
+	if c, ok := separatorLine(first); ok {
 		l.comma = c
 		return l, l.known()
 	}
@@ -68,15 +70,14 @@ func separatorLine(line string) (c byte, ok bool) {
 }
 
 // fit says how well the first records of a member fit the columns.
-func (l layout) fit(k schemas.Kind, head []byte) (sum int) {
+func (l layout) fit(k schemas.Kind, head string) (sum int) {
 	const records, header = 16, 100
-	csv := newCSVReader(bufio.NewReader(bytes.NewReader(head)), l)
+	csv := (&csvReader{text: head, err: io.EOF, next: 1}).as(l)
 	for range records {
-		cells, err := csv.read()
+		line, err := csv.read()
 		if err != nil {
 			break // also what is cut by the end of the head
 		}
-		line := words(cells)
 		if fit := rows.Fit(k, line); fit <= 0 && rows.IsHeader(k, line) {
 			sum += header
 		} else {
@@ -88,9 +89,9 @@ func (l layout) fit(k schemas.Kind, head []byte) (sum int) {
 
 // separator is the first of the usual ones that the first line has outside its
 // quotes.
-func separator(head []byte) byte {
+func separator(head string) byte {
 	quoted := false
-	first := bytes.Map(func(r rune) rune {
+	first := strings.Map(func(r rune) rune {
 		if r == '"' {
 			quoted = !quoted
 		}
@@ -99,21 +100,13 @@ func separator(head []byte) byte {
 		}
 		return r
 	}, head)
-	if end := bytes.IndexAny(first, "\r\n"); end >= 0 {
+	if end := strings.IndexAny(first, "\r\n"); end >= 0 {
 		first = first[:end]
 	}
 	for _, c := range []byte(separators) {
-		if bytes.IndexByte(first, c) >= 0 {
+		if strings.IndexByte(first, c) >= 0 {
 			return c
 		}
 	}
 	return ','
-}
-
-func words(cells [][]byte) []string {
-	words := make([]string, len(cells))
-	for i, cell := range cells {
-		words[i] = string(cell)
-	}
-	return words
 }

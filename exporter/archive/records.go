@@ -19,10 +19,11 @@ func (m Member) Records(ctx context.Context, progress func()) (*Records, error) 
 	if err != nil {
 		return nil, fmt.Errorf("open member: %w", err)
 	}
-	return &Records{file: file, table: m.table(Steady(ctx, file, progress))}, nil
+	return &Records{file: file, table: m.table(newCSVReader(Steady(ctx, file, progress)))}, nil
 }
 
-// Read returns the next record; io.EOF at the end.
+// Read returns the next record, valid until the next call; io.EOF at the end. Its cells
+// are parts of a larger text: clone one that is to be kept for long.
 func (r *Records) Read() (record []string, err error) {
 	r.last, err = r.table.next()
 	return r.last.cells, err

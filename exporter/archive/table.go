@@ -1,13 +1,13 @@
 package archive
 
 import (
-	"bufio"
 	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/simplifiedchinese"
@@ -51,20 +51,21 @@ type table struct {
 // maxTitles is how many lines above a header line may be titles.
 const maxTitles = 8
 
-func newTable(r io.Reader, k schemas.Kind, d Dialect, charset string, l layout) *table {
-	t := &table{kind: k, header: cmp.Or(d.Header, "auto"), csv: newCSVReader(bufio.NewReaderSize(r, headBytes), l)}
+func newTable(csv *csvReader, k schemas.Kind, d Dialect, charset string) *table {
+	t := &table{kind: k, header: cmp.Or(d.Header, "auto"), csv: csv}
 	if charset == charsetGB18030 {
 		t.decoder = simplifiedchinese.GB18030.NewDecoder()
 	}
 	return t
 }
 
-// next returns the next record; io.EOF after the last. Its cells may be kept.
+// next returns the next record, whose cells are valid until the next call; io.EOF after the
+// last.
 func (t *table) next() (record, error) {
 	for {
 		if len(t.held) > 0 && t.sure {
 			r := t.held[0]
-			t.held = t.held[1:]
+			t.held = slices.Delete(t.held, 0, 1)
 			r.fresh, t.fresh = t.fresh, false
 			return r, nil
 		}
@@ -86,29 +87,33 @@ func (t *table) next() (record, error) {
 // read returns the next line that has cells.
 func (t *table) read() (record, error) {
 	cells, err := t.csv.read()
+	if err == nil {
+		err = t.decode(cells)
+	}
 	if err != nil {
 		return record{}, err
 	}
-	r := record{cells: make([]string, len(cells)), line: t.csv.line}
-	whole, from := "", 0 // the cells lie one behind the other
-	if t.decoder == nil || isASCII(t.csv.row) {
-		whole = string(t.csv.row)
+	if first := cells[0]; first != "" && first[0] >= utf8.RuneSelf {
+		cells[0] = strings.TrimLeft(first, "\ufeff") // a byte order mark within quotes
 	}
+	return record{cells: cells, line: t.csv.line}, nil
+}
+
+// decode makes UTF-8 of the cells of a line, in place.
+func (t *table) decode(cells []string) (err error) {
+	if t.decoder == nil && utf8.ValidString(t.csv.raw) || t.decoder != nil && isASCII(t.csv.raw) {
+		return nil
+	}
+	t.csv.impure = true
 	for i, cell := range cells {
-		if whole != "" {
-			r.cells[i] = strings.ToValidUTF8(whole[from:t.csv.ends[i]], "\ufffd")
-			from = t.csv.ends[i]
-			continue
-		}
 		if t.decoder != nil {
-			if cell, err = t.decoder.Bytes(cell); err != nil {
-				return record{}, errCharset
+			if cell, err = t.decoder.String(cell); err != nil {
+				return errCharset
 			}
 		}
-		r.cells[i] = strings.ToValidUTF8(string(cell), "\ufffd")
+		cells[i] = strings.ToValidUTF8(cell, "\ufffd")
 	}
-	r.cells[0] = strings.TrimLeft(r.cells[0], "\ufeff") // a byte order mark within quotes
-	return r, nil
+	return nil
 }
 
 // take decides what a line is.
@@ -131,9 +136,11 @@ func (t *table) take(r record) error {
 	if err != nil {
 		return fmt.Errorf("line %d: %w", r.line, err)
 	}
-	t.held = append(t.held, r)
 	t.widen(len(r.cells))
-	if t.sure = !t.mayBeTitle(r.cells); t.sure {
+	if t.sure = !t.mayBeTitle(r.cells); !t.sure {
+		r.cells = slices.Clone(r.cells)
+	}
+	if t.held = append(t.held, r); t.sure {
 		t.release()
 	}
 	return nil
@@ -161,7 +168,7 @@ func (t *table) isHeader(cells []string) (bool, error) {
 // where times and numbers belong, and no digit anywhere.
 func (t *table) foreign(cells []string) bool {
 	const few = 5
-	if values(cells) < few || slices.ContainsFunc(cells, func(c string) bool { return strings.ContainsAny(c, "0123456789") }) {
+	if slices.ContainsFunc(cells, hasDigit) || values(cells) < few {
 		return false
 	}
 	return rows.Documented(t.kind, t.names) && rows.IsHeader(t.kind, cells)
@@ -178,7 +185,10 @@ func (t *table) turn(r record) error {
 	if t.names == nil && t.records > 0 && !rows.Documented(t.kind, r.cells) {
 		return fmt.Errorf("line %d: %w", r.line, errLateHeader)
 	}
-	t.names, t.fresh = slices.Clone(r.cells), true
+	t.names, t.fresh = make([]string, len(r.cells)), true
+	for i, name := range r.cells {
+		t.names[i] = strings.Clone(name) // without its block
+	}
 	t.widest = 0
 	t.widen(len(r.cells))
 	return nil
@@ -217,13 +227,25 @@ func (t *table) release() {
 func (t *table) twoRecords(cells []string) error {
 	const fewest = 13 // columns that the platform's oldest editions had
 	width := (len(cells) + 1) / 2
-	if usual := width == t.csv.width && width >= fewest || rows.Usual(t.kind, width); !usual || len(cells) != 2*width-1 || len(cells) <= len(t.names) {
+	if len(cells) != 2*width-1 || len(cells) <= len(t.names) {
+		return nil
+	}
+	if usual := width == t.csv.width && width >= fewest || rows.Usual(t.kind, width); !usual {
 		return nil
 	}
 	if rows.Fit(t.kind, cells[:width]) > 0 && rows.Fit(t.kind, cells[width-1:]) > 0 {
 		return errTwoRecords
 	}
 	return nil
+}
+
+func hasDigit(cell string) bool {
+	for i := range len(cell) {
+		if cell[i] >= '0' && cell[i] <= '9' {
+			return true
+		}
+	}
+	return false
 }
 
 // values counts the cells that are not empty.

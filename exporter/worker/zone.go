@@ -102,14 +102,12 @@ func (z *zoneCheck) row(call string, walls []int64) {
 	}
 	known, seen := z.calls[call]
 	switch {
-	case seen:
-		least = min(least, known.least)
-	case len(z.calls) >= maxCalls:
+	case seen && known.least <= least, !seen && len(z.calls) >= maxCalls:
 		return
 	case z.calls == nil:
 		z.calls = map[string]callClock{}
 	}
-	z.calls[call] = callClock{epoch, least}
+	z.calls[strings.Clone(call)] = callClock{epoch, least} // without the text that it is cut out of
 }
 
 // epochOf is the second that an id of the form epoch-number begins with.

@@ -176,12 +176,12 @@ func TestImportRefuses(t *testing.T) {
 	}
 	two := schemas.Window{From: w.From.Add(-time.Hour), To: w.To}
 	before := schemas.Window{From: two.From, To: w.From}
-	mixed := s.archiveOf(two, 60)[0]
+	mixed := s.archiveOf(two, 240)[0] // a call every 30 seconds, some from one hour into the other
 	kind := func(args ...string) []string { return append(args, "--kind", "cdr") }
 
 	s.refuses(exitFailed, kind(damaged), "is refused, nothing was published: damaged_zip")
 	s.refuses(exitFailed, []string{file, "--kind", "skill"}, "no member holds skill rows; it has those of cdr")
-	s.refuses(exitFailed, kind(mixed), "fit into no single window of the ledger", "  planned  30 rows")
+	s.refuses(exitFailed, kind(mixed), "fit into no single window of the ledger, and can't be told apart", "have times in two windows", "  planned  122 rows")
 	s.refuses(exitFailed, kind(mixed, "--window", span(two)), "is none of the ledger's, and windows must not overlap", "obtain a file of each")
 	s.refuses(exitFailed, kind(file, "--window", span(before)), "only 0 of 60 rows have a time within the window")
 	s.refuses(exitFailed, kind(file, "--window", span(schemas.Window{From: w.To, To: w.To.Add(9 * time.Hour)})), "is not over")
@@ -193,6 +193,43 @@ func TestImportRefuses(t *testing.T) {
 	s.wantImported(r.bus, w, 0, 0)
 	if e := r.ledger.Overlapping(tenantName, schemas.KindCDR, w)[0]; e.State != schemas.WindowPlanned || e.Via != "" {
 		t.Errorf("the window is %+v", e)
+	}
+	r.end()
+}
+
+// TestImportSeveral: a file of three windows goes to each of them, once; a row that is added
+// later, to its own.
+func TestImportSeveral(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, closedStore())
+	r := s.run()
+	w := lastHour()
+	all := schemas.Window{From: w.From.Add(-2 * time.Hour), To: w.To}
+	s.until("the windows are planned", func() bool { return len(r.ledger.Overlapping(tenantName, schemas.KindCDR, all)) == 3 })
+	files := s.archiveOf(all, 50, 1) // none across the hour, and one more at the begin
+	for i, want := range [][3]imported{
+		{{Rows: 17, Added: 17, Was: "planned"}, {Rows: 17, Added: 17, Was: "planned"}, {Rows: 16, Added: 16, Was: "planned"}},
+		{{Rows: 17, Was: "complete"}, {Rows: 17, Was: "complete"}, {Rows: 16, Was: "complete"}},
+		{{Rows: 18, Added: 1, Was: "complete"}, {Rows: 17, Was: "complete"}, {Rows: 16, Was: "complete"}},
+	} {
+		lines := strings.Split(strings.TrimSpace(s.prints(exitOK, "import", "-c", s.path(), "--kind", "cdr", "--json", files[i/2])), "\n")
+		if len(lines) != 3 {
+			t.Fatalf("import %d prints %q", i, lines)
+		}
+		for n, line := range lines {
+			var got imported
+			if err := json.Unmarshal([]byte(line), &got); err != nil {
+				t.Fatal(err)
+			}
+			begin := all.From.Add(time.Duration(n) * time.Hour)
+			if !got.Window.From.Equal(begin) || got.Rows != want[n].Rows || got.Added != want[n].Added || got.Was != want[n].Was {
+				t.Errorf("import %d, window %d: %+v", i, n, got)
+			}
+		}
+	}
+	for n, rows := range []int{18, 17, 16} {
+		from := all.From.Add(time.Duration(n) * time.Hour)
+		s.wantImported(r.bus, schemas.Window{From: from, To: from.Add(time.Hour)}, rows, 2)
 	}
 	r.end()
 }
@@ -254,6 +291,16 @@ func TestImportKilled(t *testing.T) {
 	}
 	s.until("the first rows are there", func() bool { return stored() > 0 })
 	c.kill()
+	left := s.copies()
+	if len(left) != 1 {
+		t.Errorf("the killed import leaves %q", left)
+	}
+	for _, dir := range left {
+		long := time.Now().Add(-time.Hour)
+		if err := os.Chtimes(dir, long, long); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if n := stored(); n >= rows {
 		t.Fatalf("%d rows before the kill", n)
 	}
@@ -262,7 +309,22 @@ func TestImportKilled(t *testing.T) {
 		t.Errorf("imported %+v", got)
 	}
 	s.wantImported(r.bus, w, rows, 1)
+	for _, dir := range left {
+		if _, err := os.Stat(dir); err == nil {
+			t.Errorf("%s is still there", dir)
+		}
+	}
 	r.end()
+}
+
+// copies are the folders of imports.
+func (s *scene) copies() []string {
+	s.t.Helper()
+	all, err := filepath.Glob(filepath.Join(os.TempDir(), importFolder+"*"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return all
 }
 
 // TestImportByTheListener: a bridge whose NATS is in its process is reached by its listener,

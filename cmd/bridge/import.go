@@ -8,11 +8,13 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
+	"aiccbridge/bus/embedded"
 	"aiccbridge/bus/kv"
 	"aiccbridge/config"
 	"aiccbridge/exporter/importer"
@@ -38,6 +40,8 @@ func newImport() *cobra.Command {
 			"of a file that the bridge asked for: it is verified whole first, a window that is complete\n" +
 			"gets the rows that it lacks, and importing it again, after a crash too, adds none twice.\n" +
 			"The window is told from the rows' times, or is what --window says the file was asked for.\n" +
+			"Without --window a file of several windows goes to each of them, if every row has all its\n" +
+			"times in one.\n" +
 			"Works while a bridge runs (it then connects to nats.url or listen.nats) and while none does.",
 		Example: "  bridge import calls.zip --tenant acme --kind cdr --dry-run\n" +
 			"  bridge import calls.zip --kind cdr --window 2026-10-01T00:00:00+08:00/2026-10-02T00:00:00+08:00",
@@ -52,7 +56,7 @@ func newImport() *cobra.Command {
 	f.StringVar(&o.kind, "kind", "", "which rows it was asked for: cdr, recording, operation or skill")
 	f.StringVar(&o.window, "window", "", "the span that it was asked for, as FROM/TO in RFC 3339; TO is not in it")
 	f.BoolVar(&o.dryRun, "dry-run", false, "verify the file and find its window, and change nothing")
-	f.BoolVar(&o.asJSON, "json", false, "print one JSON object")
+	f.BoolVar(&o.asJSON, "json", false, "print one JSON object for each window, a line each")
 	f.DurationVar(&o.wait, "wait", time.Minute, "how long to wait for NATS")
 	return c
 }
@@ -64,7 +68,7 @@ type imported struct {
 	Window   schemas.Window `json:"window"`
 	Extract  string         `json:"extract"` // its id, of which the rows have the sum
 	SHA256   string         `json:"sha256"`
-	Rows     int            `json:"rows"`     // in the file
+	Rows     int            `json:"rows"`     // in the file, of the window
 	Added    int            `json:"added"`    // of these, brought by this import, before a crash too
 	Revised  int            `json:"revised"`  // of the added, later revisions
 	Rejected int            `json:"rejected"` // became dead letters
@@ -103,19 +107,24 @@ func (o importOptions) run(ctx context.Context, path string, out, errOut io.Writ
 	}
 	defer file.Close()
 	log := zerolog.New(zerolog.ConsoleWriter{Out: errOut, NoColor: true, PartsExclude: []string{zerolog.TimestampFieldName}}).Level(zerolog.WarnLevel)
-	said := imported{Tenant: tenant.Name, Kind: kind, SHA256: file.SHA256, Extract: file.Extract(), Rows: file.Rows, DryRun: o.dryRun}
-	err = visiting(ctx, cfg, log, o.wait, func(ctx context.Context, v visit) error {
-		said.Window, err = file.Window(ctx, v.ledger, wish, time.Now())
-		if err != nil {
-			return err
+	return visiting(ctx, cfg, log, o.wait, func(ctx context.Context, v visit) error {
+		parts, err := file.Parts(ctx, v.ledger, wish, time.Now())
+		for _, part := range parts {
+			if err != nil {
+				return err
+			}
+			said := imported{
+				Tenant: tenant.Name, Kind: kind, Window: part.Window, SHA256: file.SHA256, Extract: file.Extract(), Rows: part.Rows, DryRun: o.dryRun,
+			}
+			err = said.bring(ctx, bringing{cfg, tenant, v, file, part.Split, meter, log})
+			if meter.end(); err == nil {
+				err = said.print(out, o.asJSON, tenant.Timezone)
+			} else if part.Split {
+				err = fmt.Errorf("window %s: %w", part.Window, err)
+			}
 		}
-		return said.bring(ctx, bringing{cfg, tenant, v, file, meter, log})
-	})
-	meter.end()
-	if err != nil {
 		return err
-	}
-	return said.print(out, o.asJSON, tenant.Timezone)
+	})
 }
 
 // fileOptions are how the tenant's files are read; its file store need not be configured.
@@ -146,6 +155,7 @@ type bringing struct {
 	tenant config.Tenant
 	visit  visit
 	file   *importer.File
+	split  bool // only the rows of the window
 	meter  *meter
 	log    zerolog.Logger
 }
@@ -157,11 +167,11 @@ func (i *imported) bring(ctx context.Context, b bringing) error {
 		i.Was = string(e.State)
 		return err
 	}
-	dir, err := os.MkdirTemp("", "bridge-import-")
+	dir, gone, err := copyFolder(time.Now())
 	if err != nil {
-		return fmt.Errorf("make a folder for the file: %w", err)
+		return err
 	}
-	defer os.RemoveAll(dir)
+	defer gone()
 	rows := &watchedRows{Rows: b.visit.bus.Rows(), meter: b.meter}
 	w, err := newImportWorker(b, rows, dir)
 	if err != nil {
@@ -180,16 +190,45 @@ func (i *imported) bring(ctx context.Context, b bringing) error {
 	return err
 }
 
+// importFolder begins the name of the folder of an import's copy.
+const importFolder = "bridge-import-"
+
+// copyFolder makes a folder for the copy of a file, which gone removes, and removes those of
+// imports that were killed. One that is in use is locked, or too young to be locked yet.
+func copyFolder(now time.Time) (dir string, gone func(), err error) {
+	left, err := filepath.Glob(filepath.Join(os.TempDir(), importFolder+"*"))
+	for _, dir := range left {
+		if info, err := os.Stat(dir); err != nil || now.Sub(info.ModTime()) < time.Minute {
+			continue
+		}
+		if lock, err := embedded.Lock(dir); err == nil {
+			_ = errors.Join(os.RemoveAll(dir), lock.Close()) // another user's stays
+		}
+	}
+	if err == nil {
+		dir, err = os.MkdirTemp("", importFolder)
+	}
+	if err != nil {
+		return "", nil, fmt.Errorf("make a folder for the file: %w", err)
+	}
+	lock, err := embedded.Lock(dir)
+	if err != nil {
+		return "", nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	return dir, func() { _ = errors.Join(os.RemoveAll(dir), lock.Close()) }, nil
+}
+
 // newImportWorker is a worker for the one file.
 func newImportWorker(b bringing, rows worker.Rows, dir string) (*worker.Worker, error) {
 	policy, err := newPrivacy(b.tenant.Privacy)
 	if err != nil {
 		return nil, err
 	}
-	hub := b.visit.bus
+	hub, as := b.visit.bus, workerTenant(b.tenant, policy, b.file.Copy)
+	as.Split = b.split
 	return worker.New(worker.Options{
 		Names: b.visit.names, Ledger: b.visit.ledger,
-		Tenants: map[string]worker.Tenant{b.tenant.Name: workerTenant(b.tenant, policy, b.file.Copy)},
+		Tenants: map[string]worker.Tenant{b.tenant.Name: as},
 		Rows:    rows, Quarantine: kv.OpenObjects(hub.Conn(), schemas.BucketQuarantine), Publisher: hub, Statements: hub,
 		DownloadDir: dir, Memory: int64(b.cfg.Worker.Memory), Limits: limits(b.cfg), Logger: b.log,
 	})

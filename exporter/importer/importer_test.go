@@ -78,17 +78,46 @@ func TestWindowIsTold(t *testing.T) {
 		"ends in the next":    {[]int{61, 119}, 3, 1, ""}, // minute 120 belongs to the next hour
 		"begins before":       {[]int{59, 61}, 3, 1, ""},
 		"two":                 {[]int{59}, 3, 0, "more than one window"},
-		"none":                {[]int{10, 130}, 3, 0, "no single window of the ledger"},
+		"none":                {[]int{10, 59, 130}, 3, 0, "no single window of the ledger"},
 		"before the ledger's": {[]int{-120}, 3, 0, "the ledger has no window of cdr between 2025-12-31T22:00:00Z and 2025-12-31T22:01:00Z"},
 		"no rows":             {nil, 3, 0, "no row of the file has a time"},
 		"an empty ledger":     {[]int{61}, 0, 0, "the ledger has no window"},
 	} {
-		w, err := calls(t, tt.minutes...).Window(t.Context(), tt.known, schemas.Window{}, exportertest.NewYear.Add(24*time.Hour))
+		w, err := calls(t, tt.minutes...).Parts(t.Context(), tt.known, schemas.Window{}, exportertest.NewYear.Add(24*time.Hour))
 		switch {
-		case tt.says == "" && (err != nil || w != exportertest.Hour(tt.want)):
-			t.Errorf("%s: %s, %v", name, w, err)
+		case tt.says == "" && (err != nil || len(w) != 1 || w[0] != Part{exportertest.Hour(tt.want), len(tt.minutes), false}):
+			t.Errorf("%s: %v, %v", name, w, err)
 		case tt.says != "" && (err == nil || !strings.Contains(err.Error(), tt.says)):
 			t.Errorf("%s: %v, want %q", name, err, tt.says)
+		}
+	}
+}
+
+// TestSeveralWindows: a file is split if each of its rows is of one window alone, and only
+// then.
+func TestSeveralWindows(t *testing.T) {
+	day := exportertest.NewYear.Add(24 * time.Hour)
+	parts, err := calls(t, 5, 10, 70, 190).Parts(t.Context(), windows(5), schemas.Window{}, day)
+	want := []Part{{exportertest.Hour(0), 2, true}, {exportertest.Hour(1), 1, true}, {exportertest.Hour(3), 1, true}}
+	if err != nil || !slices.Equal(parts, want) {
+		t.Errorf("%v, %v", parts, err)
+	}
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	exportertest.Check(t, err)
+	for says, f := range map[string]*File{
+		"1 have times in two windows, in none, or no time": calls(t, 5, 59, 130),
+		"2 have times in two windows, in none, or no time": calls(t, -70, 5, 70, 310),
+		"the clocks are changed meanwhile": func() *File {
+			f := calls(t, 65, 130)
+			f.o.Rows.Written = berlin                                              // an hour ahead
+			f.From = time.Date(2026, 3, 28, 12, 0, 0, 0, time.UTC).Add(-time.Hour) // as if
+			f.To = f.From.Add(24 * time.Hour)
+			return f
+		}(),
+	} {
+		in, err := f.count(t.Context(), []schemas.Window{exportertest.Hour(0), exportertest.Hour(1), exportertest.Hour(2)})
+		if why := f.together(in); err != nil || why != says {
+			t.Errorf("%q, %v, want %q", why, err, says)
 		}
 	}
 }
@@ -110,16 +139,16 @@ func TestWindowThatIsWishedFor(t *testing.T) {
 		"to come":             {1440, 1500, "is not over"},
 	} {
 		f := calls(t, 61, 70, 80)
-		w, err := f.Window(t.Context(), windows(20), schemas.Window{From: at(tt.from), To: at(tt.to)}, at(1440))
+		w, err := f.Parts(t.Context(), windows(20), schemas.Window{From: at(tt.from), To: at(tt.to)}, at(1440))
 		switch {
-		case tt.says == "" && (err != nil || !w.From.Equal(at(tt.from)) || !w.To.Equal(at(tt.to))):
-			t.Errorf("%s: %s, %v", name, w, err)
+		case tt.says == "" && (err != nil || len(w) != 1 || w[0].Split || !w[0].Window.From.Equal(at(tt.from)) || !w[0].Window.To.Equal(at(tt.to))):
+			t.Errorf("%s: %v, %v", name, w, err)
 		case tt.says != "" && (err == nil || !strings.Contains(err.Error(), tt.says)):
 			t.Errorf("%s: %v, want %q", name, err, tt.says)
 		}
 	}
 	long := schemas.Window{From: at(-4320), To: at(0)}
-	if w, err := calls(t, -20).Window(t.Context(), windows(20), long, at(1440)); err != nil || w != long {
+	if w, err := calls(t, -20).Parts(t.Context(), windows(20), long, at(1440)); err != nil || w[0].Window != long {
 		t.Errorf("72 hours before the ledger begins: %v", err)
 	}
 }

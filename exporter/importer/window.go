@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,28 +22,36 @@ type Windows interface {
 // longest is the longest window that the platform makes a file of.
 const longest = 72 * time.Hour
 
-// Window finds the window that a file is of: the one wished for, or without a wish (the
-// zero Window) the only one of the ledger into which its rows fit. An error is a sentence
-// for whoever imports; nothing has been changed.
-func (f *File) Window(ctx context.Context, known Windows, wish schemas.Window, now time.Time) (schemas.Window, error) {
+// Part is what a file has of a window.
+type Part struct {
+	Window schemas.Window
+	Rows   int
+	Split  bool // there are other windows, too: only rows whose times are all in this one belong to it
+}
+
+// Parts finds the windows that a file is of: the one wished for, or without a wish (the
+// zero Window) the only one of the ledger into which its rows fit; or else several, if each
+// row has all its times in one of them. An error is a sentence for whoever imports; nothing
+// has been changed.
+func (f *File) Parts(ctx context.Context, known Windows, wish schemas.Window, now time.Time) ([]Part, error) {
 	if wish == (schemas.Window{}) {
 		return f.tell(ctx, known)
 	}
 	if err := wish.Validate(); err != nil {
-		return wish, err
+		return nil, err
 	}
 	if wish.To.After(now) {
-		return wish, fmt.Errorf("the window %s is not over: a file of it can't be whole", f.span(wish))
+		return nil, fmt.Errorf("the window %s is not over: a file of it can't be whole", f.span(wish))
 	}
 	if err := f.tiles(known, wish); err != nil {
-		return wish, err
+		return nil, err
 	}
 	in, err := f.count(ctx, []schemas.Window{wish})
 	if err == nil && in.fit[0]*2 < in.timed {
 		err = fmt.Errorf("only %d of %d rows have a time within the window %s; the times in the file are from %s to %s: name the window that the file was asked for",
 			in.fit[0], in.timed, f.span(wish), f.wall(f.From), f.wall(f.To))
 	}
-	return wish, err
+	return []Part{{Window: wish, Rows: f.Rows}}, err
 }
 
 // tiles reports a window that the ledger has not, and that shares time with one it has.
@@ -53,7 +62,7 @@ func (f *File) tiles(known Windows, wish schemas.Window) error {
 	}
 	if len(over) > 0 {
 		return fmt.Errorf("the window %s is none of the ledger's, and windows must not overlap; it shares time with\n%s\n"+
-			"a file's rows belong to the window that it was asked for: obtain a file of each", f.span(wish), f.list(over, nil))
+			"a file's rows belong to the window that it was asked for: obtain a file of each, or leave --window out to have the rows told apart", f.span(wish), f.list(over, nil))
 	}
 	if wish.To.Sub(wish.From) > longest {
 		return fmt.Errorf("the window %s is longer than 72 hours, which the platform makes no file of", f.span(wish))
@@ -61,14 +70,14 @@ func (f *File) tiles(known Windows, wish schemas.Window) error {
 	return nil
 }
 
-// tell finds the only window into which all rows fit.
-func (f *File) tell(ctx context.Context, known Windows) (w schemas.Window, err error) {
+// tell finds the only window into which all rows fit, or several that share them.
+func (f *File) tell(ctx context.Context, known Windows) ([]Part, error) {
 	if f.From.IsZero() {
-		return w, errors.New("no row of the file has a time: name the window that it was asked for with --window FROM/TO")
+		return nil, errors.New("no row of the file has a time: name the window that it was asked for with --window FROM/TO")
 	}
 	over := known.Overlapping(f.o.Tenant, f.o.Kind, schemas.Window{From: f.From, To: f.To.Add(time.Second)})
 	if len(over) == 0 {
-		return w, fmt.Errorf("the ledger has no window of %s between %s and %s, where the file's rows are: name the one that it was asked for with --window FROM/TO",
+		return nil, fmt.Errorf("the ledger has no window of %s between %s and %s, where the file's rows are: name the one that it was asked for with --window FROM/TO",
 			f.o.Kind, f.wall(f.From), f.wall(f.To))
 	}
 	windows := make([]schemas.Window, len(over))
@@ -77,29 +86,61 @@ func (f *File) tell(ctx context.Context, known Windows) (w schemas.Window, err e
 	}
 	in, err := f.count(ctx, windows)
 	if err != nil {
-		return w, err
+		return nil, err
 	}
 	fits := -1
 	for i, n := range in.fit {
 		switch {
 		case n < in.timed:
 		case fits >= 0:
-			return w, fmt.Errorf("the file's rows fit into more than one window: name the one that it was asked for with --window\n%s", f.list(over, in.fit))
+			return nil, fmt.Errorf("the file's rows fit into more than one window: name the one that it was asked for with --window\n%s", f.list(over, in.fit))
 		default:
 			fits = i
 		}
 	}
-	if fits < 0 {
-		return w, fmt.Errorf("the file's %d rows fit into no single window of the ledger: obtain a file of each, or name the one that it was asked for with --window\n%s",
-			f.Rows, f.list(over, in.fit))
+	if fits >= 0 {
+		return []Part{{Window: windows[fits], Rows: f.Rows}}, nil
 	}
-	return windows[fits], nil
+	if why := f.together(in); why != "" {
+		return nil, fmt.Errorf("the file's %d rows fit into no single window of the ledger, and can't be told apart (%s): obtain a file of each, or name the one that it was asked for with --window\n%s",
+			f.Rows, why, f.list(over, in.fit))
+	}
+	return split(windows, in.fit), nil
 }
 
-// counts say how many rows have a time at all, and how many one within each window.
+// together is why the rows of several windows can't be told apart; "" when they can. Only by
+// all its times it is safe to say of which window a row is.
+func (f *File) together(in counts) string {
+	_, first := f.From.In(f.written()).Zone()
+	_, last := f.To.In(f.written()).Zone()
+	switch {
+	case in.whole < f.Rows:
+		return fmt.Sprintf("%d have times in two windows, in none, or no time", f.Rows-in.whole)
+	case strings.Contains(f.kinds(), " and "):
+		return "there are those of " + f.kinds()
+	case first != last:
+		return "the clocks are changed meanwhile"
+	}
+	return ""
+}
+
+func (f *File) written() *time.Location { return cmp.Or(f.o.Rows.Written, f.o.Rows.Zone) }
+
+// split are the windows that have rows.
+func split(windows []schemas.Window, rows []int) (parts []Part) {
+	for i, w := range windows {
+		if rows[i] > 0 {
+			parts = append(parts, Part{Window: w, Rows: rows[i], Split: true})
+		}
+	}
+	return parts
+}
+
+// counts say how many rows have a time at all, how many all of theirs in one window, and how
+// many one within each.
 type counts struct {
-	timed int
-	fit   []int
+	timed, whole int
+	fit          []int
 }
 
 // count reads the file once more. The windows are in order and share no time.
@@ -112,6 +153,7 @@ func (f *File) count(ctx context.Context, windows []schemas.Window) (c counts, e
 			c.timed++
 		}
 		clear(seen)
+		outside := len(times) == 0
 		for _, at := range times {
 			i, found := slices.BinarySearchFunc(windows, at, func(w schemas.Window, at time.Time) int {
 				switch {
@@ -122,10 +164,14 @@ func (f *File) count(ctx context.Context, windows []schemas.Window) (c counts, e
 				}
 				return 0
 			})
+			outside = outside || !found
 			if found && !seen[i] {
 				seen[i] = true
 				c.fit[i]++
 			}
+		}
+		if !outside && len(seen) == 1 {
+			c.whole++
 		}
 		return nil
 	})

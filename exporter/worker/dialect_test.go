@@ -178,6 +178,26 @@ func TestF15RefusedTables(t *testing.T) {
 	t.Attr("tries", fmt.Sprint(len(tests)))
 }
 
+// TestKindWithWindowsOfItsOwn: rows of another kind, whose windows are cut otherwise, are left
+// to their own files; else they would be in the stream twice.
+func TestKindWithWindowsOfItsOwn(t *testing.T) {
+	for hours, want := range map[int]int{1: 1, 2: 0} {
+		s := newShop(t)
+		own := schemas.Window{From: exportertest.Hour(-hours).From, To: exportertest.Hour(0).From}
+		exportertest.Check(t, s.ledger.Plan(t.Context(), exportertest.Planned(own, schemas.KindRecording)))
+		recording := "ak,ten,1,101,1767225600-1,5550100,5550199,2026-01-01 09:00:00,2026-01-01 09:01:00,/10/1/rec.wav,0,,1.V3,39,0,5,12,12\n"
+		exportertest.Check(t, s.export(s.ready(1, exportertest.ZipOf(t,
+			exportertest.Packed{Name: "20260101000000000123_record.csv", Data: recording},
+			exportertest.Packed{Name: exportertest.CallName, Data: exportertest.CallHeader + rowOne + rowTwo},
+		)), 1))
+		calls, markers := s.stored()
+		recordings, _ := s.rows.On(exportertest.Names(t).Row(exportertest.Acme, schemas.KindRecording, exportertest.Hour(0)))
+		if len(calls) != 2 || len(markers) != 1 || len(recordings) != want {
+			t.Errorf("own windows of %d hours: %d calls, %d markers, %d recordings, want %d", hours, len(calls), len(markers), len(recordings), want)
+		}
+	}
+}
+
 // TestTwoKindsInOneZip: a combined extract brings two kinds; each goes to its own
 // subject, and only the window's own kind gets a marker.
 func TestTwoKindsInOneZip(t *testing.T) {

@@ -20,9 +20,14 @@ func (x *export) publish(ctx context.Context, a *archive.Archive) error {
 	w, f := x.w, x.file
 	kinds := []schemas.Kind{f.Kind}
 	for _, m := range a.Members {
-		if !slices.Contains(kinds, m.Kind) {
-			kinds = append([]schemas.Kind{m.Kind}, kinds...)
+		if slices.Contains(kinds, m.Kind) {
+			continue
 		}
+		if x.elsewhere(m.Kind) {
+			x.log().Warn().Str("member", m.Name).Str("rows", string(m.Kind)).Msg("rows of another kind were skipped: their own windows bring them, which are others")
+			continue
+		}
+		kinds = append([]schemas.Kind{m.Kind}, kinds...)
 	}
 	for _, k := range kinds {
 		if err := x.checkHeaders(k, a); err != nil {
@@ -46,6 +51,19 @@ func (x *export) publish(ctx context.Context, a *archive.Archive) error {
 	w.metrics.files.WithLabelValues(string(f.Kind), "complete").Inc()
 	x.log().Info().Int("rows", p.total).Int("added", p.added).Int("revised", p.revised).Int("rejected", p.rejected).Msg("window complete")
 	return nil
+}
+
+// elsewhere reports whether rows of another kind, which a file has that was asked for one,
+// come with files of their own, of windows that are not cut like this file's: then they would
+// be in the stream twice.
+func (x *export) elsewhere(k schemas.Kind) bool {
+	all := x.w.o.Ledger.Entries(x.file.Tenant, k)
+	if len(all) == 0 {
+		return false
+	}
+	newest, w := all[len(all)-1].Window, x.file.Window
+	length := w.To.Sub(w.From)
+	return newest.To.Sub(newest.From) != length || w.From.Sub(newest.From)%length != 0
 }
 
 // checkHeaders finds out before the first row goes out whether every member of a
@@ -149,7 +167,7 @@ func (p *publication) member(ctx context.Context, m archive.Member, f visit) err
 		if header, fresh := records.Header(); err == nil && fresh {
 			err = p.encoder.Header(header)
 		}
-		if err == nil {
+		if err == nil && (!p.tenant.Split || p.whole(record)) {
 			err = f(ctx, record, m.Name, records.Line())
 		}
 		if err != nil {
@@ -227,6 +245,12 @@ func (p *publication) kept(ctx context.Context, a *archive.Archive) (ids []strin
 		ids = nil
 	}
 	return ids, err
+}
+
+// whole reports whether all times of a record are in the window.
+func (p *publication) whole(record []string) bool {
+	w := p.file.Window
+	return !slices.ContainsFunc(p.encoder.Times(record), func(at time.Time) bool { return at.Before(w.From) || !at.Before(w.To) })
 }
 
 // bringBack publishes the rows that are again what they were before a revision,

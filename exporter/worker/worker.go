@@ -57,6 +57,9 @@ type Tenant struct {
 	NoNames  bool // rows say nothing of what codes mean
 	Download Download
 	Privacy  Privacy // nil: everything is kept
+	// Split leaves out the rows that do not have all their times in the file's window: its
+	// file is of several windows.
+	Split bool
 }
 
 // Options configure a [Worker]. All but Memory, Limits, Zones, Logger and Registerer are

@@ -224,7 +224,7 @@ type Recordings struct {
 	Back          time.Duration `yaml:"back" default:"720h" min:"1h" max:"9600h" why:"rows are kept for 400 days"` // how old a call may be
 	Agents        []string      `yaml:"agents"`                                                                    // whose; empty: everybody's
 	Order         []string      `yaml:"order" default:"file_name,original_file_name" oneof:"file_name|original_file_name|call_id|obs"`
-	PerMinute     int           `yaml:"per_minute" default:"30" min:"1" max:"6000"` // requests, of one bridge
+	PerMinute     int           `yaml:"per_minute" default:"30" min:"1" max:"6000"` // requests, of all bridges
 	RetryAfter    time.Duration `yaml:"retry_after" default:"1m" min:"1s" max:"6h"`
 	GiveUpAfter   time.Duration `yaml:"give_up_after" default:"24h" min:"1s" max:"720h"`
 	MaxBytes      Size          `yaml:"max_size" default:"64MiB" min:"64KiB" max:"1GiB" why:"a recording is held in memory while it is fetched"`

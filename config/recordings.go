@@ -16,6 +16,7 @@ const encryptionKeyBytes = 32
 func (d *decoder) recordings(key string, f *Files) {
 	r := &f.Recordings
 	r.S3.RootCAs = d.pool(key+".s3.ca_file", r.S3.CAFile)
+	d.place(key, r)
 	if !r.Fetch() {
 		return
 	}
@@ -30,7 +31,6 @@ func (d *decoder) recordings(key string, f *Files) {
 		d.report(at, "name at least one of file_name, original_file_name, call_id and obs, or remove the key", "there is no way to ask for audio")
 	}
 	d.encryptionKey(key+".encryption_key_file", r.EncryptionKey)
-	d.place(key, r)
 }
 
 func (d *decoder) atMost(section, name string, value time.Duration, limit string, most time.Duration) {
@@ -49,7 +49,8 @@ func (d *decoder) encryptionKey(key string, s Secret) {
 	}
 }
 
-// place reports what is missing for the place where recordings are kept.
+// place reports what is missing for the place where recordings are kept, and deleted in their
+// time though none is fetched any more.
 func (d *decoder) place(key string, r *Recordings) {
 	switch r.Store {
 	case "folder":

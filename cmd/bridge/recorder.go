@@ -53,12 +53,13 @@ func openKey(r config.Recordings) (*recordings.Key, error) {
 	return recordings.ParseKey(r.EncryptionKey.Reveal())
 }
 
-// newRecorder returns nil when no tenant's audio is fetched.
+// newRecorder returns nil when no tenant has a file store. Where audio is not fetched, or no
+// more, what is kept of it is still deleted in its time.
 func newRecorder(b base, h *hub, tenants []*tenant, open *closers) (*recordings.Recorder, error) {
 	with, any := map[string]*recordings.Tenant{}, false
 	for _, t := range tenants {
 		with[t.cfg.Name] = nil
-		if t.files == nil || !t.cfg.Files.Recordings.Fetch() {
+		if t.files == nil {
 			continue
 		}
 		recorded, err := recordedTenant(b, h, t, open)
@@ -70,7 +71,7 @@ func newRecorder(b base, h *hub, tenants []*tenant, open *closers) (*recordings.
 	if !any {
 		return nil, nil
 	}
-	return recordings.New(recordings.Options{Names: b.names, Tenants: with, Publisher: h.bus, Logger: b.log, Registerer: b.metrics})
+	return recordings.New(recordings.Options{Names: b.names, Tenants: with, Publisher: h.bus, Budget: h.ledger, Logger: b.log, Registerer: b.metrics})
 }
 
 func recordedTenant(b base, h *hub, t *tenant, open *closers) (*recordings.Tenant, error) {
@@ -78,6 +79,9 @@ func recordedTenant(b base, h *hub, t *tenant, open *closers) (*recordings.Tenan
 	p, at, err := openPlace(r, b.names, func() *kv.Objects { return kv.OpenObjects(h.bus.Conn(), schemas.BucketRecordings) }, open)
 	if err != nil {
 		return nil, err
+	}
+	if !r.Fetch() {
+		return &recordings.Tenant{Off: true, Place: p, Keep: r.Keep, KeepBytes: int64(r.KeepBytes)}, nil
 	}
 	key, err := openKey(r)
 	if err != nil {
@@ -110,14 +114,15 @@ func recorderParts(b base, h *hub, r *recordings.Recorder, downloading *health.G
 	if r == nil {
 		return nil
 	}
-	return []part{
-		{"recordings", func(intake, work context.Context) error {
-			return downloading.While(intake, func(intake context.Context) error {
-				return h.bus.ConsumeRecordings(intake, work, b.cfg.Worker.Recordings, r)
-			})
-		}},
-		{"kept recordings", func(intake, _ context.Context) error { return r.Run(intake) }},
+	parts := []part{{"kept recordings", func(intake, _ context.Context) error { return r.Run(intake) }}}
+	if !r.Fetches() {
+		return parts
 	}
+	return append(parts, part{"recordings", func(intake, work context.Context) error {
+		return downloading.While(intake, func(intake context.Context) error {
+			return h.bus.ConsumeRecordings(intake, work, b.cfg.Worker.Recordings, r)
+		})
+	}})
 }
 
 // recordingsCheck is the check of the tenants whose audio is fetched.

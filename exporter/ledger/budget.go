@@ -86,13 +86,9 @@ func (l *Ledger) Take(ctx context.Context, b Budget, tenant string, next time.Ti
 // HoldOff lets nobody ask on a budget before until, because the platform wants that.
 func (l *Ledger) HoldOff(ctx context.Context, name string, until time.Time) error {
 	for {
-		value, revision, err := l.o.Bucket.Get(ctx, schemas.BudgetKey(name))
-		b := Budget{name: name, revision: revision}
-		if err == nil && revision > 0 {
-			err = json.Unmarshal(value, &b.Budget)
-		}
+		b, err := l.readBudget(ctx, name)
 		if err != nil {
-			return fmt.Errorf("read budget %s: %w", name, err)
+			return err
 		}
 		if !b.Next.Before(until) {
 			return nil

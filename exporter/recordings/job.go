@@ -23,6 +23,7 @@ type job struct {
 	row      Row
 	knownAt  time.Time // when the row was stored
 	attempt  int       // deliveries of the row, from 1
+	last     bool      // it is late enough for it to be missing
 	progress func()
 }
 
@@ -57,10 +58,14 @@ func (j *job) run(ctx context.Context) error {
 		}
 		return j.say(ctx, m, "known")
 	}
+	if wait := j.habit().tooSoon(j.row.Key, j.age()); wait > 0 {
+		return j.later(wait, errors.New("audio of this tenant is late as a rule"))
+	}
 	a, err := j.ask(ctx)
 	if err != nil {
 		return j.without(ctx, err)
 	}
+	j.habit().found(j.row.Key, j.age())
 	sabotage.Point("audio.fetched")
 	said, err := j.keep(ctx, a)
 	if err != nil {
@@ -80,19 +85,40 @@ type audio struct {
 	source string
 }
 
-// ask asks the interfaces one after the other until one gives the audio.
+func (j *job) habit() *habit { return j.r.habits[j.row.Tenant] }
+
+// age is how long ago the call ended, or the row was stored if that was earlier.
+func (j *job) age() time.Duration {
+	if end := j.row.CallEnd; !end.IsZero() && end.Before(j.knownAt) {
+		return time.Since(end)
+	}
+	return time.Since(j.knownAt)
+}
+
+// ask asks the interfaces one after the other until one gives the audio: those that gave
+// some lately; all of them when the others have refused it for good, or before it is given up.
 func (j *job) ask(ctx context.Context) (a audio, err error) {
 	none := &absence{}
-	for _, s := range j.t.Sources {
+	order, first := j.habit().order()
+	j.last = time.Since(j.knownAt) >= j.t.GiveUpAfter
+	for i, source := range order {
+		if i >= first && !j.last && !none.final() {
+			break
+		}
+		s := j.t.Sources[source]
 		if err := j.allowed(ctx); err != nil {
 			return a, err
 		}
 		got, err := j.fetch(ctx, s)
 		if err == nil {
+			j.habit().had(source, true)
 			return audio{got, s.Name}, nil
 		}
 		if !none.add(err) {
 			return a, err
+		}
+		if !errors.Is(err, ErrUnnamed) {
+			j.habit().had(source, false)
 		}
 	}
 	return a, none
@@ -109,10 +135,11 @@ func (o *overBudget) Error() string { return "the budget of requests is used up"
 
 // allowed takes one request from the budget.
 func (j *job) allowed(ctx context.Context) error {
-	turn := j.t.budget.Reserve()
-	wait := turn.Delay()
+	wait, err := j.r.o.Budget.TakeAudio(ctx, j.row.Tenant, j.t.PerMinute, longestWait)
+	if err != nil {
+		return err
+	}
 	if wait > longestWait {
-		turn.Cancel()
 		return &overBudget{wait}
 	}
 	timer := time.NewTimer(wait)
@@ -204,12 +231,18 @@ func (j *job) without(ctx context.Context, err error) error {
 	switch {
 	case errors.As(err, &wait):
 		return j.later(max(wait.after, min(wait.after*time.Duration(j.attempt), longestPass)), err) // there may be many
-	case errors.As(err, &none) && (none.final() || age >= j.t.GiveUpAfter):
+	case errors.As(err, &none) && (none.final() || j.last):
+		j.habit().missing(j.row.Key)
 		m := j.message(schemas.RecordingMissing)
 		m.Reason, m.At = none.reason(), time.Now().UTC()
 		return j.say(ctx, m, string(m.Reason))
 	case errors.As(err, &none):
-		return j.later(min(pause(age, j.t.RetryAfter), j.t.GiveUpAfter-age), err)
+		j.habit().absent(j.row.Key)
+		wait := j.habit().unripe(j.age())
+		if wait == 0 {
+			wait = pause(age, j.t.RetryAfter)
+		}
+		return j.later(min(max(wait, j.t.RetryAfter), j.t.GiveUpAfter-age), err)
 	case errors.As(err, &e):
 		return j.later(max(e.RetryAfter, min(pause(age, j.t.RetryAfter), longestPass)), err)
 	}

@@ -12,7 +12,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
-	"golang.org/x/time/rate"
 
 	"aiccbridge/schemas"
 )
@@ -61,21 +60,35 @@ type Tenant struct {
 	// RetryAfter is the first pause after audio was not there; GiveUpAfter, counted from the
 	// row, is when it counts as missing.
 	RetryAfter, GiveUpAfter time.Duration
-	PerMinute               int           // requests, at least 1
+	PerMinute               int           // requests of all bridges, at least 1
 	MaxBytes                int64         // longest audio, or ZIP
 	Keep                    time.Duration // 0: for ever
 	KeepBytes               int64         // 0: no limit
 
-	budget *rate.Limiter
+	// Off: its audio is not fetched, or by other bridges. What is kept of it is deleted as
+	// Keep and KeepBytes say, and neither sources nor times nor sizes are needed.
+	Off bool
 }
 
-// Options configure a [Recorder]. Names and Publisher are required.
+// Budget counts a tenant's requests for audio over all bridges.
+type Budget interface {
+	// TakeAudio takes one of perMinute requests, to be made after wait; none, if that is
+	// more than most.
+	TakeAudio(ctx context.Context, tenant string, perMinute int, most time.Duration) (wait time.Duration, err error)
+	// FetchAudio says that a tenant's audio is fetched; AudioFetched is when a bridge last
+	// did so, as far as is known here.
+	FetchAudio(ctx context.Context, tenant string) error
+	AudioFetched(tenant string) time.Time
+}
+
+// Options configure a [Recorder]. Names, Publisher and Budget are required.
 type Options struct {
 	Names schemas.Names
-	// Tenants of this bridge; nil is one whose audio is not fetched. Rows of others are for
-	// other bridges.
+	// Tenants of this bridge; nil is one without a file store. Rows of others are for other
+	// bridges.
 	Tenants    map[string]*Tenant
 	Publisher  Publisher
+	Budget     Budget
 	Logger     zerolog.Logger
 	Registerer prometheus.Registerer // nil: not registered
 }
@@ -86,26 +99,29 @@ type Recorder struct {
 	metrics metrics
 	fetches map[string]*standing // of the file stores, by tenant
 	places  map[string]*standing // of what keeps the audio
+	habits  map[string]*habit
 }
 
 // New checks the options. It does no I/O.
 func New(o Options) (*Recorder, error) {
-	if o.Names == (schemas.Names{}) || o.Publisher == nil {
-		return nil, errors.New("recordings: names and publisher are required")
+	if o.Names == (schemas.Names{}) || o.Publisher == nil || o.Budget == nil {
+		return nil, errors.New("recordings: names, publisher and budget are required")
 	}
-	r := &Recorder{o: o, metrics: newMetrics(o.Registerer), fetches: map[string]*standing{}, places: map[string]*standing{}}
+	r := &Recorder{o: o, metrics: newMetrics(o.Registerer), fetches: map[string]*standing{}, places: map[string]*standing{}, habits: map[string]*habit{}}
 	for name, t := range o.Tenants {
-		if t == nil {
+		if t == nil || t.Off && t.Place != nil {
 			continue
 		}
 		if len(t.Sources) == 0 || t.Place == nil || t.Back <= 0 || t.RetryAfter <= 0 || t.GiveUpAfter <= 0 || t.PerMinute < 1 || t.MaxBytes < 1 {
 			return nil, fmt.Errorf("recordings: tenant %s: sources, place, times, requests per minute and largest size are required", name)
 		}
-		t.budget = rate.NewLimiter(rate.Limit(float64(t.PerMinute)/60), max(1, t.PerMinute/30))
-		r.fetches[name], r.places[name] = &standing{}, &standing{}
+		r.fetches[name], r.places[name], r.habits[name] = &standing{}, &standing{}, newHabit(len(t.Sources))
 	}
 	return r, nil
 }
+
+// Fetches reports whether any tenant's audio is fetched here.
+func (r *Recorder) Fetches() bool { return len(r.habits) > 0 }
 
 // Row is what a row of the recording index says of its audio.
 type Row struct {
@@ -155,14 +171,18 @@ func (r *Recorder) Handle(ctx context.Context, d schemas.Delivery) error {
 	if header.Type != schemas.TypeRow+string(schemas.KindRecording) {
 		return nil
 	}
-	tenant, here := r.o.Tenants[schemas.TenantOf(d.Message.Subject)]
+	name := schemas.TenantOf(d.Message.Subject)
+	tenant, here := r.o.Tenants[name]
 	if !here {
 		if d.Attempt > manyPasses && time.Since(d.Message.StoredAt) > nobodys {
 			return nil
 		}
 		return &schemas.Later{After: passFor(d.Attempt), Err: errors.New("its tenant is not configured here")}
 	}
-	if tenant == nil {
+	if tenant == nil || tenant.Off {
+		if time.Since(r.o.Budget.AudioFetched(name)) < elsewhere {
+			return &schemas.Later{After: passFor(d.Attempt), Err: errors.New("another bridge fetches the audio of its tenant")}
+		}
 		return nil
 	}
 	row := Row{Key: header.Key}
@@ -185,7 +205,11 @@ func (r *Recorder) Handle(ctx context.Context, d schemas.Delivery) error {
 // GivenUp is for rows that the server delivers no more; nothing is left to do for them.
 func (r *Recorder) GivenUp(context.Context, schemas.Delivery, *schemas.Permanent) error { return nil }
 
-// Of a tenant that no bridge has, or none that fetches, a row comes round for so long and at
+// elsewhere is how long a bridge counts as fetching audio after it said so, which it does
+// every ten minutes.
+const elsewhere = 24 * time.Hour
+
+// Of a tenant that no bridge has a row comes round for so long and at
 // least so often: rows are kept for more than a year.
 const (
 	nobodys    = 30 * 24 * time.Hour

@@ -13,6 +13,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"aiccbridge/exporter/internal/exportertest"
+	"aiccbridge/exporter/ledger"
 	"aiccbridge/internal/ccfs"
 	"aiccbridge/schemas"
 )
@@ -99,6 +101,10 @@ type published struct {
 	err  error
 }
 
+func (p *published) Stored(context.Context, schemas.Message, time.Time) (bool, error) {
+	return false, nil
+}
+
 func (p *published) Publish(_ context.Context, m schemas.Message) error {
 	if p.err != nil {
 		return p.err
@@ -118,6 +124,7 @@ func (p *published) Publish(_ context.Context, m schemas.Message) error {
 // rig is a recorder of one tenant whose interfaces give what a test says.
 type rig struct {
 	*Recorder
+	budget *ledger.Ledger
 	t      *testing.T
 	tenant *Tenant
 	place  *memory
@@ -157,7 +164,12 @@ func newRig(t *testing.T, change ...func(*Tenant)) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Recorder, err = New(Options{Names: names, Tenants: map[string]*Tenant{acme: r.tenant, "quiet": nil}, Publisher: r.pub})
+	r.budget, err = ledger.New(ledger.Options{Names: names, Bucket: exportertest.NewBucket(), Publisher: r.pub})
+	if err != nil {
+		t.Fatal(err)
+	}
+	off := &Tenant{Off: true, Place: r.place}
+	r.Recorder, err = New(Options{Names: names, Tenants: map[string]*Tenant{acme: r.tenant, "none": nil, "quiet": off}, Publisher: r.pub, Budget: r.budget})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -289,6 +301,9 @@ func TestWhatIsNoJob(t *testing.T) {
 	}
 	if err := r.Handle(t.Context(), quiet); err != nil {
 		t.Errorf("a tenant without fetching: %v", err)
+	}
+	if err := errors.Join(r.budget.FetchAudio(t.Context(), "quiet"), r.Handle(t.Context(), quiet)); !errors.As(err, &later) {
+		t.Errorf("a tenant that another bridge fetches for: %v", err)
 	}
 	if err := r.Handle(t.Context(), foreign); !errors.As(err, &later) {
 		t.Errorf("another bridge's tenant: %v", err)
@@ -573,11 +588,14 @@ func TestEncrypted(t *testing.T) {
 func TestOptions(t *testing.T) {
 	names, _ := schemas.NewNames("aicc")
 	good := func() *Tenant { return newRig(t).tenant }
-	if _, err := New(Options{Names: names, Publisher: &published{}, Tenants: map[string]*Tenant{acme: good()}}); err != nil {
+	if _, err := New(Options{Names: names, Publisher: &published{}, Budget: &ledger.Ledger{}, Tenants: map[string]*Tenant{acme: good()}}); err != nil {
 		t.Error(err)
 	}
-	if _, err := New(Options{Names: names}); err == nil {
+	if _, err := New(Options{Names: names, Budget: &ledger.Ledger{}}); err == nil {
 		t.Error("without a publisher")
+	}
+	if _, err := New(Options{Names: names, Publisher: &published{}}); err == nil {
+		t.Error("without a budget")
 	}
 	for name, spoil := range map[string]func(*Tenant){
 		"sources": func(t *Tenant) { t.Sources = nil }, "place": func(t *Tenant) { t.Place = nil }, "back": func(t *Tenant) { t.Back = 0 },
@@ -585,7 +603,7 @@ func TestOptions(t *testing.T) {
 	} {
 		bad := good()
 		spoil(bad)
-		if _, err := New(Options{Names: names, Publisher: &published{}, Tenants: map[string]*Tenant{acme: bad}}); err == nil {
+		if _, err := New(Options{Names: names, Publisher: &published{}, Budget: &ledger.Ledger{}, Tenants: map[string]*Tenant{acme: bad}}); err == nil {
 			t.Errorf("without %s", name)
 		}
 	}

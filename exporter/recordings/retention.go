@@ -2,6 +2,7 @@ package recordings
 
 import (
 	"context"
+	"errors"
 	"regexp"
 	"slices"
 	"time"
@@ -17,7 +18,8 @@ import (
 // every is how often it is looked at what is kept, and what is too old or too much goes.
 const every = 10 * time.Minute
 
-// Run deletes what is too old, and the oldest of what is too much, until ctx ends, over all
+// Run deletes what is too old, and the oldest of what is too much, whether audio is fetched
+// or not, and lets other bridges know of which tenants it is. It works until ctx ends, over all
 // failures, and returns nil. Any bridge may do it, and several at once.
 func (r *Recorder) Run(ctx context.Context) error {
 	held := map[string]*trouble.Episode{}
@@ -30,11 +32,11 @@ func (r *Recorder) Run(ctx context.Context) error {
 	defer ticker.Stop()
 	for ctx.Err() == nil {
 		for name, episode := range held {
-			err := r.tidy(ctx, name, time.Now())
+			err := errors.Join(r.claim(ctx, name), r.tidy(ctx, name, time.Now()))
 			if err == nil || ctx.Err() != nil {
 				episode.Over()
 			} else if _, changed := episode.Failed(trouble.Gist(err.Error()), zerolog.WarnLevel); changed {
-				r.o.Logger.Warn().Err(err).Str("tenant", name).Msg("what is too old or too much of the recordings stays; it is tried again")
+				r.o.Logger.Warn().Err(err).Str("tenant", name).Msg("what is too old or too much of the recordings stays, or no other bridge hears that audio is fetched; it is tried again")
 			}
 		}
 		select {
@@ -43,6 +45,14 @@ func (r *Recorder) Run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// claim says that a tenant's audio is fetched here.
+func (r *Recorder) claim(ctx context.Context, tenant string) error {
+	if r.o.Tenants[tenant].Off {
+		return nil
+	}
+	return r.o.Budget.FetchAudio(ctx, tenant)
 }
 
 // longestPut is longer than putting an object may take.

@@ -1,6 +1,7 @@
 package recordings
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -45,4 +46,27 @@ func TestForEver(t *testing.T) {
 	if gone := r.tenant.toDelete(old, time.Now()); len(gone) > 0 {
 		t.Errorf("deleted: %v", gone)
 	}
+}
+
+// TestRetentionGoesOn where audio is not fetched any more; other bridges hear which tenants'
+// is.
+func TestRetentionGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		off := r.o.Tenants["quiet"]
+		off.Keep = time.Hour
+		old := "quiet/7/0/" + strings.Repeat("1", 32) + ".wav"
+		r.place.objects[old] = schemas.Object{Name: old, Bytes: 1, StoredAt: time.Now().Add(-2 * time.Hour)}
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- r.Run(ctx) }()
+		synctest.Wait()
+		stop()
+		if err := <-done; err != nil || len(r.place.objects) > 0 {
+			t.Errorf("%v, left: %v", err, r.place.objects)
+		}
+		if !r.budget.AudioFetched("quiet").IsZero() || r.budget.AudioFetched(acme).IsZero() {
+			t.Error("the wrong tenant's audio is said to be fetched")
+		}
+	})
 }

@@ -62,6 +62,9 @@ func TestEveryFaultHasAnEffect(t *testing.T) {
 		t.Fatalf("two polite conversations differ:\n%q\n%q", polite, again)
 	}
 	for _, k := range FaultKinds() {
+		if k.Name == "rows.one_call" { // of synthetic rows alone; TestSeveralOfOneCall sees its effect
+			continue
+		}
 		if conversation(t, fault.Rule{Fault: k.Name, Share: 1}) == polite {
 			t.Errorf("%s has no effect", k.Name)
 		}

@@ -157,6 +157,30 @@ func TestSeveralRecordings(t *testing.T) {
 	})
 }
 
+// TestSeveralOfOneCall: of synthetic recordings two and two are of one call, if a fault says so.
+func TestSeveralOfOneCall(t *testing.T) {
+	bubble(t, nil, func(r *rig) {
+		r.set(fault.Rule{Fault: "rows.extra", Kind: "recording", Next: 1, Count: 6}, fault.Rule{Fault: "rows.one_call", Next: 1})
+		msg := r.window()
+		msg["dataType"] = "record"
+		r.create("queryBillData", msg)
+		r.pass(2 * time.Hour)
+		calls := map[string]int{}
+		for _, row := range r.truth.Snapshot().Files[0].Rows {
+			calls[row.CallID]++
+		}
+		pairs := 0
+		for _, n := range calls {
+			if n == 2 {
+				pairs++
+			}
+		}
+		if pairs != 3 {
+			t.Errorf("calls %v", calls)
+		}
+	})
+}
+
 // TestRecordingRefusals goes through the codes.
 func TestRecordingRefusals(t *testing.T) {
 	const ivr = "Y:/39/record/19991230/10233946082696733.wav"

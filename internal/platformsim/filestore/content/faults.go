@@ -32,6 +32,7 @@ const (
 	rowsLate        = "rows.late"
 	rowsChanged     = "rows.changed"
 	rowsExtra       = "rows.extra"
+	rowsOneCall     = "rows.one_call"
 	rowsClockChange = "rows.clock_change"
 )
 
@@ -69,6 +70,7 @@ func FaultKinds(scope fault.Scope) []fault.Kind {
 		{Name: rowsLate, What: "one row is withheld until the second extraction that covers it", Scope: scope},
 		{Name: rowsChanged, What: "one row that an earlier file held has another cell from now on", Scope: scope},
 		{Name: rowsExtra, What: "synthetic rows that exist from now on", Takes: fault.Rule{Count: 10}, Scope: scope},
+		{Name: rowsOneCall, What: "of the synthetic recordings every second is of the call of the one before", Scope: scope},
 		{Name: rowsClockChange, What: "rows at a clock change in the window: a wall clock twice, or one that does not exist", Scope: scope},
 	}
 }

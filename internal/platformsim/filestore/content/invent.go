@@ -2,6 +2,7 @@ package content
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -18,10 +19,17 @@ func (m *Maker) invent(q Request, now time.Time) {
 		return m.invented(q, kind, at, now, serial, wall)
 	}
 	if extra := m.o.Faults.First(o, rowsExtra); extra != nil {
-		n := extra.Count
+		n, call := extra.Count, ""
+		pairs := kind == world.Record && m.o.Faults.First(o, rowsOneCall) != nil
 		m.ledger.invent(kind, n, func(i, serial int) world.Row {
 			offset := time.Duration(float64(end.Sub(begin)) * float64(i) / float64(n)).Truncate(time.Second)
-			return add(begin.Add(offset), serial, local)
+			row := add(begin.Add(offset), serial, local)
+			if pairs && i%2 == 1 {
+				row.CallID = call
+				row.Cells[slices.Index(world.Columns[kind], "call_id")] = call
+			}
+			call = row.CallID
+			return row
 		})
 	}
 	_, change := begin.ZoneBounds()

@@ -147,6 +147,16 @@ func TestNoInterfaceIsForgotten(t *testing.T) {
 		if err := r.handle(); err != nil || len(r.asked) != asked+1 || r.asked[asked] != "two" {
 			t.Errorf("%v, asked %v", err, r.asked[asked:])
 		}
+		r.fails("two", absent)
+		for i := range 5 {
+			r.row(500 + i)
+			_ = r.handle()
+		}
+		time.Sleep(25 * time.Hour)
+		asked = len(r.asked)
+		if err := r.handle(); err != nil || len(r.asked) != asked+2 {
+			t.Errorf("at last: %v, asked %v", err, r.asked[asked:])
+		}
 	})
 }
 

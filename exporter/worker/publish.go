@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -89,9 +90,11 @@ type publication struct {
 	walls   []int64 // of the record in hand
 
 	window   *windowRows
-	again    map[string]bool // natural keys of which this extract brings a later revision
-	batch    []schemas.Message
-	bytes    int // in the batch
+	again    map[string]bool   // natural keys of which this extract brings a later revision
+	batch    []schemas.Message // being filled
+	bytes    int               // in the batch
+	storing  *storing          // the batch before it; nil: none is under way
+	spare    []schemas.Message // the room of an earlier one
 	total    int
 	added    int
 	revised  int
@@ -99,14 +102,20 @@ type publication struct {
 }
 
 // maxBatchBytes bounds what a batch takes up in memory, here and at the server:
-// rows of a thousand bytes fill it by number, oversized ones by size.
+// rows of a thousand bytes fill it by number, oversized ones by size. There are two, one that
+// is filled and one that is being stored.
 const maxBatchBytes = 8 << 20
 
 func (p *publication) run(ctx context.Context, a *archive.Archive) (err error) {
 	if p.window, err = p.readBack(ctx, p.kind); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, p.window.close()) }()
+	defer func() {
+		if failed := p.stored(); failed != nil { // before whatever came of the next batch
+			err = failed
+		}
+		err = errors.Join(err, p.window.close())
+	}()
 	if p.window.marked {
 		return nil // the marker came with the last rows
 	}
@@ -131,7 +140,7 @@ func (p *publication) run(ctx context.Context, a *archive.Archive) (err error) {
 			return err
 		}
 	}
-	return p.flush(ctx)
+	return cmp.Or(p.flush(ctx), p.stored())
 }
 
 // visit is called for each record of a member, whose base name and line go along.
@@ -321,19 +330,44 @@ func (p *publication) put(ctx context.Context, m schemas.Message) error {
 	return p.flush(ctx)
 }
 
-// flush stores the batch behind the last message that this worker knows of. If
-// another worker wrote meanwhile, it is refused and the file is begun again.
+// storing is a batch on its way into the stream.
+type storing struct {
+	batch []schemas.Message
+	done  chan struct{} // closed once the others are set
+	last  uint64
+	err   error
+}
+
+// flush has the batch stored behind the last message that this worker knows of, while
+// the next one is filled. If another worker wrote meanwhile, it is refused and the file is
+// begun again.
 func (p *publication) flush(ctx context.Context) error {
-	if len(p.batch) == 0 {
-		return nil
-	}
-	last, err := p.w.o.Rows.Append(ctx, p.batch, p.window.last)
-	if err != nil {
+	if err := p.stored(); err != nil || len(p.batch) == 0 {
 		return err
 	}
-	p.window.last = last
-	p.w.metrics.rows.WithLabelValues(string(p.kind)).Add(float64(len(p.batch)))
-	p.batch, p.bytes = p.batch[:0], 0
+	s := &storing{batch: p.batch, done: make(chan struct{})}
+	last := p.window.last
+	go func() {
+		defer close(s.done)
+		s.last, s.err = p.w.o.Rows.Append(ctx, s.batch, last)
+	}()
+	p.storing, p.batch, p.bytes = s, p.spare[:0], 0
+	return nil
+}
+
+// stored waits for the batch that is under way, if one is.
+func (p *publication) stored() error {
+	s := p.storing
+	if s == nil {
+		return nil
+	}
+	<-s.done
+	p.storing = nil
+	if s.err != nil {
+		return s.err
+	}
+	p.window.last, p.spare = s.last, s.batch
+	p.w.metrics.rows.WithLabelValues(string(p.kind)).Add(float64(len(s.batch)))
 	p.progress()
 	sabotage.Point("rows.between_batches")
 	return nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -25,13 +26,13 @@ func (nobody) Rows(world.Kind, time.Time, time.Time, time.Time) []world.Row { re
 // later one has the rows of those before, and so many more. It returns their paths.
 func (s *scene) archiveOf(w schemas.Window, more ...int) (paths []string) {
 	s.t.Helper()
-	zone, err := time.LoadLocation("Asia/Shanghai")
+	zone, err := time.LoadLocation(cmp.Or(s.setup.timezone, "Asia/Shanghai"))
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	book := fault.NewBook(content.FaultKinds(fault.Scope{Kinds: world.Words}), 1, time.Now)
 	maker, err := content.New(content.Options{
-		Source: nobody{}, Timezone: zone, Developer: "testak01", AccountID: "202405019999", Faults: book, Dice: content.NewDice(1),
+		Source: nobody{}, Timezone: zone, Developer: "testak01", AccountID: "202405019999", Faults: book, Dice: content.NewDice(1), Form: s.setup.form,
 	})
 	if err != nil {
 		s.t.Fatal(err)

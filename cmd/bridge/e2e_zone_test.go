@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -83,6 +84,84 @@ func TestFilesInUTC(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestFilesInUTCAtNight: also of a night on which the clocks are changed a file in UTC is
+// noticed, and with files.zone: utc every instant of it is right. The program imports it.
+func TestFilesInUTCAtNight(t *testing.T) {
+	t.Parallel()
+	for name, night := range map[string]struct{ zone, noon string }{
+		"Shanghai, an ordinary one":       {"Asia/Shanghai", "2026-11-01"},
+		"Sao Paulo, midnight is skipped":  {"America/Sao_Paulo", "2018-11-03"},
+		"Sao Paulo, an hour comes twice":  {"America/Sao_Paulo", "2019-02-16"},
+		"New York, an hour comes twice":   {"America/New_York", "2026-10-31"},
+		"New York, two o'clock is missed": {"America/New_York", "2026-03-07"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t, utcFiles(night.zone, closedStore()))
+			from, err := time.Parse(time.DateOnly, night.noon)
+			if err != nil {
+				t.Fatal(err)
+			}
+			from = from.Add(12 * time.Hour)
+			w := schemas.Window{From: from, To: from.Add(24 * time.Hour)}
+			const rows = 300 // a call every five minutes
+			files := s.archiveOf(w, rows, 1)
+			r := s.run()
+			s.importsAsChild(files[0], w)
+			drifts := s.drifts(r.bus)
+			if len(drifts) != 1 || drifts[0].What != schemas.DriftZone || drifts[0].Zone != night.zone || drifts[0].Offset != "+00:00" {
+				t.Errorf("drifts %+v", drifts)
+			}
+			if _, right := s.instants(r.bus); right != 0 {
+				t.Errorf("%d rows are right, though read in another zone", right)
+			}
+			s.setup.filesZone = "utc"
+			s.writeConfig()
+			s.importsAsChild(files[1], w)
+			if all, right := s.instants(r.bus); all != rows+1 || right != all || len(s.drifts(r.bus)) != 1 {
+				t.Errorf("%d of %d rows are right; drifts %+v", right, all, s.drifts(r.bus))
+			}
+			r.end()
+		})
+	}
+}
+
+// importsAsChild has the program import a file into a window.
+func (s *scene) importsAsChild(file string, w schemas.Window) {
+	s.t.Helper()
+	c := s.startWith("import", "-c", s.path(), file, "--kind", "cdr", "--window", span(w))
+	if state := c.state(); !state.Exited() || state.ExitStatus() != exitOK {
+		s.t.Fatalf("the import ended with %v", c.cmd.ProcessState)
+	}
+}
+
+// instants counts the newest revisions of calls, and those of them that wait from the second
+// with which the call's id begins.
+func (s *scene) instants(b *bus.Bus) (all, right int) {
+	s.t.Helper()
+	newest := map[string]bool{}
+	for _, m := range s.messages(b, schemas.StreamRows) {
+		var row struct {
+			CallID string    `json:"call_id"`
+			Begin  time.Time `json:"ack_begin"`
+		}
+		if m.Get("ce-type") != schemas.TypeRow+string(schemas.KindCDR) {
+			continue
+		}
+		if err := json.Unmarshal(m.Body, &row); err != nil {
+			s.t.Fatal(err)
+		}
+		second, _, _ := strings.Cut(row.CallID, "-")
+		newest[schemas.ReadRowHeader(m.Header).Key] = second == strconv.FormatInt(row.Begin.Unix(), 10)
+	}
+	for _, ok := range newest {
+		if ok {
+			right++
+		}
+	}
+	return len(newest), right
 }
 
 // zoneWarnings are what `bridge check` has to say of the last files.

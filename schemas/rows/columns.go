@@ -164,12 +164,20 @@ func headerName(cell string) string {
 // "_", in lower case.
 func headerFold(cell string) string {
 	return strings.Map(func(r rune) rune {
-		switch r {
-		case ' ', '\t', '\r', '\n', '_', '\ufeff', 0:
+		if isFolded(r) {
 			return -1
 		}
 		return r
 	}, strings.ToLower(cell))
+}
+
+// isFolded reports a sign that does not count in names.
+func isFolded(r rune) bool {
+	switch r {
+	case ' ', '\t', '\r', '\n', '_', '\ufeff', 0:
+		return true
+	}
+	return false
 }
 
 // headerAlias has one name for the developer column, which the pages call developer and

@@ -1,7 +1,6 @@
 package rows
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"slices"
@@ -18,16 +17,19 @@ type Encoder struct {
 	kind     schemas.Kind
 	set      columnSet
 	file     schemas.FileReady
-	message  schemas.Message // what all messages share
-	extract  string          // [schemas.ExtractSum]
-	clocks   map[ColumnType]*wallClock
-	head     []byte     // the body's first members, which all rows share
-	keys     [][]byte   // `"name":` of each column
-	idCells  []int      // columns of which one must have a value
-	scope    []int      // set.scope by column
-	keyParts [][]int    // set.key by column
-	spans    []spanEnds // set.spans by column
-	opType   int        // the column op_type, -1 for none
+	message  schemas.Message         // what all messages share
+	extract  string                  // [schemas.ExtractSum]
+	clocks   [TimeUTC + 1]*wallClock // by type of column
+	head     []byte                  // the body's first members, which all rows share
+	keys     [][]byte                // `"name":` of each column
+	kindPart []byte                  // the kind, as it is hashed
+	parts    [][]byte                // the name of each column, as it is hashed
+	callID   int                     // the column call_id, -1 for none
+	idCells  []int                   // columns of which one must have a value
+	scope    []int                   // set.scope by column
+	keyParts [][]int                 // set.key by column
+	spans    []spanEnds              // set.spans by column
+	opType   int                     // the column op_type, -1 for none
 	noNames  bool
 	zoneMark string // of rows whose times are read in another zone than the tenant's
 	width    int    // columns of a member without a header line
@@ -40,7 +42,8 @@ type Encoder struct {
 
 	count     func(row [16]byte) (int, error) // [Options.Count]
 	hashed    []byte
-	buf       []byte
+	buf       []byte  // the body in hand
+	bodies    []byte  // those of the messages before
 	values    []value // of each column, of the row in hand
 	unread    []int
 	ambiguous []int
@@ -99,11 +102,12 @@ func NewEncoder(n schemas.Names, f schemas.FileReady, k schemas.Kind, o Options)
 	set := columnSets[k]
 	e := &Encoder{
 		kind: k, set: set, file: f, count: o.Count, noNames: o.NoNames, width: Width(k, o.Edition),
-		clocks:  map[ColumnType]*wallClock{Time: {zone: o.Written, shown: o.Zone}, TimeUTC: {zone: time.UTC, shown: time.UTC}},
+		clocks:  [...]*wallClock{Time: {zone: o.Written, shown: o.Zone}, TimeUTC: {zone: time.UTC, shown: time.UTC}},
 		message: n.RowMessage(f, k), extract: schemas.ExtractSum(f.ResponseID), head: rowHead(f, k), values: make([]value, len(set.columns)), opType: set.named("op_type"),
+		kindPart: appendPart(nil, string(k)), callID: set.named("call_id"),
 	}
 	for i, c := range set.columns {
-		e.keys = append(e.keys, jsonKey(c.Name))
+		e.keys, e.parts = append(e.keys, jsonKey(c.Name)), append(e.parts, appendPart(nil, c.Name))
 		if c.Required {
 			e.idCells = append(e.idCells, i)
 		}
@@ -235,9 +239,21 @@ func (e *Encoder) Message(record []string, id Identity, revision int) (schemas.M
 	e.appendRow(id, revision)
 	m := e.message
 	m.ID = id.ID
-	m.Body = bytes.Clone(e.buf)
+	m.Body = e.keep()
 	m.Row = schemas.RowHeader{Key: id.Key, Revision: revision, Extract: e.extract, Rest: e.Rest(record)}.Value()
 	return m, nil
+}
+
+// keep copies the body in hand to where bodies lie side by side: one piece of memory for
+// many.
+func (e *Encoder) keep() []byte {
+	const many = 64 << 10
+	if len(e.buf) > cap(e.bodies)-len(e.bodies) {
+		e.bodies = make([]byte, 0, max(many, len(e.buf)))
+	}
+	start := len(e.bodies)
+	e.bodies = append(e.bodies, e.buf...)
+	return slices.Clip(e.bodies[start:])
 }
 
 func (e *Encoder) appendCell(column int, text string) {
@@ -294,7 +310,8 @@ func (e *Encoder) appendNames() {
 	if e.opType >= 0 && e.values[e.opType].known {
 		operation = e.values[e.opType].number
 	}
-	end := e.object("names")
+	const key = `"names":{`
+	start := e.open(key)
 	for i := range e.set.columns {
 		c := &e.set.columns[i]
 		if c.Type != Integer || !e.values[i].known {
@@ -305,43 +322,46 @@ func (e *Encoder) appendNames() {
 			e.buf = append(e.buf, '"', ',')
 		}
 	}
-	end()
+	e.end(key, start)
 }
 
-// object begins a member that is an object; end closes it, or takes it back when nothing
-// was written into it. Whatever is written ends with a comma.
-func (e *Encoder) object(name string) (end func()) {
-	start := len(e.buf)
-	e.buf = append(append(append(e.buf, '"'), name...), `":{`...)
-	empty := len(e.buf)
-	return func() {
-		if len(e.buf) == empty {
-			e.buf = e.buf[:start]
-			return
-		}
-		e.buf[len(e.buf)-1] = '}'
-		e.buf = append(e.buf, ',')
+// open begins a member that is an object, and returns where its members begin. Whatever is
+// written ends with a comma.
+func (e *Encoder) open(key string) (start int) {
+	e.buf = append(e.buf, key...)
+	return len(e.buf)
+}
+
+// end ends an object, or takes its key back when nothing was written into it.
+func (e *Encoder) end(key string, start int) {
+	if len(e.buf) == start {
+		e.buf = e.buf[:start-len(key)]
+		return
 	}
+	e.buf[len(e.buf)-1] = '}'
+	e.buf = append(e.buf, ',')
 }
 
 func (e *Encoder) appendUnparsed(record []string) {
-	end := e.object("unparsed")
+	const key = `"unparsed":{`
+	start := e.open(key)
 	for _, column := range e.unread {
 		e.buf = append(e.buf, e.keys[column]...)
 		e.buf = append(schemas.AppendString(e.buf, e.cell(record, column)), ',')
 	}
-	end()
+	e.end(key, start)
 }
 
 func (e *Encoder) appendExtra(record []string) {
-	end := e.object("extra")
+	const key = `"extra":{`
+	start := e.open(key)
 	for i := range record {
 		if text := e.extraCell(record, i); text != "" {
 			e.buf = append(schemas.AppendString(e.buf, e.extraKey(i)), ':')
 			e.buf = append(schemas.AppendString(e.buf, text), ',')
 		}
 	}
-	end()
+	e.end(key, start)
 }
 
 func (e *Encoder) appendAmbiguous() {

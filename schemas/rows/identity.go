@@ -86,14 +86,14 @@ func (e *Encoder) Identify(record []string) (Identity, error) {
 	if err != nil {
 		return Identity{}, fmt.Errorf("count %s row: %w", e.kind, err)
 	}
-	id := make([]byte, 0, 40)
-	id = append(hex.AppendEncode(id, row[:]), '-')
-	id = strconv.AppendInt(id, int64(ordinal), 10)
 	key, ok := e.hashKey(record)
 	if !ok {
 		key = row
 	}
-	return Identity{ID: string(id), Key: hex.EncodeToString(key[:]), Ordinal: ordinal}, nil
+	text := hex.AppendEncode(make([]byte, 0, 4*len(key)+12), key[:]) // key and id in one piece
+	text = append(hex.AppendEncode(text, row[:]), '-')
+	both := string(strconv.AppendInt(text, int64(ordinal), 10))
+	return Identity{ID: both[2*len(key):], Key: both[:2*len(key)], Ordinal: ordinal}, nil
 }
 
 // Tells reports whether a record has a value in one of the columns that tell rows apart,
@@ -123,10 +123,10 @@ func (e *Encoder) canonical(record []string, column int) string {
 // hashRow hashes the values of a row: those of the shared columns, by name, in the
 // documented order.
 func (e *Encoder) hashRow(record []string) [16]byte {
-	h := appendPart(e.hashed[:0], string(e.kind))
-	for i, c := range e.set.columns[:e.set.shared()] {
+	h := append(e.hashed[:0], e.kindPart...)
+	for i := range e.set.shared() {
 		if text := e.canonical(record, i); text != "" {
-			h = appendPart(appendPart(h, c.Name), text)
+			h = appendPart(append(h, e.parts[i]...), text)
 		}
 	}
 	e.hashed = h
@@ -135,7 +135,7 @@ func (e *Encoder) hashRow(record []string) [16]byte {
 
 // hashKey hashes the natural key of a row; ok says that it has every part.
 func (e *Encoder) hashKey(record []string) (key [16]byte, ok bool) {
-	h := appendPart(e.hashed[:0], string(e.kind))
+	h := append(e.hashed[:0], e.kindPart...)
 	for _, column := range e.scope {
 		h = appendPart(h, e.canonical(record, column))
 	}

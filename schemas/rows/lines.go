@@ -41,9 +41,9 @@ func IsHeader(k schemas.Kind, record []string) bool {
 // NamesColumns reports whether a record of any line is a header line: a good part of its
 // cells are names of columns. The error is [ErrTwoLines].
 func NamesColumns(k schemas.Kind, record []string) (bool, error) {
-	names := 0 // nearly all records have none, and need no closer look
+	known, names := aliases[k], 0 // nearly all records have none, and need no closer look
 	for _, cell := range record {
-		if mayBeName(cell) && aliases[k][headerAlias(cell)] {
+		if namesOne(known, cell) {
 			names++
 		}
 	}
@@ -124,7 +124,7 @@ func look(k schemas.Kind, record []string) (l looks) {
 		l.values++
 		_, isClock := parseClock(text)
 		switch {
-		case mayBeName(text) && aliases[k][headerAlias(text)]:
+		case namesOne(aliases[k], text):
 			l.names++
 		case isClock:
 			l.clocks++
@@ -142,7 +142,8 @@ func look(k schemas.Kind, record []string) (l looks) {
 	return l
 }
 
-// aliases holds the names of each kind's columns as [headerAlias] makes them alike.
+// aliases holds the names of each kind's columns as [headerFold] makes them alike, those
+// of both columns that have two among them.
 var aliases = foldNames()
 
 func foldNames() map[schemas.Kind]map[string]bool {
@@ -150,15 +151,42 @@ func foldNames() map[schemas.Kind]map[string]bool {
 	for k, set := range columnSets {
 		all[k] = map[string]bool{}
 		for _, c := range set.columns {
-			all[k][headerAlias(c.Name)] = true
+			all[k][headerFold(c.Name)] = true
+			switch headerAlias(c.Name) {
+			case "developer":
+				all[k]["developer"], all[k]["developerid"] = true, true
+			case "vdn":
+				all[k]["vdn"], all[k]["vdnid"] = true, true
+			}
 		}
 	}
 	return all
 }
 
-// mayBeName spares most cells of most records a closer look: names have no digits.
-func mayBeName(text string) bool {
-	return len(text) >= len("id") && !strings.ContainsAny(text, "0123456789")
+// namesOne reports whether [headerAlias] makes a cell one of the known names. Names are
+// short and have letters only, which spares most cells a closer look.
+func namesOne(known map[string]bool, cell string) bool {
+	var name [len("userwantedskillid")]byte // the longest
+	n := 0
+	for _, r := range cell {
+		if r >= utf8.RuneSelf {
+			r = unicode.ToLower(r)
+		}
+		switch {
+		case isFolded(r):
+			continue
+		case r >= 'A' && r <= 'Z':
+			r += 'a' - 'A'
+		case r < 'a' || r > 'z':
+			return false
+		}
+		if n == len(name) {
+			return false
+		}
+		name[n] = byte(r)
+		n++
+	}
+	return known[string(name[:n])]
 }
 
 // isWord reports whether a trimmed cell may be the name of something: it begins with a

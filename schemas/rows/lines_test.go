@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"aiccbridge/schemas"
 )
 
@@ -160,6 +162,35 @@ func TestARecordShorterThanItsHeader(t *testing.T) {
 	for _, record := range [][]string{{"17-1"}, {"17-1", "x"}} {
 		if _, err := e.Identify(record); err != nil {
 			t.Errorf("%q: %v", record, err)
+		}
+	}
+}
+
+// Whether a cell is a column's name is told as by folding it and looking it up.
+func TestNamesOne(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		k := rapid.SampledFrom(schemas.Kinds()).Draw(t, "kind")
+		known := map[string]bool{}
+		for _, name := range columnNames(k) {
+			known[headerAlias(name)] = true
+		}
+		names := append(columnNames(k), "vdn", "vdn_id", "developer", "developer_id", "", "x")
+		cell := rapid.SampledFrom(names).Draw(t, "name")
+		for _, r := range rapid.SliceOfN(rapid.SampledFrom([]rune(" _\t\x00\ufeffIiKkeéſ1-")), 0, 3).Draw(t, "more") {
+			at := rapid.IntRange(0, len(cell)).Draw(t, "at")
+			cell = cell[:at] + string(r) + cell[at:]
+		}
+		if rapid.Bool().Draw(t, "upper") {
+			cell = strings.ToUpper(cell)
+		}
+		if got, want := namesOne(aliases[k], cell), known[headerAlias(cell)]; got != want {
+			t.Fatalf("%q names a column: %t, want %t", cell, got, want)
+		}
+	})
+	for _, name := range []string{"\u212aind", "ag\u0130nt_id", "call_\u0130d", "call_id\xff"} {
+		known := map[string]bool{"kind": true, "callid": true}
+		if got, want := namesOne(known, name), known[headerAlias(name)]; got != want {
+			t.Errorf("%q names a column: %t, want %t", name, got, want)
 		}
 	}
 }

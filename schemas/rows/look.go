@@ -4,7 +4,10 @@ import "time"
 
 // CallID is the call of a record, "" for none.
 func (e *Encoder) CallID(record []string) string {
-	return e.named(record, "call_id")
+	if e.callID < 0 {
+		return ""
+	}
+	return e.cell(record, e.callID)
 }
 
 // named is the cell of a column, "" when the kind has no such column or the cell is empty.

@@ -1,8 +1,8 @@
 package rows
 
 import (
-	"fmt"
-	"hash/fnv"
+	"encoding/binary"
+	"encoding/hex"
 	"strconv"
 	"strings"
 )
@@ -65,9 +65,17 @@ func (e *Encoder) restOf(record []string, width int) string {
 		h = appendPart(h, e.placed(record, place))
 	}
 	e.hashed = h
-	sum := fnv.New32a()
-	sum.Write(h)
-	return fmt.Sprintf("%d-%08x", width, sum.Sum32())
+	sum := binary.BigEndian.AppendUint32(make([]byte, 0, 4), hashFNV(h))
+	return string(hex.AppendEncode(append(strconv.AppendInt(make([]byte, 0, 16), int64(width), 10), '-'), sum))
+}
+
+// hashFNV is the 32-bit FNV-1a hash.
+func hashFNV(b []byte) uint32 {
+	sum := uint32(2166136261)
+	for _, c := range b {
+		sum = (sum ^ uint32(c)) * 16777619
+	}
+	return sum
 }
 
 // placed is the canonical cell of a documented place.

@@ -51,6 +51,9 @@ const clockLength, shortLength = 19, 16
 // date, "T" before the time, without seconds, with a fraction of a second, and with an
 // offset from UTC or "Z", which makes it an instant; or 13 digits of epoch milliseconds.
 func parseClock(s string) (c clock, ok bool) {
+	if c, ok = usualClock(s); ok {
+		return c, true
+	}
 	if len(s) == 13 && allDigits(s) {
 		millis, _ := strconv.ParseInt(s, 10, 64) // 13 digits always fit
 		return clock{instant: true, at: time.UnixMilli(millis)}, true
@@ -76,6 +79,25 @@ func parseClock(s string) (c clock, ok bool) {
 	nanos := digitsOf((c.fraction + "000000000")[:9])
 	at := time.Date(c.year, time.Month(c.month), c.day, c.hour, c.minute, c.second, nanos, time.FixedZone("", offset))
 	return clock{instant: true, at: at}, true
+}
+
+// usualClock reads a clock in the form that nearly all have; false for any other, and for
+// a time that does not exist.
+func usualClock(s string) (c clock, ok bool) {
+	const form = "0000-00-00 00:00:00"
+	if len(s) != len(form) {
+		return c, false
+	}
+	for i := range len(form) {
+		if isDigit := s[i] >= '0' && s[i] <= '9'; form[i] == '0' && !isDigit || form[i] != '0' && s[i] != form[i] {
+			return c, false
+		}
+	}
+	c = clock{
+		year: digitsOf(s[0:4]), month: digitsOf(s[5:7]), day: digitsOf(s[8:10]),
+		hour: digitsOf(s[11:13]), minute: digitsOf(s[14:16]), second: digitsOf(s[17:19]),
+	}
+	return c, c.exists()
 }
 
 // cutOffset takes the offset from UTC off a time: Z, +08:00, +0800 or +08, perhaps after
@@ -247,7 +269,21 @@ func (w *wallClock) remember(start, end time.Time, offset int) {
 
 // wall is a wall-clock time in seconds since the epoch, as if the zone were UTC.
 func (c clock) wall() int64 {
-	return time.Date(c.year, time.Month(c.month), c.day, c.hour, c.minute, c.second, 0, time.UTC).Unix()
+	return daysBefore(c.year, c.month, c.day)*86400 + int64(c.hour*3600+c.minute*60+c.second)
+}
+
+// daysBefore is how many days lie between the epoch and a day, negative before it. Years are
+// taken to begin in March, so that a leap day is the last.
+func daysBefore(year, month, day int) int64 {
+	if month -= 3; month < 0 {
+		year, month = year-1, month+12
+	}
+	leaps := year/4 - year/100 + year/400
+	if year < 0 { // of the first months of the year 0
+		leaps = -1
+	}
+	const epoch = 719468 // 1 March of the year 0
+	return int64(year*365+leaps+(153*month+2)/5+day-1) - epoch
 }
 
 func offsetOf(t time.Time) int {

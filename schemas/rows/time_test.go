@@ -233,3 +233,22 @@ func TestUTCByNature(t *testing.T) {
 		}
 	}
 }
+
+// Wall-clock seconds are those of the standard library, in every year that can be written.
+func TestWallSeconds(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := clock{
+			year: rapid.IntRange(0, 9999).Draw(t, "year"), month: rapid.IntRange(1, 12).Draw(t, "month"), day: rapid.IntRange(1, 31).Draw(t, "day"),
+			hour: rapid.IntRange(0, 23).Draw(t, "hour"), minute: rapid.IntRange(0, 59).Draw(t, "minute"), second: rapid.IntRange(0, 59).Draw(t, "second"),
+		}
+		if want := time.Date(c.year, time.Month(c.month), c.day, c.hour, c.minute, c.second, 0, time.UTC).Unix(); c.exists() && c.wall() != want {
+			t.Fatalf("%s is %d, want %d", c, c.wall(), want)
+		}
+	})
+	for day := range 4 * 366 { // of the first years
+		at := time.Date(0, 1, 1+day, 0, 0, 0, 0, time.UTC)
+		if got := daysBefore(at.Year(), int(at.Month()), at.Day()) * 86400; got != at.Unix() {
+			t.Fatalf("%s is %d", at, got)
+		}
+	}
+}

@@ -49,7 +49,7 @@ func main() {
 // run is a suite, or one of the roles that a suite starts.
 func run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
-		return errors.New("name a suite: rows, agents, events, start, outages or all")
+		return errors.New("name a suite: rows, peer, agents, events, start, outages or all")
 	}
 	role, args := args[0], args[1:]
 	switch {
@@ -77,7 +77,7 @@ func run(ctx context.Context, args []string) error {
 
 // settings are the flags of a suite.
 type settings struct {
-	rows, large, agents, rounds       int
+	rows, large, peer, agents, rounds int
 	stored, windows, resumed, waiting int
 	span                              time.Duration
 	binary                            string
@@ -88,6 +88,7 @@ func parse(suite string, args []string) (s settings, err error) {
 	f := flag.NewFlagSet("bench "+suite, flag.ContinueOnError)
 	f.IntVar(&s.rows, "rows", 200_000, "rows of each round's file")
 	f.IntVar(&s.large, "large", 500_000, "rows of one more file, for memory; 0 is none")
+	f.IntVar(&s.peer, "peer", 100_000, "rows of the file that the peer gets too")
 	f.IntVar(&s.agents, "agents", 10_000, "agents where they are many")
 	f.IntVar(&s.stored, "stored", 1_000_000, "rows of a bridge whose start is measured")
 	f.IntVar(&s.windows, "windows", 30_000, "windows of that bridge")
@@ -142,6 +143,13 @@ func (s settings) measure(ctx context.Context, suite, dir string, out io.Writer,
 		{[]string{"rows", "all"}, func() (result, error) {
 			return (&rows.Suite{Stage: on, Rows: s.rows, Large: s.large}).Run(ctx)
 		}},
+		{[]string{"peer", "all"}, func() (result, error) {
+			program, err := buildPeer(ctx, dir)
+			if err != nil {
+				return nil, err
+			}
+			return rows.Peer{Stage: on, Program: program, Rows: s.peer}.Run(ctx)
+		}},
 		{[]string{"agents"}, func() (result, error) {
 			return (&agents.Suite{Stage: on, Agents: s.agents, Span: s.span, Memory: true}).Run(ctx)
 		}},
@@ -173,6 +181,16 @@ func (s settings) measure(ctx context.Context, suite, dir string, out io.Writer,
 		return fmt.Errorf("there is no suite %q", suite)
 	}
 	return nil
+}
+
+// buildPeer builds the peer, which is a module of its own.
+func buildPeer(ctx context.Context, dir string) (string, error) {
+	program := filepath.Join(dir, "peer-program")
+	c := exec.CommandContext(ctx, "go", "build", "-C", "internal/bench/testdata/peer", "-trimpath", "-o", program, ".")
+	if out, err := c.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build the peer: %w\n%s", err, out)
+	}
+	return program, nil
 }
 
 // build builds the bridge as make build does.

@@ -80,6 +80,11 @@ func (s *Stream) Create(ctx context.Context, k Kept) error {
 	return nil
 }
 
+// Make makes a compressed stream for a subject.
+func (s *Stream) Make(ctx context.Context, name, subject string) error {
+	return s.Create(ctx, Kept{Config: jetstream.StreamConfig{Name: name, Subjects: []string{subject}, Compression: jetstream.S2Compression}})
+}
+
 // Save writes what was kept to a file.
 func (k Kept) Save(file string) error {
 	config, err := json.Marshal(k.Config)

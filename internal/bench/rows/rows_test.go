@@ -123,3 +123,21 @@ func TestVerdicts(t *testing.T) {
 		}
 	}
 }
+
+func TestPeerVerdict(t *testing.T) {
+	r := PeerResult{100, stage.Measured{"bridge: rate": {5}, "peer: rate": {1}, "bridge: CPU": {1}, "peer: CPU": {8}, "bridge: peak": {1}, "peer: peak": {10}}}
+	if v := r.Verdicts()[0]; v.Target != 2 || !v.Met() {
+		t.Error(v)
+	}
+	for _, name := range []string{"bridge: CPU", "bridge: peak", "peer: rate"} {
+		f := r.m[name]
+		r.m[name] = figures.Series{2 * f[0]}
+		if v := r.Verdicts()[0]; v.Met() {
+			t.Errorf("twice the %s: %s", name, v)
+		}
+		r.m[name] = f
+	}
+	if text := r.Tables()[0].Markdown(); !strings.Contains(text, "| 5.00 | 1 |") {
+		t.Error(text)
+	}
+}

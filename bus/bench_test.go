@@ -101,3 +101,26 @@ func writeRows(b *testing.B, dir string, n int) {
 	}
 	bus.Close()
 }
+
+// BenchmarkReadBack reads back a window, headers only. An operation is a row.
+func BenchmarkReadBack(b *testing.B) {
+	r := ready(b).Rows()
+	const stored = 100 * schemas.MaxBatch
+	last := uint64(0)
+	for i := range stored / schemas.MaxBatch {
+		next, err := r.Append(b.Context(), rows(1, i*schemas.MaxBatch, schemas.MaxBatch), last)
+		if err != nil {
+			b.Fatal(err)
+		}
+		last = next
+	}
+	b.ReportAllocs()
+	for n := 0; b.Loop(); {
+		if n++; n%stored != 1 {
+			continue
+		}
+		if _, err := r.ReadBack(b.Context(), rowSubject(1), func(schemas.RowHeader, uint64) {}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -2,6 +2,8 @@ package bus
 
 import (
 	"context"
+	"fmt"
+	"time"
 
 	"aiccbridge/schemas"
 )
@@ -24,6 +26,21 @@ func (r *Rows) ReadBack(ctx context.Context, subject string, f func(h schemas.Ro
 		return 0, err
 	}
 	return lastSeq, nil
+}
+
+// Held returns a subject's last message and how many it has, as the stream's leader knows
+// it; found is false when it has none. What is stored or goes between the two questions may
+// be counted or not. It tries once.
+func (r *Rows) Held(ctx context.Context, subject string) (last schemas.Stored, messages int, found bool, err error) {
+	start := time.Now()
+	messages, err = r.bus.conn.Count(ctx, r.name(), subject)
+	if err == nil && messages > 0 {
+		last, found, err = r.bus.conn.LastIn(ctx, r.name(), subject)
+	}
+	if err != nil {
+		return schemas.Stored{}, 0, false, fmt.Errorf("count %s: %w", subject, r.bus.conn.Explain(start, r.name(), err))
+	}
+	return last, messages, found, nil
 }
 
 // Append stores at most [schemas.MaxBatch] messages of one subject, all or

@@ -53,6 +53,12 @@ func TestAppendAndReadBack(t *testing.T) {
 			t.Fatalf("row %d is %s", i, id)
 		}
 	}
+	if held, n, found, err := r.Held(ctx, rowSubject(1)); err != nil || !found || n != len(ids) || held.Sequence != last || held.Get("ce-id") != ids[n-1] {
+		t.Errorf("held %d up to %d, %t, %v", n, held.Sequence, found, err)
+	}
+	if _, n, found, err := r.Held(ctx, rowSubject(3)); err != nil || found || n != 0 {
+		t.Errorf("held of a window without rows: %d, %t, %v", n, found, err)
+	}
 	stored, found, err := b.Last(ctx, rowSubject(1))
 	if err != nil || !found || stored.Sequence != last || stored.Get(schemas.HeaderMsgID) != "" {
 		t.Errorf("last %+v %v %v", stored, found, err)

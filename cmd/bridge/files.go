@@ -2,7 +2,11 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
+	"encoding/hex"
+	"io"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -150,6 +154,7 @@ func newWorker(b base, h *hub, tenants []*tenant, downloading *health.Gate) ([]p
 		Rows: h.bus.Rows(), Quarantine: kv.OpenObjects(h.bus.Conn(), schemas.BucketQuarantine), Publisher: h.bus, Statements: h.bus,
 		DownloadDir: filepath.Join(b.cfg.DataDir, "spool"),
 		Memory:      int64(b.cfg.Worker.Memory),
+		Program:     sync.OnceValue(programDigest),
 		Limits:      limits(b.cfg),
 		Zones:       b.zones,
 		Logger:      b.log, Registerer: b.metrics,
@@ -165,6 +170,21 @@ func newWorker(b base, h *hub, tenants []*tenant, downloading *health.Gate) ([]p
 			return h.bus.ConsumeFiles(intake, work, b.cfg.Worker.Count, w)
 		})
 	}}}, nil
+}
+
+// programDigest is the digest of the running program's file, however it was replaced
+// meanwhile; "" on systems that do not show it.
+func programDigest() string {
+	file, err := os.Open("/proc/self/exe")
+	if err != nil {
+		return ""
+	}
+	defer file.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, file); err != nil {
+		return ""
+	}
+	return hex.EncodeToString(sum.Sum(nil))
 }
 
 // written are the zones in which a tenant's files are written, by kind.

@@ -230,7 +230,7 @@ func newImportWorker(b bringing, rows worker.Rows, dir string) (*worker.Worker, 
 		Names: b.visit.names, Ledger: b.visit.ledger,
 		Tenants: map[string]worker.Tenant{b.tenant.Name: as},
 		Rows:    rows, Quarantine: kv.OpenObjects(hub.Conn(), schemas.BucketQuarantine), Publisher: hub, Statements: hub,
-		DownloadDir: dir, Memory: int64(b.cfg.Worker.Memory), Limits: limits(b.cfg), Logger: b.log,
+		DownloadDir: dir, Memory: int64(b.cfg.Worker.Memory), Program: programDigest, Limits: limits(b.cfg), Logger: b.log,
 	})
 }
 

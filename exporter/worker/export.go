@@ -39,7 +39,10 @@ func (x *export) run(ctx context.Context) error {
 	if err := x.fetch(ctx); err != nil {
 		return x.notFetched(ctx, err)
 	}
-	err := x.verified(ctx)
+	done, err := x.unchanged(ctx)
+	if err == nil && !done {
+		err = x.verified(ctx)
+	}
 	var p *schemas.Permanent
 	if errors.As(err, &p) {
 		return x.reject(ctx, p)

@@ -12,6 +12,8 @@ type Privacy interface {
 	Active() bool
 	// Cell treats one cell by its column's name; false: nothing stays.
 	Cell(column, value string) (string, bool)
+	// Mark tells the policy from others.
+	Mark() string
 	// Text treats what cannot be told apart by columns.
 	Text(text []byte) []byte
 }

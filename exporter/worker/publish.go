@@ -18,7 +18,7 @@ import (
 // publish brings the rows of a sound archive into the stream: kind by kind, the
 // window's own kind last, whose last batch ends with the window's marker.
 func (x *export) publish(ctx context.Context, a *archive.Archive) error {
-	w, f := x.w, x.file
+	f := x.file
 	kinds := []schemas.Kind{f.Kind}
 	for _, m := range a.Members {
 		if slices.Contains(kinds, m.Kind) {
@@ -45,12 +45,21 @@ func (x *export) publish(ctx context.Context, a *archive.Archive) error {
 			return fmt.Errorf("publish %s rows: %w", k, err)
 		}
 	}
+	return x.complete(ctx, p.window.count, p.outcome)
+}
+
+// outcome counts the rows of a file.
+type outcome struct{ total, added, revised, rejected int }
+
+// complete ends the window's extract once its marker is stored; held is how many rows the
+// window has.
+func (x *export) complete(ctx context.Context, held int, o outcome) error {
 	sabotage.Point("rows.marker_written")
-	if err := w.o.Ledger.Complete(ctx, f, p.window.count, time.Now()); err != nil {
+	if err := x.w.o.Ledger.Complete(ctx, x.file, held, time.Now()); err != nil {
 		return err
 	}
-	w.metrics.files.WithLabelValues(string(f.Kind), "complete").Inc()
-	x.log().Info().Int("rows", p.total).Int("added", p.added).Int("revised", p.revised).Int("rejected", p.rejected).Msg("window complete")
+	x.w.metrics.files.WithLabelValues(string(x.file.Kind), "complete").Inc()
+	x.log().Info().Int("rows", o.total).Int("added", o.added).Int("revised", o.revised).Int("rejected", o.rejected).Msg("window complete")
 	return nil
 }
 
@@ -89,16 +98,13 @@ type publication struct {
 	zone    *zoneCheck
 	walls   []int64 // of the record in hand
 
-	window   *windowRows
-	again    map[string]bool   // natural keys of which this extract brings a later revision
-	batch    []schemas.Message // being filled
-	bytes    int               // in the batch
-	storing  *storing          // the batch before it; nil: none is under way
-	spare    []schemas.Message // the room of an earlier one
-	total    int
-	added    int
-	revised  int
-	rejected int
+	window  *windowRows
+	again   map[string]bool   // natural keys of which this extract brings a later revision
+	batch   []schemas.Message // being filled
+	bytes   int               // in the batch
+	storing *storing          // the batch before it; nil: none is under way
+	spare   []schemas.Message // the room of an earlier one
+	outcome
 }
 
 // maxBatchBytes bounds what a batch takes up in memory, here and at the server:
@@ -386,6 +392,9 @@ func (p *publication) mark(ctx context.Context, a *archive.Archive, kept []strin
 	m, err := p.w.o.Names.WindowCompleteMessage(marker)
 	if err != nil {
 		return err
+	}
+	if as := p.readAs(); as != "" && p.plain(a) {
+		m.Header[schemas.HeaderBasis] = basis{as, p.window.count, p.window.count + p.window.markers + 1}.String()
 	}
 	return p.put(ctx, m)
 }

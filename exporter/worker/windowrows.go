@@ -21,8 +21,9 @@ import (
 type windowRows struct {
 	last    uint64 // sequence of the subject's last message
 	count   int    // of rows
-	marked  bool   // this extract's marker is there
-	revised bool   // an earlier extract brought a revision beyond the first
+	markers int
+	marked  bool // this extract's marker is there
+	revised bool // an earlier extract brought a revision beyond the first
 
 	rows   *spill.Map // storedRow, by id, without what [rows.Identity.Again] adds
 	keys   *spill.Map // newest, by natural key, of earlier extracts
@@ -115,6 +116,7 @@ func (x *export) readBack(ctx context.Context, k schemas.Kind) (_ *windowRows, e
 		ours := h.Extract == sum || h.Extract == x.file.ResponseID // a row's, or a marker's
 		switch {
 		case h.Type == schemas.TypeWindowComplete:
+			s.markers++
 			s.marked = s.marked || ours
 		case failed == nil:
 			failed = s.stored(h, ours)

@@ -31,6 +31,9 @@ type Rows interface {
 	// It is refused with [schemas.ErrConflict] when the subject's last sequence
 	// is not last.
 	Append(ctx context.Context, messages []schemas.Message, last uint64) (newLast uint64, err error)
+	// Held returns a subject's last message and how many it has; found is false, and last
+	// empty, when it has none.
+	Held(ctx context.Context, subject string) (last schemas.Stored, messages int, found bool, err error)
 	// Fits reports whether the stream takes a message of this size.
 	Fits(m schemas.Message) bool
 }
@@ -62,7 +65,7 @@ type Tenant struct {
 	Split bool
 }
 
-// Options configure a [Worker]. All but Memory, Limits, Zones, Logger and Registerer are
+// Options configure a [Worker]. All but Memory, Program, Limits, Zones, Logger and Registerer are
 // required.
 type Options struct {
 	Names      schemas.Names
@@ -76,7 +79,11 @@ type Options struct {
 	DownloadDir string
 	// Memory is how many bytes a file may take up in memory while it is worked on; what it
 	// has no room for is in DownloadDir meanwhile. Default 64 MiB.
-	Memory     int64
+	Memory int64
+	// Program tells this program from others and from other versions of it, "" if it cannot.
+	// By it, among other things, a file is known again whose rows need not be looked at. nil:
+	// every file is read.
+	Program    func() string
 	Limits     archive.Limits
 	Zones      *Zones // where suspicions go; nil: nowhere
 	Logger     zerolog.Logger

@@ -1,6 +1,7 @@
 package privacy
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -284,5 +285,34 @@ func BenchmarkJSON(b *testing.B) {
 				_ = p.JSON(content)
 			}
 		})
+	}
+}
+
+// TestMark: policies that differ, be it in their key alone, have other marks; the same have
+// the same.
+func TestMark(t *testing.T) {
+	seen := map[string]int{}
+	for i, o := range []Options{
+		{}, {Fields: map[string]Action{"a": Mask}}, {Fields: map[string]Action{"b": Mask}}, {Fields: map[string]Action{"a": Drop}},
+		{Fields: map[string]Action{"a": Mask}, Lists: []string{"a"}},
+		{Fields: map[string]Action{"a": HMAC}, Key: bytes.Repeat([]byte("k"), MinKeyBytes)},
+		{Fields: map[string]Action{"a": HMAC}, Key: bytes.Repeat([]byte("l"), MinKeyBytes)},
+	} {
+		var marks []string
+		for range 2 {
+			p, err := New(o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			marks = append(marks, p.Mark())
+		}
+		if before, there := seen[marks[0]]; there || marks[0] != marks[1] || len(marks[0]) != 32 {
+			t.Errorf("policy %d has the marks %q; so has policy %d", i, marks, before)
+		}
+		seen[marks[0]] = i
+	}
+	var none *Policy
+	if seen[none.Mark()] != 0 {
+		t.Error("no policy has another mark than an empty one")
 	}
 }

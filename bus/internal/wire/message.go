@@ -142,3 +142,18 @@ func (c *Conn) End(ctx context.Context, stream string) (uint64, error) {
 	}
 	return info.State.LastSeq, nil
 }
+
+// Count is how many messages a stream has of a subject.
+func (c *Conn) Count(ctx context.Context, stream, subject string) (int, error) {
+	s, err := c.Stream(ctx, stream)
+	if err != nil {
+		return 0, err
+	}
+	ctx, cancel := c.Try(ctx)
+	defer cancel()
+	info, err := s.Info(ctx, jetstream.WithSubjectFilter(subject))
+	if err != nil {
+		return 0, err
+	}
+	return int(info.State.Subjects[subject]), nil
+}

@@ -250,6 +250,25 @@ func (r *Rows) ReadBack(_ context.Context, subject string, f func(schemas.RowHea
 	return last, nil
 }
 
+// Held is what a subject has.
+func (r *Rows) Held(_ context.Context, subject string) (last schemas.Stored, messages int, found bool, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	rows := r.subjects[subject]
+	if len(rows) == 0 {
+		return last, 0, false, nil
+	}
+	row := rows[len(rows)-1]
+	return schemas.Stored{Subject: subject, Sequence: row.Sequence, Header: row.Headers(), Body: row.Body}, len(rows), true, nil
+}
+
+// Lose takes a row or a marker away, as a purge does.
+func (r *Rows) Lose(subject string, n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.subjects[subject] = slices.Delete(slices.Clone(r.subjects[subject]), n, n+1)
+}
+
 // Append stores a batch, if it is one and nobody else wrote.
 func (r *Rows) Append(ctx context.Context, messages []schemas.Message, last uint64) (uint64, error) {
 	if err := ctx.Err(); err != nil {

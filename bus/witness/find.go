@@ -248,7 +248,7 @@ func (r *reading) finish() {
 	}
 	noted := r.have
 	noted.Unreadable = append(noted.Unreadable, r.unreadable...)
-	b.notes.Streams[r.stream] = noted
+	b.notes.Streams[r.watch.note(r.stream)] = noted
 	if err := b.save(); err != nil {
 		b.opts.Logger.Debug().Err(err).Msg("the stream will be read again after a restart")
 	}

@@ -9,6 +9,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"aiccbridge/bus/internal/bustest"
+	"aiccbridge/bus/internal/hubtest"
+	"aiccbridge/bus/kv"
 	"aiccbridge/schemas"
 )
 
@@ -129,5 +131,41 @@ func TestDamagedBook(t *testing.T) {
 				t.Errorf("%v, %v", err, again.book.notes.Unsaid)
 			}
 		})
+	}
+}
+
+// TestMirroredBuckets: the spool and the hub have buckets of the same name. One is not taken
+// for the other, made anew.
+func TestMirroredBuckets(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	book, err := Open(Options{Dir: filepath.Join(dir, "witness"), Names: bustest.Names(t), Hub: "nats://hub"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := book.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	bucket := bustest.Names(t).BucketStream(schemas.BucketSessions)
+	var watches []*Watch
+	for _, k := range []Kind{Spool, Hub} {
+		conn := hubtest.Open(t, bustest.Server(t))
+		hubtest.Ensure(t, conn)
+		if _, err := kv.Open(conn, schemas.BucketSessions).Put(t.Context(), "acme.291", []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		watches = append(watches, NewWatch(book, conn, k, 0, bucket))
+	}
+	for range 3 {
+		for _, w := range watches {
+			if err := w.Look(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := book.Found(); err != nil {
+		t.Error(err)
 	}
 }

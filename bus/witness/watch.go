@@ -128,6 +128,15 @@ func (w *Watch) Run(ctx context.Context) error {
 	return nil
 }
 
+// note is under which name the book notes how a stream looks. A spool mirrors buckets of the
+// hub, which have the same names there.
+func (w *Watch) note(stream string) string {
+	if w.kind == Spool {
+		return "spool/" + stream
+	}
+	return stream
+}
+
 // look judges one stream.
 func (w *Watch) look(ctx context.Context, stream string, anew bool) error {
 	marks := w.book.marks.of(stream) // before the stream, which only grows
@@ -136,7 +145,7 @@ func (w *Watch) look(ctx context.Context, stream string, anew bool) error {
 		return err
 	}
 	w.book.mu.Lock()
-	f := finding{noted: w.book.notes.Streams[stream], have: have, marks: marks, anew: anew}
+	f := finding{noted: w.book.notes.Streams[w.note(stream)], have: have, marks: marks, anew: anew}
 	w.book.mu.Unlock()
 	if w.kind == Own && !anew && !f.noted.Made.Equal(have.Made) {
 		f.noted, f.marks = shape{}, nil // somebody who was there made it anew
@@ -205,6 +214,6 @@ func (w *Watch) conclude(ctx context.Context, stream string, f finding) error {
 	}
 	w.book.mu.Lock()
 	defer w.book.mu.Unlock()
-	w.book.notes.Streams[stream] = noted
+	w.book.notes.Streams[w.note(stream)] = noted
 	return nil
 }

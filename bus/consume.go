@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -205,7 +206,7 @@ func (b *Bus) verdict(work context.Context, d delivered, handled error, stopping
 	case stopping:
 		return verdictNak, d.msg.NakWithDelay(stopDelay)
 	case errors.As(handled, &pass):
-		return verdictPass, d.msg.NakWithDelay(min(b.delay(d.Attempt), maxPassDelay))
+		return verdictPass, d.msg.NakWithDelay(passDelay(min(b.delay(d.Attempt), maxPassDelay)))
 	case errors.As(handled, &later):
 		return verdictLater, d.msg.NakWithDelay(later.After)
 	case errors.As(handled, &permanent):
@@ -263,6 +264,11 @@ func (b *Bus) letter(q queue, d schemas.Delivery, p *schemas.Permanent) (schemas
 	}
 	return b.names.DeadLetterMessage(letter, where)
 }
+
+// passDelay is half of most or more, by chance. Pulls last a whole second, and delays do too:
+// a message that always comes back at the same part of a second would always be handed to
+// the same bridge.
+func passDelay(most time.Duration) time.Duration { return most - rand.N(max(most/2, 1)) }
 
 // delay doubles from RetryDelay to MaxRetryDelay.
 func (b *Bus) delay(attempt int) time.Duration {

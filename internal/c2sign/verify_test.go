@@ -356,3 +356,15 @@ func TestNoHolderPrintsTheSecret(t *testing.T) {
 		t.Errorf("Reveal without a secret: %q", got)
 	}
 }
+
+// TestDefaultMaxSkew: by default a signature counts for a quarter of an hour.
+func TestDefaultMaxSkew(t *testing.T) {
+	r := callback()
+	authorization := mustSign(t, testKey, Profile{}, r)
+	verifier := Verifier{Keys: only(testKey), MaxSkew: DefaultMaxSkew}
+	for age, want := range map[time.Duration]bool{14 * time.Minute: true, 16 * time.Minute: false} {
+		if _, err := verifier.Verify(r, authorization, testAt.Add(age)); (err == nil) != want {
+			t.Errorf("a signature of %s ago: %v", age, err)
+		}
+	}
+}

@@ -11,7 +11,6 @@ import (
 	"aiccbridge/schemas"
 
 	"github.com/rs/zerolog"
-	"golang.org/x/time/rate"
 )
 
 // defaultStartSpread is that of Options.
@@ -66,7 +65,8 @@ type Options struct {
 	Logger  zerolog.Logger // the zero value discards
 	Metrics *Metrics       // nil: none. Pools may share them.
 
-	asking *rate.Limiter // of questions where agents stand; tests set a slower one
+	// Limits hold for all pools that have them. Nil: the default, for this one.
+	Limits *session.Limits
 }
 
 func (o Options) withDefaults() Options {
@@ -106,6 +106,6 @@ func (o Options) session() session.Options {
 		EventGap: o.EventGap, IdleGap: o.IdleGap, ErrorGap: o.ErrorGap,
 		MaxSilence: o.MaxSilence, Heartbeat: o.Heartbeat,
 		ForceSignIn: o.ForceSignIn, SignOutOnShutdown: o.SignOutOnShutdown,
-		Asking: o.asking, Metrics: o.Metrics.session, Logger: o.Logger,
+		Limits: o.Limits, Metrics: o.Metrics.session, Logger: o.Logger,
 	}
 }

@@ -12,8 +12,6 @@ import (
 	"aiccbridge/internal/ccgateway"
 	"aiccbridge/poller/session"
 	"aiccbridge/schemas"
-
-	"golang.org/x/time/rate"
 )
 
 func (s *stage) statuses() (out []schemas.Event) {
@@ -146,7 +144,7 @@ func TestAGUIDToldWithTheStatusIsKept(t *testing.T) {
 func TestAskingIsNoStorm(t *testing.T) {
 	const agents, limit = 40, 5
 	bubble(t, func(t *testing.T, s *stage) {
-		s.options.asking = rate.NewLimiter(limit, limit)
+		s.options.Limits = session.NewLimits(limit)
 		var wanted []session.Agent
 		for i := range agents {
 			wanted = append(wanted, session.Agent{ID: fmt.Sprint(10000 + i), Phone: "1", Password: "p"})

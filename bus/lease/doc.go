@@ -2,7 +2,8 @@
 // other owner ever has.
 //
 // Two kinds stand behind one interface: a lease at the hub alone, [AtHub], and one that a
-// bridge with a spool keeps while the hub is away, [Kept].
+// bridge with a spool keeps while the hub is away, [Kept]. [Members] are the bridges among
+// which partitions are divided; only leases decide who polls.
 //
 // Invariants:
 //

@@ -76,6 +76,7 @@ func (e *entry) obtain(ctx context.Context, try func(context.Context) (holder st
 	for {
 		holder, err := try(ctx)
 		if err != nil {
+			e.abandon(ctx)
 			return 0, fmt.Errorf("acquire lease %s: %w", e.key, err)
 		}
 		if e.epoch != 0 {
@@ -91,6 +92,17 @@ func (e *entry) obtain(ctx context.Context, try func(context.Context) (holder st
 			return 0, fmt.Errorf("acquire lease %s: %w", e.key, err)
 		}
 	}
+}
+
+// abandon takes back what a try may have written before it ended, so that nobody waits for it
+// to expire.
+func (e *entry) abandon(ctx context.Context) {
+	if e.hub.Connected() != nil {
+		return
+	}
+	try, cancel := e.hub.Try(context.WithoutCancel(ctx))
+	defer cancel()
+	_, _ = e.giveUp(try) // it expires then
 }
 
 // run renews every third of the time to live until ctx ends; then it returns nil.

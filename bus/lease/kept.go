@@ -66,18 +66,19 @@ func NewKept(hub *wire.Conn, remembering *kv.Bucket, o Options) *Kept {
 	return &Kept{entry: e, memory: memory{bucket: remembering, key: e.key, log: e.log}}
 }
 
-// HeldLast counts the leases with which a line of an instance may go on although the hub
-// does not answer. remembering is the spool's bucket of leases.
-func HeldLast(ctx context.Context, remembering *kv.Bucket, instance string, line uint64) (n int, err error) {
+// HeldLast are the keys ([schemas.LeaseKey]) of the leases that match the filter and with
+// which a line of an instance may go on although the hub does not answer. remembering is the
+// spool's bucket of leases.
+func HeldLast(ctx context.Context, remembering *kv.Bucket, filter, instance string, line uint64) (keys []string, err error) {
 	ctx, loaded := context.WithCancel(ctx)
 	defer loaded()
-	err = remembering.Watch(ctx, ">", func(_ string, value []byte, _ uint64) {
+	err = remembering.Watch(ctx, filter, func(key string, value []byte, _ uint64) {
 		var v remembered
 		if json.Unmarshal(value, &v) == nil && v.Held && v.Instance == instance && max(v.Epoch, line) < v.Last {
-			n++
+			keys = append(keys, key)
 		}
 	}, loaded)
-	return n, err
+	return keys, err
 }
 
 // Acquire is as [Lease] says.

@@ -431,8 +431,8 @@ func TestHeldLast(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if n, err := HeldLast(bustest.Limited(t, 10*time.Second), bucket, "a", c.line); err != nil || n != c.want {
-			t.Errorf("%s: %d, want %d: %v", name, n, c.want, err)
+		if held, err := HeldLast(bustest.Limited(t, 10*time.Second), bucket, ">", "a", c.line); err != nil || len(held) != c.want {
+			t.Errorf("%s: %v, want %d: %v", name, held, c.want, err)
 		}
 	}
 }

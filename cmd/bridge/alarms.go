@@ -156,7 +156,9 @@ func leases(h *hub, tenants []*tenant) health.Check {
 			defer cancel()
 			return ofEach(tenants, func(t *tenant) (all error) {
 				if t.agents != nil {
-					all = free(ctx, t.cfg.Name, onlyPartition, t.agents.Waiting())
+					for partition, since := range t.agents.Waiting() {
+						all = cmp.Or(all, free(ctx, t.cfg.Name, partition, since)) // one is enough to be told of
+					}
 				}
 				if t.planner != nil {
 					all = errors.Join(all, free(ctx, t.cfg.Name, planningPartition, t.planner.Waiting()))

@@ -23,6 +23,7 @@ import (
 	"aiccbridge/internal/instance"
 	"aiccbridge/internal/seal"
 	"aiccbridge/poller"
+	"aiccbridge/poller/partition"
 	"aiccbridge/schemas"
 )
 
@@ -31,8 +32,9 @@ type base struct {
 	cfg      *config.Config
 	log      zerolog.Logger
 	metrics  *prometheus.Registry
-	polling  *poller.Metrics // of all tenants
-	zones    *worker.Zones   // that files showed
+	polling  *poller.Metrics    // of all tenants
+	shares   *partition.Metrics // of all tenants
+	zones    *worker.Zones      // that files showed
 	names    schemas.Names
 	instance string // see package instance
 	seal     *seal.Box
@@ -148,7 +150,7 @@ func newBridge(ctx context.Context, cfg *config.Config, log zerolog.Logger, acce
 
 func newBase(cfg *config.Config, log zerolog.Logger) (b base, err error) {
 	metrics := prometheus.NewRegistry()
-	b = base{cfg: cfg, log: log, metrics: metrics, polling: poller.NewMetrics(metrics), zones: &worker.Zones{}}
+	b = base{cfg: cfg, log: log, metrics: metrics, polling: poller.NewMetrics(metrics), shares: partition.NewMetrics(metrics), zones: &worker.Zones{}}
 	b.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if b.names, err = schemas.NewNames(cfg.NATS.SubjectPrefix); err != nil {
 		return b, err
@@ -187,7 +189,9 @@ func (b *bridge) run(ctx context.Context, h hooks) error {
 	<-intake.Done()
 	b.log.Info().Msg("bridge stops: finishing what is in hand")
 	parts.Wait()
-	b.flush(serving)
+	if err := b.flush(serving); err != nil {
+		b.log.Info().Err(err).Msg("messages are left in the spool; the next start forwards them")
+	}
 	endServing()
 	err := group.Wait()
 	if err == nil && h.drained != nil {

@@ -44,6 +44,8 @@ const tenantName = "demo"
 // setup describes a scene. Its zero value has neither agents nor files.
 type setup struct {
 	agents int            // 0: the bridge has no gateway
+	slow   int            // their calls last so many times as long; 0: 1
+	silent time.Duration  // after which the gateway signs them out, default 25 s
 	spaces []string       // tenants, one for each tenant space of the one access key; none: demo alone
 	ours   []string       // of these, those that the bridge has; none: all
 	kinds  []schemas.Kind // none: the bridge has no file store
@@ -64,6 +66,7 @@ type setup struct {
 	bare                  bool             // restricted, but nobody has made the streams
 	embedded              bool             // never restricted; say why
 	calls                 bool             // they are made, and compared
+	owners                bool             // bridges take agents over from others that still run
 	long                  bool             // a log without details, and metrics
 	timezone, filesZone   string           // of the tenant, default Asia/Shanghai; the setting files.zone, default tenant
 	form                  content.Form     // of the files
@@ -116,12 +119,9 @@ func newScene(t *testing.T, o setup) *scene {
 	}
 	sim, err := platformsim.New(platformsim.Options{
 		Seed: seed(t), Agents: max(o.agents, 1), Timezone: zone, Dir: filepath.Join(s.dir, "sim"),
-		Pace: world.Pace{
-			Idle: 500 * time.Millisecond, Queue: 300 * time.Millisecond, Ring: 300 * time.Millisecond, Talk: 2 * time.Second,
-			WrapUp: 300 * time.Millisecond, Rest: time.Second, Signal: 30 * time.Millisecond,
-		},
+		Pace:    o.pace(),
 		World:   world.Options{SyncDelay: -1},
-		Gateway: gateway.Options{WaitTimes: 8, MaxTime: 25 * time.Second, NeedCookie: true},
+		Gateway: gateway.Options{WaitTimes: 8, MaxTime: orDefault(o.silent, 25*time.Second), NeedCookie: true},
 		Files: filestore.Options{
 			GenerationMax: 300 * time.Millisecond, CreationsPerMinute: -1, ParallelDownloads: -1, LockAfter: -1,
 			RepeatEvery: time.Second, Spaces: o.furtherSpaces(), Audio: o.audio, Form: o.form,
@@ -165,6 +165,15 @@ func newScene(t *testing.T, o setup) *scene {
 		s.apply()
 	}
 	return s
+}
+
+// pace is how fast the agents work: far faster than people.
+func (o setup) pace() world.Pace {
+	times := time.Duration(max(o.slow, 1)) * time.Millisecond
+	return world.Pace{
+		Idle: 500 * times, Queue: 300 * times, Ring: 300 * times, Talk: 2000 * times,
+		WrapUp: 300 * times, Rest: 1000 * times, Signal: 30 * time.Millisecond,
+	}
 }
 
 // seed is PROOF_SEED, else the same for every run.
@@ -386,7 +395,7 @@ func (r *running) drained(ctx context.Context, b *bridge) (err error) {
 		r.unclean, err = countUnclean(ctx, b.bus)
 	}
 	if err == nil {
-		r.report, err = trial.Judge(ctx, b.bus, trial.Case{Tenant: tenantName, Zone: b.cfg.Tenants[0].Timezone, Calls: r.s.setup.calls}, r.s.truth())
+		r.report, err = trial.Judge(ctx, b.bus, trial.Case{Tenant: tenantName, Zone: b.cfg.Tenants[0].Timezone, Calls: r.s.setup.calls, Owners: r.s.setup.owners}, r.s.truth())
 	}
 	return err
 }

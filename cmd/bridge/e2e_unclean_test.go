@@ -47,16 +47,22 @@ func countUnclean(ctx context.Context, b *bus.Bus) (u unclean, err error) {
 	return u, err
 }
 
-// uncleanOf takes one agent's messages in the order of the stream. What an owner
-// of the past still stores does not count.
+// uncleanOf takes one agent's messages in the order of the stream. Of what an owner of the past
+// still stores only counts that it had ended: a hub may get that late.
 func uncleanOf(all []agentMessage) (u unclean) {
+	ends := map[uint64]agentMessage{} // by epoch
+	for _, m := range all {
+		if m.Seq >= ends[m.Epoch].Seq {
+			ends[m.Epoch] = m
+		}
+	}
 	var last agentMessage
 	for _, m := range all {
 		if m.Epoch < last.Epoch || m.Cause == schemas.GapStoreDamaged { // of the store, not of an owner
 			continue
 		}
-		final := last.Type == schemas.EventLeft || last.Type == schemas.EventSignedOut ||
-			last.Cause == schemas.GapUnclean || last.Cause == schemas.GapSession
+		end := ends[last.Epoch].Type
+		final := end == schemas.EventLeft || end == schemas.EventSignedOut || last.Cause == schemas.GapUnclean || last.Cause == schemas.GapSession
 		if m.Epoch > last.Epoch && last.Epoch > 0 && !final {
 			u.expected++
 			if m.Cause == schemas.GapUnclean {
@@ -85,6 +91,7 @@ func TestUncleanEndsAreCounted(t *testing.T) {
 		"with gap":       {[]agentMessage{event(1, 1), gap(2, 1), event(2, 2)}, unclean{1, 1}},
 		"without gap":    {[]agentMessage{event(1, 1), event(2, 1)}, unclean{1, 0}},
 		"left":           {all: []agentMessage{at(1, 1, schemas.EventLeft, ""), event(2, 1)}},
+		"left late":      {all: []agentMessage{event(1, 1), event(2, 1), at(1, 2, schemas.EventLeft, ""), event(2, 2)}},
 		"never got on":   {[]agentMessage{event(1, 1), gap(2, 1), event(5, 1)}, unclean{1, 1}},
 		"stored late":    {[]agentMessage{event(1, 1), gap(2, 1), event(1, 2), event(2, 2)}, unclean{1, 1}},
 		"killed in gaps": {[]agentMessage{event(1, 1), gap(2, 1), gap(3, 1), event(3, 2), gap(4, 1)}, unclean{2, 2}},

@@ -19,6 +19,9 @@ func (s *scene) besideAt(name, url string) *scene {
 	s.t.Helper()
 	other := *s
 	other.url = url
+	if s.admin != "" {
+		other.admin = freePort(s.t)
+	}
 	other.dir = filepath.Join(s.dir, name)
 	if err := os.Mkdir(other.dir, 0o700); err != nil {
 		s.t.Fatal(err)

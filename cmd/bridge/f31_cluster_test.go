@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -21,6 +22,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"aiccbridge/internal/faultproxy"
+	"aiccbridge/poller/partition"
 	"aiccbridge/schemas"
 )
 
@@ -282,17 +284,23 @@ func (d door) silence(silent bool) {
 	}
 }
 
-// taken waits until a bridge has the lease of the tenant's agents.
-func (c *cluster) taken(instance string) {
+// taken waits until a bridge has the leases of all of the tenant's agents.
+func (c *cluster) taken(s *scene) {
 	c.t.Helper()
-	c.until("the lease is taken over", func(ctx context.Context) bool {
+	instance := s.instance()
+	c.until("the leases are taken over", func(ctx context.Context) bool {
 		leases, err := c.js.KeyValue(ctx, "AICC_LEASES")
 		if err != nil {
 			return false
 		}
-		entry, err := leases.Get(ctx, schemas.LeaseKey(tenantName, onlyPartition))
-		var v struct{ Instance string }
-		return err == nil && json.Unmarshal(entry.Value(), &v) == nil && v.Instance == instance
+		for _, a := range s.sim.Settings().Agents {
+			entry, err := leases.Get(ctx, schemas.LeaseKey(tenantName, strconv.Itoa(partition.Of(a.ID))))
+			var v struct{ Instance string }
+			if err != nil || json.Unmarshal(entry.Value(), &v) != nil || v.Instance != instance {
+				return false
+			}
+		}
+		return true
 	})
 }
 

@@ -212,27 +212,27 @@ func TestF31TwoBridges(t *testing.T) {
 	var took times
 
 	first.kill()
-	took.until("killed", func() { cluster.taken(s2.instance()) })
+	took.until("killed", func() { cluster.taken(s2) })
 	s.moreEvents(c, 20)
 	first = s.start()
 	s.moreEvents(c, 20)
 
 	second.signal(syscall.SIGSTOP)
 	begun := time.Now()
-	took.until("stopped", func() { cluster.taken(s.instance()) })
+	took.until("stopped", func() { cluster.taken(s) })
 	pause(t, stopped-time.Since(begun))
 	second.signal(syscall.SIGCONT)
 	s.moreEvents(c, 20)
 	second.stopsCleanly(s.setup.grace)
 	r2 := s2.run() // waits
 	first.stopsCleanly(s.setup.grace)
-	cluster.taken(s2.instance())
+	cluster.taken(s2)
 	s.moreEvents(c, 20)
 	r := s.run() // waits
 
 	other.silence(true)
 	begun = time.Now()
-	took.until("cut off", func() { cluster.taken(s.instance()) })
+	took.until("cut off", func() { cluster.taken(s) })
 	pause(t, cut-time.Since(begun))
 	other.silence(false)
 	s.moreEvents(c, 20)

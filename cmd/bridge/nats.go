@@ -40,12 +40,14 @@ type side interface {
 	Last(ctx context.Context, filter string) (schemas.Stored, bool, error)
 	Bucket(b schemas.Bucket) *kv.Bucket
 
-	owner(o lease.Options) lease.Options  // with who this bridge is
-	copied() time.Time                    // when the data folder was last found to be a copy; zero: never
-	lease(o lease.Options) lease.Lease    // one to poll with, that nobody has yet
+	owner(o lease.Options) lease.Options // with who this bridge is
+	copied() time.Time                   // when the data folder was last found to be a copy; zero: never
+	lease(o lease.Options) lease.Lease   // one to poll with, that nobody has yet
+	// heldLast are the partitions of a tenant with which polling may go on without the hub.
+	heldLast(ctx context.Context, tenant string) ([]string, error)
 	url() string                          // where consumers connect
 	serveSpool(ctx context.Context) error // blocks until ctx ends
-	flush(ctx context.Context)            // gets out what it can, at a stop
+	flush(ctx context.Context) error      // gets out what it can in a while
 	awaitSessions(ctx context.Context)    // waits, for a while, for what other bridges left
 	stored() error                        // why nothing can be stored
 	hold(weak bool)                       // what follows when a stream is weaker than promised
@@ -175,9 +177,11 @@ func (p inProcess) copied() time.Time { return p.line.Since() }
 
 func (p inProcess) lease(o lease.Options) lease.Lease { return lease.NewAtHub(p.Conn(), p.owner(o)) }
 
+func (p inProcess) heldLast(context.Context, string) ([]string, error) { return nil, nil }
+
 func (p inProcess) url() string                      { return p.server.ClientURL() }
 func (p inProcess) serveSpool(context.Context) error { return nil }
-func (p inProcess) flush(context.Context)            {}
+func (p inProcess) flush(context.Context) error      { return nil }
 func (p inProcess) awaitSessions(context.Context)    {}
 func (p inProcess) hold(bool)                        {}
 

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -41,8 +42,8 @@ const consumersAnswer = 10 * time.Second
 // errHeld is why nothing arrives at a hub that has not been asked to store anything.
 var errHeld = errors.New("its streams have not been found as promised")
 
-// flushFor is how long a stop waits for the spool to reach the hub. What is left
-// goes out after the next start.
+// flushFor is how long a stop, or a lease that is given back, waits for the spool to reach
+// the hub. What is left goes out later.
 const flushFor = 3 * time.Second
 
 // behindSpool is an external hub with the spool in front of it.
@@ -101,15 +102,15 @@ func openBehindSpool(ctx context.Context, b base, w *witnesses, o bus.Options, a
 // was the last to have its lease, in this line of its folder, and files need the ledger,
 // which is in the hub.
 func sayAway(ctx context.Context, b base, s *spool.Spool, line uint64, why error) error {
-	held, err := lease.HeldLast(ctx, s.Bucket(schemas.BucketLeases), b.instance, line)
+	held, err := lease.HeldLast(ctx, s.Bucket(schemas.BucketLeases), ">", b.instance, line)
 	if err != nil {
 		return fmt.Errorf("read the leases held last: %w", err)
 	}
-	if held == 0 {
+	if len(held) == 0 {
 		b.log.Warn().Err(why).Msg("nats is away, and this bridge held no lease when it ended that it may go on with: nothing is polled or asked for until it is back; see nats.url")
 		return nil
 	}
-	b.log.Warn().Err(why).Int("leases", held).Msg("nats is away; polling goes on with the leases held last, and what comes is kept in the spool until it is back")
+	b.log.Warn().Err(why).Int("leases", len(held)).Msg("nats is away; polling goes on with the leases held last, and what comes is kept in the spool until it is back")
 	return nil
 }
 
@@ -135,6 +136,15 @@ func (s behindSpool) copied() time.Time { return s.line.Since() }
 
 func (s behindSpool) lease(o lease.Options) lease.Lease {
 	return lease.NewKept(s.hub.Conn(), s.Bucket(schemas.BucketLeases), s.owner(o))
+}
+
+func (s behindSpool) heldLast(ctx context.Context, tenant string) (partitions []string, err error) {
+	prefix := schemas.EncodeToken(tenant) + "."
+	held, err := lease.HeldLast(ctx, s.Bucket(schemas.BucketLeases), prefix+"*", s.instance, s.line.Number)
+	for _, key := range held {
+		partitions = append(partitions, strings.TrimPrefix(key, prefix))
+	}
+	return partitions, err
 }
 
 func (s behindSpool) url() string { return s.cfg.NATS.URL }
@@ -181,15 +191,13 @@ func (s behindSpool) reach(ctx context.Context) {
 	}
 }
 
-func (s behindSpool) flush(ctx context.Context) {
+func (s behindSpool) flush(ctx context.Context) error {
 	if s.hub.Connected() != nil {
-		return
+		return nil // there is no hurry
 	}
 	ctx, cancel := context.WithTimeout(ctx, flushFor)
 	defer cancel()
-	if err := s.Flush(ctx); err != nil {
-		s.log.Info().Uint64("messages", s.State().Messages).Msg("messages are left in the spool; the next start forwards them")
-	}
+	return s.Flush(ctx)
 }
 
 func (s behindSpool) awaitSessions(ctx context.Context) {

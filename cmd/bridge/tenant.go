@@ -20,9 +20,6 @@ import (
 	"aiccbridge/schemas"
 )
 
-// onlyPartition is the one that a single bridge polls: all agents of a tenant.
-const onlyPartition = "0"
-
 // startEvery spreads the first sign-ins of a tenant's agents: fifty a second, so
 // that a start is not a storm of them. Agents whose sessions go on are polled at once.
 const startEvery = 20 * time.Millisecond
@@ -31,10 +28,10 @@ const startEvery = 20 * time.Millisecond
 type tenant struct {
 	cfg     config.Tenant
 	privacy *privacy.Policy
-	agents  *partition.Partition // nil without a gateway
-	files   *filestore.Store     // nil without a file store
-	planner *planner.Planner     // of the files
-	calls   *calls.Builder       // nil when none are made
+	agents  *partition.Share // nil without a gateway
+	files   *filestore.Store // nil without a file store
+	planner *planner.Planner // of the files
+	calls   *calls.Builder   // nil when none are made
 }
 
 func newTenant(b base, h *hub, c config.Tenant, known accounts, open *closers) (*tenant, error) {
@@ -94,7 +91,7 @@ func noneIfZero(d time.Duration) time.Duration {
 	return d
 }
 
-func newAgents(b base, h *hub, c config.Tenant, policy *privacy.Policy, open *closers) (*partition.Partition, error) {
+func newAgents(b base, h *hub, c config.Tenant, policy *privacy.Policy, open *closers) (*partition.Share, error) {
 	g := c.Gateway
 	gateway, err := ccgateway.New(ccgateway.Options{
 		URL: g.URL.String(), RootCAs: g.RootCAs, InsecureSkipVerify: g.InsecureSkipVerify, AllowLinkLocal: g.AllowLinkLocal,
@@ -120,9 +117,11 @@ func newAgents(b base, h *hub, c config.Tenant, policy *privacy.Policy, open *cl
 		pool.Privacy = policy
 	}
 	return partition.New(partition.Options{
-		Pool: pool, Agents: agents(g.Agents), Await: h.awaitSessions, Grace: b.cfg.Shutdown.Grace, Lost: lease.ErrLost,
-		Acquire: func(ctx context.Context, floor uint64) (uint64, partition.Lease, error) {
-			l := h.lease(lease.Options{Tenant: c.Name, Partition: onlyPartition, Floor: floor})
+		Pool: pool, Agents: agents(g.Agents), Self: b.instance, Flush: func(ctx context.Context) { _ = h.flush(ctx) }, Await: h.awaitSessions, Grace: b.cfg.Shutdown.Grace, Lost: lease.ErrLost,
+		Bridges: lease.NewMembers(h.bus.Conn(), lease.Options{Tenant: c.Name}).Run, Metrics: b.shares,
+		Last: func(ctx context.Context) ([]string, error) { return h.heldLast(ctx, c.Name) },
+		Acquire: func(ctx context.Context, partition string, floor uint64) (uint64, partition.Lease, error) {
+			l := h.lease(lease.Options{Tenant: c.Name, Partition: partition, Floor: floor})
 			epoch, err := l.Acquire(ctx)
 			return epoch, l, err
 		},

@@ -144,6 +144,9 @@ var mutants = []mutant{
 	{"consumers_are_everybodys", "bus/embedded", "TestF39GreedyReader"},
 	{"no_fences", "bus/embedded", "TestF39ReaderOnAnothersConsumers"},
 	{"crowd_unseen", "bus/assets", "TestF39CrowdedHub"},
+	{"others_kept", "poller/partition", "TestShares"},
+	{"gone_when_cut_off", "bus/lease", "TestRoll"},
+	{"mirror_is_the_hub", "bus/witness", "TestMirroredBuckets"},
 }
 
 // details break a rule inside one part, or one of the simulator, without which a

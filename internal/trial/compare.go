@@ -58,6 +58,8 @@ type Case struct {
 	// Ended is when the last call was over.
 	Ended time.Time
 	Calls bool // calls are made
+	// Owners: bridges stood still, or were cut off, and others polled their agents.
+	Owners bool
 	// Recordings: their audio is fetched, and it is said what became of all.
 	Recordings bool
 }
@@ -71,6 +73,9 @@ func Judge(ctx context.Context, s Streams, of Case, did truth.Snapshot) (truthch
 	if of.Calls {
 		c.Calls()
 		streams = append(streams, schemas.StreamCalls)
+	}
+	if of.Owners {
+		c.Owners()
 	}
 	if of.Recordings {
 		c.Recordings()

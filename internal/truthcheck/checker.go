@@ -27,6 +27,7 @@ type Checker struct {
 	windows  map[windowKey]counts
 	newest   map[uint64]revision // of each row, by the hash of window and natural key
 	calls    *callcheck.Checker  // nil: they are not looked at
+	owners   bool                // see Owners
 	audio    *Recordings         // as calls
 	bad      problems            // of the streams alone
 	report   Report              // counters of the streams alone
@@ -58,6 +59,10 @@ func New(zone *time.Location, tenant string) *Checker {
 
 // Calls has calls compared, too: those of the accepted files must be in the stream.
 func (c *Checker) Calls() { c.calls = callcheck.New(c.zone) }
+
+// Owners says that bridges stood still or were cut off, and others polled their agents: order
+// is then promised within an epoch only.
+func (c *Checker) Owners() { c.owners = true }
 
 // Recordings has recordings compared, too: of each it must be said what became of its audio.
 func (c *Checker) Recordings() { c.audio = newRecordings(c.tenant) }

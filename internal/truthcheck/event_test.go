@@ -141,6 +141,13 @@ var eventCases = []eventCase{
 		n := len(s.events)
 		s.events[n-1], s.events[n-2] = s.events[n-2], s.events[n-1]
 	}, EventReport{Misordered: 1}, 0, false},
+	{"an owner of the past pops one more", func(s *scene) {
+		s.epoch++
+		s.store(s.pop("101", "AgentState_Ready", `null`), `null`)
+		s.epoch--
+		late := s.pop("101", "AgentState_Work", `null`)
+		s.store(late, `null`)
+	}, EventReport{Late: 1}, 0, false},
 	{"a hole in the numbers", func(s *scene) {
 		s.next("101")
 		s.next("101")

@@ -41,6 +41,7 @@ type EventReport struct {
 	Duplicated      int         `json:"duplicated,omitempty"`       // stored more often than popped
 	Foreign         int         `json:"foreign,omitempty"`          // stored, but never popped with this type and content
 	Misordered      int         `json:"misordered,omitempty"`       // not in the order of the pops, or of their numbers
+	Late            int         `json:"late,omitempty"`             // popped by an owner after a later one began; a problem, unless it was cut off
 	Holes           int         `json:"holes,omitempty"`            // numbers (seq) that no message has
 	RepeatedIDs     int         `json:"repeated_ids,omitempty"`     // messages whose ce-id or number another one has
 	Unredacted      int         `json:"unredacted,omitempty"`       // events with a credential in clear

@@ -42,15 +42,28 @@ func (l *lease) Release(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// parts of a pool without agents, which never uses them.
+// parts of a pool whose agents are left alone, which uses nothing else.
 type (
-	store  struct{ record.Store }
-	bucket struct{ session.Bucket }
-	states struct{ record.States }
-	sealer struct{ session.Sealer }
+	gateway struct{ session.Gateway }
+	store   struct{ record.Store }
+	bucket  struct{ session.Bucket }
+	states  struct{ record.States }
+	sealer  struct{ session.Sealer }
 )
 
-// scene is a partition without agents, at its lease.
+// Get knows of a later owner: the agent is left alone.
+func (bucket) Get(context.Context, string) ([]byte, uint64, error) {
+	return []byte(`{"epoch":1000000}`), 1, nil
+}
+
+// alone is a bridge beside which there is no other.
+func alone(ctx context.Context, tell func([]string)) error {
+	tell([]string{"us"})
+	<-ctx.Done()
+	return nil
+}
+
+// scene is a share of one agent, that is left alone.
 type scene struct {
 	t      *testing.T
 	o      Options
@@ -69,18 +82,20 @@ func newScene(t *testing.T) *scene {
 	s := &scene{t: t, lease: &lease{end: make(chan error)}, done: make(chan error, 1)}
 	s.o = Options{
 		Pool: poller.Options{
-			Tenant: "acme", Names: names, Agent: func(string) session.Gateway { return nil },
-			Store: store{}, Sessions: bucket{}, States: states{}, Seal: sealer{},
+			Tenant: "acme", Names: names, Agent: func(string) session.Gateway { return gateway{} },
+			Store: store{}, Sessions: bucket{}, States: states{}, Seal: sealer{}, StartSpread: 1 << 60,
 		},
-		Acquire: func(_ context.Context, floor uint64) (uint64, Lease, error) {
+		Agents: []session.Agent{{ID: "1"}}, Self: "us", Bridges: alone,
+		Acquire: func(_ context.Context, _ string, floor uint64) (uint64, Lease, error) {
 			s.floors = append(s.floors, floor)
 			return floor + 1, s.lease, nil
 		},
 		Lost: errLost,
 		Sessions: func(_ context.Context, f func([]byte)) error {
-			f([]byte(`{"epoch":7}`))
+			f([]byte(`{"agent":"1","epoch":7}`))
 			f([]byte(`no JSON`))
-			f([]byte(`{"epoch":3}`))
+			f([]byte(`{"agent":"2","epoch":9}`))
+			f([]byte(`{"agent":"1","epoch":3}`))
 			return nil
 		},
 		Grace: time.Minute,
@@ -129,7 +144,7 @@ func TestOtherErrorsEndIt(t *testing.T) {
 	})
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t)
-		s.o.Acquire = func(context.Context, uint64) (uint64, Lease, error) { return 0, nil, failure }
+		s.o.Acquire = func(context.Context, string, uint64) (uint64, Lease, error) { return 0, nil, failure }
 		s.run()
 		defer s.stop()
 		if err := <-s.done; !errors.Is(err, failure) {
@@ -142,7 +157,7 @@ func TestOtherErrorsEndIt(t *testing.T) {
 func TestStopsWhileWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t)
-		s.o.Acquire = func(ctx context.Context, _ uint64) (uint64, Lease, error) {
+		s.o.Acquire = func(ctx context.Context, _ string, _ uint64) (uint64, Lease, error) {
 			<-ctx.Done()
 			return 0, nil, ctx.Err()
 		}
@@ -157,7 +172,7 @@ func TestStopsWhileWaiting(t *testing.T) {
 // TestF41EpochsWithoutBuckets: what leases and sessions knew is lost; the events still show
 // which epochs were used, and the next owner's is above.
 func TestF41EpochsWithoutBuckets(t *testing.T) {
-	stored := func(epoch int) string { return fmt.Sprintf(`{"epoch":%d,"seq":3}`, epoch) }
+	stored := func(epoch int) string { return fmt.Sprintf(`{"agent":"1","epoch":%d,"seq":3}`, epoch) }
 	entry := func(agent string, epoch int) string { return fmt.Sprintf(`{"agent":%q,"epoch":%d}`, agent, epoch) }
 	all := "aicc.v1.acme.agent.>"
 	a, b := "aicc.v1.acme.agent.1.>", "aicc.v1.acme.agent.2.>"
@@ -172,7 +187,7 @@ func TestF41EpochsWithoutBuckets(t *testing.T) {
 		"events only":                      {nil, map[string]string{all: stored(88), a: stored(88), b: stored(87)}, false, 88, 3},
 		"a late message of an older owner": {nil, map[string]string{all: stored(3), a: stored(9), b: stored(3)}, false, 9, 3},
 		"sessions of all, as ever":         {[]string{entry("1", 7), entry("2", 6)}, map[string]string{all: stored(7)}, false, 7, 1},
-		"sessions that are older":          {[]string{entry("1", 7), entry("2", 6)}, map[string]string{all: stored(12)}, false, 12, 1},
+		"sessions that are older":          {[]string{entry("1", 7), entry("2", 6)}, map[string]string{all: stored(12), a: stored(12), b: stored(13)}, false, 13, 3},
 		"one session lost":                 {[]string{entry("1", 7)}, map[string]string{all: stored(7), b: stored(8)}, false, 8, 2},
 		"a last message without an epoch":  {nil, map[string]string{all: `{"agent":"1"}`, a: stored(5)}, false, 5, 3},
 		"unreadable":                       {nil, map[string]string{all: `x`, a: `[]`, b: stored(4)}, false, 4, 3},
@@ -196,7 +211,8 @@ func TestF41EpochsWithoutBuckets(t *testing.T) {
 			body, found := tc.events[filter]
 			return schemas.Stored{Body: []byte(body)}, found, nil
 		}
-		if got := New(s.o).highestEpoch(t.Context()); got != tc.want || int(looks.Load()) != tc.looks {
+		share := New(s.o)
+		if got := share.known(t.Context()).highest(t.Context(), s.o.Pool, s.o.Agents); got != tc.want || int(looks.Load()) != tc.looks {
 			t.Errorf("%s: above %d after %d looks, want %d after %d", name, got, looks.Load(), tc.want, tc.looks)
 		}
 	}

@@ -20,8 +20,8 @@ type legacy struct {
 // thousands of agents at the same time.
 func (l *Loop) start(intake, work context.Context) (phase, error) {
 	select {
-	case l.tenant.starting <- struct{}{}:
-		defer func() { <-l.tenant.starting }()
+	case l.tenant.options.Limits.starting <- struct{}{}:
+		defer func() { <-l.tenant.options.Limits.starting }()
 		return l.begin(work)
 	case <-intake.Done():
 		return phaseLeaving, nil

@@ -248,7 +248,7 @@ func (l *Loop) betweenPolls(ctx context.Context, good bool) error {
 
 // catchUp does after a good poll what was left open.
 func (l *Loop) catchUp(ctx context.Context) error {
-	if l.record.Standing.InDoubt() && !l.pace.more && l.tenant.options.Asking.Allow() {
+	if l.record.Standing.InDoubt() && !l.pace.more && l.tenant.options.Limits.asking.Allow() {
 		if err := aside(func() error { return l.askStatus(ctx) }); err != nil {
 			return err
 		}

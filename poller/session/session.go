@@ -68,6 +68,18 @@ const (
 	asksPerSecond = 100             // of a tenant; after a restart of the gateway all its agents have a gap
 )
 
+// Limits hold for all agents of a tenant, whatever ownership they are in.
+type Limits struct {
+	asking   *rate.Limiter // of questions where agents stand
+	starting chan struct{} // has room for those that are starting
+}
+
+// NewLimits allows so many questions a second where agents stand; 0: 100.
+func NewLimits(asks int) *Limits {
+	asks = cmp.Or(asks, asksPerSecond)
+	return &Limits{rate.NewLimiter(rate.Limit(asks), asks), make(chan struct{}, startsAtOnce)}
+}
+
 // Options are those of one tenant's agents. Tenant, Epoch, Sessions, Seal and Metrics
 // are required; of every other field the zero value is usable.
 type Options struct {
@@ -90,16 +102,15 @@ type Options struct {
 	ForceSignIn       bool // once per loop whoever else is signed in as the agent is thrown out
 	SignOutOnShutdown bool // agents are signed out at the end, and not left to be resumed
 
-	Asking  *rate.Limiter // of questions where agents stand; nil: 100 a second
+	Limits  *Limits // nil: the default, for these agents only
 	Metrics *Metrics
 	Logger  zerolog.Logger // the zero value discards
 }
 
 // Tenant is what the loops of one tenant's agents share. Safe for concurrent use.
 type Tenant struct {
-	options  Options
-	counts   counts
-	starting chan struct{} // has room for those that are starting
+	options Options
+	counts  counts
 }
 
 // NewTenant checks the options. It does no I/O.
@@ -109,11 +120,13 @@ func NewTenant(o Options) (*Tenant, error) {
 	o.ErrorGap = cmp.Or(o.ErrorGap, defaultErrorGap)
 	o.MaxSilence = cmp.Or(o.MaxSilence, defaultMaxSilence)
 	o.Heartbeat = cmp.Or(o.Heartbeat, defaultHeartbeat)
-	o.Asking = cmp.Or(o.Asking, rate.NewLimiter(asksPerSecond, asksPerSecond))
+	if o.Limits == nil {
+		o.Limits = NewLimits(0)
+	}
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	return &Tenant{options: o, counts: o.Metrics.of(o.Tenant), starting: make(chan struct{}, startsAtOnce)}, nil
+	return &Tenant{options: o, counts: o.Metrics.of(o.Tenant)}, nil
 }
 
 // Parts are what outlives the loop of an agent, and what others see of it.

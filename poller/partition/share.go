@@ -1,0 +1,199 @@
+package partition
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/singleflight"
+
+	"aiccbridge/poller"
+	"aiccbridge/poller/session"
+)
+
+// Lease is the right to poll a partition.
+type Lease interface {
+	// Run renews it until ctx ends, and returns an error when it is lost.
+	Run(ctx context.Context) error
+	// Release gives it back.
+	Release(ctx context.Context) error
+}
+
+// Options configure a Share. All must be set but Flush, Await and Last.
+type Options struct {
+	// Pool is how the agents are polled; each ownership of a partition has its own epoch.
+	Pool poller.Options
+	// Agents are the wanted ones of the tenant.
+	Agents []session.Agent
+	// Self is this bridge among the bridges.
+	Self string
+	// Bridges tells who shares the agents, whenever that changes, until ctx ends; nil: it
+	// is not known.
+	Bridges func(ctx context.Context, tell func(bridges []string)) error
+	// Last are the partitions that this bridge may go on with while the bridges are not
+	// known. nil: none.
+	Last func(ctx context.Context) ([]string, error)
+	// Acquire waits for a partition's lease; its epoch is above the floor. An error is that
+	// of the share, unless ctx has ended.
+	Acquire func(ctx context.Context, partition string, floor uint64) (epoch uint64, l Lease, err error)
+	// Lost is what the error of a lease is when another owner may have it: it is waited for
+	// again. Every other error ends the share.
+	Lost error
+	// Sessions calls f with the value of each session of the tenant that is known, and
+	// then returns. An error means that ctx ended.
+	Sessions func(ctx context.Context, f func(value []byte)) error
+	// Flush gets out what was stored, as far as it can in a while, before a lease is given
+	// back: the next owner's messages are to come behind. nil: nothing waits anywhere.
+	Flush func(ctx context.Context)
+	// Await waits, for a while, until what other bridges left is known. nil: it is.
+	Await func(ctx context.Context)
+	// Grace is how long what is in hand may take.
+	Grace time.Duration
+	// Metrics may be shared. nil: none.
+	Metrics *Metrics
+}
+
+// Share polls this bridge's share of a tenant's agents. It is for one [Share.Run].
+type Share struct {
+	o       Options
+	counts  counts
+	agents  map[int][]session.Agent // by partition; none without agents
+	reading singleflight.Group      // of what is known
+
+	mu    sync.Mutex
+	slots map[int]*slot
+}
+
+// slot is a partition that this bridge has polled, or is to poll.
+type slot struct {
+	state state
+	stop  context.CancelFunc // nil: it is another's
+	done  chan struct{}      // closed when the last run has ended
+}
+
+// New makes a share, which polls nothing before [Share.Run].
+func New(o Options) *Share {
+	if o.Metrics == nil {
+		o.Metrics = NewMetrics(nil)
+	}
+	if o.Pool.Limits == nil {
+		o.Pool.Limits = session.NewLimits(0)
+	}
+	s := &Share{o: o, counts: o.Metrics.of(o.Pool.Tenant), agents: map[int][]session.Agent{}, slots: map[int]*slot{}}
+	for _, a := range o.Agents {
+		p := Of(a.ID)
+		s.agents[p] = append(s.agents[p], a)
+	}
+	return s
+}
+
+// Waiting is which leases are wanted and not held, and since when.
+func (s *Share) Waiting() map[string]time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := map[string]time.Time{}
+	for p, slot := range s.slots {
+		if since := slot.state.waitingSince(); !since.IsZero() {
+			all[name(p)] = since
+		}
+	}
+	return all
+}
+
+// name is a partition's among the leases.
+func name(p int) string { return strconv.Itoa(p) }
+
+// Run polls the partitions that are this bridge's, until intake ends; work ends
+// what is in hand. What another bridge is to have is given back as soon as nothing of it is
+// in hand; what this one is to have is polled as soon as its lease is free.
+func (s *Share) Run(intake, work context.Context) error {
+	group, intake := errgroup.WithContext(intake)
+	told := make(chan []string)
+	group.Go(func() error {
+		return s.o.Bridges(intake, func(bridges []string) {
+			select {
+			case told <- bridges:
+			case <-intake.Done():
+			}
+		})
+	})
+	group.Go(func() error {
+		for {
+			select {
+			case <-intake.Done():
+				return nil
+			case bridges := <-told:
+				mine, err := s.mine(intake, bridges)
+				if err != nil {
+					return err
+				}
+				s.divide(intake, work, group, mine)
+			}
+		}
+	})
+	return group.Wait()
+}
+
+// mine says which partitions are this bridge's.
+func (s *Share) mine(ctx context.Context, bridges []string) (func(p int) bool, error) {
+	s.counts.bridges.Set(float64(len(bridges)))
+	if len(bridges) > 0 {
+		owners := assign(bridges)
+		s.o.Pool.Logger.Info().Str("tenant", s.o.Pool.Tenant).Strs("bridges", bridges).Msg("agents are divided among the bridges")
+		return func(p int) bool { return owners[p] == s.o.Self }, nil
+	}
+	var last []string
+	if s.o.Last != nil {
+		var err error
+		if last, err = s.o.Last(ctx); err != nil && ctx.Err() == nil {
+			return nil, err
+		}
+	}
+	return func(p int) bool { return slices.Contains(last, name(p)) }, nil
+}
+
+// divide begins what is this bridge's now, and ends what is not.
+func (s *Share) divide(intake, work context.Context, group *errgroup.Group, mine func(p int) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for p, agents := range s.agents {
+		at := s.slots[p]
+		if at == nil {
+			at = &slot{state: state{counts: s.counts}}
+			s.slots[p] = at
+		}
+		switch runs := at.stop != nil; {
+		case mine(p) && !runs:
+			s.begin(intake, work, group, p, agents)
+		case !mine(p) && runs:
+			at.stop()
+			at.stop = nil
+		}
+	}
+}
+
+// begin polls a partition, once it has ended to be polled before.
+func (s *Share) begin(intake, work context.Context, group *errgroup.Group, p int, agents []session.Agent) {
+	at, all := s.slots[p], intake
+	intake, stop := context.WithCancel(intake)
+	last, done := at.done, make(chan struct{})
+	at.stop, at.done = stop, done
+	one := partition{
+		pool: s.o.Pool, agents: agents, lost: s.o.Lost, grace: s.o.Grace, flush: s.o.Flush, state: &at.state,
+		floor: func() uint64 { return s.known(all).highest(intake, s.o.Pool, agents) },
+		acquire: func(ctx context.Context, floor uint64) (uint64, Lease, error) {
+			return s.o.Acquire(ctx, name(p), floor)
+		},
+	}
+	group.Go(func() error {
+		defer close(done)
+		defer stop()
+		if last != nil {
+			<-last
+		}
+		return one.run(intake, work)
+	})
+}

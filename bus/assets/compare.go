@@ -35,7 +35,9 @@ var settings = []setting{
 	{"persist_mode", func(h jetstream.StreamConfig, w Asset) bool { return h.PersistMode != w.PersistMode }, func(c jetstream.StreamConfig) any { return c.PersistMode }},
 	{"max_consumers", func(h jetstream.StreamConfig, w Asset) bool { return lower(h.MaxConsumers, w.MaxConsumers) }, func(c jetstream.StreamConfig) any { return orUnlimited(c.MaxConsumers) }},
 	{"allow_direct", func(h jetstream.StreamConfig, w Asset) bool { return h.AllowDirect && !w.AllowDirect }, func(c jetstream.StreamConfig) any { return c.AllowDirect }},
-	{"allow_atomic", func(h jetstream.StreamConfig, w Asset) bool { return w.AllowAtomicPublish && !h.AllowAtomicPublish }, func(c jetstream.StreamConfig) any { return c.AllowAtomicPublish }},
+	{"allow_atomic", func(h jetstream.StreamConfig, w Asset) bool {
+		return w.AllowAtomicPublish && !w.onlyQuicker && !h.AllowAtomicPublish
+	}, func(c jetstream.StreamConfig) any { return c.AllowAtomicPublish }},
 	{"allow_msg_counter", func(h jetstream.StreamConfig, w Asset) bool { return h.AllowMsgCounter }, func(c jetstream.StreamConfig) any { return c.AllowMsgCounter }},
 	{"no_ack", func(h jetstream.StreamConfig, w Asset) bool { return h.NoAck }, func(c jetstream.StreamConfig) any { return c.NoAck }},
 	{"sealed", func(h jetstream.StreamConfig, w Asset) bool { return h.Sealed }, func(c jetstream.StreamConfig) any { return c.Sealed }},

@@ -56,7 +56,7 @@ func (e *Error) Error() string {
 
 // Ensure brings the server's streams, buckets, object stores and consumers
 // in line with the table: makes what is missing, and adds description,
-// metadata, compression, direct look-ups and replicas where they lack. Stronger
+// metadata, compression, direct look-ups, atomic batches and replicas where they lack. Stronger
 // settings (a longer age, more replicas) are kept, but for the duplicate window of streams
 // whose messages have no id, which only makes the server start later. Weaker ones change nothing and are
 // returned as one [*Error], except those in Options.AcceptWeaker. Call it
@@ -300,6 +300,7 @@ func improve(have, want jetstream.StreamConfig) (merged jetstream.StreamConfig, 
 		{want.AllowMsgTTL && !have.AllowMsgTTL, func() { merged.AllowMsgTTL = true }},
 		{want.SubjectDeleteMarkerTTL > 0 && have.SubjectDeleteMarkerTTL == 0, func() { merged.SubjectDeleteMarkerTTL = want.SubjectDeleteMarkerTTL }},
 		{want.Duplicates == noDuplicates && have.Duplicates > noDuplicates, func() { merged.Duplicates = noDuplicates }},
+		{want.AllowAtomicPublish && !have.AllowAtomicPublish, func() { merged.AllowAtomicPublish = true }},
 		{have.Compression == jetstream.NoCompression && want.Compression != jetstream.NoCompression, func() { merged.Compression = want.Compression }},
 	} {
 		if add.lacks {

@@ -77,6 +77,7 @@ func TestAssetsAsDesigned(t *testing.T) {
 		"rows age":        by["AICC_ROWS"].MaxAge == 400*day,
 		"rows window":     by["AICC_ROWS"].Duplicates == 100*time.Millisecond,
 		"calls window":    by["AICC_CALLS"].Duplicates == 100*time.Millisecond,
+		"events atomic":   by["AICC_EVENTS"].AllowAtomicPublish,
 		"rows atomic":     by["AICC_ROWS"].AllowAtomicPublish,
 		"rows compressed": by["AICC_ROWS"].Compression == jetstream.S2Compression,
 		"rows direct":     by["AICC_ROWS"].AllowDirect,
@@ -120,7 +121,9 @@ func TestWeakerIsRefused(t *testing.T) {
 		"AICC_EVENTS.subjects":             {events, func(c *jetstream.StreamConfig) { c.Subjects = []string{"other"} }},
 		"AICC_EVENTS.no_ack":               {events, func(c *jetstream.StreamConfig) { c.NoAck = true }},
 		"AICC_EVENTS.allow_msg_counter":    {events, func(c *jetstream.StreamConfig) { c.AllowMsgCounter = true }},
-		"AICC_EVENTS.persist_mode":         {events, func(c *jetstream.StreamConfig) { c.PersistMode = jetstream.AsyncPersistMode }},
+		"AICC_EVENTS.persist_mode": {events, func(c *jetstream.StreamConfig) {
+			c.PersistMode, c.AllowAtomicPublish = jetstream.AsyncPersistMode, false
+		}},
 		"AICC_EVENTS.subject_transform": {events, func(c *jetstream.StreamConfig) {
 			c.SubjectTransform = &jetstream.SubjectTransformConfig{Source: ">", Destination: "x.>"}
 		}},

@@ -69,6 +69,8 @@ type Asset struct {
 	// that a longer one is as wrong as a shorter one.
 	exactAge    bool
 	objectStore bool // not a stream or bucket
+	// onlyQuicker: atomic batches make it quicker, and it works without them.
+	onlyQuicker bool
 }
 
 // Table is what the bridge needs on the server. It is safe for concurrent use.
@@ -102,7 +104,7 @@ func list(n schemas.Names, o Options) []Asset {
 		return a
 	}
 	all := []Asset{
-		stream(schemas.StreamEvents, "Agent events, sessions and gaps.", 30*day, 2*time.Minute),
+		stream(schemas.StreamEvents, "Agent events, sessions and gaps.", 30*day, 2*time.Minute).Shared(),
 		stream(schemas.StreamFiles, "Files that are ready; the workers share the consumer "+schemas.FileConsumer+". What became of recordings.", 90*day, day),
 		forRows(stream(schemas.StreamRows, "Rows of the file store, one subject per window.", 400*day, noDuplicates)),
 		forRows(stream(schemas.StreamCalls, "Calls made of rows, one subject per window.", 400*day, noDuplicates)),
@@ -124,6 +126,12 @@ func list(n schemas.Names, o Options) []Asset {
 // forRows is for streams with a subject per window, written in atomic batches.
 func forRows(a Asset) Asset {
 	a.AllowAtomicPublish, a.AllowDirect, a.Compression = true, true, jetstream.S2Compression
+	return a
+}
+
+// Shared is for streams in which messages that come at a time are committed together.
+func (a Asset) Shared() Asset {
+	a.AllowAtomicPublish, a.onlyQuicker = true, true
 	return a
 }
 

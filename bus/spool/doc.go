@@ -38,6 +38,6 @@
 // On a replicated hub the fence covers those who use the same one, which all
 // forwarders do.
 //
-// It may import schemas, bus/assets, bus/kv, bus/internal/wire, internal/retry and
-// internal/sabotage.
+// It may import schemas, bus/assets, bus/kv, bus/internal/group, bus/internal/wire,
+// internal/retry and internal/sabotage.
 package spool

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"aiccbridge/bus/internal/group"
 	"aiccbridge/bus/internal/wire"
 	"aiccbridge/internal/sabotage"
 	"aiccbridge/schemas"
@@ -252,5 +253,5 @@ func (f *forwarder) message(a *attempt) *nats.Msg {
 	if a.withoutID {
 		h.Del(schemas.HeaderMsgID)
 	}
-	return &nats.Msg{Subject: a.Subject, Header: h, Data: a.Body}
+	return group.Without(&nats.Msg{Subject: a.Subject, Header: h, Data: a.Body}) // the spool may have got it in one
 }

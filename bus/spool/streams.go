@@ -68,7 +68,7 @@ func (s *Spool) asset(c class) assets.Asset {
 	want.Discard = jetstream.DiscardNew
 	want.MaxBytes = max(1, s.maxBytes()*c.share/16)
 	want.Duplicates = 2 * time.Minute
-	return want
+	return want.Shared()
 }
 
 // maxBytes is what was asked for, or what the server's store has room for.
@@ -150,15 +150,15 @@ func (s *Spool) ensureClass(ctx context.Context, l *forwarder) ([]assets.Differe
 	return nil, s.resize(ctx, *have, limit)
 }
 
-// resize changes a stream's limit. A lower one drops nothing. One that the disk
-// has no room for is left as it is.
+// resize changes a stream's limit, and lets one of an older version take batches. A lower
+// limit drops nothing. One that the disk has no room for is left as it is.
 func (s *Spool) resize(ctx context.Context, have jetstream.StreamConfig, limit int64) error {
-	if have.MaxBytes == limit {
+	if have.MaxBytes == limit && have.AllowAtomicPublish {
 		return nil
 	}
 	changed := have
 	changed.Metadata = maps.Clone(have.Metadata)
-	changed.MaxBytes = limit
+	changed.MaxBytes, changed.AllowAtomicPublish = limit, true
 	err := s.local.UpdateStream(ctx, changed, codeNoStorage, codeNotUpdated)
 	if wire.HasCode(err, codeNoStorage, codeNotUpdated) {
 		s.log.Warn().Err(err).Str("stream", have.Name).Int64("max_bytes", have.MaxBytes).Msg("no room on the disk for a spool of another size; it stays as it is")

@@ -25,5 +25,9 @@
 // agent's events have. Files, coverage and dead letters have several: after an outage
 // beyond the window they may be stored twice, with the same ce-id.
 //
-// It may import schemas, internal/retry and internal/trouble.
+// Messages for one stream that come at the same time are committed together, see
+// [aiccbridge/bus/internal/group]. What a batch's refusal means for each of its messages,
+// the message alone finds out; after an answer that was lost each is looked for.
+//
+// It may import schemas, bus/internal/group, bus/internal/letters, internal/retry and internal/trouble.
 package wire

@@ -6,6 +6,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"aiccbridge/bus/internal/group"
 	"aiccbridge/schemas"
 )
 
@@ -13,6 +14,7 @@ import (
 const (
 	codeSubjectsOverlap = 10065 // another stream has the subjects
 	codeHeaderTooLarge  = 10097
+	codeNoBatches       = 10174 // the stream's settings allow none
 	codeInProcess       = 10158 // the leader has an earlier try and does not know yet what becomes of it
 )
 
@@ -67,7 +69,7 @@ func certainlyNotStored(err error) bool {
 	if HasCode(err, codeInProcess) {
 		return false
 	}
-	return errors.As(err, &api) || Denied(err) || errors.Is(err, jetstream.ErrNoStreamResponse) ||
+	return errors.As(err, &api) || errors.Is(err, group.ErrNotCommitted) || Denied(err) || errors.Is(err, jetstream.ErrNoStreamResponse) ||
 		errors.Is(err, nats.ErrNoResponders) || errors.Is(err, nats.ErrReconnectBufExceeded) ||
 		errors.Is(err, nats.ErrMaxPayload) || errors.Is(err, nats.ErrConnectionClosed)
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -17,6 +16,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
+	"aiccbridge/bus/internal/group"
+	"aiccbridge/bus/internal/letters"
 	"aiccbridge/schemas"
 )
 
@@ -35,6 +36,17 @@ func (c *Conn) Send(ctx context.Context, stream string, m *nats.Msg, opts ...jet
 		return nil, fmt.Errorf("stream %s does not answer; it may be missing: %w", stream, err)
 	}
 	return ack, err
+}
+
+// SendBatch is [group.Send]: messages of one stream, all or none, once.
+func (c *Conn) SendBatch(ctx context.Context, stream string, msgs []*nats.Msg) (last uint64, err error) {
+	start := time.Now()
+	last, err = group.Send(ctx, c.nc, stream, msgs)
+	c.served(writes, err)
+	if err != nil {
+		return 0, fmt.Errorf("batch of %d: %w", len(msgs), c.Explain(start, msgs[0].Subject, err))
+	}
+	return last, nil
 }
 
 // PublisherOptions may all be left out.
@@ -76,11 +88,17 @@ type Publisher struct {
 	published  *prometheus.CounterVec // by stream
 	retries    prometheus.Counter
 	duplicates prometheus.Counter
+	batched    prometheus.Histogram
 
 	mu      sync.Mutex
-	failing map[string]failure // by stream
-	letters letters
+	failing map[string]failure                // by stream
+	gates   map[string]*group.Gate[*nats.Msg] // by stream
+	letters letters.Newest
 }
+
+// largestShared is the size of a message, without headers, above which it goes alone: a
+// batch is stored twice, and its size is bounded.
+const largestShared = 16 << 10
 
 // failure is what goes on while no try to store in a stream succeeds.
 type failure struct {
@@ -92,6 +110,9 @@ type failure struct {
 // and the pause after it.
 const givenUp = 4 * maxRetryWait
 
+// batchesAgain is after how long a stream that takes no batches is tried again.
+const batchesAgain = time.Minute
+
 // NewPublisher returns a publisher.
 func NewPublisher(c *Conn, o PublisherOptions) *Publisher {
 	factory := promauto.With(o.Registerer)
@@ -99,10 +120,14 @@ func NewPublisher(c *Conn, o PublisherOptions) *Publisher {
 		return prometheus.CounterOpts{Namespace: "aicc", Subsystem: "bus", Name: name, Help: help}
 	}
 	return &Publisher{
-		conn: c, trustDuplicates: o.TrustDuplicates, failing: make(map[string]failure), witness: cmp.Or(o.Witness, Witness(NoWitness{})),
+		conn: c, trustDuplicates: o.TrustDuplicates, failing: make(map[string]failure), gates: make(map[string]*group.Gate[*nats.Msg]), witness: cmp.Or(o.Witness, Witness(NoWitness{})),
 		published:  factory.NewCounterVec(opts("published_total", "Messages stored, by stream."), []string{"stream"}),
 		retries:    factory.NewCounter(opts("publish_retries_total", "Tries to publish that failed and were repeated.")),
 		duplicates: factory.NewCounter(opts("duplicates_total", "Messages that turned out to be stored already.")),
+		batched: factory.NewHistogram(prometheus.HistogramOpts{
+			Namespace: "aicc", Subsystem: "bus", Name: "batch_messages", Help: "Messages that were stored together, by one sync of the disk, when many came at a time.",
+			Buckets: []float64{16, 32, 64, 128, 256},
+		}),
 	}
 }
 
@@ -114,16 +139,22 @@ func (p *Publisher) Published(stream string, messages int) {
 // Publish tries until the stream has the message, it is refused for good, or ctx
 // ends.
 func (p *Publisher) Publish(ctx context.Context, stream string, m *nats.Msg) error {
-	mayBeStored := false
-	return p.conn.Retry(ctx, p.conn.Trouble("stream", stream), func(ctx context.Context) error {
+	mayBeStored, first := false, true
+	return p.conn.Retry(ctx, p.conn.Trouble("stream", stream), func(try context.Context) error {
 		if mayBeStored {
-			stored, err := p.isLast(ctx, stream, m)
+			stored, err := p.isLast(try, stream, m)
 			if stored || err != nil {
-				p.note(ctx, stream, err)
+				p.note(try, stream, err)
 				return err
 			}
 		}
-		err := p.send(ctx, stream, m)
+		var err error
+		if first {
+			err = p.sendWithOthers(ctx, stream, m)
+		} else {
+			err = p.send(try, stream, m)
+		}
+		first = false
 		p.note(ctx, stream, err)
 		if err != nil && !isPermanent(err) {
 			p.retries.Inc()
@@ -167,33 +198,74 @@ func (p *Publisher) Failing(atLeast time.Duration) error {
 // DeadLetters counts the dead letters that were stored within so long, the last 100 at most.
 // last is the reason of the newest.
 func (p *Publisher) DeadLetters(within time.Duration) (n int, last schemas.Reason) {
-	return p.letters.within(within)
+	return p.letters.Within(within)
 }
 
-// letters remembers the newest dead letters.
-type letters struct {
-	mu   sync.Mutex
-	at   []time.Time // the newest last
-	last schemas.Reason
+// sendWithOthers tries once: in a batch if many come at a time. A batch that was refused says
+// nothing of each message, which then goes alone. ctx is without the limit of a try, since a
+// message may have to wait until others are stored.
+func (p *Publisher) sendWithOthers(ctx context.Context, stream string, m *nats.Msg) error {
+	alone := func() error {
+		try, cancel := p.conn.Try(ctx)
+		defer cancel()
+		return p.send(try, stream, m)
+	}
+	if len(m.Data) > largestShared {
+		return alone()
+	}
+	err := p.gate(stream).Do(ctx, m, alone)
+	if refused := (*refusedBatch)(nil); errors.As(err, &refused) {
+		return alone()
+	}
+	return err
 }
 
-// maxLetters is how many are remembered.
-const maxLetters = 100
-
-func (l *letters) add(body []byte) {
-	var letter schemas.DeadLetter
-	_ = json.Unmarshal(body, &letter) // we made it
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.at, l.last = append(l.at, time.Now()), letter.Reason
-	l.at = l.at[max(0, len(l.at)-maxLetters):]
+func (p *Publisher) gate(stream string) *group.Gate[*nats.Msg] {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	g, ok := p.gates[stream]
+	if !ok {
+		g = group.New(func(ctx context.Context, batch []*nats.Msg) error { return p.sendBatch(ctx, stream, batch) })
+		p.gates[stream] = g
+	}
+	return g
 }
 
-func (l *letters) within(d time.Duration) (n int, last schemas.Reason) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.at = slices.DeleteFunc(l.at, func(at time.Time) bool { return time.Since(at) > d })
-	return len(l.at), l.last
+// refusedBatch is the error of a batch of which nothing is stored.
+type refusedBatch struct{ error }
+
+func (r *refusedBatch) Unwrap() error { return r.error }
+
+// sendBatch tries once.
+func (p *Publisher) sendBatch(ctx context.Context, stream string, batch []*nats.Msg) error {
+	ctx, cancel := p.conn.Try(ctx)
+	defer cancel()
+	last, err := p.conn.SendBatch(ctx, stream, batch)
+	switch {
+	case err == nil:
+	case certainlyNotStored(err):
+		if HasCode(err, codeNoBatches) {
+			p.gate(stream).Shut(batchesAgain)
+		}
+		return &refusedBatch{err}
+	default:
+		return err
+	}
+	p.batched.Observe(float64(len(batch)))
+	p.Published(stream, len(batch))
+	before := last - uint64(len(batch))
+	for i, m := range batch {
+		p.stored(stream, m, before+1+uint64(i))
+	}
+	return nil
+}
+
+// stored: a stream has a message that it did not have before.
+func (p *Publisher) stored(stream string, m *nats.Msg, sequence uint64) {
+	p.witness.Stored(stream, m, sequence)
+	if m.Header.Get("ce-type") == schemas.TypeDeadLetter { // and none that is resolved
+		p.letters.Add(m.Data)
+	}
 }
 
 // send tries once.
@@ -204,10 +276,7 @@ func (p *Publisher) send(ctx context.Context, stream string, m *nats.Msg) error 
 	}
 	p.Published(stream, 1)
 	if !ack.Duplicate {
-		p.witness.Stored(stream, m, ack.Sequence)
-		if m.Header.Get("ce-type") == schemas.TypeDeadLetter { // and none that is resolved
-			p.letters.add(m.Data)
-		}
+		p.stored(stream, m, ack.Sequence)
 		return nil
 	}
 	p.duplicates.Inc()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"aiccbridge/bus/internal/bustest"
+	"aiccbridge/bus/internal/group"
 	"aiccbridge/bus/internal/hubtest"
 	"aiccbridge/bus/internal/wire"
 	"aiccbridge/schemas"
@@ -258,5 +260,134 @@ func TestStoredDeadLettersCount(t *testing.T) {
 	}
 	if n, last := c.out.DeadLetters(time.Hour); n != 3 || last != schemas.ReasonOversized {
 		t.Errorf("%d dead letters, the last because of %q", n, last)
+	}
+}
+
+// eventOf is an event of an agent of its own.
+func eventOf(agent int) schemas.Message { return bustest.AgentEvent(agent, 0, true) }
+
+// crowd publishes an event of each of many agents at a time, and returns what became of each.
+func (c client) crowd(ctx context.Context, agents int, event func(agent int) schemas.Message) []error {
+	errs := make([]error, agents)
+	var group sync.WaitGroup
+	for agent := range agents {
+		group.Go(func() { errs[agent] = c.Publish(ctx, event(agent)) })
+	}
+	group.Wait()
+	return errs
+}
+
+// shared is how many events in the stream came in batches, and how often each agent has one.
+func (c client) shared(t *testing.T) (inBatches int, by map[string]int) {
+	t.Helper()
+	by = map[string]int{}
+	for _, m := range hubtest.All(t, c.Conn, schemas.StreamEvents) {
+		by[m.Get("ce-id")]++
+		if group.Batch(m.Header) != "" {
+			inBatches++
+		}
+	}
+	return inBatches, by
+}
+
+// TestManyAtATime: what many agents bring at a time shares the sync of the disk, and each
+// event is in the stream once when its publisher hears of it.
+func TestManyAtATime(t *testing.T) {
+	t.Parallel()
+	c := ready(t)
+	const agents = 300
+	for agent, err := range c.crowd(t.Context(), agents, eventOf) {
+		if err != nil {
+			t.Errorf("agent %d: %v", agent, err)
+		}
+	}
+	inBatches, by := c.shared(t)
+	if inBatches < agents/2 || len(by) != agents {
+		t.Errorf("%d of %d events came in batches, %d are there", inBatches, agents, len(by))
+	}
+}
+
+// TestBadNeighbours: what is refused for good, too large, or there already keeps none of the
+// others of its batch from being stored.
+func TestBadNeighbours(t *testing.T) {
+	t.Parallel()
+	c := open(t, bustest.Server(t))
+	hubtest.Differ(t, c.Conn, "AICC_EVENTS", func(c *jetstream.StreamConfig) { c.MaxMsgSize, c.AllowAtomicPublish = 2000, true })
+	hubtest.Ensure(t, c.Conn, hubtest.Accept("AICC_EVENTS.max_msg_size"))
+	const agents = 200
+	bad := func(agent int) bool { return agent%20 == 7 }
+	for agent := 0; agent < agents; agent += 20 { // these are there already
+		if err := c.Publish(t.Context(), eventOf(agent)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	errs := c.crowd(t.Context(), agents, func(agent int) schemas.Message {
+		m := eventOf(agent)
+		if bad(agent) {
+			m.Body = []byte(`"` + strings.Repeat("x", 2000) + `"`)
+		}
+		return m
+	})
+	_, by := c.shared(t)
+	for agent, err := range errs {
+		var p *schemas.Permanent
+		id := eventOf(agent).ID
+		switch {
+		case bad(agent):
+			if !errors.As(err, &p) || p.Reason != schemas.ReasonOversized || by[id] != 0 {
+				t.Errorf("agent %d, too large: %v, stored %d times", agent, err, by[id])
+			}
+		case err != nil || by[id] != 1:
+			t.Errorf("agent %d: %v, stored %d times", agent, err, by[id])
+		}
+	}
+}
+
+// TestBatchWithoutAnAnswer: each of its events is looked for, and none is stored twice though
+// the deduplication window has passed.
+func TestBatchWithoutAnAnswer(t *testing.T) {
+	t.Parallel()
+	l := bustest.NewLossy(bustest.Server(t))
+	c := open(t, l, hubtest.Quick(time.Second))
+	hubtest.Differ(t, c.Conn, "AICC_EVENTS", func(c *jetstream.StreamConfig) {
+		c.Duplicates, c.AllowAtomicPublish = 100*time.Millisecond, true
+	})
+	hubtest.Ensure(t, c.Conn, hubtest.Accept("AICC_EVENTS.duplicate_window"))
+	l.Drop(`"count":`, 1)
+	const agents = 200
+	for agent, err := range c.crowd(t.Context(), agents, eventOf) {
+		if err != nil {
+			t.Errorf("agent %d: %v", agent, err)
+		}
+	}
+	_, by := c.shared(t)
+	for id, times := range by {
+		if times != 1 {
+			t.Errorf("event %s is stored %d times", id, times)
+		}
+	}
+	if len(by) != agents || c.retries(t) == 0 {
+		t.Errorf("%d events of %d, %v retries", len(by), agents, c.retries(t))
+	}
+}
+
+// TestStreamWithoutBatches: somebody else keeps the stream, and it takes none.
+func TestStreamWithoutBatches(t *testing.T) {
+	t.Parallel()
+	c := open(t, bustest.Server(t))
+	hubtest.Ensure(t, c.Conn)
+	config := hubtest.Config(t, c.Conn, "AICC_EVENTS")
+	config.AllowAtomicPublish = false
+	if _, err := hubtest.Superior(t, c.Conn).JetStream().UpdateStream(t.Context(), config); err != nil {
+		t.Fatal(err)
+	}
+	const agents = 100
+	for agent, err := range c.crowd(t.Context(), agents, eventOf) {
+		if err != nil {
+			t.Errorf("agent %d: %v", agent, err)
+		}
+	}
+	if inBatches, by := c.shared(t); inBatches != 0 || len(by) != agents {
+		t.Errorf("%d events in batches, %d are there", inBatches, len(by))
 	}
 }

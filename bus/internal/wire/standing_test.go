@@ -26,7 +26,7 @@ func TestDeadLettersAreCounted(t *testing.T) {
 		}
 		expect(0, "")
 		for i := range 12 {
-			p.letters.add([]byte(fmt.Sprintf(`{"reason":"reason_%d"}`, i)))
+			p.letters.Add([]byte(fmt.Sprintf(`{"reason":"reason_%d"}`, i)))
 			time.Sleep(5 * time.Minute)
 		}
 		expect(12, "reason_11") // the first is an hour old
@@ -35,7 +35,7 @@ func TestDeadLettersAreCounted(t *testing.T) {
 		time.Sleep(30 * time.Minute)
 		expect(5, "reason_11")
 		for range 300 {
-			p.letters.add(nil)
+			p.letters.Add(nil)
 		}
 		expect(100, "")
 		time.Sleep(2 * time.Hour)

@@ -26,7 +26,8 @@
 // it, and its sequence. So a copy of the folder, or an older one put back, shares with
 // the other only what both have. The server compares a filter as it compares a
 // subject, and before it looks at ids, so a late copy of a try can't land behind
-// anything. After an unknown outcome the forwarder reads the agent's last message:
+// anything. What many lanes send at a time goes in one atomic batch, in which each message
+// keeps its fence. After an unknown outcome the forwarder reads the agent's last message:
 //
 //	ours, this place or later, and the
 //	message that the spool has there ──► it is there

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strconv"
 	"sync"
 
 	"github.com/nats-io/nats.go"
@@ -212,13 +213,14 @@ func (f *forwarder) search(ctx context.Context, after uint64, a *attempt) (arriv
 }
 
 // send publishes once, behind the end that is known, and makes sure of an
-// acknowledgement that says "duplicate".
+// acknowledgement that says "duplicate". The messages of several lanes may go in one batch:
+// each keeps its own fence, and all are stored or none.
 func (f *forwarder) send(ctx context.Context, p *laneEnd, a *attempt) error {
-	ctx, cancel := f.spool.hub.Try(ctx)
-	defer cancel()
-	fence := jetstream.WithExpectLastSequenceForSubject(p.end, a.key)
+	m := f.message(a)
+	m.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(p.end, 10))
+	m.Header.Set(jetstream.ExpectedLastSubjSeqSubjHeader, a.key)
 	a.tried, p.known = true, false // until the acknowledgement says so
-	ack, err := f.spool.hub.Send(ctx, f.hubStream, f.message(a), fence)
+	ack, err := f.shared.Send(ctx, m)
 	if err != nil {
 		return err
 	}

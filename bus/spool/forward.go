@@ -23,6 +23,7 @@ type forwarder struct {
 	spool   *Spool
 	deliver delivery // nil: this class stays in the spool
 
+	shared    *wire.Shared  // where the lanes meet on their way to the hub
 	lineage   lineage       // the spool's, as the hub knows it
 	added     chan struct{} // something was stored
 	leftover  uint64        // up to here an earlier process may have sent
@@ -42,6 +43,7 @@ func newForwarder(s *Spool, c class) *forwarder {
 	switch {
 	case c.hubStream != "":
 		f.deliver = f.store
+		f.shared = s.hub.Shared(c.hubStream, func(int) {})
 	case s.opts.Notice != nil:
 		f.deliver = f.notice
 	}

@@ -32,35 +32,44 @@ type answer struct {
 	Messages int                 `json:"count"`
 }
 
-// Send stores messages in one stream, all or none, and returns the last one's sequence; the
-// others have those before it, in order. Their subjects may differ. It tries once: after
-// an error other than the server's or [ErrNotCommitted] they may be stored.
-func Send(ctx context.Context, nc *nats.Conn, stream string, msgs []*nats.Msg) (last uint64, err error) {
+// Parcel is a message on its way, and its acknowledgement when it has arrived.
+type Parcel struct {
+	*nats.Msg
+	Ack *jetstream.PubAck
+}
+
+// Send stores messages in one stream, all or none, in order, and acknowledges each. Their
+// subjects may differ. It tries once: after an error other than the server's or
+// [ErrNotCommitted] they may be stored.
+func Send(ctx context.Context, nc *nats.Conn, stream string, batch []*Parcel) error {
 	id := strconv.FormatUint(rand.Uint64(), 36)
-	reply, err := send(ctx, nc, stream, id, msgs)
+	reply, err := send(ctx, nc, stream, id, batch)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	var a answer
 	switch err := json.Unmarshal(reply.Data, &a); {
 	case err != nil:
-		return 0, fmt.Errorf("read the answer to a batch: %w", err)
+		return fmt.Errorf("read the answer to a batch: %w", err)
 	case a.Error != nil:
-		return 0, a.Error
-	case a.Stream != stream || a.Batch != id || a.Messages != len(msgs) || a.Sequence < uint64(len(msgs)):
-		return 0, fmt.Errorf("acknowledged as %d messages up to %d in stream %q", a.Messages, a.Sequence, a.Stream)
+		return a.Error
+	case a.Stream != stream || a.Batch != id || a.Messages != len(batch) || a.Sequence < uint64(len(batch)):
+		return fmt.Errorf("acknowledged as %d messages up to %d in stream %q", a.Messages, a.Sequence, a.Stream)
 	}
-	return a.Sequence, nil
+	for i, p := range batch {
+		p.Ack = &jetstream.PubAck{Stream: stream, Sequence: a.Sequence - uint64(len(batch)-1-i)}
+	}
+	return nil
 }
 
 // send returns the server's answer to the last message.
-func send(ctx context.Context, nc *nats.Conn, stream, id string, msgs []*nats.Msg) (*nats.Msg, error) {
-	for i, m := range msgs {
-		part := Without(m)
+func send(ctx context.Context, nc *nats.Conn, stream, id string, batch []*Parcel) (*nats.Msg, error) {
+	for i, p := range batch {
+		part := Without(p.Msg)
 		part.Header[jetstream.ExpectedStreamHeader] = []string{stream}
 		part.Header[headerID] = []string{id}
 		part.Header[headerSequence] = []string{strconv.Itoa(i + 1)}
-		if i == len(msgs)-1 {
+		if i == len(batch)-1 {
 			part.Header[headerCommit] = []string{"1"}
 			return nc.RequestMsgWithContext(ctx, part)
 		}

@@ -38,15 +38,79 @@ func (c *Conn) Send(ctx context.Context, stream string, m *nats.Msg, opts ...jet
 	return ack, err
 }
 
-// SendBatch is [group.Send]: messages of one stream, all or none, once.
-func (c *Conn) SendBatch(ctx context.Context, stream string, msgs []*nats.Msg) (last uint64, err error) {
-	start := time.Now()
-	last, err = group.Send(ctx, c.nc, stream, msgs)
-	c.served(writes, err)
-	if err != nil {
-		return 0, fmt.Errorf("batch of %d: %w", len(msgs), c.Explain(start, msgs[0].Subject, err))
+// Shared sends messages to one stream, together when many come at a time. It is safe for
+// concurrent use.
+type Shared struct {
+	conn    *Conn
+	stream  string
+	batched func(messages int)
+	gate    *group.Gate[*group.Parcel]
+}
+
+const (
+	// largestShared is the size of a message, without headers, above which it goes alone: a
+	// batch is stored twice, and its size is bounded.
+	largestShared = 16 << 10
+	// batchesAgain is after how long a stream that takes no batches is tried again.
+	batchesAgain = time.Minute
+)
+
+// Shared returns what sends to a stream. batched is told how many went in a batch.
+func (c *Conn) Shared(stream string, batched func(messages int)) *Shared {
+	s := &Shared{conn: c, stream: stream, batched: batched}
+	s.gate = group.New(s.sendBatch)
+	return s
+}
+
+// Send is [Conn.Send], perhaps in a batch. ctx is without the limit of a try, which it sets
+// itself: a message may have to wait until others are stored. A batch that was refused says
+// nothing of each of its messages, which then goes alone.
+func (s *Shared) Send(ctx context.Context, m *nats.Msg) (*jetstream.PubAck, error) {
+	p := &group.Parcel{Msg: m}
+	alone := func() (err error) {
+		try, cancel := s.conn.Try(ctx)
+		defer cancel()
+		p.Ack, err = s.conn.Send(try, s.stream, m)
+		return err
 	}
-	return last, nil
+	send := alone
+	if len(m.Data) <= largestShared {
+		send = func() error { return s.gate.Do(ctx, p, alone) }
+	}
+	err := send()
+	if refused := (*refusedBatch)(nil); errors.As(err, &refused) {
+		err = alone()
+	}
+	if err != nil {
+		return nil, err // the batch may be on its way, with p
+	}
+	return p.Ack, nil
+}
+
+// refusedBatch is the error of a batch of which nothing is stored.
+type refusedBatch struct{ error }
+
+func (r *refusedBatch) Unwrap() error { return r.error }
+
+// sendBatch tries once.
+func (s *Shared) sendBatch(ctx context.Context, batch []*group.Parcel) error {
+	ctx, cancel := s.conn.Try(ctx)
+	defer cancel()
+	start := time.Now()
+	err := group.Send(ctx, s.conn.nc, s.stream, batch)
+	s.conn.served(writes, err)
+	if HasCode(err, codeNoBatches) {
+		s.gate.Shut(batchesAgain)
+	}
+	switch err = s.conn.Explain(start, batch[0].Subject, err); {
+	case err == nil:
+	case certainlyNotStored(err):
+		return &refusedBatch{err}
+	default:
+		return fmt.Errorf("batch of %d: %w", len(batch), err)
+	}
+	s.batched(len(batch))
+	return nil
 }
 
 // PublisherOptions may all be left out.
@@ -91,14 +155,10 @@ type Publisher struct {
 	batched    prometheus.Histogram
 
 	mu      sync.Mutex
-	failing map[string]failure                // by stream
-	gates   map[string]*group.Gate[*nats.Msg] // by stream
+	failing map[string]failure // by stream
+	streams map[string]*Shared // where messages meet
 	letters letters.Newest
 }
-
-// largestShared is the size of a message, without headers, above which it goes alone: a
-// batch is stored twice, and its size is bounded.
-const largestShared = 16 << 10
 
 // failure is what goes on while no try to store in a stream succeeds.
 type failure struct {
@@ -110,9 +170,6 @@ type failure struct {
 // and the pause after it.
 const givenUp = 4 * maxRetryWait
 
-// batchesAgain is after how long a stream that takes no batches is tried again.
-const batchesAgain = time.Minute
-
 // NewPublisher returns a publisher.
 func NewPublisher(c *Conn, o PublisherOptions) *Publisher {
 	factory := promauto.With(o.Registerer)
@@ -120,7 +177,7 @@ func NewPublisher(c *Conn, o PublisherOptions) *Publisher {
 		return prometheus.CounterOpts{Namespace: "aicc", Subsystem: "bus", Name: name, Help: help}
 	}
 	return &Publisher{
-		conn: c, trustDuplicates: o.TrustDuplicates, failing: make(map[string]failure), gates: make(map[string]*group.Gate[*nats.Msg]), witness: cmp.Or(o.Witness, Witness(NoWitness{})),
+		conn: c, trustDuplicates: o.TrustDuplicates, failing: make(map[string]failure), streams: make(map[string]*Shared), witness: cmp.Or(o.Witness, Witness(NoWitness{})),
 		published:  factory.NewCounterVec(opts("published_total", "Messages stored, by stream."), []string{"stream"}),
 		retries:    factory.NewCounter(opts("publish_retries_total", "Tries to publish that failed and were repeated.")),
 		duplicates: factory.NewCounter(opts("duplicates_total", "Messages that turned out to be stored already.")),
@@ -139,22 +196,21 @@ func (p *Publisher) Published(stream string, messages int) {
 // Publish tries until the stream has the message, it is refused for good, or ctx
 // ends.
 func (p *Publisher) Publish(ctx context.Context, stream string, m *nats.Msg) error {
-	mayBeStored, first := false, true
-	return p.conn.Retry(ctx, p.conn.Trouble("stream", stream), func(try context.Context) error {
+	mayBeStored := false
+	send := func(context.Context) (*jetstream.PubAck, error) { return p.shared(stream).Send(ctx, m) }
+	return p.conn.Retry(ctx, p.conn.Trouble("stream", stream), func(ctx context.Context) error {
 		if mayBeStored {
-			stored, err := p.isLast(try, stream, m)
+			stored, err := p.isLast(ctx, stream, m)
 			if stored || err != nil {
-				p.note(try, stream, err)
+				p.note(ctx, stream, err)
 				return err
 			}
 		}
-		var err error
-		if first {
-			err = p.sendWithOthers(ctx, stream, m)
-		} else {
-			err = p.send(try, stream, m)
+		ack, err := send(ctx)
+		send = func(ctx context.Context) (*jetstream.PubAck, error) { return p.conn.Send(ctx, stream, m) } // from now on, alone
+		if err == nil {
+			err = p.acknowledged(ctx, stream, m, ack)
 		}
-		first = false
 		p.note(ctx, stream, err)
 		if err != nil && !isPermanent(err) {
 			p.retries.Inc()
@@ -201,82 +257,26 @@ func (p *Publisher) DeadLetters(within time.Duration) (n int, last schemas.Reaso
 	return p.letters.Within(within)
 }
 
-// sendWithOthers tries once: in a batch if many come at a time. A batch that was refused says
-// nothing of each message, which then goes alone. ctx is without the limit of a try, since a
-// message may have to wait until others are stored.
-func (p *Publisher) sendWithOthers(ctx context.Context, stream string, m *nats.Msg) error {
-	alone := func() error {
-		try, cancel := p.conn.Try(ctx)
-		defer cancel()
-		return p.send(try, stream, m)
-	}
-	if len(m.Data) > largestShared {
-		return alone()
-	}
-	err := p.gate(stream).Do(ctx, m, alone)
-	if refused := (*refusedBatch)(nil); errors.As(err, &refused) {
-		return alone()
-	}
-	return err
-}
-
-func (p *Publisher) gate(stream string) *group.Gate[*nats.Msg] {
+// shared is where the messages of a stream meet.
+func (p *Publisher) shared(stream string) *Shared {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	g, ok := p.gates[stream]
+	s, ok := p.streams[stream]
 	if !ok {
-		g = group.New(func(ctx context.Context, batch []*nats.Msg) error { return p.sendBatch(ctx, stream, batch) })
-		p.gates[stream] = g
+		s = p.conn.Shared(stream, func(messages int) { p.batched.Observe(float64(messages)) })
+		p.streams[stream] = s
 	}
-	return g
+	return s
 }
 
-// refusedBatch is the error of a batch of which nothing is stored.
-type refusedBatch struct{ error }
-
-func (r *refusedBatch) Unwrap() error { return r.error }
-
-// sendBatch tries once.
-func (p *Publisher) sendBatch(ctx context.Context, stream string, batch []*nats.Msg) error {
-	ctx, cancel := p.conn.Try(ctx)
-	defer cancel()
-	last, err := p.conn.SendBatch(ctx, stream, batch)
-	switch {
-	case err == nil:
-	case certainlyNotStored(err):
-		if HasCode(err, codeNoBatches) {
-			p.gate(stream).Shut(batchesAgain)
-		}
-		return &refusedBatch{err}
-	default:
-		return err
-	}
-	p.batched.Observe(float64(len(batch)))
-	p.Published(stream, len(batch))
-	before := last - uint64(len(batch))
-	for i, m := range batch {
-		p.stored(stream, m, before+1+uint64(i))
-	}
-	return nil
-}
-
-// stored: a stream has a message that it did not have before.
-func (p *Publisher) stored(stream string, m *nats.Msg, sequence uint64) {
-	p.witness.Stored(stream, m, sequence)
-	if m.Header.Get("ce-type") == schemas.TypeDeadLetter { // and none that is resolved
-		p.letters.Add(m.Data)
-	}
-}
-
-// send tries once.
-func (p *Publisher) send(ctx context.Context, stream string, m *nats.Msg) error {
-	ack, err := p.conn.Send(ctx, stream, m)
-	if err != nil {
-		return err
-	}
+// acknowledged makes sure of a message that was.
+func (p *Publisher) acknowledged(ctx context.Context, stream string, m *nats.Msg, ack *jetstream.PubAck) error {
 	p.Published(stream, 1)
 	if !ack.Duplicate {
-		p.stored(stream, m, ack.Sequence)
+		p.witness.Stored(stream, m, ack.Sequence)
+		if m.Header.Get("ce-type") == schemas.TypeDeadLetter { // and none that is resolved
+			p.letters.Add(m.Data)
+		}
 		return nil
 	}
 	p.duplicates.Inc()

@@ -162,7 +162,8 @@ func (t *Table) inspect(ctx context.Context, replicas int) (f findings, err erro
 				f.more = append(f.more, a.Label)
 			}
 			a.Replicas = t.raise(a, *have)
-			a.AllowAtomicPublish = a.onlyQuicker // where rows lack it, somebody accepts that
+			// Where rows lack it, somebody accepts that; and the server refuses it with the other.
+			a.AllowAtomicPublish = a.onlyQuicker && have.PersistMode != jetstream.AsyncPersistMode
 			if merged, differs = improve(*have, a.StreamConfig); differs {
 				f.changed = append(f.changed, merged)
 			}

@@ -16,8 +16,8 @@ import (
 
 	"aiccbridge/bus/assets"
 	"aiccbridge/bus/internal/bustest"
+	"aiccbridge/bus/internal/denied"
 	"aiccbridge/bus/internal/hubtest"
-	"aiccbridge/bus/internal/wire"
 	"aiccbridge/bus/kv"
 	"aiccbridge/bus/lease"
 	"aiccbridge/schemas"
@@ -286,7 +286,7 @@ func TestRefusedAsBridge(t *testing.T) {
 func TestDeniedIsSaid(t *testing.T) {
 	t.Parallel()
 	s := bustest.StartPermitted(t, "")
-	var denied *wire.DeniedError
+	var denied *denied.Error
 
 	// Somebody who may only read wants to make the streams: an error at once.
 	log := &bustest.Log{}

@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rs/zerolog"
 
+	"aiccbridge/bus/internal/denied"
 	"aiccbridge/schemas"
 )
 
@@ -74,7 +75,7 @@ type Conn struct {
 	nc      *nats.Conn
 	js      jetstream.JetStream
 	closed  <-chan struct{}
-	denials *denials
+	denials *denied.List
 	moving  *atomic.Bool // we end the connection ourselves
 
 	services services
@@ -95,7 +96,7 @@ func Open(o Options) (*Conn, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	l := &listener{log: o.Logger, denials: &denials{inbox: o.InboxPrefix}, closed: make(chan struct{}), moving: new(atomic.Bool)}
+	l := &listener{log: o.Logger, denials: &denied.List{Inbox: o.InboxPrefix}, closed: make(chan struct{}), moving: new(atomic.Bool)}
 	nc, err := nats.Connect(o.URL, append(o.connect(), l.handlers()...)...)
 	var bad *url.Error
 	if errors.As(err, &bad) { // its text holds the URL, perhaps with a password

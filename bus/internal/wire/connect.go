@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/rs/zerolog"
 
+	"aiccbridge/bus/internal/denied"
 	"aiccbridge/internal/trouble"
 )
 
@@ -95,7 +96,7 @@ func (o Options) connect() []nats.Option {
 // listener hears what happens to the connection, and logs its changes.
 type listener struct {
 	log     zerolog.Logger
-	denials *denials
+	denials *denied.List
 	closed  chan struct{} // closed with the connection
 	moving  *atomic.Bool
 
@@ -148,7 +149,7 @@ func (l *listener) handlers() []nats.Option {
 		nats.ReconnectHandler(func(*nats.Conn) { state.Over() }),
 		nats.ClosedHandler(func(*nats.Conn) { close(l.closed) }),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-			if !l.denials.note(err) {
+			if !l.denials.Note(err) {
 				l.report(err)
 			}
 		}),

@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"aiccbridge/bus/internal/denied"
 	"aiccbridge/schemas"
 )
 
@@ -67,7 +68,7 @@ func TestWhatIsNotStored(t *testing.T) {
 		want bool
 	}{
 		{answer(400, 10071), true}, {answer(503, 10008), true}, {nats.ErrNoResponders, true}, {jetstream.ErrNoStreamResponse, true},
-		{nats.ErrMaxPayload, true}, {&DeniedError{Subject: "a"}, true},
+		{nats.ErrMaxPayload, true}, {&denied.Error{Subject: "a"}, true},
 		{answer(409, 10158), false}, // an earlier try is under way
 		{context.DeadlineExceeded, false}, {nats.ErrTimeout, false}, {errors.New("broken pipe"), false},
 		{&schemas.Permanent{}, false},

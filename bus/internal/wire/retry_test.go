@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/rs/zerolog"
 
+	"aiccbridge/bus/internal/denied"
 	"aiccbridge/schemas"
 )
 
@@ -74,7 +75,7 @@ func TestATryIsShort(t *testing.T) {
 
 func TestRetry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := &Conn{opts: Options{RequestTimeout: defaultRequestTimeout}, denials: new(denials)}
+		c := &Conn{opts: Options{RequestTimeout: defaultRequestTimeout}, denials: new(denied.List)}
 		tries := 0
 		again := errors.New("away")
 		begin := time.Now()

@@ -22,7 +22,7 @@ var minVersion = version{2, 12, 0}
 func (c *Conn) checkServer(ctx context.Context) error {
 	start := time.Now()
 	_, err := c.js.AccountInfo(ctx)
-	err = c.denials.explain(start, "", err)
+	err = c.denials.Explain(start, "", err)
 	switch {
 	case Denied(err):
 		return Final(err)

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/rs/zerolog"
 
+	"aiccbridge/bus/internal/denied"
 	"aiccbridge/schemas"
 )
 
@@ -71,7 +72,7 @@ func TestReportsAreSaidOnce(t *testing.T) {
 
 // TestNotSent: that nats is away is no matter of buffers.
 func TestNotSent(t *testing.T) {
-	c := &Conn{denials: &denials{}}
+	c := &Conn{denials: &denied.List{}}
 	err := c.Explain(time.Now(), "", fmt.Errorf("ask: %w", nats.ErrReconnectBufExceeded))
 	if err == nil || strings.Contains(err.Error(), "buffer") || !strings.Contains(err.Error(), "nats is away") || !certainlyNotStored(err) {
 		t.Errorf("it says %v", err)

@@ -15,7 +15,7 @@ build: ## the program, as ./bridge
 	CGO_ENABLED=0 $(GO) build -trimpath -o bridge ./cmd/bridge
 
 test: ## every package, with the race detector
-	$(GO) test -race -timeout 10m ./...
+	$(GO) test -race -timeout 15m ./...
 
 readers: ## Ajv and DuckDB take simulated rows by their schemas; needs node and npm
 	cd internal/rowfile/testdata/readers && npm ci --silent --ignore-scripts

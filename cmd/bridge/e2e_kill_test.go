@@ -38,15 +38,15 @@ func (s *scene) waitFor(stream schemas.Stream, n uint64) (seen uint64) {
 // large file.
 func TestKillInTheMiddleOfAFile(t *testing.T) {
 	t.Parallel()
-	const rows = 100_000
+	const rows = 40_000
 	o := oneWindow()
 	o.kinds, o.faults = []schemas.Kind{schemas.KindOperation}, []fault.Rule{extraRows(rows)}
 	s := newScene(t, o)
-	for _, at := range []uint64{10_000, 50_000} {
+	for _, at := range []uint64{5_000, 20_000} {
 		c := s.start()
 		seen := s.waitFor(schemas.StreamRows, at)
 		c.kill()
-		if seen > 90_000 {
+		if seen > 36_000 {
 			t.Fatalf("too late: %d rows are there", seen)
 		}
 		t.Logf("killed at about %d rows", seen)

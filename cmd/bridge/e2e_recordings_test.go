@@ -122,7 +122,7 @@ func TestRecordings(t *testing.T) {
 // some audio is late, or the second gives the recordings of a call as a ZIP.
 func TestRecordingsCostOneRequest(t *testing.T) {
 	t.Parallel()
-	const calls, rows = 6_000, 180
+	const calls, rows = 2_000, 60
 	for name, c := range map[string]struct {
 		keys  string
 		sound voice.Settings

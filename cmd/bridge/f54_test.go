@@ -70,7 +70,7 @@ func newCrew(t *testing.T, n int, o setup, with ...func(*scene)) *crew {
 		for _, f := range with {
 			f(mate)
 		}
-		c.mates = append(c.mates, mate)
+		c.mates, c.stranger = append(c.mates, mate), mate.stranger // the first meets their sessions, too
 	}
 	for i, mate := range c.mates {
 		c.bridge = append(c.bridge, mate.start())

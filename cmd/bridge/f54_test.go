@@ -75,7 +75,9 @@ func newCrew(t *testing.T, n int, o setup, with ...func(*scene)) *crew {
 	for i, mate := range c.mates {
 		c.bridge = append(c.bridge, mate.start())
 		if i == 0 {
-			c.leases = kv.Open(c.consumer().Conn(), schemas.BucketLeases)
+			watcher := c.consumer()
+			t.Cleanup(watcher.Close)
+			c.leases = kv.Open(watcher.Conn(), schemas.BucketLeases)
 		}
 		c.shared("joined", c.mates[:i+1]...)
 	}

@@ -72,6 +72,9 @@ func (m *Members) renew(ctx context.Context) error {
 
 // leave takes our entry out. One that stays expires.
 func (m *Members) leave(ctx context.Context) {
+	if m.hub.Connected() != nil {
+		return // a stop does not wait for the hub to come back
+	}
 	ctx, cancel := m.bucket.Try(ctx)
 	defer cancel()
 	_ = m.bucket.Delete(ctx, m.key())

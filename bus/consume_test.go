@@ -381,3 +381,22 @@ func TestDeadLetterComesFirst(t *testing.T) {
 		t.Errorf("a stream was made on the way: %v", err)
 	}
 }
+
+// TestPassDelay: the pause before a message goes to another bridge varies, within its bounds.
+func TestPassDelay(t *testing.T) {
+	t.Parallel()
+	const most = 30 * time.Second
+	seen := map[time.Duration]bool{}
+	for range 100 {
+		d := passDelay(most)
+		if seen[d] = true; d <= most/2 || d > most {
+			t.Fatalf("%s, want more than half of %s and no more than it", d, most)
+		}
+	}
+	if len(seen) < 50 {
+		t.Errorf("%d pauses of 100 differ", len(seen))
+	}
+	if d := passDelay(1); d < 0 {
+		t.Errorf("%s", d)
+	}
+}

@@ -235,3 +235,24 @@ func TestHolder(t *testing.T) {
 		t.Error("without a bucket it is known")
 	}
 }
+
+// TestAcquisitionThatIsStopped: what it has written is taken back, and nobody waits for it to
+// expire.
+func TestAcquisitionThatIsStopped(t *testing.T) {
+	t.Parallel()
+	s := bustest.Server(t)
+	b, other := newLeases(t, s, "one", time.Minute), newLeases(t, s, "two", time.Minute)
+	l := NewAtHub(b.hub, Options{Tenant: "acme", Partition: "0", TTL: b.ttl})
+	_, err := l.entry.obtain(t.Context(), func(ctx context.Context) (string, error) {
+		if ok, err := l.entry.extend(ctx, 0); !ok || err != nil {
+			t.Errorf("the entry is not written: %v", err)
+		}
+		return "", context.Canceled // before it has an epoch
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("it ends with %v", err)
+	}
+	if _, _, err := other.try(bustest.Limited(t, 20*time.Second), 0); err != nil {
+		t.Errorf("another bridge waits: %v", err)
+	}
+}

@@ -219,3 +219,24 @@ func TestF41EpochsWithoutBuckets(t *testing.T) {
 	t.Attr("tries", fmt.Sprint(len(cases)))
 	t.Attr("figure", fmt.Sprintf("%d sets of what is left of sessions and events, no epoch given again", len(cases)))
 }
+
+// TestFlushedBeforeItIsGivenBack: what was stored is got out while the lease is still held, and
+// not once it is another's.
+func TestFlushedBeforeItIsGivenBack(t *testing.T) {
+	for what, want := range map[string][]int{"stopped": {0}, "lost": {1}} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newScene(t)
+			var flushed []int // how many leases had been given back by then
+			s.o.Flush = func(context.Context) { flushed = append(flushed, s.lease.released) }
+			s.run()
+			if what == "lost" {
+				s.lease.end <- errLost
+				synctest.Wait()
+			}
+			s.stop()
+			if err := <-s.done; err != nil || !slices.Equal(flushed, want) {
+				t.Errorf("%s: it ends with %v, flushed after %v, want %v", what, err, flushed, want)
+			}
+		})
+	}
+}

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -279,10 +281,11 @@ func TestImportKilled(t *testing.T) {
 	r := s.run()
 	w := lastHour()
 	s.until("the window is planned", func() bool { return len(r.ledger.Overlapping(tenantName, schemas.KindCDR, w)) == 1 })
-	const rows = 60_000
+	const rows = 40_000
 	files := s.archiveOf(w, rows, 1)
 	file := files[0]
-	c := s.startWith("import", "-c", s.path(), file, "--kind", "cdr")
+	folder := t.TempDir() // others import at the same time
+	c := s.startIn([]string{"TMPDIR=" + folder}, "import", "-c", s.path(), file, "--kind", "cdr")
 	subject := r.names.Row(tenantName, schemas.KindCDR, w)
 	stored := func() (n int) {
 		if _, err := r.bus.Rows().ReadBack(t.Context(), subject, func(schemas.RowHeader, uint64) { n++ }); err != nil {
@@ -292,9 +295,9 @@ func TestImportKilled(t *testing.T) {
 	}
 	s.until("the first rows are there", func() bool { return stored() > 0 })
 	c.kill()
-	left := s.copies()
-	if len(left) != 1 {
-		t.Errorf("the killed import leaves %q", left)
+	left, err := filepath.Glob(filepath.Join(folder, importFolder+"*"))
+	if err != nil || len(left) != 1 {
+		t.Fatalf("the killed import leaves %q, %v", left, err)
 	}
 	for _, dir := range left {
 		long := time.Now().Add(-time.Hour)
@@ -306,7 +309,7 @@ func TestImportKilled(t *testing.T) {
 		t.Fatalf("%d rows before the kill", n)
 	}
 	s.refuses(exitFailed, []string{files[1], "--kind", "cdr"}, "an extract of the window is under way: it is ready")
-	if got := s.imports(file); got.Rows != rows || got.Added != rows || got.Was != "ready" {
+	if got := s.importsIn(folder, file); got.Rows != rows || got.Added != rows || got.Was != "ready" {
 		t.Errorf("imported %+v", got)
 	}
 	s.wantImported(r.bus, w, rows, 1)
@@ -318,14 +321,19 @@ func TestImportKilled(t *testing.T) {
 	r.end()
 }
 
-// copies are the folders of imports.
-func (s *scene) copies() []string {
+// importsIn imports a file by a process that has its copies in a folder.
+func (s *scene) importsIn(folder, file string) (i imported) {
 	s.t.Helper()
-	all, err := filepath.Glob(filepath.Join(os.TempDir(), importFolder+"*"))
-	if err != nil {
-		s.t.Fatal(err)
+	cmd, out := exec.Command(program(s.t), "import", "-c", s.path(), file, "--kind", "cdr", "--json"), &journal{}
+	cmd.Env = []string{"TMPDIR=" + folder}
+	c := s.startCommand(cmd, io.MultiWriter(out, s.journal))
+	if state := c.state(); !state.Exited() || state.ExitStatus() != exitOK {
+		s.t.Fatalf("the import ended with %v\n%s", c.cmd.ProcessState, out)
 	}
-	return all
+	if err := json.Unmarshal([]byte(out.String()), &i); err != nil {
+		s.t.Fatalf("%q: %v", out, err)
+	}
+	return i
 }
 
 // TestImportByTheListener: a bridge whose NATS is in its process is reached by its listener,

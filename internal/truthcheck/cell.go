@@ -27,7 +27,7 @@ type rowReader struct {
 	texts   []string        // of the row in hand
 	buf     []byte
 
-	widths   []int               // columns that older editions have
+	widths   []int               // columns that older editions have, and files that lack some
 	older    []uint64            // values of the row in hand as those would have it
 	narrower map[uint64][]uint64 // the same by value, of every row seen that has more
 }
@@ -64,9 +64,13 @@ func newRowReader(k schemas.Kind, seed maphash.Seed) *rowReader {
 		r.columns = append(r.columns, c)
 		r.place[name] = i
 	}
+	r.widths = append(r.widths, len(r.columns)-lacking)
 	r.texts = make([]string, len(r.columns))
 	return r
 }
+
+// lacking is how many of the last columns a file has not by the fault file.missing_columns.
+const lacking = 2
 
 // cells reads a row of the truth log, whose times are written in a zone. identified says
 // that it has what every row needs: an id or a call id.

@@ -231,6 +231,9 @@ var fileCases = []fileCase{
 		regrown(s, 21, 29)
 		regrown(s, 29, 18)
 	}, FileReport{Made: 4, Accepted: 4}, RowReport{InFiles: 2, InStream: 2}, true},
+	{"a file that lacks its last columns, and then has them", func(s *scene) {
+		regrown(s, 29-lacking, 29)
+	}, FileReport{Made: 2, Accepted: 2}, RowReport{InFiles: 1, InStream: 1}, true},
 	{"files that grow, and a cell that changed", func(s *scene) {
 		regrown(s, 21, 29, "pre_device_no")
 	}, FileReport{Made: 2, Accepted: 2}, RowReport{InFiles: 2, InStream: 1, Missing: 1}, false},

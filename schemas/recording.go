@@ -22,6 +22,7 @@ type RecordingReason string
 const (
 	RecordingAbsent  RecordingReason = "absent"   // the platform had none in time (0300011, 0300012)
 	RecordingDamaged RecordingReason = "damaged"  // what it gave was never sound
+	RecordingUnclear RecordingReason = "unclear"  // nothing told which of a call's recordings it was
 	RecordingRefused RecordingReason = "refused"  // it refuses to give it, by a permanent result code
 	RecordingTooLong RecordingReason = "too_long" // longer than this bridge takes
 	RecordingUnnamed RecordingReason = "unnamed"  // the row does not say how to ask for it
@@ -55,10 +56,7 @@ type Audio struct {
 	EncryptedBy  string `json:"encrypted_by,omitempty"` // id of the key; empty: not encrypted
 }
 
-var (
-	keyPattern    = regexp.MustCompile(`^[0-9a-f]{32}$`)
-	sha256Pattern = regexp.MustCompile(`^[0-9a-f]{64}$`)
-)
+var keyPattern, sha256Pattern = regexp.MustCompile(`^[0-9a-f]{32}$`), regexp.MustCompile(`^[0-9a-f]{64}$`)
 
 // Validate reports a message that must not be published.
 func (r Recording) Validate() error {

@@ -235,10 +235,32 @@ func TestEachWayToAudio(t *testing.T) {
 	for _, way := range []string{"file_name", "original_file_name", "call_id", "obs"} {
 		t.Run(way, func(t *testing.T) {
 			t.Parallel()
-			o := recorded(rows, voice.Settings{})
+			o := recorded(rows, voice.Settings{Longest: asLongAsTheRow})
 			o.recordings += fmt.Sprintf(", order: [%s]", way)
 			report := newScene(t, o).run().heard(rows)
 			if report.Stored != rows || report.Requests > 2*rows {
+				t.Errorf("the report is %+v", report)
+			}
+		})
+	}
+}
+
+// asLongAsTheRow has the simulator play all that a row says.
+const asLongAsTheRow = time.Hour
+
+// TestOneOfTwoIsLate: while one of a call's two recordings is late, the other is not taken for
+// it by an interface that is asked for the call.
+func TestOneOfTwoIsLate(t *testing.T) {
+	t.Parallel()
+	const rows = 20
+	for _, way := range []string{"call_id", "obs"} {
+		t.Run(way, func(t *testing.T) {
+			t.Parallel()
+			o := recorded(rows, voice.Settings{Longest: asLongAsTheRow, Late: 0.4, LateBy: 5 * time.Second})
+			o.recordings += fmt.Sprintf(", order: [%s]", way)
+			o.faults = append([]fault.Rule{{Fault: "rows.one_call", Share: 1}}, o.faults...)
+			report := newScene(t, o).run().heard(rows)
+			if report.WrongDigest+report.Unsaid > 0 || report.Stored < rows/2 {
 				t.Errorf("the report is %+v", report)
 			}
 		})

@@ -92,7 +92,9 @@ func recordedTenant(b base, h *hub, t *tenant, open *closers) (*recordings.Tenan
 		PerMinute: r.PerMinute, MaxBytes: int64(r.MaxBytes), Keep: r.Keep, KeepBytes: int64(r.KeepBytes),
 	}
 	for _, way := range r.Order {
-		out.Sources = append(out.Sources, recordings.Source{Name: way, Fetch: audioBy(t.files, way)})
+		out.Sources = append(out.Sources, recordings.Source{
+			Name: way, Fetch: audioBy(t.files, way), OfCall: way == filestore.ByCallID || way == filestore.ByAddress,
+		})
 	}
 	return out, nil
 }

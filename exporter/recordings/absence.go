@@ -35,6 +35,7 @@ func (a *absence) add(err error) bool {
 func reasonOf(err error) (schemas.RecordingReason, bool) {
 	var e *ccfs.Error
 	var damaged *unsound
+	var other *unclear
 	switch {
 	case errors.Is(err, ErrUnnamed):
 		return schemas.RecordingUnnamed, true
@@ -42,6 +43,8 @@ func reasonOf(err error) (schemas.RecordingReason, bool) {
 		return schemas.RecordingTooLong, true
 	case errors.As(err, &damaged):
 		return schemas.RecordingDamaged, true
+	case errors.As(err, &other):
+		return schemas.RecordingUnclear, true
 	case !errors.As(err, &e):
 		return "", false
 	case e.Class == ccfs.Permanent && e.Code == "" && e.Status == http.StatusOK: // the client takes no more
@@ -58,7 +61,7 @@ func reasonOf(err error) (schemas.RecordingReason, bool) {
 
 // byWeight are the reasons, from the one that says most of why there is nothing.
 var byWeight = []schemas.RecordingReason{
-	schemas.RecordingTooLong, schemas.RecordingDamaged, schemas.RecordingAbsent, schemas.RecordingRefused, schemas.RecordingUnnamed,
+	schemas.RecordingTooLong, schemas.RecordingDamaged, schemas.RecordingUnclear, schemas.RecordingAbsent, schemas.RecordingRefused, schemas.RecordingUnnamed,
 }
 
 func (a *absence) reason() schemas.RecordingReason {
@@ -72,7 +75,7 @@ func (a *absence) reason() schemas.RecordingReason {
 
 // final reports that waiting does not help.
 func (a *absence) final() bool {
-	return !a.reasons[schemas.RecordingDamaged] && !a.reasons[schemas.RecordingAbsent]
+	return !a.reasons[schemas.RecordingDamaged] && !a.reasons[schemas.RecordingUnclear] && !a.reasons[schemas.RecordingAbsent]
 }
 
 func (a *absence) Error() string {

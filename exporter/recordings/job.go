@@ -170,7 +170,11 @@ func (j *job) fetch(ctx context.Context, s Source) (sound, error) {
 	if err != nil {
 		return sound{}, err
 	}
-	return check(w.got.Bytes(), j.t.MaxBytes, base(j.row.FileName), base(j.row.Original))
+	a, err := check(w.got.Bytes(), j.t.MaxBytes, base(j.row.FileName), base(j.row.Original))
+	if err == nil && s.OfCall && !a.named && !fits(j.row, a.length) {
+		return sound{}, &unclear{fmt.Sprintf("it is %v long, and the row is of another length", a.length.Round(time.Second/10))}
+	}
+	return a, err
 }
 
 // sign is how often a worker says that it waits for an answer.

@@ -43,6 +43,9 @@ type Source struct {
 	// Fetch writes the audio of a row, a WAV or a ZIP of several, to w. Errors of the
 	// platform are *ccfs.Error. [ErrUnnamed]: the row does not hold what it asks by.
 	Fetch func(ctx context.Context, r Row, w io.Writer) error
+	// OfCall: it is asked for what there is of a call, which may be another of its recordings
+	// while the one that is meant is late. So what has no name has to be as long as the row says.
+	OfCall bool
 }
 
 // ErrUnnamed says that a row lacks what an interface wants to know.

@@ -133,6 +133,8 @@ type rig struct {
 	ends   map[string]func() ([]byte, error) // by source
 	stored time.Time                         // of the row
 	key    string
+
+	seconds int // of the row's recording; 0: it does not say when that ended
 }
 
 func newRig(t *testing.T, change ...func(*Tenant)) *rig {
@@ -142,7 +144,7 @@ func newRig(t *testing.T, change ...func(*Tenant)) *rig {
 		ends: map[string]func() ([]byte, error){}, stored: time.Now(), key: strings.Repeat("0a", 16),
 	}
 	source := func(name string) Source {
-		return Source{name, func(_ context.Context, _ Row, w io.Writer) error {
+		return Source{Name: name, Fetch: func(_ context.Context, _ Row, w io.Writer) error {
 			r.asked = append(r.asked, name)
 			content, err := r.ends[name]()
 			if err == nil {
@@ -192,6 +194,9 @@ func (r *rig) delivery(changes ...func(body map[string]any)) schemas.Delivery {
 		"tenant": acme, "kind": "recording", "window": window.String(), "agent_id": "101", "call_id": "17-1", "caller_no": "5550100",
 		"call_begin": begin.Format(time.RFC3339), "file_name": "/1/1/record/39/1.wav", "original_file_name": `X:\1.V3`,
 		"row": map[string]any{"id": "r-1", "ordinal": 1, "file": "f.zip", "revision": 1},
+	}
+	if r.seconds > 0 {
+		body["call_end"] = begin.Add(time.Duration(r.seconds) * time.Second).Format(time.RFC3339)
 	}
 	for _, f := range changes {
 		f(body)
@@ -370,6 +375,49 @@ func TestMissing(t *testing.T) {
 				}
 				if len(r.place.objects) > 0 {
 					t.Error("something is kept")
+				}
+			})
+		})
+	}
+}
+
+// TestAudioOfACall: an interface that is asked for what there is of a call may give another of
+// its recordings. What has no name is taken only if it is as long as the row says.
+func TestAudioOfACall(t *testing.T) {
+	const second = 8000 // samples
+	mine, other := tone(60*second), tone(30*second)
+	both := packed(t, map[string][]byte{"1.wav": mine, "2.wav": other})
+	for name, c := range map[string]struct {
+		first, later []byte // from the tenth minute
+		seconds      int    // of the row; 0: it does not say
+		want         []byte // nil: missing
+	}{
+		"it alone":                     {mine, mine, 60, mine},
+		"it alone, cut a little":       {mine, mine, 64, mine},
+		"the other, then both":         {other, both, 60, mine},
+		"the other in a ZIP":           {packed(t, map[string][]byte{"2.wav": other}), both, 60, mine},
+		"only the other":               {other, other, 60, nil},
+		"several without its name":     {packed(t, map[string][]byte{"3.wav": mine, "2.wav": other}), nil, 60, nil},
+		"the row says no length":       {mine, mine, 0, nil},
+		"the row says none, then both": {mine, both, 0, mine},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, func(tenant *Tenant) { tenant.Sources, tenant.Sources[0].OfCall = tenant.Sources[:1], true })
+				begun := time.Now()
+				r.ends["one"] = func() ([]byte, error) {
+					if c.later != nil && time.Since(begun) >= 10*time.Minute {
+						return c.later, nil
+					}
+					return c.first, nil
+				}
+				r.seconds = c.seconds
+				said := r.settle()
+				switch kept := r.place.content[strings.TrimPrefix(said.Object, "MEM/")]; {
+				case c.want == nil && (said.Reason != schemas.RecordingUnclear || time.Since(begun) < 24*time.Hour):
+					t.Errorf("said %+v after %v", said, time.Since(begun))
+				case c.want != nil && !bytes.Equal(kept, c.want):
+					t.Errorf("%d bytes are kept, said %+v", len(kept), said)
 				}
 			})
 		})

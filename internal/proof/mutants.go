@@ -38,6 +38,7 @@ var mutants = []mutant{
 	{"no_gap", "poller", "TestPromises"},
 	{"no_gap", "cmd/bridge", "TestF26Stops"},
 	{"kept_is_asked_again", "cmd/bridge", "TestF53KillsWhileFetching"},
+	{"audio_of_the_call", "exporter/recordings", "TestAudioOfACall"},
 	{"kept_is_asked_again", "exporter/recordings", "TestRevisionsAreNothingNew"},
 	{"interface_forgotten", "exporter/recordings", "TestNoInterfaceIsForgotten"},
 	{"passed_over_for_all", "exporter/recordings", "TestWhatIsNoJob"},

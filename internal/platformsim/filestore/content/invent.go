@@ -81,7 +81,8 @@ func (m *Maker) invented(q Request, kind world.Kind, at, now time.Time, serial i
 func (m *Maker) inventedCells(at time.Time, serial int, wall func(time.Time) string) map[string]string {
 	n := strconv.Itoa(serial)
 	day := at.In(m.o.Timezone).Format("20060102")
-	answered, ended := at.Add(5*time.Second), at.Add(65*time.Second)
+	answered := at.Add(5 * time.Second)
+	ended := answered.Add(time.Minute + time.Duration(serial%7)*10*time.Second) // each as long as few others
 	return map[string]string{
 		"id":        strconv.Itoa(8_000_000_000 + serial),
 		"developer": m.o.Developer, "developer_id": m.o.Developer, "account_id": m.o.AccountID,

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+	"golang.org/x/net/idna"
 	"golang.org/x/time/rate"
 
 	"aiccbridge/internal/http1"
@@ -153,6 +154,9 @@ func parseBase(raw string) (*url.URL, error) {
 	}
 	if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return nil, errors.New("gateway URL must not have a user, a query or a fragment; remove it")
+	}
+	if ascii, err := idna.Lookup.ToASCII(u.Hostname()); err == nil { // as DNS, TLS and Host want it
+		u.Host = strings.Replace(u.Host, u.Hostname(), ascii, 1)
 	}
 	return u, nil
 }

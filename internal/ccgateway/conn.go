@@ -9,8 +9,6 @@ import (
 	"net/http"
 	"time"
 
-	"golang.org/x/net/idna"
-
 	"aiccbridge/internal/dialguard"
 	"aiccbridge/internal/http1"
 )
@@ -23,11 +21,7 @@ const connectTimeout = 10 * time.Second
 // break the polls of many agents at once. Only a proxy that is named stands in the way: the
 // environment can't put a stranger there.
 func (c *Client) open(o Options) {
-	host := c.base.Hostname()
-	if ascii, err := idna.Lookup.ToASCII(host); err == nil {
-		host = ascii
-	}
-	port := "80"
+	host, port := c.base.Hostname(), "80"
 	if c.base.Scheme == "https" {
 		port = "443"
 		c.tls = &tls.Config{

@@ -100,4 +100,9 @@ func TestPollThroughAProxyInPlainHTTP(t *testing.T) {
 			t.Errorf("after %d: %s: %v, asked %s", c.status, poll.Outcome, poll.Err, fmt.Sprint(p.Asked()))
 		}
 	}
+	const wanted = "u:hunter2"
+	a, _ := behindProxy(t, proxytest.Options{Credentials: wanted}, wanted, false, reply200(readyBody))
+	if poll := a.Poll(t.Context()); poll.Outcome != OutcomeEvent {
+		t.Errorf("with credentials: %s: %v", poll.Outcome, poll.Err)
+	}
 }

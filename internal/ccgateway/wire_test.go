@@ -2,8 +2,10 @@ package ccgateway
 
 import (
 	"bufio"
+	"context"
 	"io"
 	"net"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -36,6 +38,24 @@ func listenRaw(t *testing.T, answer func() string) (address string, heads <-chan
 		}
 	}()
 	return l.Addr().String(), seen
+}
+
+// TestNameInAnotherScript: DNS, and whoever reads Host, know such a name in ASCII only.
+func TestNameInAnotherScript(t *testing.T) {
+	listener, heads := listenRaw(t, func() string { return "HTTP/1.1 204 No Content\r\n\r\n" })
+	for host, want := range map[string]string{
+		"шлюз.example:8043": "xn--g1ah2bza.example:8043", "GW.example:8043": "gw.example:8043", "[::1]:8043": "[::1]:8043",
+	} {
+		asked := ""
+		a := newAgent(t, Options{URL: "http://" + host + testBase, DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			asked = address
+			return new(net.Dialer).DialContext(ctx, network, listener)
+		}})
+		a.Poll(t.Context())
+		if head := <-heads; asked != want || !slices.Contains(head, "Host: "+want) {
+			t.Errorf("%s: asked for %s, sent %q", host, asked, head)
+		}
+	}
 }
 
 // TestHeadersAsTheyAreSpelt: names of headers go out as the platform's pages spell
@@ -75,6 +95,13 @@ func TestHeadersAsTheyAreSpelt(t *testing.T) {
 		}
 		if !slices.Contains(second, "Cookie: lb=n1") || !slices.Contains(second, "Guid: second.AgentGateway0") {
 			t.Errorf("sent %q", second)
+		}
+	}
+	for method, length := range map[string]bool{http.MethodGet: false, http.MethodDelete: false, http.MethodPost: true, http.MethodPut: true} {
+		a := newAgent(t, Options{URL: "http://" + address + testBase})
+		a.exchange(t.Context(), call{method: method, path: "/x"}, DefaultCallTimeout)
+		if head := <-heads; slices.Contains(head, "Content-Length: 0") != length {
+			t.Errorf("%s without a body: sent %q", method, head)
 		}
 	}
 	a := newAgent(t, Options{URL: "http://" + address + testBase})

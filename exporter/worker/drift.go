@@ -119,6 +119,7 @@ func (x *export) say(ctx context.Context, d schemas.Drift) error {
 	refused := errors.As(err, new(*schemas.Permanent)) // the statement, not the file
 	switch {
 	case refused, err != nil && ctx.Err() == nil && x.attempt >= attemptsDrift:
+		x.unsaid = true
 		x.w.said.leave(m.MsgID())
 		x.log().Warn().Err(err).Str("what", string(d.What)).Msg("what is new about a file could not be said; its rows go out all the same")
 		return nil

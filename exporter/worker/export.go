@@ -26,6 +26,7 @@ type export struct {
 	entry    schemas.WindowEntry
 	attempt  int
 	progress func()
+	unsaid   bool // something about its shape could not be said
 }
 
 // log is the worker's logger with what identifies the export.

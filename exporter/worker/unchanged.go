@@ -105,12 +105,12 @@ func (x *export) readAs() string {
 	return hex.EncodeToString(sum.Sum(nil)[:16])
 }
 
-// plain reports a file of which nothing is to be said but its rows, so that nothing is left
-// unsaid when it is not read again.
+// plain reports a file of which nothing is to be said whenever it comes, but its rows: what is
+// new about its shape is said once. So nothing is left unsaid when it is not read again.
 func (p *publication) plain(a *archive.Archive) bool {
-	return p.rejected == 0 && len(a.Members) > 0 && len(a.Skipped) == 0 && !p.zone.finding().suspect &&
+	return p.rejected == 0 && !p.unsaid && len(a.Members) > 0 && len(a.Skipped) == 0 && !p.zone.finding().suspect &&
 		!slices.ContainsFunc(a.Members, func(m archive.Member) bool {
-			return m.Kind != p.file.Kind || m.Torn > 0 || len(p.driftsOf(m)) > 0
+			return m.Kind != p.file.Kind || m.Torn > 0
 		})
 }
 

@@ -30,7 +30,7 @@ func TestStopping(t *testing.T) {
 		t.Error(err)
 	}
 	for range 2 { // delayed, so that no fetch of this process gets it again
-		if m, err := sent.NextMsgWithContext(bustest.Limited(t, 10*time.Second)); err != nil || !strings.Contains(string(m.Data), "delay") {
+		if m, err := sent.NextMsgWithContext(bustest.Limited(t, time.Minute)); err != nil || !strings.Contains(string(m.Data), "delay") {
 			t.Errorf("verdict %v, %v", m, err)
 		}
 	}

@@ -303,7 +303,7 @@ func TestFilesInBackOffDoNotBlock(t *testing.T) {
 	for i := range bad + 1 {
 		select {
 		case <-c.deliveries:
-		case <-bustest.Limited(t, 10*time.Second).Done():
+		case <-bustest.Limited(t, time.Minute).Done():
 			t.Fatalf("only %d files came", i)
 		}
 		var result error

@@ -329,16 +329,16 @@ func TestDeniedIsSaid(t *testing.T) {
 	var reader Options
 	reader.Names, reader.Instance, reader.InProcess, reader.RequestTimeout = bustest.Names(t), "one", s, 300*time.Millisecond
 	reader.User, reader.Password = bustest.Reader, bustest.Password(bustest.Reader)
-	_, err = Connect(bustest.Limited(t, 10*time.Second), reader)
+	_, err = Connect(bustest.Limited(t, time.Minute), reader)
 	if !errors.As(err, &denied) || !denied.Subscribe || !strings.HasPrefix(denied.Subject, assets.BridgeInbox) {
 		t.Errorf("connect as reader: %v", err)
 	}
 	reader.InboxPrefix = assets.ReaderInbox
-	if b, err = Connect(bustest.Limited(t, 10*time.Second), reader); err != nil {
+	if b, err = Connect(bustest.Limited(t, time.Minute), reader); err != nil {
 		t.Fatal(err)
 	}
 	defer b.Close()
-	if err := b.Read(bustest.Limited(t, 10*time.Second), schemas.StreamEvents, "", 0, func(schemas.Stored) error { return nil }); err != nil {
+	if err := b.Read(bustest.Limited(t, time.Minute), schemas.StreamEvents, "", 0, func(schemas.Stored) error { return nil }); err != nil {
 		t.Errorf("read as reader: %v", err)
 	}
 	if err := b.Publish(bustest.Limited(t, time.Second), bustest.Event("1")); !Denied(err) {
@@ -363,7 +363,7 @@ func TestReader(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx := bustest.Limited(t, 10*time.Second)
+	ctx := bustest.Limited(t, time.Minute)
 	durable, err := js.CreateOrUpdateConsumer(ctx, "AICC_EVENTS", jetstream.ConsumerConfig{Durable: "reports", FilterSubject: "aicc.v1.acme.>", AckPolicy: jetstream.AckExplicitPolicy})
 	if err != nil {
 		t.Fatal(err)

@@ -306,14 +306,14 @@ func TestReplicasAdvice(t *testing.T) {
 func TestEnsureSaysWhatCannotBeMended(t *testing.T) {
 	t.Parallel()
 	b := open(t, bustest.Server(t), RoleAdmin, func(o *Options) { o.Replicas = 3 })
-	if err := b.Ensure(bustest.Limited(t, 10*time.Second)); err == nil || errors.Is(err, context.DeadlineExceeded) {
+	if err := b.Ensure(bustest.Limited(t, time.Minute)); err == nil || errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("replicas without a cluster: %v", err)
 	}
 	b = open(t, bustest.Server(t), RoleAdmin)
 	if _, err := b.conn.JetStream().CreateStream(t.Context(), jetstream.StreamConfig{Name: "OTHER", Subjects: []string{"aicc.>"}}); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Ensure(bustest.Limited(t, 10*time.Second)); err == nil || errors.Is(err, context.DeadlineExceeded) {
+	if err := b.Ensure(bustest.Limited(t, time.Minute)); err == nil || errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("subjects that another stream has: %v", err)
 	}
 }
@@ -389,7 +389,7 @@ func TestKeepAssets(t *testing.T) {
 	t.Parallel()
 	s := bustest.StartPermitted(t, "")
 	b := signedIn(t, s, RoleBridge)
-	err := b.Ensure(bustest.Limited(t, 10*time.Second))
+	err := b.Ensure(bustest.Limited(t, time.Minute))
 	var missing *Error
 	if !errors.As(err, &missing) || len(missing.Differences) != 14 || !strings.Contains(err.Error(), "missing on the nats server") || !strings.Contains(err.Error(), "run `bridge apply`") {
 		t.Fatalf("error %v", err)
@@ -402,7 +402,7 @@ func TestKeepAssets(t *testing.T) {
 	differ(t, boss, "KV_AICC_LEASES", func(c *jetstream.StreamConfig) {
 		c.AllowMsgTTL, c.AllowRollup, c.SubjectDeleteMarkerTTL = false, false, 0
 	})
-	err = b.Ensure(bustest.Limited(t, 10*time.Second))
+	err = b.Ensure(bustest.Limited(t, time.Minute))
 	for _, want := range []string{"AICC_LEASES.allow_msg_ttl: is false", "AICC_LEASES.allow_rollup_hdrs: is false", "AICC_EVENTS.exists: is false", "weaker than the bridge needs"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %q", err, want)

@@ -133,7 +133,7 @@ func TestF39NamedReader(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range events {
-		m, err := own.Next(jetstream.FetchMaxWait(5 * time.Second))
+		m, err := own.Next(jetstream.FetchMaxWait(time.Minute))
 		if err == nil {
 			err = m.DoubleAck(ctx)
 		}

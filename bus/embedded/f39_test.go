@@ -67,7 +67,7 @@ func TestF39GreedyReader(t *testing.T) {
 	}
 	theirs, err := njs.Consumer(ctx, "AICC_FILES", "theirs")
 	if err == nil {
-		_, err = theirs.Next(jetstream.FetchMaxWait(5 * time.Second))
+		_, err = theirs.Next(jetstream.FetchMaxWait(time.Minute))
 	}
 	if err != nil {
 		t.Errorf("another reader's durable: %v", err)
@@ -224,7 +224,7 @@ func TestF39ReaderOnAnothersConsumers(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				m, err := mine.Next(jetstream.FetchMaxWait(5 * time.Second))
+				m, err := mine.Next(jetstream.FetchMaxWait(time.Minute))
 				if err != nil {
 					t.Fatalf("his own: %v", err)
 				}
@@ -345,7 +345,7 @@ func TestPushedToOneAlone(t *testing.T) {
 		if _, err := js.Publish(soon(t), "aicc.v1.t.agent.7.call.ring", fmt.Append(nil, i)); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := sub.NextMsg(5 * time.Second); err != nil {
+		if _, err := sub.NextMsg(time.Minute); err != nil {
 			t.Fatalf("message %d: %v", i, err)
 		}
 	}

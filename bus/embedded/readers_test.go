@@ -29,7 +29,7 @@ func TestReaderReads(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			msg, err := cons.Next(jetstream.FetchMaxWait(5 * time.Second))
+			msg, err := cons.Next(jetstream.FetchMaxWait(time.Minute))
 			if err != nil {
 				return err
 			}
@@ -53,7 +53,7 @@ func TestReaderReads(t *testing.T) {
 			if _, err := js.Publish(ctx, "aicc.v1.t.agent.7.state.ready", []byte("now")); err != nil {
 				return err
 			}
-			_, err = sub.NextMsg(5 * time.Second)
+			_, err = sub.NextMsg(time.Minute)
 			return err
 		},
 		"list streams": func() error {
@@ -77,7 +77,7 @@ func TestReaderReads(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			_, err = cons.Next(jetstream.FetchMaxWait(5 * time.Second))
+			_, err = cons.Next(jetstream.FetchMaxWait(time.Minute))
 			return err
 		},
 		"consume": func() error {

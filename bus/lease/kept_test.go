@@ -431,7 +431,7 @@ func TestHeldLast(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if held, err := HeldLast(bustest.Limited(t, 10*time.Second), bucket, ">", "a", c.line); err != nil || len(held) != c.want {
+		if held, err := HeldLast(bustest.Limited(t, time.Minute), bucket, ">", "a", c.line); err != nil || len(held) != c.want {
 			t.Errorf("%s: %v, want %d: %v", name, held, c.want, err)
 		}
 	}

@@ -166,7 +166,7 @@ func TestEpochsGrow(t *testing.T) {
 	last := uint64(0)
 	next := func(what string, b leases, floor uint64) {
 		t.Helper()
-		_, epoch, err := b.try(bustest.Limited(t, 10*time.Second), floor)
+		_, epoch, err := b.try(bustest.Limited(t, time.Minute), floor)
 		if err != nil {
 			t.Fatalf("%s: %v", what, err)
 		}

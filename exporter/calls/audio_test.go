@@ -195,9 +195,10 @@ func TestMuchAudio(t *testing.T) {
 // Wherever it fails while it puts audio into calls, the next bridge comes to the same calls.
 func TestCrashesWithAudio(t *testing.T) {
 	t.Parallel()
+	const batch = 20
 	scene := func(s *shop) {
 		var legs, index []record
-		for i := range schemas.MaxBatch + 5 {
+		for i := range batch + 5 {
 			id := fmt.Sprintf("c%04d", i)
 			legs, index = append(legs, withAgent(id, -1, 0, i)), append(index, recorded(id, 0, i))
 		}
@@ -207,22 +208,22 @@ func TestCrashesWithAudio(t *testing.T) {
 		s.extract(recording, 1, recorded("d", 1, 0))
 		s.tick()
 		of := s.rowsOf(0)
-		for i := range schemas.MaxBatch + 5 {
+		for i := range batch + 5 {
 			id := fmt.Sprintf("c%04d", i)
 			s.say(of[id], 0, id, schemas.RecordingStored)
 		}
 		s.say(s.rowOf(1, "d"), 1, "d", schemas.RecordingMissing)
 		s.calls.Batches = 0
 	}
-	want := newShop(t)
+	want := newShopOf(t, batch)
 	scene(want)
 	want.tick()
-	if want.calls.Batches < 3 || heardOf(want.newest("d")) != "missing" || heardOf(want.newest("c1003")) != "stored" {
+	if want.calls.Batches < 3 || heardOf(want.newest("d")) != "missing" || heardOf(want.newest("c0023")) != "stored" {
 		t.Fatalf("%d batches", want.calls.Batches)
 	}
 	for n := range want.calls.Batches {
 		for _, after := range []bool{false, true} {
-			s := newShop(t)
+			s := newShopOf(t, batch)
 			scene(s)
 			fail := func(i int) error {
 				if i == n+1 {

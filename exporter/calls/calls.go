@@ -92,6 +92,7 @@ type Builder struct {
 	held   trouble.Episode
 	seed   maphash.Seed
 	made   *prometheus.CounterVec
+	most   int // messages of a batch
 
 	known bool // homes and last are what is in the stream
 	last  uint64
@@ -124,7 +125,7 @@ func New(o Options) (*Builder, error) {
 	o.Reach, o.Tick, o.Listen = cmp.Or(o.Reach, 24*time.Hour), cmp.Or(o.Tick, time.Second), cmp.Or(o.Listen, 10*time.Second)
 	own := prometheus.WrapRegistererWith(prometheus.Labels{"tenant": o.Tenant}, o.Registerer)
 	return &Builder{
-		o: o, seed: maphash.MakeSeed(), letters: map[uint64]string{}, tenure: tenure.New(tenure.Options{Acquire: o.Acquire, Of: "calls", Logger: o.Logger}),
+		o: o, most: schemas.MaxBatch, seed: maphash.MakeSeed(), letters: map[uint64]string{}, tenure: tenure.New(tenure.Options{Acquire: o.Acquire, Of: "calls", Logger: o.Logger}),
 		made: promauto.With(own).NewCounterVec(prometheus.CounterOpts{
 			Namespace: "aicc", Subsystem: "calls", Name: "published_total", Help: "Calls published, by what they are: new, or a later revision.",
 		}, []string{"what"}),

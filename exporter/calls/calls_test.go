@@ -214,9 +214,10 @@ func TestTornHome(t *testing.T) {
 // process comes to the same calls, none of them twice.
 func TestCrashes(t *testing.T) {
 	t.Parallel()
+	const batch = 20
 	scene := func(s *shop) {
 		var many []record
-		for i := range schemas.MaxBatch + 10 {
+		for i := range batch + 10 {
 			many = append(many, withAgent(fmt.Sprintf("m%04d", i), -1, 1, i))
 		}
 		s.extract(cdr, 0, inQueue("c1", 1, 0, 3500), inQueue("c2", 1, 0, 3500))
@@ -228,7 +229,7 @@ func TestCrashes(t *testing.T) {
 		s.extract(recording, 1, recorded("c1", 1, 15), recorded("m0003", 1, 70))
 		s.extract(cdr, 3, withAgent("c2", 5, 3, 20), withAgent("m0004", 5, 3, 20)) // behind their end
 	}
-	want := newShop(t)
+	want := newShopOf(t, batch)
 	scene(want)
 	want.tick()
 	batches := want.calls.Batches
@@ -240,7 +241,7 @@ func TestCrashes(t *testing.T) {
 			"before": func(c *exportertest.Calls, f func(int) error) { c.Before = f },
 			"after":  func(c *exportertest.Calls, f func(int) error) { c.After = f },
 		} {
-			s := newShop(t)
+			s := newShopOf(t, batch)
 			scene(s)
 			set(s.calls, func(i int) error {
 				if i == n+1 {

@@ -264,7 +264,7 @@ var lighter = [...]func(*schemas.CallContent){
 func (p *publication) put(ctx context.Context, m schemas.Message, call ...uint64) error {
 	p.batch, p.calls = append(p.batch, m), append(p.calls, call...)
 	p.bytes += len(m.Body)
-	if len(p.batch) == schemas.MaxBatch || p.bytes >= maxBatchBytes {
+	if len(p.batch) == p.most || p.bytes >= maxBatchBytes {
 		return p.flush(ctx)
 	}
 	return nil

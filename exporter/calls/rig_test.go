@@ -66,6 +66,7 @@ type shop struct {
 	fetched  bool
 	files    map[string]map[string]string // the rows that files have, by subject: keys by ids
 	builder  *Builder
+	batch    int // messages of its batches; 0: as many as can be
 	extracts int
 	now      time.Time
 }
@@ -93,7 +94,16 @@ func (s *shop) options() Options {
 func (s *shop) restart() {
 	b, err := New(s.options())
 	exportertest.Check(s.t, err)
+	b.most = cmp.Or(s.batch, b.most)
 	s.builder = b
+}
+
+// newShopOf has few calls in a batch, so that few make several.
+func newShopOf(t *testing.T, batch int) *shop {
+	s := newShop(t)
+	s.batch = batch
+	s.restart()
+	return s
 }
 
 // tick has everything made that is due.

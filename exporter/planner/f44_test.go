@@ -30,7 +30,7 @@ func TestF44DueFarInTheFuture(t *testing.T) {
 			s.serve()
 			pass(10 * time.Hour)
 			left := s.leaveInEachState(leap)
-			s.open(Options{Spacing: time.Second}, since(bubble, hourly))
+			s.open(Options{Spacing: time.Second, Tick: 10 * time.Second}, since(bubble, hourly))
 			pass(24 * time.Hour)
 			for state, w := range left {
 				e, _, err := s.ledger.Entry(t.Context(), exportertest.Acme, schemas.KindCDR, w)

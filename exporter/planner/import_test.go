@@ -28,7 +28,7 @@ func TestImportedHistoryIsNotPlanned(t *testing.T) {
 		s.serve()
 		x := hourly
 		x.SweepAgain = []time.Duration{30 * time.Hour}
-		s.open(Options{}, x)
+		s.open(Options{Tick: 10 * time.Second}, x)
 		pass(2 * time.Hour)
 		old, recent := bubbleHour(-1000), bubbleHour(-5)
 		for _, w := range []schemas.Window{old, recent} {
@@ -38,7 +38,7 @@ func TestImportedHistoryIsNotPlanned(t *testing.T) {
 		exportertest.Check(t, s.ledger.Complete(context.Background(), imported(old), 3, time.Now()))
 		pass(26 * time.Hour) // the other one was never completed
 		s.close()
-		s.open(Options{}, x)
+		s.open(Options{Tick: 10 * time.Second}, x)
 		pass(20 * time.Hour)
 		all := s.entries(schemas.KindCDR)
 		if all[0].Window != old || all[1].Window != recent || all[1].State != schemas.WindowReady {

@@ -115,7 +115,7 @@ func TestConnectWithWrongCredentials(t *testing.T) {
 	if !ns.ReadyForConnections(10 * time.Second) {
 		t.Fatal("not ready")
 	}
-	_, err = connect(bustest.Limited(t, 10*time.Second), Options{Names: bustest.Names(t), Instance: "one", InboxPrefix: inbox, URL: ns.ClientURL()})
+	_, err = connect(bustest.Limited(t, time.Minute), Options{Names: bustest.Names(t), Instance: "one", InboxPrefix: inbox, URL: ns.ClientURL()})
 	if err == nil || !strings.Contains(err.Error(), "check user and password") {
 		t.Errorf("error %v", err)
 	}
@@ -192,7 +192,7 @@ func TestSignInByName(t *testing.T) {
 		t.Fatal("not ready")
 	}
 	for password, ok := range map[string]bool{"canary": true, "wrong": false} {
-		b, err := connect(bustest.Limited(t, 10*time.Second), Options{Names: bustest.Names(t), Instance: "one", InboxPrefix: inbox, URL: ns.ClientURL(), User: "bridge", Password: password})
+		b, err := connect(bustest.Limited(t, time.Minute), Options{Names: bustest.Names(t), Instance: "one", InboxPrefix: inbox, URL: ns.ClientURL(), User: "bridge", Password: password})
 		if (err == nil) != ok || err != nil && strings.Contains(err.Error(), password) {
 			t.Errorf("%s: error %v", password, err)
 		}

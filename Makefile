@@ -3,7 +3,7 @@ GO ?= go
 FUZZTIME ?= 20s
 DURATION ?= 10m
 
-.PHONY: help demo build test readers faults mutation soak lint fmt foreign fuzz bench bench-rows bench-agents bench-events bench-micro clean
+.PHONY: help demo build test readers faults mutation soak lint fmt foreign fuzz bench bench-rows bench-agents bench-events bench-growth bench-micro clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ bench-agents: ## agents alone: memory and idle polls, printed only (N=10000 ROUN
 
 bench-events: ## events alone: delay, rate, CPU and syncs, printed only (N=10000 ROUNDS=3 BRIDGE=./bridge)
 	$(GO) run ./internal/bench events $(if $(N),-agents $(N)) $(if $(ROUNDS),-rounds $(ROUNDS)) $(if $(BRIDGE),-bridge $(BRIDGE))
+
+bench-growth: ## files up to 5,000,000 rows, agents up to 19,000, as pictures, in about 30 minutes; writes docs/growth.md (MOST=5000000)
+	$(GO) run ./internal/bench growth -document docs/growth.md -pictures growth $(if $(MOST),-most $(MOST))
 
 bench-micro: ## benchmarks of single functions, with allocations, as benchstat reads them
 	$(GO) test -run '^$$' -bench . -benchmem ./...

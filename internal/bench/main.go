@@ -49,7 +49,7 @@ func main() {
 // run is a suite, or one of the roles that a suite starts.
 func run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
-		return errors.New("name a suite: rows, peer, agents, events, start, outages or all")
+		return errors.New("name a suite: rows, peer, agents, events, start, outages, growth or all")
 	}
 	role, args := args[0], args[1:]
 	switch {
@@ -78,10 +78,11 @@ func run(ctx context.Context, args []string) error {
 // settings are the flags of a suite.
 type settings struct {
 	rows, large, peer, agents, rounds int
+	most                              int
 	stored, windows, resumed, waiting int
 	span                              time.Duration
 	binary                            string
-	document                          string
+	document, pictures                string
 }
 
 func parse(suite string, args []string) (s settings, err error) {
@@ -89,6 +90,7 @@ func parse(suite string, args []string) (s settings, err error) {
 	f.IntVar(&s.rows, "rows", 200_000, "rows of each round's file")
 	f.IntVar(&s.large, "large", 500_000, "rows of one more file, for memory; 0 is none")
 	f.IntVar(&s.peer, "peer", 100_000, "rows of the file that the peer gets too")
+	f.IntVar(&s.most, "most", 5_000_000, "rows of the largest file whose growth is measured")
 	f.IntVar(&s.agents, "agents", 10_000, "agents where they are many")
 	f.IntVar(&s.stored, "stored", 1_000_000, "rows of a bridge whose start is measured")
 	f.IntVar(&s.windows, "windows", 30_000, "windows of that bridge")
@@ -97,6 +99,7 @@ func parse(suite string, args []string) (s settings, err error) {
 	f.DurationVar(&s.span, "span", 8*time.Second, "how long each look at agents takes")
 	f.IntVar(&s.rounds, "rounds", 3, "how often everything is measured")
 	f.StringVar(&s.binary, "bridge", "", "a bridge that is built; empty builds one")
+	f.StringVar(&s.pictures, "pictures", "", "folder for pictures, beside the document; empty: none are drawn")
 	f.StringVar(&s.document, "document", "", "where the tables go; empty: they are printed only")
 	return s, f.Parse(args)
 }
@@ -116,7 +119,7 @@ func suites(ctx context.Context, suite string, args []string) error {
 			return err
 		}
 	}
-	r := report{machine: machine()}
+	r := report{machine: machine(), pictures: s.pictures}
 	if err := s.measure(ctx, suite, dir, os.Stdout, &r); err != nil {
 		return err
 	}
@@ -162,6 +165,12 @@ func (s settings) measure(ctx context.Context, suite, dir string, out io.Writer,
 		{[]string{"start", "all"}, func() (result, error) {
 			return rows.Start{Stage: on, Rows: s.stored, Windows: s.windows}.Run(ctx)
 		}},
+		{[]string{"growth", "growth-rows"}, func() (result, error) {
+			return rows.Growth{Stage: on, Sizes: []int{50_000, 500_000, s.most}}.Run(ctx)
+		}},
+		{[]string{"growth", "growth-agents"}, func() (result, error) {
+			return agents.Growth{Stage: on, Span: s.span, Numbers: []int{1000, 5000, 10_000, 19_000}}.Run(ctx)
+		}},
 		{[]string{"outages", "all"}, func() (result, error) {
 			return agents.Outages{Stage: on, Agents: s.resumed, Waiting: s.waiting}.Run(ctx)
 		}},
@@ -173,6 +182,9 @@ func (s settings) measure(ctx context.Context, suite, dir string, out io.Writer,
 		found, err := x.run()
 		if err != nil {
 			return err
+		}
+		if grows, ok := found.(interface{ Pictures() []figures.Picture }); ok {
+			r.drawn = append(r.drawn, grows.Pictures()...)
 		}
 		r.tables = append(r.tables, found.Tables()...)
 		r.verdicts = append(r.verdicts, found.Verdicts()...)

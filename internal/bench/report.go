@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -19,6 +21,8 @@ type report struct {
 	machine  string
 	tables   []figures.Table
 	verdicts []figures.Verdict
+	drawn    []figures.Picture
+	pictures string // folder for them, beside the document
 }
 
 // print prints the tables and a line for each target.
@@ -45,7 +49,7 @@ func (r report) lines() string {
 // The part of the document that a run writes stands between these two lines; what is
 // around them is written by hand.
 const (
-	beginMark = "<!-- measured: begin; written by make bench -->"
+	beginMark = "<!-- measured: begin -->"
 	endMark   = "<!-- measured: end -->"
 )
 
@@ -55,11 +59,30 @@ func (r report) write(file string) error {
 	if err != nil {
 		return fmt.Errorf("write benchmarks: %w", err)
 	}
+	if err := r.draw(filepath.Join(filepath.Dir(file), r.pictures)); err != nil {
+		return err
+	}
 	whole, err := r.into(string(text))
 	if err != nil {
 		return fmt.Errorf("write %s: %w", file, err)
 	}
 	return renameio.WriteFile(file, []byte(whole), 0o644)
+}
+
+// draw writes the pictures into a folder, which is made if need be.
+func (r report) draw(dir string) error {
+	if len(r.drawn) == 0 {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	for _, p := range r.drawn {
+		if err := renameio.WriteFile(filepath.Join(dir, p.Name+".svg"), []byte(p.SVG()), 0o644); err != nil {
+			return fmt.Errorf("draw %s: %w", p.Name, err)
+		}
+	}
+	return nil
 }
 
 func (r report) into(text string) (string, error) {
@@ -75,6 +98,9 @@ func (r report) into(text string) (string, error) {
 	}
 	for _, t := range r.tables {
 		b.WriteString("\n" + t.Markdown())
+	}
+	for _, p := range r.drawn {
+		fmt.Fprintf(&b, "\n![%s by %s](%s)\n", p.Title, p.Sizes, path.Join(r.pictures, p.Name+".svg"))
 	}
 	return b.String() + "\n" + endMark + after, nil
 }

@@ -70,12 +70,35 @@ func TestWrite(t *testing.T) {
 
 // TestDocumentHasAPlace: make bench would fail at its end else.
 func TestDocumentHasAPlace(t *testing.T) {
-	text, err := os.ReadFile("../../docs/benchmarks.md")
-	if err != nil {
+	for _, name := range []string{"benchmarks.md", "growth.md"} {
+		text, err := os.ReadFile("../../docs/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := sample().into(string(text)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestPicturesAreBeside: pictures stand in a folder beside the document, which shows them.
+func TestPicturesAreBeside(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "growth.md")
+	if err := os.WriteFile(file, []byte(beginMark+endMark), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := sample().into(string(text)); err != nil {
-		t.Error(err)
+	r := sample()
+	r.pictures, r.drawn = "drawn", []figures.Picture{{Name: "rows", Title: "Memory", Sizes: "rows"}}
+	if err := r.write(file); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil || !strings.Contains(string(text), "![Memory by rows](drawn/rows.svg)") {
+		t.Errorf("%s, %v", text, err)
+	}
+	if svg, err := os.ReadFile(filepath.Join(dir, "drawn", "rows.svg")); err != nil || !strings.HasPrefix(string(svg), "<svg") {
+		t.Errorf("%s, %v", svg, err)
 	}
 }
 

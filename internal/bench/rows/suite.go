@@ -141,7 +141,7 @@ type extraction struct {
 
 // extract runs the bridge on a file of n rows and extracts it so many times.
 func (s *Suite) extract(ctx context.Context, name string, n int, external bool, times int) (x extraction, err error) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute+time.Duration(n)*time.Millisecond/2)
 	defer cancel()
 	dir, err := s.Folder(name)
 	if err != nil {

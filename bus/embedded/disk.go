@@ -95,11 +95,11 @@ func (s *Server) mend(now time.Time, free int64, store error) (int64, error) {
 	if store != nil && (gaveUp || d.restartDue(now, free, store, s.isDown())) {
 		store = s.cure(now, store)
 	}
-	d.seen = free
 	if store == nil && d.fillDue(now, free) && d.fill(now) && d.failed {
 		store = s.cure(now, errAfterwards)
 		d.failed = false
 	}
+	d.seen = free
 	return free, store
 }
 
@@ -175,9 +175,11 @@ func (d *disk) giveUp() bool {
 }
 
 // fillDue reports whether there is space for the reserve and as much again on
-// top as would make the disk low.
+// top as would make the disk low. A failed attempt has a pause behind it, unless space
+// has gone and come back since: then somebody else had taken it.
 func (d *disk) fillDue(now time.Time, free int64) bool {
-	return d.reserve.size > 0 && !d.reserve.held && free >= 3*d.reserve.size && !now.Before(d.fillAt)
+	enough := 3 * d.reserve.size
+	return d.reserve.size > 0 && !d.reserve.held && free >= enough && (!now.Before(d.fillAt) || d.seen < enough)
 }
 
 // fill makes the reserve and reports whether it could.

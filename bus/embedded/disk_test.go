@@ -269,6 +269,29 @@ func TestReserveThatCannotBeMade(t *testing.T) {
 	w.expect("can be made again", "", true)
 }
 
+// Somebody else may take the space just before the reserve is made. When it is back the
+// reserve is made at once: it did not fail for itself.
+func TestReserveAtOnceWhenSpaceIsBack(t *testing.T) {
+	w := newWorld(t, 2*mib)
+	w.disk.giveUp()
+	w.rest = 100 * mib
+	taken := filepath.Join(w.options.Dir, reserveFile)
+	if err := os.MkdirAll(filepath.Join(taken, "x"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	w.after(time.Second)
+	if err := os.RemoveAll(taken); err != nil {
+		t.Fatal(err)
+	}
+	w.after(time.Second)
+	w.expect("it failed a moment ago", "no place for a reserve", false)
+	w.rest = mib
+	w.after(time.Second)
+	w.rest = 100 * mib
+	w.after(time.Second)
+	w.expect("space is back", "", true)
+}
+
 // A file system that became read-only, say.
 func TestReserveThatCannotBeGivenUp(t *testing.T) {
 	w := newWorld(t, 100*mib)

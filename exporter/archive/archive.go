@@ -59,6 +59,7 @@ type Member struct {
 	part       int  // sequence number in the name, 0 for none
 	documented bool // the name has the documented form
 	shape      int  // place in Shapes of that of the record counted last
+	even       bool // all lines are records, but for a header line at the top
 	entry      *zip.File
 	layout     layout
 	dialect    Dialect
@@ -314,6 +315,7 @@ func (m *Member) inspect(csv *csvReader, known text) (err error) {
 	if t.fresh { // the last header line has no records
 		m.under(t.names)
 	}
+	m.even = !t.odd
 	return m.judge(told, fits, t.widest)
 }
 

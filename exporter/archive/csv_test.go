@@ -16,8 +16,31 @@ import (
 	"aiccbridge/exporter/internal/exportertest"
 )
 
-// readMember returns the records of a member as the publisher sees them.
+// readMember returns the records of a member as the publisher sees them. They are the same,
+// where all lines are known to be records, as where that is found out again.
 func readMember(t testing.TB, m Member) (all [][]string) {
+	t.Helper()
+	read := readLines(t, m)
+	if m.even {
+		m.even = false
+		if diff := cmp.Diff(readLines(t, m), read); diff != "" {
+			t.Errorf("records that are told from other lines, and all lines (-want +got):\n%s", diff)
+		}
+	}
+	for _, r := range read {
+		all = append(all, r.Cells)
+	}
+	return all
+}
+
+// lineRead is a record, where it stands, and the header line that counts for it.
+type lineRead struct {
+	Cells, Header []string
+	Line          int
+	Fresh         bool
+}
+
+func readLines(t testing.TB, m Member) (all []lineRead) {
 	t.Helper()
 	records, err := m.Records(t.Context(), func() {})
 	exportertest.Check(t, err)
@@ -28,7 +51,8 @@ func readMember(t testing.TB, m Member) (all [][]string) {
 			return all
 		}
 		exportertest.Check(t, err)
-		all = append(all, slices.Clone(record))
+		header, fresh := records.Header()
+		all = append(all, lineRead{slices.Clone(record), header, records.Line(), fresh})
 	}
 }
 

@@ -19,7 +19,9 @@ func (m Member) Records(ctx context.Context, progress func()) (*Records, error) 
 	if err != nil {
 		return nil, fmt.Errorf("open member: %w", err)
 	}
-	return &Records{file: file, table: m.table(newCSVReader(Steady(ctx, file, progress)))}, nil
+	t := m.table(newCSVReader(Steady(ctx, file, progress)))
+	t.known, t.top = m.even, len(m.Headers) > 0
+	return &Records{file: file, table: t}, nil
 }
 
 // Read returns the next record, valid until the next call; io.EOF at the end. Its cells

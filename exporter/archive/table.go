@@ -46,6 +46,13 @@ type table struct {
 	widest  int      // cells of the widest line, since the header line
 	sure    bool     // those held are records, whatever comes
 	end     error
+
+	lines int  // seen so far
+	odd   bool // there are lines besides records, other than a header line at the top
+
+	// A table that was read before and is not odd: all its lines are records, below a header
+	// line if top says so. Nothing of it need be told from records again.
+	known, top bool
 }
 
 // maxTitles is how many lines above a header line may be titles.
@@ -62,6 +69,9 @@ func newTable(csv *csvReader, k schemas.Kind, d Dialect, charset string) *table 
 // next returns the next record, whose cells are valid until the next call; io.EOF after the
 // last.
 func (t *table) next() (record, error) {
+	if t.known {
+		return t.again()
+	}
 	for {
 		if len(t.held) > 0 && t.sure {
 			r := t.held[0]
@@ -82,6 +92,23 @@ func (t *table) next() (record, error) {
 			}
 		}
 	}
+}
+
+// again returns the next record of a table that is known.
+func (t *table) again() (record, error) {
+	r, err := t.read()
+	if err == nil && t.top {
+		if t.top, err = false, t.turn(r); err == nil {
+			r, err = t.read()
+		}
+	}
+	if err != nil {
+		return record{}, err
+	}
+	t.widen(len(r.cells))
+	r.fresh, t.fresh = t.fresh, false
+	t.records++
+	return r, nil
 }
 
 // read returns the next line that has cells.
@@ -118,16 +145,19 @@ func (t *table) decode(cells []string) (err error) {
 
 // take decides what a line is.
 func (t *table) take(r record) error {
+	t.lines++
 	comma := t.csv.layout.comma
 	if len(r.cells) <= 2 {
 		if c, ok := separatorLine(strings.Join(r.cells, string(rune(comma)))); ok && c != comma {
 			return fmt.Errorf("line %d names another separator, %q", r.line, c)
 		} else if ok {
+			t.odd = true
 			return nil
 		}
 	}
 	isHeader, err := t.isHeader(r.cells)
 	if err == nil && isHeader {
+		t.odd = t.odd || t.lines > 1
 		return t.turn(r)
 	}
 	if err == nil {
@@ -217,7 +247,9 @@ func (t *table) mayBeTitle(cells []string) bool {
 // line: lines without a separator above one with as many cells as a row has.
 func (t *table) release() {
 	if last := t.held[len(t.held)-1]; t.records == 0 && t.names == nil && rows.Fit(t.kind, last.cells) > 0 {
-		t.held = slices.DeleteFunc(t.held, func(r record) bool { return len(r.cells) == 1 })
+		titles := func(r record) bool { return len(r.cells) == 1 }
+		t.odd = t.odd || slices.ContainsFunc(t.held, titles)
+		t.held = slices.DeleteFunc(t.held, titles)
 	}
 	t.records += len(t.held)
 }

@@ -42,9 +42,10 @@ type Encoder struct {
 
 	count     func(row [16]byte) (int, error) // [Options.Count]
 	hashed    []byte
-	buf       []byte  // the body in hand
-	bodies    []byte  // those of the messages before
-	values    []value // of each column, of the row in hand
+	buf       []byte     // the body in hand
+	bodies    []byte     // those of the messages before
+	values    []value    // of each column, of the row in hand
+	times     []timeCell // of each column, read last
 	unread    []int
 	ambiguous []int
 }
@@ -53,6 +54,13 @@ type Encoder struct {
 type value struct {
 	known  bool
 	number int64 // the integer, or the instant in seconds
+}
+
+// timeCell is a cell of a time, and what it says.
+type timeCell struct {
+	text  string
+	clock clock
+	ok    bool
 }
 
 // spanEnds is a Span by column.
@@ -103,7 +111,7 @@ func NewEncoder(n schemas.Names, f schemas.FileReady, k schemas.Kind, o Options)
 	e := &Encoder{
 		kind: k, set: set, file: f, count: o.Count, noNames: o.NoNames, width: Width(k, o.Edition),
 		clocks:  [...]*wallClock{Time: {zone: o.Written, shown: o.Zone}, TimeUTC: {zone: time.UTC, shown: time.UTC}},
-		message: n.RowMessage(f, k), extract: schemas.ExtractSum(f.ResponseID), head: rowHead(f, k), values: make([]value, len(set.columns)), opType: set.named("op_type"),
+		message: n.RowMessage(f, k), extract: schemas.ExtractSum(f.ResponseID), head: rowHead(f, k), values: make([]value, len(set.columns)), times: make([]timeCell, len(set.columns)), opType: set.named("op_type"),
 		kindPart: appendPart(nil, string(k)), callID: set.named("call_id"),
 	}
 	for i, c := range set.columns {
@@ -274,7 +282,7 @@ func (e *Encoder) appendCell(column int, text string) {
 }
 
 func (e *Encoder) appendTime(column int, typ ColumnType, text string) {
-	c, ok := parseClock(text)
+	c, ok := e.clock(column, text)
 	if !ok {
 		e.unread = append(e.unread, column)
 		return
@@ -282,12 +290,23 @@ func (e *Encoder) appendTime(column int, typ ColumnType, text string) {
 	e.buf = append(append(e.buf, e.keys[column]...), '"')
 	var at int64
 	var odd bool
-	e.buf, at, odd = e.clocks[typ].append(e.buf, c)
+	e.buf, at, odd = e.clocks[typ].append(e.buf, *c)
 	e.buf = append(e.buf, '"', ',')
 	if odd {
 		e.ambiguous = append(e.ambiguous, column)
 	}
 	e.values[column] = value{!odd, at}
+}
+
+// clock reads the cell of a time. Each is asked for several times: what its column said last
+// is remembered.
+func (e *Encoder) clock(column int, text string) (c *clock, ok bool) {
+	last := &e.times[column]
+	if last.text != text {
+		last.text = text
+		last.clock, last.ok = parseClock(text)
+	}
+	return &last.clock, last.ok
 }
 
 // appendSpans writes the durations whose ends are both known.

@@ -102,22 +102,19 @@ func (e *Encoder) Tells(record []string) bool {
 	return slices.ContainsFunc(e.idCells, func(c int) bool { return e.cell(record, c) != "" })
 }
 
-// canonicalCell is a trimmed cell in the one form that counts: times as the pages
+// canonical is the cell of a column in the one form that counts: times as the pages
 // print them, yyyy-MM-dd HH:mm:ss, with a fraction where it is not zero; text,
 // integers and times that cannot be read as they are.
-func canonicalCell(typ ColumnType, text string) string {
-	if !typ.isTime() {
+func (e *Encoder) canonical(record []string, column int) string {
+	text := e.cell(record, column)
+	if text == "" || !e.set.columns[column].Type.isTime() {
 		return text
 	}
-	c, ok := parseClock(text)
+	c, ok := e.clock(column, text)
 	if !ok || c.instant || c.short || c.fraction == "" && len(text) == clockLength && text[4] == '-' && text[10] == ' ' {
 		return text
 	}
 	return c.String()
-}
-
-func (e *Encoder) canonical(record []string, column int) string {
-	return canonicalCell(e.set.columns[column].Type, e.cell(record, column))
 }
 
 // hashRow hashes the values of a row: those of the shared columns, by name, in the

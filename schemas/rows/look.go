@@ -27,7 +27,7 @@ func (e *Encoder) WallClocks(to []int64, record []string) []int64 {
 			continue
 		}
 		if text := e.cell(record, column); text != "" {
-			if clock, ok := parseClock(text); ok && !clock.instant {
+			if clock, ok := e.clock(column, text); ok && !clock.instant {
 				to = append(to, clock.wall())
 			}
 		}
@@ -43,8 +43,8 @@ func (e *Encoder) Times(record []string) (times []time.Time) {
 		if text == "" || !c.Type.isTime() {
 			continue
 		}
-		if clock, ok := parseClock(text); ok {
-			_, at, _ := e.clocks[c.Type].append(nil, clock)
+		if clock, ok := e.clock(i, text); ok {
+			_, at, _ := e.clocks[c.Type].append(nil, *clock)
 			times = append(times, time.Unix(at, 0))
 		}
 	}

@@ -179,13 +179,13 @@ func TestLimitedCalls(t *testing.T) {
 	c := b.Calls()
 	limit := func(change func(*jetstream.StreamConfig)) {
 		t.Helper()
-		s, err := b.conn.Stream(t.Context(), "AICC_CALLS")
+		s, err := b.conn.Stream(bustest.Limited(t, time.Minute), "AICC_CALLS")
 		if err != nil {
 			t.Fatal(err)
 		}
 		config := s.CachedInfo().Config
 		change(&config)
-		if _, err := b.conn.JetStream().UpdateStream(t.Context(), config); err != nil {
+		if _, err := b.conn.JetStream().UpdateStream(bustest.Limited(t, time.Minute), config); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -184,7 +184,7 @@ func TestImportRefuses(t *testing.T) {
 
 	s.refuses(exitFailed, kind(damaged), "is refused, nothing was published: damaged_zip")
 	s.refuses(exitFailed, []string{file, "--kind", "skill"}, "no member holds skill rows; it has those of cdr")
-	s.refuses(exitFailed, kind(mixed), "fit into no single window of the ledger, and can't be told apart", "have times in two windows", "  planned  122 rows")
+	s.refuses(exitFailed, kind(mixed), "fit into no single window of the ledger, and can't be told apart", "have times in two windows", "  planned  121 rows")
 	s.refuses(exitFailed, kind(mixed, "--window", span(two)), "is none of the ledger's, and windows must not overlap", "obtain a file of each")
 	s.refuses(exitFailed, kind(file, "--window", span(before)), "only 0 of 60 rows have a time within the window")
 	s.refuses(exitFailed, kind(file, "--window", span(schemas.Window{From: w.To, To: w.To.Add(9 * time.Hour)})), "is not over")

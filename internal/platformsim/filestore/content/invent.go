@@ -82,7 +82,7 @@ func (m *Maker) inventedCells(at time.Time, serial int, wall func(time.Time) str
 	n := strconv.Itoa(serial)
 	day := at.In(m.o.Timezone).Format("20060102")
 	answered := at.Add(5 * time.Second)
-	ended := answered.Add(time.Minute + time.Duration(serial%7)*10*time.Second) // each as long as few others
+	ended := answered.Add(time.Minute - time.Duration(serial%6)*8*time.Second) // each as long as few others
 	return map[string]string{
 		"id":        strconv.Itoa(8_000_000_000 + serial),
 		"developer": m.o.Developer, "developer_id": m.o.Developer, "account_id": m.o.AccountID,

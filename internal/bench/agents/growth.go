@@ -90,7 +90,9 @@ func (g *Grown) Tables() []figures.Table {
 
 // Pictures are memory and CPU by number.
 func (g *Grown) Pictures() []figures.Picture {
-	curve := func(name string, of func(grown) float64) figures.Curve { return figures.Along(name, g.numbers, g.all, of) }
+	curve := func(name string, of func(grown) float64) figures.Curve {
+		return figures.Along(name, g.numbers, g.all, of)
+	}
 	return []figures.Picture{
 		{Name: "agents-memory", Title: "Memory of an agent, KiB", Sizes: "agents", Curves: []figures.Curve{
 			curve("bridge", func(x grown) float64 { return x.memory / 1024 }),

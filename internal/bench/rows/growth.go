@@ -86,7 +86,9 @@ func (g *Grown) Tables() []figures.Table {
 
 // Pictures are memory and CPU by size.
 func (g *Grown) Pictures() []figures.Picture {
-	curve := func(name string, of func(grown) float64) figures.Curve { return figures.Along(name, g.sizes, g.all, of) }
+	curve := func(name string, of func(grown) float64) figures.Curve {
+		return figures.Along(name, g.sizes, g.all, of)
+	}
 	return []figures.Picture{
 		{Name: "rows-memory", Title: "Peak memory of the bridge, MB", Sizes: "rows of the file", Curves: []figures.Curve{
 			curve("first extraction", func(x grown) float64 { return x.first / 1e6 }),

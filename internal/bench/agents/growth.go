@@ -90,17 +90,17 @@ func (g *Grown) Tables() []figures.Table {
 
 // Pictures are memory and CPU by number.
 func (g *Grown) Pictures() []figures.Picture {
-	curve := func(name string, of func(grown) float64) figures.Curve {
-		return figures.Along(name, g.numbers, g.all, of)
+	of, n := figures.Along[grown], g.numbers
+	memory := []figures.Curve{
+		of("bridge", n, g.all, func(x grown) float64 { return x.memory / 1024 }),
+		of("plain net/http client", n, g.all, func(x grown) float64 { return x.plainMemory / 1024 }),
+	}
+	poll := []figures.Curve{
+		of("bridge", n, g.all, func(x grown) float64 { return 1e6 * x.poll }),
+		of("plain net/http client", n, g.all, func(x grown) float64 { return 1e6 * x.plainPoll }),
 	}
 	return []figures.Picture{
-		{Name: "agents-memory", Title: "Memory of an agent, KiB", Sizes: "agents", Curves: []figures.Curve{
-			curve("bridge", func(x grown) float64 { return x.memory / 1024 }),
-			curve("plain net/http client", func(x grown) float64 { return x.plainMemory / 1024 }),
-		}},
-		{Name: "agents-cpu", Title: "CPU of an idle poll, µs", Sizes: "agents", Curves: []figures.Curve{
-			curve("bridge", func(x grown) float64 { return 1e6 * x.poll }),
-			curve("plain net/http client", func(x grown) float64 { return 1e6 * x.plainPoll }),
-		}},
+		{Name: "agents-memory", Title: "Memory of an agent, KiB", Sizes: "agents", Curves: memory},
+		{Name: "agents-cpu", Title: "CPU of an idle poll, µs", Sizes: "agents", Curves: poll},
 	}
 }

@@ -38,7 +38,7 @@ func newMirrored(t *testing.T, b schemas.Bucket) *mirrored {
 	admin := hubtest.As(assets.RoleAdmin)
 	m := &mirrored{
 		t: t, bucket: b, link: link, near: hubtest.Open(t, bustest.Server(t), admin, quick),
-		far: hubtest.Open(t, link, quick), others: hubtest.Open(t, hub, admin, quick),
+		far: hubtest.Open(t, link, quick), others: hubtest.Open(t, hub, admin, hubtest.Patient),
 	}
 	for _, c := range []*wire.Conn{m.near, m.others} {
 		hubtest.MakeBuckets(t, c, schemas.LeaseTTL)

@@ -39,6 +39,9 @@ func Quick(d time.Duration) func(*wire.Options) {
 	return func(o *wire.Options) { o.RequestTimeout = d }
 }
 
+// Patient is for a connection to a server that answers: however busy the machine is.
+func Patient(o *wire.Options) { o.RequestTimeout = time.Minute }
+
 // Open connects a bridge without making assets.
 func Open(t testing.TB, p nats.InProcessConnProvider, change ...func(*wire.Options)) *wire.Conn {
 	t.Helper()
@@ -88,6 +91,7 @@ func another(t testing.TB, c *wire.Conn, r assets.Role) *wire.Conn {
 	}
 	o := again(c)
 	SignIn(r)(&o)
+	Patient(&o)
 	return connect(t, o)
 }
 

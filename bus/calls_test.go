@@ -177,15 +177,16 @@ func TestLimitedCalls(t *testing.T) {
 	t.Parallel()
 	b := ready(t)
 	c := b.Calls()
+	others := boss(t, b) // somebody who may
 	limit := func(change func(*jetstream.StreamConfig)) {
 		t.Helper()
-		s, err := b.conn.Stream(bustest.Limited(t, time.Minute), "AICC_CALLS")
+		s, err := others.Stream(t.Context(), "AICC_CALLS")
 		if err != nil {
 			t.Fatal(err)
 		}
 		config := s.CachedInfo().Config
 		change(&config)
-		if _, err := b.conn.JetStream().UpdateStream(bustest.Limited(t, time.Minute), config); err != nil {
+		if _, err := others.UpdateStream(t.Context(), config); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -5,6 +5,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -109,8 +110,9 @@ func TestF33DamagedFolders(t *testing.T) {
 			s := newScene(t, o)
 			c := s.start()
 			s.waitFor(schemas.StreamRows, 60)
+			s.until("the first windows are complete", func() bool { return strings.Count(s.journal.String(), `"window complete"`) >= 8 })
 			c.kill()
-			flipIn(t, streamFiles(filepath.Join(s.dir, "data", "nats"), "AICC_ROWS")+"/1.blk", 0.3)
+			flipIn(t, streamFiles(filepath.Join(s.dir, "data", "nats"), "AICC_ROWS")+"/1.blk", 0.3) // in one of these
 			r := s.run()
 			s.until("windows are asked for again", func() bool { return s.journal.contains("the stream lacks rows of windows that are complete") })
 			return r.judged()

@@ -35,7 +35,12 @@ func TestMain(m *testing.M) {
 	// The client library's object store ends a publisher of its own after each Put. When
 	// that is quicker than the start of the publisher's goroutine, this waits without end,
 	// on a channel that is nil by then (nats.go 1.55.0).
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/nats-io/nats.go/jetstream.(*jetStream).resetPendingAcksOnReconnect"))
+	// The server forgets the store of a stream that is being made when it is shut down
+	// (nats-server 2.15.2); the clock that stores share goes on with it.
+	goleak.VerifyTestMain(m,
+		goleak.IgnoreAnyFunction("github.com/nats-io/nats.go/jetstream.(*jetStream).resetPendingAcksOnReconnect"),
+		goleak.IgnoreAnyFunction("github.com/nats-io/nats-server/v2/server.(*fileStore).flushStreamStateLoop"),
+		goleak.IgnoreAnyFunction("github.com/nats-io/nats-server/v2/server/ats.Register.func1"))
 }
 
 func serveNATS(path string) (exit int) {

@@ -97,9 +97,9 @@ func TestVerdicts(t *testing.T) {
 	if all := (&Result{m: good()}).Verdicts(); len(all) != 0 {
 		t.Errorf("%v was not measured", all)
 	}
-	r := Result{Events: true, m: stage.Measured{"few: event CPU": {7}}}
-	if cpu := r.eventCPU().Median(); cpu != 7 {
-		t.Errorf("without idle polls an event takes %v", cpu)
+	r := Result{Events: true, m: stage.Measured{"few: CPU/s": {9}, "few: idle CPU/s": {2}}}
+	if cpu := r.eventCPU().Median(); cpu != 7.0/eventRate {
+		t.Errorf("beyond idle polls an event takes %v", cpu)
 	}
 }
 

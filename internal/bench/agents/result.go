@@ -48,11 +48,8 @@ func (r *Result) Verdicts() (all []figures.Verdict) {
 }
 
 // eventCPU is the CPU of an event, with few agents: what a second with events takes beyond
-// one without, where idle polls were measured, else all of it.
+// one without.
 func (r *Result) eventCPU() figures.Series {
-	if !r.Memory {
-		return r.m["few: event CPU"]
-	}
 	var each figures.Series
 	for _, beyond := range r.m["few: CPU/s"].Minus(r.m["few: idle CPU/s"]) {
 		each = append(each, beyond/eventRate)

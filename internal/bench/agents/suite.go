@@ -170,14 +170,14 @@ func (s *Suite) round(ctx context.Context, x *scene, m stage.Measured, many bool
 		of = "many: "
 	}
 	m.Add(of+"resumed", took)
+	idle, err := x.idle(ctx, b.Child, s.Span)
+	if err != nil {
+		return err
+	}
+	m.Add(of+"idle CPU/s", idle.cpu/idle.seconds)
 	if s.Memory {
-		idle, err := x.idle(ctx, b.Child, s.Span)
-		if err != nil {
-			return err
-		}
 		m.Add(of+"memory", (idle.rss-m["base"].Median())/float64(x.n-queueAgents))
 		m.Add(of+"idle CPU", idle.cpu/idle.polls)
-		m.Add(of+"idle CPU/s", idle.cpu/idle.seconds)
 		s.Say("  %d agents resumed after %.1f s: %.1f KiB each, %.0f µs a poll", x.n, took, last(m[of+"memory"])/1024, 1e6*last(m[of+"idle CPU"]))
 	}
 	if s.Events {
@@ -197,12 +197,13 @@ func (s *Suite) round(ctx context.Context, x *scene, m stage.Measured, many bool
 	return s.plain(ctx, x, m, of)
 }
 
-// idle lets everything be polled once, and looks then.
+// idle lets everything be polled once, and looks then, for whole polls: agents that were
+// resumed together poll together.
 func (x *scene) idle(ctx context.Context, c *process.Child, during time.Duration) (span, error) {
-	if err := wait(ctx, 11*time.Second); err != nil {
+	if err := wait(ctx, platform.Hold+time.Second); err != nil {
 		return span{}, err
 	}
-	return x.look(ctx, c, during)
+	return x.look(ctx, c, max(during, platform.Hold).Truncate(platform.Hold))
 }
 
 func (s *Suite) plain(ctx context.Context, x *scene, m stage.Measured, of string) error {
@@ -240,12 +241,11 @@ func (s *Suite) events(ctx context.Context, x *scene, m stage.Measured, of strin
 		return err
 	}
 	m.Add(of+"CPU/s", cost.cpu/cost.seconds)
-	m.Add(of+"event CPU", cost.cpu/cost.events)
 	m.Add(of+"event bytes", cost.written/cost.events)
 	if cost.syncs > 0 {
 		m.Add(of+"events a sync", cost.events/cost.syncs)
 	}
-	s.Say("  %d events/s of %d agents: p50 %.2f ms, p99 %.1f ms, %.0f µs CPU each", eventRate, x.n, 1e3*last(m[of+"p50"]), 1e3*last(m[of+"p99"]), 1e6*last(m[of+"event CPU"]))
+	s.Say("  %d events/s of %d agents: p50 %.2f ms, p99 %.1f ms, %.0f µs CPU each", eventRate, x.n, 1e3*last(m[of+"p50"]), 1e3*last(m[of+"p99"]), 1e6*cost.cpu/cost.events)
 	return nil
 }
 

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// hold is how long an idle poll is held.
-const hold = 10 * time.Second
+// Hold is how long an idle poll is held.
+const Hold = 10 * time.Second
 
 // gateway has every agent that is asked for. An event is made when it is handed out, so
 // that its age is that of the answer.
@@ -74,7 +74,7 @@ func (g *gateway) poll(ctx context.Context, id string) string {
 		return nothing
 	}
 	if !g.flood.Load() {
-		idle := time.NewTimer(hold)
+		idle := time.NewTimer(Hold)
 		defer idle.Stop()
 		select {
 		case <-a.waiting:

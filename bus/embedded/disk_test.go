@@ -242,16 +242,22 @@ func TestFailedRestartIsTriedAgain(t *testing.T) {
 	}
 }
 
-// A quota, say, or a name that is taken: the reason is told, once, and the reserve
-// is tried again.
-func TestReserveThatCannotBeMade(t *testing.T) {
-	w := newWorld(t, 2*mib)
+// worldWithoutReserve has space enough, and something in the place of the reserve.
+func worldWithoutReserve(t *testing.T) (w *world, taken string) {
+	w = newWorld(t, 2*mib)
 	w.disk.giveUp()
 	w.rest = 100 * mib
-	taken := filepath.Join(w.options.Dir, reserveFile)
+	taken = filepath.Join(w.options.Dir, reserveFile)
 	if err := os.MkdirAll(filepath.Join(taken, "x"), 0o700); err != nil {
 		t.Fatal(err)
 	}
+	return w, taken
+}
+
+// A quota, say, or a name that is taken: the reason is told, once, and the reserve
+// is tried again.
+func TestReserveThatCannotBeMade(t *testing.T) {
+	w, taken := worldWithoutReserve(t)
 	w.log.Reset()
 	for range 300 {
 		w.after(time.Second)
@@ -272,13 +278,7 @@ func TestReserveThatCannotBeMade(t *testing.T) {
 // Somebody else may take the space just before the reserve is made. When it is back the
 // reserve is made at once: it did not fail for itself.
 func TestReserveAtOnceWhenSpaceIsBack(t *testing.T) {
-	w := newWorld(t, 2*mib)
-	w.disk.giveUp()
-	w.rest = 100 * mib
-	taken := filepath.Join(w.options.Dir, reserveFile)
-	if err := os.MkdirAll(filepath.Join(taken, "x"), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	w, taken := worldWithoutReserve(t)
 	w.after(time.Second)
 	if err := os.RemoveAll(taken); err != nil {
 		t.Fatal(err)

@@ -394,6 +394,8 @@ func TestAudioOfACall(t *testing.T) {
 	}{
 		"it alone":                     {mine, mine, 60, mine},
 		"it alone, cut a little":       {mine, mine, 64, mine},
+		"it alone, cut by more":        {mine, mine, 66, nil},
+		"it alone, longer by more":     {mine, mine, 54, nil},
 		"the other, then both":         {other, both, 60, mine},
 		"the other in a ZIP":           {packed(t, map[string][]byte{"2.wav": other}), both, 60, mine},
 		"only the other":               {other, other, 60, nil},

@@ -190,19 +190,24 @@ func TestTheLastStoredMessageBoundsTheGap(t *testing.T) {
 		p.crash()
 		messages := s.store.messages()
 		last := messages[len(messages)-1]
-		storedAt := time.Now().Add(-2 * time.Second)
+		var event schemas.Event
+		if err := json.Unmarshal(last.Body, &event); err != nil {
+			t.Fatal(err)
+		}
+		pass(2 * time.Second)
 		s.options.LastStored = func(_ context.Context, filter string) (schemas.Stored, bool, error) {
 			if filter != "aicc.v1.acme.agent.291.>" {
 				t.Errorf("filter %q", filter)
 			}
-			return schemas.Stored{Body: last.Body, StoredAt: storedAt}, true, nil
+			// A spool has brought it to the stream just now.
+			return schemas.Stored{Body: last.Body, StoredAt: time.Now()}, true, nil
 		}
 		s.options.Epoch = 8
 		p = s.start(agent291)
 		pass(time.Second)
 		p.end()
 		g := bodies[schemas.Gap](s, schemas.TypeGap)
-		if len(g) != 1 || g[0].LastSeq != 3 || g[0].LastEp != 7 || !g[0].From.Equal(storedAt) {
+		if len(g) != 1 || g[0].LastSeq != 3 || g[0].LastEp != 7 || !g[0].From.Equal(event.ReceivedAt) {
 			t.Errorf("gap: %+v", g)
 		}
 	})

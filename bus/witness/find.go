@@ -119,7 +119,7 @@ func (w *Watch) ends(ctx context.Context, stream string, f finding) (map[string]
 		}
 		left := mark{at: f.noted.FirstTime}
 		if at, ok := positionOf(last.Get("ce-id")); found && ok {
-			left = mark{Position: at, at: last.StoredAt}
+			left = mark{Position: at, at: heardAt(last)}
 		}
 		if taken, ok := w.taken(filter); w.kind == Spool && ok && before(left.Position, taken.Position) {
 			left = taken
@@ -129,6 +129,16 @@ func (w *Watch) ends(ctx context.Context, stream string, f finding) (map[string]
 		}
 	}
 	return gaps, nil
+}
+
+// heardAt is when an agent had been heard of by what a message says, at the latest. A spool may
+// bring it to the hub much later.
+func heardAt(m schemas.Stored) time.Time {
+	said, err := time.Parse(time.RFC3339, m.Get("ce-time"))
+	if err != nil || said.After(m.StoredAt) {
+		return m.StoredAt
+	}
+	return said
 }
 
 // gap says that what an agent stored behind one message, up to another, is gone.
@@ -199,7 +209,7 @@ func (r *reading) message(ctx context.Context, m schemas.Stored) error {
 	}
 	filter := schemas.AgentOf(m.Subject)
 	before, known := r.before(filter, at)
-	r.seen[filter] = mark{at, m.Sequence, m.StoredAt}
+	r.seen[filter] = mark{at, m.Sequence, heardAt(m)}
 	first := before.Seq + 1
 	if at.Epoch != before.Epoch {
 		first = 1

@@ -169,3 +169,20 @@ func TestMirroredBuckets(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestHeardAt: a message tells until when its agent was heard of, not the time at which a spool
+// has brought it to the hub; unless its own time makes no sense.
+func TestHeardAt(t *testing.T) {
+	stored := time.Now()
+	for said, want := range map[string]time.Time{
+		stored.Add(-time.Hour).Format(time.RFC3339Nano): stored.Add(-time.Hour),
+		stored.Add(time.Hour).Format(time.RFC3339Nano):  stored,
+		"":          stored,
+		"yesterday": stored,
+	} {
+		m := schemas.Stored{StoredAt: stored, Header: map[string][]string{"ce-time": {said}}}
+		if got := heardAt(m); !got.Equal(want) {
+			t.Errorf("%q: %v, want %v", said, got, want)
+		}
+	}
+}

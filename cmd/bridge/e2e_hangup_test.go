@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"os"
 	"os/exec"
@@ -60,6 +61,9 @@ func TestHangUpWithTheLogsReader(t *testing.T) {
 	}
 	c := s.startCommand(exec.Command(program(t), "run", "-c", s.path()), w)
 	_ = w.Close()
+	if _, err := bufio.NewReader(r).ReadString('\n'); err != nil { // it hears signals
+		t.Fatal(err)
+	}
 	s.consumer().Close() // it runs
 	_ = r.Close()
 	c.signal(syscall.SIGHUP) // it says that it stops, in vain

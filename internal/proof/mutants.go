@@ -34,6 +34,7 @@ var mutants = []mutant{
 	{"content_hash_id", "poller", "TestPromises"},
 	{"answer_before_store", "callbacks", "TestRepeatsSucceed"},
 	{"answer_before_store", "callbacks", "TestAnswers"},
+	{"stored_is_heard", "poller", "TestTheLastStoredMessageBoundsTheGap"},
 	{"no_gap", "poller", "TestF20SessionsThatEnd"},
 	{"no_gap", "poller", "TestPromises"},
 	{"no_gap", "cmd/bridge", "TestF26Stops"},

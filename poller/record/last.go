@@ -17,7 +17,9 @@ type Last struct {
 	Type  string           `json:"type"`  // of an event; "" for anything else
 	Cause schemas.GapCause `json:"cause"` // of a gap; "" for anything else
 
-	At time.Time `json:"-"` // when it was stored
+	// At is when its owner had last heard of the agent, by its own clock: when the event
+	// came, or a gap ended. A spool may bring a message to the stream much later.
+	At time.Time `json:"-"`
 }
 
 // Final reports that no session was polled after the message: one that ends a
@@ -40,9 +42,20 @@ func (r *Recorder) Last(ctx context.Context) (last Last, ok bool) {
 	side, cancel := context.WithTimeout(ctx, lastLimit)
 	defer cancel()
 	m, ok, err := o.LastStored(side, o.Names.Agent(o.Tenant, r.agent))
-	if err != nil || !ok || json.Unmarshal(m.Body, &last) != nil || last.Epoch == 0 {
+	var said struct {
+		Last
+		Received time.Time `json:"received_at"` // of an event
+		At       time.Time `json:"at"`          // of a heartbeat
+		To       time.Time `json:"to"`          // of a gap
+	}
+	if err != nil || !ok || json.Unmarshal(m.Body, &said) != nil || said.Epoch == 0 {
 		return Last{}, false
 	}
-	last.At = m.StoredAt
-	return last, true
+	said.Last.At = m.StoredAt
+	for _, at := range []time.Time{said.Received, said.At, said.To} {
+		if !at.IsZero() && at.Before(said.Last.At) {
+			said.Last.At = at
+		}
+	}
+	return said.Last, true
 }

@@ -269,26 +269,34 @@ func TestWhatALastMessageSays(t *testing.T) {
 			return schemas.Stored{Body: []byte(body), StoredAt: got.At}, body != "", err
 		}
 	}
+	said := func(member string, after time.Duration) string {
+		return fmt.Sprintf(`{"epoch":5,"seq":9,"type":"AgentState_Ready",%q:%q}`, member, got.At.Add(after).Format(time.RFC3339Nano))
+	}
 	for name, c := range map[string]struct {
 		ask             func(context.Context, string) (schemas.Stored, bool, error)
 		ok, final, left bool
+		before          time.Duration // that it was stored
 	}{
-		"cannot be asked": {nil, false, false, false},
-		"none":            {stored("", nil), false, false, false},
-		"error":           {stored(`{"epoch":5,"seq":9}`, errors.New("timeout")), false, false, false},
-		"no JSON":         {stored(`<html>`, nil), false, false, false},
-		"no number":       {stored(`{"type":"AgentState_Ready"}`, nil), false, false, false},
-		"an event":        {stored(`{"epoch":5,"seq":9,"type":"AgentState_Ready"}`, nil), true, false, false},
-		"left":            {stored(`{"epoch":5,"seq":9,"type":"bridge.session.left"}`, nil), true, true, true},
-		"signed out":      {stored(`{"epoch":5,"seq":9,"type":"bridge.session.signed_out"}`, nil), true, true, false},
-		"a gap":           {stored(`{"epoch":5,"seq":9,"cause":"poll_unknown"}`, nil), true, false, false},
-		"a first gap":     {stored(`{"epoch":5,"seq":9,"cause":"unclean_stop"}`, nil), true, true, false},
+		"cannot be asked":      {ask: nil},
+		"none":                 {ask: stored("", nil)},
+		"error":                {ask: stored(`{"epoch":5,"seq":9}`, errors.New("timeout"))},
+		"no JSON":              {ask: stored(`<html>`, nil)},
+		"no number":            {ask: stored(`{"type":"AgentState_Ready"}`, nil)},
+		"an event":             {ask: stored(`{"epoch":5,"seq":9,"type":"AgentState_Ready"}`, nil), ok: true},
+		"left":                 {ask: stored(`{"epoch":5,"seq":9,"type":"bridge.session.left"}`, nil), ok: true, final: true, left: true},
+		"signed out":           {ask: stored(`{"epoch":5,"seq":9,"type":"bridge.session.signed_out"}`, nil), ok: true, final: true},
+		"a gap":                {ask: stored(`{"epoch":5,"seq":9,"cause":"poll_unknown"}`, nil), ok: true},
+		"a first gap":          {ask: stored(`{"epoch":5,"seq":9,"cause":"unclean_stop"}`, nil), ok: true, final: true},
+		"an event of earlier":  {ask: stored(said("received_at", -time.Minute), nil), ok: true, before: time.Minute},
+		"a beat of earlier":    {ask: stored(said("at", -time.Hour), nil), ok: true, before: time.Hour},
+		"a gap of earlier":     {ask: stored(said("to", -time.Second), nil), ok: true, before: time.Second},
+		"of a clock far ahead": {ask: stored(said("received_at", time.Hour), nil), ok: true},
 	} {
 		s := &shelf{}
 		o := s.options()
 		o.LastStored = c.ask
 		last, ok := NewTenant(o).Recorder("291", 0).Last(t.Context())
-		if ok != c.ok || last.Final() != c.final || last.Left() != c.left || ok && (last.Epoch != 5 || last.Seq != 9 || !last.At.Equal(got.At)) {
+		if ok != c.ok || last.Final() != c.final || last.Left() != c.left || ok && (last.Epoch != 5 || last.Seq != 9 || !last.At.Equal(got.At.Add(-c.before))) {
 			t.Errorf("%s: %+v, %t", name, last, ok)
 		}
 	}

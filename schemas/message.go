@@ -28,7 +28,7 @@ const (
 	HeaderCallDigest = "aicc-call-digest"
 	// HeaderExtract is the response id of the extract that brought a window's marker.
 	HeaderExtract = "aicc-extract"
-	HeaderBasis   = "aicc-basis" // by what the bridge knows a window's last file again (markers only)
+	HeaderBasis   = "aicc-basis" // by what the bridge knows the text of a window's last file again (markers only)
 )
 
 // MaxBatch is the largest number of messages in one atomic batch; the server

@@ -60,6 +60,7 @@ type Member struct {
 	documented bool // the name has the documented form
 	shape      int  // place in Shapes of that of the record counted last
 	even       bool // all lines are records, but for a header line at the top
+	text       [sha256.Size]byte
 	entry      *zip.File
 	layout     layout
 	dialect    Dialect
@@ -130,6 +131,19 @@ func (a *Archive) Close() error {
 	return a.file.Close()
 }
 
+// Text is a digest of what the members say, in 32 hex digits: their kinds and texts, in order, not
+// their names and times, nor how they are packed. "": there are none.
+func (a *Archive) Text() string {
+	if len(a.Members) == 0 {
+		return ""
+	}
+	sum := sha256.New()
+	for _, m := range a.Members {
+		fmt.Fprintf(sum, "%s %x\n", m.Kind, m.text)
+	}
+	return hex.EncodeToString(sum.Sum(nil)[:16])
+}
+
 // Of returns the members of a kind, in order.
 func (a *Archive) Of(k schemas.Kind) (members []Member) {
 	for _, m := range a.Members {
@@ -157,12 +171,12 @@ func (a *Archive) digest(r io.Reader) error {
 // throughout and need be read only once; others are surveyed first.
 func (o Options) member(ctx context.Context, a *Archive, m Member, left *int64) error {
 	before, plain := *left, m
-	if m.Kind != "" && o.Dialect.Charset != charsetGB18030 && o.read(ctx, m, left, plain.inspectPlain) == nil {
+	if m.Kind != "" && o.Dialect.Charset != charsetGB18030 && o.read(ctx, &plain, left, plain.inspectPlain) == nil {
 		return a.keep(plain)
 	}
 	*left = before
 	var known text
-	err := o.read(ctx, m, left, func(r io.Reader) (err error) {
+	err := o.read(ctx, &m, left, func(r io.Reader) (err error) {
 		if m.Kind != "" {
 			known, err = survey(r, o.Dialect)
 		}
@@ -170,7 +184,7 @@ func (o Options) member(ctx context.Context, a *Archive, m Member, left *int64) 
 	})
 	if err == nil && m.Kind != "" {
 		again := o.Limits.MaxUnpackedBytes // it has been counted
-		err = o.read(ctx, m, &again, func(r io.Reader) error { return m.inspect(newCSVReader(r), known) })
+		err = o.read(ctx, &m, &again, func(r io.Reader) error { return m.inspect(newCSVReader(r), known) })
 	}
 	if err != nil {
 		return err
@@ -180,18 +194,20 @@ func (o Options) member(ctx context.Context, a *Archive, m Member, left *int64) 
 
 // read has a member read by f, and then to its end: even for a CSV that is no CSV a
 // wrong checksum is the better explanation of whatever is wrong in it.
-func (o Options) read(ctx context.Context, m Member, left *int64, f func(io.Reader) error) error {
+func (o Options) read(ctx context.Context, m *Member, left *int64, f func(io.Reader) error) error {
 	r, err := m.entry.Open()
 	if err != nil {
 		return blame(err, nil)
 	}
 	defer r.Close()
-	counted := &countedReader{r: Steady(ctx, r, o.Progress), left: left}
+	sum := sha256.New()
+	counted := &countedReader{r: io.TeeReader(Steady(ctx, r, o.Progress), sum), left: left}
 	problem := f(counted)
 	if errors.Is(problem, errNotPlain) {
 		return problem // it is read once more
 	}
 	_, err = io.Copy(io.Discard, counted)
+	m.text = [sha256.Size]byte(sum.Sum(nil))
 	return blame(err, problem)
 }
 

@@ -40,10 +40,7 @@ func (x *export) run(ctx context.Context) error {
 	if err := x.fetch(ctx); err != nil {
 		return x.notFetched(ctx, err)
 	}
-	done, err := x.unchanged(ctx)
-	if err == nil && !done {
-		err = x.verified(ctx)
-	}
+	err := x.fetched(ctx)
 	var p *schemas.Permanent
 	if errors.As(err, &p) {
 		return x.reject(ctx, p)
@@ -51,8 +48,20 @@ func (x *export) run(ctx context.Context) error {
 	return err
 }
 
-// verified publishes the downloaded file once it has been found sound.
-func (x *export) verified(ctx context.Context) error {
+// fetched publishes the downloaded file, as far as the window lacks it.
+func (x *export) fetched(ctx context.Context) error {
+	last, err := x.lastExtract(ctx)
+	if err != nil {
+		return err
+	}
+	if done, err := x.sameFile(ctx, last); done || err != nil {
+		return err
+	}
+	return x.verified(ctx, last)
+}
+
+// verified publishes it once it has been found sound.
+func (x *export) verified(ctx context.Context, last lastExtract) error {
 	a, err := archive.Open(ctx, x.path(), archive.Options{Dialect: x.tenant.Dialect, Limits: x.w.o.Limits, Progress: x.progress})
 	if err != nil {
 		return err
@@ -68,6 +77,9 @@ func (x *export) verified(ctx context.Context) error {
 	}
 	if !a.Holds(x.file.Kind) {
 		return &schemas.Permanent{Reason: schemas.ReasonDamagedZip, Err: fmt.Errorf("no member holds %s rows", x.file.Kind)}
+	}
+	if done, err := x.sameText(ctx, last, a); done || err != nil {
+		return err
 	}
 	return x.publish(ctx, a)
 }

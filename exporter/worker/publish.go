@@ -383,18 +383,24 @@ func (p *publication) stored() error {
 func (p *publication) mark(ctx context.Context, a *archive.Archive, kept []string) error {
 	marker := schemas.WindowComplete{
 		Tenant: p.file.Tenant, Kind: p.kind, Window: p.file.Window, ResponseID: p.file.ResponseID,
-		Rows: p.total, Added: p.added, Revised: p.revised, Rejected: p.rejected, Kept: kept, Files: []schemas.CompleteFile{},
+		Rows: p.total, Added: p.added, Revised: p.revised, Rejected: p.rejected, Kept: kept, Files: filesOf(a, p.kind),
 		SHA256: a.SHA256, RequestedAt: p.entry.RequestedAt, CompletedAt: time.Now().UTC(),
-	}
-	for _, m := range a.Of(p.kind) {
-		marker.Files = append(marker.Files, schemas.CompleteFile{Name: m.Name, Rows: m.Rows, Header: len(m.Headers) > 0, Encoding: m.Charset})
 	}
 	m, err := p.w.o.Names.WindowCompleteMessage(marker)
 	if err != nil {
 		return err
 	}
-	if as := p.readAs(); as != "" && p.plain(a) {
-		m.Header[schemas.HeaderBasis] = basis{as, p.window.count, p.window.count + p.window.markers + 1}.String()
+	if b := p.basis(a); b != "" {
+		m.Header[schemas.HeaderBasis] = b
 	}
 	return p.put(ctx, m)
+}
+
+// filesOf is what a marker says of the members of a kind.
+func filesOf(a *archive.Archive, k schemas.Kind) []schemas.CompleteFile {
+	files := []schemas.CompleteFile{}
+	for _, m := range a.Of(k) {
+		files = append(files, schemas.CompleteFile{Name: m.Name, Rows: m.Rows, Header: len(m.Headers) > 0, Encoding: m.Charset})
+	}
+	return files
 }

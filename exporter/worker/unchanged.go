@@ -18,67 +18,100 @@ import (
 	"aiccbridge/schemas"
 )
 
-// basis is what an extract went by and what it left on its window's subject. A file with
-// the same bytes that is read the same way has nothing to add to a subject that still holds
+// basis is what an extract went by and what it left on its window's subject. A file of
+// the same text that is read the same way has nothing to add to a subject that still holds
 // as much.
 type basis struct {
 	readAs   string // [export.readAs]
 	rows     int
-	messages int // the rows and the markers, this one's included
+	messages int    // the rows and the markers, this one's included
+	text     string // [archive.Archive.Text]; "": not told
 }
 
 // String is what [schemas.HeaderBasis] says.
-func (b basis) String() string { return fmt.Sprintf("%s.%d.%d", b.readAs, b.rows, b.messages) }
+func (b basis) String() string {
+	return fmt.Sprintf("%s.%d.%d.%s", b.readAs, b.rows, b.messages, b.text)
+}
 
 // parseBasis reads what [schemas.HeaderBasis] says; false for what is none.
-func parseBasis(text string) (b basis, ok bool) {
-	parts := strings.Split(text, ".")
-	if len(parts) != 3 || len(parts[0]) != 32 {
+func parseBasis(header string) (b basis, ok bool) {
+	parts := strings.Split(header, ".")
+	if len(parts) != 4 || len(parts[0]) != 32 {
 		return b, false
 	}
 	rows, err := strconv.Atoi(parts[1])
 	messages, err2 := strconv.Atoi(parts[2])
-	b = basis{parts[0], rows, messages}
-	return b, cmp.Or(err, err2) == nil && b.String() == text
+	b = basis{parts[0], rows, messages, parts[3]}
+	return b, cmp.Or(err, err2) == nil && b.String() == header
 }
 
-// unchanged completes the window of a file with the same bytes as the last one, of which
-// everything is in the stream still: only the marker is new. done is false where that is
-// not certain; then the file is to be read.
-func (x *export) unchanged(ctx context.Context) (done bool, err error) {
+// lastExtract is the last extract of a window, of which everything is in the stream still.
+// The zero value is none that a file can be known again by.
+type lastExtract struct {
+	basis
+	marker   schemas.WindowComplete
+	sequence uint64 // of the marker
+}
+
+func (x *export) lastExtract(ctx context.Context) (l lastExtract, err error) {
 	as := x.readAs()
 	if as == "" || x.suspected() {
-		return false, nil
+		return l, nil
 	}
 	subject := x.w.o.Names.Row(x.file.Tenant, x.file.Kind, x.file.Window)
 	last, messages, found, err := x.w.o.Rows.Held(ctx, subject)
 	if err != nil {
-		return false, fmt.Errorf("look at the last extract on %s: %w", subject, err)
+		return l, fmt.Errorf("look at the last extract on %s: %w", subject, err)
 	}
 	before, ok := parseBasis(last.Get(schemas.HeaderBasis))
 	if !found || !ok || before.readAs != as || before.messages != messages || last.Get(schemas.HeaderExtract) == x.file.ResponseID {
-		return false, nil
+		return l, nil
 	}
 	var marker schemas.WindowComplete
 	if err := json.Unmarshal(last.Body, &marker); err != nil {
+		return l, nil
+	}
+	return lastExtract{before, marker, last.Sequence}, nil
+}
+
+// sameFile completes the window of a file with the same bytes as the last one: only the
+// marker is new. done is false for any other.
+func (x *export) sameFile(ctx context.Context, l lastExtract) (done bool, err error) {
+	if l.sequence == 0 {
 		return false, nil
 	}
-	if sum, err := x.sum(ctx); err != nil || sum != marker.SHA256 {
+	if sum, err := x.sum(ctx); err != nil || sum != l.marker.SHA256 {
 		return false, err
 	}
-	marker.ResponseID, marker.Added, marker.Revised, marker.Kept = x.file.ResponseID, 0, 0, nil
-	marker.RequestedAt, marker.CompletedAt = x.entry.RequestedAt, time.Now().UTC()
-	m, err := x.w.o.Names.WindowCompleteMessage(marker)
+	return true, x.sameAgain(ctx, l)
+}
+
+// sameText completes the window of a file that has the same rows, byte by byte and in the same
+// order, as the last one: a file that is made anew has other times and names in its ZIP. done is
+// false for any other.
+func (x *export) sameText(ctx context.Context, l lastExtract, a *archive.Archive) (done bool, err error) {
+	if l.text == "" || l.text != a.Text() || !x.plain(a) {
+		return false, nil
+	}
+	l.marker.SHA256, l.marker.Files = a.SHA256, filesOf(a, x.file.Kind)
+	return true, x.sameAgain(ctx, l)
+}
+
+// sameAgain says that an extract brought what the last one did.
+func (x *export) sameAgain(ctx context.Context, l lastExtract) error {
+	l.marker.ResponseID, l.marker.Added, l.marker.Revised, l.marker.Kept = x.file.ResponseID, 0, 0, nil
+	l.marker.RequestedAt, l.marker.CompletedAt = x.entry.RequestedAt, time.Now().UTC()
+	m, err := x.w.o.Names.WindowCompleteMessage(l.marker)
 	if err != nil {
-		return false, err
+		return err
 	}
-	before.messages++
-	m.Header[schemas.HeaderBasis] = before.String()
-	if _, err := x.w.o.Rows.Append(ctx, []schemas.Message{m}, last.Sequence); err != nil {
-		return false, err
+	l.messages++
+	m.Header[schemas.HeaderBasis] = l.String()
+	if _, err := x.w.o.Rows.Append(ctx, []schemas.Message{m}, l.sequence); err != nil {
+		return err
 	}
 	x.w.metrics.rows.WithLabelValues(string(x.file.Kind)).Inc()
-	return true, x.complete(ctx, before.rows, outcome{total: marker.Rows})
+	return x.complete(ctx, l.rows, outcome{total: l.marker.Rows})
 }
 
 // readAs tells how the file's rows are read and written from any other way: by another
@@ -105,13 +138,26 @@ func (x *export) readAs() string {
 	return hex.EncodeToString(sum.Sum(nil)[:16])
 }
 
-// plain reports a file of which nothing is to be said whenever it comes, but its rows: what is
-// new about its shape is said once. So nothing is left unsaid when it is not read again.
-func (p *publication) plain(a *archive.Archive) bool {
-	return p.rejected == 0 && !p.unsaid && len(a.Members) > 0 && len(a.Skipped) == 0 && !p.zone.finding().suspect &&
-		!slices.ContainsFunc(a.Members, func(m archive.Member) bool {
-			return m.Kind != p.file.Kind || m.Torn > 0
-		})
+// basis is what this extract goes by; "" where the file is to be read whenever it comes,
+// because there is something to say of it besides its rows. What is new about its shape is
+// said once.
+func (p *publication) basis(a *archive.Archive) string {
+	as := p.readAs()
+	if as == "" || p.rejected > 0 || p.unsaid || p.zone.finding().suspect || !p.plain(a) {
+		return ""
+	}
+	b := basis{readAs: as, rows: p.window.count, messages: p.window.count + p.window.markers + 1}
+	if !p.withholds() { // a digest tells what a small file has
+		b.text = a.Text()
+	}
+	return b.String()
+}
+
+// plain reports a file with nothing in it but sound members of its window's kind.
+func (x *export) plain(a *archive.Archive) bool {
+	return len(a.Members) > 0 && len(a.Skipped) == 0 && !slices.ContainsFunc(a.Members, func(m archive.Member) bool {
+		return m.Kind != x.file.Kind || m.Torn > 0
+	})
 }
 
 // suspected reports that files of the kind were of another zone, which this one may end.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -159,10 +161,9 @@ func TestNotPlainFiles(t *testing.T) {
 	plain := exportertest.CSVMember(text)
 	nameless := exportertest.CSVMember(text + strings.Replace(rowTwo, "1767225600-2", "", 1))
 	for name, members := range map[string][2][]exportertest.Packed{
-		"rejected":     {{nameless}, {nameless}},
-		"skipped":      {{plain, {Name: "readme.txt", Data: "x"}}, {plain, {Name: "readme.txt", Data: "x"}}},
-		"other bytes":  {{plain}, {{Name: plain.Name, Data: plain.Data, Store: true}}},
-		"other marker": {{plain}, {exportertest.CSVMember(exportertest.CallHeader + exportertest.CallRows(0, 4))}},
+		"rejected":   {{nameless}, {nameless}},
+		"skipped":    {{plain, {Name: "readme.txt", Data: "x"}}, {plain, {Name: "readme.txt", Data: "x"}}},
+		"other text": {{plain}, {exportertest.CSVMember(exportertest.CallHeader + exportertest.CallRows(0, 4))}},
 	} {
 		s, rows := knowing(t)
 		for i, m := range members {
@@ -173,6 +174,67 @@ func TestNotPlainFiles(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestSameTextAgain: a file with other bytes, as the ZIP of a file that is made anew has other
+// times and names, is not published again if its members have the same text in the same order.
+func TestSameTextAgain(t *testing.T) {
+	head, one, two := exportertest.CallHeader, exportertest.CallRows(0, 5), exportertest.CallRows(5, 5)
+	part := func(n int, text string) exportertest.Packed {
+		return exportertest.Packed{Name: strings.Replace(exportertest.CallName, ".csv", fmt.Sprintf("_%d.csv", n), 1), Data: text, Store: true}
+	}
+	first := []exportertest.Packed{part(1, head+one), part(2, head+two)}
+	hidden := func(t *testing.T, s *shop) { s.policy(keyed(t, "k")) }
+	for name, tt := range map[string]struct {
+		before func(*testing.T, *shop)
+		again  []exportertest.Packed
+		read   bool
+		added  int
+	}{
+		"packed in another way": {again: []exportertest.Packed{{Name: first[0].Name, Data: head + one}, first[1]}},
+		"named anew":            {again: []exportertest.Packed{part(3, head+one), part(4, head+two)}},
+		"in another place":      {again: []exportertest.Packed{first[1], first[0]}},
+		"in another order":      {again: []exportertest.Packed{part(2, head+one), part(1, head+two)}, read: true},
+		"in one member":         {again: []exportertest.Packed{part(1, head+one+two)}, read: true},
+		"with a row more":       {again: []exportertest.Packed{first[0], part(2, head+exportertest.CallRows(5, 6))}, read: true, added: 1},
+		"without a member":      {again: first[:1], read: true},
+		"with a copy beside":    {again: append(slices.Clone(first), exportertest.Packed{Name: "copy/" + first[0].Name, Data: head + one}), read: true},
+		"with a policy":         {before: hidden, again: []exportertest.Packed{part(3, head+one), part(4, head+two)}, read: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, rows := knowing(t)
+			if tt.before != nil {
+				tt.before(t, s)
+			}
+			exportertest.Check(t, s.export(s.ready(1, exportertest.ZipOf(t, first...)), 1))
+			for id := 2; id <= 3; id++ { // the marker of a text that is known again is one to go by
+				rows.reads = 0
+				f := s.ready(id, exportertest.ZipOf(t, tt.again...))
+				exportertest.Check(t, s.export(f, 1))
+				if id == 2 && rows.reads > 0 != tt.read {
+					t.Errorf("read back %d times, want any: %t", rows.reads, tt.read)
+				}
+				_, markers := s.stored()
+				m, added := marker(t, markers[len(markers)-1]), 0
+				if id == 2 {
+					added = tt.added
+				}
+				archived, err := archive.Open(t.Context(), saved(t, exportertest.ZipOf(t, tt.again...)), archive.Options{Progress: func() {}})
+				exportertest.Check(t, err)
+				exportertest.Check(t, archived.Close())
+				if m.Added != added || m.ResponseID != f.ResponseID || m.SHA256 != archived.SHA256 || !slices.Equal(m.Files, filesOf(archived, schemas.KindCDR)) {
+					t.Errorf("extract %d: marker %+v, want %d added", id, m, added)
+				}
+			}
+		})
+	}
+}
+
+// saved is a file of these bytes.
+func saved(t *testing.T, data []byte) string {
+	name := filepath.Join(t.TempDir(), "a.zip")
+	exportertest.Check(t, os.WriteFile(name, data, 0o600))
+	return name
 }
 
 // TestSameFileWhileOthersWrite: a marker that comes without the file being read stands
@@ -206,7 +268,10 @@ func TestKnownAgainIsAsRead(t *testing.T) {
 		exportertest.CallRow(5, 60) + exportertest.CallRow(6, 60), exportertest.CallRow(5, 61) + exportertest.CallRow(6, 60),
 		exportertest.CallRow(5, 60) + exportertest.CallRow(5, 61), exportertest.CallRow(5, 61) + exportertest.CallRow(5, 61),
 	} {
-		files = append(files, exportertest.ZipOf(t, exportertest.CSVMember(exportertest.CallHeader+text)))
+		m := exportertest.CSVMember(exportertest.CallHeader + text)
+		files = append(files, exportertest.ZipOf(t, m))
+		m.Store = true
+		files = append(files, exportertest.ZipOf(t, m))
 	}
 	known := 0
 	for seed := range uint64(25) {
@@ -245,11 +310,11 @@ func TestKnownAgainIsAsRead(t *testing.T) {
 }
 
 func TestBasis(t *testing.T) {
-	b := basis{readAs: strings.Repeat("0a", 16), rows: 3, messages: 5}
+	b := basis{readAs: strings.Repeat("0a", 16), rows: 3, messages: 5, text: "0b"}
 	if got, ok := parseBasis(b.String()); !ok || got != b {
 		t.Errorf("%s is %+v, %t", b, got, ok)
 	}
-	for _, text := range []string{"", "..", b.String() + ".", strings.TrimSuffix(b.String(), ".5"), b.readAs + ".3.", b.readAs + ".3.05", "0a.3.5", b.readAs + ".x.5"} {
+	for _, text := range []string{"", "..", b.String() + ".", strings.TrimSuffix(b.String(), ".0b"), b.readAs + ".3..0b", b.readAs + ".3.05.0b", "0a.3.5.0b", b.readAs + ".x.5.0b"} {
 		if got, ok := parseBasis(text); ok {
 			t.Errorf("%q is %+v", text, got)
 		}

@@ -92,6 +92,8 @@ var mutants = []mutant{
 	{"sync_later", "bus/embedded", "TestServerSettings"},
 	{"purge_overlooked", "exporter/worker", "TestSameFileAgain"},
 	{"purge_overlooked", "exporter/worker", "TestKnownAgainIsAsRead"},
+	{"any_text", "exporter/worker", "TestSameTextAgain"},
+	{"any_text", "exporter/worker", "TestKnownAgainIsAsRead"},
 	{"same_however_read", "exporter/worker", "TestSameFileAgain"},
 	{"disk_not_asked", "exporter/spill", "TestIsAMap"},
 	{"disk_not_asked", "exporter/worker", "TestRowsOnDisk"},

@@ -59,6 +59,9 @@ type WindowEntry struct {
 	// Unplanned: the window is none of the planner's, which tile time from where extraction
 	// begins; somebody imported its file. It is never asked for.
 	Unplanned bool `json:"unplanned,omitempty"`
+	// Format is raised with a change that older bridges are not to touch; absent: 1. What
+	// is only added is kept by those who do not know it.
+	Format int `json:"format,omitempty"`
 }
 
 // MaxPastExtracts is how many earlier response ids an entry remembers.
@@ -75,15 +78,6 @@ func (e WindowEntry) Validate() error {
 		want(e.State != "", "state must be set"),
 		want(e.State != WindowReady || e.ResponseID != "" && e.FileName != "", "a ready window needs response_id and file_name"),
 	))
-}
-
-// Budget says when the platform may next be asked for an extract under one access key,
-// which tenants may share: the value under [BudgetKey] in the bucket WINDOWS, changed by
-// compare-and-set only. Whoever asks has written its attempt down before.
-type Budget struct {
-	Next time.Time `json:"next"` // no request before
-	// Line holds the tenants that have something to ask for and wait, first come first.
-	Line []string `json:"line,omitempty"`
 }
 
 // Session is the value of one agent in the bucket SESSIONS.

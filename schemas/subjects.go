@@ -264,7 +264,7 @@ func UnmatchedKey(tenant, responseID string) string {
 	return EncodeToken(tenant) + ".unmatched." + EncodeToken(responseID)
 }
 
-// BudgetKey is the key in WINDOWS of a [Budget]: =.budget.<name>. No tenant is named =.
+// BudgetKey is the key in WINDOWS of an access key's budget: =.budget.<name>. No tenant is named =.
 func BudgetKey(name string) string { return EncodeToken("") + ".budget." + EncodeToken(name) }
 
 // LeaseKey is the key of one partition's lease in LEASES: <tenant>.<partition>.

@@ -43,11 +43,18 @@ type entry struct {
 	renewed  time.Time // when the last renewal was sent
 }
 
-// owner is what a lease's entry holds. Older versions wrote neither process nor line.
+// format is that of the entries that this version writes. Instance and epoch keep their
+// meaning in all: whatever else an entry of a newer one has, its owner is another bridge, and
+// the epochs up to its are taken.
+const format = 1
+
+// owner is what a lease's entry holds. Older versions wrote neither process nor line, nor the
+// format.
 type owner struct {
 	Instance string `json:"instance"`
 	Process  string `json:"process,omitempty"`
 	Line     uint64 `json:"line,omitempty"`
+	Format   int    `json:"format,omitempty"`
 }
 
 // epochValue is what stays when a lease's entry has gone: the partition's last
@@ -60,7 +67,7 @@ type epochValue struct {
 }
 
 func newEntry(hub *wire.Conn, o Options, block uint64) *entry {
-	us := owner{Instance: hub.Instance(), Process: o.Process, Line: o.Line}
+	us := owner{Instance: hub.Instance(), Process: o.Process, Line: o.Line, Format: format}
 	value, _ := json.Marshal(us) // strings always encode
 	key := schemas.LeaseKey(o.Tenant, o.Partition)
 	return &entry{

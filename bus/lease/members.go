@@ -3,6 +3,7 @@ package lease
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -17,7 +18,8 @@ import (
 )
 
 // Members are the bridges that share a tenant's agents, as this one sees them. Each has an
-// entry at the hub, which it renews as often as its leases.
+// entry at the hub, which it renews as often as its leases, and which says which format of
+// entries it knows: a newer one may write in that until all others know its own.
 type Members struct {
 	hub    *wire.Conn
 	bucket *kv.Bucket
@@ -66,7 +68,7 @@ func (m *Members) key() string { return m.prefix + schemas.EncodeToken(m.hub.Ins
 func (m *Members) renew(ctx context.Context) error {
 	ctx, cancel := m.bucket.Try(ctx)
 	defer cancel()
-	_, err := m.bucket.Put(ctx, m.key(), []byte(`{}`))
+	_, err := m.bucket.Put(ctx, m.key(), []byte(fmt.Sprintf(`{"format":%d}`, format)))
 	return err
 }
 

@@ -60,7 +60,7 @@ func (l *Ledger) readBudget(ctx context.Context, name string) (Budget, error) {
 	value, revision, err := l.o.Bucket.Get(ctx, schemas.BudgetKey(name))
 	b := Budget{name: name, revision: revision}
 	if err == nil && revision > 0 {
-		err = json.Unmarshal(value, &b.Budget)
+		err = json.Unmarshal(value, &b.turns)
 	}
 	if err != nil {
 		return b, fmt.Errorf("read budget %s: %w", name, err)

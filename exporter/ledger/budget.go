@@ -18,11 +18,20 @@ const maxQuiet = time.Hour
 // budgetKeys is what the keys of budgets begin with; names are hex digits.
 var budgetKeys = strings.TrimSuffix(schemas.BudgetKey("0"), "0")
 
+// turns say when the platform may next be asked for an extract under one access key, which
+// tenants may share: the value under [schemas.BudgetKey] in the bucket of windows, changed by
+// compare-and-set only. Whoever asks has written its attempt down before.
+type turns struct {
+	Next time.Time `json:"next"` // no request before
+	// Line holds the tenants that have something to ask for and wait, first come first.
+	Line []string `json:"line,omitempty"`
+}
+
 // Budget is how a budget stands, as far as this bridge has seen. All attempts that were
 // written down for an earlier turn have been seen, too: they are older entries of the same
 // bucket. So no two planners take one turn, nor the same last place, wherever they run.
 type Budget struct {
-	schemas.Budget
+	turns
 	name     string
 	revision uint64
 }
@@ -102,7 +111,7 @@ func (l *Ledger) HoldOff(ctx context.Context, name string, until time.Time) erro
 
 func (l *Ledger) swapBudget(ctx context.Context, b Budget) (bool, error) {
 	key := schemas.BudgetKey(b.name)
-	value, err := json.Marshal(b.Budget)
+	value, err := json.Marshal(b.turns)
 	if err != nil {
 		return false, fmt.Errorf("encode budget %s: %w", b.name, err)
 	}
@@ -112,7 +121,7 @@ func (l *Ledger) swapBudget(ctx context.Context, b Budget) (bool, error) {
 	}
 	if ok {
 		l.mu.Lock()
-		l.rememberBudget(b.name, b.Budget, next)
+		l.rememberBudget(b.name, b.turns, next)
 		l.mu.Unlock()
 	}
 	return ok, nil
@@ -120,7 +129,7 @@ func (l *Ledger) swapBudget(ctx context.Context, b Budget) (bool, error) {
 
 // followBudget takes over a change of the bucket; a budget that was deleted is a new one.
 func (l *Ledger) followBudget(name string, value []byte, revision uint64) {
-	var b schemas.Budget
+	var b turns
 	if value == nil {
 		delete(l.budgets, name)
 	} else if json.Unmarshal(value, &b) == nil {
@@ -128,8 +137,8 @@ func (l *Ledger) followBudget(name string, value []byte, revision uint64) {
 	}
 }
 
-func (l *Ledger) rememberBudget(name string, b schemas.Budget, revision uint64) {
+func (l *Ledger) rememberBudget(name string, b turns, revision uint64) {
 	if revision > l.budgets[name].revision {
-		l.budgets[name] = Budget{Budget: b, revision: revision}
+		l.budgets[name] = Budget{turns: b, revision: revision}
 	}
 }

@@ -28,22 +28,25 @@ func (u *UnderWay) Error() string {
 func (l *Ledger) Import(ctx context.Context, f schemas.FileReady, now time.Time) (before schemas.WindowEntry, err error) {
 	key := schemas.WindowKey(f.Tenant, f.Kind, f.Window)
 	for {
-		e, revision, err := l.get(ctx, key)
+		e, err := l.get(ctx, key)
+		if err == nil && e.newer() {
+			err = fmt.Errorf("import into window %s: a newer version of the bridge has it; import with that", f.Window)
+		}
 		if err != nil {
 			return before, err
 		}
-		before = e
+		before = e.WindowEntry
 		switch open := e.State == schemas.WindowRequested || e.State == schemas.WindowReady; {
 		case open && e.ResponseID != f.ResponseID && now.Before(e.DueAt):
-			return before, &UnderWay{e}
-		case revision == 0:
-			e = schemas.WindowEntry{Tenant: f.Tenant, Kind: f.Kind, Window: f.Window, Unplanned: true}
+			return before, &UnderWay{before}
+		case e.revision == 0:
+			e.WindowEntry = schemas.WindowEntry{Tenant: f.Tenant, Kind: f.Kind, Window: f.Window, Unplanned: true}
 		case e.ResponseID != f.ResponseID:
-			leave(&e)
+			leave(&e.WindowEntry)
 		}
 		e.State, e.ResponseID, e.FileName, e.Via = schemas.WindowReady, f.ResponseID, f.FileName, schemas.ViaManual
 		e.Passed, e.Budget, e.ReadyAt, e.DueAt = 0, "", now, now.Add(l.o.ReadyFor)
-		if ok, err := l.swap(ctx, key, e, revision); err != nil || ok {
+		if ok, err := l.swap(ctx, key, e); err != nil || ok {
 			return before, err
 		}
 	}

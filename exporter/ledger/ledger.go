@@ -75,10 +75,24 @@ type Ledger struct {
 	changed   uint64                        // counts changes of entries
 }
 
+// format is the newest of [schemas.WindowEntry] that this version works on.
+const format = 1
+
+// item is an entry as it is in the bucket.
 type item struct {
 	schemas.WindowEntry
-	revision uint64
+	more     members
+	revision uint64 // 0: it is not there
 }
+
+func decodeItem(value []byte, revision uint64) (i item, err error) {
+	i.revision = revision
+	i.more, err = decode(value, &i.WindowEntry)
+	return i, err
+}
+
+// newer reports an entry that this version is to leave alone.
+func (i item) newer() bool { return i.Format > format }
 
 // New returns a ledger; nothing is read before [Ledger.Run].
 func New(o Options) (*Ledger, error) {
@@ -135,21 +149,21 @@ func (l *Ledger) follow(key string, value []byte, revision uint64) {
 		l.followBudget(name, value, revision)
 		return
 	}
-	var e schemas.WindowEntry
 	if value == nil {
 		l.forget(key, revision)
-	} else if err := json.Unmarshal(value, &e); err != nil || e.Validate() != nil {
+	} else if e, err := decodeItem(value, revision); err != nil || e.Validate() != nil {
 		l.o.Logger.Error().Err(err).Str("window", key).Msg("ledger entry is not readable")
 	} else {
-		l.remember(key, e, revision)
+		e.Unplanned = e.Unplanned || e.newer() // whoever wrote it sees to it
+		l.remember(key, e)
 	}
 }
 
-func (l *Ledger) remember(key string, e schemas.WindowEntry, revision uint64) {
-	if revision < l.entries[key].revision {
+func (l *Ledger) remember(key string, e item) {
+	if e.revision < l.entries[key].revision {
 		return
 	}
-	l.entries[key] = item{e, revision}
+	l.entries[key] = e
 	l.changed++
 	for _, id := range append([]string{e.ResponseID}, e.Past...) {
 		if id != "" {
@@ -198,67 +212,69 @@ func (l *Ledger) Entries(tenant string, kind schemas.Kind) []schemas.WindowEntry
 
 // Entry returns the ledger's entry of a window; false when there is none.
 func (l *Ledger) Entry(ctx context.Context, tenant string, kind schemas.Kind, w schemas.Window) (schemas.WindowEntry, bool, error) {
-	e, revision, err := l.get(ctx, schemas.WindowKey(tenant, kind, w))
-	return e, revision > 0, err
+	e, err := l.get(ctx, schemas.WindowKey(tenant, kind, w))
+	return e.WindowEntry, e.revision > 0, err
 }
 
-// get reads an entry; revision 0 when there is none. A replicated bucket may
+// get reads an entry. A replicated bucket may
 // answer with a value older than one that the copy has seen: the newer counts,
 // or a callback would be taken for one of an extract that nobody waits for.
-func (l *Ledger) get(ctx context.Context, key string) (e schemas.WindowEntry, revision uint64, err error) {
+func (l *Ledger) get(ctx context.Context, key string) (e item, err error) {
 	value, revision, err := l.o.Bucket.Get(ctx, key)
 	if err == nil && revision > 0 {
-		err = json.Unmarshal(value, &e)
+		e, err = decodeItem(value, revision)
 	}
 	if err != nil {
-		return e, 0, fmt.Errorf("read ledger entry %s: %w", key, err)
+		return item{}, fmt.Errorf("read ledger entry %s: %w", key, err)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if seen, ok := l.entries[key]; ok && revision > 0 && seen.revision > revision {
-		return seen.WindowEntry, seen.revision, nil
+		return seen, nil
 	}
-	return e, revision, nil
+	return e, nil
 }
 
 // change applies edit to the newest entry under key by compare-and-set, again
-// when somebody was faster. edit returns false to leave the entry as it is.
+// when somebody was faster. edit returns false to leave the entry as it is; a newer
+// bridge's is left so.
 func (l *Ledger) change(ctx context.Context, key string, edit func(e *schemas.WindowEntry) bool) error {
 	for {
-		e, revision, err := l.get(ctx, key)
+		e, err := l.get(ctx, key)
 		if err != nil {
 			return err
 		}
-		if revision == 0 {
+		if e.revision == 0 {
 			return fmt.Errorf("change ledger entry %s: there is none", key)
 		}
-		if !edit(&e) {
+		if e.newer() || !edit(&e.WindowEntry) {
 			return nil
 		}
-		ok, err := l.swap(ctx, key, e, revision)
+		ok, err := l.swap(ctx, key, e)
 		if err != nil || ok {
 			return err
 		}
 	}
 }
 
-// swap writes an entry and takes it over into the copy at once, so that the
-// writer need not wait for the watch.
-func (l *Ledger) swap(ctx context.Context, key string, e schemas.WindowEntry, revision uint64) (bool, error) {
+// swap writes an entry over its revision and takes it over into the copy at once, so that
+// the writer need not wait for the watch.
+func (l *Ledger) swap(ctx context.Context, key string, e item) (bool, error) {
 	if err := e.Validate(); err != nil {
 		return false, err
 	}
-	value, err := json.Marshal(e)
+	value, err := encode(e.WindowEntry, e.more)
 	if err != nil {
 		return false, fmt.Errorf("encode ledger entry %s: %w", key, err)
 	}
-	next, ok, err := l.o.Bucket.Swap(ctx, key, value, revision)
+	next, ok, err := l.o.Bucket.Swap(ctx, key, value, e.revision)
 	if err != nil {
 		return false, fmt.Errorf("write ledger entry %s: %w", key, err)
 	}
 	if ok {
+		e.revision = next
 		l.mu.Lock()
-		l.remember(key, e, next)
+		l.remember(key, e)
 		l.mu.Unlock()
 	}
 	return ok, nil
@@ -266,7 +282,7 @@ func (l *Ledger) swap(ctx context.Context, key string, e schemas.WindowEntry, re
 
 // Plan writes a new window down; one that exists is left alone.
 func (l *Ledger) Plan(ctx context.Context, e schemas.WindowEntry) error {
-	_, err := l.swap(ctx, e.Key(), e, 0)
+	_, err := l.swap(ctx, e.Key(), item{WindowEntry: e})
 	return err
 }
 

@@ -53,11 +53,11 @@ func (l *Ledger) Accept(ctx context.Context, n schemas.FileNotice) error {
 // done what it can, and a repeat will not do better.
 func (l *Ledger) adopt(ctx context.Context, n schemas.FileNotice) (done bool, err error) {
 	key := schemas.WindowKey(n.Tenant, n.Request.Kind, n.Request.Window)
-	e, revision, err := l.get(ctx, key)
-	if err != nil || revision == 0 {
+	e, err := l.get(ctx, key)
+	if err != nil || e.revision == 0 {
 		return false, err
 	}
-	if requestOf(e).At.After(n.Request.At) {
+	if requestOf(e.WindowEntry).At.After(n.Request.At) {
 		return true, nil
 	}
 	err = l.change(ctx, key, func(e *schemas.WindowEntry) bool {
@@ -125,11 +125,11 @@ func (l *Ledger) claim(ctx context.Context, tenant, responseID string) (matched 
 // or its file did not come in time takes it as well: better late. Any other state
 // means that this was done before, or that the extract was given up for a newer one.
 func (l *Ledger) ready(ctx context.Context, key string, n schemas.FileNotice) error {
-	e, _, err := l.get(ctx, key)
+	e, err := l.get(ctx, key)
 	if err != nil {
 		return err
 	}
-	if !awaits(e, n) {
+	if !awaits(e.WindowEntry, n) {
 		return nil
 	}
 	m, err := l.o.Names.FileReadyMessage(schemas.FileReady{

@@ -23,7 +23,7 @@ func standingOf(t *testing.T, entries []schemas.WindowEntry, called ...int) Stan
 	for i, e := range entries {
 		e.Tenant, e.Kind, e.Window = exportertest.Acme, schemas.KindCDR, schemas.Window{From: l.begun.Add(time.Duration(i) * time.Hour), To: l.begun.Add(time.Duration(i+1) * time.Hour)}
 		e.RequestedAt, e.ReadyAt = at(e.RequestedAt), at(e.ReadyAt)
-		l.remember(e.Key(), e, uint64(i+1))
+		l.remember(e.Key(), item{WindowEntry: e, revision: uint64(i + 1)})
 	}
 	for _, minute := range called {
 		l.hear(schemas.FileNotice{Tenant: exportertest.Acme, Via: schemas.ViaCallback, ReceivedAt: at(epoch.Add(time.Duration(minute) * time.Minute))})
@@ -93,7 +93,7 @@ func TestFailingWindows(t *testing.T) {
 	l, err := New(Options{Names: exportertest.Names(t), Bucket: exportertest.NewBucket(), Publisher: &exportertest.Publisher{}})
 	exportertest.Check(t, err)
 	old[0].Tenant, old[0].Kind, old[0].Window = exportertest.Acme, schemas.KindCDR, exportertest.Hour(0)
-	l.remember(old[0].Key(), old[0], 1)
+	l.remember(old[0].Key(), item{WindowEntry: old[0], revision: 1})
 	if s := l.Standing(exportertest.Acme, old[0].Window.To.Add(retryUntil)); s.Failing != 0 {
 		t.Errorf("a week later: %+v", s)
 	}

@@ -1,0 +1,63 @@
+package ledger
+
+import (
+	"encoding/json"
+	"testing"
+)
+
+type known struct {
+	A int    `json:"a"`
+	B string `json:"b,omitempty"`
+	inner
+}
+
+type inner struct {
+	C []int `json:"c,omitempty"`
+}
+
+// TestFurtherMembers: whatever an object has besides is there again when it is written.
+func TestFurtherMembers(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"a":1}`:                              `{"a":2}`,
+		`{"a":1,"c":[3]}`:                      `{"a":2,"c":[3]}`,
+		`{"z":{"y":[1,2]},"a":1,"b":"x"}`:      `{"a":2,"b":"x","z":{"y":[1,2]}}`,
+		`{"ü \"":null,"a":1,"n":1.50,"A2":""}`: `{"a":2,"A2":"","n":1.50,"ü \"":null}`,
+		`{}`:                                   `{"a":2}`,
+	} {
+		var v known
+		more, err := decode([]byte(text), &v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v.A = 2
+		if got, err := encode(v, more); err != nil || string(got) != want {
+			t.Errorf("%s is written as %s, want %s, %v", text, got, want, err)
+		}
+	}
+	if got, err := encode(struct{}{}, members{"x": json.RawMessage("1")}); err != nil || string(got) != `{"x":1}` {
+		t.Errorf("%s, %v", got, err)
+	}
+	for _, text := range []string{``, `[]`, `{"a":"x"}`, `{"z":1,"a":"x"}`} {
+		if more, err := decode([]byte(text), new(known)); err == nil {
+			t.Errorf("%q is %v", text, more)
+		}
+	}
+}
+
+func FuzzFurther(f *testing.F) {
+	f.Add(`{"z":{"y":[1,2]},"a":1,"b":"x"}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		var v, again known
+		more, err := decode([]byte(text), &v)
+		if err != nil {
+			return
+		}
+		data, err := encode(v, more)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if same, err := decode(data, &again); err != nil || len(same) != len(more) || again.A != v.A || again.B != v.B {
+			t.Errorf("%s became %s: %v", text, data, err)
+		}
+	})
+}

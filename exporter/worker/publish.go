@@ -104,6 +104,7 @@ type publication struct {
 	bytes   int               // in the batch
 	storing *storing          // the batch before it; nil: none is under way
 	spare   []schemas.Message // the room of an earlier one
+	room    []byte            // that of its bodies
 	outcome
 }
 
@@ -325,6 +326,7 @@ func (p *publication) count(revision int) {
 
 func (p *publication) put(ctx context.Context, m schemas.Message) error {
 	if p.bytes+len(m.Body) > maxBatchBytes {
+		m.Body = slices.Clone(m.Body) // it is in the room of the batch that goes now
 		if err := p.flush(ctx); err != nil {
 			return err
 		}
@@ -339,6 +341,7 @@ func (p *publication) put(ctx context.Context, m schemas.Message) error {
 // storing is a batch on its way into the stream.
 type storing struct {
 	batch []schemas.Message
+	room  []byte        // of its bodies
 	done  chan struct{} // closed once the others are set
 	last  uint64
 	err   error
@@ -351,13 +354,13 @@ func (p *publication) flush(ctx context.Context) error {
 	if err := p.stored(); err != nil || len(p.batch) == 0 {
 		return err
 	}
-	s := &storing{batch: p.batch, done: make(chan struct{})}
+	s := &storing{batch: p.batch, room: p.encoder.TakeRoom(p.room), done: make(chan struct{})}
 	last := p.window.last
 	go func() {
 		defer close(s.done)
 		s.last, s.err = p.w.o.Rows.Append(ctx, s.batch, last)
 	}()
-	p.storing, p.batch, p.bytes = s, p.spare[:0], 0
+	p.storing, p.batch, p.bytes, p.room = s, p.spare[:0], 0, nil
 	return nil
 }
 
@@ -372,7 +375,7 @@ func (p *publication) stored() error {
 	if s.err != nil {
 		return s.err
 	}
-	p.window.last, p.spare = s.last, s.batch
+	p.window.last, p.spare, p.room = s.last, s.batch, s.room
 	p.w.metrics.rows.WithLabelValues(string(p.kind)).Add(float64(len(s.batch)))
 	p.progress()
 	sabotage.Point("rows.between_batches")

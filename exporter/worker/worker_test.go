@@ -452,3 +452,40 @@ func TestHandle(t *testing.T) {
 		t.Errorf("%s at the last attempt: %v", f.FileName, err)
 	}
 }
+
+// TestBodiesOfManyBatches: each row's body is its own, although the memory of a batch that is
+// stored is used again; batches end by number, and by size in the middle of what fills them.
+func TestBodiesOfManyBatches(t *testing.T) {
+	s := newShop(t)
+	var text strings.Builder
+	text.WriteString(exportertest.CallHeader)
+	for i := range 5000 {
+		row := exportertest.CallRow(i, 60)
+		if i > 3000 && i%3 == 0 {
+			row = strings.Replace(row, "5550199", fmt.Sprint(i)+strings.Repeat(string(rune('a'+i%26)), 50_000), 1)
+		}
+		text.WriteString(row)
+	}
+	member := exportertest.CSVMember(text.String())
+	member.Store = true
+	exportertest.Check(t, s.export(s.ready(1, exportertest.ZipOf(t, member)), 1))
+	stored, _ := s.stored()
+	for i, row := range stored {
+		var body struct {
+			CallID string `json:"call_id"`
+			Callee string `json:"callee_no"`
+			Row    struct{ ID string }
+		}
+		exportertest.Unmarshal(t, row.Body, &body)
+		callee := "5550199"
+		if i > 3000 && i%3 == 0 {
+			callee = fmt.Sprint(i) + strings.Repeat(string(rune('a'+i%26)), 50_000)
+		}
+		if !strings.HasSuffix(body.CallID, fmt.Sprintf("-%d", i)) || body.Row.ID != row.ID || body.Callee != callee {
+			t.Fatalf("row %d: call %s, id %s in the body and %s", i, body.CallID, body.Row.ID, row.ID)
+		}
+	}
+	if len(stored) != 5000 || s.rows.Batches < 7 {
+		t.Errorf("%d rows in %d batches", len(stored), s.rows.Batches)
+	}
+}

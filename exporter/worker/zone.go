@@ -24,7 +24,7 @@ const (
 	// enoughCalls, and as many rows, are no accident. Times in UTC are shown by one call:
 	// a platform that writes other zones than its tenant's writes UTC.
 	enoughCalls = 3
-	// maxCalls of a file are looked at.
+	// Rows are looked at until there are maxCalls.
 	maxCalls = 1000
 )
 
@@ -102,13 +102,16 @@ func (z *zoneCheck) row(call string, walls []int64) {
 	}
 	known, seen := z.calls[call]
 	switch {
-	case seen && known.least <= least, !seen && len(z.calls) >= maxCalls:
+	case seen && known.least <= least, !seen && z.knows():
 		return
 	case z.calls == nil:
 		z.calls = map[string]callClock{}
 	}
 	z.calls[strings.Clone(call)] = callClock{epoch, least} // without the text that it is cut out of
 }
+
+// knows reports that there are calls enough.
+func (z *zoneCheck) knows() bool { return len(z.calls) >= maxCalls }
 
 // epochOf is the second that an id of the form epoch-number begins with.
 func epochOf(call string) (epoch int64, ok bool) {

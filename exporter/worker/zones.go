@@ -75,6 +75,9 @@ func (x *export) newEncoder(k schemas.Kind, count func([16]byte) (int, error)) *
 
 // watchZone has the zone check see a record, before anything of it is concealed.
 func (p *publication) watchZone(record []string) {
+	if p.zone.knows() {
+		return
+	}
 	p.walls = p.encoder.WallClocks(p.walls[:0], record)
 	p.zone.row(p.encoder.CallID(record), p.walls)
 }

@@ -255,13 +255,20 @@ func (e *Encoder) Message(record []string, id Identity, revision int) (schemas.M
 // keep copies the body in hand to where bodies lie side by side: one piece of memory for
 // many.
 func (e *Encoder) keep() []byte {
-	const many = 64 << 10
+	const least, most = 64 << 10, 2 << 20
 	if len(e.buf) > cap(e.bodies)-len(e.bodies) {
-		e.bodies = make([]byte, 0, max(many, len(e.buf)))
+		e.bodies = make([]byte, 0, max(least, min(2*cap(e.bodies), most), len(e.buf)))
 	}
 	start := len(e.bodies)
 	e.bodies = append(e.bodies, e.buf...)
 	return slices.Clip(e.bodies[start:])
+}
+
+// TakeRoom gives the encoder room for the bodies to come, nil for new memory, and returns that
+// of the bodies before. It may be given again once nobody needs these any more.
+func (e *Encoder) TakeRoom(room []byte) (before []byte) {
+	before, e.bodies = e.bodies, room[:0]
+	return before
 }
 
 func (e *Encoder) appendCell(column int, text string) {

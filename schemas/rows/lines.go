@@ -166,6 +166,9 @@ func foldNames() map[schemas.Kind]map[string]bool {
 // namesOne reports whether [headerAlias] makes a cell one of the known names. Names are
 // short and have letters only, which spares most cells a closer look.
 func namesOne(known map[string]bool, cell string) bool {
+	if cell == "" || cell[len(cell)-1] >= '0' && cell[len(cell)-1] <= '9' {
+		return false
+	}
 	var name [len("userwantedskillid")]byte // the longest
 	n := 0
 	for _, r := range cell {

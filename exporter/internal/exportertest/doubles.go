@@ -314,6 +314,7 @@ func (r *Rows) append(messages []schemas.Message, last uint64) (uint64, error) {
 	}
 	for _, m := range messages {
 		r.seq++
+		m.Body = slices.Clone(m.Body) // whose memory may be used again
 		rows = append(rows, Row{m, schemas.ReadRowHeader(m.Headers()), r.seq})
 	}
 	r.subjects[subject] = rows

@@ -172,6 +172,7 @@ var details = []mutant{
 	{"attempt_not_noted", "exporter/planner", "TestCrashDuringRequest"},
 	{"imported_history_covered", "exporter/planner", "TestImportedHistoryIsNotPlanned"},
 	{"import_over_extract", "exporter/ledger", "TestImport"},
+	{"newer_overwritten", "exporter/ledger", "TestEntriesOfANewerBridge"},
 	{"imports_overlap", "exporter/importer", "TestWindowThatIsWishedFor"},
 	{"rows_in_two_windows", "exporter/importer", "TestSeveralWindows"},
 	{"import_id_of_the_name", "exporter/importer", "TestNamesOfAFile"},

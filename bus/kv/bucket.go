@@ -194,6 +194,21 @@ func (k *Bucket) Lookup(ctx context.Context, key string) (e schemas.Stored, err 
 	return e, err
 }
 
+// End is the revision of what was written last; 0: nothing is there.
+func (k *Bucket) End(ctx context.Context) (revision uint64, err error) {
+	err = k.conn.Retry(ctx, k.conn.Trouble("asset", k.name), func(ctx context.Context) error {
+		info, err := k.conn.StreamInfo(ctx, k.stream())
+		if err == nil && info.State.Msgs > 0 {
+			revision = info.State.LastSeq
+		}
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("find the end of bucket %s: %w", k.name, err)
+	}
+	return revision, nil
+}
+
 // do checks the key and repeats op.
 func (k *Bucket) do(ctx context.Context, verb, key string, op func(context.Context) error) error {
 	err := checkKey(key)

@@ -13,6 +13,7 @@ import (
 
 	"aiccbridge/bus/internal/wire"
 	"aiccbridge/bus/kv"
+	"aiccbridge/internal/retry"
 	"aiccbridge/schemas"
 )
 
@@ -60,6 +61,7 @@ type mirror struct {
 	ours       func(local, hub schemas.Stored) bool // when both changed
 	log        zerolog.Logger
 	lanes      [mirrorLanes]lane
+	open       atomic.Int32  // keys of all lanes that are due or being settled
 	loading    atomic.Int32  // lanes that have not settled what was there at the start
 	read       chan struct{} // closed when both buckets have been read
 
@@ -68,6 +70,7 @@ type mirror struct {
 	keys     map[string]bool           // all that were ever heard of
 	made     time.Time                 // when the hub's bucket was
 	heardHub uint64                    // the last sequence from there
+	heard    uint64                    // and from the local bucket
 	unread   int                       // buckets that have not been read
 }
 
@@ -88,7 +91,7 @@ func newMirror(b schemas.Bucket, local, hub *wire.Conn, line uint64, log zerolog
 	}
 	m.loading.Store(mirrorLanes)
 	for i := range m.lanes {
-		m.lanes[i] = lane{due: map[string]bool{}, wake: make(chan struct{}, 1)}
+		m.lanes[i] = lane{due: map[string]bool{}, open: &m.open, wake: make(chan struct{}, 1)}
 	}
 	return m
 }
@@ -129,13 +132,13 @@ func (m *mirror) reader(check func(made time.Time)) func(made time.Time) {
 }
 
 func (m *mirror) heardLocally(key string, e schemas.Stored, _ time.Time) {
-	if strings.HasPrefix(key, seenPrefix) {
-		return
-	}
+	record := strings.HasPrefix(key, seenPrefix)
 	m.mu.Lock()
-	m.keys[key] = true
+	if m.heard = e.Sequence; !record {
+		m.keys[key] = true
+	}
 	m.mu.Unlock()
-	if m.loading.Load() > 0 || e.Get(headerHub) == "" { // else our own echo
+	if !record && (m.loading.Load() > 0 || e.Get(headerHub) == "") { // else our own echo
 		m.lane(key).add(key)
 	}
 }
@@ -189,10 +192,32 @@ func (m *mirror) forgetHub() {
 	}
 }
 
+// inStep waits until what either side has now is on the other, or ctx ends.
+func (m *mirror) inStep(ctx context.Context) error {
+	near, err := m.local.End(ctx)
+	if err != nil {
+		return err
+	}
+	far, err := m.hub.End(ctx)
+	for err == nil && !m.reached(near, far) {
+		err = retry.Wait(ctx, settleAgain)
+	}
+	return err
+}
+
+// reached reports that both buckets were heard up to a sequence and all of it is settled.
+func (m *mirror) reached(near, far uint64) bool {
+	m.mu.Lock()
+	heard := m.heard >= near && m.heardHub >= far
+	m.mu.Unlock()
+	return heard && m.open.Load() == 0
+}
+
 // lane is a set of keys that one goroutine settles, one after the other.
 type lane struct {
 	mu   sync.Mutex
 	due  map[string]bool
+	open *atomic.Int32 // keys due or being settled, of all lanes
 	wake chan struct{}
 }
 
@@ -206,7 +231,10 @@ func (m *mirror) lane(key string) *lane {
 
 func (l *lane) add(key string) {
 	l.mu.Lock()
-	l.due[key] = true
+	if !l.due[key] {
+		l.due[key] = true
+		l.open.Add(1)
+	}
 	l.mu.Unlock()
 	select {
 	case l.wake <- struct{}{}:
@@ -233,6 +261,7 @@ func (m *mirror) work(ctx context.Context, l *lane, loaded func()) error {
 	for first := true; ; first = false {
 		for key := range l.take() {
 			m.settle(ctx, key)
+			l.open.Add(-1)
 		}
 		if first && ctx.Err() == nil && m.loading.Add(-1) == 0 {
 			loaded()

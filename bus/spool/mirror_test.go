@@ -57,7 +57,11 @@ func (m *mirrored) start() (loaded <-chan struct{}, stop func()) {
 
 func (m *mirrored) startWith(local, hub *wire.Conn) (loaded <-chan struct{}, stop func()) {
 	m.t.Helper()
-	x := newMirror(m.bucket, local, hub, m.line, zerolog.Nop())
+	return m.run(newMirror(m.bucket, local, hub, m.line, zerolog.Nop()))
+}
+
+func (m *mirrored) run(x *mirror) (loaded <-chan struct{}, stop func()) {
+	m.t.Helper()
 	ctx, cancel := context.WithCancel(m.t.Context())
 	done, ready := make(chan error, 1), make(chan struct{})
 	go func() { done <- x.run(ctx, func() { close(ready) }) }()
@@ -385,4 +389,52 @@ func TestMirrorsOfTwoBridges(t *testing.T) {
 	m.becomes(m.local, agentKey, session(1007, "took over"))
 	m.swap(m.local, agentKey, session(2007, "back"))
 	m.becomes(otherLocal, agentKey, session(2007, "back"))
+}
+
+// TestMirrorInStep: whoever waits until both sides are in step finds on either what the other
+// had; without the hub he waits in vain, and no longer than he wants.
+func TestMirrorInStep(t *testing.T) {
+	t.Parallel()
+	m := newMirrored(t, schemas.BucketSessions)
+	x := newMirror(m.bucket, m.near, m.far, m.line, zerolog.Nop())
+	loaded, _ := m.run(x)
+	m.wait("loaded", loaded)
+	inStep := func(round int) {
+		t.Helper()
+		if err := x.inStep(bustest.Limited(t, time.Minute)); err != nil {
+			t.Fatalf("round %d: %v", round, err)
+		}
+	}
+	inStep(-1) // nothing is there
+	for round := range 20 {
+		value := fmt.Sprint(round)
+		for i := range 20 {
+			m.put(m.local, fmt.Sprintf("near.%d", i), value)
+			m.put(m.outside, fmt.Sprintf("far.%d", i), value)
+		}
+		inStep(round)
+		for i := range 20 {
+			for key, side := range map[string]*kv.Bucket{"near": m.outside, "far": m.local} {
+				if got, _, err := side.Get(t.Context(), fmt.Sprintf("%s.%d", key, i)); err != nil || string(got) != value {
+					t.Fatalf("round %d: %s.%d is %q, %v", round, key, i, got, err)
+				}
+			}
+		}
+	}
+	m.link.Cut()
+	m.put(m.local, agentKey, session(7, "a"))
+	if err := x.inStep(bustest.Limited(t, 500*time.Millisecond)); err == nil {
+		t.Error("both sides are in step without the hub")
+	}
+	m.link.Heal()
+	inStep(20)
+	m.becomes(m.outside, agentKey, session(7, "a"))
+	stream, err := m.others.Stream(t.Context(), m.stream())
+	if err == nil {
+		err = stream.Purge(t.Context())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	inStep(21)
 }

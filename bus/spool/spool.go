@@ -76,6 +76,7 @@ type Spool struct {
 	outage  outage
 	hubBack signal.Bell
 	valve   signal.Valve
+	mirrors []*mirror     // of the buckets of sessions and states
 	loaded  chan struct{} // closed when the hub's sessions and states are here
 	state   atomic.Pointer[State]
 }
@@ -132,6 +133,7 @@ func open(ctx context.Context, o Options) (*Spool, error) {
 	for _, c := range classes(o.Hub.Names()) {
 		s.lines = append(s.lines, newForwarder(s, c))
 	}
+	s.mirrors = []*mirror{newMirror(schemas.BucketSessions, local, o.Hub, o.Line, o.Logger), newMirror(schemas.BucketState, local, o.Hub, o.Line, o.Logger)}
 	if err := s.prepare(ctx); err != nil {
 		local.Close()
 		return nil, err
@@ -222,14 +224,11 @@ func (s *Spool) Run(ctx context.Context) error {
 			group.Go(func() error { return l.run(ctx) })
 		}
 	}
-	mirrored := []schemas.Bucket{schemas.BucketSessions, schemas.BucketState}
-	left := atomic.Int64{}
-	left.Store(int64(len(mirrored)))
-	for _, b := range mirrored {
-		m := newMirror(b, s.local, s.hub, s.opts.Line, s.log)
+	var loaded atomic.Int64
+	for _, m := range s.mirrors {
 		group.Go(func() error {
 			return m.run(ctx, func() {
-				if left.Add(-1) == 0 {
+				if loaded.Add(1) == int64(len(s.mirrors)) {
 					close(s.loaded)
 				}
 			})
@@ -251,6 +250,15 @@ func (s *Spool) Loaded(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("wait for the hub's sessions: %w", context.Cause(ctx))
 	}
+}
+
+// InStep waits until the hub's and the local bucket of sessions each have what the other has
+// now, or ctx ends. Run must be running. Whoever gives or takes an agent waits for it.
+func (s *Spool) InStep(ctx context.Context) error {
+	if err := s.mirrors[0].inStep(ctx); err != nil {
+		return fmt.Errorf("wait for the hub's sessions: %w", err)
+	}
+	return nil
 }
 
 // Hold keeps messages and notices in the spool, because the hub is not to be

@@ -197,7 +197,7 @@ func (s behindSpool) flush(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, flushFor)
 	defer cancel()
-	return s.Flush(ctx)
+	return errors.Join(s.Flush(ctx), s.InStep(ctx))
 }
 
 func (s behindSpool) awaitSessions(ctx context.Context) {
@@ -208,6 +208,10 @@ func (s behindSpool) awaitSessions(ctx context.Context) {
 	defer cancel()
 	if err := s.Loaded(ctx); err != nil {
 		s.log.Warn().Err(err).Msg("sessions are taken as they were last known here")
+		return
+	}
+	if err := s.InStep(ctx); err != nil { // once for each partition: no warning
+		s.log.Debug().Err(err).Msg("sessions are taken as they were last known here")
 	}
 }
 

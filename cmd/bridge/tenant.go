@@ -123,6 +123,9 @@ func newAgents(b base, h *hub, c config.Tenant, policy *privacy.Policy, open *cl
 		Acquire: func(ctx context.Context, partition string, floor uint64) (uint64, partition.Lease, error) {
 			l := h.lease(lease.Options{Tenant: c.Name, Partition: partition, Floor: floor})
 			epoch, err := l.Acquire(ctx)
+			if err == nil {
+				h.awaitSessions(ctx) // the last owner's
+			}
 			return epoch, l, err
 		},
 		Sessions: func(ctx context.Context, f func([]byte)) error {

@@ -38,6 +38,11 @@ func (m *Map) Get(key []byte) (value []byte, found bool, err error) {
 	if entry := m.fresh.find(key); entry != nil {
 		return entry[m.o.Key:], true, nil
 	}
+	return m.spilled(key)
+}
+
+// spilled is Get of what was written to the disk.
+func (m *Map) spilled(key []byte) (value []byte, found bool, err error) {
 	for i := len(m.runs) - 1; i >= 0; i-- {
 		entry, err := m.runs[i].find(key, &m.block)
 		if entry != nil || err != nil {
@@ -50,6 +55,29 @@ func (m *Map) Get(key []byte) (value []byte, found bool, err error) {
 // Put sets the value of a key.
 func (m *Map) Put(key, value []byte) error {
 	copy(m.fresh.entry(key)[m.o.Key:], value)
+	return m.bound()
+}
+
+// At returns the value of a key to be read and changed in place until the next call; a key
+// that is not there is put there, with zeros.
+func (m *Map) At(key []byte) (value []byte, err error) {
+	if err := m.bound(); err != nil {
+		return nil, err
+	}
+	before := m.fresh.count
+	value = m.fresh.entry(key)[m.o.Key:]
+	if m.fresh.count > before && len(m.runs) > 0 {
+		old, _, err := m.spilled(key)
+		if err != nil {
+			return nil, err
+		}
+		copy(value, old)
+	}
+	return value, nil
+}
+
+// bound writes the table to the disk when it has outgrown its memory.
+func (m *Map) bound() error {
 	if m.fresh.bytes() <= max(m.o.Memory-m.filters, m.o.Memory/4) {
 		return nil
 	}

@@ -40,6 +40,14 @@ func TestIsAMap(t *testing.T) {
 				check(t, m.Settle())
 			case 1, 2, 3, 4, 5, 6, 7, 8, 9:
 				same(t, m, want, k)
+			case 10, 11, 12, 13, 14, 15:
+				value, err := m.At([]byte(k))
+				check(t, err)
+				if text, ok := want[k]; string(value) != text && (ok || string(value) != "\x00\x00\x00") {
+					t.Fatalf("%x is %q, want %q, %t", k, value, text, ok)
+				}
+				want[k] = fmt.Sprintf("%03d", rapid.IntRange(0, 999).Draw(t, "changed"))
+				copy(value, want[k])
 			default:
 				want[k] = fmt.Sprintf("%03d", rapid.IntRange(0, 999).Draw(t, "value"))
 				check(t, m.Put([]byte(k), []byte(want[k])))
@@ -138,6 +146,9 @@ func TestDiskFails(t *testing.T) {
 	if err := m.Put(digest(1), []byte{1}); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no folder: %v", err)
 	}
+	if _, err := m.At(digest(2)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("no folder: %v", err)
+	}
 	dir := t.TempDir()
 	m = New(Options{Dir: dir, Key: 16, Value: 1})
 	for n := range fanout - 1 {
@@ -146,6 +157,9 @@ func TestDiskFails(t *testing.T) {
 	check(t, os.Truncate(m.runs[1].file.Name(), 3))
 	if _, _, err := m.Get(digest(1)); err == nil {
 		t.Error("half an entry was read")
+	}
+	if _, err := m.At(digest(1)); err == nil {
+		t.Error("half an entry was taken over")
 	}
 	if err := m.Put(digest(fanout), []byte{1}); err == nil {
 		t.Error("half an entry was merged")
@@ -156,7 +170,7 @@ func TestDiskFails(t *testing.T) {
 	}
 }
 
-// BenchmarkMap is an entry put and looked for before, as rows are counted: with all in
+// BenchmarkMap is an entry that is new and changed, as rows are counted: with all in
 // memory, and with nearly all of it on disk.
 func BenchmarkMap(b *testing.B) {
 	for name, memory := range map[string]int{"memory": 1 << 30, "disk": 1 << 20} {
@@ -164,11 +178,9 @@ func BenchmarkMap(b *testing.B) {
 			m := New(Options{Dir: b.TempDir(), Memory: memory, Key: 16, Value: 4})
 			b.ReportAllocs()
 			for n := 0; b.Loop(); n++ {
-				key := digest(n)
-				if _, found, err := m.Get(key); found || err != nil {
-					b.Fatal(found, err)
-				}
-				check(b, m.Put(key, key[:4]))
+				value, err := m.At(digest(n))
+				check(b, err)
+				value[0]++
 			}
 			check(b, m.Close())
 		})

@@ -54,15 +54,13 @@ type rowCount struct{ rows *spill.Map }
 func (x *export) newRowCount() rowCount { return rowCount{x.newMap(8, 4)} }
 
 func (c rowCount) count(row [16]byte) (int, error) {
-	value, _, err := c.rows.Get(row[:])
+	value, err := c.rows.At(row[:])
 	if err != nil {
 		return 0, err
 	}
-	var next [4]byte
-	copy(next[:], value)
-	n := binary.BigEndian.Uint32(next[:]) + 1
-	binary.BigEndian.PutUint32(next[:], n)
-	return int(n), c.rows.Put(row[:], next[:])
+	n := binary.BigEndian.Uint32(value) + 1
+	binary.BigEndian.PutUint32(value, n)
+	return int(n), nil
 }
 
 // storedRow is the last revision of one content of a row.

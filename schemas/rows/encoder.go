@@ -37,6 +37,7 @@ type Encoder struct {
 	cells   []int    // place in the record of each column, -1 for none
 	columns []int    // column of each place in the record, -1 for extra ones
 	extra   []string // name of each extra place in the header, "" for none
+	members [][]byte // `"name":` of each place, as far as it was needed
 	inOrder bool     // the columns stand where the pages have them
 	order   []int    // extra places of the header, as they are hashed
 
@@ -155,7 +156,7 @@ func (e *Encoder) byPosition() {
 	for column := e.width; column < len(e.cells); column++ {
 		e.cells[column] = -1
 	}
-	e.columns, e.extra, e.inOrder, e.order = slices.Clone(e.cells), nil, true, nil
+	e.columns, e.extra, e.members, e.inOrder, e.order = slices.Clone(e.cells), nil, nil, true, nil
 }
 
 // indexes counts from 0 to n-1.
@@ -192,7 +193,7 @@ func (e *Encoder) Header(names []string) error {
 			order = append(order, i)
 		}
 	}
-	e.cells, e.columns, e.extra, e.order = cells, columns, extra, order
+	e.cells, e.columns, e.extra, e.members, e.order = cells, columns, extra, nil, order
 	e.inOrder = slices.Equal(cells, indexes(len(cells)))
 	if !e.inOrder {
 		slices.SortFunc(e.order, func(a, b int) int { return cmp.Compare(e.extraKey(a), e.extraKey(b)) })
@@ -383,8 +384,10 @@ func (e *Encoder) appendExtra(record []string) {
 	start := e.open(key)
 	for i := range record {
 		if text := e.extraCell(record, i); text != "" {
-			e.buf = append(schemas.AppendString(e.buf, e.extraKey(i)), ':')
-			e.buf = append(schemas.AppendString(e.buf, text), ',')
+			for len(e.members) <= i {
+				e.members = append(e.members, jsonKey(e.extraKey(len(e.members))))
+			}
+			e.buf = append(schemas.AppendString(append(e.buf, e.members[i]...), text), ',')
 		}
 	}
 	e.end(key, start)

@@ -3,12 +3,13 @@ package rows
 import (
 	"encoding/binary"
 	"encoding/hex"
+	"hash/crc32"
 	"strconv"
 	"strings"
 )
 
 // Rest says what a row holds beyond the cells that ids are made of: how many columns the
-// file has, "-", and 8 hex digits of a hash over the further cells by place; and where
+// file has, "-", and 8 hex digits of a checksum over the further cells by place; and where
 // times are read in another zone than the tenant's, "@" and its name. It is empty when
 // there is neither. It goes along with the row, so that a later extract can tell a change
 // in such a cell from a file of another edition, and a row that was read in another zone;
@@ -65,17 +66,8 @@ func (e *Encoder) restOf(record []string, width int) string {
 		h = appendPart(h, e.placed(record, place))
 	}
 	e.hashed = h
-	sum := binary.BigEndian.AppendUint32(make([]byte, 0, 4), hashFNV(h))
+	sum := binary.BigEndian.AppendUint32(make([]byte, 0, 4), crc32.ChecksumIEEE(h))
 	return string(hex.AppendEncode(append(strconv.AppendInt(make([]byte, 0, 16), int64(width), 10), '-'), sum))
-}
-
-// hashFNV is the 32-bit FNV-1a hash.
-func hashFNV(b []byte) uint32 {
-	sum := uint32(2166136261)
-	for _, c := range b {
-		sum = (sum ^ uint32(c)) * 16777619
-	}
-	return sum
 }
 
 // placed is the canonical cell of a documented place.

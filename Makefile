@@ -56,7 +56,7 @@ fuzz: ## every fuzz target for FUZZTIME (20s)
 	  done; \
 	done
 
-bench: ## the bridge beside its baselines, in less than 15 minutes on an idle machine; writes docs/benchmarks.md
+bench: ## the bridge beside its baselines, in about half an hour on an idle machine; writes docs/benchmarks.md
 	$(GO) run ./internal/bench all -document docs/benchmarks.md
 
 bench-rows: ## rows alone, printed only (ROWS=200000 LARGE=500000 ROUNDS=3; BRIDGE=./bridge measures that one)

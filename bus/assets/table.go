@@ -112,7 +112,7 @@ func list(n schemas.Names, o Options) []Asset {
 		stream(schemas.StreamDeadLetters, "What could not be processed, and why.", 90*day, 2*time.Minute),
 		Bucket(n, schemas.BucketWindows, "Ledger of the extraction windows; compare-and-set only.", unlimited),
 		Bucket(n, schemas.BucketSessions, "Wanted agents and their sealed session ids.", unlimited),
-		Bucket(n, schemas.BucketState, "Last known state of each agent.", unlimited),
+		Bucket(n, schemas.BucketState, "Last known state of each agent.", unlimited).Shared(),
 		forLeases(Bucket(n, schemas.BucketLeases, "Who polls; entries expire unless renewed.", cmp.Or(o.LeaseTTL, schemas.LeaseTTL))),
 		objects(n, schemas.BucketQuarantine, "Damaged files.", 90*day),
 		objects(n, schemas.BucketRecordings, "Fetched recordings.", unlimited),

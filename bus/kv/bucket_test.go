@@ -16,6 +16,7 @@ import (
 
 	"aiccbridge/bus/embedded"
 	"aiccbridge/bus/internal/bustest"
+	"aiccbridge/bus/internal/group"
 	"aiccbridge/bus/internal/hubtest"
 	"aiccbridge/schemas"
 )
@@ -433,5 +434,39 @@ func TestObjectsSweep(t *testing.T) {
 	var got bytes.Buffer
 	if _, err := got.ReadFrom(r); err != nil || got.String() != sound {
 		t.Errorf("%d bytes, %v", got.Len(), err)
+	}
+}
+
+// TestStatesAtATime: many states that are put at once are all there, each with the revision
+// that its call returned, and most of them were stored in batches.
+func TestStatesAtATime(t *testing.T) {
+	t.Parallel()
+	k := Open(hubtest.Ready(t), schemas.BucketState)
+	const agents = 500
+	revisions := make([]uint64, agents)
+	var all sync.WaitGroup
+	for i := range agents {
+		all.Go(func() {
+			var err error
+			for round := range 3 {
+				if revisions[i], err = k.Put(t.Context(), fmt.Sprintf("acme.%d", i), []byte(fmt.Sprint(i, round))); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	batched := 0
+	for i, revision := range revisions {
+		e, err := k.Lookup(t.Context(), fmt.Sprintf("acme.%d", i))
+		if err != nil || string(e.Body) != fmt.Sprint(i, 2) || e.Sequence != revision {
+			t.Fatalf("state %d is %q at %d, want %d: %v", i, e.Body, e.Sequence, revision, err)
+		}
+		if group.Batch(e.Header) != "" {
+			batched++
+		}
+	}
+	if batched < agents/2 {
+		t.Errorf("%d of %d were stored in a batch", batched, agents)
 	}
 }

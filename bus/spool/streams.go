@@ -89,7 +89,7 @@ func (s *Spool) buckets() []assets.Asset {
 	leases.AllowMsgTTL = true
 	return []assets.Asset{
 		assets.Bucket(n, schemas.BucketSessions, "Wanted agents and their sealed session ids.", unlimited),
-		assets.Bucket(n, schemas.BucketState, "Last known state of each agent.", unlimited),
+		assets.Bucket(n, schemas.BucketState, "Last known state of each agent.", unlimited).Shared(),
 		leases,
 	}
 }

@@ -82,6 +82,7 @@ type Conn struct {
 
 	mu       sync.Mutex
 	streams  map[string]jetstream.Stream // handles, by name
+	together map[string]*Shared          // by stream
 	troubles map[subject]*Trouble
 }
 

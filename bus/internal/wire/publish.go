@@ -62,6 +62,21 @@ func (c *Conn) Shared(stream string, batched func(messages int)) *Shared {
 	return s
 }
 
+// Together is the [Shared] of a stream that all have who ask the connection for it.
+func (c *Conn) Together(stream string) *Shared {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s, ok := c.together[stream]
+	if !ok {
+		if c.together == nil {
+			c.together = map[string]*Shared{}
+		}
+		s = c.Shared(stream, func(int) {})
+		c.together[stream] = s
+	}
+	return s
+}
+
 // Send is [Conn.Send], perhaps in a batch. ctx is without the limit of a try, which it sets
 // itself: a message may have to wait until others are stored. A batch that was refused says
 // nothing of each of its messages, which then goes alone.

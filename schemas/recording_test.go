@@ -40,13 +40,16 @@ func TestRecordingIsOneMessage(t *testing.T) {
 func TestRecordingValidate(t *testing.T) {
 	n := schematest.Names(t)
 	for name, spoil := range map[string]func(*schemas.Recording){
-		"no tenant":          func(r *schemas.Recording) { r.Tenant = "" },
-		"no row":             func(r *schemas.Recording) { r.Row = "" },
-		"no window":          func(r *schemas.Recording) { r.Window = schemas.Window{} },
-		"odd key":            func(r *schemas.Recording) { r.Key = "0A" },
-		"odd status":         func(r *schemas.Recording) { r.Status = "late" },
-		"no reason":          func(r *schemas.Recording) { r.Reason = "" },
-		"no time":            func(r *schemas.Recording) { r.At = time.Time{} },
+		"no tenant":  func(r *schemas.Recording) { r.Tenant = "" },
+		"no row":     func(r *schemas.Recording) { r.Row = "" },
+		"no window":  func(r *schemas.Recording) { r.Window = schemas.Window{} },
+		"odd key":    func(r *schemas.Recording) { r.Key = "0A" },
+		"odd status": func(r *schemas.Recording) { r.Status = "late" },
+		"no reason":  func(r *schemas.Recording) { r.Reason = "" },
+		"no time":    func(r *schemas.Recording) { r.At = time.Time{} },
+		"stored, no bytes": func(r *schemas.Recording) {
+			r.Status, r.Reason, r.Object, r.SHA256 = schemas.RecordingStored, "", "a/b", strings.Repeat("ab", 32)
+		},
 		"stored, no object":  func(r *schemas.Recording) { r.Status, r.Reason = schemas.RecordingStored, "" },
 		"missing, an object": func(r *schemas.Recording) { r.Object, r.Bytes, r.SHA256 = "a/b", 1, strings.Repeat("ab", 32) },
 	} {

@@ -214,3 +214,28 @@ func TestOneStatementForAShape(t *testing.T) {
 		}
 	}
 }
+
+func TestCallsSayWhetherAudioIsFetched(t *testing.T) {
+	for mode, want := range map[AudioMode]string{AudioOff: "", AudioFetch: "", "": "audio", "later": "audio"} {
+		c := Call{Tenant: "acme", CallID: "1", Window: someWindow(), Revision: 1}
+		c.Legs, c.Rows, c.Sources.Complete, c.Sources.Audio = make([]CallLeg, 1), make([]CallRows, 1), []Kind{}, mode
+		says(t, string(mode), c.Validate(), want)
+	}
+}
+
+// A row header has three parts, and a fourth where ids leave something out.
+func TestRowHeaderOfThreeParts(t *testing.T) {
+	for value, want := range map[string]RowHeader{
+		"k.2.x":     {Key: "k", Revision: 2, Extract: "x"},
+		"k.2.x.9-a": {Key: "k", Revision: 2, Extract: "x", Rest: "9-a"},
+		"k.2":       {},
+		"":          {},
+	} {
+		if got := ReadRowHeader(map[string][]string{HeaderRow: {value}}); got != want {
+			t.Errorf("%q is %+v, want %+v", value, got, want)
+		}
+	}
+	if LeaseTTL.String() != "30s" {
+		t.Errorf("leases live for %s; the documents say 30 s", LeaseTTL)
+	}
+}

@@ -194,3 +194,22 @@ func TestNamesOne(t *testing.T) {
 		}
 	}
 }
+
+// TestPaddedNames: names of columns are known whatever stands around and between their letters.
+func TestPaddedNames(t *testing.T) {
+	for _, line := range [][]string{
+		{"call_id ", "developer\t", "Call End_", "x1"}, {"\ufeffCALLID", " caller no", "calleeNo\r", "x2"}, {"call_id ", "agent_id ", "", "-"},
+	} {
+		if named, err := NamesColumns(schemas.KindCDR, line); !named || err != nil {
+			t.Errorf("%q names no columns, %v", line, err)
+		}
+	}
+}
+
+func TestDirections(t *testing.T) {
+	for code, want := range map[int64]string{5: "inbound", 6: "internal", 7: "outbound", 8: "outbound", 51: "internal", 52: "internal", -1: "", 9999: ""} {
+		if got := Direction(code); got != want {
+			t.Errorf("calls of type %d go %q, want %q", code, got, want)
+		}
+	}
+}

@@ -252,3 +252,44 @@ func TestWallSeconds(t *testing.T) {
 		}
 	}
 }
+
+// TestFormOfTimes: a sign that is none of a time's, in any place, makes it unreadable; also the
+// signs next to digits, whose numbers would be in range.
+func TestFormOfTimes(t *testing.T) {
+	const good = "2026-11-12 10:11:12"
+	if _, ok := parseClock(good); !ok {
+		t.Fatal("the time is not read")
+	}
+	for i := range len(good) {
+		for _, sign := range "/:;.x\x00 " {
+			text := good[:i] + string(sign) + good[i+1:]
+			if c, ok := parseClock(text); ok && text != good {
+				t.Errorf("%q is read as %v", text, c)
+			}
+		}
+	}
+	for _, text := range []string{"2026-1/-01 00:00:00", "2026-0:-01 00:00:00", "2026-11-0: 00:00:00", "2026-11-12 0::00:00"} {
+		if c, ok := parseClock(text); ok {
+			t.Errorf("%q is read as %v", text, c)
+		}
+	}
+}
+
+// TestLastYear: a time of the last year that can be written is shown as it was read, because
+// in another zone it may be of the next one.
+func TestLastYear(t *testing.T) {
+	shanghai, err := time.LoadLocation("Asia/Shanghai")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &wallClock{zone: shanghai, shown: time.UTC}
+	for text, want := range map[string]string{
+		"9999-06-01 00:00:00": "9999-06-01T00:00:00+08:00",
+		"9998-06-01 00:00:00": "9998-05-31T16:00:00Z",
+	} {
+		c, ok := parseClock(text)
+		if got, _, _ := w.append(nil, c); !ok || string(got) != want {
+			t.Errorf("%s is shown as %s, want %s", text, got, want)
+		}
+	}
+}

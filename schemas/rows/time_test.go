@@ -268,7 +268,7 @@ func TestFormOfTimes(t *testing.T) {
 			}
 		}
 	}
-	for _, text := range []string{"2026-1/-01 00:00:00", "2026-0:-01 00:00:00", "2026-11-0: 00:00:00", "2026-11-12 0::00:00"} {
+	for _, text := range []string{"2026-1/-01 00:00:00", "2026-0:-01 00:00:00", "2026-11-0: 00:00:00", "2026-11-12 0::00:00", "2026/11/12T10.11.12"} {
 		if c, ok := parseClock(text); ok {
 			t.Errorf("%q is read as %v", text, c)
 		}

@@ -133,28 +133,27 @@ func (m *mirror) reader(check func(made time.Time)) func(made time.Time) {
 
 func (m *mirror) heardLocally(key string, e schemas.Stored, _ time.Time) {
 	record := strings.HasPrefix(key, seenPrefix)
-	m.mu.Lock()
-	if m.heard = e.Sequence; !record {
-		m.keys[key] = true
-	}
-	m.mu.Unlock()
 	if !record && (m.loading.Load() > 0 || e.Get(headerHub) == "") { // else our own echo
 		m.lane(key).add(key)
 	}
+	m.mu.Lock()
+	if m.heard = e.Sequence; !record { // behind what it made due: see reached
+		m.keys[key] = true
+	}
+	m.mu.Unlock()
 }
 
 func (m *mirror) heardFromHub(key string, e schemas.Stored, made time.Time) {
 	m.checkHub(made)
-	m.mu.Lock()
-	startedOver := e.Sequence <= m.heardHub
-	m.heardHub = e.Sequence
-	m.mu.Unlock()
-	if startedOver {
+	if e.Sequence <= m.heardHub { // it started over; nobody else writes it
 		m.forgetHub()
 	}
 	if m.learn(key, e) || m.loading.Load() > 0 {
 		m.lane(key).add(key)
 	}
+	m.mu.Lock()
+	m.heardHub = e.Sequence
+	m.mu.Unlock()
 }
 
 // learn notes an entry of the hub, unless a later one is known, and reports

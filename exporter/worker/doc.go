@@ -10,6 +10,8 @@
 //   - No row goes out before its whole file has been read and found sound.
 //   - What a sound file holds is in the stream or a dead letter: the marker's rows
 //     and rejected rows are together the records of its members.
+//   - A file that says what the window's last one did, by its bytes or by its text, adds a
+//     marker only, as long as the stream holds all of it.
 //   - Every revision of a row has an id of its own, also one that changes it back.
 //   - A batch stands behind the last message that the worker knows of; if somebody else
 //     wrote meanwhile it is refused, and the file is begun again.

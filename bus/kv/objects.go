@@ -33,10 +33,12 @@ func OpenObjects(c *wire.Conn, bucket schemas.Bucket) *Objects {
 // error nothing is under the name, or what was there before.
 func (o *Objects) Put(ctx context.Context, name string, meta map[string]string, r io.Reader) (object string, err error) {
 	start := time.Now()
-	store, err := o.conn.JetStream().ObjectStore(ctx, o.name)
+	m := move(ctx, patience)
+	defer m.end()
+	store, err := o.conn.JetStream().ObjectStore(m, o.name)
 	if err == nil {
 		object := jetstream.ObjectMeta{Name: name, Metadata: meta, Opts: &jetstream.ObjectMetaOptions{ChunkSize: o.chunkBytes()}}
-		_, err = store.Put(ctx, object, r)
+		_, err = store.Put(m, object, leaving{Reader: r, moving: m})
 	}
 	if err != nil {
 		return "", fmt.Errorf("put %s into %s: %w", name, o.name, o.conn.Explain(start, o.name, err))
@@ -55,21 +57,24 @@ func (o *Objects) chunkBytes() uint32 {
 }
 
 // Get opens an object; found is false when there is none of that name. The
-// reader's last Read reports an object whose bytes do not match its digest.
+// reader's last Read reports an object whose bytes do not match its digest; a Read for
+// which nothing comes for half a minute fails.
 func (o *Objects) Get(ctx context.Context, name string) (r io.ReadCloser, found bool, err error) {
 	start := time.Now()
-	store, err := o.conn.JetStream().ObjectStore(ctx, o.name)
-	if err != nil {
-		return nil, false, fmt.Errorf("get %s from %s: %w", name, o.name, o.conn.Explain(start, o.name, err))
+	m := move(ctx, patience)
+	var object jetstream.ObjectResult
+	store, err := o.conn.JetStream().ObjectStore(m, o.name)
+	if err == nil {
+		object, err = store.Get(m, name)
 	}
-	object, err := store.Get(ctx, name)
+	if err == nil {
+		return arriving{ReadCloser: object, moving: m}, true, nil
+	}
+	m.end()
 	if errors.Is(err, jetstream.ErrObjectNotFound) {
 		return nil, false, nil
 	}
-	if err != nil {
-		return nil, false, fmt.Errorf("get %s from %s: %w", name, o.name, o.conn.Explain(start, o.name, err))
-	}
-	return object, true, nil
+	return nil, false, fmt.Errorf("get %s from %s: %w", name, o.name, o.conn.Explain(start, o.name, err))
 }
 
 // Find returns what is known of an object; found is false when there is none of that name.

@@ -90,7 +90,8 @@ func (e *Encoder) Identify(record []string) (Identity, error) {
 	if !ok {
 		key = row
 	}
-	text := hex.AppendEncode(make([]byte, 0, 4*len(key)+12), key[:]) // key and id in one piece
+	const room = 76                                         // two hashes in digits, a dash and an ordinal
+	text := hex.AppendEncode(make([]byte, 0, room), key[:]) // key and id in one piece
 	text = append(hex.AppendEncode(text, row[:]), '-')
 	both := string(strconv.AppendInt(text, int64(ordinal), 10))
 	return Identity{ID: both[2*len(key):], Key: both[:2*len(key)], Ordinal: ordinal}, nil

@@ -9,6 +9,7 @@
 //	bus/spool    store and forward to a hub ──┬──────┤
 //	bus/lease    who polls ───────────┐       │      │
 //	bus/kv       buckets, objects ◄───┴───────┤      │
+//	bus/service  answers requests ────────────┤      │
 //	bus/assets   streams, rights  ◄───────────┴──────┤
 //	bus/internal/wire   the connection ◄─── all ─────┘
 //	bus/embedded        a server in the process; of these it knows none

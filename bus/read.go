@@ -18,7 +18,20 @@ func (b *Bus) Last(ctx context.Context, filter string) (schemas.Stored, bool, er
 // Read calls f for the messages of a stream that match filter ("": all), from
 // a sequence (0: the first) to the end as of the call, then returns. An error of f ends it.
 func (b *Bus) Read(ctx context.Context, stream schemas.Stream, filter string, from uint64, f func(schemas.Stored) error) error {
-	r := wire.Range{Stream: b.names.Stream(stream), Filter: filter, From: from}
+	return b.read(ctx, wire.Range{Stream: b.names.Stream(stream), Filter: filter, From: from}, f)
+}
+
+// ReadSince is Read of what was stored at a time or after it.
+func (b *Bus) ReadSince(ctx context.Context, stream schemas.Stream, filter string, since time.Time, f func(schemas.Stored) error) error {
+	return b.read(ctx, wire.Range{Stream: b.names.Stream(stream), Filter: filter, Since: since}, f)
+}
+
+// ReadNewest is Read of the last message of each subject, without its body.
+func (b *Bus) ReadNewest(ctx context.Context, stream schemas.Stream, filter string, f func(schemas.Stored) error) error {
+	return b.read(ctx, wire.Range{Stream: b.names.Stream(stream), Filter: filter, HeadersOnly: true, LastPerSubject: true}, f)
+}
+
+func (b *Bus) read(ctx context.Context, r wire.Range, f func(schemas.Stored) error) error {
 	start := time.Now()
 	if err := b.conn.Read(ctx, r, f); err != nil {
 		return fmt.Errorf("read %s: %w", r.Stream, b.conn.Explain(start, r.Stream, err))

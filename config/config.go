@@ -71,6 +71,7 @@ type Config struct {
 // NATS says where the hub is. An empty URL means the embedded server.
 type NATS struct {
 	URL               string           `yaml:"url"`              // one or more, separated by commas; empty: embedded
+	Context           string           `yaml:"context"`          // instead of URL and all that follows it: a context of the nats command, by name or absolute path
 	CredentialsFile   string           `yaml:"credentials_file"` // .creds file; empty: none
 	User              string           `yaml:"user" match:"^[^[:cntrl:]]{1,128}$" say:"1 to 128 signs"`
 	Password          Secret           `yaml:"password_file"`    // of User
@@ -84,6 +85,9 @@ type NATS struct {
 	SpoolBytes        Size             `yaml:"spool_size" default:"10GiB" min:"64MiB" max:"10TiB"` // external server only
 	SubjectPrefix     string           `yaml:"subject_prefix" default:"aicc" match:"^[a-z][a-z0-9_-]{0,15}$" say:"a small letter followed by at most 15 small letters, digits, _ or -"`
 }
+
+// External reports whether NATS runs elsewhere.
+func (n NATS) External() bool { return n.URL != "" || n.Context != "" }
 
 // Disk is what the bridge does about a disk that fills up.
 type Disk struct {

@@ -26,16 +26,22 @@ func (d *decoder) nats(n *NATS) {
 	d.signIn(n)
 	n.RootCAs = d.pool("nats.ca_file", n.CAFile)
 	n.ClientCertificate = d.pair("nats.certificate_file", n.CertificateFile, "nats.key_file", n.KeyFile)
-	if n.URL == "" && n.Replicas > 1 && !d.bad["nats.url"] {
+	inside := !n.External() && !d.bad["nats.url"]
+	if inside && n.Replicas > 1 {
 		d.report("nats.replicas", "remove the key, or name a cluster in nats.url", "the server inside the bridge is one server and keeps one copy")
 	}
-	if n.URL == "" && !n.ManageStreams && !d.bad["nats.url"] && !d.bad["nats.manage_streams"] {
+	if inside && !n.ManageStreams && !d.bad["nats.manage_streams"] {
 		d.report("nats.manage_streams", "write true, or name the server in nats.url", "nobody else makes the streams of the server inside the bridge")
 	}
 }
 
-// signIn: a name with its password, or a credentials file.
+// signIn: a context, which says where as well; a name and its password; or a credentials file.
 func (d *decoder) signIn(n *NATS) {
+	for _, key := range []string{"url", "credentials_file", "user", "password_file", "ca_file", "certificate_file", "key_file"} {
+		if n.Context != "" && d.given["nats."+key] {
+			d.report("nats."+key, "remove it, or remove context", "a context says that as well")
+		}
+	}
 	user, password := d.given["nats.user"], d.given["nats.password_file"]
 	switch {
 	case d.bad["nats.user"] || d.bad["nats.password_file"]:
@@ -79,7 +85,7 @@ func (d *decoder) addresses(c *Config) {
 		{"listen.admin", c.Listen.Admin, []string{"admin_certificate_file", "admin_key_file", "admin_token_file"}},
 		{"listen.nats", c.Listen.NATS, []string{"nats_certificate_file", "nats_key_file", "nats_users"}},
 	} {
-		if l.text == "" || l.key == "listen.nats" && c.NATS.URL != "" {
+		if l.text == "" || l.key == "listen.nats" && c.NATS.External() {
 			continue // not opened
 		}
 		addr, f := scalar.Listen(l.text)

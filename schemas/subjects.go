@@ -97,6 +97,13 @@ func (n Names) DeadLetter(tenant string, reason Reason) string {
 	return n.subject(EncodeToken(tenant), "deadletter", EncodeToken(string(reason)))
 }
 
+// Question is the subject on which the bridges are asked: <prefix>.ask.<endpoint>. No stream
+// captures it.
+func (n Names) Question(endpoint string) string { return n.prefix + ".ask." + EncodeToken(endpoint) }
+
+// Questions matches all of them.
+func (n Names) Questions() string { return n.prefix + ".ask.>" }
+
 // All matches every subject of the contract.
 func (n Names) All() string { return n.subject(">") }
 

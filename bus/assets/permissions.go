@@ -25,7 +25,10 @@ type Subjects struct{ Allow, Deny []string }
 
 // Rights are what a user may publish and subscribe to. Without an entry in
 // Allow nothing is allowed.
-type Rights struct{ Publish, Subscribe Subjects }
+type Rights struct {
+	Publish, Subscribe Subjects
+	Answers            bool // may publish to where a request that it got wants its answer
+}
 
 // Permissions returns the rights of a role for a server where the bridge's
 // streams have these names. An unknown role has none.
@@ -88,13 +91,16 @@ func (p permissions) bridge() Rights {
 			publish = append(publish, twoForms(flowPrefix, a.Name+".>")...)
 		}
 	}
-	subscribe := []string{BridgeInbox + ".>"}
+	subscribe := append([]string{BridgeInbox + ".>"}, p.questions()...)
 	for _, c := range p.shared {
 		publish = append(publish, twoForms(ackPrefix, c.stream+"."+c.name+".>")...)
 		subscribe = append(subscribe, "$JS.EVENT.ADVISORY.CONSUMER.*."+c.stream+".>")
 	}
-	return Rights{Publish: Subjects{Allow: publish, Deny: p.manageShared()}, Subscribe: Subjects{Allow: subscribe}}
+	return Rights{Publish: Subjects{Allow: publish, Deny: p.manageShared()}, Subscribe: Subjects{Allow: subscribe}, Answers: true}
 }
+
+// questions are where the bridges answer.
+func (p permissions) questions() []string { return []string{p.names.Questions(), "$SRV.>"} }
 
 func (p permissions) apply() Rights {
 	publish := []string{apiPrefix + "INFO"}
@@ -111,7 +117,7 @@ func (p permissions) apply() Rights {
 
 // reader may make consumers, durable ones too, on what it may see.
 func (p permissions) reader() Rights {
-	publish := []string{apiPrefix + "INFO", apiPrefix + "STREAM.NAMES", apiPrefix + "STREAM.LIST"}
+	publish := append([]string{apiPrefix + "INFO", apiPrefix + "STREAM.NAMES", apiPrefix + "STREAM.LIST"}, p.questions()...)
 	hidden := []string{p.names.Bucket(schemas.BucketSessions), p.names.Bucket(schemas.BucketLeases)}
 	for _, a := range p.assets {
 		if slices.Contains(hidden, a.Label) {

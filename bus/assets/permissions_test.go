@@ -45,7 +45,8 @@ accounts {
             allow: [{{range .Rights.Subscribe.Allow}}
               "{{.}}"{{end}}
             ]
-          }
+          }{{if .Rights.Answers}}
+          allow_responses: true{{end}}
         }
       }{{end}}
     ]
@@ -94,7 +95,7 @@ func TestPermissionsFollowThePrefix(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	renamed := strings.NewReplacer("aicc.v1", "other.v1", "AICC_", "OTHER_")
+	renamed := strings.NewReplacer("aicc.v1", "other.v1", "aicc.ask", "other.ask", "AICC_", "OTHER_")
 	for _, r := range []Role{RoleBridge, RoleApply, RoleReader, RoleAdmin, "nobody"} {
 		want, got := Permissions(bustest.Names(t), r), Permissions(other, r)
 		for _, list := range [][]string{want.Publish.Allow, want.Publish.Deny, want.Subscribe.Allow, want.Subscribe.Deny} {

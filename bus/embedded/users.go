@@ -182,6 +182,9 @@ func readable(n schemas.Names) (streams []string) {
 	return streams
 }
 
+// microServices are where micro services say who they are, the bridge's among them.
+const microServices = "$SRV.>"
+
 // What a reader may call: once, and for each stream. Consumers are made and
 // deleted at the desk, see there.
 var (
@@ -246,7 +249,7 @@ func readerRights(n schemas.Names) *server.Permissions {
 	}
 	return &server.Permissions{
 		Publish: &server.SubjectPermission{
-			Allow: []string{"$JS.API.>", "$JS.ACK.>", "$JS.FC.>", "$SYS.REQ.USER.INFO"},
+			Allow: []string{"$JS.API.>", "$JS.ACK.>", "$JS.FC.>", "$SYS.REQ.USER.INFO", microServices, n.Questions()},
 			Deny:  deny,
 		},
 		Subscribe: &server.SubjectPermission{Allow: []string{inbox + ">", n.All()}},
@@ -256,7 +259,7 @@ func readerRights(n schemas.Names) *server.Permissions {
 // openReaders makes the readers' accounts, and gives them what they may use of the hub.
 func (d *door) openReaders(ns *server.Server, n schemas.Names) error {
 	calls := map[string]string{apiPrefix + refusedCall: deskPrefix + refusedCall} // as readers name it, as the hub does
-	for _, call := range generalCalls {
+	for _, call := range append([]string{microServices, n.Questions()}, generalCalls...) {
 		calls[call] = call
 	}
 	for _, stream := range readable(n) {

@@ -152,6 +152,23 @@ func (w *swap) write(ctx context.Context) (revision uint64, ok bool, err error) 
 	return revision, err == nil, err
 }
 
+// Each calls f for every key that matches the filter, as it is now, with the message that
+// holds its value, in the order of their last changes. An error of f ends it. It tries once.
+func (k *Bucket) Each(ctx context.Context, keyFilter string, f func(key string, e schemas.Stored) error) error {
+	start, prefix := time.Now(), k.subject("")
+	r := wire.Range{Stream: k.stream(), Filter: prefix + keyFilter, LastPerSubject: true}
+	err := k.conn.Read(ctx, r, func(e schemas.Stored) error {
+		if Deleted(e) {
+			return nil
+		}
+		return f(strings.TrimPrefix(e.Subject, prefix), e)
+	})
+	if err != nil {
+		return fmt.Errorf("read bucket %s: %w", k.name, k.conn.Explain(start, k.name, err))
+	}
+	return nil
+}
+
 // Watch calls f for every key that matches the filter, first with the current
 // values, then with each change as it comes, and blocks until ctx ends; then it
 // returns nil. value is nil when the key was deleted. loaded, if not nil, is

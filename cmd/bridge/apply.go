@@ -60,8 +60,8 @@ func (o applyOptions) run(ctx context.Context, out, errOut io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if cfg.NATS.URL == "" {
-		return errors.New("nats.url is empty: the embedded server's streams are made by `bridge run` itself")
+	if !cfg.NATS.External() {
+		return errors.New("nats.url and nats.context are empty: the embedded server's streams are made by `bridge run` itself")
 	}
 	names, err := schemas.NewNames(cfg.NATS.SubjectPrefix)
 	if err != nil {

@@ -144,7 +144,7 @@ func newBridge(ctx context.Context, cfg *config.Config, log zerolog.Logger, acce
 	if err != nil {
 		return nil, err
 	}
-	b.parts = slices.Concat(b.parts, worker, recorderParts(base, hub, recorder, downloading), resolver, callbacks, admin, []part{{"watch", func(intake, _ context.Context) error { return watch.Run(intake) }}})
+	b.parts = slices.Concat(b.parts, worker, recorderParts(base, hub, recorder, downloading), resolver, callbacks, admin, newAnswers(base, hub, watch), []part{{"watch", func(intake, _ context.Context) error { return watch.Run(intake) }}})
 	return b, nil
 }
 

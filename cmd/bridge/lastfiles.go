@@ -49,7 +49,7 @@ func warnOfZones(ctx context.Context, cfg *config.Config) {
 
 // lookIn connects to the hub that is there without this command.
 func lookIn(ctx context.Context, cfg *config.Config) (b *bus.Bus, ok bool) {
-	o, there, err := runningHub(cfg)
+	o, there, err := runningHub(cfg, true)
 	names, nameless := schemas.NewNames(cfg.NATS.SubjectPrefix)
 	if !there || cmp.Or(err, nameless) != nil {
 		return nil, false

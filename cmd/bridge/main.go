@@ -59,6 +59,24 @@ func execute(args []string, stdout, stderr io.Writer) int {
 // errReported is a failure whose explanation has been printed already.
 var errReported = errors.New("reported")
 
+// group is commands that belong together.
+type group struct {
+	name     string
+	commands []*cobra.Command
+}
+
+// groups are all commands.
+func groups() []group {
+	return []group{
+		{"try", []*cobra.Command{newDemo(), newSimulate()}},
+		{"run", []*cobra.Command{newRun(), newCheck(), newApply()}},
+		{"look", []*cobra.Command{newStatus(), newAgents(), newWindows(), newCall(), newTail(), newSchema()}},
+		{"repair", []*cobra.Command{newImport()}},
+		{"files", []*cobra.Command{newRecordings(), newIVR()}},
+		{"", []*cobra.Command{newVersion()}},
+	}
+}
+
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "bridge",
@@ -70,11 +88,35 @@ func newRoot() *cobra.Command {
 		Version:       currentVersions().String(),
 	}
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
-	root.CompletionOptions.DisableDefaultCmd = true
 	root.SuggestionsMinimumDistance = 2
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newDemo(), newRun(), newSimulate(), newCheck(), newApply(), newRecordings(), newIVR(), newImport(), newVersion())
+	all := groups()
+	for _, g := range all {
+		root.AddCommand(g.commands...)
+	}
+	helpOfOne := root.HelpFunc()
+	root.SetHelpFunc(func(c *cobra.Command, args []string) {
+		if c.HasParent() {
+			helpOfOne(c, args)
+			return
+		}
+		helpOfAll(c.OutOrStdout(), c, all)
+	})
 	return root
+}
+
+// helpOfAll is the help of the program, on one screen.
+func helpOfAll(out io.Writer, root *cobra.Command, all []group) {
+	fmt.Fprintf(out, "%s\n\nUsage:\n  bridge [command]\n\n", root.Short)
+	for _, g := range all {
+		name := g.name
+		for _, c := range g.commands {
+			fmt.Fprintf(out, "%-7s %-11s %s\n", name, c.Name(), c.Short)
+			name = ""
+		}
+	}
+	fmt.Fprintf(out, "%-7s %-11s %s\n\n", "", "completion", "Print completions for bash, zsh, fish or PowerShell")
+	fmt.Fprintln(out, "`bridge COMMAND --help` tells more.")
 }
 
 // knownCommand refuses a word that is no command and names the likely ones.

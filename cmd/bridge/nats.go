@@ -68,7 +68,7 @@ func openHub(ctx context.Context, b base, acceptWeaker []string, open *closers) 
 	}
 	o := bus.Options{MaxAttempts: b.cfg.Worker.MaxAttempts, Registerer: b.metrics}
 	o.Names, o.Instance, o.Logger = b.names, b.instance, b.log
-	if b.cfg.NATS.URL == "" {
+	if !b.cfg.NATS.External() {
 		return openInProcess(ctx, b, w, o, assets.Options{AcceptWeaker: acceptWeaker}, open)
 	}
 	return openBehindSpool(ctx, b, w, o, assets.Options{Keep: !b.cfg.NATS.ManageStreams, AcceptWeaker: acceptWeaker, Replicas: b.cfg.NATS.Replicas}, open)
@@ -200,9 +200,17 @@ func (p inProcess) stored() error {
 	return p.Failing(stillLimit)
 }
 
+// hubName says which external NATS it is.
+func hubName(n config.NATS) string {
+	if n.Context != "" {
+		return "context " + n.Context
+	}
+	return n.URL
+}
+
 // externalOptions are how to reach the hub that the configuration names.
 func externalOptions(n config.NATS, o bus.Options) bus.Options {
-	o.URL, o.CredentialsFile = n.URL, n.CredentialsFile
+	o.URL, o.Context, o.CredentialsFile = n.URL, n.Context, n.CredentialsFile
 	o.User, o.Password = n.User, n.Password.Reveal()
 	if n.RootCAs == nil && n.ClientCertificate == nil {
 		return o

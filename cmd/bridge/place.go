@@ -46,7 +46,7 @@ func listeners(cfg *config.Config) (all []listener) {
 	if cfg.Listen.Admin != "" {
 		all = append(all, listener{"listen.admin", cfg.Listen.Admin})
 	}
-	if cfg.NATS.URL == "" && cfg.Listen.NATS != "" {
+	if !cfg.NATS.External() && cfg.Listen.NATS != "" {
 		all = append(all, listener{"listen.nats", cfg.Listen.NATS})
 	}
 	return all

@@ -147,7 +147,7 @@ func (s behindSpool) heldLast(ctx context.Context, tenant string) (partitions []
 	return partitions, err
 }
 
-func (s behindSpool) url() string { return s.cfg.NATS.URL }
+func (s behindSpool) url() string { return hubName(s.cfg.NATS) }
 
 func (s behindSpool) stored() error {
 	if err := s.server.Healthy(); err != nil {

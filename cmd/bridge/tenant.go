@@ -41,7 +41,7 @@ func newTenant(b base, h *hub, c config.Tenant, known accounts, open *closers) (
 		return nil, err
 	}
 	if c.Gateway != nil {
-		if t.agents, err = newAgents(b, h, c, t.privacy, open); err != nil {
+		if t.agents, err = newPolling(b, h, c, t.privacy, open); err != nil {
 			return nil, err
 		}
 	}
@@ -91,7 +91,7 @@ func noneIfZero(d time.Duration) time.Duration {
 	return d
 }
 
-func newAgents(b base, h *hub, c config.Tenant, policy *privacy.Policy, open *closers) (*partition.Share, error) {
+func newPolling(b base, h *hub, c config.Tenant, policy *privacy.Policy, open *closers) (*partition.Share, error) {
 	g := c.Gateway
 	gateway, err := ccgateway.New(ccgateway.Options{
 		URL: g.URL.String(), RootCAs: g.RootCAs, InsecureSkipVerify: g.InsecureSkipVerify, AllowLinkLocal: g.AllowLinkLocal,

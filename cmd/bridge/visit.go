@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"aiccbridge/bus"
+	"aiccbridge/bus/assets"
 	"aiccbridge/bus/embedded"
 	"aiccbridge/config"
 	"aiccbridge/exporter/ledger"
@@ -60,7 +61,7 @@ func openVisit(ctx context.Context, cfg *config.Config, log zerolog.Logger, open
 	if v.names, err = schemas.NewNames(cfg.NATS.SubjectPrefix); err != nil {
 		return v, err
 	}
-	o, there, err := runningHub(cfg)
+	o, there, err := runningHub(cfg, true)
 	if err != nil {
 		return v, err
 	}
@@ -79,13 +80,14 @@ func openVisit(ctx context.Context, cfg *config.Config, log zerolog.Logger, open
 }
 
 // runningHub is how to reach the hub that is there without this command: the external one, or
-// that of a bridge that runs on the data folder; there is false when there is neither.
-func runningHub(cfg *config.Config) (o bus.Options, there bool, err error) {
+// that of a bridge that runs on the data folder; there is false when there is neither. writes
+// says that reading is not enough.
+func runningHub(cfg *config.Config, writes bool) (o bus.Options, there bool, err error) {
 	switch {
-	case cfg.NATS.URL != "":
+	case cfg.NATS.External():
 		return externalOptions(cfg.NATS, o), true, nil
 	case embedded.Locked(cfg.DataDir):
-		o, err = listenerOptions(cfg.Listen)
+		o, err = listenerOptions(cfg.Listen, writes)
 		return o, true, err
 	}
 	return o, false, nil
@@ -111,7 +113,7 @@ func openFolder(ctx context.Context, cfg *config.Config, log zerolog.Logger, v v
 }
 
 // listenerOptions are how to reach the server of a bridge that runs on this machine.
-func listenerOptions(l config.Listen) (o bus.Options, err error) {
+func listenerOptions(l config.Listen, writes bool) (o bus.Options, err error) {
 	if l.NATS == "" {
 		return o, errors.New("a bridge runs on data_dir, and its NATS server can't be reached: name an address in listen.nats, or stop the bridge meanwhile")
 	}
@@ -130,7 +132,10 @@ func listenerOptions(l config.Listen) (o bus.Options, err error) {
 		return o, nil
 	}
 	i := slices.IndexFunc(l.NATSUsers, func(u config.NATSUser) bool { return embedded.Role(u.Role) == embedded.RoleAdmin })
-	if i < 0 {
+	switch {
+	case i < 0 && !writes:
+		i, o.InboxPrefix = 0, assets.ReaderInbox
+	case i < 0:
 		return o, errors.New("a bridge runs on data_dir, and nobody in listen.nats_users may write: add one with role admin, or stop the bridge meanwhile")
 	}
 	o.User, o.Password = l.NATSUsers[i].Name, l.NATSUsers[i].Password.Reveal()

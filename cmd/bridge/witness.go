@@ -22,7 +22,7 @@ type witnesses struct {
 // openWitnesses opens the book of the data folder.
 func openWitnesses(b base, open *closers) (*witnesses, error) {
 	book, err := witness.Open(witness.Options{
-		Dir: filepath.Join(b.cfg.DataDir, "witness"), Names: b.names, Hub: b.cfg.NATS.URL, Logger: b.log, Registerer: b.metrics,
+		Dir: filepath.Join(b.cfg.DataDir, "witness"), Names: b.names, Hub: hubName(b.cfg.NATS), Logger: b.log, Registerer: b.metrics,
 	})
 	if err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package health
 import (
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
@@ -18,7 +19,15 @@ type alarm struct {
 
 	mu      sync.Mutex
 	err     error
+	since   time.Time // when it began
 	episode trouble.Episode
+}
+
+// lasting is what is wrong, and since when; nil when nothing is.
+func (a *alarm) lasting() (since time.Time, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.since, a.err
 }
 
 func (a *alarm) current() error {
@@ -31,6 +40,9 @@ func (a *alarm) current() error {
 func (a *alarm) set(err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.err == nil {
+		a.since = time.Now()
+	}
 	a.err = err
 	if err != nil {
 		if _, changed := a.episode.Failed(trouble.Gist(err.Error()), zerolog.ErrorLevel); changed {

@@ -121,6 +121,24 @@ func (w *watched) look(ctx context.Context) (answered bool) {
 	return true
 }
 
+// Lasting is an alarm that lasts.
+type Lasting struct {
+	Name  string
+	Err   error
+	Since time.Time
+	Fatal bool
+}
+
+// Lasting are the alarms that last, as of the last look, in the order of the checks.
+func (w *Watch) Lasting() (all []Lasting) {
+	for _, c := range w.watched {
+		if since, err := c.lasting(); err != nil {
+			all = append(all, Lasting{Name: c.Name, Err: err, Since: since, Fatal: c.Fatal})
+		}
+	}
+	return all
+}
+
 // ServeHTTP answers 200 while messages can be stored as promised, 503 otherwise,
 // with one line for each alarm.
 func (w *Watch) ServeHTTP(out http.ResponseWriter, r *http.Request) {

@@ -6,9 +6,10 @@ import (
 	"encoding/json"
 	"time"
 
-	"aiccbridge/schemas"
-
 	"github.com/rs/zerolog"
+
+	"aiccbridge/schemas"
+	"aiccbridge/schemas/events"
 )
 
 const (
@@ -46,38 +47,8 @@ func newStanding(states States, tenant, agent string, log zerolog.Logger) *Stand
 	}
 }
 
-// callOver lists the events after which the call they name is no longer the
-// agent's.
-var callOver = map[string]bool{
-	"AgentEvent_Call_Release":     true,
-	"AgentEvent_Call_Out_Fail":    true,
-	"AgentEvent_Inside_Call_Fail": true,
-	"AgentEvent_Connect_Fail":     true,
-	"AgentEvent_No_Answer":        true,
-}
-
 // learn updates what is known of the agent from a stored event.
-func (s *Standing) learn(ctx context.Context, e schemas.Event) {
-	k := s.known
-	k.Position = e.Position
-	if e.State != "" && e.State != k.State {
-		k.State, k.Since = e.State, e.OccurredAt
-		if k.Since.IsZero() {
-			k.Since = e.ReceivedAt
-		}
-	}
-	switch {
-	case e.State != "" && e.State != schemas.StateOnCall:
-		k.CallID = ""
-	case callOver[e.Type]:
-		if e.CallID == k.CallID {
-			k.CallID = ""
-		}
-	case e.Group == schemas.GroupCall && e.CallRole != "assistant" && e.Name != "customer_release":
-		k.CallID = cmp.Or(e.CallID, k.CallID)
-	}
-	s.set(ctx, k)
-}
+func (s *Standing) learn(ctx context.Context, e schemas.Event) { s.set(ctx, events.After(s.known, e)) }
 
 func (s *Standing) set(ctx context.Context, k schemas.AgentState) {
 	changed := k.State != s.known.State || k.CallID != s.known.CallID

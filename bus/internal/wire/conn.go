@@ -25,8 +25,8 @@ import (
 // callback, so that a lost answer still leaves time for a second try.
 const defaultRequestTimeout = 2 * time.Second
 
-// Options say where NATS is and who connects. Exactly one of URL and InProcess is
-// needed.
+// Options say where NATS is and who connects. Exactly one of URL, Context and InProcess
+// is needed.
 type Options struct {
 	// Names builds all subjects and stream names. Required.
 	Names schemas.Names
@@ -37,6 +37,9 @@ type Options struct {
 
 	// URL is one server or several, separated by commas.
 	URL string
+	// Context is a context of the nats command instead: a name, or the absolute path of a
+	// file. It says where NATS is and who connects, and may name a domain of JetStream.
+	Context string
 	// InProcess is the server inside this process.
 	InProcess nats.InProcessConnProvider
 	// CredentialsFile is read again on each reconnect. "": none.
@@ -59,14 +62,24 @@ func (o Options) validate() error {
 		return errors.New("names must be set")
 	case o.Instance == "":
 		return errors.New("instance must be set")
-	case (o.URL == "") == (o.InProcess == nil):
-		return errors.New("give either a URL or a server in the process")
+	case o.places() != 1:
+		return errors.New("give one of a URL, a context and a server in the process")
 	case o.User != "" && o.CredentialsFile != "":
 		return errors.New("give either a user or a credentials file")
 	case o.InboxPrefix == "":
 		return errors.New("inbox prefix must be set")
 	}
 	return nil
+}
+
+// places is how many places of NATS are named.
+func (o Options) places() (n int) {
+	for _, named := range []bool{o.URL != "", o.Context != "", o.InProcess != nil} {
+		if named {
+			n++
+		}
+	}
+	return n
 }
 
 // Conn is a connection to NATS. It is safe for concurrent use.
@@ -98,17 +111,12 @@ func Open(o Options) (*Conn, error) {
 		return nil, err
 	}
 	l := &listener{log: o.Logger, denials: &denied.List{Inbox: o.InboxPrefix}, closed: make(chan struct{}), moving: new(atomic.Bool)}
-	nc, err := nats.Connect(o.URL, append(o.connect(), l.handlers()...)...)
+	nc, js, err := o.dial(append(o.connect(), l.handlers()...))
 	var bad *url.Error
 	if errors.As(err, &bad) { // its text holds the URL, perhaps with a password
 		return nil, fmt.Errorf("the server's URL is not valid: %w", bad.Err)
 	}
 	if err != nil {
-		return nil, err
-	}
-	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(o.RequestTimeout))
-	if err != nil {
-		nc.Close()
 		return nil, err
 	}
 	return &Conn{
@@ -213,4 +221,4 @@ func (c *Conn) Back(ctx context.Context, f func()) error {
 }
 
 // External says that the server is not in this process.
-func (c *Conn) External() bool { return c.opts.URL != "" }
+func (c *Conn) External() bool { return c.opts.InProcess == nil }

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,7 +12,9 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rs/zerolog"
+	"github.com/synadia-io/orbit.go/natscontext"
 
 	"aiccbridge/bus/internal/denied"
 	"aiccbridge/internal/trouble"
@@ -58,11 +61,38 @@ func (d *dialer) Dial(network, address string) (net.Conn, error) {
 	return d.Dialer.Dial(network, address)
 }
 
+// dial begins to connect.
+func (o Options) dial(opts []nats.Option) (nc *nats.Conn, js jetstream.JetStream, err error) {
+	timeout := jetstream.WithDefaultTimeout(o.RequestTimeout)
+	if o.Context == "" {
+		if nc, err = nats.Connect(o.URL, opts...); err != nil {
+			return nil, nil, err
+		}
+		js, err = jetstream.New(nc, timeout)
+		return nc, js, err
+	}
+	nc, settings, err := natscontext.Connect(o.Context, opts...)
+	switch {
+	case err != nil:
+		return nil, nil, fmt.Errorf("context %s: %w", o.Context, err)
+	case settings.JSAPIPrefix != "":
+		js, err = jetstream.NewWithAPIPrefix(nc, settings.JSAPIPrefix, timeout)
+	case settings.JSDomain != "":
+		js, err = jetstream.NewWithDomain(nc, settings.JSDomain, timeout)
+	default:
+		js, err = jetstream.New(nc, timeout)
+	}
+	return nc, js, err
+}
+
 // connect are the client library's options.
 func (o Options) connect() []nats.Option {
 	opts := []nats.Option{
 		nats.Name("bridge " + o.Instance),
-		nats.CustomInboxPrefix(o.InboxPrefix),
+		func(n *nats.Options) error { // a context may have said so already
+			n.InboxPrefix = cmp.Or(n.InboxPrefix, o.InboxPrefix)
+			return nil
+		},
 		nats.MaxReconnects(-1),
 		nats.CustomReconnectDelay(reconnectDelay),
 		nats.RetryOnFailedConnect(true),
@@ -76,9 +106,10 @@ func (o Options) connect() []nats.Option {
 		// call, whatever its context says, and the pings.
 		nats.FlusherTimeout(5 * o.RequestTimeout),
 	}
-	if o.InProcess != nil {
+	switch {
+	case o.InProcess != nil:
 		opts = append(opts, nats.InProcessServer(o.InProcess))
-	} else {
+	case o.URL != "":
 		opts = append(opts, nats.SkipHostLookup(), nats.SetCustomDialer(newDialer(o.URL)))
 	}
 	if o.User != "" {

@@ -3,6 +3,9 @@ package wire
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -85,6 +88,38 @@ func TestConnectWithURL(t *testing.T) {
 	}
 	if b.nc.Opts.ReconnectBufSize != -1 {
 		t.Error("messages wait in a buffer while disconnected")
+	}
+}
+
+// TestConnectByContext: a context of the nats command says where NATS is, and its inbox
+// counts before the one that a role has.
+func TestConnectByContext(t *testing.T) {
+	t.Parallel()
+	s := bustest.Listening(t, t.TempDir(), 0)
+	file := filepath.Join(t.TempDir(), "here.json")
+	o := Options{Names: bustest.Names(t), Instance: "one", InboxPrefix: inbox, Context: file}
+	if _, err := connect(t.Context(), o); err == nil || !strings.Contains(err.Error(), "context "+file) {
+		t.Errorf("without the file: %v", err)
+	}
+	for text, want := range map[string]string{
+		`{"url": %q}`: inbox,
+		`{"url": %q, "inbox_prefix": "_INBOX_me"}`: "_INBOX_me",
+	} {
+		if err := os.WriteFile(file, fmt.Appendf(nil, text, s.ClientURL()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		b, err := connect(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := b.nc.NewInbox(); !strings.HasPrefix(got, want+".") || !b.External() {
+			t.Errorf("inbox %q, want %s", got, want)
+		}
+		b.Close()
+	}
+	o.URL = s.ClientURL()
+	if _, err := connect(t.Context(), o); err == nil {
+		t.Error("two places are taken for one")
 	}
 }
 

@@ -1,0 +1,15 @@
+// Package service answers requests on NATS, as a micro service that every NATS tool finds:
+// `nats micro ls`, `nats req aicc.ask.agents ”`.
+//
+//	<prefix>.ask.<endpoint>    one bridge answers, whichever is first
+//	<prefix>.ask.<endpoint>    or each, for what every bridge says of itself
+//	$SRV.PING|INFO|STATS       who is there, with which endpoints, and how busy
+//
+// Invariants:
+//
+//   - A request is answered, if only by an error that says what to do.
+//   - A bridge that is slow to answer does nothing else later: requests wait for each
+//     other, and have a limit each.
+//
+// It may import bus/internal/wire.
+package service

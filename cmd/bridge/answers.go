@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"aiccbridge/bus/service"
+	"aiccbridge/internal/ask"
+	"aiccbridge/internal/health"
+	"aiccbridge/internal/pace"
+)
+
+// The endpoints of the service: status of each bridge, the others of any.
+const (
+	endpointStatus  = "status"
+	endpointAgents  = "agents"
+	endpointWindows = "windows"
+	endpointCall    = "call"
+)
+
+// newAnswers offers on NATS what the commands of the same names print.
+func newAnswers(b base, h *hub, watch *health.Watch) []part {
+	q, meter := questions(h.bus), pace.New(b.metrics)
+	self := selfPortrait{base: b, hub: h, watch: watch, meter: meter, started: time.Now().UTC()}
+	o := service.Options{Version: currentVersions().Bridge, Metadata: map[string]string{"instance": b.instance}, Logger: b.log, Endpoints: []service.Endpoint{
+		{Name: endpointStatus, Each: true, What: "what each bridge says of itself", Answer: func(context.Context, []byte) (any, error) { return self.draw(), nil }},
+		{Name: endpointAgents, What: "where agents stand, or stood: {tenant, agent, at}", Answer: answer(func(ctx context.Context, r agentsRequest) (any, error) {
+			if r.At.IsZero() {
+				return q.Agents(ctx, r.Scope)
+			}
+			return q.AgentsAt(ctx, r.Scope, r.At)
+		})},
+		{Name: endpointWindows, What: "how far the windows are: {tenant, kind, from, to, state}", Answer: answer(func(ctx context.Context, r ask.WindowQuery) (any, error) {
+			return q.Windows(ctx, r)
+		})},
+		{Name: endpointCall, What: "everything known of a call: {tenant, call_id, around}", Answer: answer(func(ctx context.Context, r ask.CallQuery) (any, error) {
+			if r.Tenant == "" || r.CallID == "" {
+				return nil, &service.Error{Code: service.CodeBad, Err: errors.New("give tenant and call_id")}
+			}
+			return q.Call(ctx, r)
+		})},
+	}}
+	return []part{{"service", func(intake, _ context.Context) error {
+		group, ctx := errgroup.WithContext(intake)
+		group.Go(func() error {
+			meter.Run(ctx)
+			return nil
+		})
+		group.Go(func() error { return service.Run(ctx, h.bus.Conn(), o) })
+		return group.Wait()
+	}}}
+}
+
+// agentsRequest asks for agents.
+type agentsRequest struct {
+	ask.Scope
+	At time.Time `json:"at"` // zero: now
+}
+
+// answer reads a request, of which nothing is the empty one, and calls f.
+func answer[R any](f func(context.Context, R) (any, error)) func(context.Context, []byte) (any, error) {
+	return func(ctx context.Context, request []byte) (any, error) {
+		var r R
+		if len(request) > 0 {
+			if err := json.Unmarshal(request, &r); err != nil {
+				return nil, &service.Error{Code: service.CodeBad, Err: fmt.Errorf("the request is not what is asked for: %w", err)}
+			}
+		}
+		a, err := f(ctx, r)
+		if errors.Is(err, ask.ErrNone) {
+			err = &service.Error{Code: service.CodeNotFound, Err: err}
+		}
+		return a, err
+	}
+}
+
+// selfPortrait is what a bridge says of itself.
+type selfPortrait struct {
+	base
+	hub     *hub
+	watch   *health.Watch
+	meter   *pace.Meter
+	started time.Time
+}
+
+func (s selfPortrait) draw() ask.Bridge {
+	b := ask.Bridge{
+		Instance: s.instance, Version: currentVersions().Bridge, Mode: "embedded", Started: s.started, At: time.Now().UTC(),
+		Tenants: []string{}, Alarms: []ask.Alarm{},
+		Rates: ask.Rates{
+			Events: s.meter.PerSecond("aicc_poller_events_total"), Polls: s.meter.PerSecond("aicc_poller_polls_total"),
+			Rows: s.meter.PerSecond("aicc_rows_published_total"), Requests: s.meter.PerSecond("aicc_extract_requests_total"),
+		},
+	}
+	for _, t := range s.cfg.Tenants {
+		b.Tenants = append(b.Tenants, t.Name)
+		b.Agents += s.polling.Standing(t.Name, pollLimit).Tried
+	}
+	for _, a := range s.watch.Lasting() {
+		b.Alarms = append(b.Alarms, ask.Alarm{Name: a.Name, Reason: a.Err.Error(), Since: a.Since.UTC(), Fatal: a.Fatal})
+	}
+	if external, ok := s.hub.side.(behindSpool); ok {
+		state := external.State()
+		b.Mode, b.Spool = "external", &ask.Spool{Messages: state.Messages, Bytes: state.Bytes}
+	}
+	return b
+}

@@ -1,0 +1,190 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+
+	"aiccbridge/bus"
+	"aiccbridge/bus/assets"
+	"aiccbridge/bus/kv"
+	"aiccbridge/internal/ask"
+	"aiccbridge/internal/ask/view"
+	"aiccbridge/poller/partition"
+	"aiccbridge/schemas"
+)
+
+// askOptions are the flags of commands that look at a hub: whose it is, and how to show it.
+type askOptions struct {
+	path, url, context, prefix string
+	wait                       time.Duration
+	asJSON, utc                bool
+}
+
+func (o *askOptions) register(c *cobra.Command) {
+	f := c.PersistentFlags()
+	f.StringVarP(&o.path, "config", "c", "bridge.yaml", "configuration file that says where NATS is")
+	f.StringVar(&o.url, "nats", "", "instead of a configuration: the URL of NATS")
+	f.StringVar(&o.context, "context", "", "instead of a configuration: a context of the nats command, by name or file")
+	f.StringVar(&o.prefix, "prefix", "aicc", "with --nats or --context: what nats.subject_prefix is")
+	f.DurationVar(&o.wait, "wait", 10*time.Second, "how long to wait for NATS")
+	f.BoolVar(&o.asJSON, "json", false, "print JSON, one object a line")
+	f.BoolVar(&o.utc, "utc", false, "show times in UTC; the machine's zone otherwise")
+	c.MarkFlagsMutuallyExclusive("nats", "context")
+}
+
+// looking is a hub that is looked at.
+type looking struct {
+	ask.Questions
+	bus *bus.Bus
+	out io.Writer
+	*askOptions
+}
+
+// with calls f with the hub that the flags name.
+func (o *askOptions) with(c *cobra.Command, f func(ctx context.Context, l looking) error) error {
+	ctx := c.Context()
+	to := func(ctx context.Context, b *bus.Bus) error {
+		return f(ctx, looking{Questions: questions(b), bus: b, out: c.OutOrStdout(), askOptions: o})
+	}
+	if o.url != "" || o.context != "" {
+		names, err := schemas.NewNames(o.prefix)
+		if err != nil {
+			return usageError{fmt.Errorf("--prefix: %w", err)}
+		}
+		var hub bus.Options
+		hub.Names, hub.URL, hub.Context, hub.InboxPrefix = names, o.url, o.context, assets.ReaderInbox
+		return o.connect(ctx, hub, to)
+	}
+	cfg, err := load(o.path, c.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	hub, there, err := runningHub(cfg, false)
+	if err == nil {
+		hub.Names, err = schemas.NewNames(cfg.NATS.SubjectPrefix)
+	}
+	switch {
+	case err != nil:
+		return err
+	case there:
+		return o.connect(ctx, hub, to)
+	}
+	return visiting(ctx, cfg, zerolog.Nop(), o.wait, func(ctx context.Context, v visit) error { return to(ctx, v.bus) })
+}
+
+// connect calls f with a connection.
+func (o *askOptions) connect(ctx context.Context, options bus.Options, f func(ctx context.Context, b *bus.Bus) error) error {
+	options.Instance, options.Logger = uuid.NewString(), zerolog.Nop()
+	b, err := bus.Open(options)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	patient, cancel := context.WithTimeout(ctx, o.wait)
+	defer cancel()
+	if err := b.Ready(patient); err != nil {
+		return err
+	}
+	return f(ctx, b)
+}
+
+// questions are asked of a hub.
+func questions(b *bus.Bus) ask.Questions {
+	return ask.Questions{Hub: asked{b}, Names: b.Conn().Names(), Lease: func(agent string) string { return strconv.Itoa(partition.Of(agent)) }}
+}
+
+// asked is a hub for questions.
+type asked struct{ *bus.Bus }
+
+// Entries calls f for the keys of a bucket that match. What the user may not see is not there.
+func (a asked) Entries(ctx context.Context, bucket schemas.Bucket, keys string, f func(key string, e schemas.Stored) error) error {
+	err := kv.Open(a.Conn(), bucket).Each(ctx, keys, f)
+	if bus.Denied(err) {
+		return nil
+	}
+	return err
+}
+
+// screen is where answers are shown to people.
+func (l looking) screen() view.Screen {
+	s := view.Screen{Writer: l.out, Color: isTerminal(l.out)}
+	if l.utc {
+		s.Zone = time.UTC
+	}
+	return s
+}
+
+// zone is that of times which are given and shown.
+func (o *askOptions) zone() *time.Location {
+	if o.utc {
+		return time.UTC
+	}
+	return time.Local
+}
+
+// lines prints documents, one a line.
+func lines[T any](out io.Writer, all []T) error {
+	encoder := json.NewEncoder(out)
+	for _, one := range all {
+		if err := encoder.Encode(one); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// times are the forms of a time on the command line.
+var times = []string{
+	time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02 15:04", time.DateOnly, time.TimeOnly, "15:04",
+}
+
+// readTime reads a time: an instant, one of this zone's clock, one of today, or so long ago
+// (90m).
+func readTime(text string, now time.Time) (time.Time, error) {
+	if d, err := time.ParseDuration(text); err == nil {
+		return now.Add(-d.Abs()), nil
+	}
+	for _, form := range times {
+		t, err := time.ParseInLocation(form, text, now.Location())
+		if err != nil {
+			continue
+		}
+		if t.Year() == 0 { // a clock's time alone
+			return time.Date(now.Year(), now.Month(), now.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), now.Location()), nil
+		}
+		return t, nil
+	}
+	return time.Time{}, errors.New("not a time; give one like 2026-11-30T10:03:20+08:00, 2026-11-30 10:03, 10:03:20, or 90m for so long ago")
+}
+
+// timeFlag is a flag that holds a time.
+type timeFlag struct {
+	text string
+	name string
+}
+
+func (t *timeFlag) register(c *cobra.Command, name, usage string) {
+	t.name = name
+	c.Flags().StringVar(&t.text, name, "", usage)
+}
+
+// read is the flag's time, zero if it was not given.
+func (t *timeFlag) read(zone *time.Location) (time.Time, error) {
+	if t.text == "" {
+		return time.Time{}, nil
+	}
+	at, err := readTime(t.text, time.Now().In(zone))
+	if err != nil {
+		return at, usageError{fmt.Errorf("--%s %s: %w", t.name, t.text, err)}
+	}
+	return at, nil
+}

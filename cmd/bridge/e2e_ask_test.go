@@ -1,0 +1,215 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"aiccbridge/bus/service"
+	"aiccbridge/internal/ask"
+	"aiccbridge/internal/platformsim/truth"
+	"aiccbridge/schemas"
+	"aiccbridge/schemas/events"
+)
+
+// instants are so many at which the floor is held against the truth.
+const instants = 200
+
+// TestAsk: what a running bridge and its hub are asked is answered as the truth has it: where
+// the agents stood at any instant, the story of calls that several agents had, how the windows
+// and the bridge are; and all that is published is as the contract says.
+func TestAsk(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, setup{agents: 6, kinds: []schemas.Kind{schemas.KindCDR, schemas.KindOperation}, calls: true, sweep: 12 * time.Second})
+	r := s.run()
+	s.until("there is something to ask about", func() bool { return len(s.sim.Truth().Events) > 400 })
+	s.sim.Quiesce()
+	s.until("the contact centre is quiet", s.sim.Quiet)
+	quiet := time.Now()
+	s.until("all windows are complete", func() bool { return r.settled(quiet) })
+	s.until("all calls are made", func() bool {
+		made, err := r.callsMade(t.Context())
+		return err == nil && made
+	})
+	t.Run("agents at an instant", func(t *testing.T) { s.asksTheFloor(t, questions(r.bus)) })
+	t.Run("calls", func(t *testing.T) { s.asksForCalls(t, r) })
+	t.Run("commands", func(t *testing.T) { s.asksByCommand(t) })
+	t.Run("service", func(t *testing.T) { s.asksTheService(t, r) })
+	r.finish()
+}
+
+// asksTheFloor holds where agents stood at random instants against what they did.
+func (s *scene) asksTheFloor(t *testing.T, q ask.Questions) {
+	did := map[string][]truth.Event{}
+	for _, e := range s.sim.Truth().Events {
+		if info, _ := events.Lookup(e.Type); info.State != "" {
+			did[e.Agent] = append(did[e.Agent], e)
+		}
+	}
+	first, last := time.Time{}, time.Time{}
+	for _, all := range did {
+		slices.SortStableFunc(all, func(a, b truth.Event) int { return a.GeneratedAt.Compare(b.GeneratedAt) })
+		if first.IsZero() || all[0].GeneratedAt.Before(first) {
+			first = all[0].GeneratedAt
+		}
+		if end := all[len(all)-1].GeneratedAt; end.After(last) {
+			last = end
+		}
+	}
+	random, compared := rand.New(rand.NewPCG(seed(t), 11)), 0
+	for range instants {
+		at := first.Add(time.Duration(random.Int64N(int64(last.Sub(first))))).Truncate(time.Millisecond)
+		floor, err := q.AgentsAt(t.Context(), ask.Scope{Tenant: tenantName}, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, a := range floor {
+			want := stateAt(did[a.Agent], at)
+			if want == "" {
+				continue // the truth does not say
+			}
+			if compared++; a.State != want {
+				t.Errorf("at %s agent %s was %s, and is said to have been %s since %s", at.Format(time.RFC3339Nano), a.Agent, want, a.State, a.Since)
+			}
+		}
+	}
+	if compared < instants {
+		t.Errorf("%d states were compared", compared)
+	}
+}
+
+// stateAt is where an agent's events until then have led; "" when there was none, or when the
+// instant is that of an event.
+func stateAt(did []truth.Event, at time.Time) (state schemas.State) {
+	for _, e := range did {
+		made := e.GeneratedAt.Truncate(time.Millisecond)
+		switch {
+		case made.Equal(at):
+			return ""
+		case made.Before(at):
+			info, _ := events.Lookup(e.Type)
+			state = info.State
+		}
+	}
+	return state
+}
+
+// asksForCalls: the story of a call names everybody that its record names, and has a live
+// event of each agent.
+func (s *scene) asksForCalls(t *testing.T, r *running) {
+	newest := map[string]schemas.Call{}
+	for _, m := range s.messages(r.bus, schemas.StreamCalls) {
+		if m.Get("ce-type") != schemas.TypeCall {
+			continue
+		}
+		var c schemas.Call
+		if err := json.Unmarshal(m.Body, &c); err != nil {
+			t.Fatal(err)
+		}
+		newest[c.CallID] = c
+	}
+	several := 0
+	for id, c := range newest {
+		if len(c.Agents) < 2 && several > 0 {
+			continue
+		}
+		several++
+		story, err := questions(r.bus).Call(t.Context(), ask.CallQuery{Tenant: tenantName, CallID: id})
+		if err != nil || story.Call == nil || story.Call.Revision != c.Revision {
+			t.Fatalf("call %s: %+v, %v", id, story, err)
+		}
+		for _, agent := range c.Agents {
+			live := slices.ContainsFunc(story.Moments, func(m ask.Moment) bool { return m.Source == ask.SourceEvent && m.Agent == agent })
+			leg := slices.ContainsFunc(story.Moments, func(m ask.Moment) bool { return m.Source == ask.SourceLeg && m.Agent == agent })
+			if !live || !leg {
+				t.Errorf("call %s: of agent %s there is a live event %t, a leg %t", id, agent, live, leg)
+			}
+		}
+		if !slices.IsSortedFunc(story.Moments, func(a, b ask.Moment) int { return a.At.Compare(b.At) }) {
+			t.Errorf("call %s is not told in order", id)
+		}
+		if several > 10 {
+			break
+		}
+	}
+	if several == 0 {
+		t.Errorf("none of %d calls was asked for", len(newest))
+	}
+}
+
+// asks runs a command line against the scene's hub.
+func (s *scene) asks(t *testing.T, code int, args ...string) string {
+	t.Helper()
+	var out, errOut bytes.Buffer
+	if got := execute(append(args, "--nats", "nats://"+s.nats), &out, &errOut); got != code {
+		t.Errorf("bridge %s: exit code %d, want %d\n%s%s", strings.Join(args, " "), got, code, out.String(), errOut.String())
+	}
+	return out.String()
+}
+
+func (s *scene) asksByCommand(t *testing.T) {
+	if s.setup.restricted {
+		return // a reader's rights are another test's
+	}
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"status"}, "demo"},
+		{[]string{"agents"}, "TENANT  AGENT"},
+		{[]string{"agents", "show", "101"}, "state.ready"},
+		{[]string{"agents", "--at", "1s"}, "TENANT  AGENT"},
+		{[]string{"windows"}, "█"},
+		{[]string{"windows", "ls", "--all"}, "complete"},
+		{[]string{"schema", "validate"}, "AICC_STATE"},
+	} {
+		if out := s.asks(t, exitOK, c.args...); !strings.Contains(out, c.want) {
+			t.Errorf("bridge %s printed\n%s", strings.Join(c.args, " "), out)
+		}
+	}
+	out := s.asks(t, exitOK, "agents", "ls", "--json")
+	for line := range strings.Lines(out) {
+		var a ask.Agent
+		if err := json.Unmarshal([]byte(line), &a); err != nil || a.Tenant != tenantName || a.State == "" || !a.Polled || a.By == "" {
+			t.Errorf("%s: %+v %v", line, a, err)
+		}
+	}
+	s.asks(t, exitFailed, "call", "1-1")
+	s.asks(t, exitUsage, "agents", "--at", "noon")
+	s.asks(t, exitUsage, "windows", "show", "cdr", "yesterday")
+	s.asks(t, exitFailed, "agents", "show", "nobody")
+}
+
+// asksTheService: the bridge answers on NATS what the commands print.
+func (s *scene) asksTheService(t *testing.T, r *running) {
+	answers, err := service.All(t.Context(), r.bus.Conn(), endpointStatus, nil, time.Second)
+	if err != nil || len(answers) != 1 {
+		t.Fatalf("%d answers, %v", len(answers), err)
+	}
+	var b ask.Bridge
+	if err := json.Unmarshal(answers[0], &b); err != nil || b.Instance != r.instance || b.Agents != s.setup.agents || !slices.Equal(b.Tenants, []string{tenantName}) {
+		t.Errorf("%+v %v", b, err)
+	}
+	ask := func(endpoint, request string) (body []byte, code string) {
+		m, err := r.bus.Conn().JetStream().Conn().Request(r.names.Question(endpoint), []byte(request), patience)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m.Data, m.Header.Get("Nats-Service-Error-Code")
+	}
+	for endpoint, request := range map[string]string{endpointAgents: "", endpointWindows: `{"tenant":"demo","kind":"cdr"}`} {
+		var all []json.RawMessage
+		if body, code := ask(endpoint, request); json.Unmarshal(body, &all) != nil || len(all) == 0 || code != "" {
+			t.Errorf("%s: %s %s", endpoint, code, body)
+		}
+	}
+	for request, want := range map[string]string{"{": service.CodeBad, "{}": service.CodeBad, `{"tenant":"demo","call_id":"1-1"}`: service.CodeNotFound} {
+		if _, code := ask(endpointCall, request); code != want {
+			t.Errorf("%s: code %s, want %s", request, code, want)
+		}
+	}
+}

@@ -1,0 +1,41 @@
+package events
+
+import (
+	"cmp"
+
+	"aiccbridge/schemas"
+)
+
+// callOver lists the events after which the call they name is no longer the
+// agent's.
+var callOver = map[string]bool{
+	"AgentEvent_Call_Release":     true,
+	"AgentEvent_Call_Out_Fail":    true,
+	"AgentEvent_Inside_Call_Fail": true,
+	"AgentEvent_Connect_Fail":     true,
+	"AgentEvent_No_Answer":        true,
+}
+
+// After is where an agent stands after an event, when it stood at before. A state begins
+// when its event occurred or, where the platform sends no times, when it was received.
+func After(before schemas.AgentState, e schemas.Event) schemas.AgentState {
+	k := before
+	k.Position = e.Position
+	if e.State != "" && e.State != k.State {
+		k.State, k.Since = e.State, e.OccurredAt
+		if k.Since.IsZero() {
+			k.Since = e.ReceivedAt
+		}
+	}
+	switch {
+	case e.State != "" && e.State != schemas.StateOnCall:
+		k.CallID = ""
+	case callOver[e.Type]:
+		if e.CallID == k.CallID {
+			k.CallID = ""
+		}
+	case e.Group == schemas.GroupCall && e.CallRole != "assistant" && e.Name != "customer_release":
+		k.CallID = cmp.Or(e.CallID, k.CallID)
+	}
+	return k
+}

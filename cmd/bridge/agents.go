@@ -40,11 +40,13 @@ func newAgents() *cobra.Command {
 		o.at.register(with, "at", "an instant in the past: 10:03:20 (today), 2026-11-30T10:03:20+08:00, or 90m (ago)")
 	}
 	c.AddCommand(ls, &cobra.Command{
-		Use: "show ID", Short: "Show one agent, with its latest messages", Example: "  bridge agents show 101", Args: oneArgument("the agent's id"),
+		ValidArgsFunction: o.complete(agentIDs(ask.Scope{})),
+		Use:               "show ID", Short: "Show one agent, with its latest messages", Example: "  bridge agents show 101", Args: oneArgument("the agent's id"),
 		RunE: func(c *cobra.Command, args []string) error { return o.show(c, args[0]) },
 	}, &cobra.Command{
 		Use: "watch", Short: "Show changes as they come, until Ctrl-C", Example: "  bridge agents watch --tenant acme", Args: noArguments, RunE: o.watch,
 	})
+	o.completeFlags(c)
 	return c
 }
 

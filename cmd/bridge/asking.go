@@ -27,6 +27,8 @@ type askOptions struct {
 	path, url, context, prefix string
 	wait                       time.Duration
 	asJSON, utc                bool
+
+	completing bool // on a command line that is being typed: what is not there is not opened
 }
 
 func (o *askOptions) register(c *cobra.Command) {
@@ -78,7 +80,65 @@ func (o *askOptions) with(c *cobra.Command, f func(ctx context.Context, l lookin
 	case there:
 		return o.connect(ctx, hub, to)
 	}
+	if o.completing {
+		return errNotRunning
+	}
 	return visiting(ctx, cfg, zerolog.Nop(), o.wait, func(ctx context.Context, v visit) error { return to(ctx, v.bus) })
+}
+
+// errNotRunning says that there is no hub but that of a folder.
+var errNotRunning = errors.New("no bridge runs")
+
+// completion is how long a word that is typed may wait for NATS.
+const completion = 2 * time.Second
+
+// complete offers what f finds on the hub for a word that is being typed.
+func (o *askOptions) complete(f func(ctx context.Context, l looking) ([]string, error)) cobra.CompletionFunc {
+	return func(c *cobra.Command, _ []string, _ string) (all []string, _ cobra.ShellCompDirective) {
+		o.completing, o.wait = true, completion
+		c.SetErr(io.Discard)
+		err := o.with(c, func(ctx context.Context, l looking) (err error) {
+			all, err = f(ctx, l)
+			return err
+		})
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return all, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// completeFlags completes the flags of tenants and kinds that a command has.
+func (o *askOptions) completeFlags(c *cobra.Command) {
+	for name, f := range map[string]cobra.CompletionFunc{
+		"tenant": o.complete(func(ctx context.Context, l looking) ([]string, error) { return l.Tenants(ctx) }),
+		"agent":  o.complete(agentIDs(ask.Scope{})),
+		"kind":   cobra.FixedCompletions(kinds(), cobra.ShellCompDirectiveNoFileComp),
+		"state":  cobra.FixedCompletions([]string{"planned", "requested", "ready", "complete", "failed"}, cobra.ShellCompDirectiveNoFileComp),
+	} {
+		if c.Flag(name) != nil {
+			_ = c.RegisterFlagCompletionFunc(name, f) // it has been done already
+		}
+	}
+}
+
+// agentIDs are those of the agents that the hub knows.
+func agentIDs(s ask.Scope) func(ctx context.Context, l looking) ([]string, error) {
+	return func(ctx context.Context, l looking) (ids []string, err error) {
+		all, err := l.Agents(ctx, s)
+		for _, a := range all {
+			ids = append(ids, a.Agent)
+		}
+		return ids, err
+	}
+}
+
+// kinds are the names of the kinds of rows.
+func kinds() (names []string) {
+	for _, k := range schemas.Kinds() {
+		names = append(names, string(k))
+	}
+	return names
 }
 
 // connect calls f with a connection.

@@ -32,6 +32,7 @@ func newCall() *cobra.Command {
 	}
 	o.register(c)
 	c.Flags().StringVar(&o.tenant, "tenant", "", "whose call, when there are several tenants")
+	o.completeFlags(c)
 	o.around.register(c, "around", "about when the call was, where its id does not begin with the second of its beginning")
 	return c
 }

@@ -178,6 +178,13 @@ func (s *scene) asksByCommand(t *testing.T) {
 			t.Errorf("%s: %+v %v", line, a, err)
 		}
 	}
+	var typed, errOut bytes.Buffer
+	for words, want := range map[string]string{"agents show": "101", "agents --tenant": tenantName, "windows --kind": "recording"} {
+		line := append([]string{"__complete"}, strings.Fields(words)...)
+		if execute(append(slices.Insert(line, 2, "--nats", "nats://"+s.nats), ""), &typed, &errOut); !strings.Contains(typed.String(), want+"\n") {
+			t.Errorf("%s is completed by\n%s", words, typed.String())
+		}
+	}
 	s.asks(t, exitFailed, "call", "1-1")
 	s.asks(t, exitUsage, "agents", "--at", "noon")
 	s.asks(t, exitUsage, "windows", "show", "cdr", "yesterday")

@@ -41,6 +41,7 @@ func newTail() *cobra.Command {
 	f.StringVar(&o.kind, "kind", "", "only of this kind: cdr, recording, operation or skill; rows, too")
 	f.BoolVar(&o.rows, "rows", false, "show every row")
 	f.BoolVar(&o.heartbeats, "heartbeats", false, "show heartbeats")
+	o.completeFlags(c)
 	return c
 }
 

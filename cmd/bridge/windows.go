@@ -49,6 +49,8 @@ func newWindows() *cobra.Command {
 	}, &cobra.Command{
 		Use: "watch", Short: "Show changes as they come, until Ctrl-C", Example: "  bridge windows watch", Args: noArguments, RunE: o.watch,
 	})
+	o.completeFlags(c)
+	o.completeFlags(ls)
 	return c
 }
 

@@ -311,6 +311,27 @@ func TestDeskComesBack(t *testing.T) {
 	s.desk.conn.SetClosedHandler(nil)
 }
 
+// TestReadersAsk: what the bridges answer, they answer readers, too.
+func TestReadersAsk(t *testing.T) {
+	s := start(t, Options{Users: []User{reader, admin}})
+	nc, js := connect(t, s)
+	makeStreams(t, js)
+	rnc, _ := signedIn(t, s, reader)
+	for _, subject := range []string{"aicc.ask.status", "$SRV.PING"} {
+		sub, err := nc.Subscribe(subject, func(m *nats.Msg) { _ = m.Respond(m.Data) })
+		if err == nil {
+			err = nc.Flush()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer sub.Unsubscribe()
+		if m, err := rnc.Request(subject, []byte("who"), 5*time.Second); err != nil || string(m.Data) != "who" {
+			t.Errorf("%s: %+v %v", subject, m, err)
+		}
+	}
+}
+
 func request(nc *nats.Conn, subject string) error {
 	m, err := nc.Request(subject, nil, 5*time.Second)
 	if err == nil {

@@ -193,7 +193,9 @@ func (s *scene) asksByCommand(t *testing.T) {
 
 // asksTheService: the bridge answers on NATS what the commands print.
 func (s *scene) asksTheService(t *testing.T, r *running) {
-	answers, err := service.All(t.Context(), r.bus.Conn(), endpointStatus, nil, time.Second)
+	reader := s.consumer()
+	defer reader.Close()
+	answers, err := service.All(t.Context(), reader.Conn(), endpointStatus, nil, time.Second)
 	if err != nil || len(answers) != 1 {
 		t.Fatalf("%d answers, %v", len(answers), err)
 	}
@@ -202,7 +204,7 @@ func (s *scene) asksTheService(t *testing.T, r *running) {
 		t.Errorf("%+v %v", b, err)
 	}
 	ask := func(endpoint, request string) (body []byte, code string) {
-		m, err := r.bus.Conn().JetStream().Conn().Request(r.names.Question(endpoint), []byte(request), patience)
+		m, err := reader.Conn().JetStream().Conn().Request(r.names.Question(endpoint), []byte(request), patience)
 		if err != nil {
 			t.Fatal(err)
 		}

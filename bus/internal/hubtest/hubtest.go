@@ -91,9 +91,21 @@ func another(t testing.TB, c *wire.Conn, r assets.Role) *wire.Conn {
 	}
 	o := again(c)
 	SignIn(r)(&o)
+	if r == assets.RoleReader {
+		o.InboxPrefix = assets.ReaderInbox
+	}
 	Patient(&o)
 	return connect(t, o)
 }
+
+// Twin is a further connection of c's user.
+func Twin(t testing.TB, c *wire.Conn) *wire.Conn {
+	t.Helper()
+	return connect(t, again(c))
+}
+
+// Reader is a connection that may read and ask on c's server.
+func Reader(t testing.TB, c *wire.Conn) *wire.Conn { return another(t, c, assets.RoleReader) }
 
 // Superior is a connection that may do everything on c's server.
 func Superior(t testing.TB, c *wire.Conn) *wire.Conn { return another(t, c, assets.RoleAdmin) }

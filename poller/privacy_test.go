@@ -12,6 +12,7 @@ import (
 	"aiccbridge/internal/ccgateway"
 	"aiccbridge/internal/privacy"
 	"aiccbridge/schemas"
+	"aiccbridge/schemas/events"
 )
 
 // TestPrivacyOfDeadLettersAndGaps: what cannot be read is masked, too, and the call
@@ -19,7 +20,7 @@ import (
 func TestPrivacyOfDeadLettersAndGaps(t *testing.T) {
 	bubble(t, func(t *testing.T, s *stage) {
 		o := privacy.Options{PhoneNumbers: privacy.HMAC, Key: []byte("0123456789abcdef0123456789abcdef")}
-		o.Phones, o.Lists = schemas.PhoneNames()
+		o.Phones, o.Lists = events.PhoneNames()
 		policy, err := privacy.New(o)
 		if err != nil {
 			t.Fatal(err)

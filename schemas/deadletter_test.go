@@ -2,7 +2,6 @@ package schemas
 
 import (
 	"bytes"
-	"slices"
 	"testing"
 	"time"
 )
@@ -30,14 +29,5 @@ func TestDeadLetterKeepsWhatFits(t *testing.T) {
 				t.Error(err)
 			}
 		})
-	}
-}
-
-func TestPhoneFieldsNameTheirSource(t *testing.T) {
-	_, lists := PhoneNames()
-	for _, f := range phoneFields {
-		if f.source == "" || f.list != slices.Contains(lists, f.name) {
-			t.Errorf("%+v", f)
-		}
 	}
 }

@@ -121,7 +121,7 @@ func secretsOf(sim *platformsim.Sim) map[string]string {
 			secrets[number] = what
 		}
 	}
-	phones, _ := schemas.PhoneNames()
+	phones, _ := events.PhoneNames()
 	s := sim.Truth()
 	for _, e := range s.Events {
 		var content map[string]any

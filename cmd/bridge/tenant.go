@@ -18,6 +18,7 @@ import (
 	"aiccbridge/poller/partition"
 	"aiccbridge/poller/session"
 	"aiccbridge/schemas"
+	"aiccbridge/schemas/events"
 )
 
 // startEvery spreads the first sign-ins of a tenant's agents: fifty a second, so
@@ -75,7 +76,7 @@ func (t *tenant) parts(p *planning) (all []part) {
 
 func newPrivacy(c config.Privacy) (*privacy.Policy, error) {
 	o := privacy.Options{PhoneNumbers: privacy.Action(c.PhoneNumbers), Fields: map[string]privacy.Action{}, Key: []byte(c.Key.Reveal())}
-	o.Phones, o.Lists = schemas.PhoneNames()
+	o.Phones, o.Lists = events.PhoneNames()
 	for name, action := range c.Fields {
 		o.Fields[name] = privacy.Action(action)
 	}

@@ -15,6 +15,7 @@ import (
 	"aiccbridge/internal/platformsim/world"
 	"aiccbridge/internal/privacy"
 	"aiccbridge/schemas"
+	"aiccbridge/schemas/events"
 )
 
 // policy is a policy for all known fields with phone numbers, and more by
@@ -22,7 +23,7 @@ import (
 func policy(t testing.TB, phones privacy.Action, fields ...string) *privacy.Policy {
 	t.Helper()
 	o := privacy.Options{PhoneNumbers: phones, Key: []byte("0123456789abcdef0123456789abcdef"), Fields: map[string]privacy.Action{}}
-	o.Phones, o.Lists = schemas.PhoneNames()
+	o.Phones, o.Lists = events.PhoneNames()
 	for _, f := range fields {
 		name, action, _ := strings.Cut(f, "=")
 		o.Fields[name] = privacy.Action(action)

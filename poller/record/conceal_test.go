@@ -18,6 +18,7 @@ import (
 	"aiccbridge/internal/platformsim/world"
 	"aiccbridge/internal/privacy"
 	"aiccbridge/schemas"
+	"aiccbridge/schemas/events"
 )
 
 var policyKey = []byte("0123456789abcdef0123456789abcdef")
@@ -27,7 +28,7 @@ var policyKey = []byte("0123456789abcdef0123456789abcdef")
 func policy(t testing.TB, phones privacy.Action, fields ...string) *privacy.Policy {
 	t.Helper()
 	o := privacy.Options{PhoneNumbers: phones, Key: policyKey, Fields: map[string]privacy.Action{}}
-	o.Phones, o.Lists = schemas.PhoneNames()
+	o.Phones, o.Lists = events.PhoneNames()
 	for _, f := range fields {
 		name, action, _ := strings.Cut(f, "=")
 		o.Fields[name] = privacy.Action(action)

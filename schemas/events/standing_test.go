@@ -1,6 +1,7 @@
 package events
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -49,6 +50,15 @@ func TestAfter(t *testing.T) {
 		c.want.Position = c.e.Position
 		if got := After(c.before, c.e); got != c.want {
 			t.Errorf("%s: %+v, want %+v", c.what, got, c.want)
+		}
+	}
+}
+
+func TestPhoneFieldsNameTheirSource(t *testing.T) {
+	_, lists := PhoneNames()
+	for _, f := range phoneFields {
+		if f.source == "" || f.list != slices.Contains(lists, f.name) {
+			t.Errorf("%+v", f)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package schemas
+package events
 
 // phoneField is a JSON key of an event, or a column of a CSV member, that may hold
 // a phone number.

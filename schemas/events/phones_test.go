@@ -1,4 +1,4 @@
-package schemas_test
+package events_test
 
 import (
 	"slices"
@@ -29,7 +29,7 @@ var noPhone = strings.Fields(`
 	wait_end device_in leave_reason pre_device_in sub_media_type`)
 
 func TestEveryFieldIsKnownToHoldNumbersOrNot(t *testing.T) {
-	phones, _ := schemas.PhoneNames()
+	phones, _ := events.PhoneNames()
 	known := func(name string) bool { return slices.Contains(phones, name) }
 	check := func(where, name string) {
 		if known(name) == slices.Contains(noPhone, name) {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -56,6 +57,9 @@ type Bus struct {
 	log     zerolog.Logger
 	out     *wire.Publisher
 	metrics *metrics
+
+	saying     sync.Once
+	reconnects uint64 // before anything was said
 }
 
 // Open begins to connect and returns without waiting for the server, which may

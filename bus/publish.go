@@ -2,7 +2,11 @@ package bus
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
+
+	"github.com/nats-io/nats.go"
 
 	"aiccbridge/bus/internal/wire"
 	"aiccbridge/schemas"
@@ -41,4 +45,41 @@ func (b *Bus) check(m schemas.Message) (stream string, err error) {
 		}
 	}
 	return b.names.Stream(s), nil
+}
+
+// Say sends a stored message once more, to another subject and with further headers, to
+// whoever listens; no stream need have it. Headers that are the server's own business (Nats-…)
+// are left out. It returns when the message is on its way; [Bus.Said] waits until all are there.
+func (b *Bus) Say(subject string, of schemas.Stored, further map[string]string) error {
+	b.saying.Do(func() { b.reconnects = b.conn.JetStream().Conn().Stats().Reconnects })
+	m := &nats.Msg{Subject: subject, Header: nats.Header{}, Data: of.Body}
+	for name, values := range of.Header {
+		if !strings.HasPrefix(name, "Nats-") {
+			m.Header[name] = values
+		}
+	}
+	for name, value := range further {
+		m.Header.Set(name, value)
+	}
+	if err := b.conn.JetStream().Conn().PublishMsg(m); err != nil {
+		return fmt.Errorf("send to %s: %w", subject, err)
+	}
+	return nil
+}
+
+// Said waits until the server has all that was said. Its errors say that something of it may
+// be lost: the connection broke, or the user may not send there.
+func (b *Bus) Said(ctx context.Context) error {
+	ctx, cancel := b.conn.Try(ctx)
+	defer cancel()
+	nc := b.conn.JetStream().Conn()
+	switch err := nc.FlushWithContext(ctx); {
+	case err != nil:
+		return fmt.Errorf("wait for the server: %w", err)
+	case errors.Is(nc.LastError(), nats.ErrPermissionViolation):
+		return fmt.Errorf("send: %w", nc.LastError())
+	case nc.Stats().Reconnects > b.reconnects:
+		return errors.New("send: the connection broke, and what was under way may be lost")
+	}
+	return nil
 }

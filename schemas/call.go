@@ -2,10 +2,6 @@ package schemas
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
-	"fmt"
 	"slices"
 	"strconv"
 	"time"
@@ -297,13 +293,7 @@ func (n Names) CallsCompleteMessage(c CallsComplete) (Message, error) {
 	if c.Sources == nil {
 		c.Sources = []CallSource{} // [] rather than null
 	}
-	said, err := json.Marshal(c)
-	if err != nil {
-		return Message{}, fmt.Errorf("encode calls complete: %w", err)
-	}
-	hash := sha256.Sum256(said)
-	m, err := newMessage(n.Call(c.Tenant, c.Window), TypeCallsComplete, callSource(c.Tenant, c.Window),
-		"complete."+hex.EncodeToString(hash[:16]), c.CompletedAt, c)
+	m, err := newMessage(n.Call(c.Tenant, c.Window), TypeCallsComplete, callSource(c.Tenant, c.Window), "complete."+hashOf(c), c.CompletedAt, c)
 	m.Dedupe = false
 	return m, err
 }

@@ -47,27 +47,31 @@ func (n Names) DeadLetterMessage(d DeadLetter, id string) (Message, error) {
 	return newMessage(n.DeadLetter(d.Tenant, d.Reason), TypeDeadLetter, letterSource(d.Tenant), id, d.LastAt, d)
 }
 
-// Resolved says that a dead letter has been mended since: the window that it was about is
-// complete. It follows on the same stream, on …deadletter.resolved, and names the letter by
-// its ce-id; the ce-sources are equal, too. The letter itself stays.
+// Resolved says that nobody need look at a dead letter any more: the window that it was
+// about is complete since, or somebody has dropped it. It follows on the same stream, on
+// …deadletter.resolved, and names the letter by its ce-id; the ce-sources are equal, too. The
+// letter itself stays.
 type Resolved struct {
-	Tenant     string    `json:"tenant"` // of the letter
-	Letter     string    `json:"letter"` // its ce-id
-	Reason     Reason    `json:"reason"` // why it was one
-	Kind       Kind      `json:"kind"`   // with Window: what is complete
-	Window     Window    `json:"window"`
-	ResponseID string    `json:"response_id"` // of the extract that completed it
+	Tenant     string    `json:"tenant"`                // of the letter
+	Letter     string    `json:"letter"`                // its ce-id
+	Reason     Reason    `json:"reason"`                // why it was one
+	Dropped    bool      `json:"dropped,omitempty"`     // somebody left it as it is; then what follows may be absent
+	Kind       Kind      `json:"kind,omitempty"`        // with Window: what is complete
+	Window     Window    `json:"window,omitzero"`       // see Kind
+	ResponseID string    `json:"response_id,omitempty"` // of the extract that completed it
 	At         time.Time `json:"at"`
 }
 
 // Validate reports a message that must not be published.
 func (r Resolved) Validate() error {
-	return wrapInvalid("resolved", cmp.Or(
-		r.Kind.Validate(), r.Window.Validate(),
+	err := cmp.Or(
 		want(r.Tenant != "" && r.Letter != "" && r.Reason != "", "tenant, letter and reason must be set"),
-		wantResponseID(r.ResponseID),
 		want(!r.At.IsZero(), "at must be set"),
-	))
+	)
+	if err == nil && !r.Dropped {
+		err = cmp.Or(r.Kind.Validate(), r.Window.Validate(), wantResponseID(r.ResponseID))
+	}
+	return wrapInvalid("resolved", err)
 }
 
 // ResolvedMessage makes the message. A letter is resolved once: its id is the letter's.

@@ -2,10 +2,6 @@ package schemas
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
-	"fmt"
 	"time"
 )
 
@@ -70,12 +66,7 @@ func (d Drift) Validate() error {
 // shape of another file is the same statement: one is in the stream already.
 func (n Names) DriftMessage(d Drift) (Message, error) {
 	source := "/aicc/" + EncodeToken(d.Tenant) + "/drift/" + string(d.Kind)
-	shape, err := json.Marshal(d.shape())
-	if err != nil {
-		return Message{}, fmt.Errorf("encode drift: %w", err)
-	}
-	hash := sha256.Sum256(shape)
-	return newMessage(n.Drift(d.Tenant, d.Kind), TypeDrift, source, hex.EncodeToString(hash[:16]), d.At, d)
+	return newMessage(n.Drift(d.Tenant, d.Kind), TypeDrift, source, hashOf(d.shape()), d.At, d)
 }
 
 // shape is what makes a statement another one: the header line, the cells of a record, or

@@ -23,6 +23,7 @@ const (
 	TypeCallsComplete  = "aicc.v1.calls_complete" // the marker of a window's calls
 	TypeCoverage       = "aicc.v1.coverage"
 	TypeDrift          = "aicc.v1.drift"
+	TypeAudit          = "aicc.v1.audit" // what somebody did by hand
 	TypeDeadLetter     = "aicc.v1.dead_letter"
 	TypeResolved       = "aicc.v1.resolved" // of a dead letter
 )

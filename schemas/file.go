@@ -2,9 +2,6 @@ package schemas
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"regexp"
 	"strings"
@@ -242,10 +239,5 @@ func (c Coverage) Validate() error {
 // one that holds.
 func (n Names) CoverageMessage(c Coverage) (Message, error) {
 	source := "/aicc/" + EncodeToken(c.Tenant) + "/coverage/" + string(c.Kind)
-	said, err := json.Marshal(c)
-	if err != nil {
-		return Message{}, fmt.Errorf("encode coverage: %w", err)
-	}
-	hash := sha256.Sum256(said)
-	return newMessage(n.Coverage(c.Tenant, c.Kind), TypeCoverage, source, hex.EncodeToString(hash[:16]), c.At, c)
+	return newMessage(n.Coverage(c.Tenant, c.Kind), TypeCoverage, source, hashOf(c), c.At, c)
 }

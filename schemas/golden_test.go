@@ -117,6 +117,9 @@ func testMessages(t testing.TB) map[string]schemas.Message {
 		Tenant: "acme", Kind: schemas.KindCDR, From: schematest.At(0).Add(-2 * time.Hour), CompleteTo: window.From,
 		Holes: []schemas.Hole{{window, "failed", string(schemas.ReasonDamagedZip)}}, At: schematest.At(18),
 	}))
+	add(n.AuditMessage(schemas.Audit{
+		Tenant: "acme", What: schemas.AuditWindowRetry, By: "ann@ops1", Kind: schemas.KindCDR, Window: window, Letter: "3f2a", Detail: "it was failed", At: schematest.At(9),
+	}))
 	add(n.DriftMessage(schemas.Drift{
 		Tenant: "acme", Kind: schemas.KindCDR, What: schemas.DriftColumns, Window: window, File: "20261101_" + schematest.ResponseID + ".zip",
 		Member: "20261101001530123456_call.csv", Rows: 3, Columns: []string{"call_id", "call_begin", "mood"},

@@ -160,7 +160,7 @@ func TestSchemasMatchTheTypes(t *testing.T) {
 		schemas.TypeFileReady: reflect.TypeFor[schemas.FileReady](), schemas.TypeWindowComplete: reflect.TypeFor[schemas.WindowComplete](),
 		schemas.TypeCall: reflect.TypeFor[schemas.Call](), schemas.TypeCallsComplete: reflect.TypeFor[schemas.CallsComplete](),
 		schemas.TypeRecording: reflect.TypeFor[schemas.Recording](),
-		schemas.TypeCoverage:  reflect.TypeFor[schemas.Coverage](), schemas.TypeDrift: reflect.TypeFor[schemas.Drift](), schemas.TypeDeadLetter: reflect.TypeFor[schemas.DeadLetter](), schemas.TypeResolved: reflect.TypeFor[schemas.Resolved](),
+		schemas.TypeCoverage:  reflect.TypeFor[schemas.Coverage](), schemas.TypeDrift: reflect.TypeFor[schemas.Drift](), schemas.TypeAudit: reflect.TypeFor[schemas.Audit](), schemas.TypeDeadLetter: reflect.TypeFor[schemas.DeadLetter](), schemas.TypeResolved: reflect.TypeFor[schemas.Resolved](),
 	}
 	for _, messageType := range schemas.MessageTypes() {
 		if kind, isRow := strings.CutPrefix(messageType, schemas.TypeRow); isRow {
@@ -281,7 +281,7 @@ func TestSchemaEnums(t *testing.T) {
 	for _, k := range schemas.Kinds() {
 		kinds = append(kinds, string(k))
 	}
-	for _, typ := range []string{schemas.TypeFileReady, schemas.TypeWindowComplete, schemas.TypeCoverage, schemas.TypeDrift, schemas.TypeDeadLetter, schemas.TypeResolved} {
+	for _, typ := range []string{schemas.TypeFileReady, schemas.TypeWindowComplete, schemas.TypeCoverage, schemas.TypeDrift, schemas.TypeAudit, schemas.TypeDeadLetter, schemas.TypeResolved} {
 		if diff := cmp.Diff(kinds, readShape(t, typ).Properties["kind"].Enum); diff != "" {
 			t.Errorf("%s: %s", typ, diff)
 		}

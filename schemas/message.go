@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"embed"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -162,6 +163,17 @@ func ExtractSum(responseID string) string {
 	return fmt.Sprintf("%.6x", sha256.Sum256([]byte(responseID)))
 }
 
+// hashOf is the id of a document that is told by all that it says. What cannot be encoded
+// has none, and no message is made of it.
+func hashOf(doc any) string {
+	said, err := json.Marshal(doc)
+	if err != nil {
+		return ""
+	}
+	hash := sha256.Sum256(said)
+	return hex.EncodeToString(hash[:16])
+}
+
 // schemaURN names the JSON Schema of a message type.
 func schemaURN(messageType string) string {
 	return "urn:aicc:schema:" + strings.ReplaceAll(strings.TrimPrefix(messageType, "aicc."), ".", ":")
@@ -187,7 +199,7 @@ func MessageTypes() []string {
 	for _, k := range kinds {
 		types = append(types, TypeRow+string(k))
 	}
-	return append(types, TypeWindowComplete, TypeCall, TypeCallsComplete, TypeCoverage, TypeDrift, TypeDeadLetter, TypeResolved)
+	return append(types, TypeWindowComplete, TypeCall, TypeCallsComplete, TypeCoverage, TypeDrift, TypeAudit, TypeDeadLetter, TypeResolved)
 }
 
 // JSONSchema returns the JSON Schema (draft 2020-12) of a message type's body;

@@ -201,7 +201,7 @@ func (n Names) StreamSubjects(s Stream) []string {
 	case StreamCalls:
 		return []string{n.subject("*", "call", "*")}
 	case StreamCoverage:
-		return []string{n.subject("*", "coverage", "*"), n.subject("*", "drift", "*")}
+		return []string{n.subject("*", "coverage", "*"), n.subject("*", "drift", "*"), n.subject("*", "audit", "*")}
 	default:
 		return []string{n.subject("*", "deadletter", "*")}
 	}

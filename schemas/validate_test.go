@@ -151,6 +151,45 @@ func TestWhatResolvesALetterNamesIt(t *testing.T) {
 	}
 }
 
+// TestDroppedLetter: somebody may drop a letter that is about no window.
+func TestDroppedLetter(t *testing.T) {
+	r := Resolved{Tenant: "acme", Letter: "1", Reason: ReasonInvalid, Dropped: true, At: someWindow().To}
+	says(t, "dropped", r.Validate(), "")
+	r.Letter = ""
+	says(t, "dropped, of nothing", r.Validate(), "must be set")
+}
+
+func TestAuditSaysWho(t *testing.T) {
+	good := Audit{Tenant: "acme", What: AuditWindowRetry, By: "ann@ops1", Kind: KindCDR, Window: someWindow(), At: someWindow().To}
+	says(t, "good", good.Validate(), "")
+	n, err := NewNames("aicc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := n.AuditMessage(good)
+	if err != nil || first.Subject != "aicc.v1.acme.audit.window_retry" {
+		t.Fatalf("%+v %v", first, err)
+	}
+	for _, tt := range []struct {
+		change func(*Audit)
+		want   string
+	}{
+		{func(a *Audit) { a.Tenant = "" }, "tenant, what and by"}, {func(a *Audit) { a.What = "" }, "tenant, what and by"}, {func(a *Audit) { a.By = "" }, "tenant, what and by"},
+		{func(a *Audit) { a.Kind = "x" }, "kind"}, {func(a *Audit) { a.Window.To = a.Window.From }, "window"},
+		{func(a *Audit) { a.Kind = "" }, "belong together"}, {func(a *Audit) { a.Window = Window{} }, "belong together"},
+		{func(a *Audit) { a.At = time.Time{} }, "at must be set"},
+		{func(a *Audit) { a.Kind, a.Window, a.Letter = "", Window{}, "1" }, ""},
+		{func(a *Audit) { a.At = a.At.Add(1) }, ""},
+	} {
+		a := good
+		tt.change(&a)
+		says(t, "audit", a.Validate(), tt.want)
+		if m, err := n.AuditMessage(a); err == nil && m.ID == first.ID {
+			t.Errorf("%+v has the id of %+v", a, good)
+		}
+	}
+}
+
 func TestDriftNamesItsFile(t *testing.T) {
 	good := Drift{
 		Tenant: "acme", Kind: KindCDR, What: DriftZone, Window: someWindow(), File: "20261101_" + someID + ".zip",

@@ -68,6 +68,7 @@ func (o *Objects) Get(ctx context.Context, name string) (r io.ReadCloser, found 
 		object, err = store.Get(m, name)
 	}
 	if err == nil {
+		m.timer.Stop() // until it is read
 		return arriving{ReadCloser: object, moving: m}, true, nil
 	}
 	m.end()

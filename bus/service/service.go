@@ -130,8 +130,8 @@ func (a *answering) Handle(r micro.Request) {
 	_ = r.Error(code, err.Error(), nil)
 }
 
-// All asks every bridge, and returns what came in time: so long after the first answer, or
-// when as many have come as there were before.
+// All asks every bridge, and returns what came within a time; none, at once, if no bridge is
+// there.
 func All(ctx context.Context, c *wire.Conn, endpoint string, request []byte, wait time.Duration) (answers [][]byte, err error) {
 	nc := c.JetStream().Conn()
 	inbox := nc.NewInbox()

@@ -72,8 +72,11 @@ func answer[R any](f func(context.Context, R) (any, error)) func(context.Context
 			}
 		}
 		a, err := f(ctx, r)
-		if errors.Is(err, ask.ErrNone) {
+		switch {
+		case errors.Is(err, ask.ErrNone):
 			err = &service.Error{Code: service.CodeNotFound, Err: err}
+		case errors.Is(err, ask.ErrWhen):
+			err = &service.Error{Code: service.CodeBad, Err: err}
 		}
 		return a, err
 	}

@@ -49,8 +49,8 @@ func (o *callOptions) run(c *cobra.Command, id string) error {
 		}
 		story, err := l.Call(ctx, ask.CallQuery{Tenant: tenant, CallID: id, Around: around})
 		switch {
-		case errors.Is(err, ask.ErrNone):
-			return fmt.Errorf("%w; if it is not of today, say when it was with --around", err)
+		case errors.Is(err, ask.ErrWhen):
+			return usageError{fmt.Errorf("%w, with --around", err)}
 		case err != nil:
 			return err
 		case o.asJSON:

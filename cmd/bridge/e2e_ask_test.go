@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +14,7 @@ import (
 	"aiccbridge/bus/service"
 	"aiccbridge/internal/ask"
 	"aiccbridge/internal/platformsim/truth"
+	"aiccbridge/internal/rowfile/folder"
 	"aiccbridge/schemas"
 	"aiccbridge/schemas/events"
 )
@@ -38,6 +41,7 @@ func TestAsk(t *testing.T) {
 	t.Run("agents at an instant", func(t *testing.T) { s.asksTheFloor(t, questions(r.bus)) })
 	t.Run("calls", func(t *testing.T) { s.asksForCalls(t, r) })
 	t.Run("commands", func(t *testing.T) { s.asksByCommand(t) })
+	t.Run("replay", func(t *testing.T) { s.asksForAReplay(t, r) })
 	t.Run("service", func(t *testing.T) { s.asksTheService(t, r) })
 	r.finish()
 }
@@ -185,10 +189,66 @@ func (s *scene) asksByCommand(t *testing.T) {
 			t.Errorf("%s is completed by\n%s", words, typed.String())
 		}
 	}
-	s.asks(t, exitFailed, "call", "1-1")
+	s.asks(t, exitUsage, "call", "1-1")
+	s.asks(t, exitFailed, "call", "1700000000-1")
 	s.asks(t, exitUsage, "agents", "--at", "noon")
 	s.asks(t, exitUsage, "windows", "show", "cdr", "yesterday")
 	s.asks(t, exitFailed, "agents", "show", "nobody")
+}
+
+// asksForAReplay: a replay has every message once, in the order of their times; one that was
+// cut off goes on where it was, and what is sent comes to who listens.
+func (s *scene) asksForAReplay(t *testing.T, r *running) {
+	if s.setup.restricted {
+		return // a reader may not publish
+	}
+	want := 0
+	for _, stream := range schemas.Streams() {
+		want += len(s.messages(r.bus, stream))
+	}
+	file, to := filepath.Join(t.TempDir(), "all.ndjson"), time.Now().Format(time.RFC3339Nano)
+	args := []string{"replay", "--from", "1h", "--to", to, "--to-file", file}
+	s.asks(t, exitOK, args...)
+	whole, err := os.ReadFile(file)
+	if err != nil || bytes.Count(whole, []byte("\n")) != want {
+		t.Fatalf("%d messages, want %d (%v)", bytes.Count(whole, []byte("\n")), want, err)
+	}
+	s.asks(t, exitFailed, args...)
+	if err := os.WriteFile(file, whole[:len(whole)*2/3], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.asks(t, exitOK, append(args, "--resume")...)
+	if again, err := os.ReadFile(file); err != nil || !bytes.Equal(again, whole) {
+		t.Errorf("resumed it has %d bytes, at once %d (%v)", len(again), len(whole), err)
+	}
+	sub, err := r.bus.Conn().JetStream().Conn().SubscribeSync("rehearsal.>")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sub.Unsubscribe()
+	s.asks(t, exitOK, "replay", "--from", "1h", "--to", to, "--to-subject", "rehearsal", "--speed", "max", "--stream", "events,files")
+	marked := 0
+	for want = len(s.messages(r.bus, schemas.StreamEvents)) + len(s.messages(r.bus, schemas.StreamFiles)); marked < want; marked++ {
+		m, err := sub.NextMsg(patience)
+		if err != nil || m.Header.Get("aicc-replay") == "" || m.Header.Get("Nats-Msg-Id") != "" {
+			t.Fatalf("after %d of %d: %+v %v", marked, want, m, err)
+		}
+	}
+	dir, rows := t.TempDir(), 0
+	for _, m := range s.messages(r.bus, schemas.StreamRows) {
+		if m.Get("ce-type") != schemas.TypeWindowComplete {
+			rows++
+		}
+	}
+	for round, added := range []bool{true, false} {
+		var sum folder.Summary
+		out := s.asks(t, exitOK, "replay", "--to-parquet", dir, "--all-revisions", "--json")
+		if err := json.Unmarshal([]byte(out), &sum); err != nil || (sum.Added > 0) != added || sum.Replaced > 0 || added && sum.Rows != int64(rows) {
+			t.Errorf("round %d, %d rows: %s (%v)", round, rows, out, err)
+		}
+	}
+	s.asks(t, exitUsage, "replay", "--from", "1h", "--to-subject", "aicc.v1")
+	s.asks(t, exitUsage, "replay", "--from", "1h")
 }
 
 // asksTheService: the bridge answers on NATS what the commands print.
@@ -216,7 +276,7 @@ func (s *scene) asksTheService(t *testing.T, r *running) {
 			t.Errorf("%s: %s %s", endpoint, code, body)
 		}
 	}
-	for request, want := range map[string]string{"{": service.CodeBad, "{}": service.CodeBad, `{"tenant":"demo","call_id":"1-1"}`: service.CodeNotFound} {
+	for request, want := range map[string]string{"{": service.CodeBad, "{}": service.CodeBad, `{"tenant":"demo","call_id":"1700000000-1"}`: service.CodeNotFound} {
 		if _, code := ask(endpointCall, request); code != want {
 			t.Errorf("%s: code %s, want %s", request, code, want)
 		}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"aiccbridge/bus"
+	"aiccbridge/bus/kv"
 	"aiccbridge/internal/conform"
 	"aiccbridge/schemas"
 	"aiccbridge/schemas/entries"
@@ -141,10 +143,14 @@ func (l looking) holdings(c *conform.Checker) (all []holding) {
 	}
 	for _, b := range entries.Buckets() {
 		all = append(all, holding{l.Names.Bucket(b), func(ctx context.Context, note func(string, error)) error {
-			return l.Hub.Entries(ctx, b, ">", func(key string, e schemas.Stored) error {
+			err := kv.Open(l.bus.Conn(), b).Each(ctx, ">", func(key string, e schemas.Stored) error {
 				note("key "+key, c.Entry(b, key, e.Body))
 				return nil
 			})
+			if bus.Denied(err) {
+				_, err = fmt.Fprintf(l.out, "%s may not be read by this user\n", l.Names.Bucket(b))
+			}
+			return err
 		}})
 	}
 	return all

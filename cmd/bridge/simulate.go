@@ -59,7 +59,7 @@ func newSimulate() *cobra.Command {
 		},
 	}
 	o.register(c)
-	c.AddCommand(newCompare(),
+	c.AddCommand(newCompare(), newDouble(),
 		printing("faults", "Every fault of the simulator, and how to wish for it", fault.Help(platformsim.FaultKinds())),
 		printing("settings", "A commented file for --settings, with all defaults", optionfile.Example()))
 	return c

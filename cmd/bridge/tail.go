@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -12,14 +11,16 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"aiccbridge/internal/ask"
 	"aiccbridge/schemas"
 )
 
 // tailOptions are the flags of `bridge tail`.
 type tailOptions struct {
 	askOptions
-	tenant, agent, call, kind string
-	rows, heartbeats          bool
+	ask.Filter
+	kind             string
+	rows, heartbeats bool
 }
 
 func newTail() *cobra.Command {
@@ -35,9 +36,9 @@ func newTail() *cobra.Command {
 	}
 	o.register(c)
 	f := c.Flags()
-	f.StringVar(&o.tenant, "tenant", "", "only this tenant's")
-	f.StringVar(&o.agent, "agent", "", "only what this agent's subjects have")
-	f.StringVar(&o.call, "call", "", "only what names this call")
+	f.StringVar(&o.Tenant, "tenant", "", "only this tenant's")
+	f.StringVar(&o.Agent, "agent", "", "only what this agent's subjects have")
+	f.StringVar(&o.Call, "call", "", "only what names this call")
 	f.StringVar(&o.kind, "kind", "", "only of this kind: cdr, recording, operation or skill; rows, too")
 	f.BoolVar(&o.rows, "rows", false, "show every row")
 	f.BoolVar(&o.heartbeats, "heartbeats", false, "show heartbeats")
@@ -46,11 +47,12 @@ func newTail() *cobra.Command {
 }
 
 func (o *tailOptions) run(c *cobra.Command, _ []string) error {
-	if o.kind != "" {
-		if err := schemas.Kind(o.kind).Validate(); err != nil {
+	if o.Kind = schemas.Kind(o.kind); o.kind != "" {
+		if err := o.Kind.Validate(); err != nil {
 			return usageError{fmt.Errorf("--kind: %w", err)}
 		}
 	}
+	o.NoRows, o.NoHeartbeats = !o.rows && o.kind == "" && o.Call == "", !o.heartbeats
 	return o.with(c, func(ctx context.Context, l looking) error {
 		var mu sync.Mutex
 		screen := l.screen()
@@ -58,7 +60,7 @@ func (o *tailOptions) run(c *cobra.Command, _ []string) error {
 		for _, stream := range schemas.Streams() {
 			group.Go(func() error {
 				return l.bus.Follow(ctx, stream, "", func(m schemas.Stored) error {
-					if !o.wanted(m) {
+					if !o.Wants(m) {
 						return nil
 					}
 					mu.Lock()
@@ -73,34 +75,6 @@ func (o *tailOptions) run(c *cobra.Command, _ []string) error {
 		}
 		return group.Wait()
 	})
-}
-
-// wanted reports whether the flags ask for a message.
-func (o *tailOptions) wanted(m schemas.Stored) bool {
-	t := strings.Split(m.Subject, ".") // <prefix>.v1.<tenant>.<family>.…
-	if len(t) < 5 || o.tenant != "" && t[2] != schemas.EncodeToken(o.tenant) || !o.about(t[3], t[4]) {
-		return false
-	}
-	if o.call != "" {
-		return bytes.Contains(m.Body, []byte(`"`+o.call+`"`))
-	}
-	switch typ := m.Get("ce-type"); {
-	case typ == schemas.TypeHeartbeat:
-		return o.heartbeats
-	case strings.HasPrefix(typ, schemas.TypeRow):
-		return o.rows || o.kind != ""
-	}
-	return true
-}
-
-// about reports whether the flags ask for a family of subjects with what follows it: an
-// agent, or a kind.
-func (o *tailOptions) about(family, of string) bool {
-	agents := family == "agent" || family == "recording"
-	if o.agent != "" && (!agents || of != schemas.EncodeToken(o.agent)) {
-		return false
-	}
-	return o.kind == "" || !agents && of == o.kind
 }
 
 // envelope is a whole message as JSON.

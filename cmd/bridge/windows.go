@@ -24,7 +24,7 @@ type windowsOptions struct {
 func newWindows() *cobra.Command {
 	o := &windowsOptions{}
 	c := &cobra.Command{
-		Use:   "windows [ls | show KIND WINDOW | watch]",
+		Use:   "windows [ls | show KIND WINDOW | watch | retry KIND WINDOW]",
 		Short: "Show how far the windows are",
 		Long: "Show which spans of time have been extracted: a calendar with a cell for each window, then\n" +
 			"those that are not complete, and why.",
@@ -48,7 +48,7 @@ func newWindows() *cobra.Command {
 		Args: twoArguments("a kind and a window"), RunE: func(c *cobra.Command, args []string) error { return o.show(c, args[0], args[1]) },
 	}, &cobra.Command{
 		Use: "watch", Short: "Show changes as they come, until Ctrl-C", Example: "  bridge windows watch", Args: noArguments, RunE: o.watch,
-	})
+	}, newWindowsRetry(o))
 	o.completeFlags(c)
 	o.completeFlags(ls)
 	return c
@@ -91,10 +91,7 @@ func (o *windowsOptions) ls(c *cobra.Command, _ []string) error {
 		if err != nil {
 			return err
 		}
-		if o.asJSON {
-			return lines(l.out, all)
-		}
-		if len(all) == 0 {
+		if len(all) == 0 && !o.asJSON {
 			_, err := fmt.Fprintln(l.out, "no window; --from shows older ones")
 			return err
 		}
@@ -103,6 +100,9 @@ func (o *windowsOptions) ls(c *cobra.Command, _ []string) error {
 			if o.all || o.state != "" || w.State != schemas.WindowCompleted {
 				open = append(open, w)
 			}
+		}
+		if o.asJSON {
+			return lines(l.out, open)
 		}
 		screen := l.screen()
 		if o.state == "" {

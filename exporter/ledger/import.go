@@ -14,6 +14,9 @@ import (
 type UnderWay struct{ Entry schemas.WindowEntry }
 
 func (u *UnderWay) Error() string {
+	if u.Entry.State == schemas.WindowPlanned {
+		return fmt.Sprintf("the window is planned, and asked for at %s", u.Entry.DueAt.UTC().Format(time.RFC3339))
+	}
 	return fmt.Sprintf("an extract of the window is under way: it is %s, until %s at the latest", u.Entry.State, u.Entry.DueAt.UTC().Format(time.RFC3339))
 }
 

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -108,6 +109,31 @@ func (l *Ledger) Again(ctx context.Context, e schemas.WindowEntry, now time.Time
 		e.DueAt = now
 		return true
 	})
+}
+
+// Retry has a window asked for at now, because somebody wants it: a failed one with all its
+// attempts before it, whatever the platform said; a complete one once more. before is the
+// entry as it was. A window whose extract is under way, or that is planned and so will be asked
+// for when it is due, is left alone: the error is an [*UnderWay].
+func (l *Ledger) Retry(ctx context.Context, key string, now time.Time) (before schemas.WindowEntry, err error) {
+	seen, busy := false, false
+	err = l.change(ctx, key, func(e *schemas.WindowEntry) bool {
+		seen, before = true, *e
+		if busy = e.State != schemas.WindowFailed && e.State != schemas.WindowCompleted; busy {
+			return false
+		}
+		if e.DueAt = now; e.State == schemas.WindowFailed {
+			e.Attempts = 0
+		}
+		return true
+	})
+	switch {
+	case err == nil && !seen:
+		err = fmt.Errorf("retry window %s: a newer version of the bridge has it", key)
+	case err == nil && busy:
+		err = &UnderWay{before}
+	}
+	return before, err
 }
 
 // Fail notes why a file's rows could not be published. The window is asked for

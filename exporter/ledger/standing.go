@@ -37,7 +37,7 @@ func (l *Ledger) Standing(tenant string, now time.Time) (s Standing) {
 			s.Called = e.ReadyAt
 		}
 	})
-	var newest time.Time
+	var newest schemas.WindowEntry
 	l.Each(tenant, func(e schemas.WindowEntry) {
 		if l.uncalled(e, s.Called) {
 			s.Uncalled++
@@ -46,8 +46,8 @@ func (l *Ledger) Standing(tenant string, now time.Time) (s Standing) {
 			return
 		}
 		s.Failing++
-		if e.Reason != "" && e.Window.From.After(newest) {
-			s.Reason, newest = e.Reason, e.Window.From
+		if later := e.Window.From.Compare(newest.Window.From); e.Reason != "" && (later > 0 || later == 0 && e.Kind < newest.Kind) {
+			s.Reason, newest = e.Reason, e // of several kinds always the same, or the alarm would change with each look
 		}
 	})
 	return s

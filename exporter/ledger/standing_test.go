@@ -97,4 +97,12 @@ func TestFailingWindows(t *testing.T) {
 	if s := l.Standing(exportertest.Acme, old[0].Window.To.Add(retryUntil)); s.Failing != 0 {
 		t.Errorf("a week later: %+v", s)
 	}
+	other := old[0]
+	other.Kind, other.Reason = schemas.KindSkill, schemas.ReasonOverdue
+	l.remember(other.Key(), item{WindowEntry: other, revision: 2})
+	for range 100 { // an alarm says it at each look
+		if s := l.Standing(exportertest.Acme, old[0].Window.To); s.Failing != 2 || s.Reason != schemas.ReasonDamagedZip {
+			t.Fatalf("of two kinds: %+v", s)
+		}
+	}
 }

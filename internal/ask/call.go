@@ -1,6 +1,7 @@
 package ask
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -18,8 +19,7 @@ type CallQuery struct {
 	Tenant string `json:"tenant"`
 	CallID string `json:"call_id"`
 	// Around is a time at which the call was there or had just begun. Zero: its id tells,
-	// which begins with the second of its beginning on most platforms; else all that is kept
-	// is looked through.
+	// which begins with the second of its beginning on most platforms.
 	Around time.Time `json:"around"`
 }
 
@@ -39,9 +39,11 @@ func (q CallQuery) began() time.Time {
 
 // How far around its beginning a call is looked for.
 const (
-	before  = time.Hour      // an agent's clock, or Around, may be off
-	longest = 12 * time.Hour // that a call lasts
-	filed   = 25 * time.Hour // after which its records are in a window
+	soon    = 5 * time.Minute // before the time that its id tells: clocks differ
+	before  = time.Hour       // before a time that somebody remembers
+	longest = 12 * time.Hour  // that a call lasts
+	behind  = 5 * time.Minute // the call, what its agents do next is looked for
+	filed   = 25 * time.Hour  // after which its records are in a window
 )
 
 // Source says where something about a call is known from.
@@ -89,8 +91,14 @@ type Story struct {
 	Missing []string      `json:"missing,omitempty"` // what is not known, and why
 }
 
+// ErrWhen says that nothing tells when a call was.
+var ErrWhen = errors.New("its id does not tell when it was; say about when")
+
 // Call tells everything that is known of a call, in order.
 func (q Questions) Call(ctx context.Context, which CallQuery) (Story, error) {
+	if which.began().IsZero() {
+		return Story{}, fmt.Errorf("call %s of %s: %w", which.CallID, which.Tenant, ErrWhen)
+	}
 	s := story{Story: Story{Tenant: which.Tenant, CallID: which.CallID, Agents: []string{}, Moments: []Moment{}}}
 	windows, err := q.callWindows(ctx, which)
 	if err == nil {
@@ -119,11 +127,8 @@ func (q Questions) Call(ctx context.Context, which CallQuery) (Story, error) {
 
 // callWindows are the windows of call detail records that may have the call, by time.
 func (q Questions) callWindows(ctx context.Context, which CallQuery) ([]Window, error) {
-	w := WindowQuery{Tenant: which.Tenant, Kind: schemas.KindCDR}
-	if t := which.began(); !t.IsZero() {
-		w.From, w.To = t.Add(-before), t.Add(filed)
-	}
-	return q.Windows(ctx, w)
+	t := which.began()
+	return q.Windows(ctx, WindowQuery{Tenant: which.Tenant, Kind: schemas.KindCDR, From: t.Add(-before), To: t.Add(filed)})
 }
 
 // record is the newest revision of the call, nil if there is none.
@@ -148,10 +153,7 @@ func (q Questions) record(ctx context.Context, which CallQuery, windows []Window
 // story is a story while it is put together.
 type story struct {
 	Story
-	spans  map[string]*stay // of agents
-	states []Moment         // of all agents, meanwhile
-	gaps   []schemas.Gap    // of all agents, meanwhile
-	others []schemas.Event  // of consultations, meanwhile
+	spans map[string]*stay // of agents
 }
 
 // stay is when an agent had events of the call.
@@ -160,10 +162,9 @@ type stay struct{ from, to time.Time }
 // span says between what times live events are looked for.
 func (s *story) span(which CallQuery) {
 	now := time.Now()
-	s.From, s.To = which.began(), now
-	if !s.From.IsZero() {
-		s.From = s.From.Add(-before)
-		s.To = s.From.Add(longest)
+	s.From, s.To = which.began().Add(-soon), which.began().Add(longest)
+	if !which.Around.IsZero() {
+		s.From = which.Around.Add(-before)
 	}
 	if c := s.Call; c != nil && !c.Begin.IsZero() {
 		s.From = c.Begin.Add(-time.Minute)
@@ -177,27 +178,37 @@ func (s *story) span(which CallQuery) {
 	}
 }
 
-// live reads the events.
+// live reads the events: first those that name the call, of all agents; then what else its
+// agents did meanwhile.
 func (q Questions) live(ctx context.Context, s *story) error {
 	s.spans = map[string]*stay{}
-	err := q.Hub.ReadSince(ctx, schemas.StreamEvents, q.Names.Agents(s.Tenant), s.From, func(m schemas.Stored) error {
+	err := q.eventsOf(ctx, q.Names.Agents(s.Tenant), s.From, s.To, func(m schemas.Stored) error {
+		if m.Get("ce-type") != schemas.TypeEvent || !bytes.Contains(m.Body, []byte(`"`+s.CallID+`"`)) {
+			return nil
+		}
+		e, err := read[schemas.Event](m)
+		if err == nil {
+			s.named(e, q.Names.Stream(schemas.StreamEvents)+"/"+strconv.FormatUint(m.Sequence, 10))
+		}
+		return err
+	})
+	for agent, stay := range s.spans {
+		if err != nil {
+			break
+		}
+		err = q.beside(ctx, s, agent, *stay)
+	}
+	return err
+}
+
+// eventsOf reads the messages of agents that were made between two times.
+func (q Questions) eventsOf(ctx context.Context, filter string, from, to time.Time, f func(schemas.Stored) error) error {
+	err := q.Hub.ReadSince(ctx, schemas.StreamEvents, filter, from, func(m schemas.Stored) error {
 		made, _ := time.Parse(time.RFC3339Nano, m.Get("ce-time"))
-		if m.StoredAt.After(s.To.Add(late)) && made.After(s.To) {
+		if m.StoredAt.After(to.Add(late)) && made.After(to) {
 			return errEnough
 		}
-		switch m.Get("ce-type") {
-		case schemas.TypeEvent:
-			e, err := read[schemas.Event](m)
-			if err == nil {
-				s.event(e, q.Names.Stream(schemas.StreamEvents)+"/"+strconv.FormatUint(m.Sequence, 10))
-			}
-			return err
-		case schemas.TypeGap:
-			g, err := read[schemas.Gap](m)
-			s.gaps = append(s.gaps, g)
-			return err
-		}
-		return nil
+		return f(m)
 	})
 	if errors.Is(err, errEnough) {
 		return nil
@@ -205,30 +216,70 @@ func (q Questions) live(ctx context.Context, s *story) error {
 	return err
 }
 
-// event takes a live event, of whatever agent and call.
-func (s *story) event(e schemas.Event, where string) {
-	at := e.OccurredAt
-	if at.IsZero() {
-		at = e.ReceivedAt
-	}
+// named takes an event that names the call: as its own or, as orgCallId say, as another one.
+func (s *story) named(e schemas.Event, where string) {
+	at := occurred(e)
 	m := Moment{At: at, Source: SourceEvent, Agent: e.Agent, What: inWords(e), Type: e.Type, Where: where}
-	switch {
-	case e.CallID == s.CallID:
-		s.spans[e.Agent] = s.spans[e.Agent].with(at)
-		s.Moments = append(s.Moments, m)
-	case strings.Contains(string(e.Content), `"`+s.CallID+`"`): // as orgCallId, say
-		s.spans[e.Agent] = s.spans[e.Agent].with(at)
+	if e.CallID != s.CallID {
 		m.Call = e.CallID
-		s.Moments = append(s.Moments, m)
-		if e.Type == "AgentEvent_Offline_Queue_Call" {
-			s.Linked = append(s.Linked, Link{How: "offline_callback", Agent: e.Agent, CallID: e.CallID})
+	}
+	if e.Type == "AgentEvent_Offline_Queue_Call" {
+		s.Linked = append(s.Linked, Link{How: "offline_callback", Agent: e.Agent, CallID: m.Call})
+	}
+	s.spans[e.Agent] = s.spans[e.Agent].with(at)
+	s.Moments = append(s.Moments, m)
+}
+
+// occurred is when an event occurred, or was received where the platform sends no times.
+func occurred(e schemas.Event) time.Time {
+	if e.OccurredAt.IsZero() {
+		return e.ReceivedAt
+	}
+	return e.OccurredAt
+}
+
+// beside takes what an agent of the call did meanwhile, and first behind it: states, and
+// consultations; and what of it may be missing.
+func (q Questions) beside(ctx context.Context, s *story, agent string, during stay) error {
+	next := false // its next state has come
+	return q.eventsOf(ctx, q.Names.Agent(s.Tenant, agent), during.from, during.to.Add(behind), func(m schemas.Stored) error {
+		switch m.Get("ce-type") {
+		case schemas.TypeEvent:
+			e, err := read[schemas.Event](m)
+			if err == nil && e.CallID != s.CallID {
+				s.meanwhile(e, during, &next)
+			}
+			return err
+		case schemas.TypeGap:
+			g, err := read[schemas.Gap](m)
+			if err == nil && g.From.Before(during.to) && g.To.After(during.from) {
+				s.tell(g.From, SourceGap, agent, "events may be missing until "+g.To.Format("15:04:05.000")+" ("+string(g.Cause)+")", "")
+			}
+			return err
 		}
-	case e.CallID != "":
-		if e.CallRole == "assistant" {
-			s.others = append(s.others, e)
-		}
-	case e.State != "":
-		s.states = append(s.states, m)
+		return nil
+	})
+}
+
+// meanwhile takes an event of an agent that names another call, or none.
+func (s *story) meanwhile(e schemas.Event, during stay, next *bool) {
+	at := occurred(e)
+	after := at.After(during.to)
+	switch {
+	case at.Before(during.from) || after && *next:
+	case e.CallID == "" && e.State != "":
+		*next = after // to wrap up, say
+		s.Moments = append(s.Moments, Moment{At: at, Source: SourceEvent, Agent: e.Agent, What: inWords(e), Type: e.Type})
+	case !after && e.CallID != "" && e.CallRole == "assistant":
+		s.link(e, at)
+	}
+}
+
+// link takes a consultation.
+func (s *story) link(e schemas.Event, at time.Time) {
+	s.Moments = append(s.Moments, Moment{At: at, Source: SourceEvent, Agent: e.Agent, What: inWords(e), Type: e.Type, Call: e.CallID})
+	if l := (Link{CallID: e.CallID, How: "consultation", Agent: e.Agent}); !slices.Contains(s.Linked, l) {
+		s.Linked = append(s.Linked, l)
 	}
 }
 
@@ -373,52 +424,12 @@ func (s *story) tellNoRecord(windows []Window, missing func(string, ...any)) {
 	}
 }
 
-// finish adds what its agents did meanwhile, and sorts.
+// finish sorts the moments, and says who is in them.
 func (s *story) finish() {
-	after := map[string]Moment{}
-	for _, m := range s.states {
-		stay := s.spans[m.Agent]
-		if stay == nil || m.At.Before(stay.from) {
-			continue
-		}
-		if first, known := after[m.Agent]; m.At.After(stay.to) {
-			if !known || m.At.Before(first.At) {
-				after[m.Agent] = m // what it did next, to wrap up say
-			}
-			continue
-		}
-		s.Moments = append(s.Moments, m)
-	}
-	for _, m := range after {
-		s.Moments = append(s.Moments, m)
-	}
-	s.link()
-	for _, g := range s.gaps {
-		if stay := s.spans[g.Agent]; stay != nil && g.From.Before(stay.to) && g.To.After(stay.from) {
-			s.tell(g.From, SourceGap, g.Agent, "events may be missing until "+g.To.Format("15:04:05.000")+" ("+string(g.Cause)+")", "")
-		}
-	}
 	slices.SortStableFunc(s.Moments, func(a, b Moment) int { return a.At.Compare(b.At) })
 	for _, m := range s.Moments {
 		if m.Agent != "" && !slices.Contains(s.Agents, m.Agent) {
 			s.Agents = append(s.Agents, m.Agent)
-		}
-	}
-}
-
-// link finds the consultations of the call's agents meanwhile.
-func (s *story) link() {
-	for _, e := range s.others {
-		stay, at := s.spans[e.Agent], e.OccurredAt
-		if at.IsZero() {
-			at = e.ReceivedAt
-		}
-		if stay == nil || e.CallRole != "assistant" || at.Before(stay.from) || at.After(stay.to) {
-			continue
-		}
-		s.Moments = append(s.Moments, Moment{At: at, Source: SourceEvent, Agent: e.Agent, What: inWords(e), Type: e.Type, Call: e.CallID})
-		if l := (Link{CallID: e.CallID, How: "consultation", Agent: e.Agent}); !slices.Contains(s.Linked, l) {
-			s.Linked = append(s.Linked, l)
 		}
 	}
 }

@@ -53,7 +53,20 @@ func TestCall(t *testing.T) {
 	if !slices.Equal(told, want) {
 		t.Errorf("told\n%s\nwant\n%s", strings.Join(told, "\n"), strings.Join(want, "\n"))
 	}
-	if _, err := h.Call(t.Context(), CallQuery{Tenant: acme, CallID: "nothing"}); !errors.Is(err, ErrNone) {
+	if _, err := h.Call(t.Context(), CallQuery{Tenant: acme, CallID: "nothing", Around: begin}); !errors.Is(err, ErrNone) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestCallWithoutATime: an id that does not tell when the call was needs a time beside it.
+func TestCallWithoutATime(t *testing.T) {
+	t.Parallel()
+	for id, tells := range map[string]bool{"1764374900-1001": true, "11538": false, "1-1": false, "99999999999-1": false, "x-1": false, "": false} {
+		if got := (CallQuery{CallID: id}).began(); got.IsZero() == tells {
+			t.Errorf("%q: %s", id, got)
+		}
+	}
+	if _, err := (Questions{}).Call(t.Context(), CallQuery{Tenant: acme, CallID: "11538"}); !errors.Is(err, ErrWhen) {
 		t.Errorf("error %v", err)
 	}
 }

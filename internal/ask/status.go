@@ -89,7 +89,8 @@ func (q Questions) Status(ctx context.Context, bridges []Bridge) (Status, error)
 	s := Status{At: time.Now().UTC(), Bridges: bridges, Agents: map[string]int{}, Leases: []Lease{}, Coverage: []schemas.Coverage{}, Windows: []WindowCount{}, Letters: []LetterCount{}}
 	slices.SortFunc(s.Bridges, func(a, b Bridge) int { return cmp.Compare(a.Instance, b.Instance) })
 	err := q.states(ctx, Scope{}, func(_ who, k schemas.AgentState) { s.Agents[string(k.State)]++ })
-	return s, errors.Join(err, q.leases(ctx, &s), q.coverage(ctx, &s), q.counts(ctx, &s), q.letters(ctx, &s))
+	err = errors.Join(err, q.leases(ctx, &s), q.coverage(ctx, &s), q.counts(ctx, &s), q.letterCounts(ctx, &s))
+	return s, err
 }
 
 func (q Questions) leases(ctx context.Context, s *Status) error {
@@ -152,9 +153,9 @@ func (q Questions) counts(ctx context.Context, s *Status) error {
 	return err
 }
 
-func (q Questions) letters(ctx context.Context, s *Status) error {
+func (q Questions) letterCounts(ctx context.Context, s *Status) error {
 	since := time.Now().Add(-24 * time.Hour)
-	all, err := q.Letters(ctx, "", func(l Letter) bool { return l.LastAt.After(since) })
+	all, err := q.Letters(ctx, "", since, func(l Letter) bool { return l.LastAt.After(since) })
 	for _, l := range all {
 		if l.Resolved {
 			continue

@@ -174,27 +174,46 @@ func (q Questions) Window(ctx context.Context, tenant string, kind schemas.Kind,
 	if err != nil {
 		return story, err
 	}
-	story.Letters, err = q.Letters(ctx, tenant, func(l Letter) bool { return l.Kind == kind && l.Window == w })
+	story.Letters, err = q.Letters(ctx, tenant, time.Time{}, func(l Letter) bool { return l.Kind == kind && l.Window == w })
 	return story, err
 }
 
-// Letters are the dead letters of a tenant ("": all) that want says, the oldest first.
-func (q Questions) Letters(ctx context.Context, tenant string, want func(Letter) bool) (all []Letter, err error) {
-	filter, index := "", map[string]int{}
+// Letters are the dead letters of a tenant ("": all) that want says, made since a time, the
+// oldest first. Of what failed only callbacks are kept in them; [Questions.Letter] has all.
+func (q Questions) Letters(ctx context.Context, tenant string, since time.Time, want func(Letter) bool) (all []Letter, err error) {
+	return q.letters(ctx, tenant, since, func(l *Letter) bool {
+		if !want(*l) {
+			return false
+		}
+		if l.Reason != schemas.ReasonUnknownResponse {
+			l.Original = nil
+		}
+		return true
+	})
+}
+
+// Letter is the dead letter of an id, whole; of several tenants' there may be several.
+func (q Questions) Letter(ctx context.Context, tenant, id string) ([]Letter, error) {
+	return q.letters(ctx, tenant, time.Time{}, func(l *Letter) bool { return l.ID == id })
+}
+
+func (q Questions) letters(ctx context.Context, tenant string, since time.Time, want func(*Letter) bool) (all []Letter, err error) {
+	filter, index := "", map[string][]int{}
 	if tenant != "" {
 		filter = strings.TrimSuffix(q.Names.DeadLetter(tenant, "x"), "x") + "*"
 	}
-	err = q.Hub.Read(ctx, schemas.StreamDeadLetters, filter, 0, func(m schemas.Stored) error {
+	err = q.Hub.ReadSince(ctx, schemas.StreamDeadLetters, filter, since, func(m schemas.Stored) error {
 		if m.Get("ce-type") == schemas.TypeResolved {
 			r, err := read[schemas.Resolved](m)
-			if i, ok := index[m.Get("ce-source")+" "+r.Letter]; ok {
+			for _, i := range index[m.Get("ce-source")+" "+r.Letter] { // one may be stored twice
 				all[i].Resolved = true
 			}
 			return err
 		}
 		d, err := read[schemas.DeadLetter](m)
-		if l := (Letter{ID: m.Get("ce-id"), Sequence: m.Sequence, DeadLetter: d}); err == nil && want(l) {
-			index[m.Get("ce-source")+" "+l.ID] = len(all)
+		if l := (Letter{ID: m.Get("ce-id"), Sequence: m.Sequence, DeadLetter: d}); err == nil && want(&l) {
+			key := m.Get("ce-source") + " " + l.ID
+			index[key] = append(index[key], len(all))
 			all = append(all, l)
 		}
 		return err

@@ -21,7 +21,7 @@ import (
 // Checker checks messages and entries. It is not for concurrent use.
 type Checker struct {
 	names    schemas.Names
-	compiled map[string]*jsonschema.Schema // by their $id
+	compiled map[string]*jsonschema.Schema // by their types
 }
 
 // New makes a checker for the names below a prefix.
@@ -42,7 +42,7 @@ func (c *Checker) Message(stream schemas.Stream, m schemas.Stored) error {
 	case !known:
 		return fmt.Errorf("ce-type %q is none of the contract's", t)
 	}
-	schema, err := c.compile(doc)
+	schema, err := c.compile(t, doc)
 	if err != nil {
 		return err
 	}
@@ -59,23 +59,23 @@ func (c *Checker) Entry(bucket schemas.Bucket, key string, value []byte) error {
 	if !known {
 		return fmt.Errorf("key %s is none of the contract's", key)
 	}
-	schema, err := c.compile(doc)
+	schema, err := c.compile(string(t), doc)
 	if err != nil {
 		return err
 	}
 	return check(schema, value)
 }
 
-func (c *Checker) compile(document []byte) (*jsonschema.Schema, error) {
+func (c *Checker) compile(typ string, document []byte) (*jsonschema.Schema, error) {
+	if s := c.compiled[typ]; s != nil {
+		return s, nil
+	}
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(document))
 	if err != nil {
 		return nil, fmt.Errorf("read a schema: %w", err)
 	}
 	object, _ := doc.(map[string]any)
 	id, _ := object["$id"].(string)
-	if s := c.compiled[id]; s != nil {
-		return s, nil
-	}
 	compiler := jsonschema.NewCompiler()
 	compiler.AssertFormat()
 	if err := compiler.AddResource(id, doc); err != nil {
@@ -85,7 +85,7 @@ func (c *Checker) compile(document []byte) (*jsonschema.Schema, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compile schema %s: %w", id, err)
 	}
-	c.compiled[id] = s
+	c.compiled[typ] = s
 	return s, nil
 }
 

@@ -47,9 +47,12 @@ func (m *Meter) Run(ctx context.Context) {
 	}
 }
 
-// sample takes the counters as they are. Counters that cannot be read count as they were.
+// sample takes the counters as they are.
 func (m *Meter) sample(now time.Time) {
-	families, _ := m.from.Gather() // what could be read is there
+	families, err := m.from.Gather()
+	if err != nil {
+		return // the next sample will do
+	}
 	s := sample{at: now, counts: map[string]float64{}}
 	for _, f := range families {
 		for _, one := range f.GetMetric() {

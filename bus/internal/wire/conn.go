@@ -63,7 +63,7 @@ func (o Options) validate() error {
 	case o.Instance == "":
 		return errors.New("instance must be set")
 	case o.places() != 1:
-		return errors.New("give one of a URL, a context and a server in the process")
+		return errors.New("give either a URL, a context or a server in the process")
 	case o.User != "" && o.CredentialsFile != "":
 		return errors.New("give either a user or a credentials file")
 	case o.InboxPrefix == "":

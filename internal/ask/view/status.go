@@ -38,7 +38,7 @@ func rate(perSecond float64) string { return fmt.Sprintf("%.1f", perSecond) }
 func (s Screen) alarms(st ask.Status) {
 	for _, b := range st.Bridges {
 		for _, a := range b.Alarms {
-			fmt.Fprintf(s, "\n%s %s since %s on %s: %s\n", s.paint(red, "alarm"), a.Name, s.clock(a.Since, st.At), b.Instance, a.Reason)
+			fmt.Fprintf(s, "\n%s %s since %s on %s: %s\n", s.paint(red, "alarm"), a.Name, s.clock(a.Since, st.At), b.Instance, clean(a.Reason))
 		}
 	}
 }
@@ -104,5 +104,5 @@ func (s Screen) Line(m schemas.Stored) string {
 	if made, err := time.Parse(time.RFC3339Nano, m.Get("ce-time")); err == nil {
 		at = made
 	}
-	return s.local(at).Format("15:04:05.000") + "  " + s.said(m)
+	return s.local(at).Format("15:04:05.000") + "  " + clean(s.said(m))
 }

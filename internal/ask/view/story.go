@@ -19,7 +19,7 @@ func (s Screen) Story(story ask.Story) error {
 		fmt.Fprintln(s)
 	}
 	if len(story.Agents) > 0 {
-		fmt.Fprintf(s, "agents  %s\n", strings.Join(story.Agents, ", "))
+		fmt.Fprintf(s, "agents  %s\n", clean(strings.Join(story.Agents, ", ")))
 	}
 	for _, l := range story.Linked {
 		fmt.Fprintf(s, "%s  %s, by agent %s\n", strings.ReplaceAll(l.How, "_", " "), cmp.Or(l.CallID, "a call that nothing names"), l.Agent)
@@ -43,7 +43,7 @@ func (s Screen) Story(story ask.Story) error {
 		fmt.Fprintln(s, "\nnot known:")
 	}
 	for _, m := range story.Missing {
-		if _, err := fmt.Fprintln(s, "  "+s.paint(yellow, m)); err != nil {
+		if _, err := fmt.Fprintln(s, "  "+clean(s.paint(yellow, m))); err != nil {
 			return err
 		}
 	}
@@ -75,7 +75,7 @@ func (s Screen) WindowStory(w ask.WindowStory) error {
 		return err
 	}
 	if w.Error != "" {
-		fmt.Fprintf(s, "\nlast error: %s\n", w.Error)
+		fmt.Fprintf(s, "\nlast error: %s\n", clean(w.Error))
 	}
 	if w.Object != "" {
 		fmt.Fprintf(s, "damaged file: %s\n", w.Object)
@@ -89,17 +89,22 @@ func (s Screen) WindowStory(w ask.WindowStory) error {
 	if err := s.table("COMPLETE EXTRACT ROWS ADDED REVISED REJECTED", rows); err != nil {
 		return err
 	}
-	return s.letters(w.Letters)
+	return s.Letters(w.Letters)
 }
 
-func (s Screen) letters(all []ask.Letter) error {
+// Letters is a table of dead letters.
+func (s Screen) Letters(all []ask.Letter) error {
 	var rows [][]string
 	for _, l := range all {
 		resolved := s.paint(red, "no")
 		if l.Resolved {
 			resolved = "yes"
 		}
-		rows = append(rows, []string{s.local(l.LastAt).Format(time.DateTime), string(l.Reason), resolved, l.ID, l.Error})
+		about := "-"
+		if l.Kind != "" {
+			about = string(l.Kind) + " " + s.span(l.Window)
+		}
+		rows = append(rows, []string{s.local(l.LastAt).Format(time.DateTime), l.Tenant, string(l.Reason), resolved, l.ID, about, l.Error})
 	}
-	return s.table("DEAD-LETTER REASON RESOLVED ID ERROR", rows)
+	return s.table("DEAD-LETTER TENANT REASON RESOLVED ID ABOUT ERROR", rows)
 }

@@ -21,6 +21,7 @@ var cells = []struct {
 }{
 	{"", "_", red},
 	{schemas.WindowFailed, "×", red},
+	{"newer", "?", red},
 	{schemas.WindowPlanned, "·", ""},
 	{schemas.WindowRequested, "▒", yellow},
 	{schemas.WindowReady, "▓", yellow},
@@ -28,12 +29,16 @@ var cells = []struct {
 }
 
 func rank(s schemas.WindowState) int {
+	newer := 0 // a state of a newer bridge
 	for i, c := range cells {
-		if c.state == s {
+		switch c.state {
+		case s:
 			return i
+		case "newer":
+			newer = i
 		}
 	}
-	return len(cells) - 1
+	return newer
 }
 
 // Strip is a calendar of windows: a line for each tenant, kind and day. The windows must be

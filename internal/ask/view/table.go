@@ -3,9 +3,12 @@ package view
 import (
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"aiccbridge/internal/ask"
 	"aiccbridge/schemas"
@@ -60,9 +63,34 @@ func (s Screen) table(heading string, rows [][]string) error {
 		fmt.Fprintln(w, strings.ReplaceAll(heading, " ", "\t"))
 	}
 	for _, r := range rows {
+		for i := range r {
+			r[i] = clean(r[i])
+		}
 		fmt.Fprintln(w, strings.Join(r, "\t"))
 	}
 	return w.Flush()
+}
+
+// ours are the signs that paint makes, and nobody else's.
+var ours = regexp.MustCompile("\x1b\\[(3[123]|0)m")
+
+// clean takes from a text what would do something to a terminal: it is foreign text, mostly.
+func clean(text string) string {
+	var b strings.Builder
+	for text != "" {
+		if at := ours.FindStringIndex(text); at != nil && at[0] == 0 {
+			b.WriteString(text[:at[1]])
+			text = text[at[1]:]
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(text)
+		if unicode.IsControl(r) {
+			r = '\uFFFD'
+		}
+		b.WriteRune(r)
+		text = text[size:]
+	}
+	return b.String()
 }
 
 // ago is a span of time in a form that is short.

@@ -198,6 +198,18 @@ func TestLines(t *testing.T) {
 	}
 }
 
+// TestForeignText: what would do something to a terminal is shown, and does nothing.
+func TestForeignText(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"plain \u4f4f": "plain \u4f4f", "\x1b]0;title\x07": "\uFFFD]0;title\uFFFD", "a\tb\nc": "a\uFFFDb\uFFFDc", "\x1b[31mred\x1b[0m": "\x1b[31mred\x1b[0m", "\x1b[2J": "\uFFFD[2J", "\xff": "\uFFFD",
+	} {
+		if got := clean(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
 func TestColours(t *testing.T) {
 	t.Parallel()
 	if got := (Screen{Color: true}).paint(red, "x"); got != "\x1b[31mx\x1b[0m" {

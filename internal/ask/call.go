@@ -188,7 +188,7 @@ func (q Questions) live(ctx context.Context, s *story) error {
 		}
 		e, err := read[schemas.Event](m)
 		if err == nil {
-			s.named(e, q.Names.Stream(schemas.StreamEvents)+"/"+strconv.FormatUint(m.Sequence, 10))
+			s.named(e, q.where(m))
 		}
 		return err
 	})
@@ -199,6 +199,11 @@ func (q Questions) live(ctx context.Context, s *story) error {
 		err = q.beside(ctx, s, agent, *stay)
 	}
 	return err
+}
+
+// where is where an agent's message is.
+func (q Questions) where(m schemas.Stored) string {
+	return q.Names.Stream(schemas.StreamEvents) + "/" + strconv.FormatUint(m.Sequence, 10)
 }
 
 // eventsOf reads the messages of agents that were made between two times.
@@ -247,7 +252,7 @@ func (q Questions) beside(ctx context.Context, s *story, agent string, during st
 		case schemas.TypeEvent:
 			e, err := read[schemas.Event](m)
 			if err == nil && e.CallID != s.CallID {
-				s.meanwhile(e, during, &next)
+				s.meanwhile(e, q.where(m), during, &next)
 			}
 			return err
 		case schemas.TypeGap:
@@ -262,22 +267,22 @@ func (q Questions) beside(ctx context.Context, s *story, agent string, during st
 }
 
 // meanwhile takes an event of an agent that names another call, or none.
-func (s *story) meanwhile(e schemas.Event, during stay, next *bool) {
+func (s *story) meanwhile(e schemas.Event, where string, during stay, next *bool) {
 	at := occurred(e)
 	after := at.After(during.to)
 	switch {
 	case at.Before(during.from) || after && *next:
 	case e.CallID == "" && e.State != "":
 		*next = after // to wrap up, say
-		s.Moments = append(s.Moments, Moment{At: at, Source: SourceEvent, Agent: e.Agent, What: inWords(e), Type: e.Type})
+		s.Moments = append(s.Moments, Moment{At: at, Source: SourceEvent, Agent: e.Agent, What: inWords(e), Type: e.Type, Where: where})
 	case !after && e.CallID != "" && e.CallRole == "assistant":
-		s.link(e, at)
+		s.link(e, at, where)
 	}
 }
 
 // link takes a consultation.
-func (s *story) link(e schemas.Event, at time.Time) {
-	s.Moments = append(s.Moments, Moment{At: at, Source: SourceEvent, Agent: e.Agent, What: inWords(e), Type: e.Type, Call: e.CallID})
+func (s *story) link(e schemas.Event, at time.Time, where string) {
+	s.Moments = append(s.Moments, Moment{At: at, Source: SourceEvent, Agent: e.Agent, What: inWords(e), Type: e.Type, Call: e.CallID, Where: where})
 	if l := (Link{CallID: e.CallID, How: "consultation", Agent: e.Agent}); !slices.Contains(s.Linked, l) {
 		s.Linked = append(s.Linked, l)
 	}

@@ -150,11 +150,14 @@ func (s Screen) Windows(all []ask.Window) error {
 }
 
 func (s Screen) span(w schemas.Window) string {
-	from, to := s.local(w.From), s.local(w.To)
-	if from.Format(time.DateOnly) == to.Format(time.DateOnly) || to.Sub(from) < 24*time.Hour {
-		return from.Format("2006-01-02 15:04") + " – " + to.Format("15:04")
+	from, to, clock := s.local(w.From), s.local(w.To), "15:04"
+	if from.Second() != 0 || to.Second() != 0 {
+		clock = "15:04:05"
 	}
-	return from.Format("2006-01-02 15:04") + " – " + to.Format("2006-01-02 15:04")
+	if to.Sub(from) < 24*time.Hour {
+		return from.Format(time.DateOnly+" "+clock) + " – " + to.Format(clock)
+	}
+	return from.Format(time.DateOnly+" "+clock) + " – " + to.Format(time.DateOnly+" "+clock)
 }
 
 // Change is one line about a window that has changed.

@@ -203,8 +203,8 @@ func lines[T any](out io.Writer, all []T) error {
 	return nil
 }
 
-// times are the forms of a time on the command line.
-var times = []string{
+// timeForms are the forms of a time on the command line.
+var timeForms = []string{
 	time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02 15:04", time.DateOnly, time.TimeOnly, "15:04",
 }
 
@@ -214,7 +214,7 @@ func readTime(text string, now time.Time) (time.Time, error) {
 	if d, err := time.ParseDuration(text); err == nil {
 		return now.Add(-d.Abs()), nil
 	}
-	for _, form := range times {
+	for _, form := range timeForms {
 		t, err := time.ParseInLocation(form, text, now.Location())
 		if err != nil {
 			continue

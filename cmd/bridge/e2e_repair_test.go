@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -78,4 +79,37 @@ func TestRepair(t *testing.T) {
 		t.Errorf("%d audits", audits)
 	}
 	r.finish()
+}
+
+// TestAcceptEmpty: a window of which the platform gives no file is complete once somebody says
+// so, with its marker, and it is said who did.
+func TestAcceptEmpty(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, setup{
+		kinds: []schemas.Kind{schemas.KindRecording}, window: 24 * time.Hour, since: 25 * time.Hour,
+		faults:   []fault.Rule{{Fault: "download.json_as_octet_stream", Share: 1, Code: "0300010"}},
+		embedded: true, // the command writes, which a reader may not
+	})
+	r := s.run()
+	var failed []ask.Window
+	s.until("a window has failed for good", func() bool {
+		all, err := questions(r.bus).Windows(t.Context(), ask.WindowQuery{State: schemas.WindowFailed})
+		failed = all
+		return err == nil && len(all) > 0 && all[0].DueAt.IsZero()
+	})
+	w := failed[0].Window
+	var out, errOut bytes.Buffer
+	if code := execute([]string{"windows", "accept-empty", "recording", w.String(), "--tenant", tenantName, "-c", s.path()}, &out, &errOut); code != exitOK {
+		t.Fatalf("exit code %d\n%s%s", code, out.String(), errOut.String())
+	}
+	story, err := questions(r.bus).Window(t.Context(), tenantName, schemas.KindRecording, w)
+	if err != nil || story.State != schemas.WindowCompleted || story.Rows != 0 || len(story.Markers) != 1 || story.Markers[0].Rows != 0 {
+		t.Errorf("%+v %v", story, err)
+	}
+	m, found, err := r.bus.Last(t.Context(), r.names.Audit(tenantName, schemas.AuditWindowEmpty))
+	var a schemas.Audit
+	if err != nil || !found || json.Unmarshal(m.Body, &a) != nil || a.Window != w || a.By == "" {
+		t.Errorf("audit %s, %v", m.Body, err)
+	}
+	r.end()
 }

@@ -24,7 +24,7 @@ type windowsOptions struct {
 func newWindows() *cobra.Command {
 	o := &windowsOptions{}
 	c := &cobra.Command{
-		Use:   "windows [ls | show KIND WINDOW | watch | retry KIND WINDOW]",
+		Use:   "windows [ls | show KIND WINDOW | watch | retry | accept-empty]",
 		Short: "Show how far the windows are",
 		Long: "Show which spans of time have been extracted: a calendar with a cell for each window, then\n" +
 			"those that are not complete, and why.",
@@ -48,7 +48,7 @@ func newWindows() *cobra.Command {
 		Args: twoArguments("a kind and a window"), RunE: func(c *cobra.Command, args []string) error { return o.show(c, args[0], args[1]) },
 	}, &cobra.Command{
 		Use: "watch", Short: "Show changes as they come, until Ctrl-C", Example: "  bridge windows watch", Args: noArguments, RunE: o.watch,
-	}, newWindowsRetry(o))
+	}, newWindowsRetry(o), newAcceptEmpty(o))
 	o.completeFlags(c)
 	o.completeFlags(ls)
 	return c

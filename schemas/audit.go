@@ -22,10 +22,10 @@ type AuditWhat string
 
 // What may be done.
 const (
-	AuditWindowRetry   AuditWhat = "window_retry"   // a window is asked for at once
+	AuditWindowRetry   AuditWhat = "window_retry"        // a window is asked for at once
 	AuditWindowEmpty   AuditWhat = "window_accept_empty" // a window is taken for complete without a file
-	AuditLetterRedrive AuditWhat = "letter_redrive" // what a dead letter holds is worked on once more
-	AuditLetterDrop    AuditWhat = "letter_drop"    // a dead letter is left as it is for good
+	AuditLetterRedrive AuditWhat = "letter_redrive"      // what a dead letter holds is worked on once more
+	AuditLetterDrop    AuditWhat = "letter_drop"         // a dead letter is left as it is for good
 )
 
 // Validate reports a statement that must not be published.

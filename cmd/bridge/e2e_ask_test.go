@@ -41,9 +41,19 @@ func TestAsk(t *testing.T) {
 	t.Run("agents at an instant", func(t *testing.T) { s.asksTheFloor(t, questions(r.bus)) })
 	t.Run("calls", func(t *testing.T) { s.asksForCalls(t, r) })
 	t.Run("commands", func(t *testing.T) { s.asksByCommand(t) })
-	t.Run("replay", func(t *testing.T) { s.asksForAReplay(t, r) })
 	t.Run("service", func(t *testing.T) { s.asksTheService(t, r) })
-	r.finish()
+	r.planning.stop() // nothing more is to come
+	s.until("no extract is under way", func() bool { return !r.outstanding() })
+	s.until("all calls are made", func() bool {
+		made, err := r.callsMade(t.Context())
+		return err == nil && made
+	})
+	t.Run("replay", func(t *testing.T) { s.asksForAReplay(t, r) })
+	r.judge = true
+	r.end()
+	if !r.report.OK {
+		t.Errorf("the streams differ from the truth: %+v", r.report)
+	}
 }
 
 // asksTheFloor holds where agents stood at random instants against what they did.

@@ -108,7 +108,7 @@ func newRoot() *cobra.Command {
 
 // helpOfAll is the help of the program, on one screen.
 func helpOfAll(out io.Writer, root *cobra.Command, all []group) {
-	fmt.Fprintf(out, "%s\n\nUsage:\n  bridge [command]\n\n", root.Short)
+	fmt.Fprintf(out, "%s\n\nUsage: bridge [command]\n\n", root.Short)
 	for _, g := range all {
 		name := g.name
 		for _, c := range g.commands {

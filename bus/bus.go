@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -57,9 +56,6 @@ type Bus struct {
 	log     zerolog.Logger
 	out     *wire.Publisher
 	metrics *metrics
-
-	saying     sync.Once
-	reconnects uint64 // before anything was said
 }
 
 // Open begins to connect and returns without waiting for the server, which may

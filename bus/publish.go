@@ -47,11 +47,21 @@ func (b *Bus) check(m schemas.Message) (stream string, err error) {
 	return b.names.Stream(s), nil
 }
 
-// Say sends a stored message once more, to another subject and with further headers, to
-// whoever listens; no stream need have it. Headers that are the server's own business (Nats-…)
-// are left out. It returns when the message is on its way; [Bus.Said] waits until all are there.
-func (b *Bus) Say(subject string, of schemas.Stored, further map[string]string) error {
-	b.saying.Do(func() { b.reconnects = b.conn.JetStream().Conn().Stats().Reconnects })
+// Echo sends stored messages once more, to whoever listens. Not for concurrent use.
+type Echo struct {
+	conn       *wire.Conn
+	reconnects uint64 // before anything was sent
+}
+
+// Echo returns one.
+func (b *Bus) Echo() *Echo {
+	return &Echo{conn: b.conn, reconnects: b.conn.JetStream().Conn().Stats().Reconnects}
+}
+
+// Send sends a stored message to another subject and with further headers; no stream need have
+// it. Headers that are the server's own business (Nats-…) are left out. It returns when the
+// message is on its way.
+func (e *Echo) Send(subject string, of schemas.Stored, further map[string]string) error {
 	m := &nats.Msg{Subject: subject, Header: nats.Header{}, Data: of.Body}
 	for name, values := range of.Header {
 		if !strings.HasPrefix(name, "Nats-") {
@@ -61,24 +71,24 @@ func (b *Bus) Say(subject string, of schemas.Stored, further map[string]string) 
 	for name, value := range further {
 		m.Header.Set(name, value)
 	}
-	if err := b.conn.JetStream().Conn().PublishMsg(m); err != nil {
+	if err := e.conn.JetStream().Conn().PublishMsg(m); err != nil {
 		return fmt.Errorf("send to %s: %w", subject, err)
 	}
 	return nil
 }
 
-// Said waits until the server has all that was said. Its errors say that something of it may
+// Wait waits until the server has all that was sent. Its errors say that something of it may
 // be lost: the connection broke, or the user may not send there.
-func (b *Bus) Said(ctx context.Context) error {
-	ctx, cancel := b.conn.Try(ctx)
+func (e *Echo) Wait(ctx context.Context) error {
+	ctx, cancel := e.conn.Try(ctx)
 	defer cancel()
-	nc := b.conn.JetStream().Conn()
+	nc := e.conn.JetStream().Conn()
 	switch err := nc.FlushWithContext(ctx); {
 	case err != nil:
 		return fmt.Errorf("wait for the server: %w", err)
 	case errors.Is(nc.LastError(), nats.ErrPermissionViolation):
 		return fmt.Errorf("send: %w", nc.LastError())
-	case nc.Stats().Reconnects > b.reconnects:
+	case nc.Stats().Reconnects > e.reconnects:
 		return errors.New("send: the connection broke, and what was under way may be lost")
 	}
 	return nil

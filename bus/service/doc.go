@@ -1,8 +1,7 @@
 // Package service answers requests on NATS, as a micro service that every NATS tool finds:
-// `nats micro ls`, `nats req aicc.ask.agents ”`.
+// `nats micro ls`, `nats req aicc.ask.agents {}`.
 //
-//	<prefix>.ask.<endpoint>    one bridge answers, whichever is first
-//	<prefix>.ask.<endpoint>    or each, for what every bridge says of itself
+//	<prefix>.ask.<endpoint>    one bridge answers, or each what it says of itself
 //	$SRV.PING|INFO|STATS       who is there, with which endpoints, and how busy
 //
 // Invariants:

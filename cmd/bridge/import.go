@@ -298,15 +298,21 @@ const meterEvery = 200 * time.Millisecond
 
 // move is called while work goes on, by one goroutine.
 func (m *meter) move() {
+	m.say(func() string {
+		if m.stored == 0 {
+			return "reading"
+		}
+		return fmt.Sprintf("%d stored", m.stored)
+	})
+}
+
+// say writes what is the state of the work, unless it was written a moment ago.
+func (m *meter) say(what func() string) {
 	if m.out == nil || time.Now().Before(m.next) {
 		return
 	}
 	m.next, m.moved = time.Now().Add(meterEvery), true
-	what := "reading"
-	if m.stored > 0 {
-		what = fmt.Sprintf("%d stored", m.stored)
-	}
-	fmt.Fprintf(m.out, "\r\x1b[K%s", what)
+	fmt.Fprintf(m.out, "\r\x1b[K%s", what())
 }
 
 // end removes the line.

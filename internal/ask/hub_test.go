@@ -1,7 +1,6 @@
 package ask
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -10,10 +9,8 @@ import (
 
 	"go.uber.org/goleak"
 
-	"aiccbridge/bus"
-	"aiccbridge/bus/assets"
-	"aiccbridge/bus/embedded"
 	"aiccbridge/bus/kv"
+	"aiccbridge/internal/hubtest"
 	"aiccbridge/schemas"
 	"aiccbridge/schemas/events"
 )
@@ -31,41 +28,15 @@ const acme = "acme"
 
 // hub is a hub in this process, with questions to ask of it.
 type hub struct {
-	*bus.Bus
+	hubtest.Hub
 	Questions
 	t *testing.T
 }
 
-// Entries makes a hub one for questions.
-func (h hub) Entries(ctx context.Context, bucket schemas.Bucket, keys string, f func(string, schemas.Stored) error) error {
-	return kv.Open(h.Conn(), bucket).Each(ctx, keys, f)
-}
-
 func newHub(t *testing.T) hub {
 	t.Helper()
-	s, err := embedded.Start(t.Context(), embedded.Options{Dir: t.TempDir(), ReserveBytes: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Shutdown)
-	names, err := schemas.NewNames("aicc")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var o bus.Options
-	o.Names, o.Instance, o.InProcess = names, "one", s
-	o.User, o.Password = s.Login()
-	b, err := bus.Connect(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(b.Close)
-	if err := assets.NewTable(b.Conn(), assets.Options{}).Ensure(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	h := hub{Bus: b, t: t}
-	h.Questions = Questions{Hub: h, Names: names, Lease: func(string) string { return "7" }}
-	return h
+	h, names := hubtest.Start(t)
+	return hub{Hub: h, t: t, Questions: Questions{Hub: h, Names: names, Lease: func(string) string { return "7" }}}
 }
 
 // publish stores a message.

@@ -86,6 +86,7 @@ var allowed = map[string][]string{
 	"internal/ask":                           {"schemas", "schemas/events"},
 	"internal/ask/view":                      {"internal/ask", "schemas"},
 	"internal/scenario":                      {"internal/retry", "schemas", "schemas/events", "schemas/rows"},
+	"internal/hubtest":                       {"bus", "bus/assets", "bus/embedded", "bus/kv", "schemas"},
 	"internal/replay":                        {"internal/retry", "schemas"},
 	"internal/conform":                       {"schemas", "schemas/entries"},
 	"internal/bench":                         {"internal/bench/...", "internal/stopsignal"},

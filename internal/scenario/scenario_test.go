@@ -4,17 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
 
-	"aiccbridge/bus"
-	"aiccbridge/bus/assets"
-	"aiccbridge/bus/embedded"
 	"aiccbridge/bus/kv"
 	"aiccbridge/internal/conform"
+	"aiccbridge/internal/hubtest"
 	"aiccbridge/schemas"
 	"aiccbridge/schemas/entries"
 )
@@ -22,7 +19,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // hub is a hub in this process.
-type hub struct{ *bus.Bus }
+type hub struct{ hubtest.Hub }
 
 func (h hub) PutState(ctx context.Context, key string, value []byte) error {
 	_, err := kv.Open(h.Conn(), schemas.BucketState).Put(ctx, key, value)
@@ -39,27 +36,8 @@ func (h hub) AppendRows(ctx context.Context, rows []schemas.Message, last uint64
 
 func newHub(t *testing.T) (hub, schemas.Names) {
 	t.Helper()
-	s, err := embedded.Start(t.Context(), embedded.Options{Dir: filepath.Join(t.TempDir(), "nats"), ReserveBytes: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Shutdown)
-	names, err := schemas.NewNames("aicc")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var o bus.Options
-	o.Names, o.Instance, o.InProcess = names, "one", s
-	o.User, o.Password = s.Login()
-	b, err := bus.Connect(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(b.Close)
-	if err := assets.NewTable(b.Conn(), assets.Options{}).Ensure(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return hub{b}, names
+	h, names := hubtest.Start(t)
+	return hub{h}, names
 }
 
 // TestExample: the example's messages and states are the contract's, its second extract brings

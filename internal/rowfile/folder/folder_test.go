@@ -180,6 +180,16 @@ func TestUpToDate(t *testing.T) {
 	if _, err := os.Stat(left); err == nil {
 		t.Error("what a crash left is still there")
 	}
+	before := filepath.Join(filepath.Dir(left), f.file(1).Window.String()+".3.parquet") // a crash came before it was removed
+	if err := os.WriteFile(before, []byte("of before"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if s := run(t, dir, false, hub); s.Added+s.Replaced != 0 || s.Unchanged != 2 {
+		t.Errorf("after a crash: %+v", s)
+	}
+	if _, err := os.Stat(before); err == nil {
+		t.Error("a file of before is still there beside the new one")
+	}
 	if _, err := Open(dir, true); err == nil || !strings.Contains(err.Error(), "newest revisions") {
 		t.Errorf("all revisions into it: %v", err)
 	}

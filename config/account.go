@@ -22,8 +22,7 @@ func (d *decoder) accounts(c *Config) {
 	}
 }
 
-// space looks at the tenant space of the files under key, which share their access key with
-// those under other.
+// space looks at the tenant space of the files under key, of one access key with those under other.
 func (d *decoder) space(ids first, key, other string, f *Files) {
 	at := key + ".account_id"
 	if f.AccountID == "" && !d.bad[at] {

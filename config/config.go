@@ -211,6 +211,7 @@ type Files struct {
 	ProxyRootCAs       *x509.CertPool `yaml:"-"`
 	RequestSpacing     time.Duration  `yaml:"request_spacing" default:"15s" min:"0s" max:"1h"`
 	MaxOutstanding     int            `yaml:"max_outstanding" default:"3" min:"1" max:"100"`
+	BackfillShare      int            `yaml:"backfill_share" default:"50" min:"1" max:"100"` // of a hundred requests
 	Overdue            time.Duration  `yaml:"overdue" default:"15m" min:"1s" max:"24h"`
 	Header             string         `yaml:"header" default:"auto" oneof:"auto|present|absent"`
 	Charset            string         `yaml:"charset" default:"auto" oneof:"auto|utf-8|gb18030"`

@@ -13,6 +13,7 @@ type Audit struct {
 	Kind   Kind      `json:"kind,omitempty"`   // with Window: what it was about, if that is a window
 	Window Window    `json:"window,omitzero"`  // see Kind
 	Letter string    `json:"letter,omitempty"` // the ce-id of the dead letter that it was about
+	Order  string    `json:"order,omitempty"`  // the backfill that it was about
 	Detail string    `json:"detail,omitempty"` // in words; no phone numbers
 	At     time.Time `json:"at"`
 }
@@ -26,6 +27,8 @@ const (
 	AuditWindowEmpty   AuditWhat = "window_accept_empty" // a window is taken for complete without a file
 	AuditLetterRedrive AuditWhat = "letter_redrive"      // what a dead letter holds is worked on once more
 	AuditLetterDrop    AuditWhat = "letter_drop"         // a dead letter is left as it is for good
+	AuditBackfill      AuditWhat = "backfill_run"        // windows are asked for in the lane of backfills
+	AuditBackfillEnd   AuditWhat = "backfill_cancel"     // those of an order that wait are not asked for
 )
 
 // Validate reports a statement that must not be published.

@@ -57,8 +57,10 @@ type WindowEntry struct {
 	// [MaxPastExtracts]: their callbacks may still be repeated.
 	Past []string `json:"past,omitempty"`
 	// Unplanned: the window is none of the planner's, which tile time from where extraction
-	// begins; somebody imported its file. It is never asked for.
+	// begins; somebody imported its file, or ordered it. It is asked for only by Backfill.
 	Unplanned bool `json:"unplanned,omitempty"`
+	// Backfill is the order that has it asked for, or had last, in a lane behind live windows.
+	Backfill string `json:"backfill,omitempty"`
 	// Format is raised with a change that older bridges are not to touch; absent: 1. What
 	// is only added is kept by those who do not know it.
 	Format int `json:"format,omitempty"`
@@ -69,6 +71,12 @@ const MaxPastExtracts = 20
 
 // Key is the entry's key in the bucket.
 func (e WindowEntry) Key() string { return WindowKey(e.Tenant, e.Kind, e.Window) }
+
+// Backfilling reports that the window is on a backfill's way: it waits for its turn in the
+// lane of those, or an extract for it is under way.
+func (e WindowEntry) Backfilling() bool {
+	return e.Backfill != "" && (e.State != WindowCompleted || !e.DueAt.IsZero())
+}
 
 // Validate reports an entry that must not be stored.
 func (e WindowEntry) Validate() error {

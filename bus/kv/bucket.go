@@ -88,6 +88,13 @@ func (k *Bucket) Delete(ctx context.Context, key string) error {
 	})
 }
 
+// DeleteAt removes a key if it still has the revision. ok is false, and nothing is done, when
+// somebody else was faster.
+func (k *Bucket) DeleteAt(ctx context.Context, key string, revision uint64) (ok bool, err error) {
+	_, ok, err = k.SwapEntry(ctx, key, Entry{Delete: true}, revision)
+	return ok, err
+}
+
 // Swap stores a value if the key still has the revision; revision 0 means that
 // there must be no such key. ok is false, and nothing is stored, when somebody
 // else was faster.

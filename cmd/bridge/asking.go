@@ -46,17 +46,19 @@ func (o *askOptions) register(c *cobra.Command) {
 // looking is a hub that is looked at.
 type looking struct {
 	ask.Questions
-	bus *bus.Bus
-	out io.Writer
+	bus     *bus.Bus
+	out     io.Writer
+	resting bool // it is a folder's that no bridge has in use
 	*askOptions
 }
 
 // with calls f with the hub that the flags name.
 func (o *askOptions) with(c *cobra.Command, f func(ctx context.Context, l looking) error) error {
 	ctx := c.Context()
-	to := func(ctx context.Context, b *bus.Bus) error {
-		return f(ctx, looking{Questions: questions(b), bus: b, out: c.OutOrStdout(), askOptions: o})
+	at := func(b *bus.Bus, resting bool) looking {
+		return looking{Questions: questions(b), bus: b, out: c.OutOrStdout(), resting: resting, askOptions: o}
 	}
+	to := func(ctx context.Context, b *bus.Bus) error { return f(ctx, at(b, false)) }
 	if o.url != "" || o.context != "" {
 		names, err := schemas.NewNames(o.prefix)
 		if err != nil {
@@ -83,7 +85,7 @@ func (o *askOptions) with(c *cobra.Command, f func(ctx context.Context, l lookin
 	if o.completing {
 		return errNotRunning
 	}
-	return visiting(ctx, cfg, zerolog.Nop(), o.wait, func(ctx context.Context, v visit) error { return to(ctx, v.bus) })
+	return visiting(ctx, cfg, zerolog.Nop(), o.wait, func(ctx context.Context, v visit) error { return f(ctx, at(v.bus, true)) })
 }
 
 // errNotRunning says that there is no hub but that of a folder.

@@ -87,7 +87,7 @@ func newPlanner(b base, h *hub, c config.Tenant, files *filestore.Store) (*plann
 		Tenant: c.Name, Zone: c.Timezone, Names: b.names, Ledger: h.ledger, Publisher: h.bus, Query: files.Query,
 		Budget:         storeKey(f).Fingerprint(),
 		Spacing:        max(f.RequestSpacing, 1), // the planner takes 0 for its default
-		MaxOutstanding: f.MaxOutstanding, Overdue: f.Overdue, Idle: h.bus.FilesIdle,
+		MaxOutstanding: f.MaxOutstanding, BackfillShare: f.BackfillShare, Overdue: f.Overdue, Idle: h.bus.FilesIdle,
 		Lacking: h.bus.Rows().Lacking,
 		// What somebody deleted on purpose stays deleted.
 		Damaged: func() bool { return h.witness.Damaged(b.names.Stream(schemas.StreamRows)) },

@@ -71,7 +71,7 @@ func groups() []group {
 		{"try", []*cobra.Command{newDemo(), newSimulate()}},
 		{"run", []*cobra.Command{newRun(), newCheck(), newApply()}},
 		{"look", []*cobra.Command{newStatus(), newAgents(), newWindows(), newCall(), newTail(), newSchema()}},
-		{"repair", []*cobra.Command{newDeadLetters(), newImport()}},
+		{"repair", []*cobra.Command{newBackfill(), newDeadLetters(), newImport()}},
 		{"replay", []*cobra.Command{newReplay()}},
 		{"files", []*cobra.Command{newRecordings(), newIVR()}},
 		{"", []*cobra.Command{newVersion()}},

@@ -84,7 +84,7 @@ func (r repairing) audit(ctx context.Context, a schemas.Audit) error {
 
 // retry has one window asked for at once, and prints so.
 func (r repairing) retry(ctx context.Context, e schemas.WindowEntry, letter string) error {
-	if e.Unplanned {
+	if e.Unplanned && e.Backfill == "" {
 		return fmt.Errorf("%s window %s of %s was imported, and is never asked for: import its file again", e.Kind, e.Window, e.Tenant)
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.wait)

@@ -59,18 +59,23 @@ func (b Budget) Ahead(tenant string) int {
 	return len(b.Line)
 }
 
-// Outstanding counts the extracts under way that other tenants have asked for on a budget.
-// One that is overdue counts no more: nobody may work on its tenant any longer.
-func (l *Ledger) Outstanding(name, tenant string, now time.Time) (n int) {
+// Outstanding counts the extracts under way that other tenants have asked for on a budget:
+// the live ones, and those of backfills. One that is overdue counts no more: nobody may work on
+// its tenant any longer.
+func (l *Ledger) Outstanding(name, tenant string, now time.Time) (live, backfills int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, e := range l.entries {
 		under := e.State == schemas.WindowRequested || e.State == schemas.WindowReady
-		if under && e.Budget == name && e.Tenant != tenant && e.DueAt.After(now) {
-			n++
+		switch {
+		case !under || e.Budget != name || e.Tenant == tenant || !e.DueAt.After(now):
+		case e.Backfilling():
+			backfills++
+		default:
+			live++
 		}
 	}
-	return n
+	return live, backfills
 }
 
 // Queue puts a tenant at the end of the line, unless it stands there.

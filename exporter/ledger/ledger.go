@@ -25,6 +25,9 @@ type Bucket interface {
 	// no such key). ok is false when somebody was faster.
 	Swap(ctx context.Context, key string, value []byte, revision uint64) (newRevision uint64, ok bool, err error)
 	Delete(ctx context.Context, key string) error
+	// DeleteAt deletes a key if it still has the revision; ok is false when somebody was
+	// faster.
+	DeleteAt(ctx context.Context, key string, revision uint64) (ok bool, err error)
 	// Watch calls f for every key that matches, then loaded once, then f for
 	// every change until ctx ends. A nil value says that the key was deleted.
 	Watch(ctx context.Context, filter string, f func(key string, value []byte, revision uint64), loaded func()) error
@@ -154,7 +157,9 @@ func (l *Ledger) follow(key string, value []byte, revision uint64) {
 	} else if e, err := decodeItem(value, revision); err != nil || e.Validate() != nil {
 		l.o.Logger.Error().Err(err).Str("window", key).Msg("ledger entry is not readable")
 	} else {
-		e.Unplanned = e.Unplanned || e.newer() // whoever wrote it sees to it
+		if e.newer() {
+			e.Unplanned, e.Backfill = true, "" // whoever wrote it sees to it
+		}
 		l.remember(key, e)
 	}
 }

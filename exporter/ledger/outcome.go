@@ -106,7 +106,7 @@ func (l *Ledger) Again(ctx context.Context, e schemas.WindowEntry, now time.Time
 		if e.State != schemas.WindowCompleted || !e.CompletedAt.Equal(read.CompletedAt) || !e.DueAt.IsZero() {
 			return false
 		}
-		e.DueAt = now
+		e.DueAt, e.Backfill = now, ""
 		return true
 	})
 }
@@ -122,7 +122,11 @@ func (l *Ledger) Retry(ctx context.Context, key string, now time.Time) (before s
 		if busy = e.State != schemas.WindowFailed && e.State != schemas.WindowCompleted; busy {
 			return false
 		}
-		if e.DueAt = now; e.State == schemas.WindowFailed {
+		e.DueAt = now
+		if !e.Unplanned { // those are asked for by orders only
+			e.Backfill = ""
+		}
+		if e.State == schemas.WindowFailed {
 			e.Attempts = 0
 		}
 		return true

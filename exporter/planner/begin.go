@@ -15,8 +15,14 @@ func (p *Planner) begin(now time.Time) {
 	p.seen = 0
 	p.orphans, p.nextOrphans, p.nextRecheck = nil, time.Time{}, time.Time{}
 	p.o.Ledger.Each(p.o.Tenant, func(e schemas.WindowEntry) {
-		if next := e.RequestedAt.Add(p.o.Spacing); next.After(p.quiet) && !e.RequestedAt.After(now) {
+		if e.RequestedAt.After(now) {
+			return
+		}
+		if next := e.RequestedAt.Add(p.o.Spacing); next.After(p.quiet) {
 			p.quiet = next
+		}
+		if next := e.RequestedAt.Add(p.between()); e.Backfill != "" && next.After(p.lane) {
+			p.lane = next
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"iter"
 	"time"
 
 	"aiccbridge/schemas"
@@ -38,6 +39,23 @@ func nextWindow(from time.Time, length time.Duration, zone *time.Location) schem
 		}
 	}
 	return schemas.Window{From: from.UTC(), To: end.UTC()}
+}
+
+// Tiles are the windows of a length, as the planner cuts them, that cover the time from one
+// instant to another, which lie within the first and the last.
+func Tiles(from, to time.Time, length time.Duration, zone *time.Location) iter.Seq[schemas.Window] {
+	return func(yield func(schemas.Window) bool) {
+		if !from.Before(to) {
+			return
+		}
+		for at := startOfDay(from, zone); at.Before(to); {
+			w := nextWindow(at, length, zone)
+			if w.To.After(from) && !yield(w) {
+				return
+			}
+			at = w.To
+		}
+	}
 }
 
 // repeated is how much wall-clock time the change at t repeats, 0 when it skips.

@@ -52,6 +52,9 @@ type Options struct {
 	Lacking func(ctx context.Context, complete []schemas.WindowEntry) ([]schemas.WindowEntry, error)
 	// Damaged tells whether there is reason to look: without damage nobody does. nil: always.
 	Damaged func() bool
+	// BackfillShare is how many of a hundred requests may be a backfill's, and of a hundred
+	// extracts under way. Default 50.
+	BackfillShare int
 	// Spacing is the least time between two requests. Default 15 s; the platform
 	// answers 0300009 when there are too many.
 	Spacing time.Duration
@@ -79,6 +82,7 @@ type Planner struct {
 	extracts map[schemas.Kind]Extract
 	next     map[schemas.Kind]time.Time // where the next window begins
 	quiet    time.Time                  // no request before
+	lane     time.Time                  // none of a backfill's before
 	open     time.Time                  // since when the budget lets somebody ask; zero: it does not
 	backOff  backoff.BackOff            // of requests
 	refusals trouble.Episode            // of requests
@@ -92,7 +96,7 @@ type Planner struct {
 	nextOrphans time.Time                      // when it is looked for them again
 	nextRecheck time.Time                      // of complete windows
 	orphans     map[string]schemas.WindowEntry // windows ready at the last look, when workers were idle
-	newest      bool                           // whose turn it is: the newest window that is due, else the one due for longest
+	newest      bool                           // whose turn it is among live windows: the newest that is due, else the one due for longest
 }
 
 // restartWait is how long after a start the callbacks of extracts from before it
@@ -103,17 +107,26 @@ const restartWait = 30 * time.Second
 // lastStatement is how long a stop may wait for the last word on coverage.
 const lastStatement = 2 * time.Second
 
+// validate reports options that are missing or beyond their range.
+func (o Options) validate() error {
+	if o.Tenant == "" || o.Zone == nil || o.Names == (schemas.Names{}) || o.Ledger == nil || o.Publisher == nil || o.Query == nil {
+		return errors.New("planner: tenant, zone, names, ledger, publisher and query are required")
+	}
+	if o.Spacing < 0 || o.MaxOutstanding < 0 || o.Overdue < 0 || o.Tick < 0 || o.BackfillShare < 0 || o.BackfillShare > 100 {
+		return errors.New("planner: spacing, outstanding extracts, overdue and tick must not be negative, and a share at most 100")
+	}
+	return nil
+}
+
 // New checks the options and fills in defaults.
 func New(o Options) (*Planner, error) {
-	if o.Tenant == "" || o.Zone == nil || o.Names == (schemas.Names{}) || o.Ledger == nil || o.Publisher == nil || o.Query == nil {
-		return nil, errors.New("planner: tenant, zone, names, ledger, publisher and query are required")
-	}
-	if o.Spacing < 0 || o.MaxOutstanding < 0 || o.Overdue < 0 || o.Tick < 0 {
-		return nil, errors.New("planner: spacing, outstanding extracts, overdue and tick must not be negative")
+	if err := o.validate(); err != nil {
+		return nil, err
 	}
 	o.Spacing = cmp.Or(o.Spacing, 15*time.Second)
 	o.MaxOutstanding = cmp.Or(o.MaxOutstanding, 3)
 	o.Overdue = cmp.Or(o.Overdue, 15*time.Minute)
+	o.BackfillShare = cmp.Or(o.BackfillShare, 50)
 	o.Tick = cmp.Or(o.Tick, min(time.Second, max(o.Spacing, 100*time.Millisecond)))
 	p := &Planner{
 		o: o, extracts: map[schemas.Kind]Extract{}, next: map[schemas.Kind]time.Time{}, stated: map[schemas.Kind]schemas.Coverage{},
@@ -212,11 +225,15 @@ func (p *Planner) tick(ctx context.Context, now time.Time) error {
 		return err
 	}
 	budget := p.o.Ledger.Budget(p.o.Budget)
-	e, ok, outstanding, err := p.due(ctx, now)
-	if err != nil || !ok || now.Before(p.quiet) {
+	live, backfills, err := p.due(ctx, now)
+	if err != nil || now.Before(p.quiet) {
 		return err
 	}
-	if mine, err := p.turn(ctx, budget, outstanding, now); err != nil || !mine {
+	e, ok := p.choose(live, backfills, now)
+	if !ok {
+		return nil
+	}
+	if mine, err := p.turn(ctx, budget, e, live.outstanding, backfills.outstanding, now); err != nil || !mine {
 		return err
 	}
 	sent, err := p.request(ctx, e, budget, now)
@@ -225,8 +242,7 @@ func (p *Planner) tick(ctx context.Context, now time.Time) error {
 		p.quiet = time.Now().Add(p.holdOff(err))
 		return p.holdOthersOff(ctx, err, p.quiet)
 	case sent:
-		p.newest = !p.newest
-		p.quiet = time.Now().Add(p.o.Spacing)
+		p.sent(e, time.Now())
 		p.taken()
 	}
 	return nil
@@ -312,40 +328,35 @@ func (p *Planner) tile(ctx context.Context, x Extract, at, until, cut time.Time)
 	return at, nil
 }
 
-// due ends what is overdue and picks the window to ask for: in turns the one that
-// has been due for longest and the newest, so that the live ones need not wait
-// for the end of a long backfill. outstanding extracts are under way.
-func (p *Planner) due(ctx context.Context, now time.Time) (pick schemas.WindowEntry, ok bool, outstanding int, err error) {
+// due ends what is overdue, and looks over both lanes.
+func (p *Planner) due(ctx context.Context, now time.Time) (live, backfills lane, err error) {
 	var late []schemas.WindowEntry
-	var best time.Time
-	better := func(e schemas.WindowEntry, at time.Time) bool {
-		if p.newest {
-			return e.Window.From.After(pick.Window.From)
-		}
-		return at.Before(best)
-	}
+	live.newest = p.newest
 	p.o.Ledger.Each(p.o.Tenant, func(e schemas.WindowEntry) {
 		x, ours := p.extracts[e.Kind]
+		of := &live
+		if e.Backfilling() {
+			of = &backfills
+		}
 		switch {
-		case !ours || e.Unplanned: // its extraction was switched off; or nobody asked for it
+		case !ours || e.Unplanned && e.Backfill == "": // its extraction was switched off; or nobody asked for it
 		case e.State == schemas.WindowRequested || e.State == schemas.WindowReady:
-			outstanding++
+			of.outstanding++
 			if !p.deadline(e).After(now) {
 				late = append(late, e)
 			}
 		default:
-			at := x.dueAt(e, now)
-			if !at.IsZero() && !at.After(now) && (!ok || better(e, at)) {
-				pick, best, ok = e, at, true
+			if at := x.dueAt(e, now); !at.IsZero() && !at.After(now) {
+				of.consider(e, at)
 			}
 		}
 	})
 	for _, e := range late {
 		if err := p.overdue(ctx, e, now); err != nil {
-			return pick, false, 0, err
+			return live, backfills, err
 		}
 	}
-	return pick, ok, outstanding, nil
+	return live, backfills, nil
 }
 
 // deadline is when a requested or ready window is overdue.

@@ -17,12 +17,20 @@ const overtakeAfter = 3
 // turn reports whether this planner may ask now. Several live on the budget of one access
 // key, here and on other bridges: whoever finds it used up gets in line, so that a long
 // backfill of one does not keep the others from theirs.
-// Of the tenant's own extracts, so many are outstanding.
-func (p *Planner) turn(ctx context.Context, b ledger.Budget, outstanding int, now time.Time) (bool, error) {
+// Of the tenant's own extracts so many are outstanding, of either lane: a live window does not
+// wait for extracts of backfills to end, a backfill's waits for all, and never in line.
+func (p *Planner) turn(ctx context.Context, b ledger.Budget, e schemas.WindowEntry, live, backfills int, now time.Time) (bool, error) {
+	if p.o.Budget != "" {
+		others, theirs := p.o.Ledger.Outstanding(p.o.Budget, p.o.Tenant, now)
+		live, backfills = live+others, backfills+theirs
+	}
+	outstanding := live
+	if e.Backfilling() {
+		outstanding += backfills
+	}
 	if p.o.Budget == "" {
 		return outstanding < p.o.MaxOutstanding, nil
 	}
-	outstanding += p.o.Ledger.Outstanding(p.o.Budget, p.o.Tenant, now)
 	switch {
 	case outstanding >= p.o.MaxOutstanding || b.Quiet(now):
 		p.open = time.Time{}
@@ -30,10 +38,13 @@ func (p *Planner) turn(ctx context.Context, b ledger.Budget, outstanding int, no
 		p.open = now
 	}
 	first := now.Sub(p.open) >= time.Duration(b.Ahead(p.o.Tenant)*overtakeAfter)*p.o.Tick
-	if p.open.IsZero() || !first {
-		return false, p.o.Ledger.Queue(ctx, b, p.o.Tenant)
+	switch {
+	case !p.open.IsZero() && first:
+		return true, nil
+	case e.Backfilling():
+		return false, nil
 	}
-	return true, nil
+	return false, p.o.Ledger.Queue(ctx, b, p.o.Tenant)
 }
 
 // take takes the turn for a window whose attempt is written down, or puts the window back.

@@ -84,6 +84,11 @@ var reasons = map[schemas.Reason]string{
 	schemas.ReasonUnreachable:    "the platform gave no usable answer",
 }
 
+// InWords is a reason as people say it.
+func InWords(r schemas.Reason) string {
+	return cmp.Or(reasons[r], string(r), "it is not known why")
+}
+
 // Meaning says in one sentence where a window stands, and what comes next.
 func Meaning(e schemas.WindowEntry, now time.Time) string {
 	switch e.State {
@@ -97,8 +102,7 @@ func Meaning(e schemas.WindowEntry, now time.Time) string {
 	case schemas.WindowCompleted:
 		return fmt.Sprintf("%d rows, as of %s", e.Rows, clock(e.CompletedAt, now))
 	case schemas.WindowFailed:
-		why := cmp.Or(reasons[e.Reason], string(e.Reason), "it is not known why")
-		return why + attempt(e) + due(e, now, "; asked for again %s", "; to be asked for again since %s")
+		return InWords(e.Reason) + attempt(e) + due(e, now, "; asked for again %s", "; to be asked for again since %s")
 	}
 	return "a newer bridge's state"
 }

@@ -54,6 +54,7 @@ var allowed = map[string][]string{
 	"exporter/archive":                       {"schemas", "schemas/rows"},
 	"exporter/importer":                      {"schemas", "schemas/rows", "exporter/archive", "exporter/ledger", "internal/retry"},
 	"exporter/ledger":                        {"schemas"},
+	"exporter/backfill":                      {"schemas", "exporter/ledger", "exporter/planner"},
 	"exporter/letters":                       {"schemas", "exporter/ledger", "internal/retry", "internal/trouble"},
 	"exporter/internal/exportertest":         {"schemas", "internal/ccfs"},
 	"exporter/planner":                       {"schemas", "exporter/ledger", "exporter/tenure", "internal/ccfs", "internal/retry", "internal/sabotage", "internal/trouble"},

@@ -112,6 +112,20 @@ func (b *Bucket) Delete(_ context.Context, key string) error {
 	return nil
 }
 
+// DeleteAt is the operation "delete" to [Bucket.Intercept].
+func (b *Bucket) DeleteAt(_ context.Context, key string, revision uint64) (bool, error) {
+	if err := b.begin("delete", key); err != nil {
+		return false, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.keys[key].revision != revision {
+		return false, nil
+	}
+	b.write(key, nil)
+	return true, nil
+}
+
 func (b *Bucket) write(key string, value []byte) uint64 {
 	b.seq++
 	c := memChange{key, slices.Clone(value), b.seq}

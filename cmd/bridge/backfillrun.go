@@ -1,0 +1,308 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"aiccbridge/config"
+	"aiccbridge/exporter/backfill"
+	"aiccbridge/internal/ask"
+	"aiccbridge/internal/ask/view"
+	"aiccbridge/internal/retry"
+	"aiccbridge/schemas"
+)
+
+// scope is what one kind of a tenant is looked over for, and how far apart its requests are.
+type scope struct {
+	backfill.Scope
+	pace time.Duration
+}
+
+// span is the time that the flags name.
+func (o *backfillOptions) span() (from, to time.Time, err error) {
+	if from, err = o.from.read(o.zone()); err == nil {
+		to, err = o.to.read(o.zone())
+	}
+	switch {
+	case err != nil:
+		return from, to, err
+	case from.IsZero():
+		return from, to, usageError{errors.New("give --from")}
+	case to.IsZero():
+		to = time.Now()
+	}
+	if !from.Before(to) {
+		return from, to, usageError{errors.New("--to is not after --from")}
+	}
+	if o.kind != "" {
+		if err := schemas.Kind(o.kind).Validate(); err != nil {
+			return from, to, usageError{fmt.Errorf("--kind: %w", err)}
+		}
+	}
+	return from, to, nil
+}
+
+// scopes are what the flags name, by the configuration or by what the ledger shows.
+func (o *backfillOptions) scopes(ctx context.Context, r repairing) (all []scope, err error) {
+	from, to, err := o.span()
+	if err != nil {
+		return nil, err
+	}
+	if o.url != "" || o.context != "" {
+		all, err = o.shown(ctx, r)
+	} else {
+		all, err = o.configured()
+	}
+	all = slices.DeleteFunc(all, func(s scope) bool {
+		return o.tenant != "" && s.Tenant != o.tenant || o.kind != "" && string(s.Kind) != o.kind
+	})
+	if err == nil && len(all) == 0 {
+		err = fmt.Errorf("no tenant extracts %s: see files.extracts in the configuration", cmp.Or(o.kind, "anything"))
+	}
+	for i := range all {
+		all[i].From, all[i].To, all[i].Again = from, to, o.again
+	}
+	return all, err
+}
+
+// configured are the extracts of the configuration.
+func (o *backfillOptions) configured() (all []scope, err error) {
+	cfg, err := config.Load(o.path)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range cfg.Tenants {
+		if t.Files == nil {
+			continue
+		}
+		for _, x := range t.Files.Extracts.Each() {
+			s := backfill.Scope{Tenant: t.Name, Kind: schemas.Kind(x.Kind), Zone: t.Timezone, Length: x.Window, Settle: x.Settle, Begin: x.Since}
+			all = append(all, scope{s, paceOf(t.Files)})
+		}
+	}
+	return all, nil
+}
+
+// shown are the kinds that the ledger has windows of, which are as long as the longest of the
+// last ten.
+func (o *backfillOptions) shown(ctx context.Context, r repairing) (all []scope, err error) {
+	if o.zoneName == "" {
+		return nil, usageError{errors.New("give --timezone, the tenant's, or the configuration with -c: windows are cut by the tenant's clock")}
+	}
+	zone, err := time.LoadLocation(o.zoneName)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--timezone: %w", err)}
+	}
+	tenants, err := r.Tenants(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range tenants {
+		for _, k := range schemas.Kinds() {
+			s := backfill.Scope{Tenant: t, Kind: k, Zone: zone}
+			own := slices.DeleteFunc(r.windows.Entries(t, k), func(e schemas.WindowEntry) bool { return e.Unplanned })
+			for _, e := range own[max(0, len(own)-10):] {
+				s.Length = max(s.Length, e.Window.To.Sub(e.Window.From))
+			}
+			if s.Length > 0 {
+				all = append(all, scope{s, usualPace})
+			}
+		}
+	}
+	return all, nil
+}
+
+// planned is what a scope lacks, and what getting it costs.
+type planned struct {
+	backfill.Plan
+	Requests int     `json:"requests"`
+	Seconds  float64 `json:"seconds"` // that its requests take at least
+}
+
+// find looks over what the flags name.
+func (o *backfillOptions) find(ctx context.Context, c *cobra.Command, r repairing) (all []planned, err error) {
+	scopes, err := o.scopes(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	meter := newMeter(c.ErrOrStderr())
+	defer meter.end()
+	find := backfill.Options{Ledger: r.windows, Lacking: r.bus.Rows().Lacking}
+	for _, s := range scopes {
+		meter.say(func() string { return fmt.Sprintf("counting rows: %s %s", s.Tenant, s.Kind) })
+		p, err := find.Find(ctx, s.Scope, time.Now())
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, planned{p, len(p.Missing), (time.Duration(len(p.Missing)) * s.pace).Seconds()})
+	}
+	return all, nil
+}
+
+func (o *backfillOptions) plan(c *cobra.Command, _ []string) error {
+	return o.repair(c, func(ctx context.Context, r repairing) error {
+		all, err := o.find(ctx, c, r)
+		if err != nil {
+			return err
+		}
+		if o.asJSON {
+			return lines(r.out, all)
+		}
+		return r.print(all)
+	})
+}
+
+// print says what is missing.
+func (r repairing) print(all []planned) error {
+	var spans []view.Span
+	requests, complete, coming, takes := 0, 0, 0, map[string]float64{}
+	for _, p := range all {
+		spans = append(spans, spansOf(p.Plan)...)
+		requests, complete, coming = requests+p.Requests, complete+p.Complete, coming+p.Coming
+		takes[p.Tenant] += p.Seconds // tenants are asked side by side
+	}
+	longest := 0.0
+	for _, t := range takes {
+		longest = max(longest, t)
+	}
+	if len(spans) > 0 {
+		if err := r.screen().Spans(spans); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintf(r.out, "\n%d windows are missing; %d are complete, %d come by themselves\n", requests, complete, coming)
+	if err == nil && requests > 0 {
+		_, err = fmt.Fprintf(r.out, "%d requests, which take at least %s behind live windows\n", requests, (time.Duration(longest) * time.Second).String())
+	}
+	return err
+}
+
+// spansOf puts neighbouring windows together that are missing for the same reason.
+func spansOf(p backfill.Plan) (all []view.Span) {
+	for _, m := range p.Missing {
+		why := strings.ReplaceAll(string(m.Why), "_", " ")
+		if m.Reason != "" {
+			why += ": " + ask.InWords(m.Reason)
+		}
+		if last := len(all) - 1; last >= 0 && all[last].Why == why && all[last].Span.To.Equal(m.Window.From) {
+			all[last].Span.To = m.Window.To
+			all[last].Windows++
+			continue
+		}
+		all = append(all, view.Span{Tenant: p.Tenant, Kind: p.Kind, Span: m.Window, Windows: 1, Why: why})
+	}
+	return all
+}
+
+func (o *backfillOptions) run(c *cobra.Command, _ []string) error {
+	return o.repair(c, func(ctx context.Context, r repairing) error {
+		all, err := o.find(ctx, c, r)
+		if err != nil {
+			return err
+		}
+		if !o.asJSON {
+			if err := r.print(all); err != nil {
+				return err
+			}
+		}
+		id, n := newOrder(time.Now()), 0
+		for _, p := range all {
+			some, err := r.order(ctx, p.Plan, id)
+			if n += some; err != nil {
+				return fmt.Errorf("%w\n%d windows are ordered; the same command orders the rest", err, n)
+			}
+		}
+		switch {
+		case n == 0 && o.asJSON:
+			return nil
+		case n == 0:
+			_, err := fmt.Fprintln(r.out, "nothing to order")
+			return err
+		case o.detach || r.resting:
+			return o.say(r, id, n)
+		}
+		fmt.Fprintf(c.ErrOrStderr(), "order %s: %d windows; Ctrl-C leaves it to the bridges\n", id, n)
+		return o.follow(ctx, c, r, id)
+	})
+}
+
+// order orders what a plan lacks, and says so.
+func (r repairing) order(ctx context.Context, p backfill.Plan, id string) (n int, err error) {
+	if len(p.Missing) == 0 {
+		return 0, nil
+	}
+	n, err = backfill.Run(ctx, r.windows, p, id, time.Now().UTC())
+	if n > 0 { // also when it was interrupted
+		first, last := p.Missing[0].Window, p.Missing[len(p.Missing)-1].Window
+		detail := fmt.Sprintf("%d windows of %s from %s to %s", n, p.Kind, first.From.Format(time.RFC3339), last.To.Format(time.RFC3339))
+		said := r.audit(context.WithoutCancel(ctx), schemas.Audit{Tenant: p.Tenant, What: schemas.AuditBackfill, Order: id, Detail: detail})
+		err = errors.Join(err, said)
+	}
+	return n, err
+}
+
+// say prints an order that nobody follows.
+func (o *backfillOptions) say(r repairing, id string, n int) error {
+	if o.asJSON {
+		all, err := r.Backfills(context.Background(), o.tenant)
+		return errors.Join(err, lines(r.out, slices.DeleteFunc(all, func(b ask.Backfill) bool { return b.ID != id })))
+	}
+	who := "a bridge that has the tenant asks for them"
+	if r.resting {
+		who = "the bridge asks for them once it runs"
+	}
+	_, err := fmt.Fprintf(r.out, "ordered: %s, %d windows; %s\n", id, n, who)
+	return err
+}
+
+// orderLook is how often an order is looked at.
+const orderLook = time.Second
+
+// follow waits until nothing of an order is to come.
+func (o *backfillOptions) follow(ctx context.Context, c *cobra.Command, r repairing, id string) error {
+	meter := newMeter(c.ErrOrStderr())
+	defer meter.end()
+	for {
+		of, err := o.orders(ctx, r.looking, []string{id})
+		if err != nil {
+			return err
+		}
+		var sum ask.Backfill
+		for _, b := range of {
+			sum.Windows, sum.Complete, sum.UnderWay = sum.Windows+b.Windows, sum.Complete+b.Complete, sum.UnderWay+b.UnderWay
+			sum.Waiting, sum.Failed = sum.Waiting+b.Waiting, sum.Failed+b.Failed
+		}
+		meter.say(func() string {
+			return fmt.Sprintf("%d of %d windows complete, %d under way, %d wait, %d failed", sum.Complete, sum.Windows, sum.UnderWay, sum.Waiting, sum.Failed)
+		})
+		if !sum.Open() {
+			meter.end()
+			return o.end(r, of, sum)
+		}
+		if err := retry.Wait(ctx, orderLook); err != nil {
+			meter.end()
+			fmt.Fprintf(c.ErrOrStderr(), "the order goes on; `bridge backfill status %s` shows it\n", id)
+			return errReported
+		}
+	}
+}
+
+// end prints what came of an order.
+func (o *backfillOptions) end(r repairing, of []ask.Backfill, sum ask.Backfill) (err error) {
+	if o.asJSON {
+		err = lines(r.out, of)
+	} else {
+		_, err = fmt.Fprintf(r.out, "done: %d of %d windows are complete\n", sum.Complete, sum.Windows)
+	}
+	if err == nil && sum.Failed > 0 {
+		err = fmt.Errorf("%d windows failed; `bridge windows ls --state failed` says why", sum.Failed)
+	}
+	return err
+}

@@ -78,6 +78,9 @@ func (e WindowEntry) Backfilling() bool {
 	return e.Backfill != "" && (e.State != WindowCompleted || !e.DueAt.IsZero())
 }
 
+// Coming reports that the window has a time of its next extract, or that one is under way.
+func (e WindowEntry) Coming() bool { return !e.DueAt.IsZero() || e.State == WindowPlanned }
+
 // Validate reports an entry that must not be stored.
 func (e WindowEntry) Validate() error {
 	return wrapInvalid("window entry", cmp.Or(

@@ -22,6 +22,7 @@ type backfillOptions struct {
 	tenant, kind, zoneName string
 	from, to               timeFlag
 	again, detach, all     bool
+	many                   bool
 }
 
 func newBackfill() *cobra.Command {
@@ -50,21 +51,24 @@ func newBackfill() *cobra.Command {
 		Args:    noArguments, RunE: o.run,
 	}
 	run.Flags().BoolVar(&o.detach, "detach", false, "order only")
+	run.Flags().BoolVar(&o.many, "many", false, fmt.Sprintf("also more than %d windows", mostWindows))
 	for _, with := range []*cobra.Command{plan, run} {
-		o.from.register(with, "from", "the beginning of the span, rounded to windows; required")
+		o.from.register(with, "from", "the beginning of the span by this machine's clock, rounded to windows; required")
 		o.to.register(with, "to", "its end; now by default")
 		with.Flags().StringVar(&o.kind, "kind", "", "only of this kind: cdr, recording, operation or skill")
 		with.Flags().BoolVar(&o.again, "again", false, "windows that are complete, too")
-		with.Flags().StringVar(&o.zoneName, "timezone", "", "with --nats or --context: the tenant's, by which windows are cut; Asia/Shanghai")
+		with.Flags().StringVar(&o.zoneName, "timezone", "", "the tenant's, such as Asia/Shanghai, by which windows are cut; needed with --nats and --context only")
 	}
 	status := &cobra.Command{
-		Use: "status [ORDER]", Short: "Show orders that are not done, or ended within a week", Example: "  bridge backfill status",
+		Use: "status [ORDER]", Short: "Show orders that are not done, or were made within a week", Example: "  bridge backfill status",
 		Args: cobra.MaximumNArgs(1), RunE: o.status,
 	}
 	status.Flags().BoolVar(&o.all, "all", false, "older ones, too")
 	cancel := &cobra.Command{
 		Use: "cancel [ORDER]", Short: "Leave what an order still waits for as it was", Example: "  bridge backfill cancel 20261130t102030z-1f2e",
-		Long: "Leave what an order still waits for as it was. What is under way is finished, what has come\nstays. Without a name: the only order that is not done.",
+		Long: "Take the windows that still wait out of an order: complete ones stay complete, those that\n" +
+			"failed stay failed, what nobody has asked for goes. What is under way is finished, what\n" +
+			"has come stays. Without a name: the only order that is not done.",
 		Args: cobra.MaximumNArgs(1), RunE: o.cancel,
 	}
 	c.AddCommand(plan, run, status, cancel)
@@ -177,16 +181,29 @@ func onlyOpen(all []ask.Backfill) (open []ask.Backfill, err error) {
 	return open, nil
 }
 
-// cancel withdraws what an order waits for, and says so.
+// cancel withdraws what an order waits for, and says so, also when it is interrupted.
 func (r repairing) cancel(ctx context.Context, b ask.Backfill) error {
-	n, err := backfill.Cancel(ctx, r.windows, b.Tenant, b.ID)
-	if err == nil {
-		err = r.audit(ctx, schemas.Audit{Tenant: b.Tenant, What: schemas.AuditBackfillEnd, Order: b.ID, Detail: fmt.Sprintf("%d windows are not asked for", n)})
+	if !b.Open() {
+		_, err := fmt.Fprintf(r.out, "%s of %s waits for nothing\n", b.ID, b.Tenant)
+		return err
+	}
+	patient, end := context.WithTimeout(ctx, r.patience(b.Waiting))
+	defer end()
+	n, err := backfill.Cancel(patient, r.windows, b.Tenant, b.ID)
+	if n > 0 || err == nil {
+		err = errors.Join(err, r.audit(context.WithoutCancel(ctx), schemas.Audit{
+			Tenant: b.Tenant, What: schemas.AuditBackfillEnd, Order: b.ID, Detail: fmt.Sprintf("%d windows are taken out of it", n),
+		}))
 	}
 	if err == nil {
-		_, err = fmt.Fprintf(r.out, "cancelled: %s of %s; %d windows are not asked for, %d under way are finished\n", b.ID, b.Tenant, n, b.UnderWay)
+		_, err = fmt.Fprintf(r.out, "cancelled: %s of %s; %d windows are taken out of it, %d under way are finished\n", b.ID, b.Tenant, n, b.UnderWay)
 	}
 	return err
+}
+
+// patience is how long so many windows may take to be written.
+func (r repairing) patience(windows int) time.Duration {
+	return r.wait + time.Duration(windows)*100*time.Millisecond
 }
 
 // usualPace is how far apart requests of backfills are by default.

@@ -64,7 +64,7 @@ func (o *backfillOptions) scopes(ctx context.Context, r repairing) (all []scope,
 		return o.tenant != "" && s.Tenant != o.tenant || o.kind != "" && string(s.Kind) != o.kind
 	})
 	if err == nil && len(all) == 0 {
-		err = fmt.Errorf("no tenant extracts %s: see files.extracts in the configuration", cmp.Or(o.kind, "anything"))
+		err = fmt.Errorf("%s extracts %s: see the names in the configuration, tenants and files.extracts, or those of `bridge windows`", cmp.Or(o.tenant, "no tenant"), cmp.Or(o.kind, "nothing"))
 	}
 	for i := range all {
 		all[i].From, all[i].To, all[i].Again = from, to, o.again
@@ -90,8 +90,11 @@ func (o *backfillOptions) configured() (all []scope, err error) {
 	return all, nil
 }
 
-// shown are the kinds that the ledger has windows of, which are as long as the longest of the
-// last ten.
+// usualSettle is how long after its end a window is asked for by default.
+const usualSettle = 15 * time.Minute
+
+// shown are the kinds that are extracted as far as the ledger shows: those of which it has a
+// window of the last days. They are as long as most of the last ten.
 func (o *backfillOptions) shown(ctx context.Context, r repairing) (all []scope, err error) {
 	if o.zoneName == "" {
 		return nil, usageError{errors.New("give --timezone, the tenant's, or the configuration with -c: windows are cut by the tenant's clock")}
@@ -106,17 +109,28 @@ func (o *backfillOptions) shown(ctx context.Context, r repairing) (all []scope, 
 	}
 	for _, t := range tenants {
 		for _, k := range schemas.Kinds() {
-			s := backfill.Scope{Tenant: t, Kind: k, Zone: zone}
 			own := slices.DeleteFunc(r.windows.Entries(t, k), func(e schemas.WindowEntry) bool { return e.Unplanned })
-			for _, e := range own[max(0, len(own)-10):] {
-				s.Length = max(s.Length, e.Window.To.Sub(e.Window.From))
+			if len(own) == 0 || time.Since(own[len(own)-1].Window.To) > 4*24*time.Hour {
+				continue
 			}
-			if s.Length > 0 {
-				all = append(all, scope{s, usualPace})
-			}
+			s := backfill.Scope{Tenant: t, Kind: k, Zone: zone, Length: usualLength(own[max(0, len(own)-10):]), Settle: usualSettle}
+			all = append(all, scope{s, usualPace})
 		}
 	}
 	return all, nil
+}
+
+// usualLength is how long most windows are.
+func usualLength(windows []schemas.WindowEntry) (length time.Duration) {
+	of := map[time.Duration]int{}
+	for _, e := range windows {
+		d := e.Window.To.Sub(e.Window.From)
+		of[d]++
+		if of[d] > of[length] {
+			length = d
+		}
+	}
+	return length
 }
 
 // planned is what a scope lacks, and what getting it costs.
@@ -213,10 +227,17 @@ func (o *backfillOptions) run(c *cobra.Command, _ []string) error {
 			}
 		}
 		id, n := newOrder(time.Now()), 0
+		if err := o.bound(all); err != nil {
+			return err
+		}
 		for _, p := range all {
 			some, err := r.order(ctx, p.Plan, id)
-			if n += some; err != nil {
-				return fmt.Errorf("%w\n%d windows are ordered; the same command orders the rest", err, n)
+			n += some
+			switch {
+			case err != nil && n > 0:
+				return fmt.Errorf("%w\norder %s has %d windows; the same command orders the rest", err, id, n)
+			case err != nil:
+				return err
 			}
 		}
 		switch {
@@ -229,8 +250,24 @@ func (o *backfillOptions) run(c *cobra.Command, _ []string) error {
 			return o.say(r, id, n)
 		}
 		fmt.Fprintf(c.ErrOrStderr(), "order %s: %d windows; Ctrl-C leaves it to the bridges\n", id, n)
-		return o.follow(ctx, c, r, id)
+		return o.follow(ctx, c, r, id, n)
 	})
+}
+
+// mostWindows is how many windows an order has at most unless somebody wants more: bridges keep
+// all windows of the ledger in memory, and look over them each second.
+const mostWindows = 50_000
+
+// bound refuses an order that is larger than anybody means.
+func (o *backfillOptions) bound(all []planned) error {
+	n, seconds := 0, 0.0
+	for _, p := range all {
+		n, seconds = n+p.Requests, seconds+p.Seconds
+	}
+	if n <= mostWindows || o.many {
+		return nil
+	}
+	return fmt.Errorf("%d windows are missing, which take %.0f days at least: check --from, take a shorter span, or give --many", n, seconds/86400)
 }
 
 // order orders what a plan lacks, and says so.
@@ -238,7 +275,9 @@ func (r repairing) order(ctx context.Context, p backfill.Plan, id string) (n int
 	if len(p.Missing) == 0 {
 		return 0, nil
 	}
-	n, err = backfill.Run(ctx, r.windows, p, id, time.Now().UTC())
+	patient, end := context.WithTimeout(ctx, r.patience(len(p.Missing)))
+	defer end()
+	n, err = backfill.Run(patient, r.windows, p, id, time.Now().UTC())
 	if n > 0 { // also when it was interrupted
 		first, last := p.Missing[0].Window, p.Missing[len(p.Missing)-1].Window
 		detail := fmt.Sprintf("%d windows of %s from %s to %s", n, p.Kind, first.From.Format(time.RFC3339), last.To.Format(time.RFC3339))
@@ -262,29 +301,30 @@ func (o *backfillOptions) say(r repairing, id string, n int) error {
 	return err
 }
 
-// orderLook is how often an order is looked at.
-const orderLook = time.Second
+// How often an order is looked at, and after how long without anything of it somebody is told
+// that perhaps nobody works on it.
+const (
+	orderLook = time.Second
+	orderIdle = 2 * time.Minute
+)
 
-// follow waits until nothing of an order is to come.
-func (o *backfillOptions) follow(ctx context.Context, c *cobra.Command, r repairing, id string) error {
-	meter := newMeter(c.ErrOrStderr())
+// follow waits until nothing of an order of n windows is to come.
+func (o *backfillOptions) follow(ctx context.Context, c *cobra.Command, r repairing, id string, n int) error {
+	meter, begun := newMeter(c.ErrOrStderr()), time.Now()
 	defer meter.end()
-	for {
-		of, err := o.orders(ctx, r.looking, []string{id})
-		if err != nil {
-			return err
-		}
-		var sum ask.Backfill
-		for _, b := range of {
-			sum.Windows, sum.Complete, sum.UnderWay = sum.Windows+b.Windows, sum.Complete+b.Complete, sum.UnderWay+b.UnderWay
-			sum.Waiting, sum.Failed = sum.Waiting+b.Waiting, sum.Failed+b.Failed
-		}
+	for told := false; ; {
+		of, sum := r.standing(id)
 		meter.say(func() string {
-			return fmt.Sprintf("%d of %d windows complete, %d under way, %d wait, %d failed", sum.Complete, sum.Windows, sum.UnderWay, sum.Waiting, sum.Failed)
+			return fmt.Sprintf("%d of %d windows complete, %d under way, %d wait, %d failed", sum.Complete, n, sum.UnderWay, sum.Waiting, sum.Failed)
 		})
 		if !sum.Open() {
 			meter.end()
-			return o.end(r, of, sum)
+			return o.end(r, of, sum, n)
+		}
+		if !told && sum.Waiting == n && time.Since(begun) > orderIdle {
+			told = true
+			meter.end()
+			fmt.Fprintln(c.ErrOrStderr(), "nothing has been asked for yet: live windows go first, and a bridge has to run that has the tenant")
 		}
 		if err := retry.Wait(ctx, orderLook); err != nil {
 			meter.end()
@@ -294,15 +334,35 @@ func (o *backfillOptions) follow(ctx context.Context, c *cobra.Command, r repair
 	}
 }
 
-// end prints what came of an order.
-func (o *backfillOptions) end(r repairing, of []ask.Backfill, sum ask.Backfill) (err error) {
+// standing is how an order stands, by tenant and in all, as far as the ledger's copy knows.
+func (r repairing) standing(id string) (of []ask.Backfill, sum ask.Backfill) {
+	all := ask.Tally{}
+	r.windows.All(func(e schemas.WindowEntry) {
+		if e.Backfill == id {
+			all.Add(e)
+		}
+	})
+	of = all.Orders()
+	for _, b := range of {
+		sum.Windows, sum.Complete, sum.UnderWay = sum.Windows+b.Windows, sum.Complete+b.Complete, sum.UnderWay+b.UnderWay
+		sum.Waiting, sum.Failed = sum.Waiting+b.Waiting, sum.Failed+b.Failed
+	}
+	return of, sum
+}
+
+// end prints what came of an order of n windows.
+func (o *backfillOptions) end(r repairing, of []ask.Backfill, sum ask.Backfill, n int) (err error) {
 	if o.asJSON {
 		err = lines(r.out, of)
 	} else {
-		_, err = fmt.Fprintf(r.out, "done: %d of %d windows are complete\n", sum.Complete, sum.Windows)
+		_, err = fmt.Fprintf(r.out, "done: %d of %d windows are complete\n", sum.Complete, n)
 	}
-	if err == nil && sum.Failed > 0 {
-		err = fmt.Errorf("%d windows failed; `bridge windows ls --state failed` says why", sum.Failed)
+	switch {
+	case err != nil:
+	case sum.Failed > 0:
+		err = fmt.Errorf("%d windows failed; `bridge windows ls --state failed --from %s` says why", sum.Failed, of[0].From.Format(time.RFC3339))
+	case sum.Windows < n:
+		err = fmt.Errorf("%d windows were taken out of the order, or are another's now", n-sum.Windows)
 	}
 	return err
 }

@@ -84,8 +84,8 @@ func (r repairing) audit(ctx context.Context, a schemas.Audit) error {
 
 // retry has one window asked for at once, and prints so.
 func (r repairing) retry(ctx context.Context, e schemas.WindowEntry, letter string) error {
-	if e.Unplanned && e.Backfill == "" {
-		return fmt.Errorf("%s window %s of %s was imported, and is never asked for: import its file again", e.Kind, e.Window, e.Tenant)
+	if e.Unplanned {
+		return fmt.Errorf("%s window %s of %s is none of the bridge's own: import its file again, or order it with `bridge backfill run --again`", e.Kind, e.Window, e.Tenant)
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.wait)
 	defer cancel()

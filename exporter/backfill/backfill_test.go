@@ -95,6 +95,7 @@ func TestRun(t *testing.T) {
 	put(t, l, schemas.WindowEntry{Window: hour(2), State: schemas.WindowCompleted, CompletedAt: now})
 	o := Options{Ledger: l, Lacking: none}
 	s := scope(now.Add(-24*time.Hour), now)
+	before := l.Entries(exportertest.Acme, schemas.KindCDR)
 	p, err := o.Find(t.Context(), s, now)
 	if err != nil || len(p.Missing) != 22 { // not what ended just now
 		t.Fatalf("%+v, %v", p, err)
@@ -114,6 +115,9 @@ func TestRun(t *testing.T) {
 	}
 	if n, err := Cancel(t.Context(), l, exportertest.Acme, "o1"); err != nil || n != 22 {
 		t.Errorf("withdrawn: %d, %v", n, err)
+	}
+	if after, err := o.Find(t.Context(), s, now); err != nil || !slices.Equal(after.Missing, p.Missing) || after.Coming != 0 || after.Complete != len(before) {
+		t.Errorf("left: %+v, %v", after, err)
 	}
 }
 

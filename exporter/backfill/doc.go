@@ -7,7 +7,8 @@
 //     any bridge that plans for their tenant works on it.
 //   - Windows that are in the ledger stay as they are cut; only time without one is cut anew, as
 //     the planner does.
-//   - What comes by itself is not ordered: planned windows, and those whose extract is under way.
+//   - What comes by itself is not ordered: windows that have a time of their next extract, and
+//     those whose extract is under way.
 //   - Windows before the planner's own are none of it: coverage does not begin with them, and
 //     they are asked for only as long as they are ordered.
 //

@@ -16,7 +16,7 @@ type Why string
 // Why a window may be missing.
 const (
 	WhyUnknown Why = "not_in_ledger" // nobody has asked for it
-	WhyFailed  Why = "failed"        // its extracts failed; see the reason
+	WhyFailed  Why = "failed"        // its extracts failed, and it is not asked for any more; see the reason
 	WhyRows    Why = "rows_missing"  // it is complete, and the stream lacks rows of it or its marker
 	WhyAgain   Why = "again"         // it is complete, and wanted once more
 )
@@ -35,21 +35,21 @@ type Plan struct {
 	Kind     schemas.Kind `json:"kind"`
 	Missing  []Missing    `json:"missing"`  // in the order of time
 	Complete int          `json:"complete"` // windows with all their rows
-	Coming   int          `json:"coming"`   // windows that are planned, or whose extract is under way
+	Coming   int          `json:"coming"`   // windows that are asked for by themselves, or whose extract is under way
 }
 
 // Scope is a span of one kind of one tenant.
 type Scope struct {
 	Tenant string
 	Kind   schemas.Kind
-	// From and To are rounded outwards to whole windows; those whose time has not come yet are
-	// left out.
+	// From and To are rounded outwards to whole windows; those whose time has not come by now
+	// are left out.
 	From, To time.Time
 	Zone     *time.Location
 	Length   time.Duration // of a window, where the ledger has none
 	Settle   time.Duration // after a window's end, before which it is not asked for
 	// Begin is where extraction is set to begin, if it is: one window ends there and another
-	// begins. The planner's own begin there or now if the ledger has none.
+	// begins, and the planner's own begin there at the latest.
 	Begin time.Time
 	Again bool // complete windows are missing, too
 }
@@ -65,6 +65,9 @@ type Options struct {
 // Find returns what a scope lacks as of now.
 func (o Options) Find(ctx context.Context, s Scope, now time.Time) (Plan, error) {
 	p := Plan{Tenant: s.Tenant, Kind: s.Kind, Missing: []Missing{}}
+	if s.To.After(now) {
+		s.To = now
+	}
 	wanted := schemas.Window{From: s.From, To: s.To}
 	s.round()
 	entries := o.Ledger.Entries(s.Tenant, s.Kind)
@@ -80,10 +83,10 @@ func (o Options) Find(ctx context.Context, s Scope, now time.Time) (Plan, error)
 			at = e.Window.To
 		}
 		switch {
+		case e.Coming():
+			p.Coming++
 		case e.State == schemas.WindowFailed:
 			p.Missing = append(p.Missing, Missing{e.Window, WhyFailed, e.Reason, e.Unplanned})
-		case e.State != schemas.WindowCompleted || !e.DueAt.IsZero():
-			p.Coming++
 		case s.Again:
 			p.Missing = append(p.Missing, Missing{e.Window, WhyAgain, "", e.Unplanned})
 		default:
@@ -114,15 +117,16 @@ func (o Options) lacking(ctx context.Context, complete []schemas.WindowEntry) ([
 	return o.Lacking(ctx, complete)
 }
 
-// beginning is where the planner's own windows begin.
+// beginning is where the planner's own windows begin, or will when it starts anew.
 func beginning(entries []schemas.WindowEntry, s Scope, now time.Time) time.Time {
+	begin := now
 	if own := slices.IndexFunc(entries, func(e schemas.WindowEntry) bool { return !e.Unplanned }); own >= 0 {
-		return entries[own].Window.From
+		begin = entries[own].Window.From
 	}
-	if s.Begin.IsZero() {
-		return now
+	if !s.Begin.IsZero() && s.Begin.Before(begin) {
+		begin = s.Begin
 	}
-	return s.Begin
+	return begin
 }
 
 // round widens the span to whole windows.

@@ -240,6 +240,9 @@ func (l *Ledger) get(ctx context.Context, key string) (e item, err error) {
 	return e, nil
 }
 
+// errNone says that an entry is not there.
+var errNone = errors.New("there is none")
+
 // change applies edit to the newest entry under key by compare-and-set, again
 // when somebody was faster. edit returns false to leave the entry as it is; a newer
 // bridge's is left so.
@@ -250,7 +253,7 @@ func (l *Ledger) change(ctx context.Context, key string, edit func(e *schemas.Wi
 			return err
 		}
 		if e.revision == 0 {
-			return fmt.Errorf("change ledger entry %s: there is none", key)
+			return fmt.Errorf("change ledger entry %s: %w", key, errNone)
 		}
 		if e.newer() || !edit(&e.WindowEntry) {
 			return nil
@@ -335,6 +338,15 @@ func (l *Ledger) About(d schemas.DeadLetter) (schemas.WindowEntry, bool) {
 	}
 	e, ok := l.entries[key]
 	return e.WindowEntry, ok
+}
+
+// All calls f for every entry of every tenant, as Each does.
+func (l *Ledger) All(f func(schemas.WindowEntry)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, e := range l.entries {
+		f(e.WindowEntry)
+	}
 }
 
 // Each calls f for every entry of one tenant, in no order. f must not call back

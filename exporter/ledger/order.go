@@ -8,9 +8,9 @@ import (
 )
 
 // Order has a window asked for by a backfill, in its lane: e's, which is added when the ledger
-// does not have it; a failed one with all its attempts before it; a complete one once more. It
-// reports whether that was done: a window that is planned, or whose extract is under way, comes
-// by itself and is left alone, as is a newer bridge's.
+// does not have it; one that has failed for good, with all its attempts before it; a complete
+// one once more. It reports whether that was done: what comes by itself is left alone, as is a
+// newer bridge's window.
 func (l *Ledger) Order(ctx context.Context, e schemas.WindowEntry, order string, now time.Time) (done bool, err error) {
 	planned := item{WindowEntry: schemas.WindowEntry{
 		Tenant: e.Tenant, Kind: e.Kind, Window: e.Window, Unplanned: e.Unplanned,
@@ -20,7 +20,7 @@ func (l *Ledger) Order(ctx context.Context, e schemas.WindowEntry, order string,
 		return done, err
 	}
 	err = l.change(ctx, e.Key(), func(e *schemas.WindowEntry) bool {
-		done = e.State == schemas.WindowFailed || e.State == schemas.WindowCompleted
+		done = !e.Coming()
 		if e.State == schemas.WindowFailed {
 			e.Attempts = 0
 		}
@@ -30,45 +30,54 @@ func (l *Ledger) Order(ctx context.Context, e schemas.WindowEntry, order string,
 	return done, err
 }
 
-// Withdraw ends the order of a window that waits for its turn: it is as before the order, and
-// not in the ledger if it was not. It reports whether that was done: an extract that is under
-// way is finished, and another order's window is not touched.
+// Withdraw takes a window out of an order: it is not asked for by that any more. A complete one
+// is complete as before, one that nobody has asked for is taken out of the ledger, and one that
+// failed, before the order or since, has failed for good. It reports whether that was done: an
+// extract that is under way is finished, for nobody's order if the window is the planner's own,
+// and another order's window is not touched.
 func (l *Ledger) Withdraw(ctx context.Context, key, order string) (done bool, err error) {
 	for {
 		e, err := l.get(ctx, key)
 		if err != nil {
 			return false, err
 		}
-		waits := e.State != schemas.WindowRequested && e.State != schemas.WindowReady && e.Backfilling()
-		if e.revision == 0 || e.newer() || e.Backfill != order || !waits {
+		if e.revision == 0 || e.newer() || e.Backfill != order || !e.Backfilling() {
 			return false, nil
 		}
-		if fresh(e.WindowEntry) {
-			done, err = l.o.Bucket.DeleteAt(ctx, key, e.revision)
-		} else {
+		waits := e.State != schemas.WindowRequested && e.State != schemas.WindowReady
+		switch {
+		case !waits && e.Unplanned: // it is asked for by the order only
+			return false, nil
+		case fresh(e.WindowEntry):
+			if done, err = l.o.Bucket.DeleteAt(ctx, key, e.revision); done {
+				l.mu.Lock()
+				l.forget(key, e.revision)
+				l.mu.Unlock()
+			}
+		default:
 			withdrawn(&e.WindowEntry)
 			done, err = l.swap(ctx, key, e)
 		}
 		if done || err != nil {
-			return done, err
+			return done && waits, err
 		}
 	}
 }
 
-// fresh reports a window that nobody has asked for yet.
+// fresh reports a window that has never been asked for.
 func fresh(e schemas.WindowEntry) bool {
-	return e.State == schemas.WindowPlanned && e.Attempts == 0 && e.CompletedAt.IsZero() && e.ResponseID == "" && len(e.Past) == 0
+	return e.State == schemas.WindowPlanned && e.Attempts == 0 && e.Reason == "" && e.CompletedAt.IsZero() && e.ResponseID == "" && len(e.Past) == 0
 }
 
-// withdrawn is what a window was before it was ordered. One that the platform refused to take
-// since stands as planned.
+// withdrawn is what a window is without its order.
 func withdrawn(e *schemas.WindowEntry) {
-	e.DueAt, e.Backfill = time.Time{}, ""
+	e.Backfill = ""
 	switch {
-	case e.State != schemas.WindowPlanned:
+	case e.State == schemas.WindowRequested || e.State == schemas.WindowReady:
 	case e.CompletedAt.IsZero():
-		e.State = schemas.WindowFailed
+		e.State, e.DueAt = schemas.WindowFailed, time.Time{}
 	default:
-		e.State, e.Attempts = schemas.WindowCompleted, 0
+		e.State, e.DueAt = schemas.WindowCompleted, time.Time{}
+		e.Attempts, e.Reason, e.Error, e.Object = 0, "", "", ""
 	}
 }

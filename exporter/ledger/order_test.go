@@ -76,6 +76,114 @@ func TestOrder(t *testing.T) {
 	})
 }
 
+// TestWithdrawFailed: what failed before an order or under it has failed for good without it,
+// also when its request was put back in between; what has a time of its next extract is never
+// ordered; a complete window stays complete.
+func TestWithdrawFailed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, _ := running(t, Options{Bucket: exportertest.NewBucket(), Publisher: &exportertest.Publisher{}, MaxAttempts: 2})
+		now := time.Now().UTC()
+		entry := func(n int) schemas.WindowEntry { return exportertest.Entry(t, l, exportertest.Hour(n)) }
+		order := func(n int) bool {
+			t.Helper()
+			done, err := l.Order(t.Context(), schemas.WindowEntry{Tenant: exportertest.Acme, Kind: schemas.KindCDR, Window: exportertest.Hour(n)}, "o1", now)
+			exportertest.Check(t, err)
+			return done
+		}
+		try := func(n int, end func(e schemas.WindowEntry) error) {
+			t.Helper()
+			_, ok, err := l.Requested(t.Context(), entry(n), now, now.Add(time.Hour))
+			if err != nil || !ok {
+				t.Fatal(ok, err)
+			}
+			exportertest.Check(t, end(entry(n)))
+		}
+		fail := func(e schemas.WindowEntry) error { return l.GiveUp(t.Context(), e.Key(), "", refused, now) }
+		putBack := func(e schemas.WindowEntry) error { return l.PutBack(t.Context(), e, now, refused.Err) }
+		plan := schemas.WindowEntry{Tenant: exportertest.Acme, Kind: schemas.KindCDR, State: schemas.WindowPlanned, DueAt: now}
+		for n := range 2 {
+			plan.Window = exportertest.Hour(n)
+			exportertest.Check(t, l.Plan(t.Context(), plan))
+			try(n, fail)
+		}
+		if order(0) {
+			t.Error("a window that is asked for again by itself is ordered")
+		}
+		try(0, fail) // for good
+		try(1, fail)
+		if !order(0) || !order(1) || !order(2) {
+			t.Fatal("not ordered")
+		}
+		try(0, putBack)
+		try(1, fail)
+		try(2, fail)
+		for n := range 3 {
+			done, err := l.Withdraw(t.Context(), entry(n).Key(), "o1")
+			if e := entry(n); err != nil || !done || e.State != schemas.WindowFailed || !e.DueAt.IsZero() || e.Reason != schemas.ReasonRefused || e.Backfill != "" {
+				t.Errorf("window %d: %t, %v, %+v", n, done, err, e)
+			}
+		}
+	})
+}
+
+// TestOrdersEnd: a window that is swept again is no part of the order that made it complete, and
+// one that was withdrawn, or has gone, while it was picked is not asked for.
+func TestOrdersEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, _ := running(t, Options{Bucket: exportertest.NewBucket(), Publisher: &exportertest.Publisher{}})
+		now, w := time.Now().UTC(), exportertest.Hour(0)
+		e := schemas.WindowEntry{Tenant: exportertest.Acme, Kind: schemas.KindCDR, Window: w}
+		order := func() schemas.WindowEntry {
+			t.Helper()
+			if done, err := l.Order(t.Context(), e, "o1", now); err != nil || !done {
+				t.Fatal(done, err)
+			}
+			return exportertest.Entry(t, l, w)
+		}
+		request := func(picked schemas.WindowEntry) bool {
+			t.Helper()
+			_, ok, err := l.Requested(t.Context(), picked, now, now.Add(time.Hour))
+			exportertest.Check(t, err)
+			return ok
+		}
+		picked := order()
+		if done, err := l.Withdraw(t.Context(), picked.Key(), "o1"); err != nil || !done {
+			t.Fatal(done, err)
+		}
+		if request(picked) {
+			t.Error("a window that has gone is asked for")
+		}
+		if !request(order()) {
+			t.Fatal("not asked for")
+		}
+		exportertest.Check(t, l.Answered(t.Context(), exportertest.Entry(t, l, w), exportertest.ResponseID(1)))
+		exportertest.Check(t, l.Accept(t.Context(), exportertest.Notice(1)))
+		f := schemas.FileReady{Tenant: exportertest.Acme, Kind: schemas.KindCDR, Window: w, ResponseID: exportertest.ResponseID(1)}
+		exportertest.Check(t, l.Complete(t.Context(), f, 7, now))
+		if e := exportertest.Entry(t, l, w); e.Backfill != "o1" || e.Backfilling() {
+			t.Errorf("complete: %+v", e)
+		}
+		picked = order()
+		if done, err := l.Withdraw(t.Context(), picked.Key(), "o1"); err != nil || !done {
+			t.Fatal(done, err)
+		}
+		if request(picked) {
+			t.Error("a window that was withdrawn is asked for")
+		}
+		order()
+		if !request(exportertest.Entry(t, l, w)) || exportertest.Entry(t, l, w).Backfill != "o1" {
+			t.Error("not asked for by its order")
+		}
+		exportertest.Check(t, l.Answered(t.Context(), exportertest.Entry(t, l, w), exportertest.ResponseID(2)))
+		exportertest.Check(t, l.Accept(t.Context(), exportertest.Notice(2)))
+		f.ResponseID = exportertest.ResponseID(2)
+		exportertest.Check(t, l.Complete(t.Context(), f, 7, now))
+		if !request(exportertest.Entry(t, l, w)) || exportertest.Entry(t, l, w).Backfill != "" { // a re-sweep
+			t.Errorf("swept again: %+v", exportertest.Entry(t, l, w))
+		}
+	})
+}
+
 // TestWithdrawRefused: an ordered window whose request the platform did not take is planned; it
 // is as it was all the same when the order is withdrawn.
 func TestWithdrawRefused(t *testing.T) {

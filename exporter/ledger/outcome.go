@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -16,8 +17,12 @@ import (
 func (l *Ledger) Requested(ctx context.Context, e schemas.WindowEntry, now, deadline time.Time) (r schemas.WindowRequest, ok bool, err error) {
 	picked := e
 	err = l.change(ctx, e.Key(), func(e *schemas.WindowEntry) bool {
-		if ok = e.State == picked.State && e.RequestedAt.Equal(picked.RequestedAt); !ok {
+		ok = e.State == picked.State && e.RequestedAt.Equal(picked.RequestedAt) && e.DueAt.Equal(picked.DueAt) && e.Backfill == picked.Backfill
+		if !ok {
 			return false
+		}
+		if !e.Backfilling() { // a re-sweep is no part of the order that made it complete
+			e.Backfill = ""
 		}
 		leave(e)
 		e.State, e.ResponseID, e.FileName, e.Via = schemas.WindowRequested, "", "", ""
@@ -27,6 +32,9 @@ func (l *Ledger) Requested(ctx context.Context, e schemas.WindowEntry, now, dead
 		r = requestOf(*e)
 		return true
 	})
+	if errors.Is(err, errNone) { // it was ordered, and withdrawn
+		err = nil
+	}
 	if err != nil || !ok {
 		return schemas.WindowRequest{}, false, err
 	}
@@ -123,9 +131,7 @@ func (l *Ledger) Retry(ctx context.Context, key string, now time.Time) (before s
 			return false
 		}
 		e.DueAt = now
-		if !e.Unplanned { // those are asked for by orders only
-			e.Backfill = ""
-		}
+		e.Backfill = ""
 		if e.State == schemas.WindowFailed {
 			e.Attempts = 0
 		}

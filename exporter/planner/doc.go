@@ -9,7 +9,7 @@
 //   - Of all planners of a tenant one works, the one that has the lease: the platform's budget
 //     is the tenant's. After a change of hands only the ledger counts.
 //   - One request at a time, so far apart and so many extracts under way as the settings
-//     allow; less while the platform refuses.
+//     allow, those of backfills aside; less while the platform refuses.
 //   - Windows of backfills go in a lane of their own: they are asked for when no live one is
 //     due, at a share of the pace.
 //   - A window that comes without rows is complete, and is asked for once more an hour

@@ -1,8 +1,13 @@
 package planner
 
 import (
+	"context"
 	"time"
 
+	"github.com/cenkalti/backoff/v4"
+
+	"aiccbridge/internal/retry"
+	"aiccbridge/internal/trouble"
 	"aiccbridge/schemas"
 )
 
@@ -27,15 +32,22 @@ func (l *lane) consider(e schemas.WindowEntry, at time.Time) {
 	}
 }
 
+// manner is how requests of one lane fare.
+type manner struct {
+	backOff  backoff.BackOff
+	refusals trouble.Episode
+}
+
+func newManner() *manner { return &manner{backOff: retry.NewBackOff(2*time.Second, 15*time.Minute)} }
+
 // choose is the window to ask for: a live one whenever one is due; otherwise one of a
-// backfill, when its share of requests and of extracts under way allows. So a live window
-// waits for the time between two requests at most.
+// backfill, when its share of the requests allows. So a live window waits for the time between
+// two requests at most.
 func (p *Planner) choose(live, backfills lane, now time.Time) (schemas.WindowEntry, bool) {
 	if !live.at.IsZero() {
 		return live.next, true
 	}
-	open := backfills.outstanding < max(1, p.o.MaxOutstanding*p.o.BackfillShare/100) && !now.Before(p.lane)
-	return backfills.next, open && !backfills.at.IsZero()
+	return backfills.next, !backfills.at.IsZero() && !now.Before(p.lane)
 }
 
 // sent notes that a window was asked for.
@@ -43,12 +55,30 @@ func (p *Planner) sent(e schemas.WindowEntry, now time.Time) {
 	p.quiet = now.Add(p.o.Spacing)
 	if e.Backfilling() {
 		p.lane = now.Add(p.between())
+		p.taken(p.behind)
 		return
 	}
 	p.newest = !p.newest
+	p.taken(p.live)
+}
+
+// failed holds requests off after err. What keeps a backfill's window from being asked for holds
+// up no live one, unless the platform refuses the key or wants less of it: it may have no data of
+// so long ago, and says so as of anything else that it cannot do.
+func (p *Planner) failed(ctx context.Context, e schemas.WindowEntry, err error, now time.Time) error {
+	if refused := failure(err); e.Backfilling() && !refused.Local && !untaken(refused.Class) {
+		p.quiet = now.Add(p.o.Spacing)
+		p.lane = now.Add(max(p.holdOff(p.behind, err), p.between()))
+		return nil
+	}
+	p.quiet = now.Add(p.holdOff(p.live, err))
+	return p.holdOthersOff(ctx, err, p.quiet)
 }
 
 // between is the least time between two requests of backfills.
 func (p *Planner) between() time.Duration {
 	return p.o.Spacing * 100 / time.Duration(p.o.BackfillShare)
 }
+
+// room is how many extracts of backfills may be under way.
+func (p *Planner) room() int { return max(1, p.o.MaxOutstanding*p.o.BackfillShare/100) }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"aiccbridge/exporter/internal/exportertest"
+	"aiccbridge/internal/ccfs"
 	"aiccbridge/schemas"
 )
 
@@ -83,6 +84,65 @@ func TestBackfillsLane(t *testing.T) {
 		}
 		t.Attr("latest_"+takes.String(), worst.String())
 	}
+}
+
+// TestBackfillsFailAlone: a platform that answers nothing usable for what is long past holds up
+// no live window, and is asked less and less for the other.
+func TestBackfillsFailAlone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
+		s.serve()
+		s.platform.answer = func(_ context.Context, _ int, _ schemas.Kind, w schemas.Window) error {
+			if w.From.Before(bubble) {
+				return &ccfs.Error{Operation: "queryBillData", Class: ccfs.Again, Code: "0100001", RetryAfter: 15 * time.Minute}
+			}
+			return nil
+		}
+		s.open(Options{}, since(bubble, hourly))
+		s.order([]schemas.Kind{schemas.KindCDR}, bubble, 24)
+		pass(6*time.Hour + time.Minute)
+		old, live := 0, 0
+		for _, a := range s.platform.requests() {
+			if a.window.From.Before(bubble) {
+				old++
+				continue
+			}
+			live++
+			if late := a.at.Sub(a.window.To.Add(hourly.Settle)); late > 16*time.Second {
+				t.Errorf("%s was asked for %s late", a.window, late)
+			}
+		}
+		if live < 5 || old < 20 || old > 26 {
+			t.Errorf("%d live requests, %d others", live, old)
+		}
+		s.close()
+	})
+}
+
+// TestBackfillsOfOneKey: tenants of one access key have one share of the extracts under way.
+func TestBackfillsOfOneKey(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
+		s.open(Options{Budget: "b"}, since(bubble.Add(24*time.Hour), hourly)) // its platform calls nobody back
+		s.order([]schemas.Kind{schemas.KindCDR}, bubble, 24)
+		other := newTestPlanner(t, Options{
+			Tenant: "other", Budget: "b", Ledger: s.ledger, Publisher: s.pub, Query: s.platform.query, Extracts: []Extract{since(bubble.Add(24*time.Hour), hourly)},
+		})
+		for n := range 24 {
+			w := schemas.Window{From: bubble.Add(-time.Duration(n+1) * time.Hour).UTC(), To: bubble.Add(-time.Duration(n) * time.Hour).UTC()}
+			_, err := s.ledger.Order(t.Context(), schemas.WindowEntry{Tenant: "other", Kind: schemas.KindCDR, Window: w, Unplanned: true}, "o2", time.Now())
+			exportertest.Check(t, err)
+		}
+		stop := runPlanner(t, other)
+		pass(10 * time.Minute) // nothing is overdue yet
+		if n := len(s.platform.requests()); n != 1 {
+			t.Errorf("%d extracts of backfills are under way, want a half of three", n)
+		}
+		stop()
+		s.close()
+	})
 }
 
 // TestBackfillsPaceOutlivesARestart: a planner that begins anew keeps the time between two

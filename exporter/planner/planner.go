@@ -84,8 +84,8 @@ type Planner struct {
 	quiet    time.Time                  // no request before
 	lane     time.Time                  // none of a backfill's before
 	open     time.Time                  // since when the budget lets somebody ask; zero: it does not
-	backOff  backoff.BackOff            // of requests
-	refusals trouble.Episode            // of requests
+	live     *manner                    // of requests for live windows
+	behind   *manner                    // of those for backfills
 	held     trouble.Episode            // of everything else
 	tenure   *tenure.Tenure
 	requests *prometheus.CounterVec
@@ -130,8 +130,8 @@ func New(o Options) (*Planner, error) {
 	o.Tick = cmp.Or(o.Tick, min(time.Second, max(o.Spacing, 100*time.Millisecond)))
 	p := &Planner{
 		o: o, extracts: map[schemas.Kind]Extract{}, next: map[schemas.Kind]time.Time{}, stated: map[schemas.Kind]schemas.Coverage{},
-		backOff: retry.NewBackOff(2*time.Second, 15*time.Minute),
-		tenure:  tenure.New(tenure.Options{Acquire: o.Acquire, Of: "extracts", Logger: o.Logger}),
+		live: newManner(), behind: newManner(),
+		tenure: tenure.New(tenure.Options{Acquire: o.Acquire, Of: "extracts", Logger: o.Logger}),
 	}
 	for _, x := range o.Extracts {
 		if err := x.validate(); err != nil {
@@ -239,11 +239,9 @@ func (p *Planner) tick(ctx context.Context, now time.Time) error {
 	sent, err := p.request(ctx, e, budget, now)
 	switch {
 	case err != nil:
-		p.quiet = time.Now().Add(p.holdOff(err))
-		return p.holdOthersOff(ctx, err, p.quiet)
+		return p.failed(ctx, e, err, time.Now())
 	case sent:
 		p.sent(e, time.Now())
-		p.taken()
 	}
 	return nil
 }
@@ -339,7 +337,7 @@ func (p *Planner) due(ctx context.Context, now time.Time) (live, backfills lane,
 			of = &backfills
 		}
 		switch {
-		case !ours || e.Unplanned && e.Backfill == "": // its extraction was switched off; or nobody asked for it
+		case !ours || e.Unplanned && !e.Backfilling(): // its extraction was switched off; or nobody asked for it
 		case e.State == schemas.WindowRequested || e.State == schemas.WindowReady:
 			of.outstanding++
 			if !p.deadline(e).After(now) {

@@ -83,7 +83,7 @@ func TestAnotherRefusalIsSaid(t *testing.T) {
 		{exportertest.ErrBus, false},
 	} {
 		log.Reset()
-		p.holdOff(c.err)
+		p.holdOff(p.live, c.err)
 		if said := log.Len() > 0; said != c.said {
 			t.Errorf("%d, %v: said %v, want %v", i, c.err, said, c.said)
 		}

@@ -86,17 +86,17 @@ func refusal(err error) *schemas.Permanent {
 // holdOff returns how long no request is to be sent after err: at least as long as the
 // platform asks for, and a minute when it wants less traffic or refuses the credentials.
 // What changes is logged.
-func (p *Planner) holdOff(err error) time.Duration {
+func (p *Planner) holdOff(m *manner, err error) time.Duration {
 	refused := failure(err)
 	cause := string(refused.Class) + refused.Code // their texts hold times, which say nothing new
 	if refused.Class == ccfs.Again {
 		// Many things may be wrong. A gist has no digits, which codes and statuses are.
 		cause += fmt.Sprint(" ", refused.Status, " ", trouble.Gist(err.Error()))
 	}
-	if _, changed := p.refusals.Failed(cause, zerolog.WarnLevel); changed {
+	if _, changed := m.refusals.Failed(cause, zerolog.WarnLevel); changed {
 		p.o.Logger.Warn().Err(err).Msg("extract not requested; it is tried again")
 	}
-	wait := max(p.backOff.NextBackOff(), refused.RetryAfter)
+	wait := max(m.backOff.NextBackOff(), refused.RetryAfter)
 	if untaken(refused.Class) {
 		wait = max(wait, time.Minute)
 	}
@@ -104,9 +104,9 @@ func (p *Planner) holdOff(err error) time.Duration {
 }
 
 // taken ends the holding off.
-func (p *Planner) taken() {
-	if failures, _ := p.refusals.Over(); failures > 0 {
+func (p *Planner) taken(m *manner) {
+	if failures, _ := m.refusals.Over(); failures > 0 {
 		p.o.Logger.Info().Int("failures", failures).Msg("extracts are requested again")
 	}
-	p.backOff.Reset()
+	m.backOff.Reset()
 }

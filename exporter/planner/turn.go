@@ -26,7 +26,9 @@ func (p *Planner) turn(ctx context.Context, b ledger.Budget, e schemas.WindowEnt
 	}
 	outstanding := live
 	if e.Backfilling() {
-		outstanding += backfills
+		if outstanding += backfills; backfills >= p.room() {
+			return false, nil
+		}
 	}
 	if p.o.Budget == "" {
 		return outstanding < p.o.MaxOutstanding, nil

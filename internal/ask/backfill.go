@@ -10,7 +10,8 @@ import (
 	"aiccbridge/schemas"
 )
 
-// Backfill is how the windows of an order stand, but for those that a later order has.
+// Backfill is how the windows of an order stand, but for those that a later order has, or that
+// have been extracted again since.
 type Backfill struct {
 	ID       string         `json:"id"`
 	Tenant   string         `json:"tenant"`
@@ -27,21 +28,35 @@ type Backfill struct {
 // Open reports that something of the order is still to come.
 func (b Backfill) Open() bool { return b.Waiting+b.UnderWay > 0 }
 
-// Backfills are the orders that windows of a tenant are of ("": of every tenant), one for each
-// tenant of an order, the newest first.
+// Backfills are the orders that windows of a tenant are of ("": of every tenant), as
+// [Tally.Orders] has them.
 func (q Questions) Backfills(ctx context.Context, tenant string) ([]Backfill, error) {
-	type which struct{ id, tenant string }
-	of, windows := map[which]Backfill{}, WindowQuery{Tenant: tenant}
+	all, windows := Tally{}, WindowQuery{Tenant: tenant}
 	err := q.Hub.Entries(ctx, schemas.BucketWindows, windows.keys(), func(key string, m schemas.Stored) error {
-		if e, ok := WindowOf(key, m); ok && e.Backfill != "" {
-			w := which{e.Backfill, e.Tenant}
-			of[w] = of[w].with(e)
+		if e, ok := WindowOf(key, m); ok {
+			all.Add(e)
 		}
 		return nil
 	})
-	return slices.SortedFunc(maps.Values(of), func(a, b Backfill) int {
+	return all.Orders(), err
+}
+
+// Tally counts windows by their orders; make one as Tally{}.
+type Tally map[[2]string]Backfill
+
+// Add counts a window.
+func (t Tally) Add(e schemas.WindowEntry) {
+	if e.Backfill != "" {
+		key := [2]string{e.Backfill, e.Tenant}
+		t[key] = t[key].with(e)
+	}
+}
+
+// Orders are the orders, one for each tenant of an order, the newest first.
+func (t Tally) Orders() []Backfill {
+	return slices.SortedFunc(maps.Values(t), func(a, b Backfill) int {
 		return cmp.Or(cmp.Compare(b.ID, a.ID), cmp.Compare(a.Tenant, b.Tenant))
-	}), err
+	})
 }
 
 // with is b with one window more.

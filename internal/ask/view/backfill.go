@@ -40,7 +40,7 @@ func (s Screen) Backfills(all []ask.Backfill, pace func(tenant string) time.Dura
 			failed = s.paint(red, failed)
 		}
 		if b.Waiting > 0 {
-			left = ago(time.Duration(b.Waiting) * pace(b.Tenant))
+			left = "≥" + ago(time.Duration(b.Waiting)*pace(b.Tenant))
 		}
 		rows = append(rows, []string{
 			b.ID, b.Tenant, strings.Join(kinds, ","), s.long(b.From, b.To), fmt.Sprint(b.Windows), fmt.Sprint(b.Complete),

@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"aiccbridge/bus/lease"
 	"aiccbridge/config"
 	"aiccbridge/exporter/calls"
@@ -92,13 +94,18 @@ func noneIfZero(d time.Duration) time.Duration {
 	return d
 }
 
-func newPolling(b base, h *hub, c config.Tenant, policy *privacy.Policy, open *closers) (*partition.Share, error) {
-	g := c.Gateway
-	gateway, err := ccgateway.New(ccgateway.Options{
+// gatewayClient is a client of a tenant's gateway.
+func gatewayClient(tenant string, g *config.Gateway, log zerolog.Logger) (*ccgateway.Client, error) {
+	return ccgateway.New(ccgateway.Options{
 		URL: g.URL.String(), RootCAs: g.RootCAs, InsecureSkipVerify: g.InsecureSkipVerify, AllowLinkLocal: g.AllowLinkLocal,
 		Proxy: proxy(g.ProxyURL, g.ProxyCredentials, g.ProxyRootCAs),
-		Hold:  g.Hold, PollTimeout: g.PollTimeout, ConnectRate: g.ConnectsPerSecond, Logger: b.log.With().Str("tenant", c.Name).Logger(),
+		Hold:  g.Hold, PollTimeout: g.PollTimeout, ConnectRate: g.ConnectsPerSecond, Logger: log.With().Str("tenant", tenant).Logger(),
 	})
+}
+
+func newPolling(b base, h *hub, c config.Tenant, policy *privacy.Policy, open *closers) (*partition.Share, error) {
+	g := c.Gateway
+	gateway, err := gatewayClient(c.Name, g, b.log)
 	if err != nil {
 		return nil, err
 	}

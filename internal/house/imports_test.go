@@ -89,6 +89,7 @@ var allowed = map[string][]string{
 	"internal/scenario":                      {"internal/retry", "schemas", "schemas/events", "schemas/rows"},
 	"internal/hubtest":                       {"bus", "bus/assets", "bus/embedded", "bus/kv", "schemas"},
 	"internal/replay":                        {"internal/retry", "schemas"},
+	"internal/doctor":                        {"internal/ccfs", "internal/ccgateway", "internal/tlsadvice"},
 	"internal/conform":                       {"schemas", "schemas/entries"},
 	"internal/bench":                         {"internal/bench/...", "internal/stopsignal"},
 	"internal/bench/agents":                  {"internal/bench/bridge", "internal/bench/figures", "internal/bench/platform", "internal/bench/process", "internal/bench/rawnats", "internal/bench/stage"},

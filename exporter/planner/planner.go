@@ -147,6 +147,9 @@ func New(o Options) (*Planner, error) {
 		Name: "aicc_extract_requests_total",
 		Help: "Extracts asked for, by result: taken, or the class of the failure; auth and locked also while no request is sent because of them.",
 	}, []string{"kind", "result"})
+	if o.Registerer != nil {
+		own.MustRegister(newGauges(p))
+	}
 	return p, nil
 }
 

@@ -17,9 +17,10 @@ build: ## the program, as ./bridge
 test: ## every package, with the race detector
 	$(GO) test -race -timeout 15m ./...
 
-readers: ## Ajv and DuckDB take simulated rows by their schemas; needs node and npm
+readers: ## Ajv and DuckDB take simulated rows by their schemas, and recipes in JavaScript run; needs node and npm
 	cd internal/rowfile/testdata/readers && npm ci --silent --ignore-scripts
-	$(GO) test -count 1 -tags readers -run Readers -v ./internal/rowfile
+	cd docs/consuming/js && npm ci --silent --ignore-scripts
+	$(GO) test -count 1 -tags readers -run Readers -v ./internal/rowfile ./docs/consuming
 
 faults: ## every fault, suite with the shipped rights and mutant, a line each; writes docs/proof.md (ONLY=F03,F08 MUTANT=no_gap SEED=7)
 	$(GO) run ./internal/proof $(if $(ONLY),-only $(ONLY)) $(if $(MUTANT),-mutant $(MUTANT)) $(if $(SEED),-seed $(SEED))

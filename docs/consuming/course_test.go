@@ -1,0 +1,192 @@
+package consuming
+
+import (
+	"cmp"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"aiccbridge/schemas"
+)
+
+const (
+	patience = 60 * time.Second
+	// slow is how many bytes a second come to readers that are to be killed in the middle.
+	slow = 60_000
+)
+
+// course is a recipe's way through a test: started, killed in the middle of what there is,
+// started again after more has happened, killed again, and started to go on to the end.
+type course struct {
+	*hub
+	t       *testing.T
+	recipe  recipe
+	program []string
+	begin   time.Time
+	dir     string   // where the readers store
+	output  *os.File // what they say
+}
+
+// run takes a recipe through its course, until enough is true of what its readers' store lacks, or
+// has twice, which it returns.
+func run(t *testing.T, r recipe, program []string, enough func(error) bool) error {
+	t.Helper()
+	output, err := os.CreateTemp(t.TempDir(), "output")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { output.Close() })
+	c := &course{hub: startHub(t), t: t, recipe: r, program: program, begin: begin(), dir: t.TempDir(), output: output}
+	c.play(t, "tenant: other\nsteps: [ { at: 0s, agent: \"101\", call: 1-1 } ]")
+	c.play(t, script(c.begin, 1))
+	if r.history {
+		c.more()
+	}
+	c.way.Throttle(slow)
+	running := c.start()
+	c.until("it has done some", func() bool { return r.done(c) >= r.some })
+	var standby []*process
+	if r.standby {
+		standby = c.start()
+	}
+	some := c.kill(running)
+	if r.standby {
+		c.until("the other one goes on", func() bool { return r.done(c) > some })
+	}
+	happening := make(chan struct{})
+	go func() {
+		defer close(happening)
+		if !r.history {
+			c.more()
+		}
+	}()
+	if !r.live {
+		<-happening
+	}
+	running = append(c.start(), standby...)
+	c.until("it has done more", func() bool { return r.done(c) >= some+r.some })
+	more := c.kill(running)
+	<-happening
+	c.way.Throttle(0)
+	running = c.start()
+	err = c.settle(enough)
+	all := r.done(c)
+	if some < r.some || more <= some || err == nil && all <= more {
+		t.Errorf("it was killed when it had done %d and %d of %d", some, more, all)
+	}
+	c.stop(running)
+	t.Logf("killed at %d and %d of %d", some, more, all)
+	return err
+}
+
+// more is what happens later.
+func (c *course) more() {
+	c.t.Helper()
+	c.play(c.t, script(c.begin, 2))
+	if !c.recipe.again {
+		return
+	}
+	for _, m := range c.messages(c.t, schemas.StreamEvents, "")[:50] { // once more, under the ids that they had
+		out := nats.NewMsg(m.Subject)
+		out.Header, out.Data = nats.Header(m.Header), m.Body
+		out.Header.Del("Nats-Msg-Id")
+		if _, err := c.Conn().JetStream().PublishMsg(c.t.Context(), out); err != nil {
+			c.t.Error(err)
+		}
+	}
+}
+
+// settle waits until enough is true of the store.
+func (c *course) settle(enough func(error) bool) (err error) {
+	for deadline := time.Now().Add(patience); ; c.pause(200 * time.Millisecond) {
+		if err = c.recipe.check(c); enough(err) || time.Now().After(deadline) {
+			return err
+		}
+	}
+}
+
+func (c *course) until(what string, condition func() bool) {
+	c.t.Helper()
+	for deadline := time.Now().Add(patience); !condition(); c.pause(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			c.t.Fatalf("waited in vain until %s; it had done %d and said\n%s", what, c.recipe.done(c), c.said())
+		}
+	}
+}
+
+// pause is between two looks at the store.
+func (c *course) pause(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-c.t.Context().Done():
+	}
+}
+
+// path is a file in the readers' store.
+func (c *course) path(name string) string { return filepath.Join(c.dir, name) }
+
+// said is what the readers wrote to their terminal.
+func (c *course) said() string {
+	text, err := os.ReadFile(c.output.Name())
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return string(text)
+}
+
+// process is a reader.
+type process struct {
+	*exec.Cmd
+	done chan struct{}
+}
+
+// start starts the readers of a recipe.
+func (c *course) start() (all []*process) {
+	c.t.Helper()
+	for _, args := range c.recipe.args(c) {
+		p := &process{exec.Command(c.program[0], append(c.program[1:len(c.program):len(c.program)], args...)...), make(chan struct{})}
+		p.Env = append(os.Environ(), "NATS_URL="+c.url(cmp.Or(c.recipe.user, reader)))
+		p.Stdout, p.Stderr = c.output, c.output
+		if err := p.Start(); err != nil {
+			c.t.Fatal(err)
+		}
+		go func() {
+			defer close(p.done)
+			_ = p.Wait() // the state tells
+		}()
+		c.t.Cleanup(func() { c.stop([]*process{p}) })
+		all = append(all, p)
+	}
+	return all
+}
+
+// kill ends readers as kill -9 does, while what they send (what they acknowledge) gets lost.
+// It returns how much they have done.
+func (c *course) kill(all []*process) int {
+	c.t.Helper()
+	c.way.Silence(true)
+	for _, p := range all {
+		c.stop([]*process{p})
+		if state, ok := p.ProcessState.Sys().(syscall.WaitStatus); !ok || !state.Signaled() {
+			c.t.Fatalf("a reader ended before it was killed: %s\n%s", p.ProcessState, c.said())
+		}
+	}
+	c.way.Cut()
+	c.way.Silence(false)
+	return c.recipe.done(c)
+}
+
+// stop ends those that have not ended.
+func (c *course) stop(all []*process) {
+	for _, p := range all {
+		_ = p.Process.Kill() // it may have ended
+		<-p.done
+	}
+}

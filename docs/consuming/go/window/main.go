@@ -1,0 +1,74 @@
+// Command window has a file for each complete window: window TENANT KIND FOLDER.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"log"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// window is what a file holds: rows and the position in one, so that one rename stores both.
+type window struct {
+	Marker uint64            `json:"marker"` // its sequence in the stream
+	Rows   []json.RawMessage `json:"rows"`
+}
+
+func main() {
+	folder, last := os.Args[3], uint64(0)
+	for _, name := range must(filepath.Glob(filepath.Join(folder, "*.json"))) {
+		var w window
+		must(0, json.Unmarshal(must(os.ReadFile(name)), &w))
+		last = max(last, w.Marker)
+	}
+	js := must(jetstream.New(must(nats.Connect(os.Getenv("NATS_URL"), nats.MaxReconnects(-1)))))
+	markers := must(js.OrderedConsumer(context.Background(), "AICC_ROWS", jetstream.OrderedConsumerConfig{
+		FilterSubjects: []string{"aicc.v1." + os.Args[1] + ".row." + os.Args[2] + ".*"},
+		HeadersOnly:    true, // rows pass by without their bodies
+		DeliverPolicy:  jetstream.DeliverByStartSequencePolicy,
+		OptStartSeq:    last + 1,
+	}))
+	for messages := must(markers.Messages()); ; {
+		m := must(messages.Next())
+		if m.Headers().Get("ce-type") != "aicc.v1.window_complete" {
+			continue
+		}
+		w := window{Marker: must(m.Metadata()).Sequence.Stream}
+		w.Rows = rows(js, m.Subject(), w.Marker)
+		name := filepath.Join(folder, m.Subject()[strings.LastIndex(m.Subject(), ".")+1:]+".json")
+		must(0, os.WriteFile(name+".new", must(json.Marshal(w)), 0o600))
+		must(0, os.Rename(name+".new", name)) // in place of what an earlier extract had
+	}
+}
+
+// rows are those of a window up to its marker, of each the newest revision.
+func rows(js jetstream.JetStream, subject string, marker uint64) []json.RawMessage {
+	newest := map[string]json.RawMessage{}
+	reader := must(js.OrderedConsumer(context.Background(), "AICC_ROWS", jetstream.OrderedConsumerConfig{FilterSubjects: []string{subject}}))
+	messages := must(reader.Messages())
+	for position := uint64(0); position < marker; {
+		m := must(messages.Next())
+		if key, _, isRow := strings.Cut(m.Headers().Get("aicc-row"), "."); isRow {
+			newest[key] = m.Data()
+		}
+		position = must(m.Metadata()).Sequence.Stream
+	}
+	messages.Stop()
+	must(0, js.DeleteConsumer(context.Background(), "AICC_ROWS", reader.CachedInfo().Name)) // a stream bears 1,000
+	return slices.Collect(maps.Values(newest))
+}
+
+// must ends the reader at an error: whatever runs it starts it again, and it goes on.
+func must[T any](v T, err error) T {
+	if err != nil {
+		log.Fatal(err)
+	}
+	return v
+}

@@ -96,6 +96,7 @@ var mutants = []mutant{
 	{"any_text", "exporter/worker", "TestKnownAgainIsAsRead"},
 	{"floor_of_later", "internal/ask", "TestAgentsAt"},
 	{"replayed_again", "internal/replay", "TestResume"},
+	{"sent_twice", "cmd/bridge", "TestRehearsal"},
 	{"old_file_left", "internal/rowfile/folder", "TestUpToDate"},
 	{"attempts_kept", "exporter/ledger", "TestRetry"},
 	{"no_lane", "exporter/planner", "TestBackfillsLane"},

@@ -22,12 +22,14 @@ func build(t *testing.T, flags ...string) string {
 
 // TestGo: each recipe in Go, killed twice, loses nothing and has nothing twice.
 func TestGo(t *testing.T) {
+	t.Parallel()
 	dir := build(t)
 	each(t, func(name string) []string { return []string{filepath.Join(dir, name)} })
 }
 
 // TestGoBites: recipes with a mistake are found out.
 func TestGoBites(t *testing.T) {
+	t.Parallel()
 	mistakes := map[string]struct{ right, wrong, says string }{
 		"agent":  {"last.Position + 1", "1", "twice"},
 		"dedupe": {"seen[done.ID] = true\n\t}\n\tjs", "}\n\tjs", "twice"},

@@ -2,6 +2,7 @@ package consuming
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"strings"
@@ -27,6 +28,7 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 	}
+	_ = flag.Set("test.parallel", "6") // the recipes mostly wait; the flag exists
 	// The server forgets the store of a stream that is being made when it is shut down
 	// (nats-server 2.15.2); the clock that stores share goes on with it.
 	goleak.VerifyTestMain(m,

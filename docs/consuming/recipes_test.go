@@ -123,6 +123,9 @@ func (c *course) read(name string) []byte {
 func stored(c *course, name string) (all []line) {
 	text := c.read(name)
 	for whole := range bytes.Lines(text[:bytes.LastIndexByte(text, '\n')+1]) {
+		if len(whole) == 1 {
+			continue
+		}
 		var l line
 		if err := json.Unmarshal(whole, &l); err != nil {
 			c.t.Fatalf("%s: %v", whole, err)

@@ -5,6 +5,7 @@ import { connect, nanos } from "@nats-io/transport-node";
 
 const [path] = process.argv.slice(2);
 const file = openSync(path, "as"); // each write is on the disk when it returns
+appendFileSync(file, "\n"); // ends a line that a crash has cut off: it comes again
 const { host, username, password } = new URL(process.env.NATS_URL);
 const nc = await connect({ servers: host, user: username, pass: password, maxReconnectAttempts: -1 });
 await (await jetstreamManager(nc)).consumers.add("AICC_EVENTS", {

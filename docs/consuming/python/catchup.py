@@ -11,6 +11,7 @@ from nats.js.api import AckPolicy, ConsumerConfig
 
 async def main(file):
     out = open(file, "a")
+    out.write("\n")  # ends a line that a crash has cut off: it comes again
     nc = await nats.connect(os.environ["NATS_URL"], max_reconnect_attempts=-1)
     config = ConsumerConfig(
         ack_policy=AckPolicy.EXPLICIT,

@@ -20,6 +20,7 @@ type line struct {
 
 func main() {
 	file := must(os.OpenFile(os.Args[1], os.O_WRONLY|os.O_CREATE|os.O_APPEND|os.O_SYNC, 0o600))
+	must(file.WriteString("\n")) // ends a line that a crash has cut off: it comes again
 	js := must(jetstream.New(must(nats.Connect(os.Getenv("NATS_URL"), nats.MaxReconnects(-1)))))
 	reader := must(js.CreateConsumer(context.Background(), "AICC_EVENTS", jetstream.ConsumerConfig{
 		Durable:       "catchup", // the server remembers what has been acknowledged

@@ -4,6 +4,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log"
 	"os"
 	"time"
@@ -38,8 +39,9 @@ func main() {
 		if position > c.Position { // else it was counted, by whoever died before the ack
 			c.Position = position
 			c.Types[m.Headers().Get("ce-type")]++
-			must(0, os.WriteFile(os.Args[1]+".new", must(json.Marshal(c)), 0o600))
-			must(0, os.Rename(os.Args[1]+".new", os.Args[1]))
+			file := must(os.OpenFile(os.Args[1]+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC|os.O_SYNC, 0o600))
+			must(file.Write(must(json.Marshal(c))))
+			must(0, errors.Join(file.Close(), os.Rename(os.Args[1]+".new", os.Args[1])))
 		}
 		must(0, m.DoubleAck(context.Background()))
 	}

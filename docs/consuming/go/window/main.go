@@ -4,6 +4,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log"
 	"maps"
 	"os"
@@ -43,8 +44,9 @@ func main() {
 		w := window{Marker: must(m.Metadata()).Sequence.Stream}
 		w.Rows = rows(js, m.Subject(), w.Marker)
 		name := filepath.Join(folder, m.Subject()[strings.LastIndex(m.Subject(), ".")+1:]+".json")
-		must(0, os.WriteFile(name+".new", must(json.Marshal(w)), 0o600))
-		must(0, os.Rename(name+".new", name)) // in place of what an earlier extract had
+		file := must(os.OpenFile(name+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC|os.O_SYNC, 0o600))
+		must(file.Write(must(json.Marshal(w))))
+		must(0, errors.Join(file.Close(), os.Rename(name+".new", name))) // in place of an earlier extract's
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	patience = 60 * time.Second
+	patience = 3 * time.Minute
 	// slow is how many bytes a second come to readers that are to be killed in the middle.
 	slow = 60_000
 )
@@ -47,7 +47,7 @@ func run(t *testing.T, r recipe, program []string, enough func(error) bool) erro
 	if r.history {
 		c.more()
 	}
-	c.way.Throttle(slow)
+	c.way.Throttle(cmp.Or(r.slow, slow))
 	running := c.start()
 	c.until("it has done some", func() bool { return r.done(c) >= r.some })
 	var standby []*process
@@ -58,20 +58,10 @@ func run(t *testing.T, r recipe, program []string, enough func(error) bool) erro
 	if r.standby {
 		c.until("the other one goes on", func() bool { return r.done(c) > some })
 	}
-	happening := make(chan struct{})
-	go func() {
-		defer close(happening)
-		if !r.history {
-			c.more()
-		}
-	}()
-	if !r.live {
-		<-happening
-	}
-	running = append(c.start(), standby...)
+	running, happened := c.again()
 	c.until("it has done more", func() bool { return r.done(c) >= some+r.some })
-	more := c.kill(running)
-	<-happening
+	more := c.kill(append(running, standby...))
+	<-happened
 	c.way.Throttle(0)
 	running = c.start()
 	err = c.settle(enough)
@@ -82,6 +72,30 @@ func run(t *testing.T, r recipe, program []string, enough func(error) bool) erro
 	c.stop(running)
 	t.Logf("killed at %d and %d of %d", some, more, all)
 	return err
+}
+
+// again starts the readers after more has happened, or, where they are to see it live, before. It
+// returns what is closed when all has happened.
+func (c *course) again() (running []*process, happened chan struct{}) {
+	c.t.Helper()
+	happened = make(chan struct{})
+	if !c.recipe.live {
+		if !c.recipe.history {
+			c.more()
+		}
+		close(happened)
+		return c.start(), happened
+	}
+	if err := os.Remove(c.path("out")); err != nil {
+		c.t.Fatal(err)
+	}
+	running = c.start()
+	c.until("it is there", func() bool { return c.recipe.done(c) >= c.recipe.some })
+	go func() {
+		defer close(happened)
+		c.more()
+	}()
+	return running, happened
 }
 
 // more is what happens later.

@@ -57,6 +57,7 @@ func startHub(t *testing.T) *hub {
 		t.Fatal(err)
 	}
 	o.Host, o.Port, o.StoreDir, o.NoLog, o.NoSigs = "127.0.0.1", server.RANDOM_PORT, t.TempDir(), true, true
+	o.SyncAlways = false // nobody kills the server
 	o.Users = append(o.Users, &server.User{Username: admin, Password: password, Account: o.Accounts[0]})
 	s, err := server.NewServer(o)
 	if err != nil {

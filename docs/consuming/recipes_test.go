@@ -28,18 +28,19 @@ type recipe struct {
 	// done says how much the store holds, some how much more of it there is to be at each kill.
 	done func(c *course) int
 	some int
+	slow int // how many bytes a second it gets until it is to go on to the end; 0: slow
 	// check returns what the store lacks, or has twice, or in another order than the stream.
 	check func(c *course) error
 
 	history bool // all has happened before it is started
-	live    bool // more happens while it runs, not while it is away
+	live    bool // more happens while it runs, not while it is away; its store is a file, out
 	standby bool // another one goes on when one is killed
 	again   bool // some messages are published twice
 }
 
 var recipes = []recipe{
 	{
-		name: "agent", some: 20, done: lines("out"),
+		name: "agent", some: 20, slow: 20_000, done: lines("out"),
 		args: func(c *course) [][]string { return [][]string{{"acme", oddAgent, c.path("out")}} },
 		check: func(c *course) error {
 			return inOrder(c.messages(c.t, schemas.StreamEvents, c.names.Agent("acme", oddAgent)), stored(c, "out"))

@@ -81,6 +81,16 @@ func TestPage(t *testing.T) {
 	for _, name := range stale(page, files) {
 		t.Errorf("docs/consuming.md does not quote %s as it is; go test ./docs/consuming -run TestPage -update", name)
 	}
+	for name, pattern := range map[string]string{"../../go.mod": `nats.go v[0-9.]+`, "js/package.json": `jetstream": "[0-9]+\.[0-9]+`} {
+		module, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		version := strings.NewReplacer(" ", "@", `jetstream": "`, "nats.js ").Replace(regexp.MustCompile(pattern).FindString(string(module)))
+		if version == "" || !strings.Contains(page, version) {
+			t.Errorf("the page does not say %q, which %s has", version, name)
+		}
+	}
 	for name, text := range files {
 		if n := strings.Count(text, "\n"); n > 80 {
 			t.Errorf("%s has %d lines: nobody copies that", name, n)

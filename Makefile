@@ -3,7 +3,7 @@ GO ?= go
 FUZZTIME ?= 20s
 DURATION ?= 10m
 
-.PHONY: help demo build test readers faults mutation soak lint fmt foreign fuzz bench bench-rows bench-agents bench-events bench-growth bench-micro clean
+.PHONY: help demo build test alerts readers faults mutation soak lint fmt foreign fuzz bench bench-rows bench-agents bench-events bench-growth bench-micro clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,6 +16,10 @@ build: ## the program, as ./bridge
 
 test: ## every package, with the race detector
 	$(GO) test -race -timeout 15m ./...
+
+alerts: ## promtool takes the alert rules, and tests them; needs promtool
+	promtool check rules docs/alerts/bridge.rules.yaml
+	promtool test rules docs/alerts/bridge_test.yaml
 
 readers: ## Ajv and DuckDB take simulated rows by their schemas, and recipes in JavaScript run; needs node and npm
 	cd internal/rowfile/testdata/readers && npm ci --silent --ignore-scripts

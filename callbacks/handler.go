@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -52,7 +53,7 @@ type Options struct {
 	// Tenants maps access keys to tenants: a callback is signed with the access
 	// key of the developer account that asked for the file. Several tenants of one key
 	// are told apart by the token in the path, by who knows the response id, or by the
-	// account id in the body.
+	// account id in the body. [Handler.Know] changes them.
 	Tenants map[string][]Tenant
 	// Keys returns the valid keys of an access key, several during a rotation.
 	Keys func(accessKey string) []c2sign.Key
@@ -109,6 +110,7 @@ type Handler struct {
 	variants  sync.Map // of the signatures, as logged last; by tenant
 	refusals  hourly
 	admission *admission
+	senders   atomic.Pointer[senders]
 	tenants   []string // all
 }
 
@@ -138,7 +140,7 @@ func New(o Options) (*Handler, error) {
 		tenants = append(tenants, all...)
 	}
 	metrics := promauto.With(o.Registerer)
-	return &Handler{
+	h := &Handler{
 		o:        o,
 		verifier: c2sign.Verifier{Keys: o.Keys, MaxSkew: o.MaxSkew, PublicURL: o.PublicURL},
 		counts: metrics.NewCounterVec(prometheus.CounterOpts{
@@ -149,7 +151,25 @@ func New(o Options) (*Handler, error) {
 		}),
 		admission: newAdmission(),
 		tenants:   names(tenants),
-	}, nil
+	}
+	h.Know(o.Tenants)
+	return h, nil
+}
+
+// senders are who may have sent a callback, by access key.
+type senders struct {
+	of   map[string][]Tenant
+	only bool // all keys are of the same tenants
+}
+
+// Know makes these the access keys and their tenants, who must be those of the options; one
+// that was another key's before may have both for a while. It may be called at any time.
+func (h *Handler) Know(tenants map[string][]Tenant) {
+	labels := map[string]bool{}
+	for _, all := range tenants {
+		labels[label(all)] = true
+	}
+	h.senders.Store(&senders{tenants, len(labels) == 1})
 }
 
 // ServeHTTP answers one callback.

@@ -53,7 +53,7 @@ func (h *Handler) verify(r *http.Request, body []byte, at place) (from sender, w
 		}
 		return s, why
 	}
-	s := sender{h.o.Tenants[match.AccessKey], verified}
+	s := sender{h.senders.Load().of[match.AccessKey], verified}
 	switch {
 	case len(s.tenants) == 0:
 		return sender{}, noTenant
@@ -89,8 +89,9 @@ func (h *Handler) check(r *http.Request, body []byte, at place) (c2sign.Match, e
 // is refused.
 func (h *Handler) guess(authorization string, at place) (from sender, why string) {
 	header, err := c2sign.ParseHeader(authorization)
-	for key, tenants := range h.o.Tenants {
-		if at.tenant != "" && has(tenants, at.tenant) || at.tenant == "" && len(h.o.Tenants) == 1 {
+	known := h.senders.Load()
+	for key, tenants := range known.of {
+		if at.tenant != "" && has(tenants, at.tenant) || at.tenant == "" && known.only {
 			return sender{tenants, unverified}, ""
 		}
 		if at.tenant == "" && err == nil && header.AccessKey == key {

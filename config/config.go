@@ -11,10 +11,7 @@
 //     bridge.example.yaml to them.
 //   - Resolved: a Config has its secrets read, times parsed, relative paths
 //     joined to the folder of the file, defaults filled in. Nobody changes it
-//     afterwards: a running bridge does not read the file again. After a change
-//     run `bridge check`, which refuses a broken file and disturbs nobody, then
-//     restart; a broken file keeps the new process from starting. Only the
-//     credentials file of NATS is read again by itself, at each reconnect.
+//     afterwards: what is read again is another Config.
 //   - An agents file has the same keys, as YAML or as columns, and is held to the same rules.
 //   - Secrets come from files only, and print as ***.
 //   - Nothing that other machines reach is open without TLS and a sign-in, apart

@@ -34,6 +34,9 @@ func Load(path string) (*Config, error) {
 	return Parse(path, data, Environment{})
 }
 
+// ReadFile reads as Load does, and returns the file's mode.
+func ReadFile(path string) ([]byte, fs.FileMode, error) { return source.Read(path) }
+
 // Parse is Load for data that is already there. The name appears in findings;
 // its folder is where relative paths start.
 func Parse(name string, data []byte, env Environment) (*Config, error) {

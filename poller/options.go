@@ -59,8 +59,9 @@ type Options struct {
 	// Losses tells what the store has lost. Nil: nothing is known.
 	Losses record.Losses
 
-	// Privacy alters personal data before anything is stored. Nil: everything is kept.
-	Privacy record.Privacy
+	// Privacy returns what alters personal data before a message is stored; it is asked for each.
+	// Nil, as itself or as what it returns: everything is kept.
+	Privacy func() record.Privacy
 
 	Logger  zerolog.Logger // the zero value discards
 	Metrics *Metrics       // nil: none. Pools may share them.

@@ -19,6 +19,7 @@ type Pool struct {
 	record  *record.Tenant
 	session *session.Tenant
 	started atomic.Bool
+	spread  atomic.Int64 // of those who come later
 }
 
 // New checks the options. It does no I/O.
@@ -34,9 +35,14 @@ func New(o Options) (*Pool, error) {
 	return &Pool{options: o, record: record.NewTenant(o.record()), session: loops}, nil
 }
 
+// SpreadStarts spreads the first sign-ins of those who come later than the first agents of a
+// run. Default: they are not spread.
+func (p *Pool) SpreadStarts(over time.Duration) { p.spread.Store(int64(over)) }
+
 // Run makes the set of polled agents equal to the last one received from wanted,
-// until intake ends: it starts what is missing, stops what is no longer wanted,
-// restarts what changed and leaves the rest alone. Closing wanted leaves the set
+// until intake ends: it starts what is missing, stops what is no longer wanted, and leaves
+// the rest alone; an agent that is described otherwise is signed in so the next time, a halted
+// one at once. Closing wanted leaves the set
 // as it is; nothing is received any more once intake has ended.
 //
 // When intake ends no poll is begun any more; those in flight end by themselves
@@ -65,7 +71,11 @@ func (p *Pool) Run(intake, work context.Context, wanted <-chan []session.Agent) 
 				wanted = nil
 				continue
 			}
-			r.reconcile(intake, work, agents)
+			spread := p.options.StartSpread
+			if len(r.slots) > 0 {
+				spread = time.Duration(p.spread.Load())
+			}
+			r.reconcile(intake, work, agents, spread)
 		}
 	}
 }

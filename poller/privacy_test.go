@@ -11,6 +11,7 @@ import (
 
 	"aiccbridge/internal/ccgateway"
 	"aiccbridge/internal/privacy"
+	"aiccbridge/poller/record"
 	"aiccbridge/schemas"
 	"aiccbridge/schemas/events"
 )
@@ -25,7 +26,7 @@ func TestPrivacyOfDeadLettersAndGaps(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.options.Privacy = policy
+		s.options.Privacy = func() record.Privacy { return policy }
 		broken := gotNothing(ccgateway.OutcomeUnknown)
 		broken.poll.Body = []byte(`{"event":{"caller":"5550123","call`)
 		broken.poll.Err = errors.New("no sense in +1 (555) 012-3456")

@@ -18,10 +18,22 @@ type slot struct {
 	contact *session.Contact
 	seq     uint64 // of the last message stored; only the running loop's goroutine touches it
 
-	agent  session.Agent      // as last wanted
-	wanted bool               // still is
-	stop   context.CancelFunc // ends the last loop
-	done   chan struct{}      // closed when it has ended
+	agent   session.Agent      // as last wanted
+	wanted  bool               // still is
+	changes chan session.Agent // to the last loop
+	stop    context.CancelFunc // ends the last loop
+	done    chan struct{}      // closed when it has ended
+}
+
+// describe tells the loop that runs how the agent is described now; one that has not taken the
+// last description yet need not know that.
+func (s *slot) describe(a session.Agent) {
+	s.agent = a
+	select {
+	case <-s.changes:
+	default:
+	}
+	s.changes <- a
 }
 
 // reconciler makes the set of agents that are polled equal to the wanted one.
@@ -33,7 +45,8 @@ type reconciler struct {
 	running sync.WaitGroup
 }
 
-func (r *reconciler) reconcile(intake, work context.Context, agents []session.Agent) {
+// reconcile starts who is missing, their first sign-ins spread, and stops who is not wanted.
+func (r *reconciler) reconcile(intake, work context.Context, agents []session.Agent, spread time.Duration) {
 	want := make(map[string]session.Agent, len(agents))
 	for _, a := range agents {
 		if _, twice := want[a.ID]; twice {
@@ -53,10 +66,13 @@ func (r *reconciler) reconcile(intake, work context.Context, agents []session.Ag
 		case !known:
 			s = &slot{gateway: r.options.Agent(id), contact: r.session.Contact(id)}
 			r.slots[id] = s
-			r.start(intake, work, s, a, startDelay(id, r.options.StartSpread))
+			r.start(intake, work, s, a, startDelay(id, spread))
 		case !s.wanted:
-			r.start(intake, work, s, a, startDelay(id, r.options.StartSpread))
-		case !reflect.DeepEqual(s.agent, a):
+			r.start(intake, work, s, a, startDelay(id, spread))
+		case reflect.DeepEqual(s.agent, a):
+		case (s.agent.Password == "") == (a.Password == ""):
+			s.describe(a)
+		default: // another way in
 			s.stop()
 			r.start(intake, work, s, a, 0)
 		}
@@ -68,8 +84,8 @@ func (r *reconciler) reconcile(intake, work context.Context, agents []session.Ag
 func (r *reconciler) start(intake, work context.Context, s *slot, a session.Agent, delay time.Duration) {
 	last := s.done
 	intake, stop := context.WithCancel(intake)
-	done := make(chan struct{})
-	s.agent, s.wanted, s.stop, s.done = a, true, stop, done
+	done, changes := make(chan struct{}), make(chan session.Agent, 1)
+	s.agent, s.wanted, s.changes, s.stop, s.done = a, true, changes, stop, done
 	r.running.Go(func() {
 		defer close(done)
 		defer stop()
@@ -77,7 +93,7 @@ func (r *reconciler) start(intake, work context.Context, s *slot, a session.Agen
 			<-last
 		}
 		recorder := r.record.Recorder(a.ID, s.seq)
-		r.session.Loop(a, session.Parts{Gateway: s.gateway, Record: recorder, Contact: s.contact, SignInAfter: delay}).Run(intake, work)
+		r.session.Loop(a, session.Parts{Gateway: s.gateway, Record: recorder, Contact: s.contact, SignInAfter: delay, Changes: changes}).Run(intake, work)
 		s.seq = recorder.Seq()
 	})
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"slices"
@@ -39,6 +40,7 @@ type base struct {
 	instance string // see package instance
 	seal     *seal.Box
 	tokens   *callbacks.Tokens
+	changes  *changeable
 }
 
 // bridge is everything that runs, wired together.
@@ -60,6 +62,7 @@ type part struct {
 // hooks are what a command adds to a run. They let the demo watch a bridge that
 // runs in its process; nil ones are not called.
 type hooks struct {
+	reload  *reloading                                 // nil: the configuration is not read again
 	ready   func(*bridge)                              // everything has been started
 	drained func(ctx context.Context, b *bridge) error // everything has ended but the hub
 }
@@ -76,7 +79,7 @@ func runBridge(ctx context.Context, cfg *config.Config, log zerolog.Logger, acce
 	defer func() { err = cmp.Or(err, lock.Close()) }()
 	var open closers
 	defer func() { open.close() }()
-	b, err := newBridge(ctx, cfg, log, acceptWeaker, &open)
+	b, err := newBridge(ctx, cfg, log, acceptWeaker, h.reload, &open)
 	if err != nil && ctx.Err() != nil {
 		log.Info().Msg("bridge stopped before it was ready")
 		return nil
@@ -100,11 +103,12 @@ func (c closers) close() {
 
 // newBridge builds everything, in the order of who needs whom. What it opens is in open
 // even when it fails.
-func newBridge(ctx context.Context, cfg *config.Config, log zerolog.Logger, acceptWeaker []string, open *closers) (*bridge, error) {
+func newBridge(ctx context.Context, cfg *config.Config, log zerolog.Logger, acceptWeaker []string, r *reloading, open *closers) (*bridge, error) {
 	base, err := newBase(cfg, log)
 	if err != nil {
 		return nil, err
 	}
+	base.changes = newChangeable(base, r)
 	hub, err := openHub(ctx, base, acceptWeaker, open)
 	if err != nil {
 		return nil, err
@@ -144,7 +148,7 @@ func newBridge(ctx context.Context, cfg *config.Config, log zerolog.Logger, acce
 	if err != nil {
 		return nil, err
 	}
-	b.parts = slices.Concat(b.parts, worker, recorderParts(base, hub, recorder, downloading), resolver, callbacks, admin, newAnswers(base, hub, watch), []part{{"watch", func(intake, _ context.Context) error { return watch.Run(intake) }}})
+	b.parts = slices.Concat(b.parts, worker, recorderParts(base, hub, recorder, downloading), resolver, callbacks, admin, newAnswers(base, hub, watch), reloadParts(base.changes), []part{{"watch", func(intake, _ context.Context) error { return watch.Run(intake) }}})
 	return b, nil
 }
 
@@ -235,9 +239,12 @@ func newAdmin(b base, watch *health.Watch, open *closers) ([]part, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := admin.Options{Listener: l, Token: c.AdminToken.Reveal(), Metrics: b.metrics, Health: watch, Logger: b.log}
-	if c.AdminCertificate != nil {
-		o.TLS = serverTLS(*c.AdminCertificate)
+	o := admin.Options{
+		Listener: l, Token: func() string { return b.changes.config().Listen.AdminToken.Reveal() }, Metrics: b.metrics, Health: watch, Logger: b.log,
+		TLS: b.changes.shown(b.cfg, func(c *config.Config) *tls.Certificate { return c.Listen.AdminCertificate }),
+	}
+	if r := b.changes.reloader; r != nil { // a nil pointer in an interface would not be nil
+		o.Reload = r
 	}
 	return []part{{"admin", admin.New(o).Run}}, nil
 }

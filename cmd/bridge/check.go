@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -161,13 +162,18 @@ func expiring(c *config.Config, now time.Time) map[string]error {
 	return wrong
 }
 
-// renew is what to do about a certificate.
-const renew = "put a new one there and restart the bridge"
+// renew is what to do about the certificate that a key names.
+func renew(key string) string {
+	if strings.Contains(key, "nats") {
+		return "put a new one there and restart the bridge"
+	}
+	return "put a new one there; the bridge takes it while it runs"
+}
 
 // warnOfCertificates adds a warning for each that is about to expire, or worse.
 func warnOfCertificates(c *config.Config, now time.Time) {
 	wrong := expiring(c, now)
 	for _, key := range slices.Sorted(maps.Keys(wrong)) {
-		c.Warnings = append(c.Warnings, c.Finding(key, wrong[key].Error(), renew))
+		c.Warnings = append(c.Warnings, c.Finding(key, wrong[key].Error(), renew(key)))
 	}
 }

@@ -45,6 +45,9 @@ func newFiles(b base, c config.Tenant, known accounts, open *closers) (*filestor
 	}
 	open.add(client.Close)
 	known[f.AccessKey] = client
+	b.changes.add(func(_, new *config.Config) (func(), error) {
+		return client.ChangeKey(storeKey(tenantIn(new, c.Name).Files))
+	})
 	return filestore.New(filestore.Options{
 		Tenant: c.Name, Zone: c.Timezone, Client: client, AccountID: f.AccountID,
 		PublicURL: b.cfg.Callbacks.PublicURL, Addresses: addresses(b),
@@ -94,12 +97,27 @@ func newPlanner(b base, h *hub, c config.Tenant, files *filestore.Store) (*plann
 		Acquire: h.alone(c.Name, planningPartition),
 		Logger:  b.log.With().Str("tenant", c.Name).Logger(), Registerer: b.metrics,
 	}
+	o.Extracts = extracts(f)
+	p, err := planner.New(o)
+	if err != nil {
+		return nil, err
+	}
+	b.changes.add(func(old, new *config.Config) (func(), error) {
+		f := tenantIn(new, c.Name).Files
+		return p.ChangePace(planner.Pace{
+			Budget: storeKey(f).Fingerprint(), Spacing: max(f.RequestSpacing, 1), MaxOutstanding: f.MaxOutstanding, Overdue: f.Overdue, BackfillShare: f.BackfillShare, Extracts: extracts(f),
+		})
+	})
+	return p, nil
+}
+
+func extracts(f *config.Files) (all []planner.Extract) {
 	for _, x := range f.Extracts.Each() {
-		o.Extracts = append(o.Extracts, planner.Extract{
+		all = append(all, planner.Extract{
 			Kind: schemas.Kind(x.Kind), Window: x.Window, Settle: x.Settle, SweepAgain: x.SweepAgain, Since: x.Since,
 		})
 	}
-	return planner.New(o)
+	return all
 }
 
 // planningPartition is whose lease lets a bridge plan a tenant's extracts. It is one of its
@@ -143,7 +161,7 @@ func newWorker(b base, h *hub, tenants []*tenant, downloading *health.Gate) ([]p
 	with := map[string]worker.Tenant{}
 	for _, t := range tenants {
 		if t.files != nil {
-			with[t.cfg.Name] = workerTenant(t.cfg, t.privacy, t.files.Download)
+			with[t.cfg.Name] = workerTenant(t.cfg, t.privacy.active, t.files.Download)
 		}
 	}
 	if len(with) == 0 {
@@ -208,14 +226,20 @@ func edition(setting string) int {
 }
 
 // workerTenant is how the files of a tenant are read, who need not have a file store.
-func workerTenant(c config.Tenant, p *privacy.Policy, d worker.Download) worker.Tenant {
+// active is the privacy policy, asked for each; nil, or when it returns nil: all is kept.
+func workerTenant(c config.Tenant, active func() *privacy.Policy, d worker.Download) worker.Tenant {
 	t := worker.Tenant{Zone: c.Timezone, Download: d}
 	if f := c.Files; f != nil {
 		t.Dialect = archive.Dialect{Header: f.Header, Charset: f.Charset}
 		t.Edition, t.NoNames, t.Written = edition(f.Edition), !f.Names, written(c)
 	}
-	if p.Active() { // a nil pointer in an interface would not be nil
-		t.Privacy = p
+	if active != nil {
+		t.Privacy = func() worker.Privacy {
+			if p := active(); p != nil { // a nil pointer in an interface would not be nil
+				return p
+			}
+			return nil
+		}
 	}
 	return t
 }
@@ -291,36 +315,48 @@ type publisher interface {
 
 // newCallbacks returns no part when no tenant has a file store.
 func newCallbacks(b base, h *hub, tenants []*tenant, open *closers) ([]part, error) {
-	keys, of, policies := map[string][]c2sign.Key{}, map[string][]callbacks.Tenant{}, map[string]*privacy.Policy{}
+	policies, keys := map[string]*policy{}, &callbacks.Keyring{}
 	for _, t := range tenants {
-		if f := t.cfg.Files; f != nil {
-			keys[f.AccessKey] = []c2sign.Key{storeKey(f)} // one secret, however many tenants it has
-			of[f.AccessKey] = append(of[f.AccessKey], callbacks.Tenant{Name: t.cfg.Name, AccountID: f.AccountID})
-			policies[t.cfg.Name] = t.privacy
-		}
+		policies[t.cfg.Name] = t.privacy
 	}
+	of := keys.Set(callbackAccounts(b.cfg))
 	if len(of) == 0 {
 		return nil, nil
 	}
 	c := b.cfg.Callbacks
 	handler, err := callbacks.New(callbacks.Options{
 		Names: b.names, Store: callbackStore{h.notices, h.ledger, h.side}, Tenants: of,
-		Keys:      func(accessKey string) []c2sign.Key { return keys[accessKey] },
+		Keys:      keys.Keys,
 		PublicURL: c.PublicURL, MaxSkew: noneIfZero(c.Window), Verify: callbacks.Mode(c.Verify),
 		Allow: c.Allow, TrustedProxies: c.TrustedProxies, Tokens: b.tokens,
-		Text:   func(tenant string, text []byte) []byte { return policies[tenant].Text(text) },
+		Text:   func(tenant string, text []byte) []byte { return policies[tenant].active().Text(text) },
 		Logger: b.log, Registerer: b.metrics,
 	})
 	if err != nil {
 		return nil, err
 	}
+	b.changes.add(func(_, new *config.Config) (func(), error) {
+		return func() { handler.Know(keys.Set(callbackAccounts(new))) }, nil
+	})
 	l, err := listen("listen.callbacks", b.cfg.Listen.Callbacks, open)
 	if err != nil {
 		return nil, err
 	}
-	var certificate *tls.Config
-	if c.Certificate != nil {
-		certificate = serverTLS(*c.Certificate)
+	shown := b.changes.shown(b.cfg, func(c *config.Config) *tls.Certificate { return c.Callbacks.Certificate })
+	return []part{{"callbacks", callbacks.NewServer(l, shown, handler, b.log).Run}}, nil
+}
+
+// callbackAccounts are the keys that callbacks are signed with: one for all tenants that have it.
+func callbackAccounts(c *config.Config) (all []callbacks.Account) {
+	for _, t := range c.Tenants {
+		if t.Files == nil {
+			continue
+		}
+		i := slices.IndexFunc(all, func(a callbacks.Account) bool { return a.Key.AccessKey == t.Files.AccessKey })
+		if i < 0 {
+			i, all = len(all), append(all, callbacks.Account{Key: storeKey(t.Files)})
+		}
+		all[i].Tenants = append(all[i].Tenants, callbacks.Tenant{Name: t.Name, AccountID: t.Files.AccountID})
 	}
-	return []part{{"callbacks", callbacks.NewServer(l, certificate, handler, b.log).Run}}, nil
+	return all
 }

@@ -20,6 +20,7 @@ import (
 	"aiccbridge/exporter/importer"
 	"aiccbridge/exporter/ledger"
 	"aiccbridge/exporter/worker"
+	"aiccbridge/internal/privacy"
 	"aiccbridge/schemas"
 	"aiccbridge/schemas/rows"
 )
@@ -224,7 +225,7 @@ func newImportWorker(b bringing, rows worker.Rows, dir string) (*worker.Worker, 
 	if err != nil {
 		return nil, err
 	}
-	hub, as := b.visit.bus, workerTenant(b.tenant, policy, b.file.Copy)
+	hub, as := b.visit.bus, workerTenant(b.tenant, func() *privacy.Policy { return policy }, b.file.Copy)
 	as.Split = b.split
 	return worker.New(worker.Options{
 		Names: b.visit.names, Ledger: b.visit.ledger,

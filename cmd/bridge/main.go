@@ -69,7 +69,7 @@ type group struct {
 func groups() []group {
 	return []group{
 		{"try", []*cobra.Command{newDemo(), newSimulate()}},
-		{"run", []*cobra.Command{newRun(), newCheck(), newApply(), newDoctor()}},
+		{"run", []*cobra.Command{newRun(), newCheck(), newApply(), newReload(), newDoctor()}},
 		{"look", []*cobra.Command{newStatus(), newAgents(), newWindows(), newCall(), newTail(), newSchema()}},
 		{"repair", []*cobra.Command{newBackfill(), newDeadLetters(), newImport()}},
 		{"replay", []*cobra.Command{newReplay()}},

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"aiccbridge/config"
+	"aiccbridge/internal/reload"
 )
 
 func newRun() *cobra.Command {
@@ -22,21 +23,25 @@ func newRun() *cobra.Command {
 	var weaker []string
 	c := &cobra.Command{
 		Use:   "run",
-		Short: "Run the bridge until SIGINT, SIGTERM or SIGHUP",
-		Long: "Run the bridge. At SIGINT, SIGTERM or SIGHUP it takes nothing new, finishes what\n" +
-			"it has in hand within shutdown.grace, and ends; a further SIGINT or SIGTERM ends it\n" +
-			"at once.",
+		Short: "Run the bridge until SIGINT or SIGTERM; SIGHUP reloads",
+		Long: "Run the bridge. At SIGINT or SIGTERM it takes nothing new, finishes what it has in\n" +
+			"hand within shutdown.grace, and ends; a further one ends it at once. At SIGHUP it reads\n" +
+			"its configuration again, as bridge reload has it do; when it was started from a terminal\n" +
+			"that has gone, it ends.",
 		Example: "  bridge run -c bridge.yaml",
 		Args:    noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
-			cfg, err := load(path, c.ErrOrStderr())
+			r := &reloading{hangups: takeHangups(c.Context()), level: &logLevel{}}
+			reading, err := reload.Read(path)
+			cfg, err := loaded(path, reading.Config, err, c.ErrOrStderr())
 			if err != nil {
 				return err
 			}
 			signal.Ignore(syscall.SIGPIPE) // a log that nobody reads any more ends no bridge
-			log := newLogger(cfg.Log, c.ErrOrStderr())
+			r.first = reading
+			log := newLevelledLogger(cfg.Log, r.level, c.ErrOrStderr())
 			adoptStandardLog(log)
-			return runBridge(c.Context(), cfg, log, weaker, hooks{})
+			return runBridge(c.Context(), cfg, log, weaker, hooks{reload: r})
 		},
 	}
 	c.Flags().StringVarP(&path, "config", "c", "bridge.yaml", "configuration file")
@@ -47,6 +52,11 @@ func newRun() *cobra.Command {
 // load reads a configuration and prints what is wrong or odd in it.
 func load(path string, errOut io.Writer) (*config.Config, error) {
 	cfg, err := config.Load(path)
+	return loaded(path, cfg, err, errOut)
+}
+
+// loaded is load for what has been read.
+func loaded(path string, cfg *config.Config, err error, errOut io.Writer) (*config.Config, error) {
 	var found config.Errors
 	if errors.As(err, &found) {
 		return nil, printFindings(errOut, path, found)
@@ -61,14 +71,16 @@ func load(path string, errOut io.Writer) (*config.Config, error) {
 
 // newLogger writes for a person on a terminal, JSON otherwise.
 func newLogger(c config.Log, w io.Writer) zerolog.Logger {
-	level, err := zerolog.ParseLevel(c.Level)
-	if err != nil {
-		level = zerolog.InfoLevel
-	}
+	return newLevelledLogger(c, &logLevel{}, w)
+}
+
+// newLevelledLogger is newLogger with a level that can be changed.
+func newLevelledLogger(c config.Log, level *logLevel, w io.Writer) zerolog.Logger {
+	level.set(c.Level)
 	if c.Format == "console" || c.Format == "auto" && isTerminal(w) {
 		w = zerolog.ConsoleWriter{Out: w, TimeFormat: "15:04:05", NoColor: !isTerminal(w)}
 	}
-	return zerolog.New(w).Level(level).With().Timestamp().Logger()
+	return zerolog.New(w).Sample(level).With().Timestamp().Logger()
 }
 
 // adoptStandardLog makes what libraries print with the standard library's logger, such

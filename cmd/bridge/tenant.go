@@ -18,6 +18,7 @@ import (
 	"aiccbridge/internal/viaproxy"
 	"aiccbridge/poller"
 	"aiccbridge/poller/partition"
+	"aiccbridge/poller/record"
 	"aiccbridge/poller/session"
 	"aiccbridge/schemas"
 	"aiccbridge/schemas/events"
@@ -30,7 +31,7 @@ const startEvery = 20 * time.Millisecond
 // tenant is one contact centre: what works with it.
 type tenant struct {
 	cfg     config.Tenant
-	privacy *privacy.Policy
+	privacy *policy
 	agents  *partition.Share // nil without a gateway
 	files   *filestore.Store // nil without a file store
 	planner *planner.Planner // of the files
@@ -40,7 +41,7 @@ type tenant struct {
 func newTenant(b base, h *hub, c config.Tenant, known accounts, open *closers) (*tenant, error) {
 	t := &tenant{cfg: c}
 	var err error
-	if t.privacy, err = newPrivacy(c.Privacy); err != nil {
+	if t.privacy, err = newPolicy(b, c); err != nil {
 		return nil, err
 	}
 	if c.Gateway != nil {
@@ -103,7 +104,7 @@ func gatewayClient(tenant string, g *config.Gateway, log zerolog.Logger) (*ccgat
 	})
 }
 
-func newPolling(b base, h *hub, c config.Tenant, policy *privacy.Policy, open *closers) (*partition.Share, error) {
+func newPolling(b base, h *hub, c config.Tenant, private *policy, open *closers) (*partition.Share, error) {
 	g := c.Gateway
 	gateway, err := gatewayClient(c.Name, g, b.log)
 	if err != nil {
@@ -117,15 +118,19 @@ func newPolling(b base, h *hub, c config.Tenant, policy *privacy.Policy, open *c
 		Store:    h,
 		Sessions: sessions, States: h.Bucket(schemas.BucketState),
 		Seal: b.seal, LastStored: h.Last, Losses: h.witness, Copied: h.copied(),
-		EventGap: g.EventGap, IdleGap: g.IdleGap, Heartbeat: noneIfZero(g.Heartbeat), StartSpread: min(time.Duration(len(g.Agents))*startEvery, time.Minute),
+		EventGap: g.EventGap, IdleGap: g.IdleGap, Heartbeat: noneIfZero(g.Heartbeat),
 		ForceSignIn: g.ForceSignIn, SignOutOnShutdown: g.SignOutOnShutdown,
 		Logger: b.log, Metrics: b.polling,
 	}
-	if policy.Active() { // a nil pointer in an interface would not be nil
-		pool.Privacy = policy
+	pool.Privacy = func() record.Privacy {
+		if p := private.active(); p != nil { // a nil pointer in an interface would not be nil
+			return p
+		}
+		return nil
 	}
-	return partition.New(partition.Options{
-		Pool: pool, Agents: agents(g.Agents), Self: b.instance, Flush: func(ctx context.Context) { _ = h.flush(ctx) }, Await: h.awaitSessions, Grace: b.cfg.Shutdown.Grace, Lost: lease.ErrLost,
+	share := partition.New(partition.Options{
+		Spread: func(agents int) time.Duration { return noneIfZero(min(time.Duration(agents)*startEvery, time.Minute)) },
+		Pool:   pool, Agents: agents(g.Agents), Self: b.instance, Flush: func(ctx context.Context) { _ = h.flush(ctx) }, Await: h.awaitSessions, Grace: b.cfg.Shutdown.Grace, Lost: lease.ErrLost,
 		Bridges: lease.NewMembers(h.bus.Conn(), lease.Options{Tenant: c.Name}).Run, Metrics: b.shares,
 		Last: func(ctx context.Context) ([]string, error) { return h.heldLast(ctx, c.Name) },
 		Acquire: func(ctx context.Context, partition string, floor uint64) (uint64, partition.Lease, error) {
@@ -142,7 +147,11 @@ func newPolling(b base, h *hub, c config.Tenant, policy *privacy.Policy, open *c
 			read := func(_ string, value []byte, _ uint64) { f(value) }
 			return sessions.Watch(ctx, schemas.EncodeToken(c.Name)+".>", read, loaded)
 		},
-	}), nil
+	})
+	b.changes.add(func(_, new *config.Config) (func(), error) {
+		return func() { share.Set(agents(tenantIn(new, c.Name).Gateway.Agents)) }, nil
+	})
+	return share, nil
 }
 
 // proxy returns nil without a URL.

@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -36,7 +37,7 @@ func (g gauges) Describe(to chan<- *prometheus.Desc) {
 // Collect looks over the ledger, which has been read when the planner runs.
 func (g gauges) Collect(to chan<- prometheus.Metric) {
 	now := time.Now()
-	for _, x := range g.p.o.Extracts {
+	for _, x := range *g.p.extracted.Load() {
 		kind, entries := string(x.Kind), g.p.o.Ledger.Entries(g.p.o.Tenant, x.Kind)
 		put := func(d *prometheus.Desc, v float64, labels ...string) {
 			to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, append([]string{kind}, labels...)...)
@@ -59,4 +60,10 @@ func (g gauges) Collect(to chan<- prometheus.Metric) {
 			put(g.states, float64(states[s]), string(s))
 		}
 	}
+}
+
+// publish lets the gauges see which extracts there are.
+func (p *Planner) publish() {
+	extracts := slices.Clone(p.o.Extracts)
+	p.extracted.Store(&extracts)
 }

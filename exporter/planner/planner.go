@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -96,6 +98,8 @@ type Planner struct {
 	nextOrphans time.Time                      // when it is looked for them again
 	nextRecheck time.Time                      // of complete windows
 	orphans     map[string]schemas.WindowEntry // windows ready at the last look, when workers were idle
+	paces       atomic.Pointer[Pace]           // that is to be taken; nil: none
+	extracted   atomic.Pointer[[]Extract]      // those of now, for who asks from outside
 	newest      bool                           // whose turn it is among live windows: the newest that is due, else the one due for longest
 }
 
@@ -112,8 +116,8 @@ func (o Options) validate() error {
 	if o.Tenant == "" || o.Zone == nil || o.Names == (schemas.Names{}) || o.Ledger == nil || o.Publisher == nil || o.Query == nil {
 		return errors.New("planner: tenant, zone, names, ledger, publisher and query are required")
 	}
-	if o.Spacing < 0 || o.MaxOutstanding < 0 || o.Overdue < 0 || o.Tick < 0 || o.BackfillShare < 0 || o.BackfillShare > 100 {
-		return errors.New("planner: spacing, outstanding extracts, overdue and tick must not be negative, and a share at most 100")
+	if o.Tick < 0 {
+		return errors.New("planner: the tick must not be negative")
 	}
 	return nil
 }
@@ -123,20 +127,18 @@ func New(o Options) (*Planner, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	o.Spacing = cmp.Or(o.Spacing, 15*time.Second)
-	o.MaxOutstanding = cmp.Or(o.MaxOutstanding, 3)
-	o.Overdue = cmp.Or(o.Overdue, 15*time.Minute)
-	o.BackfillShare = cmp.Or(o.BackfillShare, 50)
-	o.Tick = cmp.Or(o.Tick, min(time.Second, max(o.Spacing, 100*time.Millisecond)))
+	pace, err := Pace{o.Budget, o.Spacing, o.MaxOutstanding, o.Overdue, o.BackfillShare, slices.Clone(o.Extracts)}.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	o.Spacing, o.MaxOutstanding, o.Overdue, o.BackfillShare, o.Extracts = pace.Spacing, pace.MaxOutstanding, pace.Overdue, pace.BackfillShare, pace.Extracts
+	o.Tick = cmp.Or(o.Tick, pace.tick())
 	p := &Planner{
 		o: o, extracts: map[schemas.Kind]Extract{}, next: map[schemas.Kind]time.Time{}, stated: map[schemas.Kind]schemas.Coverage{},
 		live: newManner(), behind: newManner(),
 		tenure: tenure.New(tenure.Options{Acquire: o.Acquire, Of: "extracts", Logger: o.Logger}),
 	}
 	for _, x := range o.Extracts {
-		if err := x.validate(); err != nil {
-			return nil, fmt.Errorf("planner: %w", err)
-		}
 		if _, twice := p.extracts[x.Kind]; twice {
 			return nil, fmt.Errorf("planner: %s is to be extracted twice", x.Kind)
 		}
@@ -147,6 +149,7 @@ func New(o Options) (*Planner, error) {
 		Name: "aicc_extract_requests_total",
 		Help: "Extracts asked for, by result: taken, or the class of the failure; auth and locked also while no request is sent because of them.",
 	}, []string{"kind", "result"})
+	p.publish()
 	if o.Registerer != nil {
 		own.MustRegister(newGauges(p))
 	}
@@ -173,8 +176,10 @@ func (p *Planner) Waiting() time.Time { return p.tenure.Waiting() }
 
 // plan plans and requests until intake ends.
 func (p *Planner) plan(intake, work context.Context) {
+	p.adopt()
 	p.begin(time.Now())
 	for intake.Err() == nil {
+		p.adopt()
 		p.lookOver(intake, work)
 		_ = retry.Wait(intake, p.o.Tick) // the loop sees the end
 	}

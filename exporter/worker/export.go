@@ -22,6 +22,7 @@ import (
 type export struct {
 	w        *Worker
 	tenant   Tenant
+	privacy  Privacy // of the tenant, for this file; nil: everything is kept
 	file     schemas.FileReady
 	entry    schemas.WindowEntry
 	attempt  int

@@ -21,13 +21,13 @@ type Privacy interface {
 // withholds reports whether there is a policy. Then a damaged file is not kept: it
 // cannot be taken apart into what may be kept and what not.
 func (x *export) withholds() bool {
-	return x.tenant.Privacy != nil && x.tenant.Privacy.Active()
+	return x.privacy != nil && x.privacy.Active()
 }
 
 // conceal treats a record in place.
 func (p *publication) conceal(record []string) {
 	if p.withholds() {
-		p.encoder.Conceal(record, p.tenant.Privacy.Cell)
+		p.encoder.Conceal(record, p.privacy.Cell)
 	}
 }
 
@@ -38,7 +38,7 @@ func (x *export) concealNames(d *schemas.Drift) {
 	}
 	for _, names := range [][]string{d.Columns, d.Unknown} {
 		for i, name := range names {
-			names[i] = string(x.tenant.Privacy.Text([]byte(name)))
+			names[i] = string(x.privacy.Text([]byte(name)))
 		}
 	}
 }
@@ -48,7 +48,7 @@ func (x *export) concealNames(d *schemas.Drift) {
 func (p *publication) concealText(record []string) []string {
 	if p.withholds() {
 		for i, cell := range record {
-			record[i] = string(p.tenant.Privacy.Text([]byte(cell)))
+			record[i] = string(p.privacy.Text([]byte(cell)))
 		}
 	}
 	return record

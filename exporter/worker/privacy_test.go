@@ -35,7 +35,7 @@ func policy(t testing.TB, phones privacy.Action, fields ...string) *privacy.Poli
 
 func (s *shop) policy(p Privacy) {
 	tenant := s.options.Tenants[exportertest.Acme]
-	tenant.Privacy = p
+	tenant.Privacy = func() Privacy { return p }
 	s.options.Tenants = map[string]Tenant{exportertest.Acme: tenant}
 	s.restart()
 }

@@ -126,7 +126,7 @@ func (x *export) readAs() string {
 	}
 	t, mark := x.tenant, ""
 	if x.withholds() {
-		mark = t.Privacy.Mark()
+		mark = x.privacy.Mark()
 	}
 	sum := sha256.New()
 	fmt.Fprintf(sum, "%q %+v %+v %d %t %q", program, t.Dialect, x.w.o.Limits, t.Edition, t.NoNames, mark)

@@ -59,7 +59,8 @@ type Tenant struct {
 	Edition  int  // of files without a header line, as schemas/rows has it; 0: told by their cells
 	NoNames  bool // rows say nothing of what codes mean
 	Download Download
-	Privacy  Privacy // nil: everything is kept
+	// Privacy is asked once for each file. nil, as itself or as what it returns: everything is kept.
+	Privacy func() Privacy
 	// Split leaves out the rows that do not have all their times in the file's window: its
 	// file is of several windows.
 	Split bool
@@ -170,6 +171,9 @@ func (w *Worker) export(ctx context.Context, f schemas.FileReady, deliveries int
 	}
 	entry, wanted, err := w.wanted(ctx, f)
 	x := &export{w: w, tenant: tenant, file: f, entry: entry, attempt: max(deliveries-entry.Passed, 1), progress: progress}
+	if tenant.Privacy != nil {
+		x.privacy = tenant.Privacy()
+	}
 	if wanted {
 		err = x.run(ctx)
 	}

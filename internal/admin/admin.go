@@ -25,11 +25,12 @@ import (
 
 // Options say what is served. Listener, Metrics and Health must be set.
 type Options struct {
-	Listener net.Listener // closed at the end of [Server.Run]
-	TLS      *tls.Config  // nil: plain HTTP
-	Token    string       // that a caller must send as a bearer token; empty: none
+	Listener net.Listener  // closed at the end of [Server.Run]
+	TLS      *tls.Config   // nil: plain HTTP
+	Token    func() string // that a caller must send as a bearer token, asked for each; nil, "": none
 	Metrics  prometheus.Gatherer
 	Health   http.Handler // of GET /healthz
+	Reload   http.Handler // of POST /-/reload; nil: it is not served
 	Logger   zerolog.Logger
 }
 
@@ -44,6 +45,9 @@ func New(o Options) *Server {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{}))
 	mux.Handle("GET /healthz", o.Health)
+	if o.Reload != nil {
+		mux.Handle("POST /-/reload", o.Reload)
+	}
 	l := o.Listener
 	if o.TLS != nil {
 		l = tls.NewListener(l, o.TLS)
@@ -64,13 +68,13 @@ func (l lines) Write(p []byte) (int, error) {
 }
 
 // withToken answers only who sends the token, if there is one.
-func withToken(token string, next http.Handler) http.Handler {
-	if token == "" {
+func withToken(token func() string, next http.Handler) http.Handler {
+	if token == nil {
 		return next
 	}
-	want := []byte("Bearer " + token)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if subtle.ConstantTimeCompare([]byte(r.Header.Get("Authorization")), want) != 1 {
+		want := token()
+		if want != "" && subtle.ConstantTimeCompare([]byte(r.Header.Get("Authorization")), []byte("Bearer "+want)) != 1 {
 			w.Header().Set("WWW-Authenticate", "Bearer")
 			http.Error(w, "the token of listen.admin_token_file is needed", http.StatusUnauthorized)
 			return

@@ -27,7 +27,7 @@ func serve(t *testing.T, token string) string {
 	}
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(prometheus.NewCounter(prometheus.CounterOpts{Name: "aicc_things_total", Help: "Things."}))
-	s := New(Options{Listener: l, Token: token, Metrics: metrics, Health: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	s := New(Options{Listener: l, Token: func() string { return token }, Metrics: metrics, Health: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	})})
 	intake, stop := context.WithCancel(context.Background())

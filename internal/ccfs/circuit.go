@@ -87,6 +87,15 @@ func (c *circuit) report(err error) {
 	}
 }
 
+// renewed forgets what was refused of another key. A lock is of our address, and stays.
+func (c *circuit) renewed() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.class != Locked || !c.until.After(c.now()) {
+		c.refusals, c.until = 0, time.Time{}
+	}
+}
+
 func (c *circuit) open(class Class, pause time.Duration) {
 	c.class, c.until = class, c.now().Add(pause)
 	c.logger.Error().Str("reason", string(class)).Time("until", c.until).Msg("file store refuses us, calls are stopped")

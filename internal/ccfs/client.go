@@ -65,16 +65,45 @@ type Options struct {
 
 // Client talks to one file store under one developer account, for one tenant space. Safe for concurrent use.
 type Client struct {
-	base    *url.URL
-	http    *http.Client   // signs
-	play    *http.Client   // the same server, without a signature
-	objects []*http.Client // other servers; each trusts other roots
-	circuit *circuit
-	clock   *clock
-	options Options
+	base     *url.URL
+	access   *atomic.Pointer[access]
+	play     *http.Client   // the same server, without a signature
+	objects  []*http.Client // other servers; each trusts other roots
+	platform http.RoundTripper
+	circuit  *circuit
+	clock    *clock
+	options  Options
 
 	shortIDs *atomic.Bool    // RequestStored knows how the platform wants call ids
 	further  func() []string // secrets besides the key; nil: none. A func prints as such
+}
+
+// access is what requests are signed with.
+type access struct {
+	key    c2sign.Key
+	before c2sign.Key   // whose requests may still be under way; no key: none
+	http   *http.Client // signs
+}
+
+// signed is a client that signs with a key. It fails if that cannot sign.
+func (c *Client) signed(key c2sign.Key) (*http.Client, error) {
+	o := c.options
+	trial := c2sign.Request{Header: map[string]string{"host": c.base.Host, "content-length": "0", "content-type": contentType}}
+	if _, err := c2sign.Sign(key, o.Profile, trial, o.Now()); err != nil {
+		return nil, fmt.Errorf("file store client: %w", err)
+	}
+	return going(c2sign.NewTransport(c.platform, key, o.Profile, o.Now)), nil
+}
+
+// ChangeKey checks another key. take signs with it from the next call on; calls in progress end
+// under the one they began with. Calls that were stopped because the old one was refused are
+// made again. Siblings are to be given the same key.
+func (c *Client) ChangeKey(key c2sign.Key) (take func(), err error) {
+	with, err := c.signed(key)
+	return func() {
+		c.access.Store(&access{key, c.access.Load().key, with})
+		c.circuit.renewed()
+	}, err
 }
 
 // New checks the options and returns a Client; it does no I/O.
@@ -93,26 +122,29 @@ func New(o Options) (*Client, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	trial := c2sign.Request{Header: map[string]string{"host": base.Host, "content-length": "0", "content-type": contentType}}
-	if _, err := c2sign.Sign(o.Key, o.Profile, trial, o.Now()); err != nil {
-		return nil, fmt.Errorf("file store client: %w", err)
-	}
 	stop, err := o.circuit()
 	if err != nil {
 		return nil, err
 	}
 	platform := newTransport(o, base.Scheme)
-	return &Client{
-		base:    base,
-		http:    going(c2sign.NewTransport(platform, o.Key, o.Profile, o.Now)),
-		play:    going(platform),
-		objects: objectClients(o),
-		circuit: stop,
-		clock:   &clock{now: o.Now, logger: o.Logger},
-		options: o,
+	c := &Client{
+		base:     base,
+		access:   new(atomic.Pointer[access]),
+		platform: platform,
+		play:     going(platform),
+		objects:  objectClients(o),
+		circuit:  stop,
+		clock:    &clock{now: o.Now, logger: o.Logger},
+		options:  o,
 
 		shortIDs: new(atomic.Bool),
-	}, nil
+	}
+	with, err := c.signed(o.Key)
+	if err != nil {
+		return nil, err
+	}
+	c.access.Store(&access{key: o.Key, http: with})
+	return c, nil
 }
 
 // going follows no redirects.
@@ -143,7 +175,7 @@ func (o Options) circuit() (*circuit, error) {
 			logger: o.Logger, slot: make(chan struct{}, 1),
 		}, nil
 	}
-	theirs := o.Sibling.options.Key
+	theirs := o.Sibling.access.Load().key
 	if theirs.AccessKey != o.Key.AccessKey || theirs.Reveal() != o.Key.Reveal() {
 		return nil, errors.New("file store client: a sibling has another key")
 	}
@@ -152,7 +184,7 @@ func (o Options) circuit() (*circuit, error) {
 
 // Close drops idle connections. Calls in progress go on.
 func (c *Client) Close() {
-	c.http.CloseIdleConnections()
+	c.play.CloseIdleConnections()
 	for _, o := range c.objects {
 		o.CloseIdleConnections()
 	}

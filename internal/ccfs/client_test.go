@@ -193,7 +193,7 @@ func TestPrintedClientHoldsNoSecret(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x"} {
-		for _, v := range []any{c, *c, o, &o, struct{ c Client }{*c}, c.http.Transport} {
+		for _, v := range []any{c, *c, o, &o, struct{ c Client }{*c}, c.access.Load().http.Transport} {
 			p := fmt.Sprintf(verb, v)
 			if strings.Contains(p, testKey.Reveal()) || strings.Contains(p, fmt.Sprintf("%x", testKey.Reveal())) {
 				t.Errorf("%s of %T: %s", verb, v, p)

@@ -96,7 +96,7 @@ func (c *Client) send(ctx context.Context, q call, payload []byte, watchdog *tim
 	req.Host = c.base.Host
 	req.Header.Set("Content-Type", contentType)
 	setCommon(req.Header)
-	res, err := c.http.Do(req)
+	res, err := c.access.Load().http.Do(req)
 	if err != nil {
 		return nil, c.noAnswer(ctx, q.operation, err)
 	}
@@ -153,7 +153,11 @@ func (c *Client) fail(e *Error) *Error {
 }
 
 func (c *Client) hide(text string) string {
-	secrets := []string{c.options.Key.Reveal()}
+	with := c.access.Load()
+	secrets := []string{with.key.Reveal()}
+	if before := with.before.Reveal(); before != "" {
+		secrets = append(secrets, before)
+	}
 	if c.further != nil {
 		secrets = append(secrets, c.further()...)
 	}

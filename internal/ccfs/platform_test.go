@@ -63,13 +63,14 @@ type platform struct {
 	server *httptest.Server
 	clock  *fakeClock
 	handle http.HandlerFunc
+	key    c2sign.Key // that is valid
 
 	mu   sync.Mutex
 	seen []received
 }
 
 func newPlatform(t *testing.T, handle http.HandlerFunc) *platform {
-	p := &platform{t: t, handle: handle, clock: &fakeClock{t: time.Now().Truncate(time.Second)}}
+	p := &platform{t: t, handle: handle, key: testKey, clock: &fakeClock{t: time.Now().Truncate(time.Second)}}
 	p.server = httptest.NewUnstartedServer(p)
 	p.server.Config.ErrorLog = discardLog() // clients that leave are part of the tests
 	p.server.StartTLS()
@@ -87,9 +88,12 @@ func (p *platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		r.URL.RawQuery != "" || r.Header.Get("Accept-Encoding") != "identity" {
 		p.t.Errorf("unexpected request %s %s %s: %v %v", r.Proto, r.Method, r.URL, r.Host, r.Header)
 	}
+	p.mu.Lock()
+	key := p.key
+	p.mu.Unlock()
 	signed, err := c2sign.FromHTTP(r, body)
 	if err == nil {
-		verifier := c2sign.Verifier{MaxSkew: time.Minute, Keys: func(string) []c2sign.Key { return []c2sign.Key{testKey} }}
+		verifier := c2sign.Verifier{MaxSkew: time.Minute, Keys: func(string) []c2sign.Key { return []c2sign.Key{key} }}
 		_, err = verifier.Verify(signed, r.Header.Get("Authorization"), p.clock.now())
 	}
 	if err != nil {

@@ -88,6 +88,7 @@ var allowed = map[string][]string{
 	"internal/ask/view":                      {"internal/ask", "schemas"},
 	"internal/scenario":                      {"internal/retry", "schemas", "schemas/events", "schemas/rows"},
 	"internal/hubtest":                       {"bus", "bus/assets", "bus/embedded", "bus/kv", "schemas"},
+	"internal/reload":                        {"config"},
 	"internal/replay":                        {"internal/retry", "schemas"},
 	"internal/doctor":                        {"internal/ccfs", "internal/ccgateway", "internal/tlsadvice"},
 	"internal/conform":                       {"schemas", "schemas/entries"},

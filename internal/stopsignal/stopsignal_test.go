@@ -6,6 +6,7 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -45,6 +46,31 @@ func TestSignals(t *testing.T) {
 	if err == nil || !ok || !state.Signaled() || state.Signal() != syscall.SIGTERM {
 		t.Errorf("it ended with %v: %s", c.ProcessState, out)
 	}
+}
+
+// TestHangups: they end the context unless somebody takes them for something else.
+func TestHangups(t *testing.T) {
+	self := os.Getpid()
+	ctx, stop := Context(t.Context())
+	defer stop()
+	takes, asked := atomic.Bool{}, make(chan bool, 1)
+	takes.Store(true)
+	OnHangup(ctx, func() bool {
+		asked <- takes.Load()
+		return takes.Load()
+	})
+	for range 3 {
+		_ = syscall.Kill(self, syscall.SIGHUP)
+		<-asked
+	}
+	if ctx.Err() != nil {
+		t.Error("it has ended")
+	}
+	takes.Store(false)
+	_ = syscall.Kill(self, syscall.SIGHUP)
+	<-asked
+	<-ctx.Done()
+	OnHangup(t.Context(), nil) // of no effect
 }
 
 func TestContextEndsWithItsParent(t *testing.T) {

@@ -15,20 +15,25 @@ import (
 // partition is one share of the agents, under one lease.
 type partition struct {
 	pool    poller.Options // each ownership has its own epoch
-	agents  []session.Agent
+	roster  *roster
 	acquire func(ctx context.Context, floor uint64) (epoch uint64, l Lease, err error)
 	lost    error
-	floor   func() uint64 // what the next epoch must be above
+	floor   func(agents []session.Agent) uint64 // what the epoch of an owner of these must be above
 	flush   func(ctx context.Context)
 	grace   time.Duration
 	state   *state
 }
+
+// errOutgrown ends an ownership for another one with a higher epoch.
+var errOutgrown = errors.New("an agent who has come was polled under a higher epoch")
 
 // run polls whenever the lease is held, until intake ends; work ends what is in hand.
 func (p *partition) run(intake, work context.Context) error {
 	for intake.Err() == nil {
 		err := p.own(intake, work)
 		switch {
+		case errors.Is(err, errOutgrown):
+			p.pool.Logger.Info().Str("tenant", p.pool.Tenant).Msg("agents are polled under a higher epoch: one who has come had it before")
 		case errors.Is(err, p.lost):
 			p.pool.Logger.Warn().Err(err).Str("tenant", p.pool.Tenant).Msg("polling stops until the lease is back")
 		case err != nil:
@@ -43,7 +48,8 @@ func (p *partition) run(intake, work context.Context) error {
 func (p *partition) own(intake, work context.Context) (err error) {
 	p.state.waits()
 	defer p.state.rests()
-	epoch, lease, err := p.acquire(intake, p.floor())
+	first := p.roster.now()
+	epoch, lease, err := p.acquire(intake, p.floor(first.agents))
 	if intake.Err() != nil && err != nil {
 		return nil // stopped while another bridge had it
 	}
@@ -75,11 +81,36 @@ func (p *partition) own(intake, work context.Context) (err error) {
 		p.state.leaves()
 		return nil
 	})
+	told := make(chan []session.Agent)
 	group.Go(func() error {
 		defer stopRenewing()
-		wanted := make(chan []session.Agent, 1)
-		wanted <- p.agents
-		return pool.Run(held, owned, wanted)
+		return pool.Run(held, owned, told)
 	})
+	group.Go(func() error { return p.tell(held, pool, epoch, first, told) })
 	return group.Wait()
+}
+
+// tell tells the pool whom to poll, first and at each change, until the lease is not held any
+// more. Whoever comes later may have been polled under a higher epoch than this one: all that
+// is numbered by it would be taken for older. That is [errOutgrown].
+func (p *partition) tell(held context.Context, pool *poller.Pool, epoch uint64, now wanted, told chan<- []session.Agent) error {
+	known := map[string]bool{}
+	for {
+		meet(now.agents, known)
+		select {
+		case told <- now.agents:
+		case <-held.Done():
+			return nil
+		}
+		select {
+		case <-now.next:
+		case <-held.Done():
+			return nil
+		}
+		now = p.roster.now()
+		if more := newcomers(now.agents, known); len(more) > 0 && p.floor(more) >= epoch {
+			return errOutgrown
+		}
+		pool.SpreadStarts(now.spread)
+	}
 }

@@ -1,7 +1,9 @@
 package partition
 
 import (
+	"cmp"
 	"context"
+	"reflect"
 	"slices"
 	"strconv"
 	"sync"
@@ -26,8 +28,11 @@ type Lease interface {
 type Options struct {
 	// Pool is how the agents are polled; each ownership of a partition has its own epoch.
 	Pool poller.Options
-	// Agents are the wanted ones of the tenant.
+	// Agents are the wanted ones of the tenant, at first.
 	Agents []session.Agent
+	// Spread is over how long the first sign-ins of so many agents are spread; negative: not at
+	// all. nil: over what Pool has, however many they are.
+	Spread func(agents int) time.Duration
 	// Self is this bridge among the bridges.
 	Self string
 	// Bridges tells who shares the agents, whenever that changes, until ctx ends; nil: it
@@ -60,18 +65,21 @@ type Options struct {
 type Share struct {
 	o       Options
 	counts  counts
-	agents  map[int][]session.Agent // by partition; none without agents
-	reading singleflight.Group      // of what is known
+	reading singleflight.Group // of what is known
+	changed chan struct{}      // other agents are wanted; room for one word
 
 	mu    sync.Mutex
-	slots map[int]*slot
+	slots map[int]*slot // of the partitions that have agents, or had some
 }
 
 // slot is a partition that this bridge has polled, or is to poll.
 type slot struct {
-	state state
-	stop  context.CancelFunc // nil: it is another's
-	done  chan struct{}      // closed when the last run has ended
+	state  state
+	roster *roster
+	spread time.Duration // of the first sign-ins when it is polled next; 0: as in the pool's options
+
+	stop context.CancelFunc // nil: it is another's
+	done chan struct{}      // closed when the last run has ended
 }
 
 // New makes a share, which polls nothing before [Share.Run].
@@ -82,12 +90,64 @@ func New(o Options) *Share {
 	if o.Pool.Limits == nil {
 		o.Pool.Limits = session.NewLimits(0)
 	}
-	s := &Share{o: o, counts: o.Metrics.of(o.Pool.Tenant), agents: map[int][]session.Agent{}, slots: map[int]*slot{}}
-	for _, a := range o.Agents {
-		p := Of(a.ID)
-		s.agents[p] = append(s.agents[p], a)
+	if o.Spread == nil {
+		o.Spread = func(int) time.Duration { return o.Pool.StartSpread }
+	}
+	o.Pool.StartSpread = o.Spread(len(o.Agents))
+	s := &Share{o: o, counts: o.Metrics.of(o.Pool.Tenant), changed: make(chan struct{}, 1), slots: map[int]*slot{}}
+	for p, agents := range divided(o.Agents) {
+		s.slot(p).roster.set(agents, 0)
 	}
 	return s
+}
+
+// divided are agents by their partitions.
+func divided(agents []session.Agent) map[int][]session.Agent {
+	by := map[int][]session.Agent{}
+	for _, a := range agents {
+		p := Of(a.ID)
+		by[p] = append(by[p], a)
+	}
+	return by
+}
+
+// slot is that of a partition.
+func (s *Share) slot(p int) *slot {
+	if s.slots[p] == nil {
+		s.slots[p] = &slot{state: state{counts: s.counts}, roster: newRoster()}
+	}
+	return s.slots[p]
+}
+
+// Set makes these the wanted agents. Who was wanted before and is described as before notices
+// nothing, nor does anybody when others come or go: of who goes the poll in flight is
+// finished. Safe for concurrent use.
+func (s *Share) Set(agents []session.Agent) {
+	by := divided(agents)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	known := map[string]bool{}
+	for p, at := range s.slots {
+		meet(at.roster.now().agents, known)
+		if _, stays := by[p]; !stays {
+			by[p] = nil
+		}
+	}
+	spread := s.o.Spread(max(len(newcomers(agents, known))-1, 0))
+	for p, agents := range by {
+		at := s.slot(p)
+		before := at.roster.now().agents
+		if len(before) == 0 {
+			at.spread = spread
+		}
+		if !reflect.DeepEqual(before, agents) {
+			at.roster.set(agents, spread)
+		}
+	}
+	select {
+	case s.changed <- struct{}{}:
+	default: // it has not been looked yet
+	}
 }
 
 // Waiting is which leases are wanted and not held, and since when.
@@ -121,17 +181,20 @@ func (s *Share) Run(intake, work context.Context) error {
 		})
 	})
 	group.Go(func() error {
+		mine := func(int) bool { return false } // until somebody tells
 		for {
+			var err error
 			select {
 			case <-intake.Done():
 				return nil
+			case <-s.changed:
 			case bridges := <-told:
-				mine, err := s.mine(intake, bridges)
-				if err != nil {
-					return err
-				}
-				s.divide(intake, work, group, mine)
+				mine, err = s.mine(intake, bridges)
 			}
+			if err != nil {
+				return err
+			}
+			s.divide(intake, work, group, mine)
 		}
 	})
 	return group.Wait()
@@ -159,16 +222,12 @@ func (s *Share) mine(ctx context.Context, bridges []string) (func(p int) bool, e
 func (s *Share) divide(intake, work context.Context, group *errgroup.Group, mine func(p int) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for p, agents := range s.agents {
-		at := s.slots[p]
-		if at == nil {
-			at = &slot{state: state{counts: s.counts}}
-			s.slots[p] = at
-		}
+	for p, at := range s.slots {
+		wanted := mine(p) && len(at.roster.now().agents) > 0
 		switch runs := at.stop != nil; {
-		case mine(p) && !runs:
-			s.begin(intake, work, group, p, agents)
-		case !mine(p) && runs:
+		case wanted && !runs:
+			s.begin(intake, work, group, p)
+		case !wanted && runs:
 			at.stop()
 			at.stop = nil
 		}
@@ -176,18 +235,20 @@ func (s *Share) divide(intake, work context.Context, group *errgroup.Group, mine
 }
 
 // begin polls a partition, once it has ended to be polled before.
-func (s *Share) begin(intake, work context.Context, group *errgroup.Group, p int, agents []session.Agent) {
+func (s *Share) begin(intake, work context.Context, group *errgroup.Group, p int) {
 	at, all := s.slots[p], intake
 	intake, stop := context.WithCancel(intake)
 	last, done := at.done, make(chan struct{})
 	at.stop, at.done = stop, done
 	one := partition{
-		pool: s.o.Pool, agents: agents, lost: s.o.Lost, grace: s.o.Grace, flush: s.o.Flush, state: &at.state,
-		floor: func() uint64 { return s.known(all).highest(intake, s.o.Pool, agents) },
+		pool: s.o.Pool, roster: at.roster, lost: s.o.Lost, grace: s.o.Grace, flush: s.o.Flush, state: &at.state,
+		floor: func(agents []session.Agent) uint64 { return s.known(all).highest(intake, s.o.Pool, agents) },
 		acquire: func(ctx context.Context, floor uint64) (uint64, Lease, error) {
 			return s.o.Acquire(ctx, name(p), floor)
 		},
 	}
+	one.pool.StartSpread = cmp.Or(at.spread, one.pool.StartSpread)
+	at.spread = 0
 	group.Go(func() error {
 		defer close(done)
 		defer stop()

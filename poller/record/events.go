@@ -23,7 +23,7 @@ func (r *Recorder) Event(ctx context.Context, e ccgateway.Event, got Receipt) (e
 		o.receivedAt = got.At
 		plain, ends = normalise(e, o)
 		plain.Repeated = repeated
-		published = r.tenant.conceal.event(plain, e.Content)
+		published = r.tenant.conceal().event(plain, e.Content)
 		return r.tenant.options.Names.EventMessage(published)
 	})
 	switch {

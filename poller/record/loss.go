@@ -21,7 +21,7 @@ func (r *Recorder) Gap(ctx context.Context, cause schemas.GapCause, from, to tim
 	r.Forget()
 	r.Standing.Doubt()
 	g := schemas.Gap{
-		From: from.UTC(), To: to.UTC(), Cause: cause, Detail: r.tenant.conceal.text(detail), MaxLost: most,
+		From: from.UTC(), To: to.UTC(), Cause: cause, Detail: r.tenant.conceal().text(detail), MaxLost: most,
 		LastSeq: r.seq, LastEp: r.tenant.options.Epoch,
 	}
 	if r.seq == 0 { // nothing of this epoch yet: the owner before
@@ -45,7 +45,7 @@ func (r *Recorder) storeGap(ctx context.Context, g schemas.Gap) error {
 // body may hold anything; no more than [schemas.MaxOriginalBytes] of it are kept. One
 // that can't be stored for good is in the log; the error is the context's.
 func (r *Recorder) DeadLetter(ctx context.Context, body []byte, got Receipt, cause error) error {
-	o, conceal := r.origin(got.At), r.tenant.conceal
+	o, conceal := r.origin(got.At), r.tenant.conceal()
 	letter := schemas.NewDeadLetter(o.tenant, reasonOf(cause),
 		fmt.Sprintf("poll of agent %s: %s (%d bytes, at most %d kept)", r.agent, conceal.text(cause.Error()), len(body), schemas.MaxOriginalBytes),
 		got.At.UTC())

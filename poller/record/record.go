@@ -39,17 +39,18 @@ type Options struct {
 	States States
 	// LastStored returns the last message of a subject filter. Nil: it can't be asked.
 	LastStored func(ctx context.Context, filter string) (m schemas.Stored, ok bool, err error)
-	Losses     Losses  // nil: none are known
-	Privacy    Privacy // nil: everything is kept
-	Metrics    *Metrics
-	Logger     zerolog.Logger // the zero value discards
+	Losses     Losses // nil: none are known
+	// Privacy is asked for each message: it may be another one the next time. nil, as itself or
+	// as what it returns: everything is kept.
+	Privacy func() Privacy
+	Logger  zerolog.Logger // the zero value discards
+	Metrics *Metrics
 }
 
 // Tenant is what the recorders of one tenant's agents share: how well the gateway keeps
 // to the order of events is learnt from all of them. Safe for concurrent use.
 type Tenant struct {
 	options Options
-	conceal concealer
 	counts  counts
 	habits  sequence.Habits
 	seed    maphash.Seed // of the hashes by which repeated events are known
@@ -58,8 +59,16 @@ type Tenant struct {
 // NewTenant does no I/O.
 func NewTenant(o Options) *Tenant {
 	return &Tenant{
-		options: o, conceal: concealer{o.Privacy}, counts: o.Metrics.of(o.Tenant), seed: maphash.MakeSeed(),
+		options: o, counts: o.Metrics.of(o.Tenant), seed: maphash.MakeSeed(),
 	}
+}
+
+// conceal is what one message is concealed by.
+func (t *Tenant) conceal() concealer {
+	if t.options.Privacy == nil {
+		return concealer{}
+	}
+	return concealer{t.options.Privacy()}
 }
 
 // Recorder records what happens to one agent. It is not safe for concurrent use: one
@@ -115,11 +124,12 @@ func (r *Recorder) Forget() { r.order.Forget() }
 func (r *Recorder) Announce(ctx context.Context, eventType string, content *SessionContent) error {
 	var event schemas.Event
 	err := r.publish(ctx, func(o origin) (schemas.Message, error) {
-		plain, err := sessionEvent(eventType, r.tenant.conceal.sessionContent(content), o)
+		conceal := r.tenant.conceal()
+		plain, err := sessionEvent(eventType, conceal.sessionContent(content), o)
 		if err != nil {
 			return schemas.Message{}, err
 		}
-		event = r.tenant.conceal.sessionEvent(plain)
+		event = conceal.sessionEvent(plain)
 		return r.tenant.options.Names.EventMessage(event)
 	})
 	if err == nil {

@@ -228,7 +228,7 @@ func TestAPolicyChangesWhatIsPublishedAndNotWhatIsInferred(t *testing.T) {
 	inferred := func(p Privacy) (gaps []schemas.Gap, events []schemas.Event) {
 		s := &shelf{}
 		o := s.options()
-		o.Privacy = p
+		o.Privacy = func() Privacy { return p }
 		r := NewTenant(o).Recorder("291", 0)
 		for _, e := range day() {
 			if _, err := r.Event(t.Context(), e, got); err != nil {

@@ -64,6 +64,12 @@ func newEntrance(o Options, a Agent, g reception, log zerolog.Logger, after time
 	}
 }
 
+// begin lets another description of the agent be tried at once, and as often as a first one.
+func (e *entrance) begin(a Agent) {
+	e.agent, e.denials, e.notBefore = a, 0, time.Now()
+	e.pauses.Reset()
+}
+
 // wait returns nil when a sign-in may be tried, or the error of ctx.
 func (e *entrance) wait(ctx context.Context) error { return retry.Wait(ctx, time.Until(e.notBefore)) }
 
@@ -123,7 +129,7 @@ func (e *entrance) failed(err error) (halted bool) {
 		kind = fmt.Sprint("status ", status.Status)
 		if e.deniedAgain(status) {
 			e.log.Error().Err(err).
-				Msg("agent can't be signed in and is not tried again: the gateway, or what stands before it, denies access; mend that, then change or restart the agent")
+				Msg("agent can't be signed in and is not tried again: the gateway, or what stands before it, denies access; mend that, then restart the bridge")
 			return true
 		}
 	case errors.As(err, &refused):
@@ -131,7 +137,7 @@ func (e *entrance) failed(err error) (halted bool) {
 		kind = refused.Code
 		if hopeless(refused) {
 			e.log.Error().Str("code", kind).Err(err).
-				Msg("agent can't be signed in and is not tried again; correct its password (password_file, secrets_file), phone or account, then change or restart it")
+				Msg("agent can't be signed in and is not tried again; correct its password (password_file, secrets_file), phone or account; with another password or phone it is tried at once, else restart the bridge")
 			return true
 		}
 		if refused.Code == codeAlreadySignedIn && e.mayForce {

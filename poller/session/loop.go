@@ -46,6 +46,7 @@ type Loop struct {
 	gateway Gateway
 	record  *record.Recorder
 	contact *Contact
+	changes <-chan Agent
 
 	custody  *custody
 	entrance *entrance
@@ -65,7 +66,7 @@ type Loop struct {
 func (t *Tenant) Loop(a Agent, p Parts) *Loop {
 	log := t.logger(a.ID)
 	return &Loop{
-		tenant: t, agent: a, gateway: p.Gateway, record: p.Record, contact: p.Contact,
+		tenant: t, agent: a, gateway: p.Gateway, record: p.Record, contact: p.Contact, changes: p.Changes,
 		custody:  newCustody(t.options, a, p.Gateway, p.Record, log),
 		entrance: newEntrance(t.options, a, p.Gateway, log, p.SignInAfter),
 		pace:     newPace(t.options),
@@ -109,8 +110,7 @@ func (l *Loop) step(intake, work context.Context, now phase) (phase, error) {
 	case phasePolling, phaseRetrying:
 		return l.poll(intake, work)
 	case phaseHalted:
-		<-intake.Done()
-		return phaseLeaving, nil
+		return l.halt(intake), nil
 	case phaseFenced:
 		<-intake.Done()
 		return phaseStopped, nil
@@ -151,12 +151,35 @@ func (l *Loop) cut(err error) phase {
 	return phaseStopped
 }
 
+// halt waits until something is mended: the description of the agent is another one.
+func (l *Loop) halt(intake context.Context) phase {
+	select {
+	case <-intake.Done():
+		return phaseLeaving
+	case changed := <-l.changes:
+		l.log.Info().Msg("agent is described otherwise; its sign-in is tried again")
+		l.agent = changed
+		l.entrance.begin(changed)
+		return l.signedOut()
+	}
+}
+
+// takeChange goes on with what the agent is described as by now.
+func (l *Loop) takeChange() {
+	select {
+	case changed := <-l.changes:
+		l.agent, l.entrance.agent = changed, changed
+	default:
+	}
+}
+
 // signIn tries once. The call is not cancelled by the end of intake: half a
 // sign-in would leave a session that nobody knows.
 func (l *Loop) signIn(intake, work context.Context) (phase, error) {
 	if l.entrance.wait(intake) != nil {
 		return phaseLeaving, nil
 	}
+	l.takeChange()
 	answer, forced, err := l.entrance.try(work)
 	switch {
 	case err == nil:
@@ -212,7 +235,7 @@ func (l *Loop) end(ctx context.Context) (phase, error) {
 	l.log.Warn().Str("cause", string(why.Cause)).Msg("agent's session ended")
 	if why.Cause == record.CauseWrongMode {
 		l.seat.failed(errWrongMode)
-		l.log.Error().Msg("gateway does not let the agent be polled (000-001): set EVENT_METHOD and GET_EVENT_MODE for polling by agent in the gateway's basic.properties, then change or restart the agent")
+		l.log.Error().Msg("gateway does not let the agent be polled (000-001): set EVENT_METHOD and GET_EVENT_MODE for polling by agent in the gateway's basic.properties, then restart the bridge")
 		return phaseHalted, nil
 	}
 	l.entrance.ended(time.Since(l.liveSince))

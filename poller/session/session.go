@@ -136,6 +136,9 @@ type Parts struct {
 	Contact *Contact
 	// SignInAfter delays the first sign-in, if there is to be one.
 	SignInAfter time.Duration
+	// Changes brings other descriptions of the agent, for sign-ins from then on; a halted agent
+	// tries again. Whether there is a password must stay as it is. nil: there are none.
+	Changes <-chan Agent
 }
 
 func (t *Tenant) logger(agent string) zerolog.Logger {

@@ -15,8 +15,9 @@
 //
 //   - One goroutine per agent, restarts of the agent included: the next loop of a slot
 //     begins when its last one has ended.
-//   - An agent that stays wanted is left alone; one that changed is restarted, and goes
-//     on with its session and its numbers.
+//   - An agent that stays wanted is left alone. One that is described otherwise is told to its
+//     loop, for the next sign-in; only one that gets a password, or has none any more, is
+//     restarted, and goes on with its session and its numbers.
 //   - Nothing begins after the end of intake or of work, and Run returns when all has
 //     ended.
 //

@@ -32,8 +32,8 @@ const (
 // usageError is a mistake in the command line.
 type usageError struct{ error }
 
-// execute runs one command line. The first SIGINT, SIGTERM or SIGHUP ends its context; see
-// package stopsignal.
+// execute runs one command line. The first SIGINT, SIGTERM or SIGHUP ends its context, but for
+// a SIGHUP of `run`; see package stopsignal.
 func execute(args []string, stdout, stderr io.Writer) int {
 	ctx, cancel := stopsignal.Context(context.Background())
 	defer cancel()
@@ -108,7 +108,7 @@ func newRoot() *cobra.Command {
 
 // helpOfAll is the help of the program, on one screen.
 func helpOfAll(out io.Writer, root *cobra.Command, all []group) {
-	fmt.Fprintf(out, "%s\n\nUsage: bridge [command]\n\n", root.Short)
+	fmt.Fprintf(out, "%s\nUsage: bridge [command]\n\n", root.Short)
 	for _, g := range all {
 		name := g.name
 		for _, c := range g.commands {

@@ -3,6 +3,7 @@ package partition
 import (
 	"context"
 	"encoding/json"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -51,6 +52,30 @@ func (s *Share) read(ctx context.Context) known {
 	if sayUnknown(ctx, pool, err); err == nil {
 		k.events, k.older = found, epoch > k.epochs[agent]
 	}
+	return k
+}
+
+// knownOf is what is known of a few agents who come while others are polled: each is asked
+// after alone, his session and his last event.
+func knownOf(ctx context.Context, pool poller.Options, agents []session.Agent) known {
+	k, mu := known{epochs: map[string]uint64{}, events: pool.LastStored != nil, older: true}, sync.Mutex{}
+	ctx, cancel := context.WithTimeout(ctx, lookLimit)
+	defer cancel()
+	group := errgroup.Group{}
+	group.SetLimit(lookWidth)
+	for _, a := range agents {
+		group.Go(func() error {
+			value, _, err := pool.Sessions.Get(ctx, schemas.AgentKey(pool.Tenant, a.ID))
+			var at schemas.Session
+			if err == nil && json.Unmarshal(value, &at) == nil {
+				mu.Lock()
+				defer mu.Unlock()
+				k.epochs[a.ID] = at.Epoch
+			}
+			return err
+		})
+	}
+	sayUnknown(ctx, pool, group.Wait())
 	return k
 }
 

@@ -108,7 +108,7 @@ func (p *partition) tell(held context.Context, pool *poller.Pool, epoch uint64, 
 			return nil
 		}
 		now = p.roster.now()
-		if more := newcomers(now.agents, known); len(more) > 0 && p.floor(more) >= epoch {
+		if more := newcomers(now.agents, known); len(more) > 0 && knownOf(held, p.pool, more).highest(held, p.pool, more) >= epoch {
 			return errOutgrown
 		}
 		pool.SpreadStarts(now.spread)

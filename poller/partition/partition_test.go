@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -46,13 +47,22 @@ func (l *lease) Release(ctx context.Context) error {
 type (
 	gateway struct{ session.Gateway }
 	store   struct{ record.Store }
-	bucket  struct{ session.Bucket }
-	states  struct{ record.States }
-	sealer  struct{ session.Sealer }
+	bucket  struct {
+		session.Bucket
+		first map[string]string // what is there at first, by agent
+	}
+	states struct{ record.States }
+	sealer struct{ session.Sealer }
 )
 
-// Get knows of a later owner: the agent is left alone.
-func (bucket) Get(context.Context, string) ([]byte, uint64, error) {
+// Get knows of a later owner: the agent is left alone. It says so only when it has said what
+// is there at first.
+func (b bucket) Get(_ context.Context, key string) ([]byte, uint64, error) {
+	_, agent, _ := strings.Cut(key, ".")
+	if value, ok := b.first[agent]; ok {
+		delete(b.first, agent)
+		return []byte(value), 1, nil
+	}
 	return []byte(`{"epoch":1000000}`), 1, nil
 }
 

@@ -43,6 +43,8 @@ type changing struct {
 
 func change(t *testing.T) *changing {
 	c := &changing{scene: newScene(t)}
+	ids, _ := neighbours(3)
+	c.o.Pool.Sessions = bucket{first: map[string]string{ids[1]: "", ids[2]: `{"epoch":7}`}}
 	c.o.Pool.Agent = func(id string) session.Gateway {
 		c.asked = append(c.asked, id)
 		return gateway{}
@@ -118,6 +120,7 @@ func TestSetOutgrown(t *testing.T) {
 			f(fmt.Appendf(nil, `{"agent":%q,"epoch":5}`, ids[2]))
 			return nil
 		}
+		s.o.Pool.Sessions = bucket{first: map[string]string{ids[2]: `{"epoch":5}`}}
 		s.o.Agents = described(ids[0], ids[1])
 		share := New(s.o)
 		var intake context.Context

@@ -168,6 +168,12 @@ var mutants = []mutant{
 	{"no_fences", "bus/embedded", "TestF39ReaderOnAnothersConsumers"},
 	{"crowd_unseen", "bus/assets", "TestF39CrowdedHub"},
 	{"others_kept", "poller/partition", "TestShares"},
+	{"half_written_taken", "internal/reload", "TestFilesAreNoticed"},
+	{"one_more_restarts_all", "poller/partition", "TestSet"},
+	{"refused_changes_all_the_same", "internal/reload", "TestRefusals"},
+	{"refused_changes_all_the_same", "cmd/bridge", "TestReloadRefused"},
+	{"key_beside_the_table", "internal/reload", "TestEveryKeyIsLiveOrRefused"},
+	{"halted_for_good", "poller", "TestARefusedPasswordIsNeverTriedAgain"},
 	{"gone_when_cut_off", "bus/lease", "TestRoll"},
 	{"mirror_is_the_hub", "bus/witness", "TestMirroredBuckets"},
 }

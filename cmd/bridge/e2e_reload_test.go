@@ -144,7 +144,7 @@ func crowd(t *testing.T) int {
 func TestReloadOneMoreAgent(t *testing.T) {
 	t.Parallel()
 	n := crowd(t)
-	s := reloadable(t, setup{agents: n + 1, slow: max(20, n/10)}, n)
+	s := reloadable(t, setup{agents: n + 1, slow: max(20, n/10), silent: 2 * time.Minute}, n)
 	s.alter("level: debug", "level: info")
 	all := s.sim.Settings().Agents
 	c := s.start()

@@ -213,8 +213,9 @@ type fakeSession struct {
 
 	mu          sync.Mutex
 	script      []answer
-	forever     *answer // instead of the empty answer after the script
-	signIns     []error // results of the sign-ins, then success
+	forever     *answer  // instead of the empty answer after the script
+	signIns     []error  // results of the sign-ins, then success
+	passwords   []string // of the sign-ins
 	forces      []error
 	skills      []error
 	signOut     error
@@ -289,7 +290,10 @@ func (f *fakeSession) enter(what string, list *[]error) (ccgateway.SignedIn, err
 	return ccgateway.SignedIn{LoginTime: time.UnixMilli(1471585949806), MediaType: "TTF", ServerName: "AgentGateway"}, nil
 }
 
-func (f *fakeSession) SignIn(context.Context, ccgateway.SignIn) (ccgateway.SignedIn, error) {
+func (f *fakeSession) SignIn(_ context.Context, s ccgateway.SignIn) (ccgateway.SignedIn, error) {
+	f.mu.Lock()
+	f.passwords = append(f.passwords, s.Password)
+	f.mu.Unlock()
 	return f.enter("sign in", &f.signIns)
 }
 

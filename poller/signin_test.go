@@ -59,6 +59,30 @@ func TestARefusedPasswordIsNeverTriedAgain(t *testing.T) {
 	}
 }
 
+// TestAChangedPasswordIsForTheNextSignIn: the session goes on, its poll is not cut, and nobody
+// is told.
+func TestAChangedPasswordIsForTheNextSignIn(t *testing.T) {
+	bubble(t, func(t *testing.T, s *stage) {
+		p := s.start(agent291)
+		pass(time.Minute + 5*time.Second) // in the midst of a poll
+		for _, password := range []string{"in between", "new"} {
+			changed := agent291
+			changed.Password = password
+			p.wanted <- []session.Agent{changed}
+		}
+		pass(time.Minute)
+		if got := s.stored(); !slices.Equal(got, []string{"session.signed_in"}) || s.agent("291").crowd != 1 {
+			t.Errorf("stored: %v; %d polls at once", got, s.agent("291").crowd)
+		}
+		s.agent("291").then(gotCode("100-006"))
+		pass(time.Minute)
+		if got := s.agent("291").passwords; !slices.Equal(got, []string{agent291.Password, "new"}) {
+			t.Errorf("signed in with %v", got)
+		}
+		p.end()
+	})
+}
+
 // Also after a session that worked: the password may have changed meanwhile.
 func TestARefusedPasswordIsNotTriedAgainAfterASession(t *testing.T) {
 	bubble(t, func(t *testing.T, s *stage) {

@@ -169,11 +169,11 @@ func TestReloadOneMoreAgent(t *testing.T) {
 	}
 	s.lists(n - 2)
 	s.reloads("tenants[demo].gateway.agents")
-	s.until("they are left", func() bool { return s.leavings() == 3 })
+	s.sessions("left", 3)
 	s.undisturbed(before, n+1)
 	s.lists(n + 1)
 	s.reloads("tenants[demo].gateway.agents")
-	s.until("all are polled again", func() bool { return s.count("session.resumed") == 3 })
+	s.sessions("resumed", 3)
 	s.undisturbed(before, n+1)
 
 	c.signal(syscall.SIGTERM)
@@ -201,19 +201,17 @@ func (s *scene) owned() map[string]uint64 {
 	return epochs
 }
 
-// count counts the events of a name.
-func (s *scene) count(name string) (n int) {
+// sessions waits until there are so many of the bridge's own events of a name.
+func (s *scene) sessions(name string, want int) {
+	s.t.Helper()
 	b := s.consumer()
 	defer b.Close()
-	for _, m := range s.messages(b, schemas.StreamEvents) {
-		if strings.HasSuffix(m.Subject, "."+name) {
-			n++
-		}
-	}
-	return n
+	s.until(fmt.Sprintf("%d times session.%s is stored", want, name), func() bool {
+		n := 0
+		err := b.Read(s.t.Context(), schemas.StreamEvents, "aicc.v1."+tenantName+".agent.*.session."+name, 0, func(schemas.Stored) error { n++; return nil })
+		return err == nil && n == want
+	})
 }
-
-func (s *scene) leavings() int { return s.count("session.left") }
 
 // undisturbed holds what the gateway saw, and the stream, against a day without a reload.
 func (s *scene) undisturbed(before map[string]uint64, signedIn int) {

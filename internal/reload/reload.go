@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -177,6 +178,15 @@ func (r *Reloader) say(changes []Change, level zerolog.Level) {
 	}
 }
 
+// logged is what a log may have of a finding: what stands in the place of one of an agent's
+// keys may be his phone or his password.
+func logged(f config.Finding) config.Finding {
+	if strings.Contains(f.Key, ".agents") {
+		f.Problem = "an agent is described wrongly"
+	}
+	return f
+}
+
 // refuse logs why nothing was changed, and returns it.
 func (r *Reloader) refuse(err error) error {
 	r.count.WithLabelValues("refused").Inc()
@@ -190,7 +200,7 @@ func (r *Reloader) refuse(err error) error {
 			Msg("configuration was read again and not taken: these keys can be changed by a restart only; the old one goes on")
 	default:
 		for _, f := range refusal.Findings[:min(len(refusal.Findings), mostFindings)] {
-			r.o.Logger.Error().Str("finding", f.String()).Msg("new configuration is wrong")
+			r.o.Logger.Error().Str("finding", logged(f).String()).Msg("new configuration is wrong")
 		}
 		r.o.Logger.Error().Int("findings", len(refusal.Findings)).
 			Msg("configuration was read again and not taken; the old one goes on; look at it with bridge check")

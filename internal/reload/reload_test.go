@@ -218,6 +218,19 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// TestLogShowsNoCell: in a list whose columns have changed places, phones and passwords stand
+// where other things should.
+func TestLogShowsNoCell(t *testing.T) {
+	b := begin(t)
+	b.write("agents.csv", "id,phone,password_file,status\n293,secrets/291,5550100,5550101\n")
+	b.write("bridge.yaml", strings.Replace(plain, "agents:\n", "agents_file: agents.csv\n      agents:\n", 1))
+	if _, err := b.reloader.Reload(); err == nil || !strings.Contains(err.Error(), "5550101") {
+		t.Errorf("whoever asks is told: %v", err)
+	}
+	b.is("refused", nil, "agents.csv:2:", 2)
+	b.is("refused", nil, "555010", 0)
+}
+
 // TestPipesAreReadOnce: what gives its contents once only is not asked for more.
 func TestPipesAreReadOnce(t *testing.T) {
 	b := begin(t)

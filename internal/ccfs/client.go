@@ -97,8 +97,11 @@ func (c *Client) signed(key c2sign.Key) (*http.Client, error) {
 
 // ChangeKey checks another key. take signs with it from the next call on; calls in progress end
 // under the one they began with. Calls that were stopped because the old one was refused are
-// made again. Siblings are to be given the same key.
+// made again. The key of now is no change. Siblings are to be given the same key.
 func (c *Client) ChangeKey(key c2sign.Key) (take func(), err error) {
+	if key.Fingerprint() == c.access.Load().key.Fingerprint() {
+		return func() {}, nil
+	}
 	with, err := c.signed(key)
 	return func() {
 		c.access.Store(&access{key, c.access.Load().key, with})

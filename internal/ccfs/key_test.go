@@ -18,6 +18,11 @@ func TestKeyIsChanged(t *testing.T) {
 	if e := asError(t, query(t, c)); !e.Local {
 		t.Fatalf("calls go on: %v", e)
 	}
+	if take, err := c.ChangeKey(testKey); err != nil {
+		t.Error(err)
+	} else if take(); !asError(t, query(t, c)).Local {
+		t.Error("the key that was refused is tried again")
+	}
 	r.set(reply(200, asJSON, sample(t, "query_success.json")))
 	next := c2sign.NewKey("another", "hush-hush-hush")
 	p.mu.Lock()

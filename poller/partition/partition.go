@@ -48,8 +48,8 @@ func (p *partition) run(intake, work context.Context) error {
 func (p *partition) own(intake, work context.Context) (err error) {
 	p.state.waits()
 	defer p.state.rests()
-	first := p.roster.now()
-	epoch, lease, err := p.acquire(intake, p.floor(first.agents))
+	first := p.roster.now().agents
+	epoch, lease, err := p.acquire(intake, p.floor(first))
 	if intake.Err() != nil && err != nil {
 		return nil // stopped while another bridge had it
 	}
@@ -91,12 +91,18 @@ func (p *partition) own(intake, work context.Context) (err error) {
 }
 
 // tell tells the pool whom to poll, first and at each change, until the lease is not held any
-// more. Whoever comes later may have been polled under a higher epoch than this one: all that
-// is numbered by it would be taken for older. That is [errOutgrown].
-func (p *partition) tell(held context.Context, pool *poller.Pool, epoch uint64, now wanted, told chan<- []session.Agent) error {
+// more. The epoch is above those of the first agents. Whoever has come since may have been polled
+// under a higher one: all that is numbered by ours would be taken for older. That is [errOutgrown].
+func (p *partition) tell(held context.Context, pool *poller.Pool, epoch uint64, first []session.Agent, told chan<- []session.Agent) error {
 	known := map[string]bool{}
+	meet(first, known)
 	for {
+		now := p.roster.now()
+		if more := newcomers(now.agents, known); len(more) > 0 && knownOf(held, p.pool, more).highest(held, p.pool, more) >= epoch {
+			return errOutgrown
+		}
 		meet(now.agents, known)
+		pool.SpreadStarts(now.spread)
 		select {
 		case told <- now.agents:
 		case <-held.Done():
@@ -107,10 +113,5 @@ func (p *partition) tell(held context.Context, pool *poller.Pool, epoch uint64, 
 		case <-held.Done():
 			return nil
 		}
-		now = p.roster.now()
-		if more := newcomers(now.agents, known); len(more) > 0 && knownOf(held, p.pool, more).highest(held, p.pool, more) >= epoch {
-			return errOutgrown
-		}
-		pool.SpreadStarts(now.spread)
 	}
 }

@@ -139,6 +139,40 @@ func TestSetOutgrown(t *testing.T) {
 	})
 }
 
+// TestSetWhileTheLeaseIsWaitedFor: who is not wanted any more when the lease comes is not begun.
+func TestSetWhileTheLeaseIsWaitedFor(t *testing.T) {
+	ids, _ := neighbours(2)
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		var asked []string
+		free := make(chan struct{})
+		s.o.Pool.Agent = func(id string) session.Gateway {
+			asked = append(asked, id)
+			return gateway{}
+		}
+		s.o.Pool.Sessions = bucket{first: map[string]string{ids[1]: `{"epoch":3}`}}
+		s.o.Acquire = func(_ context.Context, _ string, floor uint64) (uint64, Lease, error) {
+			<-free
+			return floor + 1, s.lease, nil
+		}
+		share := New(s.o)
+		var intake context.Context
+		intake, s.stop = context.WithCancel(t.Context())
+		go func() { s.done <- share.Run(intake, t.Context()) }()
+		synctest.Wait()
+		share.Set(described(ids[1]))
+		close(free)
+		synctest.Wait()
+		if !slices.Equal(asked, ids[1:]) {
+			t.Errorf("begun: %v, want %v", asked, ids[1:])
+		}
+		s.stop()
+		if err := <-s.done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // TestSetBeforeTheBridgesAreKnown: what is wanted then is polled once they are.
 func TestSetBeforeTheBridgesAreKnown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

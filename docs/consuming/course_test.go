@@ -56,11 +56,14 @@ func run(t *testing.T, r recipe, program []string, enough func(error) bool) erro
 	}
 	some := c.kill(running)
 	if r.standby {
-		c.until("the other one goes on", func() bool { return r.done(c) > some })
+		c.until("the other one goes on", func() bool {
+			standby = c.revived(standby)
+			return r.done(c) > some
+		})
 	}
 	running, happened := c.again()
 	c.until("it has done more", func() bool { return r.done(c) >= some+r.some })
-	more := c.kill(append(running, standby...))
+	more := c.kill(running, standby...)
 	<-happened
 	c.way.Throttle(0)
 	running = c.start()
@@ -181,11 +184,26 @@ func (c *course) start() (all []*process) {
 	return all
 }
 
-// kill ends readers as kill -9 does, while what they send (what they acknowledge) gets lost.
-// It returns how much they have done.
-func (c *course) kill(all []*process) int {
+// revived are readers of which those that have ended at an error are started again, as whatever
+// runs them does: one may have been about to connect when the way was cut.
+func (c *course) revived(all []*process) (running []*process) {
+	for _, p := range all {
+		select {
+		case <-p.done:
+			running = append(running, c.start()...)
+		default:
+			running = append(running, p)
+		}
+	}
+	return running
+}
+
+// kill ends readers as kill -9 does, while what they send (what they acknowledge) gets lost, and
+// others, which may have ended. It returns how much they have done.
+func (c *course) kill(all []*process, others ...*process) int {
 	c.t.Helper()
 	c.way.Silence(true)
+	c.stop(others)
 	for _, p := range all {
 		c.stop([]*process{p})
 		if state, ok := p.ProcessState.Sys().(syscall.WaitStatus); !ok || !state.Signaled() {

@@ -21,7 +21,7 @@ alerts: ## promtool takes the alert rules, and tests them; needs promtool
 	promtool check rules docs/alerts/bridge.rules.yaml
 	promtool test rules docs/alerts/bridge_test.yaml
 
-readers: ## Ajv and DuckDB take simulated rows by their schemas, and recipes in JavaScript run; needs node and npm
+readers: ## Ajv and DuckDB take rows and the folder of replay, recipes in JavaScript run; needs node and npm
 	cd internal/rowfile/testdata/readers && npm ci --silent --ignore-scripts
 	cd docs/consuming/js && npm ci --silent --ignore-scripts
 	$(GO) test -count 1 -tags readers -run Readers -v ./internal/rowfile ./docs/consuming

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -58,7 +59,10 @@ func TestF01KillPoints(t *testing.T) {
 	}
 	sum := scenes(t, plays)
 	slices.Sort(all)
-	if points := slices.Sorted(slices.Values(sabotage.Points)); !slices.Equal(all, points) {
+	points := slices.DeleteFunc(slices.Sorted(slices.Values(sabotage.Points)), func(p string) bool {
+		return strings.HasPrefix(p, "parquet.") // TestReadersFolder kills there
+	})
+	if !slices.Equal(all, points) {
 		t.Errorf("the scenes kill at %v, the points are %v", all, points)
 	}
 	if want := len(all) * times; sum.tries != want {

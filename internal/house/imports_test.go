@@ -109,7 +109,7 @@ var allowed = map[string][]string{
 	"schemas/entries":                        {"schemas"},
 	"schemas/rows":                           {"schemas"},
 	"internal/rowfile":                       {"schemas", "schemas/rows"},
-	"internal/rowfile/folder":                {"internal/rowfile", "schemas"},
+	"internal/rowfile/folder":                {"internal/rowfile", "internal/sabotage", "schemas"},
 	"internal/trial":                         {"bus/embedded", "config", "internal/platformsim/...", "internal/retry", "internal/trial/view", "internal/truthcheck", "schemas"},
 	"internal/trial/view":                    {"internal/truthcheck", "schemas"},
 	"internal/platformsim":                   {"internal/platformsim/..."},

@@ -13,12 +13,15 @@ import (
 )
 
 // Hub is a connection to it.
-type Hub struct{ *bus.Bus }
+type Hub struct {
+	*bus.Bus
+	URL string // where other processes connect
+}
 
 // Start starts one, which ends with the test.
 func Start(t testing.TB) (Hub, schemas.Names) {
 	t.Helper()
-	s, err := embedded.Start(t.Context(), embedded.Options{Dir: t.TempDir(), ReserveBytes: -1})
+	s, err := embedded.Start(t.Context(), embedded.Options{Dir: t.TempDir(), Listen: "127.0.0.1:0", ReserveBytes: -1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +41,7 @@ func Start(t testing.TB) (Hub, schemas.Names) {
 	if err := assets.NewTable(b.Conn(), assets.Options{}).Ensure(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	return Hub{b}, names
+	return Hub{b, s.ClientURL()}, names
 }
 
 // Entries calls f for the keys of a bucket that match.

@@ -98,6 +98,7 @@ var mutants = []mutant{
 	{"replayed_again", "internal/replay", "TestResume"},
 	{"sent_twice", "cmd/bridge", "TestRehearsal"},
 	{"old_file_left", "internal/rowfile/folder", "TestUpToDate"},
+	{"half_a_file", "internal/rowfile/folder", "TestHalfAFile"},
 	{"attempts_kept", "exporter/ledger", "TestRetry"},
 	{"no_lane", "exporter/planner", "TestBackfillsLane"},
 	{"lane_without_share", "exporter/planner", "TestBackfillsLane"},

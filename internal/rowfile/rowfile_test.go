@@ -21,12 +21,17 @@ func encoderOf(t *testing.T, k schemas.Kind, zone *time.Location) *rows.Encoder 
 	if err != nil {
 		t.Fatal(err)
 	}
-	from := time.Date(2026, 11, 1, 4, 0, 0, 0, time.UTC)
+	return rows.NewEncoder(n, fileOf(k, 4), k, rows.Options{Zone: zone})
+}
+
+// fileOf is the file of an hour of that day.
+func fileOf(k schemas.Kind, hour int) schemas.FileReady {
+	from := time.Date(2026, 11, 1, hour, 0, 0, 0, time.UTC)
 	id := strings.Repeat("0a", 16)
-	return rows.NewEncoder(n, schemas.FileReady{
+	return schemas.FileReady{
 		Tenant: "acme", Kind: k, Window: schemas.Window{From: from, To: from.Add(time.Hour)}, ResponseID: id,
 		FileName: "20261101_" + id + ".zip", ReceivedAt: from.Add(time.Hour), Via: schemas.ViaCallback,
-	}, k, rows.Options{Zone: zone})
+	}
 }
 
 // operation is a row with a code that has a name, one that has none, a cell that does not

@@ -31,4 +31,5 @@ var Points = []string{
 	"audio.half", "audio.fetched", "audio.kept", "audio.said",
 	"rows.staged", "rows.committed", "rows.between_batches", "rows.marker_written",
 	"calls.staged", "calls.committed", "calls.between_batches",
+	"parquet.row", "parquet.written", "parquet.renamed",
 }

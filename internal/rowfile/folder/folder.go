@@ -15,7 +15,7 @@
 //   - A folder has the newest revision of each row, or all revisions, for good; and one run
 //     at a time.
 //
-// Of ours it imports schemas and internal/rowfile.
+// Of ours it imports schemas, internal/rowfile and internal/sabotage.
 package folder
 
 import (
@@ -33,6 +33,7 @@ import (
 	"github.com/google/renameio/v2"
 
 	"aiccbridge/internal/rowfile"
+	"aiccbridge/internal/sabotage"
 	"aiccbridge/schemas"
 )
 
@@ -220,6 +221,7 @@ func (f *Folder) write(ctx context.Context, hub Hub, w window, path string) (row
 			return nil
 		}
 		rows++
+		sabotage.Point("parquet.row")
 		return out.Write(schemas.Message{
 			Subject: m.Subject, ID: m.Get("ce-id"), Type: m.Get("ce-type"), Source: m.Get("ce-source"), Row: m.Get(schemas.HeaderRow), Body: m.Body,
 		})
@@ -230,7 +232,12 @@ func (f *Folder) write(ctx context.Context, hub Hub, w window, path string) (row
 	if info, err := file.Stat(); err == nil {
 		size = info.Size()
 	}
-	return rows, size, file.CloseAtomicallyReplace()
+	sabotage.Point("parquet.written")
+	if err := file.CloseAtomicallyReplace(); err != nil {
+		return 0, 0, err
+	}
+	sabotage.Point("parquet.renamed")
+	return rows, size, nil
 }
 
 // newest says which of a window's rows are to be in its file.

@@ -2,6 +2,7 @@ package folder
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -242,5 +243,33 @@ func TestNotWanted(t *testing.T) {
 	})
 	if err != nil || s != (Summary{}) {
 		t.Errorf("%+v %v", s, err)
+	}
+}
+
+// cut is a hub that goes away behind the first row of a window.
+type cut struct{ memory }
+
+func (c cut) Read(ctx context.Context, stream schemas.Stream, filter string, from uint64, f func(schemas.Stored) error) error {
+	return errors.Join(c.memory[:1].Read(ctx, stream, filter, from, f), errors.New("the hub is away"))
+}
+
+// TestHalfAFile: a window that could not be read to its end has no file, nor a part of one.
+func TestHalfAFile(t *testing.T) {
+	t.Parallel()
+	dir, hub := t.TempDir(), memory{}
+	fill := filler{t, &hub}
+	fill.row(1, 1, 1, "101")
+	fill.row(1, 2, 1, "102")
+	fill.complete(1)
+	f, err := Open(dir, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.Run(t.Context(), cut{hub}, func(string, schemas.Kind, schemas.Window) bool { return true }); err == nil || !strings.Contains(err.Error(), "away") {
+		t.Errorf("the run ended with %v", err)
+	}
+	if left, err := filepath.Glob(filepath.Join(dir, "*", "*", "*", "*")); err != nil || len(left) > 0 {
+		t.Errorf("it leaves %q, %v", left, err)
 	}
 }

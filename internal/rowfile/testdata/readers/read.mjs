@@ -1,12 +1,14 @@
-// Has DuckDB read a Parquet file. Prints the type of each column, and every row with texts
-// as DuckDB casts them; times in UTC.
+// Has DuckDB read a Parquet file, or all that a pattern matches. Prints the type of each
+// column, and every row with texts as DuckDB casts them; times in UTC. With "filename" each row
+// says where it is from.
 //
-//   node read.mjs <file>
+//   node read.mjs <file or pattern> [filename]
 import { DuckDBInstance } from "@duckdb/node-api";
 
 const instance = await DuckDBInstance.create(":memory:");
 const connection = await instance.connect();
-const file = `read_parquet('${process.argv[2].replaceAll("'", "''")}')`;
+const [pattern, filename] = process.argv.slice(2);
+const file = `read_parquet('${pattern.replaceAll("'", "''")}', filename = ${filename === "filename"})`;
 const columns = (await connection.runAndReadAll(`DESCRIBE SELECT * FROM ${file}`)).getRowObjectsJson();
 const types = Object.fromEntries(columns.map((c) => [c.column_name, c.column_type]));
 // A count of microseconds needs no time zone to be told.

@@ -26,6 +26,8 @@ type demoOptions struct {
 	address string
 	verbose bool
 	audio   bool
+
+	drained func(context.Context, *bridge) error // looks at the streams when all have been written; nil in the command
 }
 
 func newDemo() *cobra.Command {
@@ -74,8 +76,14 @@ func (o demoOptions) run(ctx context.Context, out, errOut io.Writer) error {
 			log = newLogger(cfg.Log, errOut)
 		}
 		return runBridge(ctx, cfg, log, nil, hooks{
-			ready:   func(b *bridge) { h.Ready(b.onTrial()) },
-			drained: func(ctx context.Context, b *bridge) error { return h.Drained(ctx, b.bus) },
+			ready: func(b *bridge) { h.Ready(b.onTrial()) },
+			drained: func(ctx context.Context, b *bridge) error {
+				err := h.Drained(ctx, b.bus)
+				if err == nil && o.drained != nil {
+					err = o.drained(ctx, b)
+				}
+				return err
+			},
 		})
 	})
 	if err != nil {

@@ -21,7 +21,11 @@ const (
 	endpointAgents  = "agents"
 	endpointWindows = "windows"
 	endpointCall    = "call"
+	endpointCalls   = "calls"
 )
+
+// mostCalls are so many in one answer, which has to be a message and to have room in memory.
+const mostCalls = 1000
 
 // newAnswers offers on NATS what the commands of the same names print.
 func newAnswers(b base, h *hub, watch *health.Watch) []part {
@@ -43,6 +47,12 @@ func newAnswers(b base, h *hub, watch *health.Watch) []part {
 				return nil, &service.Error{Code: service.CodeBad, Err: errors.New("give tenant and call_id")}
 			}
 			return q.Call(ctx, r)
+		})},
+		{Name: endpointCalls, What: "calls, the newest first: {tenant, agent, from, to, state, problem, limit}", Answer: answer(func(ctx context.Context, r ask.CallsQuery) (any, error) {
+			if r.Limit < 0 || r.Limit > mostCalls {
+				return nil, &service.Error{Code: service.CodeBad, Err: fmt.Errorf("limit: want 0 to %d", mostCalls)}
+			}
+			return q.Calls(ctx, r)
 		})},
 	}}
 	return []part{{"service", func(intake, _ context.Context) error {

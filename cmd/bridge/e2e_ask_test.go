@@ -126,6 +126,15 @@ func (s *scene) asksForCalls(t *testing.T, r *running) {
 		}
 		newest[c.CallID] = c
 	}
+	list, err := questions(r.bus).Calls(t.Context(), ask.CallsQuery{Limit: len(newest) + 1})
+	if err != nil || len(list) != len(newest) || !slices.IsSortedFunc(list, func(a, b ask.CallBrief) int { return b.Begin.Compare(a.Begin) }) {
+		t.Errorf("%d calls are listed in order, want %d (%v)", len(list), len(newest), err)
+	}
+	for _, b := range list {
+		if c := newest[b.CallID]; b.Revision != c.Revision || !slices.Equal(b.Agents, append([]string{}, c.Agents...)) || b.Legs != len(c.Legs) {
+			t.Errorf("listed is %+v, want revision %d of %v", b, c.Revision, c.Agents)
+		}
+	}
 	several := 0
 	for id, c := range newest {
 		if len(c.Agents) < 2 && several > 0 {
@@ -179,6 +188,8 @@ func (s *scene) asksByCommand(t *testing.T) {
 		{[]string{"agents", "--at", "1s"}, "TENANT  AGENT"},
 		{[]string{"windows"}, "█"},
 		{[]string{"windows", "ls", "--all"}, "complete"},
+		{[]string{"calls", "--agent", "101"}, "answered"},
+		{[]string{"calls", "--from", "12h", "--to", "11h"}, "no call"},
 		{[]string{"schema", "validate"}, "AICC_STATE"},
 	} {
 		if out := s.asks(t, exitOK, c.args...); !strings.Contains(out, c.want) {
@@ -193,12 +204,14 @@ func (s *scene) asksByCommand(t *testing.T) {
 		}
 	}
 	var typed, errOut bytes.Buffer
-	for words, want := range map[string]string{"agents show": "101", "agents --tenant": tenantName, "windows --kind": "recording"} {
+	for words, want := range map[string]string{"agents show": "101", "agents --tenant": tenantName, "windows --kind": "recording", "calls --state": "unanswered"} {
 		line := append([]string{"__complete"}, strings.Fields(words)...)
 		if execute(append(slices.Insert(line, 2, "--nats", "nats://"+s.nats), ""), &typed, &errOut); !strings.Contains(typed.String(), want+"\n") {
 			t.Errorf("%s is completed by\n%s", words, typed.String())
 		}
 	}
+	s.asks(t, exitUsage, "calls", "--state", "lost")
+	s.asks(t, exitUsage, "calls", "--limit", "0")
 	s.asks(t, exitUsage, "call", "1-1")
 	s.asks(t, exitFailed, "call", "1700000000-1")
 	s.asks(t, exitUsage, "agents", "--at", "noon")
@@ -280,11 +293,14 @@ func (s *scene) asksTheService(t *testing.T, r *running) {
 		}
 		return m.Data, m.Header.Get("Nats-Service-Error-Code")
 	}
-	for endpoint, request := range map[string]string{endpointAgents: "", endpointWindows: `{"tenant":"demo","kind":"cdr"}`} {
+	for endpoint, request := range map[string]string{endpointAgents: "", endpointWindows: `{"tenant":"demo","kind":"cdr"}`, endpointCalls: `{"limit":3}`} {
 		var all []json.RawMessage
 		if body, code := ask(endpoint, request); json.Unmarshal(body, &all) != nil || len(all) == 0 || code != "" {
 			t.Errorf("%s: %s %s", endpoint, code, body)
 		}
+	}
+	if _, code := ask(endpointCalls, `{"limit":1001}`); code != service.CodeBad {
+		t.Errorf("too many calls: code %s", code)
 	}
 	for request, want := range map[string]string{"{": service.CodeBad, "{}": service.CodeBad, `{"tenant":"demo","call_id":"1700000000-1"}`: service.CodeNotFound} {
 		if _, code := ask(endpointCall, request); code != want {

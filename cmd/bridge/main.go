@@ -70,7 +70,7 @@ func groups() []group {
 	return []group{
 		{"try", []*cobra.Command{newDemo(), newSimulate()}},
 		{"run", []*cobra.Command{newRun(), newCheck(), newApply(), newReload(), newDoctor()}},
-		{"look", []*cobra.Command{newStatus(), newAgents(), newWindows(), newCall(), newTail(), newSchema()}},
+		{"look", []*cobra.Command{newStatus(), newAgents(), newWindows(), newCall(), newCallList(), newTail(), newSchema()}},
 		{"repair", []*cobra.Command{newBackfill(), newDeadLetters(), newImport()}},
 		{"replay", []*cobra.Command{newReplay()}},
 		{"files", []*cobra.Command{newRecordings(), newIVR()}},

@@ -99,7 +99,7 @@ func TestCallWithRecord(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if last, err = h.Calls().Append(t.Context(), acme, []schemas.Message{m}, last); err != nil {
+		if last, err = h.Hub.Calls().Append(t.Context(), acme, []schemas.Message{m}, last); err != nil {
 			t.Fatal(err)
 		}
 	}

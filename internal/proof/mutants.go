@@ -95,6 +95,8 @@ var mutants = []mutant{
 	{"any_text", "exporter/worker", "TestSameTextAgain"},
 	{"any_text", "exporter/worker", "TestKnownAgainIsAsRead"},
 	{"floor_of_later", "internal/ask", "TestAgentsAt"},
+	{"older_revision_listed", "internal/ask", "TestCalls"},
+	{"calls_of_all_windows", "internal/ask", "TestCallsOfFewWindows"},
 	{"replayed_again", "internal/replay", "TestResume"},
 	{"sent_twice", "cmd/bridge", "TestRehearsal"},
 	{"old_file_left", "internal/rowfile/folder", "TestUpToDate"},

@@ -69,6 +69,43 @@ func (s Screen) record(c schemas.Call) {
 	fmt.Fprintln(s)
 }
 
+// Calls is a table of calls, without the numbers of those who called.
+func (s Screen) Calls(all []ask.CallBrief) error {
+	var rows [][]string
+	for _, c := range all {
+		begin, state := "-", string(c.State)
+		if !c.Begin.IsZero() {
+			begin = s.local(c.Begin).Format(time.DateTime)
+		}
+		if len(c.Problems) > 0 {
+			state = s.paint(yellow, state)
+		}
+		rows = append(rows, []string{
+			begin, c.Tenant, c.CallID, orDash(strings.Join(c.Agents, ",")), fmt.Sprint(c.Legs), seconds(c.WaitS), seconds(c.TalkS),
+			state, orDash(c.Outcome), recordings(c.Recordings), fmt.Sprint(c.Revision),
+		})
+	}
+	return s.table("BEGIN TENANT CALL AGENTS LEGS WAIT TALK STATE OUTCOME RECORDINGS REVISION", rows)
+}
+
+func seconds(n *int) string {
+	if n == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%ds", *n)
+}
+
+func recordings(r ask.BriefRecordings) string {
+	text := orDash(strings.TrimPrefix(fmt.Sprint(r.All), "0"))
+	if r.Stored > 0 {
+		text += fmt.Sprintf(", %d stored", r.Stored)
+	}
+	if r.Missing > 0 {
+		text += fmt.Sprintf(", %d missing", r.Missing)
+	}
+	return text
+}
+
 // WindowStory is all of one window.
 func (s Screen) WindowStory(w ask.WindowStory) error {
 	if err := s.Windows([]ask.Window{w.Window}); err != nil {

@@ -216,3 +216,19 @@ func TestColours(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+func TestCalls(t *testing.T) {
+	t.Parallel()
+	wait, talk := 3, 62
+	got := shown(t, func(s Screen) error {
+		return s.Calls([]ask.CallBrief{
+			{Tenant: "acme", CallID: "7-2", Begin: noon, Caller: "5550100", Agents: []string{"101", "102"}, Legs: 2, WaitS: &wait, TalkS: &talk, State: ask.CallAnswered,
+				Outcome: "normal release", Recordings: ask.BriefRecordings{All: 3, Stored: 1, Missing: 1}, Problems: []ask.CallProblem{ask.ProblemAudio}, Revision: 2},
+			{Tenant: "acme", CallID: "7-1", Legs: 1, State: ask.CallOpen, Revision: 1},
+		})
+	})
+	same(t, got, `
+BEGIN                TENANT  CALL  AGENTS   LEGS  WAIT  TALK  STATE     OUTCOME         RECORDINGS              REVISION
+2026-11-30 12:00:00  acme    7-2   101,102  2     3s    62s   answered  normal release  3, 1 stored, 1 missing  2
+-                    acme    7-1   -        1     -     -     open      -               -                       1`)
+}

@@ -12,6 +12,7 @@ import (
 	"aiccbridge/schemas"
 	"aiccbridge/schemas/entries"
 	"aiccbridge/schemas/internal/schematest"
+	"aiccbridge/schemas/requests"
 )
 
 type reference struct {
@@ -24,6 +25,10 @@ type asyncAPI struct {
 	Operations map[string]struct {
 		Action  string    `yaml:"action"`
 		Channel reference `yaml:"channel"`
+		Reply   struct {
+			Channel  reference   `yaml:"channel"`
+			Messages []reference `yaml:"messages"`
+		} `yaml:"reply"`
 	} `yaml:"operations"`
 	Components struct {
 		Messages map[string]struct {
@@ -50,6 +55,11 @@ type channel struct {
 
 // bucket reports whether the channel is that of entries of a bucket.
 func (c channel) bucket() bool { return strings.HasPrefix(c.Address, "$KV.") }
+
+// ofService reports whether the channel is one of questions or of answers.
+func (c channel) ofService() bool {
+	return c.Address == "" || strings.HasPrefix(c.Address, "aicc.ask.")
+}
 
 func readAsyncAPI(t *testing.T) asyncAPI {
 	t.Helper()
@@ -108,7 +118,7 @@ func TestAsyncAPINamesEveryMessage(t *testing.T) {
 		checkHeaders(t, doc, m)
 	}
 	for name, c := range doc.Channels {
-		if !used[name] && !c.bucket() {
+		if !used[name] && !c.bucket() && !c.ofService() {
 			t.Errorf("channel %s carries no message of the contract", name)
 		}
 		for key, ref := range c.Messages {
@@ -158,6 +168,34 @@ func TestAsyncAPINamesEveryEntry(t *testing.T) {
 	}
 }
 
+// TestAsyncAPINamesEveryQuestion: each endpoint has a channel on its subject, and an operation that
+// takes its request and answers with its answer.
+func TestAsyncAPINamesEveryQuestion(t *testing.T) {
+	doc, n := readAsyncAPI(t), schematest.Names(t)
+	if inbox, ok := doc.Channels["answers"]; !ok || inbox.Address != "" || len(inbox.Messages) != len(requests.Endpoints()) {
+		t.Errorf("answers go to %+v", inbox)
+	}
+	for _, endpoint := range requests.Endpoints() {
+		request, answer := "request."+endpoint, "answer."+endpoint
+		for _, key := range []string{request, answer} {
+			m := doc.Components.Messages[key]
+			if m.Name != "aicc.v1."+key || m.Payload.Schema.Ref != "./requests/"+key+".json" || m.Payload.Format != "application/schema+json;version=draft-2020-12" {
+				t.Errorf("message %s: %+v", key, m)
+			}
+		}
+		found := false
+		for _, o := range doc.Operations {
+			c := doc.Channels[strings.TrimPrefix(o.Channel.Ref, "#/channels/")]
+			found = found || c.Address == n.Question(endpoint) && o.Action == "receive" &&
+				len(c.Messages) == 1 && c.Messages[request].Ref == "#/components/messages/"+request &&
+				o.Reply.Channel.Ref == "#/channels/answers" && slices.Equal(o.Reply.Messages, []reference{{"#/channels/answers/messages/" + answer}})
+		}
+		if !found {
+			t.Errorf("nothing answers %s", n.Question(endpoint))
+		}
+	}
+}
+
 func checkHeaders(t *testing.T, doc asyncAPI, m schemas.Message) {
 	t.Helper()
 	name := "cloudEvent"
@@ -197,6 +235,9 @@ func TestAsyncAPIDescribesEveryStream(t *testing.T) {
 		}
 		if len(c.Parameters) != len(want) || slices.ContainsFunc(want, func(p string) bool { return c.Parameters[p] == nil }) {
 			t.Errorf("channel %s: parameters %v, want %v", name, c.Parameters, want)
+		}
+		if c.ofService() {
+			continue
 		}
 		if !sent[name] {
 			t.Errorf("channel %s: nobody sends to it", name)

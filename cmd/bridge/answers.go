@@ -11,17 +11,10 @@ import (
 
 	"aiccbridge/bus/service"
 	"aiccbridge/internal/ask"
+	"aiccbridge/internal/conform"
 	"aiccbridge/internal/health"
 	"aiccbridge/internal/pace"
-)
-
-// The endpoints of the service: status of each bridge, the others of any.
-const (
-	endpointStatus  = "status"
-	endpointAgents  = "agents"
-	endpointWindows = "windows"
-	endpointCall    = "call"
-	endpointCalls   = "calls"
+	"aiccbridge/schemas/requests"
 )
 
 // mostCalls are so many in one answer, which has to be a message and to have room in memory.
@@ -32,27 +25,30 @@ func newAnswers(b base, h *hub, watch *health.Watch) []part {
 	q, meter := questions(h.bus), pace.New(b.metrics)
 	self := selfPortrait{base: b, hub: h, watch: watch, meter: meter, started: time.Now().UTC()}
 	o := service.Options{Version: currentVersions().Bridge, Metadata: map[string]string{"instance": b.instance}, Logger: b.log, Endpoints: []service.Endpoint{
-		{Name: endpointStatus, Each: true, What: "what each bridge says of itself", Answer: func(context.Context, []byte) (any, error) { return self.draw(), nil }},
-		{Name: endpointAgents, What: "where agents stand, or stood: {tenant, agent, at}", Answer: answer(func(ctx context.Context, r agentsRequest) (any, error) {
+		{Name: requests.Status, Each: true, What: "what each bridge says of itself", Answer: func(context.Context, []byte) (any, error) { return self.draw(), nil }},
+		{Name: requests.Agents, What: "where agents stand, or stood: {tenant, agent, at}", Answer: answer(func(ctx context.Context, r agentsRequest) (any, error) {
 			if r.At.IsZero() {
 				return q.Agents(ctx, r.Scope)
 			}
 			return q.AgentsAt(ctx, r.Scope, r.At)
 		})},
-		{Name: endpointWindows, What: "how far the windows are: {tenant, kind, from, to, state}", Answer: answer(func(ctx context.Context, r ask.WindowQuery) (any, error) {
+		{Name: requests.Windows, What: "how far the windows are: {tenant, kind, from, to, state}", Answer: answer(func(ctx context.Context, r ask.WindowQuery) (any, error) {
 			return q.Windows(ctx, r)
 		})},
-		{Name: endpointCall, What: "everything known of a call: {tenant, call_id, around}", Answer: answer(func(ctx context.Context, r ask.CallQuery) (any, error) {
+		{Name: requests.Call, What: "everything known of a call: {tenant, call_id, around}", Answer: answer(func(ctx context.Context, r ask.CallQuery) (any, error) {
 			if r.Tenant == "" || r.CallID == "" {
 				return nil, &service.Error{Code: service.CodeBad, Err: errors.New("give tenant and call_id")}
 			}
 			return q.Call(ctx, r)
 		})},
-		{Name: endpointCalls, What: "calls, the newest first: {tenant, agent, from, to, state, problem, limit}", Answer: answer(func(ctx context.Context, r ask.CallsQuery) (any, error) {
+		{Name: requests.Calls, What: "calls, the newest first: {tenant, agent, from, to, state, problem, limit}", Answer: answer(func(ctx context.Context, r ask.CallsQuery) (any, error) {
 			if r.Limit < 0 || r.Limit > mostCalls {
 				return nil, &service.Error{Code: service.CodeBad, Err: fmt.Errorf("limit: want 0 to %d", mostCalls)}
 			}
 			return q.Calls(ctx, r)
+		})},
+		{Name: requests.Schema, What: "the JSON Schema of a type, or all types: {type}", Answer: answer(func(_ context.Context, r schemaRequest) (any, error) {
+			return schemaOf(r.Type)
 		})},
 	}}
 	return []part{{"service", func(intake, _ context.Context) error {
@@ -70,6 +66,29 @@ func newAnswers(b base, h *hub, watch *health.Watch) []part {
 type agentsRequest struct {
 	ask.Scope
 	At time.Time `json:"at"` // zero: now
+}
+
+// schemaRequest asks for a JSON Schema.
+type schemaRequest struct {
+	Type string `json:"type"` // "": the names of all types
+}
+
+// schemaAnswer is the schema of a type, or the names of all.
+type schemaAnswer struct {
+	Types  []string        `json:"types,omitempty"`
+	Type   string          `json:"type,omitempty"`
+	Schema json.RawMessage `json:"schema,omitempty"`
+}
+
+func schemaOf(typ string) (schemaAnswer, error) {
+	if typ == "" {
+		return schemaAnswer{Types: conform.Types()}, nil
+	}
+	doc, ok := conform.JSONSchema(typ)
+	if !ok {
+		return schemaAnswer{}, fmt.Errorf("type %s: %w", typ, ask.ErrNone)
+	}
+	return schemaAnswer{Type: typ, Schema: doc}, nil
 }
 
 // answer reads a request, of which nothing is the empty one, and calls f.

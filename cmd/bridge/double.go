@@ -16,6 +16,7 @@ import (
 	"aiccbridge/bus/service"
 	"aiccbridge/internal/scenario"
 	"aiccbridge/schemas"
+	"aiccbridge/schemas/requests"
 )
 
 // newDouble is `bridge simulate bus`.
@@ -79,7 +80,7 @@ func newDouble() *cobra.Command {
 
 // noBridge reports that the hub is one that a bridge uses.
 func noBridge(ctx context.Context, l looking) error {
-	answers, err := service.All(ctx, l.bus.Conn(), endpointStatus, nil, time.Second)
+	answers, err := service.All(ctx, l.bus.Conn(), requests.Status, nil, time.Second)
 	if err == nil && len(answers) > 0 {
 		err = errors.New("a bridge uses this NATS: what a scenario says would be among what really happened")
 	}

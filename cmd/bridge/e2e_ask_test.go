@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -13,10 +14,12 @@ import (
 
 	"aiccbridge/bus/service"
 	"aiccbridge/internal/ask"
+	"aiccbridge/internal/conform"
 	"aiccbridge/internal/platformsim/truth"
 	"aiccbridge/internal/rowfile/folder"
 	"aiccbridge/schemas"
 	"aiccbridge/schemas/events"
+	"aiccbridge/schemas/requests"
 )
 
 // instants are so many at which the floor is held against the truth.
@@ -278,13 +281,17 @@ func (s *scene) asksForAReplay(t *testing.T, r *running) {
 func (s *scene) asksTheService(t *testing.T, r *running) {
 	reader := s.consumer()
 	defer reader.Close()
-	answers, err := service.All(t.Context(), reader.Conn(), endpointStatus, nil, time.Second)
+	answers, err := service.All(t.Context(), reader.Conn(), requests.Status, nil, time.Second)
 	if err != nil || len(answers) != 1 {
 		t.Fatalf("%d answers, %v", len(answers), err)
 	}
 	var b ask.Bridge
 	if err := json.Unmarshal(answers[0], &b); err != nil || b.Instance != r.instance || b.Agents != s.setup.agents || !slices.Equal(b.Tenants, []string{tenantName}) {
 		t.Errorf("%+v %v", b, err)
+	}
+	contract := conform.New(r.names)
+	if err := contract.Body(requests.Answer(requests.Status), answers[0]); err != nil {
+		t.Errorf("status: %v", err)
 	}
 	ask := func(endpoint, request string) (body []byte, code string) {
 		m, err := reader.Conn().JetStream().Conn().Request(r.names.Question(endpoint), []byte(request), patience)
@@ -293,18 +300,63 @@ func (s *scene) asksTheService(t *testing.T, r *running) {
 		}
 		return m.Data, m.Header.Get("Nats-Service-Error-Code")
 	}
-	for endpoint, request := range map[string]string{endpointAgents: "", endpointWindows: `{"tenant":"demo","kind":"cdr"}`, endpointCalls: `{"limit":3}`} {
-		var all []json.RawMessage
-		if body, code := ask(endpoint, request); json.Unmarshal(body, &all) != nil || len(all) == 0 || code != "" {
-			t.Errorf("%s: %s %s", endpoint, code, body)
+	// answered asks what is answered, as the contract says.
+	answered := func(endpoint, request string, into any) {
+		body, code := ask(endpoint, request)
+		if request != "" {
+			if err := contract.Body(requests.Request(endpoint), []byte(request)); err != nil {
+				t.Errorf("the request %s: %v", request, err)
+			}
+		}
+		if err := contract.Body(requests.Answer(endpoint), body); err != nil || code != "" {
+			t.Errorf("%s: code %q, %v\n%.500s", endpoint, code, err, body)
+		}
+		if err := json.Unmarshal(body, into); err != nil {
+			t.Error(err)
 		}
 	}
-	if _, code := ask(endpointCalls, `{"limit":1001}`); code != service.CodeBad {
+	for endpoint, request := range map[string]string{requests.Agents: "", requests.Windows: `{"tenant":"demo","kind":"cdr"}`, requests.Calls: `{"limit":3}`} {
+		var all []json.RawMessage
+		if answered(endpoint, request, &all); len(all) == 0 {
+			t.Errorf("%s: there is none", endpoint)
+		}
+	}
+	var calls []struct {
+		CallID string `json:"call_id"`
+	}
+	answered(requests.Calls, "", &calls)
+	var all []json.RawMessage
+	answered(requests.Agents, `{"tenant":"demo","at":"`+time.Now().UTC().Format(time.RFC3339)+`"}`, &all)
+	var types, one schemaAnswer
+	answered(requests.Schema, "", &types)
+	for _, typ := range types.Types {
+		answered(requests.Schema, `{"type":"`+typ+`"}`, &one)
+		if want, _ := conform.JSONSchema(typ); !same(one.Schema, want) || one.Type != typ {
+			t.Errorf("the schema of %s is %.200s", typ, one.Schema)
+		}
+	}
+	for _, c := range calls[:min(len(calls), 5)] {
+		var story struct{ Call json.RawMessage }
+		answered(requests.Call, `{"tenant":"demo","call_id":"`+c.CallID+`"}`, &story)
+		if err := contract.Body(schemas.TypeCall, story.Call); err != nil {
+			t.Errorf("call %s: %v", c.CallID, err)
+		}
+	}
+	if _, code := ask(requests.Schema, `{"type":"aicc.v1.other"}`); code != service.CodeNotFound {
+		t.Errorf("a type that is none: code %s", code)
+	}
+	if _, code := ask(requests.Calls, `{"limit":1001}`); code != service.CodeBad {
 		t.Errorf("too many calls: code %s", code)
 	}
 	for request, want := range map[string]string{"{": service.CodeBad, "{}": service.CodeBad, `{"tenant":"demo","call_id":"1700000000-1"}`: service.CodeNotFound} {
-		if _, code := ask(endpointCall, request); code != want {
+		if _, code := ask(requests.Call, request); code != want {
 			t.Errorf("%s: code %s, want %s", request, code, want)
 		}
 	}
+}
+
+// same reports whether two texts are one JSON value.
+func same(a, b []byte) bool {
+	var x, y any
+	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && reflect.DeepEqual(x, y)
 }

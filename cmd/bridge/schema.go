@@ -19,8 +19,8 @@ func newSchema() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "schema",
 		Short: "Print the contract, or hold a hub against it",
-		Long: "Print the JSON Schemas of all messages and of what the buckets hold, and the AsyncAPI\n" +
-			"document; or hold all that a hub has against them.",
+		Long: "Print the JSON Schemas of all messages, of what the buckets hold, and of what bridges are asked\n" +
+			"and answer, and the AsyncAPI document; or hold all that a hub has against them.",
 		Example: "  bridge schema ls\n  bridge schema show aicc.v1.event\n  bridge schema validate --nats nats://127.0.0.1:4222",
 		Args:    knownCommand,
 		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
@@ -28,7 +28,7 @@ func newSchema() *cobra.Command {
 	c.AddCommand(&cobra.Command{
 		Use: "ls", Short: "List the types", Example: "  bridge schema ls", Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
-			for _, t := range schemaTypes() {
+			for _, t := range conform.Types() {
 				if _, err := fmt.Fprintln(c.OutOrStdout(), t); err != nil {
 					return err
 				}
@@ -37,12 +37,9 @@ func newSchema() *cobra.Command {
 		},
 	}, &cobra.Command{
 		Use: "show TYPE", Short: "Print the JSON Schema of a type", Example: "  bridge schema show aicc.v1.row.cdr", Args: oneArgument("a type"),
-		ValidArgs: schemaTypes(),
+		ValidArgs: conform.Types(),
 		RunE: func(c *cobra.Command, args []string) error {
-			doc, ok := schemas.JSONSchema(args[0])
-			if !ok {
-				doc, ok = entries.JSONSchema(entries.Type(args[0]))
-			}
+			doc, ok := conform.JSONSchema(args[0])
 			if !ok {
 				return usageError{fmt.Errorf("there is no type %q; `bridge schema ls` lists them", args[0])}
 			}
@@ -57,15 +54,6 @@ func newSchema() *cobra.Command {
 		},
 	}, newValidate())
 	return c
-}
-
-// schemaTypes are those of messages and of entries of buckets.
-func schemaTypes() []string {
-	all := schemas.MessageTypes()
-	for _, t := range entries.Types() {
-		all = append(all, string(t))
-	}
-	return all
 }
 
 // validation is what one stream or bucket has.

@@ -9,6 +9,7 @@ import (
 
 	"aiccbridge/bus/service"
 	"aiccbridge/internal/ask"
+	"aiccbridge/schemas/requests"
 )
 
 // statusOptions are the flags of `bridge status`.
@@ -36,7 +37,7 @@ func newStatus() *cobra.Command {
 
 func (o *statusOptions) run(c *cobra.Command, _ []string) error {
 	return o.with(c, func(ctx context.Context, l looking) error {
-		answers, err := service.All(ctx, l.bus.Conn(), endpointStatus, nil, o.answers)
+		answers, err := service.All(ctx, l.bus.Conn(), requests.Status, nil, o.answers)
 		if err != nil {
 			return err
 		}

@@ -1,8 +1,8 @@
 // Package conform holds what a hub has against the published contract: every message against
 // the JSON Schema of its type, every value of a bucket against that of its key, the CloudEvents
-// attributes and the subject against the stream.
+// attributes and the subject against the stream. It has the schemas of all types.
 //
-// Of ours it imports schemas and schemas/entries.
+// Of ours it imports schemas, schemas/entries and schemas/requests.
 package conform
 
 import (
@@ -35,55 +35,47 @@ func (c *Checker) Message(stream schemas.Stream, m schemas.Stored) error {
 		return fmt.Errorf("subject %s is none of the contract's", m.Subject)
 	}
 	t := m.Get("ce-type")
-	doc, known := schemas.JSONSchema(t)
+	_, known := schemas.JSONSchema(t)
 	switch {
 	case m.Get("ce-specversion") != "1.0" || m.Get("ce-id") == "" || m.Get("ce-source") == "":
 		return errors.New("an attribute that CloudEvents ask for is missing: ce-specversion, ce-id or ce-source")
 	case !known:
 		return fmt.Errorf("ce-type %q is none of the contract's", t)
 	}
-	schema, err := c.compile(t, doc)
-	if err != nil {
-		return err
+	if said := m.Get("ce-dataschema"); said != "" && said != idOf(t) {
+		return fmt.Errorf("ce-dataschema is %s, and of its type %s", said, idOf(t))
 	}
-	if said := m.Get("ce-dataschema"); said != "" && said != schema.ID {
-		return fmt.Errorf("ce-dataschema is %s, and of its type %s", said, schema.ID)
-	}
-	return check(schema, m.Body)
+	return c.Body(t, m.Body)
 }
 
 // Entry reports what is wrong with a value of a bucket.
 func (c *Checker) Entry(bucket schemas.Bucket, key string, value []byte) error {
 	t, known := entries.Of(bucket, key)
-	doc, _ := entries.JSONSchema(t)
 	if !known {
 		return fmt.Errorf("key %s is none of the contract's", key)
 	}
-	schema, err := c.compile(string(t), doc)
+	return c.Body(string(t), value)
+}
+
+// Body reports what is wrong with a body of a type, which may be one of [Types].
+func (c *Checker) Body(typ string, body []byte) error {
+	schema, err := c.compile(typ)
 	if err != nil {
 		return err
 	}
-	return check(schema, value)
+	return check(schema, body)
 }
 
-func (c *Checker) compile(typ string, document []byte) (*jsonschema.Schema, error) {
+func (c *Checker) compile(typ string) (*jsonschema.Schema, error) {
 	if s := c.compiled[typ]; s != nil {
 		return s, nil
 	}
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(document))
-	if err != nil {
-		return nil, fmt.Errorf("read a schema: %w", err)
-	}
-	object, _ := doc.(map[string]any)
-	id, _ := object["$id"].(string)
 	compiler := jsonschema.NewCompiler()
 	compiler.AssertFormat()
-	if err := compiler.AddResource(id, doc); err != nil {
-		return nil, fmt.Errorf("read schema %s: %w", id, err)
-	}
-	s, err := compiler.Compile(id)
+	compiler.UseLoader(catalog{})
+	s, err := compiler.Compile(idOf(typ))
 	if err != nil {
-		return nil, fmt.Errorf("compile schema %s: %w", id, err)
+		return nil, fmt.Errorf("compile the schema of %s: %w", typ, err)
 	}
 	c.compiled[typ] = s
 	return s, nil

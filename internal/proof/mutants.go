@@ -97,6 +97,7 @@ var mutants = []mutant{
 	{"floor_of_later", "internal/ask", "TestAgentsAt"},
 	{"older_revision_listed", "internal/ask", "TestCalls"},
 	{"calls_of_all_windows", "internal/ask", "TestCallsOfFewWindows"},
+	{"answer_unlike_its_schema", "cmd/bridge", "TestAnswersMatchTheirSchemas"},
 	{"replayed_again", "internal/replay", "TestResume"},
 	{"sent_twice", "cmd/bridge", "TestRehearsal"},
 	{"old_file_left", "internal/rowfile/folder", "TestUpToDate"},

@@ -175,7 +175,7 @@ func newRecordingsGet() *cobra.Command {
 	}
 	o.register(c)
 	f := c.Flags()
-	f.StringVarP(&o.out, "output", "o", "", "file to write to, - for standard output; by default <key>.wav in this folder")
+	f.StringVarP(&o.out, "output", "o", "", "file to write to, - for standard output; by default KEY.wav in this folder")
 	f.BoolVar(&o.wav, "wav", false, "convert to PCM of 16 bits")
 	f.DurationVar(&o.wait, "wait", time.Minute, "how long to wait for NATS")
 	c.Flag("json").Usage = "print what is known of it as one JSON object, beside the file"

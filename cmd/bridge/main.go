@@ -74,7 +74,7 @@ func groups() []group {
 		{"repair", []*cobra.Command{newBackfill(), newDeadLetters(), newImport()}},
 		{"replay", []*cobra.Command{newReplay()}},
 		{"files", []*cobra.Command{newRecordings(), newIVR()}},
-		{"", []*cobra.Command{newVersion()}},
+		{"", []*cobra.Command{newVersion(), newMan()}},
 	}
 }
 

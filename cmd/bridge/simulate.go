@@ -71,7 +71,7 @@ func (o *simulateOptions) register(c *cobra.Command) {
 	f.StringVar(&o.settings, "settings", "", "file (YAML or JSON) with any settings of the platform; flags outdo it")
 	f.IntVar(&o.agents, "agents", 5, "how many agents, from 101 on")
 	f.Uint64Var(&o.seed, "seed", 1, "seed of every choice")
-	f.StringVar(&o.dir, "dir", "sim", "folder for ca.pem, bridge.crt, bridge.key, secret_key and agents/<id>")
+	f.StringVar(&o.dir, "dir", "sim", "folder for ca.pem, bridge.crt, bridge.key, secret_key and agents/ID")
 	f.StringVar(&o.zone, "timezone", "Asia/Shanghai", "the tenant's time zone (IANA)")
 	f.StringVar(&o.gateway, "gateway", "127.0.0.1:8043", "address of CC-Gateway")
 	f.StringVar(&o.files, "files", "127.0.0.1:28443", "address of CC-FS")

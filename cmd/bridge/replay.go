@@ -209,14 +209,13 @@ func (o *replayOptions) stepper(ctx context.Context, in io.Reader) func() error 
 	if o.speed != "step" {
 		return func() error { return nil }
 	}
-	typed := make(chan error) // whoever types ends it with the program
-	go func() {
-		for input := bufio.NewReader(in); ; {
+	input := bufio.NewReader(in)
+	return func() error {
+		typed := make(chan error, 1)
+		go func() { // only an interrupt does not wait for it: nothing ends a read of a terminal but the program's end
 			_, err := input.ReadString('\n')
 			typed <- err
-		}
-	}()
-	return func() error {
+		}()
 		select {
 		case err := <-typed:
 			return err

@@ -281,6 +281,22 @@ func TestRefusedAsBridge(t *testing.T) {
 	}
 }
 
+// TestDeniedAtOnce: a bucket that a user may not read is refused when the server says so, not
+// when the request times out.
+func TestDeniedAtOnce(t *testing.T) {
+	t.Parallel()
+	s, _ := permitted(t)
+	reader := open(t, s, signIn(assets.RoleReader), func(o *Options) { o.InboxPrefix, o.RequestTimeout = assets.ReaderInbox, time.Hour })
+	for _, b := range []schemas.Bucket{schemas.BucketSessions, schemas.BucketLeases} {
+		if err := kv.Open(reader.conn, b).Each(bustest.Limited(t, 20*time.Second), ">", func(string, schemas.Stored) error { return nil }); !Denied(err) || errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s: %v", b, err)
+		}
+	}
+	if err := kv.Open(reader.conn, schemas.BucketState).Each(t.Context(), ">", func(string, schemas.Stored) error { return nil }); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestDeniedIsSaid: a refusal has no answer; still nothing waits for ever, and the
 // subject is named, once per change in the log.
 func TestDeniedIsSaid(t *testing.T) {

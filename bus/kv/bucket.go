@@ -163,6 +163,8 @@ func (w *swap) write(ctx context.Context) (revision uint64, ok bool, err error) 
 // holds its value, in the order of their last changes. An error of f ends it. It tries once.
 func (k *Bucket) Each(ctx context.Context, keyFilter string, f func(key string, e schemas.Stored) error) error {
 	start, prefix := time.Now(), k.subject("")
+	ctx, stop := k.conn.UntilDenied(ctx, k.name)
+	defer stop()
 	r := wire.Range{Stream: k.stream(), Filter: prefix + keyFilter, LastPerSubject: true}
 	err := k.conn.Read(ctx, r, func(e schemas.Stored) error {
 		if Deleted(e) {

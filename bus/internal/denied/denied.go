@@ -44,6 +44,14 @@ type List struct {
 	any   atomic.Bool // spares the lock when all is well
 	mu    sync.Mutex
 	list  []denial // the newest last
+
+	waiting []*waiter
+}
+
+// waiter wants to know when a subject that has part in it is refused.
+type waiter struct {
+	part string
+	end  context.CancelFunc
 }
 
 type denial struct {
@@ -71,7 +79,28 @@ func (d *List) Note(err error) (told bool) {
 	}
 	d.list = append(d.list, n)
 	d.any.Store(true)
+	for _, w := range d.waiting {
+		if !n.Subscribe && strings.Contains(n.Subject, w.part) {
+			w.end()
+		}
+	}
 	return !n.Subscribe
+}
+
+// Until returns a context that ends when the server refuses a request on a subject that has part
+// in it: nothing has to wait then until the request times out. Call stop at the end.
+func (d *List) Until(ctx context.Context, part string) (until context.Context, stop context.CancelFunc) {
+	until, end := context.WithCancel(ctx)
+	w := &waiter{part, end}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.waiting = append(d.waiting, w)
+	return until, func() {
+		end()
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.waiting = slices.DeleteFunc(d.waiting, func(other *waiter) bool { return other == w })
+	}
 }
 
 // Explain adds to the error of a request, begun at start, that the server refused
@@ -95,6 +124,6 @@ func (d *List) Explain(start time.Time, part string, err error) error {
 // unanswered reports a failure that a refusal may be behind.
 func unanswered(err error) bool {
 	var denied *Error
-	return !errors.As(err, &denied) && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout) ||
+	return !errors.As(err, &denied) && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) || errors.Is(err, nats.ErrTimeout) ||
 		errors.Is(err, jetstream.ErrNoHeartbeat) || errors.Is(err, nats.ErrNoResponders))
 }

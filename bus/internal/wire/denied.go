@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -26,6 +27,12 @@ type notSent struct{ error }
 func (*notSent) Error() string { return "nats is away; nothing was sent" }
 
 func (e *notSent) Unwrap() error { return e.error }
+
+// UntilDenied returns a context that ends when the server refuses a request on a subject that
+// has part in it. Call stop at the end.
+func (c *Conn) UntilDenied(ctx context.Context, part string) (until context.Context, stop context.CancelFunc) {
+	return c.denials.Until(ctx, part)
+}
 
 // Denied reports a failure that is a [*denied.Error].
 func Denied(err error) bool {

@@ -225,12 +225,13 @@ func (n Names) StreamOf(subject string) (s Stream, ok bool) {
 // Bucket is the role of a key-value or object bucket; [Names.Bucket] gives its name.
 type Bucket string
 
-// The buckets: the first four are key-value, the last two object stores.
+// The buckets: the first five are key-value, the last two object stores.
 const (
 	BucketWindows    Bucket = "WINDOWS"
 	BucketSessions   Bucket = "SESSIONS"
 	BucketLeases     Bucket = "LEASES"
 	BucketState      Bucket = "STATE"
+	BucketSchemas    Bucket = "SCHEMAS"
 	BucketQuarantine Bucket = "QUARANTINE"
 	BucketRecordings Bucket = "RECORDINGS"
 )

@@ -113,6 +113,7 @@ func list(n schemas.Names, o Options) []Asset {
 		Bucket(n, schemas.BucketWindows, "Ledger of the extraction windows; compare-and-set only.", unlimited),
 		Bucket(n, schemas.BucketSessions, "Wanted agents and their sealed session ids.", unlimited),
 		Bucket(n, schemas.BucketState, "Last known state of each agent.", unlimited).Shared(),
+		Bucket(n, schemas.BucketSchemas, "JSON Schemas, by type, and the AsyncAPI document.", unlimited),
 		forLeases(Bucket(n, schemas.BucketLeases, "Who polls; entries expire unless renewed.", cmp.Or(o.LeaseTTL, schemas.LeaseTTL))),
 		objects(n, schemas.BucketQuarantine, "Damaged files.", 90*day),
 		objects(n, schemas.BucketRecordings, "Fetched recordings.", unlimited),

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,11 +10,13 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"aiccbridge/bus/kv"
 	"aiccbridge/bus/service"
 	"aiccbridge/internal/ask"
 	"aiccbridge/internal/conform"
 	"aiccbridge/internal/health"
 	"aiccbridge/internal/pace"
+	"aiccbridge/schemas"
 	"aiccbridge/schemas/requests"
 )
 
@@ -58,8 +61,31 @@ func newAnswers(b base, h *hub, watch *health.Watch) []part {
 			return nil
 		})
 		group.Go(func() error { return service.Run(ctx, h.bus.Conn(), o) })
+		group.Go(func() error { return keepSchemas(ctx, kv.Open(h.bus.Conn(), schemas.BucketSchemas)) })
 		return group.Wait()
 	}}}
+}
+
+// asyncAPIKey is where the bucket of schemas has the AsyncAPI document.
+const asyncAPIKey = "asyncapi"
+
+// keepSchemas puts what the contract says into its bucket, where that has something else, and
+// waits for the hub as long as need be. Of several versions the one that began last has its say.
+func keepSchemas(ctx context.Context, b *kv.Bucket) error {
+	docs := map[string][]byte{asyncAPIKey: schemas.AsyncAPI()}
+	for _, t := range conform.Types() {
+		docs[t], _ = conform.JSONSchema(t) // all types have one
+	}
+	for key, doc := range docs {
+		has, _, err := b.Get(ctx, key)
+		if err == nil && !bytes.Equal(has, doc) {
+			_, err = b.Put(ctx, key, doc)
+		}
+		if err != nil && ctx.Err() == nil {
+			return fmt.Errorf("keep the schemas: %w", err)
+		}
+	}
+	return nil
 }
 
 // agentsRequest asks for agents.

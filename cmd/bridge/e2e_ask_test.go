@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"aiccbridge/bus/kv"
 	"aiccbridge/bus/service"
 	"aiccbridge/internal/ask"
 	"aiccbridge/internal/conform"
@@ -331,8 +332,12 @@ func (s *scene) asksTheService(t *testing.T, r *running) {
 	answered(requests.Schema, "", &types)
 	for _, typ := range types.Types {
 		answered(requests.Schema, `{"type":"`+typ+`"}`, &one)
-		if want, _ := conform.JSONSchema(typ); !same(one.Schema, want) || one.Type != typ {
+		want, _ := conform.JSONSchema(typ)
+		if !same(one.Schema, want) || one.Type != typ {
 			t.Errorf("the schema of %s is %.200s", typ, one.Schema)
+		}
+		if kept, _, err := kv.Open(reader.Conn(), schemas.BucketSchemas).Get(t.Context(), typ); err != nil || !bytes.Equal(kept, want) {
+			t.Errorf("the bucket has of %s %.200s (%v)", typ, kept, err)
 		}
 	}
 	for _, c := range calls[:min(len(calls), 5)] {

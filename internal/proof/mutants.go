@@ -98,6 +98,7 @@ var mutants = []mutant{
 	{"older_revision_listed", "internal/ask", "TestCalls"},
 	{"calls_of_all_windows", "internal/ask", "TestCallsOfFewWindows"},
 	{"answer_unlike_its_schema", "cmd/bridge", "TestAnswersMatchTheirSchemas"},
+	{"schemas_of_before_kept", "cmd/bridge", "TestSchemasAreKept"},
 	{"refusal_is_waited_for", "bus", "TestDeniedAtOnce"},
 	{"replayed_again", "internal/replay", "TestResume"},
 	{"sent_twice", "cmd/bridge", "TestRehearsal"},

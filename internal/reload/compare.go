@@ -49,6 +49,7 @@ var live = map[string]func(old, new *config.Config) bool{
 	"tenants[].files.secret_key_file": always,
 	"tenants[].files.request_spacing": always,
 	"tenants[].files.max_outstanding": always,
+	"tenants[].files.backfill_share":  always,
 	"tenants[].files.overdue":         always,
 
 	"tenants[].files.extracts.cdr.settle":            always,

@@ -240,7 +240,7 @@ func newAdmin(b base, watch *health.Watch, open *closers) ([]part, error) {
 		return nil, err
 	}
 	o := admin.Options{
-		Listener: l, Token: func() string { return b.changes.config().Listen.AdminToken.Reveal() }, Metrics: b.metrics, Health: watch, Logger: b.log,
+		Listener: l, Token: func() string { return b.changes.config().Listen.AdminToken.Reveal() }, Metrics: b.metrics, Health: watch, Ready: watch.Ready(), Logger: b.log,
 		TLS: b.changes.shown(b.cfg, func(c *config.Config) *tls.Certificate { return c.Listen.AdminCertificate }),
 	}
 	if r := b.changes.reloader; r != nil { // a nil pointer in an interface would not be nil

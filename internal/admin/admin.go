@@ -1,8 +1,8 @@
 // Package admin serves what operators ask: metrics and health, on loopback, or with TLS
 // to whoever has the token.
 //
-// Invariants: with a token nothing is answered without it; every read and write has a
-// time limit. It knows no component: what answers comes in as handlers. It imports
+// Invariants: with a token nothing is answered without it but to probes, which learn no more
+// than that and whether the bridge works; every read and write has a time limit. It knows no component: what answers comes in as handlers. It imports
 // nothing of ours.
 package admin
 
@@ -30,6 +30,7 @@ type Options struct {
 	Token    func() string // that a caller must send as a bearer token, asked for each; nil, "": none
 	Metrics  prometheus.Gatherer
 	Health   http.Handler // of GET /healthz
+	Ready    http.Handler // of GET /readyz, without a token; nil: always ready
 	Reload   http.Handler // of POST /-/reload; nil: it is not served
 	Logger   zerolog.Logger
 }
@@ -48,15 +49,27 @@ func New(o Options) *Server {
 	if o.Reload != nil {
 		mux.Handle("POST /-/reload", o.Reload)
 	}
+	probes := http.NewServeMux()
+	probes.HandleFunc("GET /livez", alive)
+	if o.Ready == nil {
+		o.Ready = http.HandlerFunc(alive)
+	}
+	probes.Handle("GET /readyz", o.Ready)
+	probes.Handle("/", withToken(o.Token, mux))
 	l := o.Listener
 	if o.TLS != nil {
 		l = tls.NewListener(l, o.TLS)
 	}
 	return &Server{listener: l, server: &http.Server{
-		Handler: withToken(o.Token, mux), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
+		Handler: probes, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
 		WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 8 << 10,
 		ErrorLog: stdlog.New(lines{o.Logger}, "", 0),
 	}}
+}
+
+// alive answers whoever asks whether the process still does.
+func alive(w http.ResponseWriter, _ *http.Request) {
+	_, _ = w.Write([]byte("ok\n")) // the client may have gone
 }
 
 // lines makes net/http's own lines, refused TLS handshakes mostly, ours.

@@ -109,3 +109,13 @@ func TestHandshakesAreLogged(t *testing.T) {
 		t.Errorf("%q: %v", &out, err)
 	}
 }
+
+// TestProbes: whoever asks whether the bridge lives, and is ready, needs no token.
+func TestProbes(t *testing.T) {
+	address := serve(t, "token")
+	for path, want := range map[string]int{"/livez": 200, "/readyz": 200, "/healthz": 401, "/metrics": 401, "/": 401} {
+		if status, body := get(t, address+path, ""); status != want || want == 200 && body != "ok\n" {
+			t.Errorf("%s: %d %q", path, status, body)
+		}
+	}
+}

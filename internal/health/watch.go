@@ -139,6 +139,30 @@ func (w *Watch) Lasting() (all []Lasting) {
 	return all
 }
 
+// Ready answers 200 unless nothing can be stored as promised, as of the last look; then 503 with
+// the names of the alarms, and nothing else.
+func (w *Watch) Ready() http.Handler {
+	return http.HandlerFunc(func(out http.ResponseWriter, _ *http.Request) {
+		status, text := http.StatusOK, ""
+		for _, a := range w.Lasting() {
+			if a.Fatal {
+				status = http.StatusServiceUnavailable
+				text += a.Name + "\n"
+			}
+		}
+		if text == "" {
+			text = "ok\n"
+		}
+		answer(out, status, text)
+	})
+}
+
+func answer(out http.ResponseWriter, status int, text string) {
+	out.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	out.WriteHeader(status)
+	_, _ = out.Write([]byte(text)) // the client may have gone
+}
+
 // ServeHTTP answers 200 while messages can be stored as promised, 503 otherwise,
 // with one line for each alarm.
 func (w *Watch) ServeHTTP(out http.ResponseWriter, r *http.Request) {
@@ -157,7 +181,5 @@ func (w *Watch) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 	if text == "" {
 		text = "ok\n"
 	}
-	out.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	out.WriteHeader(status)
-	_, _ = out.Write([]byte(text)) // the client may have gone
+	answer(out, status, text)
 }

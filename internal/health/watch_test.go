@@ -168,3 +168,32 @@ func TestFull(t *testing.T) {
 		t.Errorf("without a limit: %v", err)
 	}
 }
+
+// TestReady: only what keeps messages from being stored makes a bridge not ready, and nobody
+// learns more than its name.
+func TestReady(t *testing.T) {
+	var full, low atomic.Bool
+	find := func(wrong *atomic.Bool) func(context.Context) error {
+		return func(context.Context) error {
+			if wrong.Load() {
+				return errors.New("a reason")
+			}
+			return nil
+		}
+	}
+	w := NewWatch(Options{Checks: []Check{{Name: "store", Fatal: true, Find: find(&full)}, {Name: "disk", Find: find(&low)}}, Logger: zerolog.Nop()})
+	ready := func() (int, string) {
+		w.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/healthz", nil)) // looks
+		out := httptest.NewRecorder()
+		w.Ready().ServeHTTP(out, httptest.NewRequest("GET", "/readyz", nil))
+		return out.Code, out.Body.String()
+	}
+	low.Store(true)
+	if code, text := ready(); code != 200 || text != "ok\n" {
+		t.Errorf("a low disk: %d %q", code, text)
+	}
+	full.Store(true)
+	if code, text := ready(); code != 503 || text != "store\n" {
+		t.Errorf("nothing is stored: %d %q", code, text)
+	}
+}

@@ -42,7 +42,11 @@ func TestARefusedPasswordIsNeverTriedAgain(t *testing.T) {
 				p := s.start(agent291)
 				pass(time.Hour)
 				p.wanted <- []session.Agent{agent291} // the same again is no change
-				pass(23 * time.Hour)
+				pass(time.Hour)
+				other := agent291
+				other.Status = 3 // nor does it mend anything
+				p.wanted <- []session.Agent{other}
+				pass(22 * time.Hour)
 				if n := len(s.j.of("sign in", "force", "ask")); n != 1 {
 					t.Errorf("%d requests in 24 hours, want 1", n)
 				}

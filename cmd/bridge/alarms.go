@@ -126,7 +126,7 @@ func agentChecks(b base, tenants []*tenant) []health.Check {
 // someAgents is what is wrong with some agents and not with the gateway.
 func someAgents(s session.Standing) (all error) {
 	if s.Halted > 0 {
-		all = fmt.Errorf("agents that are not tried again: %d; the first because: %w; mend that; who is described otherwise then is tried at once, else restart the bridge", s.Halted, s.Why)
+		all = fmt.Errorf("agents that are not tried again: %d; the first because: %w; mend that; who has another password or phone then is tried at once, else restart the bridge", s.Halted, s.Why)
 	}
 	if s.Failing > 0 && s.Failing < s.Tried {
 		all = errors.Join(all, fmt.Errorf("agents without a good poll for a minute and more: %d of %d; the first because: %w; look at their sessions and accounts", s.Failing, s.Tried, s.Cause))

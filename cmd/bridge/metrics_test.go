@@ -12,6 +12,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"aiccbridge/internal/reload"
 	"aiccbridge/schemas"
 )
 
@@ -40,6 +41,7 @@ func TestMetricsPage(t *testing.T) {
 	r := s.run()
 	s.until("there are rows", func() bool { return len(s.messages(r.bus, schemas.StreamRows)) > 0 })
 	r.end()
+	reload.New(reload.Options{Registerer: r.metrics}) // as `bridge run` has
 	page := metricsHead + describeMetrics(t, r.metrics)
 	if *updateMetrics {
 		if err := os.WriteFile(metricsPage, []byte(page), 0o644); err != nil {

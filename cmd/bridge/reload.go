@@ -30,7 +30,8 @@ func newReload() *cobra.Command {
 			"to its listen.admin; SIGHUP does the same without an answer. Printed is what changed.\n" +
 			"When something is wrong, or a key has changed that needs a restart, the bridge goes on as\n" +
 			"it was, and the exit code is 1. Files that the configuration names (*_file) are noticed\n" +
-			"by themselves when they change.",
+			"by themselves when they change. Run it as the bridge's user and with its environment: it\n" +
+			"reads the same files. What the bridge runs with is the file that it was started with.",
 		Example: "  bridge reload -c bridge.yaml\n  bridge reload -c bridge.yaml --json",
 		Args:    noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {

@@ -64,17 +64,26 @@ func (p *Planner) adopt() {
 	if p.o.Tick == (Pace{Spacing: p.o.Spacing}).tick() { // nobody asked for another one
 		p.o.Tick = pace.tick()
 	}
+	p.patient = max(p.patient, p.o.Overdue, pace.Overdue)
 	p.o.Budget, p.o.Spacing, p.o.MaxOutstanding, p.o.Overdue, p.o.BackfillShare = pace.Budget, pace.Spacing, pace.MaxOutstanding, pace.Overdue, pace.BackfillShare
 	for i := range p.o.Extracts {
 		own := &p.o.Extracts[i]
 		for _, x := range pace.Extracts {
 			if x.Kind == own.Kind {
+				p.settled[x.Kind] = max(p.settled[x.Kind], own.Settle)
 				own.Settle, own.SweepAgain = x.Settle, x.SweepAgain
 				p.extracts[x.Kind] = *own
 			}
 		}
 	}
 	p.publish()
+}
+
+// latest is until when a window may wait that no wrong clock has written: by the pace of now, or
+// by one before that waited longer. asked is for its request, fresh when it is due first.
+func (p *Planner) latest(x Extract, e schemas.WindowEntry) (asked time.Duration, fresh time.Time) {
+	x.Settle = max(x.Settle, p.settled[x.Kind])
+	return max(p.o.Overdue, p.patient) << doublings(e.Attempts-1), x.freshAt(e.Window)
 }
 
 // begin makes the planner know nothing but the ledger: somebody else may have planned since.

@@ -99,6 +99,8 @@ type Planner struct {
 	nextRecheck time.Time                      // of complete windows
 	orphans     map[string]schemas.WindowEntry // windows ready at the last look, when workers were idle
 	paces       atomic.Pointer[Pace]           // that is to be taken; nil: none
+	settled     map[schemas.Kind]time.Duration // the longest Settle of a pace before
+	patient     time.Duration                  // the longest Overdue of one
 	extracted   atomic.Pointer[[]Extract]      // those of now, for who asks from outside
 	newest      bool                           // whose turn it is among live windows: the newest that is due, else the one due for longest
 }
@@ -134,7 +136,7 @@ func New(o Options) (*Planner, error) {
 	o.Spacing, o.MaxOutstanding, o.Overdue, o.BackfillShare, o.Extracts = pace.Spacing, pace.MaxOutstanding, pace.Overdue, pace.BackfillShare, pace.Extracts
 	o.Tick = cmp.Or(o.Tick, pace.tick())
 	p := &Planner{
-		o: o, extracts: map[schemas.Kind]Extract{}, next: map[schemas.Kind]time.Time{}, stated: map[schemas.Kind]schemas.Coverage{},
+		o: o, extracts: map[schemas.Kind]Extract{}, next: map[schemas.Kind]time.Time{}, stated: map[schemas.Kind]schemas.Coverage{}, settled: map[schemas.Kind]time.Duration{},
 		live: newManner(), behind: newManner(),
 		tenure: tenure.New(tenure.Options{Acquire: o.Acquire, Of: "extracts", Logger: o.Logger}),
 	}
@@ -258,12 +260,14 @@ func (p *Planner) tick(ctx context.Context, now time.Time) error {
 func (p *Planner) rectify(ctx context.Context, now time.Time) error {
 	var amiss []schemas.WindowEntry
 	p.o.Ledger.Each(p.o.Tenant, func(e schemas.WindowEntry) {
-		if x, ours := p.extracts[e.Kind]; ours && p.o.Ledger.Amiss(e, now, p.patience(e.Attempts-1), x.freshAt(e.Window)) {
+		x, ours := p.extracts[e.Kind]
+		if asked, fresh := p.latest(x, e); ours && p.o.Ledger.Amiss(e, now, asked, fresh) {
 			amiss = append(amiss, e)
 		}
 	})
 	for _, e := range amiss {
-		if err := p.o.Ledger.Rectify(ctx, e, now, p.patience(e.Attempts-1), p.extracts[e.Kind].freshAt(e.Window)); err != nil {
+		asked, fresh := p.latest(p.extracts[e.Kind], e)
+		if err := p.o.Ledger.Rectify(ctx, e, now, asked, fresh); err != nil {
 			return err
 		}
 	}
@@ -275,8 +279,11 @@ func (p *Planner) rectify(ctx context.Context, now time.Time) error {
 
 // patience is how long the callback of the request after so many attempts is waited for.
 func (p *Planner) patience(attempts int) time.Duration {
-	return p.o.Overdue << min(max(attempts, 0), 2)
+	return p.o.Overdue << doublings(attempts)
 }
+
+// doublings is how often the patience doubles after so many attempts.
+func doublings(attempts int) int { return min(max(attempts, 0), 2) }
 
 // extend writes down every window of x that has begun by now.
 func (p *Planner) extend(ctx context.Context, x Extract, now time.Time) (err error) {

@@ -180,6 +180,8 @@ var mutants = []mutant{
 	{"refused_changes_all_the_same", "cmd/bridge", "TestReloadRefused"},
 	{"key_beside_the_table", "internal/reload", "TestEveryKeyIsLiveOrRefused"},
 	{"halted_for_good", "poller", "TestARefusedPasswordIsNeverTriedAgain"},
+	{"same_password_again", "poller", "TestARefusedPasswordIsNeverTriedAgain"},
+	{"refusal_forgets", "internal/reload", "TestRefusedKeepsAnEye"},
 	{"gone_when_cut_off", "bus/lease", "TestRoll"},
 	{"mirror_is_the_hub", "bus/witness", "TestMirroredBuckets"},
 }

@@ -51,6 +51,9 @@ func Ask(ctx context.Context, l config.Listen) (a Answer, err error) {
 		q.Header.Set("Authorization", "Bearer "+token)
 	}
 	answer, err := (&http.Client{Transport: transport}).Do(q)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return a, fmt.Errorf("the bridge has not answered within %s; its log says what comes of it", askLimit)
+	}
 	if err != nil {
 		return a, fmt.Errorf("no bridge answers at listen.admin: %w; does it run, and with this listen.admin? Otherwise send it SIGHUP", err)
 	}

@@ -96,7 +96,30 @@ func sameAccounts(old, new *config.Config) bool {
 		slices.SortFunc(of, slices.Compare)
 		return of
 	}
-	return reflect.DeepEqual(together(old), together(new))
+	return reflect.DeepEqual(together(old), together(new)) && !moved(old, new)
+}
+
+// moved reports an access key that is other tenants' now: callbacks of what was asked for under it
+// could not be told apart.
+func moved(old, new *config.Config) bool {
+	before := map[string]string{}
+	for _, t := range old.Tenants {
+		if t.Files != nil {
+			before[t.Files.AccessKey] += t.Name + " "
+		}
+	}
+	after := map[string]string{}
+	for _, t := range new.Tenants {
+		if t.Files != nil {
+			after[t.Files.AccessKey] += t.Name + " "
+		}
+	}
+	for key, tenants := range after {
+		if was, known := before[key]; known && was != tenants {
+			return true
+		}
+	}
+	return false
 }
 
 // derived are the fields that are made of what files hold, and the keys that name those.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"regexp"
 	"strings"
 
 	"aiccbridge/config"
@@ -95,11 +96,31 @@ func (r *Refusal) Error() string {
 	return fmt.Sprintf("nothing was changed: the configuration is wrong\n%v", r.Findings)
 }
 
-// refuse makes a refusal of findings.
-func refuse(err error) error {
+// refuse makes a refusal of findings; own is the configuration's own file.
+func refuse(err error, own string) error {
 	var found config.Errors
-	if errors.As(err, &found) {
-		return &Refusal{Findings: found}
+	if !errors.As(err, &found) {
+		return err
 	}
-	return err
+	said := make(config.Errors, len(found))
+	for i, f := range found {
+		said[i] = tellable(f, own)
+	}
+	return &Refusal{Findings: said}
+}
+
+// ofAgents begins the keys of agents, in which a slip of the pen can make a key of a value.
+var ofAgents = regexp.MustCompile(`^.*\.agents(?:\[\d+\])?`)
+
+// tellable is what logs and answers may have of a finding: what stands in the place of one of an
+// agent's keys, or in a list of agents, may be his phone or his password. `bridge check` tells it.
+func tellable(f config.Finding, own string) config.Finding {
+	key := ofAgents.FindString(f.Key)
+	switch {
+	case key != "":
+		f.Key, f.Problem = key, "an agent is described wrongly; bridge check says how"
+	case f.Key == "" && f.File != "" && f.File != own: // a list that has no keys
+		f.Problem = "it cannot be read; bridge check says why"
+	}
+	return f
 }

@@ -1,10 +1,10 @@
 package reload
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -48,6 +48,7 @@ type Reloader struct {
 
 	mu      sync.Mutex // one reload at a time
 	reading Reading    // that current is of
+	behind  bool       // another YAML than that was read, and refused
 	watch   watch
 }
 
@@ -106,7 +107,8 @@ func (r *Reloader) look() {
 		r.watch = before // somebody wrote while we read; the next look finds it
 		return
 	}
-	_, _ = r.take(reading, err, zerolog.DebugLevel)
+	_, err = r.take(reading, err, zerolog.DebugLevel)
+	r.shows(err)
 }
 
 // union are the files of a reading, and those that one that failed did not come to.
@@ -126,16 +128,47 @@ func union(read, before map[string]stamp) map[string]stamp {
 func (r *Reloader) Reload() ([]Change, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	reading, err := r.reading.Anew()
-	r.watch = watch{taken: union(reading.files, r.watch.taken)}
-	return r.take(reading, err, zerolog.InfoLevel)
+	reading, err := r.steady()
+	changes, err := r.take(reading, err, zerolog.InfoLevel)
+	// Of a refused reading nothing counts as seen: files that have changed are taken with the
+	// next look, and the YAML that goes on.
+	r.behind = err != nil && (r.behind || !bytes.Equal(reading.text, r.reading.text))
+	r.shows(err)
+	return changes, err
+}
+
+// How often, and how long apart, files are read that change while they are.
+const (
+	steadyTries = 5
+	steadyPause = 200 * time.Millisecond
+)
+
+// steady reads everything anew, once more when a file was written meanwhile.
+func (r *Reloader) steady() (reading Reading, err error) {
+	for range steadyTries {
+		reading, err = r.reading.Anew()
+		if w := (watch{taken: reading.files}); w.untouched() {
+			return reading, err
+		}
+		time.Sleep(steadyPause)
+	}
+	return reading, errors.New("nothing was changed: a file is being written; write it elsewhere and rename it, or wait until it is whole")
+}
+
+// shows has the metric say whether an older configuration than the last one read goes on.
+func (r *Reloader) shows(err error) {
+	if err != nil || r.behind {
+		r.refused.Set(1)
+		return
+	}
+	r.refused.Set(0)
 }
 
 // take goes on with what was read, or says why not. level is that of the word that nothing has
 // changed.
 func (r *Reloader) take(reading Reading, err error, level zerolog.Level) ([]Change, error) {
 	if err != nil {
-		return nil, r.refuse(refuse(err))
+		return nil, r.refuse(refuse(err, r.o.First.path))
 	}
 	changes := Compare(r.Config(), reading.Config)
 	var keys []string
@@ -159,7 +192,6 @@ func (r *Reloader) take(reading Reading, err error, level zerolog.Level) ([]Chan
 }
 
 func (r *Reloader) say(changes []Change, level zerolog.Level) {
-	r.refused.Set(0)
 	if len(changes) == 0 {
 		r.count.WithLabelValues("unchanged").Inc()
 		r.o.Logger.WithLevel(level).Msg("configuration was read again; nothing has changed")
@@ -178,19 +210,9 @@ func (r *Reloader) say(changes []Change, level zerolog.Level) {
 	}
 }
 
-// logged is what a log may have of a finding: what stands in the place of one of an agent's
-// keys may be his phone or his password.
-func logged(f config.Finding) config.Finding {
-	if strings.Contains(f.Key, ".agents") {
-		f.Problem = "an agent is described wrongly"
-	}
-	return f
-}
-
 // refuse logs why nothing was changed, and returns it.
 func (r *Reloader) refuse(err error) error {
 	r.count.WithLabelValues("refused").Inc()
-	r.refused.Set(1)
 	var refusal *Refusal
 	switch {
 	case !errors.As(err, &refusal):
@@ -200,7 +222,7 @@ func (r *Reloader) refuse(err error) error {
 			Msg("configuration was read again and not taken: these keys can be changed by a restart only; the old one goes on")
 	default:
 		for _, f := range refusal.Findings[:min(len(refusal.Findings), mostFindings)] {
-			r.o.Logger.Error().Str("finding", logged(f).String()).Msg("new configuration is wrong")
+			r.o.Logger.Error().Str("finding", f.String()).Msg("new configuration is wrong")
 		}
 		r.o.Logger.Error().Int("findings", len(refusal.Findings)).
 			Msg("configuration was read again and not taken; the old one goes on; look at it with bridge check")

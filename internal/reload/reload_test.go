@@ -224,7 +224,7 @@ func TestLogShowsNoCell(t *testing.T) {
 	b := begin(t)
 	b.write("agents.csv", "id,phone,password_file,status\n293,secrets/291,5550100,5550101\n")
 	b.write("bridge.yaml", strings.Replace(plain, "agents:\n", "agents_file: agents.csv\n      agents:\n", 1))
-	if _, err := b.reloader.Reload(); err == nil || !strings.Contains(err.Error(), "5550101") {
+	if _, err := b.reloader.Reload(); err == nil || strings.Contains(err.Error(), "555010") || !strings.Contains(err.Error(), "bridge check") {
 		t.Errorf("whoever asks is told: %v", err)
 	}
 	b.is("refused", nil, "agents.csv:2:", 2)
@@ -337,5 +337,53 @@ func TestAnswerShowsNoSecret(t *testing.T) {
 	text, _ := json.Marshal(changes)
 	if err != nil || len(changes) != 3 || strings.Contains(string(text)+fmt.Sprintf("%+v", changes)+b.log.String(), "hush") {
 		t.Errorf("%s: %v", text, err)
+	}
+}
+
+// TestRefusedKeepsAnEye: what changed beside a YAML that was refused is taken all the same, with the
+// YAML that goes on; the metric says until the YAML is taken that an older one goes on.
+func TestRefusedKeepsAnEye(t *testing.T) {
+	b := begin(t)
+	gauge := func() float64 { return testutil.ToFloat64(b.reloader.refused) }
+	b.write("bridge.yaml", strings.Replace(plain, "127.0.0.1:8080", "127.0.0.1:8081", 1))
+	b.write("secrets/sk", "another-secret")
+	if _, err := b.reloader.Reload(); err == nil || gauge() != 1 {
+		t.Fatalf("%v, %v", err, gauge())
+	}
+	b.reloader.look()
+	b.reloader.look()
+	if got := b.reloader.Config().Tenants[0].Files.SecretKey.Reveal(); got != "another-secret" {
+		t.Errorf("the secret is %q", got)
+	}
+	if gauge() != 1 {
+		t.Error("all is said to be well, and the YAML is not taken")
+	}
+	b.write("bridge.yaml", plain)
+	if _, err := b.reloader.Reload(); err != nil || gauge() != 0 {
+		t.Errorf("%v, %v", err, gauge())
+	}
+}
+
+// TestKeysKeepTheirTenants: an access key that is other tenants' now needs a restart.
+func TestKeysKeepTheirTenants(t *testing.T) {
+	of := func(keys map[string]string) *config.Config {
+		c := &config.Config{}
+		for _, name := range []string{"a", "b"} {
+			c.Tenants = append(c.Tenants, config.Tenant{Name: name, Files: &config.Files{AccessKey: keys[name]}})
+		}
+		return c
+	}
+	for _, tt := range []struct {
+		old, new map[string]string
+		same     bool
+	}{
+		{map[string]string{"a": "k1", "b": "k2"}, map[string]string{"a": "k3", "b": "k2"}, true},
+		{map[string]string{"a": "k1", "b": "k2"}, map[string]string{"a": "k2", "b": "k1"}, false},
+		{map[string]string{"a": "k1", "b": "k2"}, map[string]string{"a": "k3", "b": "k1"}, false},
+		{map[string]string{"a": "k1", "b": "k1"}, map[string]string{"a": "k2", "b": "k2"}, true},
+	} {
+		if got := sameAccounts(of(tt.old), of(tt.new)); got != tt.same {
+			t.Errorf("%v to %v: %t", tt.old, tt.new, got)
+		}
 	}
 }

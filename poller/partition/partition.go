@@ -105,6 +105,7 @@ func (p *partition) tell(held context.Context, pool *poller.Pool, epoch uint64, 
 		pool.SpreadStarts(now.spread)
 		select {
 		case told <- now.agents:
+			p.roster.tell(now)
 		case <-held.Done():
 			return nil
 		}

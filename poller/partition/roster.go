@@ -19,6 +19,7 @@ type wanted struct {
 type roster struct {
 	mu     sync.Mutex
 	wanted wanted
+	told   bool // the pool knows
 }
 
 func newRoster() *roster { return &roster{wanted: wanted{next: make(chan struct{})}} }
@@ -35,7 +36,17 @@ func (r *roster) set(agents []session.Agent, spread time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	close(r.wanted.next)
-	r.wanted = wanted{agents, spread, make(chan struct{})}
+	if !r.told { // who came with the change before has not begun
+		spread = max(spread, r.wanted.spread)
+	}
+	r.wanted, r.told = wanted{agents, spread, make(chan struct{})}, false
+}
+
+// tell notes that the pool knows whom w wants.
+func (r *roster) tell(w wanted) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.told = r.told || r.wanted.next == w.next
 }
 
 // newcomers are those who are not known yet.

@@ -151,16 +151,23 @@ func (l *Loop) cut(err error) phase {
 	return phaseStopped
 }
 
-// halt waits until something is mended: the description of the agent is another one.
+// halt waits until something is mended: the agent has another password or phone. With the same
+// ones nothing is tried: wrong passwords lock an account.
 func (l *Loop) halt(intake context.Context) phase {
-	select {
-	case <-intake.Done():
-		return phaseLeaving
-	case changed := <-l.changes:
-		l.log.Info().Msg("agent is described otherwise; its sign-in is tried again")
-		l.agent = changed
-		l.entrance.begin(changed)
-		return l.signedOut()
+	for {
+		select {
+		case <-intake.Done():
+			return phaseLeaving
+		case changed := <-l.changes:
+			mended := changed.Password != l.agent.Password || changed.Phone != l.agent.Phone
+			l.agent = changed
+			if !mended {
+				continue
+			}
+			l.log.Info().Msg("agent has another password or phone; its sign-in is tried again")
+			l.entrance.begin(changed)
+			return l.signedOut()
+		}
 	}
 }
 

@@ -1,8 +1,7 @@
 // Package ask answers what people ask of a contact centre and its bridges: where the agents
 // stand, and stood; how far the windows are; which calls there were, and all that is known of
-// one. Answers are made
-// of what the hub holds, so that they are the same whether a bridge gives them or a command
-// reads the hub itself, and while no bridge runs.
+// one. Answers are made of what the hub holds, so that they are the same whether a bridge gives
+// them or a command reads the hub itself, and while no bridge runs.
 //
 // Invariants:
 //

@@ -63,7 +63,9 @@ func (h *Handler) verify(r *http.Request, body []byte, at place) (from sender, w
 	if err != nil {
 		s.standing = old
 	}
-	h.skew.Set(match.Skew.Seconds())
+	if err == nil { // an old one is repeated as it was
+		h.skew.Set(match.Skew.Seconds())
+	}
 	h.note(s.tenants, match.String())
 	return s, ""
 }

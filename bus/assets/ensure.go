@@ -14,6 +14,7 @@ import (
 // Difference is one setting on the server that is weaker than the bridge needs.
 type Difference struct {
 	Asset, Setting, Have, Want string
+	Added                      bool // Ensure sets it right by itself
 }
 
 // Name is what AcceptWeaker takes, e.g. AICC_EVENTS.max_age.
@@ -136,7 +137,11 @@ type findings struct {
 
 // all is what must change before the bridge can work, whoever changes it.
 func (f findings) all() []Difference {
-	list := append(slices.Clone(f.weaker), f.addable...)
+	list := slices.Clone(f.weaker)
+	for _, d := range f.addable {
+		d.Added = true
+		list = append(list, d)
+	}
 	for _, c := range f.missing {
 		list = append(list, Difference{Asset: c.Name, Setting: exists, Have: "false", Want: "true"})
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -47,6 +48,9 @@ func newAnswers(b base, h *hub, watch *health.Watch) []part {
 		{Name: requests.Calls, What: "calls, the newest first: {tenant, agent, from, to, state, problem, limit}", Answer: answer(func(ctx context.Context, r ask.CallsQuery) (any, error) {
 			if r.Limit < 0 || r.Limit > mostCalls {
 				return nil, &service.Error{Code: service.CodeBad, Err: fmt.Errorf("limit: want 0 to %d", mostCalls)}
+			}
+			if r.State != "" && !slices.Contains(ask.CallStates(), r.State) {
+				return nil, &service.Error{Code: service.CodeBad, Err: fmt.Errorf("state: want one of %v", ask.CallStates())}
 			}
 			return q.Calls(ctx, r)
 		})},

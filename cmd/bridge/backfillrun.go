@@ -310,10 +310,10 @@ const (
 
 // follow waits until nothing of an order of n windows is to come.
 func (o *backfillOptions) follow(ctx context.Context, c *cobra.Command, r repairing, id string, n int) error {
-	meter, begun := newMeter(c.ErrOrStderr()), time.Now()
+	meter, begun, came := newMeter(c.ErrOrStderr()), time.Now(), map[string]bool{}
 	defer meter.end()
 	for told := false; ; {
-		of, sum := r.standing(id)
+		of, sum := r.standing(id, came)
 		meter.say(func() string {
 			return fmt.Sprintf("%d of %d windows complete, %d under way, %d wait, %d failed", sum.Complete, n, sum.UnderWay, sum.Waiting, sum.Failed)
 		})
@@ -334,19 +334,25 @@ func (o *backfillOptions) follow(ctx context.Context, c *cobra.Command, r repair
 	}
 }
 
-// standing is how an order stands, by tenant and in all, as far as the ledger's copy knows.
-func (r repairing) standing(id string) (of []ask.Backfill, sum ask.Backfill) {
+// standing is how an order stands, by tenant and in all, as far as the ledger's copy knows. came
+// collects the windows that are complete: one that is swept again later is no part of it any more.
+func (r repairing) standing(id string, came map[string]bool) (of []ask.Backfill, sum ask.Backfill) {
 	all := ask.Tally{}
 	r.windows.All(func(e schemas.WindowEntry) {
-		if e.Backfill == id {
-			all.Add(e)
+		if e.Backfill != id {
+			return
+		}
+		all.Add(e)
+		if !e.Backfilling() {
+			came[e.Key()] = true
 		}
 	})
 	of = all.Orders()
 	for _, b := range of {
-		sum.Windows, sum.Complete, sum.UnderWay = sum.Windows+b.Windows, sum.Complete+b.Complete, sum.UnderWay+b.UnderWay
-		sum.Waiting, sum.Failed = sum.Waiting+b.Waiting, sum.Failed+b.Failed
+		sum.UnderWay, sum.Waiting, sum.Failed = sum.UnderWay+b.UnderWay, sum.Waiting+b.Waiting, sum.Failed+b.Failed
 	}
+	sum.Complete = len(came)
+	sum.Windows = sum.Complete + sum.UnderWay + sum.Waiting + sum.Failed
 	return of, sum
 }
 

@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -18,14 +20,17 @@ import (
 	"aiccbridge/bus/embedded"
 	"aiccbridge/config"
 	"aiccbridge/internal/ccgateway"
+	"aiccbridge/internal/dialguard"
 	"aiccbridge/internal/doctor"
+	"aiccbridge/internal/viaproxy"
 	"aiccbridge/schemas"
 )
 
 // doctorOptions are the flags of `bridge doctor`.
 type doctorOptions struct {
 	path, agent, tenant string
-	archive, log        string // --bundle, --log
+	archive, log        string   // --bundle, --log
+	weaker              []string // --accept-weaker
 	asJSON              bool
 	wait                time.Duration
 	now                 func() time.Time // nil: time.Now
@@ -55,6 +60,7 @@ func newDoctor() *cobra.Command {
 	f.StringVarP(&o.path, "config", "c", "bridge.yaml", "configuration file")
 	f.StringVar(&o.agent, "agent", "", "sign this agent of the configuration in, poll once, and sign him out")
 	f.StringVar(&o.tenant, "tenant", "", "with --agent: his tenant, if there are several")
+	f.StringArrayVar(&o.weaker, "accept-weaker", nil, "a stream setting that may be weaker, as of bridge run")
 	f.StringVar(&o.archive, "bundle", "", "write a support archive to this ZIP file: configuration, versions, metrics, health, without secrets")
 	f.StringVar(&o.log, "log", "", "with --bundle: the bridge's log, of which the archive has the end")
 	f.BoolVar(&o.asJSON, "json", false, "print JSON, one object a line")
@@ -68,6 +74,9 @@ func (o *doctorOptions) run(ctx context.Context, cfg *config.Config, out io.Writ
 		return err
 	}
 	defer end.close()
+	if err := o.mayBundle(); err != nil {
+		return err
+	}
 	count, report := map[doctor.Status]int{}, []doctor.Line{}
 	doctor.Run(ctx, looks, o.wait, func(l doctor.Line) {
 		count[l.Status]++
@@ -107,12 +116,13 @@ func (o *doctorOptions) looks(cfg *config.Config) (all []doctor.Look, end closer
 		all = append(all, said(doctor.Zone("tenant "+t.Name, t.Timezone, now)))
 		if t.Gateway != nil {
 			agents += len(t.Gateway.Agents)
-			all = append(all, o.gateway(t).Look, said(doctor.Takeover("gateway of "+t.Name, t.Gateway.PollTimeout, schemas.LeaseTTL)))
+			all = append(all, o.gateway(t)...)
+			all = append(all, said(doctor.Takeover("gateway of "+t.Name, t.Gateway.PollTimeout, schemas.LeaseTTL)))
 		}
 		if t.Files == nil {
 			continue
 		}
-		all = append(all, o.files(t).Look)
+		all = append(all, o.files(t)...)
 		if !known[t.Files.AccessKey] {
 			known[t.Files.AccessKey] = true
 			client, err := storeClient(cfg, t, zerolog.Nop(), nil)
@@ -138,7 +148,7 @@ func (o *doctorOptions) looks(cfg *config.Config) (all []doctor.Look, end closer
 		all = append(all, c.Look)
 	}
 	all = append(all, o.servers(cfg)...)
-	return append(all, func(ctx context.Context) []doctor.Line { return lookAtHub(ctx, cfg, agents) }), end, nil
+	return append(all, func(ctx context.Context) []doctor.Line { return lookAtHub(ctx, cfg, o.weaker, agents) }), end, nil
 }
 
 // said is a look at what is known already.
@@ -155,27 +165,34 @@ func signature(f *config.Files) string {
 	return says
 }
 
-func (o *doctorOptions) gateway(t config.Tenant) doctor.Address {
+func (o *doctorOptions) gateway(t config.Tenant) []doctor.Look {
 	g := t.Gateway
-	a := doctor.Address{About: "gateway of " + t.Name, Key: "gateway.url", URL: g.URL, TLS: clientTLS(g.URL, g.RootCAs, g.InsecureSkipVerify), Clock: true, Now: o.now}
-	if g.ProxyURL != nil {
-		a = proxyOf(a, g.ProxyURL, g.ProxyRootCAs)
+	a := doctor.Address{
+		About: "gateway of " + t.Name, Key: "gateway.url", URL: g.URL, TLS: clientTLS(g.URL, g.RootCAs, g.InsecureSkipVerify), AllowLinkLocal: g.AllowLinkLocal, Clock: true, Now: o.now,
 	}
-	return a
+	return o.through(a, proxy(g.ProxyURL, g.ProxyCredentials, g.ProxyRootCAs))
 }
 
-func (o *doctorOptions) files(t config.Tenant) doctor.Address {
+func (o *doctorOptions) files(t config.Tenant) []doctor.Look {
 	f := t.Files
-	a := doctor.Address{About: "file store of " + t.Name, Key: "files.url", URL: f.URL, TLS: clientTLS(f.URL, f.RootCAs, f.InsecureSkipVerify), Now: o.now}
-	if f.ProxyURL != nil {
-		a = proxyOf(a, f.ProxyURL, f.ProxyRootCAs)
+	a := doctor.Address{
+		About: "file store of " + t.Name, Key: "files.url", URL: f.URL, TLS: clientTLS(f.URL, f.RootCAs, f.InsecureSkipVerify), AllowLinkLocal: f.AllowLinkLocal, Now: o.now,
 	}
-	return a
+	return o.through(a, proxy(f.ProxyURL, f.ProxyCredentials, f.ProxyRootCAs))
 }
 
-// proxyOf is the proxy on the way to an address, which alone is reached from here.
-func proxyOf(a doctor.Address, proxy *url.URL, roots *x509.CertPool) doctor.Address {
-	return doctor.Address{About: "proxy to " + a.About, Key: "proxy_url", URL: proxy, TLS: clientTLS(proxy, roots, false), Now: a.Now}
+// through looks at an address by way of a proxy, if there is one, and at that. What a proxy does
+// with plain HTTP is seen with the requests themselves.
+func (o *doctorOptions) through(a doctor.Address, p *viaproxy.Proxy) []doctor.Look {
+	if p == nil {
+		return []doctor.Look{a.Look}
+	}
+	before := doctor.Address{About: "proxy to " + a.About, Key: "proxy_url", Authority: "proxy_ca_file", URL: p.URL, TLS: clientTLS(p.URL, p.RootCAs, false), AllowLinkLocal: a.AllowLinkLocal, Now: o.now}
+	if a.URL.Scheme != "https" {
+		return []doctor.Look{before.Look}
+	}
+	a.Dial = p.Use(&http.Transport{}, a.URL.Scheme, dialguard.Dialer(net.Dialer{}, a.AllowLinkLocal).DialContext, a.AllowLinkLocal)
+	return []doctor.Look{before.Look, a.Look}
 }
 
 // clientTLS is nil for an address without TLS.
@@ -202,13 +219,14 @@ func (o *doctorOptions) signIn(cfg *config.Config, end *closers) (doctor.Look, e
 		}
 		end.add(client.Close)
 		in := ccgateway.SignIn{Password: a.Password, Phone: a.Phone, Status: a.Status, AutoAnswer: a.AutoAnswer, AutoEnterIdle: a.AutoEnterIdle}
-		return doctor.Agent{About: "agent " + a.ID, Agent: client.Agent(a.ID), SignIn: in}.Look, nil
+		return doctor.Agent{About: "agent " + a.ID, Agent: client.Agent(a.ID), SignIn: in, Poll: t.Gateway.PollTimeout}.Look, nil
 	}
 	return nil, usageError{fmt.Errorf("--agent %s: tenant %s has no such agent", o.agent, t.Name)}
 }
 
-// servers are the addresses of an external NATS.
-func (o *doctorOptions) servers(cfg *config.Config) (all []doctor.Look) {
+// servers are the addresses of an external NATS, of which one is enough.
+func (o *doctorOptions) servers(cfg *config.Config) []doctor.Look {
+	var all []doctor.Address
 	for one := range strings.SplitSeq(cfg.NATS.URL, ",") {
 		if one = strings.TrimSpace(one); one == "" {
 			continue
@@ -217,8 +235,11 @@ func (o *doctorOptions) servers(cfg *config.Config) (all []doctor.Look) {
 			one = "nats://" + one
 		}
 		if u, err := url.Parse(one); err == nil {
-			all = append(all, doctor.Address{About: "nats", Key: "nats.url", URL: u, Now: o.now}.Look) // TLS comes after its first line
+			all = append(all, doctor.Address{About: "nats", Key: "nats.url", URL: u, AllowLinkLocal: true, Now: o.now}) // TLS comes after its first line
 		}
 	}
-	return all
+	if len(all) == 0 {
+		return nil
+	}
+	return []doctor.Look{doctor.AnyOf(all)}
 }

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"os"
 	"reflect"
 	"runtime"
+	"strings"
 	"time"
 
 	"aiccbridge/config"
@@ -35,6 +37,18 @@ log.txt         the end of the log that was given with --log
 Secrets are replaced by ***, so is what looks like credentials, and the agents' phone numbers of
 the configuration. The bridge's own log has no phone numbers. Look it through before you give it away.
 `
+
+// mayBundle reports, before anything is looked at, why an archive could not be written.
+func (o *doctorOptions) mayBundle() error {
+	if o.archive == "" {
+		return nil
+	}
+	if _, err := os.Lstat(o.archive); err == nil {
+		return usageError{fmt.Errorf("--bundle: %s is there already; name another file", o.archive)}
+	}
+	_, err := endOf(o.log)
+	return err
+}
 
 // bundle writes an archive for those who are to help, without secrets.
 func (o *doctorOptions) bundle(ctx context.Context, cfg *config.Config, report []doctor.Line) (err error) {
@@ -129,7 +143,11 @@ func endOf(path string) ([]byte, error) {
 // secretsIn are all secrets of a configuration.
 func secretsIn(v reflect.Value) (all []string) {
 	if s, ok := v.Interface().(config.Secret); ok {
-		return []string{s.Reveal()}
+		all = append(all, s.Reveal())
+		if _, password, ok := strings.Cut(s.Reveal(), ":"); ok { // of a proxy
+			all = append(all, password, base64.StdEncoding.EncodeToString([]byte(s.Reveal())))
+		}
+		return all
 	}
 	switch v.Kind() {
 	case reflect.Pointer:

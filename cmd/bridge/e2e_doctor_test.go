@@ -3,6 +3,7 @@ package main
 import (
 	"archive/zip"
 	"bytes"
+	"cmp"
 	"crypto/x509"
 	"encoding/json"
 	"io"
@@ -34,7 +35,7 @@ func (s *scene) examined(o doctorOptions, change func(*config.Config)) (lines []
 		change(cfg)
 	}
 	var out bytes.Buffer
-	o.asJSON, o.wait = true, 5*time.Second
+	o.asJSON, o.wait = true, cmp.Or(o.wait, patience)
 	err = o.run(s.t.Context(), cfg, &out)
 	failed := false
 	for line := range strings.Lines(out.String()) {
@@ -51,13 +52,16 @@ func (s *scene) examined(o doctorOptions, change func(*config.Config)) (lines []
 	return lines
 }
 
+// ours is what is not about the machine that the test happens to run on.
+func ours(l doctor.Line) bool { return l.About != "data_dir" && l.About != "this machine" }
+
 // TestDoctor: on a healthy set-up there is no warning; each thing that is wrong is named with
 // its cure, and nothing else is; a key that was refused is not tried again.
 func TestDoctor(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, setup{agents: 1, kinds: []schemas.Kind{schemas.KindCDR}, external: true, embedded: true}) // streams are made by the bridge
 	for _, l := range s.examined(doctorOptions{agent: "101"}, nil) {
-		if l.Status != doctor.OK {
+		if l.Status != doctor.OK && ours(l) {
 			t.Errorf("healthy: %+v", l)
 		}
 	}
@@ -90,9 +94,9 @@ func TestDoctor(t *testing.T) {
 		"clock":         {options: ahead(10 * time.Minute), about: "gateway of demo", checks: "clock", says: " behind this machine's"},
 		"wrong key":     {change: func(c *config.Config) { c.Tenants[0].Files.SecretKey = c.Tenants[0].Gateway.Agents[0].Password }, about: "file store of demo", checks: "signature", says: "401"},
 		"closed way":    {change: func(c *config.Config) { c.Callbacks.PublicURL = port(c.Callbacks.PublicURL, closed) }, about: "callbacks", checks: "reached", says: "connection refused"},
-		"wrong ingress": {change: func(c *config.Config) { c.Callbacks.PublicURL, _ = url.Parse(elsewhere.URL) }, about: "callbacks", checks: "reached", says: "answered by something else than the bridge: HTTP 404"},
+		"wrong ingress": {change: func(c *config.Config) { c.Callbacks.PublicURL, _ = url.Parse(elsewhere.URL) }, about: "callbacks", checks: "reached", says: "answered by something else than a bridge: HTTP 404"},
 		"port in use":   {change: func(c *config.Config) { c.Listen.Callbacks = plain }, about: "callbacks", checks: "listen", says: "address already in use"},
-		"nats away":     {change: func(c *config.Config) { c.NATS.URL = "nats://" + closed }, about: "nats", checks: "connect nats", says: "connection refused"},
+		"nats away":     {options: doctorOptions{wait: 3 * time.Second}, change: func(c *config.Config) { c.NATS.URL = "nats://" + closed }, about: "nats", checks: "connect nats", says: "connection refused"},
 		"wrong password": {options: doctorOptions{agent: "101"}, change: func(c *config.Config) { c.Tenants[0].Gateway.Agents[0].Password = c.Tenants[0].Files.SecretKey },
 			about: "agent 101", checks: "sign-in", says: "wrong user or password"},
 		"zone by its sign": {change: func(c *config.Config) { c.Tenants[0].Timezone, _ = time.LoadLocation("Etc/GMT-8") }, about: "tenant demo", checks: "time zone", says: "sign turned round"},
@@ -101,7 +105,7 @@ func TestDoctor(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var checks, says []string
 			for _, l := range s.examined(c.options, c.change) {
-				if l.Status == doctor.OK {
+				if l.Status == doctor.OK || !ours(l) {
 					continue
 				}
 				checks, says = append(checks, l.Check), append(says, l.Says)
@@ -125,10 +129,17 @@ func TestDoctorOnCertificates(t *testing.T) {
 	s := newScene(t, setup{agents: 1, kinds: []schemas.Kind{schemas.KindCDR}, embedded: true}) // nothing is written
 	for days, want := range map[int]doctor.Status{60: doctor.OK, 85: doctor.Warning, 100: doctor.Failure} {
 		o := doctorOptions{now: func() time.Time { return time.Now().AddDate(0, 0, days) }}
+		looked := 0
 		for _, l := range s.examined(o, nil) {
-			if l.Check == "tls" && l.Status != want {
+			if l.Check != "tls" {
+				continue
+			}
+			if looked++; l.Status != want {
 				t.Errorf("in %d days: %+v", days, l)
 			}
+		}
+		if looked != 2 {
+			t.Errorf("in %d days: %d certificates were looked at", days, looked)
 		}
 	}
 }
@@ -140,7 +151,7 @@ func TestDoctorOnStreams(t *testing.T) {
 	s := newScene(t, setup{agents: 1, kinds: []schemas.Kind{schemas.KindCDR}, external: true, embedded: true})
 	r := s.run()
 	for _, l := range s.examined(doctorOptions{}, nil) {
-		if l.Status != doctor.OK {
+		if l.Status != doctor.OK && ours(l) {
 			t.Errorf("beside a bridge: %+v", l)
 		}
 	}
@@ -148,7 +159,7 @@ func TestDoctorOnStreams(t *testing.T) {
 	s.changeStream(schemas.StreamEvents, func(c *jetstream.StreamConfig) { c.MaxAge = time.Hour })
 	found := false
 	for _, l := range s.examined(doctorOptions{}, nil) {
-		if l.Status != doctor.OK {
+		if l.Status != doctor.OK && ours(l) {
 			found = strings.Contains(l.Says, "AICC_EVENTS.max_age is 1h0m0s") && l.Status == doctor.Failure
 			if !found {
 				t.Errorf("invented: %+v", l)

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -30,6 +31,7 @@ type course struct {
 	begin   time.Time
 	dir     string   // where the readers store
 	output  *os.File // what they say
+	tended  []*process
 }
 
 // run takes a recipe through its course, until enough is true of what its readers' store lacks, or
@@ -48,38 +50,35 @@ func run(t *testing.T, r recipe, program []string, enough func(error) bool) erro
 		c.more()
 	}
 	c.way.Throttle(cmp.Or(r.slow, slow))
-	running := c.start()
+	c.tended = c.start()
 	c.until("it has done some", func() bool { return r.done(c) >= r.some })
-	var standby []*process
+	first := len(c.tended)
 	if r.standby {
-		standby = c.start()
+		c.tended = append(c.tended, c.start()...)
 	}
-	some := c.kill(running)
+	some := c.kill(first)
 	if r.standby {
-		c.until("the other one goes on", func() bool {
-			standby = c.revived(standby)
-			return r.done(c) > some
-		})
+		c.until("the other one goes on", func() bool { return r.done(c) > some })
 	}
-	running, happened := c.again()
+	happened := c.again()
 	c.until("it has done more", func() bool { return r.done(c) >= some+r.some })
-	more := c.kill(running, standby...)
+	more := c.kill(len(c.tended))
 	<-happened
 	c.way.Throttle(0)
-	running = c.start()
+	c.tended = c.start()
 	err = c.settle(enough)
 	all := r.done(c)
 	if some < r.some || more <= some || err == nil && all <= more {
 		t.Errorf("it was killed when it had done %d and %d of %d", some, more, all)
 	}
-	c.stop(running)
-	t.Logf("killed at %d and %d of %d", some, more, all)
+	c.stop(c.tended)
+	t.Logf("killed at %d and %d of %d; the readers said %q", some, more, all, c.said())
 	return err
 }
 
 // again starts the readers after more has happened, or, where they are to see it live, before. It
 // returns what is closed when all has happened.
-func (c *course) again() (running []*process, happened chan struct{}) {
+func (c *course) again() (happened chan struct{}) {
 	c.t.Helper()
 	happened = make(chan struct{})
 	if !c.recipe.live {
@@ -87,18 +86,19 @@ func (c *course) again() (running []*process, happened chan struct{}) {
 			c.more()
 		}
 		close(happened)
-		return c.start(), happened
+		c.tended = append(c.tended, c.start()...)
+		return happened
 	}
 	if err := os.Remove(c.path("out")); err != nil {
 		c.t.Fatal(err)
 	}
-	running = c.start()
+	c.tended = append(c.tended, c.start()...)
 	c.until("it is there", func() bool { return c.recipe.done(c) >= c.recipe.some })
 	go func() {
 		defer close(happened)
 		c.more()
 	}()
-	return running, happened
+	return happened
 }
 
 // more is what happens later.
@@ -121,6 +121,7 @@ func (c *course) more() {
 // settle waits until enough is true of the store.
 func (c *course) settle(enough func(error) bool) (err error) {
 	for deadline := time.Now().Add(patience); ; c.pause(200 * time.Millisecond) {
+		c.tend()
 		if err = c.recipe.check(c); enough(err) || time.Now().After(deadline) {
 			return err
 		}
@@ -130,7 +131,7 @@ func (c *course) settle(enough func(error) bool) (err error) {
 func (c *course) until(what string, condition func() bool) {
 	c.t.Helper()
 	for deadline := time.Now().Add(patience); !condition(); c.pause(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
+		if c.tend(); time.Now().After(deadline) {
 			c.t.Fatalf("waited in vain until %s; it had done %d and said\n%s", what, c.recipe.done(c), c.said())
 		}
 	}
@@ -168,48 +169,56 @@ type process struct {
 func (c *course) start() (all []*process) {
 	c.t.Helper()
 	for _, args := range c.recipe.args(c) {
-		p := &process{exec.Command(c.program[0], append(c.program[1:len(c.program):len(c.program)], args...)...), make(chan struct{})}
-		p.Env = append(os.Environ(), "NATS_URL="+c.url(cmp.Or(c.recipe.user, reader)))
-		p.Stdout, p.Stderr = c.output, c.output
-		if err := p.Start(); err != nil {
-			c.t.Fatal(err)
-		}
-		go func() {
-			defer close(p.done)
-			_ = p.Wait() // the state tells
-		}()
-		c.t.Cleanup(func() { c.stop([]*process{p}) })
-		all = append(all, p)
+		all = append(all, c.launch(append(c.program[:len(c.program):len(c.program)], args...)))
 	}
 	return all
 }
 
-// revived are readers of which those that have ended at an error are started again, as whatever
-// runs them does: one may have been about to connect when the way was cut.
-func (c *course) revived(all []*process) (running []*process) {
-	for _, p := range all {
-		select {
-		case <-p.done:
-			running = append(running, c.start()...)
-		default:
-			running = append(running, p)
-		}
+// launch starts a reader.
+func (c *course) launch(command []string) *process {
+	c.t.Helper()
+	p := &process{exec.Command(command[0], command[1:]...), make(chan struct{})}
+	p.Env = append(os.Environ(), "NATS_URL="+c.url(cmp.Or(c.recipe.user, reader)))
+	p.Stdout, p.Stderr = c.output, c.output
+	if err := p.Start(); err != nil {
+		c.t.Fatal(err)
 	}
-	return running
+	go func() {
+		defer close(p.done)
+		_ = p.Wait() // the state tells
+	}()
+	c.t.Cleanup(func() { c.stop([]*process{p}) })
+	return p
 }
 
-// kill ends readers as kill -9 does, while what they send (what they acknowledge) gets lost, and
-// others, which may have ended. It returns how much they have done.
-func (c *course) kill(all []*process, others ...*process) int {
+// tend starts readers again that have ended at an error, as whatever runs them does: one may have
+// been about to connect when the way was cut, or have waited too long for a busy server.
+func (c *course) tend() {
 	c.t.Helper()
+	for i, p := range c.tended {
+		select {
+		case <-p.done:
+			if !p.ProcessState.Success() { // else it is at its end
+				c.tended[i] = c.launch(p.Args)
+			}
+		default:
+		}
+	}
+}
+
+// kill ends the first n readers as kill -9 does, while what they send (what they acknowledge) gets
+// lost. It returns how much they have done.
+func (c *course) kill(n int) int {
+	c.t.Helper()
+	c.tend()
 	c.way.Silence(true)
-	c.stop(others)
-	for _, p := range all {
+	for _, p := range c.tended[:n] {
 		c.stop([]*process{p})
 		if state, ok := p.ProcessState.Sys().(syscall.WaitStatus); !ok || !state.Signaled() {
 			c.t.Fatalf("a reader ended before it was killed: %s\n%s", p.ProcessState, c.said())
 		}
 	}
+	c.tended = slices.Clone(c.tended[n:])
 	c.way.Cut()
 	c.way.Silence(false)
 	return c.recipe.done(c)

@@ -21,7 +21,7 @@ func newGauges(p *Planner) gauges {
 	return gauges{
 		p:        p,
 		coverage: prometheus.NewDesc("aicc_windows_coverage_age_seconds", "How long ago the time ended up to which everything is complete, without a hole.", kind, nil),
-		oldest:   prometheus.NewDesc("aicc_windows_oldest_open_seconds", "How long the oldest window that is not complete has been due; 0: none is.", kind, nil),
+		oldest:   prometheus.NewDesc("aicc_windows_oldest_open_seconds", "How long the oldest window that is still to come has been due; 0: none is.", kind, nil),
 		states:   prometheus.NewDesc("aicc_windows_count", "Windows in the ledger, by state.", []string{"kind", "state"}, nil),
 		queue:    prometheus.NewDesc("aicc_windows_backfill_waiting", "Windows of backfills that are not complete.", kind, nil),
 	}
@@ -50,7 +50,7 @@ func (g gauges) Collect(to chan<- prometheus.Metric) {
 			states[e.State]++
 			if e.Backfilling() {
 				queue++
-			} else if !e.Unplanned && e.CompletedAt.IsZero() {
+			} else if !e.Unplanned && e.CompletedAt.IsZero() && e.Coming() {
 				oldest = max(oldest, now.Sub(x.freshAt(e.Window)))
 			}
 		}

@@ -33,7 +33,7 @@ func TestGauges(t *testing.T) {
 			# HELP aicc_windows_coverage_age_seconds How long ago the time ended up to which everything is complete, without a hole.
 			# TYPE aicc_windows_coverage_age_seconds gauge
 			aicc_windows_coverage_age_seconds{kind="cdr",tenant="acme"} 12600
-			# HELP aicc_windows_oldest_open_seconds How long the oldest window that is not complete has been due; 0: none is.
+			# HELP aicc_windows_oldest_open_seconds How long the oldest window that is still to come has been due; 0: none is.
 			# TYPE aicc_windows_oldest_open_seconds gauge
 			aicc_windows_oldest_open_seconds{kind="cdr",tenant="acme"} 8100
 			# HELP aicc_windows_backfill_waiting Windows of backfills that are not complete.

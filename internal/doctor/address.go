@@ -8,9 +8,11 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
+	"aiccbridge/internal/dialguard"
 	"aiccbridge/internal/tlsadvice"
 )
 
@@ -21,7 +23,9 @@ type Address struct {
 	URL   *url.URL
 	TLS   *tls.Config // nil: without
 	// Dial connects to it; nil: directly. Behind a proxy the name is the proxy's to resolve.
-	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	Dial           func(ctx context.Context, network, address string) (net.Conn, error)
+	AllowLinkLocal bool   // as the setting; of a direct connection
+	Authority      string // the key that names its CA, if it is not ca_file
 	// Clock is set for a server that may be asked for its time with a request without
 	// credentials.
 	Clock bool
@@ -36,7 +40,7 @@ func (a Address) Look(ctx context.Context) (lines []Line) {
 		if lines = append(lines, line); !ok {
 			return lines
 		}
-		a.Dial = (&net.Dialer{}).DialContext
+		a.Dial = dialguard.Dialer(net.Dialer{}, a.AllowLinkLocal).DialContext
 	}
 	start := time.Now()
 	conn, err := a.Dial(ctx, "tcp", a.hostPort())
@@ -55,6 +59,25 @@ func (a Address) Look(ctx context.Context) (lines []Line) {
 		lines = append(lines, a.clock(ctx))
 	}
 	return lines
+}
+
+// AnyOf looks at addresses of which one is enough: those that fail beside one that does not are
+// warnings.
+func AnyOf(all []Address) Look {
+	return func(ctx context.Context) (lines []Line) {
+		good := false
+		for _, a := range all {
+			own := a.Look(ctx)
+			good = good || !slices.ContainsFunc(own, func(l Line) bool { return l.Status == Failure })
+			lines = append(lines, own...)
+		}
+		for i := range lines {
+			if good && lines[i].Status == Failure {
+				lines[i].Status = Warning
+			}
+		}
+		return lines
+	}
 }
 
 // hostPort is where to connect to.
@@ -88,6 +111,9 @@ func (a Address) shake(ctx context.Context, conn net.Conn) (lines []Line, ok boo
 	secure := tls.Client(conn, c)
 	if err := secure.HandshakeContext(ctx); err != nil {
 		cure := tlsadvice.Explain(err)
+		if a.Authority != "" {
+			cure = strings.ReplaceAll(cure, "ca_file", a.Authority)
+		}
 		if cure == "" {
 			cure = "see whether the port of " + a.Key + " speaks TLS, and what stands in between"
 		}
@@ -141,10 +167,10 @@ func (a Address) clock(ctx context.Context) Line {
 }
 
 // How far two clocks may be apart. What the platform tolerates is not documented; signatures
-// hold the time.
+// hold the time, and callbacks are taken within callbacks.window, a quarter of an hour by default.
 const (
 	someSkew = time.Minute
-	muchSkew = 5 * time.Minute
+	muchSkew = 10 * time.Minute
 )
 
 // Skew judges how far another clock is ahead of this machine's.

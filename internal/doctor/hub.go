@@ -7,12 +7,16 @@ import (
 )
 
 // Weaker is one setting of a stream that is weaker than the bridge needs.
-type Weaker struct{ Name, Have, Want string }
+type Weaker struct {
+	Name, Have, Want string
+	Added            bool // the bridge sets it right when it makes streams itself
+}
 
 // Hub is what is seen of the NATS server.
 type Hub struct {
 	Version    string
 	Err        error  // why nothing else is seen
+	Unseen     string // the same where that is no fault; "": it is
 	Cure       string // of Err; "" when that says it
 	Clustered  bool
 	Weaker     []Weaker
@@ -30,12 +34,17 @@ const leastPayload = 1 << 20
 // Judge looks at the server.
 func (h Hub) Judge() (lines []Line) {
 	p := patient{"nats"}
+	if h.Unseen != "" {
+		return []Line{p.warning("nats", h.Unseen, h.Cure)}
+	}
 	if h.Err != nil {
 		return []Line{p.failure("nats", h.Err.Error(), h.Cure)}
 	}
 	lines = append(lines, p.ok("nats", "version "+h.Version))
 	lines = append(lines, h.streams()...)
-	lines = append(lines, h.replicas())
+	if len(h.Replicas) > 0 {
+		lines = append(lines, h.replicas())
+	}
 	if h.MaxPayload > 0 && h.MaxPayload < leastPayload {
 		lines = append(lines, p.warning("payload", fmt.Sprintf("messages may have %s", size(h.MaxPayload)), "raise max_payload of the server to 1MB: larger rows and events become dead letters"))
 	}
@@ -49,13 +58,16 @@ func (h Hub) Judge() (lines []Line) {
 func (h Hub) streams() (lines []Line) {
 	p := patient{"nats"}
 	for _, w := range h.Weaker {
+		name, missing := strings.CutSuffix(w.Name, ".exists")
 		switch {
-		case w.Have == "false" && w.Want == "true" && strings.HasSuffix(w.Name, ".exists"):
-			if name := strings.TrimSuffix(w.Name, ".exists"); h.Made {
-				lines = append(lines, p.ok("streams", name+" is not there; the bridge makes it when it starts"))
-			} else {
-				lines = append(lines, p.failure("streams", name+" is not there", "run `bridge apply` as a user who may make streams"))
-			}
+		case missing && h.Made:
+			lines = append(lines, p.ok("streams", name+" is not there; the bridge makes it when it starts"))
+		case missing:
+			lines = append(lines, p.failure("streams", name+" is not there", "run `bridge apply` as a user who may make streams"))
+		case w.Added && h.Made:
+			lines = append(lines, p.ok("streams", fmt.Sprintf("%s is %s; the bridge makes it %s when it starts", w.Name, w.Have, w.Want)))
+		case w.Added:
+			lines = append(lines, p.failure("streams", fmt.Sprintf("%s is %s, the bridge needs %s", w.Name, w.Have, w.Want), "run `bridge apply` as a user who may change streams"))
 		default:
 			lines = append(lines, p.failure("streams", fmt.Sprintf("%s is %s, the bridge needs %s", w.Name, w.Have, w.Want), "change it with nats stream edit, or accept it by its name: bridge run --accept-weaker "+w.Name))
 		}

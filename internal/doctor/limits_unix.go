@@ -17,7 +17,7 @@ func Limits(dir string) (m Machine) {
 	for at := filepath.Clean(dir); ; at = filepath.Dir(at) {
 		var s syscall.Statfs_t
 		if err := syscall.Statfs(at, &s); err == nil {
-			m.Free = int64(s.Bavail) * int64(s.Bsize)
+			m.Disk, m.Free = true, int64(s.Bavail)*int64(s.Bsize)
 			break
 		}
 		if at == filepath.Dir(at) {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
+	"time"
 
 	"aiccbridge/internal/ccfs"
 	"aiccbridge/internal/ccgateway"
@@ -13,6 +15,9 @@ import (
 // noFile is the name of a file that no platform has: what is answered shows whether a signed
 // request is taken, and nothing is made or given for it.
 const noFile = "20000101_00000000000000000000000000000000.zip"
+
+// noPermission is the code of an account that may not ask for files.
+const noPermission = "0101003"
 
 // Store is a file store under one access key.
 type Store struct {
@@ -33,13 +38,12 @@ func (s Store) Look(ctx context.Context) (lines []Line) {
 func (s Store) judge(err error) Line {
 	p := patient{s.About}
 	var e *ccfs.Error
-	if err == nil || !errors.As(err, &e) {
-		return p.ok("signature", "a signed request is taken; "+s.Signature)
+	taken := err == nil || !errors.As(err, &e) || e.Class == ccfs.NotThere && e.Code != ""
+	if taken || e.Status == http.StatusOK && e.Code != "" && e.Code != noPermission && e.Class != ccfs.FlowControl {
+		return p.ok("signature", "a signed request is taken; "+s.Signature) // whatever it says of a file that never was
 	}
 	says := "a signed request is refused: " + e.Error()
 	switch e.Class {
-	case ccfs.NotThere, ccfs.Permanent:
-		return p.ok("signature", "a signed request is taken; "+s.Signature)
 	case ccfs.Auth:
 		return p.failure("signature", says, "see whether access_key and secret_key_file are those of the platform, whether the clocks agree, and try signed_headers: host; a second refusal may lock this address, so nothing was tried again")
 	case ccfs.Locked:
@@ -57,13 +61,18 @@ type Agent struct {
 	About  string
 	Agent  *ccgateway.Agent
 	SignIn ccgateway.SignIn
+	Poll   time.Duration // that a poll may take
 }
 
-// Look signs the agent in, polls once, and signs him out.
+// Look signs the agent in, polls once, and signs him out. It takes as long as a poll does, whatever
+// ctx allows.
 func (a Agent) Look(ctx context.Context) (lines []Line) {
 	p := patient{a.About}
 	in, err := a.Agent.SignIn(ctx, a.SignIn)
 	if err != nil {
+		if ctx.Err() != nil { // he may be signed in all the same
+			_ = a.Agent.SignOut(context.WithoutCancel(ctx))
+		}
 		return []Line{p.failure("sign-in", err.Error(), a.cure(err))}
 	}
 	switch {
@@ -82,6 +91,8 @@ func (a Agent) Look(ctx context.Context) (lines []Line) {
 }
 
 func (a Agent) poll(ctx context.Context) Line {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.Poll)
+	defer cancel()
 	p, polled := patient{a.About}, a.Agent.Poll(ctx)
 	switch polled.Outcome {
 	case ccgateway.OutcomeEvent:

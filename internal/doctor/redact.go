@@ -14,7 +14,7 @@ const masked = "***"
 const leastSecret = 4
 
 // credentials are what credentials look like in what other programs print.
-var credentials = regexp.MustCompile(`(?i)((?:authorization|set-guid|guid|cookie|set-cookie|password|secret|token)["']?\s*[:=]\s*["']?)[^"'\s][^"'\n]*`)
+var credentials = regexp.MustCompile(`(?i)((?:authorization|set-guid|guid|cookie|set-cookie|password|secret|token)\\?["']?\s*[:=][\s\["'\\]*)[^"'\\\s\[][^"'\\\n]*`)
 
 // phones are the numbers of the configuration's agents.
 var phones = regexp.MustCompile(`(?m)^(\s*-?\s*phone: ).*$`)

@@ -146,18 +146,18 @@ func (w *Watch) Ready() http.Handler {
 		status, text := http.StatusOK, ""
 		for _, a := range w.Lasting() {
 			if a.Fatal {
-				status = http.StatusServiceUnavailable
-				text += a.Name + "\n"
+				status, text = http.StatusServiceUnavailable, text+a.Name+"\n"
 			}
-		}
-		if text == "" {
-			text = "ok\n"
 		}
 		answer(out, status, text)
 	})
 }
 
+// answer answers with lines, or that there are none.
 func answer(out http.ResponseWriter, status int, text string) {
+	if text == "" {
+		text = "ok\n"
+	}
 	out.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	out.WriteHeader(status)
 	_, _ = out.Write([]byte(text)) // the client may have gone
@@ -177,9 +177,6 @@ func (w *Watch) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 				status = http.StatusServiceUnavailable
 			}
 		}
-	}
-	if text == "" {
-		text = "ok\n"
 	}
 	answer(out, status, text)
 }

@@ -90,7 +90,7 @@ var allowed = map[string][]string{
 	"internal/hubtest":                       {"bus", "bus/assets", "bus/embedded", "bus/kv", "schemas"},
 	"internal/reload":                        {"config"},
 	"internal/replay":                        {"internal/retry", "schemas"},
-	"internal/doctor":                        {"internal/ccfs", "internal/ccgateway", "internal/tlsadvice"},
+	"internal/doctor":                        {"internal/ccfs", "internal/ccgateway", "internal/dialguard", "internal/tlsadvice"},
 	"internal/conform":                       {"schemas", "schemas/entries", "schemas/requests"},
 	"internal/bench":                         {"internal/bench/...", "internal/stopsignal"},
 	"internal/bench/agents":                  {"internal/bench/bridge", "internal/bench/figures", "internal/bench/platform", "internal/bench/process", "internal/bench/rawnats", "internal/bench/stage"},

@@ -18,7 +18,7 @@ const markers = await js.consumers.get("AICC_ROWS", {
   deliver_policy: DeliverPolicy.StartSequence,
   opt_start_seq: last + 1,
 });
-for await (const m of await markers.consume()) {
+for await (const m of await markers.consume({ max_messages: 50 })) {
   if (m.headers.get("ce-type") !== "aicc.v1.window_complete") continue;
   const name = join(folder, m.subject.split(".").at(-1) + ".json");
   writeFileSync(name + ".new", `{"marker":${m.seq},"rows":[${await rows(m.subject, m.seq)}]}`, { flush: true });

@@ -30,7 +30,11 @@ func main() {
 		PriorityGroups: []string{"readers"},
 		PinnedTTL:      5 * time.Second, // after so long without a request another one is pinned
 	}))
-	for messages := must(reader.Messages(jetstream.PullPriorityGroup("readers"), jetstream.PullMaxMessages(1), jetstream.PullExpiry(2*time.Second))); ; {
+	pull := []jetstream.PullMessagesOpt{
+		jetstream.PullPriorityGroup("readers"), jetstream.PullMaxMessages(1), jetstream.PullExpiry(2 * time.Second),
+		jetstream.WithMessagesErrOnMissingHeartbeat(false), // a server that pauses is asked again
+	}
+	for messages := must(reader.Messages(pull...)); ; {
 		m := must(messages.Next())
 		c, position := counts{Types: map[string]int{}}, must(m.Metadata()).Sequence.Stream
 		if text, err := os.ReadFile(os.Args[1]); !os.IsNotExist(err) {

@@ -36,7 +36,7 @@ func main() {
 		DeliverPolicy:  jetstream.DeliverByStartSequencePolicy,
 		OptStartSeq:    last + 1,
 	}))
-	for messages := must(markers.Messages()); ; {
+	for messages := must(markers.Messages(jetstream.PullMaxMessages(50))); ; { // few wait before the rows
 		m := must(messages.Next())
 		if m.Headers().Get("ce-type") != "aicc.v1.window_complete" {
 			continue

@@ -187,9 +187,7 @@ func (r repairing) cancel(ctx context.Context, b ask.Backfill) error {
 		_, err := fmt.Fprintf(r.out, "%s of %s waits for nothing\n", b.ID, b.Tenant)
 		return err
 	}
-	patient, end := context.WithTimeout(ctx, r.patience(b.Waiting))
-	defer end()
-	n, err := backfill.Cancel(patient, r.windows, b.Tenant, b.ID)
+	n, err := backfill.Cancel(ctx, r.windows, b.Tenant, b.ID, r.wait)
 	if n > 0 || err == nil {
 		err = errors.Join(err, r.audit(context.WithoutCancel(ctx), schemas.Audit{
 			Tenant: b.Tenant, What: schemas.AuditBackfillEnd, Order: b.ID, Detail: fmt.Sprintf("%d windows are taken out of it", n),
@@ -199,11 +197,6 @@ func (r repairing) cancel(ctx context.Context, b ask.Backfill) error {
 		_, err = fmt.Fprintf(r.out, "cancelled: %s of %s; %d windows are taken out of it, %d under way are finished\n", b.ID, b.Tenant, n, b.UnderWay)
 	}
 	return err
-}
-
-// patience is how long so many windows may take to be written.
-func (r repairing) patience(windows int) time.Duration {
-	return r.wait + time.Duration(windows)*100*time.Millisecond
 }
 
 // usualPace is how far apart requests of backfills are by default.

@@ -275,9 +275,7 @@ func (r repairing) order(ctx context.Context, p backfill.Plan, id string) (n int
 	if len(p.Missing) == 0 {
 		return 0, nil
 	}
-	patient, end := context.WithTimeout(ctx, r.patience(len(p.Missing)))
-	defer end()
-	n, err = backfill.Run(patient, r.windows, p, id, time.Now().UTC())
+	n, err = backfill.Run(ctx, r.windows, p, id, time.Now().UTC(), r.wait)
 	if n > 0 { // also when it was interrupted
 		first, last := p.Missing[0].Window, p.Missing[len(p.Missing)-1].Window
 		detail := fmt.Sprintf("%d windows of %s from %s to %s", n, p.Kind, first.From.Format(time.RFC3339), last.To.Format(time.RFC3339))

@@ -31,7 +31,7 @@ const instants = 200
 // and the bridge are; and all that is published is as the contract says.
 func TestAsk(t *testing.T) {
 	t.Parallel()
-	s := newScene(t, setup{agents: 6, kinds: []schemas.Kind{schemas.KindCDR, schemas.KindOperation}, calls: true, sweep: 12 * time.Second})
+	s := newScene(t, setup{agents: 6, kinds: []schemas.Kind{schemas.KindCDR, schemas.KindOperation}, calls: true, window: 10 * time.Second, sweep: 20 * time.Second})
 	r := s.run()
 	s.until("there is something to ask about", func() bool { return len(s.sim.Truth().Events) > 400 })
 	s.sim.Quiesce()

@@ -52,7 +52,7 @@ func TestBackfill(t *testing.T) {
 	span := []string{"--from", from.Format(time.RFC3339Nano), "--to", quiet.Format(time.RFC3339Nano), "--json"}
 	command := func(args ...string) string {
 		var out, errOut bytes.Buffer
-		if code := execute(slices.Concat([]string{"backfill"}, args, []string{"-c", s.path()}, span), &out, &errOut); code != exitOK {
+		if code := execute(slices.Concat([]string{"backfill"}, args, []string{"-c", s.path(), "--wait", "1m"}, span), &out, &errOut); code != exitOK {
 			t.Fatalf("exit code %d\n%s%s", code, out.String(), errOut.String())
 		}
 		return out.String()
@@ -151,7 +151,7 @@ func TestBackfillCancelled(t *testing.T) {
 	r.end()
 	command := func(code int, args ...string) string {
 		var out, errOut bytes.Buffer
-		if got := execute(append(args, "-c", s.path()), &out, &errOut); got != code {
+		if got := execute(append(args, "-c", s.path(), "--wait", "1m"), &out, &errOut); got != code {
 			t.Errorf("bridge %s: exit code %d\n%s%s", strings.Join(args, " "), got, out.String(), errOut.String())
 		}
 		return out.String()

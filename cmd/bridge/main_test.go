@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 	// The end-to-end tests mostly wait: for windows, and for what a fault delays. More at once
 	// take so long to answer each other on two processors that they give up and try again, which
 	// takes longer than it saves; -parallel on the command line still counts.
-	_ = flag.Set("test.parallel", "12") // the flag exists
+	_ = flag.Set("test.parallel", "8") // the flag exists
 	// The client library's object store ends a publisher of its own after each Put. When
 	// that is quicker than the start of the publisher's goroutine, this waits without end,
 	// on a channel that is nil by then (nats.go 1.55.0).

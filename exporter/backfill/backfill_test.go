@@ -100,20 +100,20 @@ func TestRun(t *testing.T) {
 	if err != nil || len(p.Missing) != 22 { // not what ended just now
 		t.Fatalf("%+v, %v", p, err)
 	}
-	ordered, err := Run(t.Context(), l, p, "o1", now)
+	ordered, err := Run(t.Context(), l, p, "o1", now, time.Minute)
 	if err != nil || ordered != 22 {
 		t.Fatal(ordered, err)
 	}
 	if left, err := o.Find(t.Context(), s, now); err != nil || len(left.Missing) != 0 || left.Coming != 22 {
 		t.Errorf("a further plan: %+v, %v", left, err)
 	}
-	if again, err := Run(t.Context(), l, p, "o2", now); err != nil || again != 0 {
+	if again, err := Run(t.Context(), l, p, "o2", now, time.Minute); err != nil || again != 0 {
 		t.Errorf("ordered twice: %d, %v", again, err)
 	}
-	if n, err := Cancel(t.Context(), l, exportertest.Acme, "o2"); err != nil || n != 0 {
+	if n, err := Cancel(t.Context(), l, exportertest.Acme, "o2", time.Minute); err != nil || n != 0 {
 		t.Errorf("another order: %d, %v", n, err)
 	}
-	if n, err := Cancel(t.Context(), l, exportertest.Acme, "o1"); err != nil || n != 22 {
+	if n, err := Cancel(t.Context(), l, exportertest.Acme, "o1", time.Minute); err != nil || n != 22 {
 		t.Errorf("withdrawn: %d, %v", n, err)
 	}
 	if after, err := o.Find(t.Context(), s, now); err != nil || !slices.Equal(after.Missing, p.Missing) || after.Coming != 0 || after.Complete != len(before) {

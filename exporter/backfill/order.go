@@ -10,11 +10,13 @@ import (
 
 // Run orders what a plan says is missing, and returns how many windows it ordered; fewer when
 // some came by themselves meanwhile. What was ordered before an error stays ordered; a further
-// plan has the rest.
-func Run(ctx context.Context, l *ledger.Ledger, p Plan, order string, now time.Time) (ordered int, err error) {
+// plan has the rest. Each window is given so long to be written.
+func Run(ctx context.Context, l *ledger.Ledger, p Plan, order string, now time.Time, each time.Duration) (ordered int, err error) {
 	for _, m := range p.Missing {
 		e := schemas.WindowEntry{Tenant: p.Tenant, Kind: p.Kind, Window: m.Window, Unplanned: m.unplanned}
-		done, err := l.Order(ctx, e, order, now)
+		patient, end := context.WithTimeout(ctx, each)
+		done, err := l.Order(patient, e, order, now)
+		end()
 		if err != nil {
 			return ordered, err
 		}
@@ -25,8 +27,9 @@ func Run(ctx context.Context, l *ledger.Ledger, p Plan, order string, now time.T
 	return ordered, nil
 }
 
-// Cancel withdraws the windows of an order that wait for their turn, and returns how many.
-func Cancel(ctx context.Context, l *ledger.Ledger, tenant, order string) (withdrawn int, err error) {
+// Cancel withdraws the windows of an order that wait for their turn, and returns how many. Each is
+// given so long to be written.
+func Cancel(ctx context.Context, l *ledger.Ledger, tenant, order string, each time.Duration) (withdrawn int, err error) {
 	var waiting []schemas.WindowEntry
 	l.Each(tenant, func(e schemas.WindowEntry) {
 		if e.Backfill == order {
@@ -34,7 +37,9 @@ func Cancel(ctx context.Context, l *ledger.Ledger, tenant, order string) (withdr
 		}
 	})
 	for _, e := range waiting {
-		done, err := l.Withdraw(ctx, e.Key(), order)
+		patient, end := context.WithTimeout(ctx, each)
+		done, err := l.Withdraw(patient, e.Key(), order)
+		end()
 		if err != nil {
 			return withdrawn, err
 		}

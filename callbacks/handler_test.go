@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/rs/zerolog"
 
 	"aiccbridge/internal/c2sign"
@@ -291,5 +292,19 @@ func TestLogsHoldNothingForeign(t *testing.T) {
 		if strings.Contains(log.String(), canary) {
 			t.Errorf("the log holds %q", canary)
 		}
+	}
+}
+
+// TestSkewIsOfTheClocks: a callback that is repeated as it was is old, and tells nothing of the
+// clocks.
+func TestSkewIsOfTheClocks(t *testing.T) {
+	h := newHandler(t, &memory{knows: id}, nil)
+	for _, at := range []time.Duration{-3 * time.Second, -time.Hour} {
+		if w := serve(h, signed(t, "/ccfs/callback", sample, time.Now().Add(at))); w.Code != http.StatusOK {
+			t.Fatalf("%s: %d", at, w.Code)
+		}
+	}
+	if skew := testutil.ToFloat64(h.skew); skew < -60 || skew >= 0 {
+		t.Errorf("the clocks are said to be %v s apart", skew)
 	}
 }

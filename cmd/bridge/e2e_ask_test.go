@@ -350,6 +350,9 @@ func (s *scene) asksTheService(t *testing.T, r *running) {
 	if _, code := ask(requests.Schema, `{"type":"aicc.v1.other"}`); code != service.CodeNotFound {
 		t.Errorf("a type that is none: code %s", code)
 	}
+	if _, code := ask(requests.Calls, `{"state":"lost"}`); code != service.CodeBad {
+		t.Errorf("a state that there is not: code %s", code)
+	}
 	if _, code := ask(requests.Calls, `{"limit":1001}`); code != service.CodeBad {
 		t.Errorf("too many calls: code %s", code)
 	}

@@ -21,6 +21,7 @@ import (
 
 	"aiccbridge/config"
 	"aiccbridge/internal/doctor"
+	"aiccbridge/internal/proxytest"
 	"aiccbridge/schemas"
 )
 
@@ -226,4 +227,34 @@ func TestDoctorsBundle(t *testing.T) {
 		t.Errorf("log.txt: %s", all["log.txt"])
 	}
 	r.end()
+}
+
+// TestDoctorThroughAProxy: what is behind a proxy is looked at through it.
+func TestDoctorThroughAProxy(t *testing.T) {
+	t.Parallel()
+	company, err := proxytest.Listen(proxytest.Options{Credentials: proxyLogin})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(company.Close)
+	s := newScene(t, setup{agents: 1, kinds: []schemas.Kind{schemas.KindCDR}, embedded: true, proxy: company}) // nothing is written
+	seen := map[string]bool{}
+	for _, l := range s.examined(doctorOptions{}, nil) {
+		if seen[l.About+" "+l.Check] = true; l.Status != doctor.OK && ours(l) {
+			t.Errorf("healthy: %+v", l)
+		}
+	}
+	for _, want := range []string{"proxy to gateway of demo connect", "gateway of demo tls", "gateway of demo clock", "file store of demo tls"} {
+		if !seen[want] {
+			t.Errorf("%s was not looked at: %v", want, seen)
+		}
+	}
+	wrong := func(c *config.Config) { c.Tenants[0].Gateway.RootCAs = x509.NewCertPool() }
+	found := false
+	for _, l := range s.examined(doctorOptions{}, wrong) {
+		found = found || l.About == "gateway of demo" && l.Check == "tls" && l.Status == doctor.Failure
+	}
+	if !found {
+		t.Error("a CA that does not fit is not seen through the proxy")
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"aiccbridge/exporter/internal/exportertest"
 	"aiccbridge/schemas"
 )
 
@@ -29,10 +30,13 @@ func TestGauges(t *testing.T) {
 		pass(4*time.Hour + 30*time.Minute)
 		s.close()
 		s.order([]schemas.Kind{schemas.KindCDR}, bubble, 3)
+		// One that failed for good is a hole, and does not come any more.
+		hole := schemas.Window{From: bubble.Add(-5 * time.Hour), To: bubble.Add(-4 * time.Hour)}
+		exportertest.Check(t, s.ledger.Plan(t.Context(), schemas.WindowEntry{Tenant: exportertest.Acme, Kind: schemas.KindCDR, Window: hole, State: schemas.WindowFailed}))
 		want := `
 			# HELP aicc_windows_coverage_age_seconds How long ago the time ended up to which everything is complete, without a hole.
 			# TYPE aicc_windows_coverage_age_seconds gauge
-			aicc_windows_coverage_age_seconds{kind="cdr",tenant="acme"} 12600
+			aicc_windows_coverage_age_seconds{kind="cdr",tenant="acme"} 34200
 			# HELP aicc_windows_oldest_open_seconds How long the oldest window that is still to come has been due; 0: none is.
 			# TYPE aicc_windows_oldest_open_seconds gauge
 			aicc_windows_oldest_open_seconds{kind="cdr",tenant="acme"} 8100

@@ -2,6 +2,7 @@ package planner
 
 import (
 	"context"
+	"maps"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -69,4 +70,32 @@ func (s *site) change(p Pace) {
 	take, err := s.planner.ChangePace(p)
 	exportertest.Check(s.t, err)
 	take()
+}
+
+// TestShorterPaceIsNoWrongClock: windows and requests that were written down by a pace that waited
+// longer keep their times, whatever is waited for from now on.
+func TestShorterPaceIsNoWrongClock(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
+		x := since(bubble, hourly)
+		x.Settle = 2 * time.Hour
+		s.open(Options{Spacing: time.Second, Overdue: 4 * time.Hour}, x)
+		pass(3*time.Hour + 10*time.Minute) // the first hour's callback is awaited
+		times := func() (all map[schemas.Window]time.Time) {
+			all = map[schemas.Window]time.Time{}
+			for _, e := range s.entries(schemas.KindCDR) {
+				all[e.Window] = e.DueAt
+			}
+			return all
+		}
+		before := times()
+		x.Settle = 15 * time.Minute
+		s.change(Pace{Spacing: time.Second, Overdue: time.Hour, Extracts: []Extract{x}})
+		pass(5 * time.Minute)
+		if after := times(); len(before) != 4 || !maps.EqualFunc(before, after, time.Time.Equal) {
+			t.Errorf("%v is now %v", before, after)
+		}
+		s.close()
+	})
 }

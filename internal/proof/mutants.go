@@ -182,6 +182,10 @@ var mutants = []mutant{
 	{"halted_for_good", "poller", "TestARefusedPasswordIsNeverTriedAgain"},
 	{"same_password_again", "poller", "TestARefusedPasswordIsNeverTriedAgain"},
 	{"refusal_forgets", "internal/reload", "TestRefusedKeepsAnEye"},
+	{"written_while_read", "internal/reload", "TestWrittenWhileRead"},
+	{"shorter_pace_is_wrong", "exporter/planner", "TestShorterPaceIsNoWrongClock"},
+	{"failed_for_good_is_late", "exporter/planner", "TestGauges"},
+	{"old_skew", "callbacks", "TestSkewIsOfTheClocks"},
 	{"gone_when_cut_off", "bus/lease", "TestRoll"},
 	{"mirror_is_the_hub", "bus/witness", "TestMirroredBuckets"},
 }

@@ -387,3 +387,31 @@ func TestKeysKeepTheirTenants(t *testing.T) {
 		}
 	}
 }
+
+// TestWrittenWhileRead: a file that is written while it is read is not taken, and all is as it was;
+// once it is whole, it is.
+func TestWrittenWhileRead(t *testing.T) {
+	b := begin(t)
+	path, stop, done := filepath.Join(b.dir, "secrets/sk"), make(chan struct{}), make(chan struct{})
+	b.write("secrets/sk", "another-secret")
+	go func() {
+		defer close(done)
+		for at := time.Now(); ; at = at.Add(time.Second) {
+			select {
+			case <-stop:
+				return
+			default:
+				_ = os.Chtimes(path, at, at) // it looks written to
+			}
+		}
+	}()
+	_, err := b.reloader.Reload()
+	close(stop)
+	<-done
+	if err == nil || !strings.Contains(err.Error(), "is being written") || b.reloader.Config().Tenants[0].Files.SecretKey.Reveal() != "sk" {
+		t.Errorf("%v", err)
+	}
+	if changes, err := b.reloader.Reload(); err != nil || len(changes) != 1 {
+		t.Errorf("once it is whole: %v, %v", changes, err)
+	}
+}

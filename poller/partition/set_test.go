@@ -188,3 +188,19 @@ func TestSetBeforeTheBridgesAreKnown(t *testing.T) {
 		c.stops("a")
 	})
 }
+
+// TestSpreadOutlivesAChange: those who came with a change that has not been told yet are spread,
+// whatever changes before it is.
+func TestSpreadOutlivesAChange(t *testing.T) {
+	r := newRoster()
+	r.set(described("1", "2"), time.Minute)
+	r.set(described("1", "2"), -1)
+	if w := r.now(); w.spread != time.Minute {
+		t.Errorf("newcomers are spread over %s", w.spread)
+	}
+	r.tell(r.now())
+	r.set(described("1"), -1)
+	if w := r.now(); w.spread != -1 {
+		t.Errorf("nobody has come since, and %s is the spread", w.spread)
+	}
+}

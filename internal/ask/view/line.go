@@ -53,7 +53,7 @@ var sentences = map[string]func(Screen, schemas.Stored) (string, error){
 		return words(d.Tenant, string(d.Kind), s.paint(yellow, "drift"), string(d.What), d.File)
 	}),
 	schemas.TypeAudit: sentence(func(s Screen, a schemas.Audit) string {
-		return words(a.Tenant, s.paint(yellow, "audit"), string(a.What), "by "+a.By, named("letter", a.Letter), a.Detail)
+		return words(a.Tenant, s.paint(yellow, "audit"), string(a.What), "by "+a.By, named("letter", a.Letter), named("order", a.Order), a.Detail)
 	}),
 	schemas.TypeDeadLetter: sentence(func(s Screen, d schemas.DeadLetter) string {
 		return words(d.Tenant, s.paint(red, "dead letter"), string(d.Reason), d.Error)

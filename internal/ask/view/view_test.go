@@ -187,6 +187,7 @@ func TestLines(t *testing.T) {
 			"acme  cdr  20261130t110000z-20261130t120000z  complete  2 rows, 1 added, 0 revised"},
 		{stored(names.DeadLetterMessage(schemas.NewDeadLetter("acme", schemas.ReasonOverdue, "late", noon), "x")), "acme  dead letter  overdue  late"},
 		{stored(names.CoverageMessage(schemas.Coverage{Tenant: "acme", Kind: schemas.KindCDR, From: w.From, CompleteTo: noon, At: noon})), "acme  cdr  complete up to  2026-11-30 12:00  holes 0"},
+		{stored(names.AuditMessage(schemas.Audit{Tenant: "acme", What: schemas.AuditBackfill, By: "ann@desk", Order: "o1", Detail: "2 windows", At: noon})), "acme  audit  backfill_run  by ann@desk  order o1  2 windows"},
 		{schemas.Stored{Subject: "aicc.v1.acme.new.thing", StoredAt: noon, Body: []byte("{}")}, "aicc.v1.acme.new.thing"},
 		{schemas.Stored{Subject: "aicc.v1.acme.row.cdr.x", StoredAt: noon, Header: map[string][]string{"ce-type": {"aicc.v1.row.cdr"}}, Body: []byte(`{"tenant":"acme","kind":"cdr","call_id":"7-1","agent_id":"101"}`)}, "acme  cdr  row  call 7-1  agent 101"},
 		{schemas.Stored{Subject: "aicc.v1.acme.row.cdr.x", StoredAt: noon, Header: map[string][]string{"ce-type": {"aicc.v1.row.cdr"}}, Body: []byte(`[`)}, "aicc.v1.acme.row.cdr.x"},
@@ -231,4 +232,26 @@ func TestCalls(t *testing.T) {
 BEGIN                TENANT  CALL  AGENTS   LEGS  WAIT  TALK  STATE     OUTCOME         RECORDINGS              REVISION
 2026-11-30 12:00:00  acme    7-2   101,102  2     3s    62s   answered  normal release  3, 1 stored, 1 missing  2
 -                    acme    7-1   -        1     -     -     open      -               -                       1`)
+}
+
+func TestBackfills(t *testing.T) {
+	t.Parallel()
+	pace := func(string) time.Duration { return 30 * time.Second }
+	span := schemas.Window{From: noon.Add(-2 * time.Hour), To: noon}
+	got := shown(t, func(s Screen) error {
+		if err := s.Spans([]Span{{Tenant: "acme", Kind: schemas.KindCDR, Span: span, Windows: 2, Why: "not in ledger"}}); err != nil {
+			return err
+		}
+		return s.Backfills([]ask.Backfill{
+			{ID: "o2", Tenant: "acme", Kinds: []schemas.Kind{schemas.KindCDR, schemas.KindOperation}, From: span.From, To: span.To, Windows: 9, Complete: 3, UnderWay: 1, Waiting: 4, Failed: 1},
+			{ID: "o1", Tenant: "acme", Kinds: []schemas.Kind{schemas.KindCDR}, From: span.From, To: span.To, Windows: 2, Complete: 2},
+		}, pace)
+	})
+	same(t, got, `
+TENANT  KIND  SPAN                                 WINDOWS  WHY
+acme    cdr   2026-11-30 10:00 – 2026-11-30 12:00  2        not in ledger
+
+ORDER  TENANT  KINDS          SPAN                                 WINDOWS  COMPLETE  UNDER-WAY  WAITING  FAILED  LEFT
+o2     acme    cdr,operation  2026-11-30 10:00 – 2026-11-30 12:00  9        3         1          4        1       ≥2m00s
+o1     acme    cdr            2026-11-30 10:00 – 2026-11-30 12:00  2        2         0          0        0       -`)
 }

@@ -128,7 +128,7 @@ func union(read, before map[string]stamp) map[string]stamp {
 func (r *Reloader) Reload() ([]Change, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	reading, err := r.steady()
+	reading, err := steadily(r.reading.Anew)
 	changes, err := r.take(reading, err, zerolog.InfoLevel)
 	// Of a refused reading nothing counts as seen: files that have changed are taken with the
 	// next look, and the YAML that goes on.
@@ -143,10 +143,10 @@ const (
 	steadyPause = 200 * time.Millisecond
 )
 
-// steady reads everything anew, once more when a file was written meanwhile.
-func (r *Reloader) steady() (reading Reading, err error) {
+// steadily reads everything, once more when a file was written meanwhile.
+func steadily(read func() (Reading, error)) (reading Reading, err error) {
 	for range steadyTries {
-		reading, err = r.reading.Anew()
+		reading, err = read()
 		if w := (watch{taken: reading.files}); w.untouched() {
 			return reading, err
 		}

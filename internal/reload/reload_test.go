@@ -388,30 +388,28 @@ func TestKeysKeepTheirTenants(t *testing.T) {
 	}
 }
 
-// TestWrittenWhileRead: a file that is written while it is read is not taken, and all is as it was;
-// once it is whole, it is.
+// TestWrittenWhileRead: a file that is written while it is read is read again; one that is not
+// whole after a while is not taken.
 func TestWrittenWhileRead(t *testing.T) {
-	b := begin(t)
-	path, stop, done := filepath.Join(b.dir, "secrets/sk"), make(chan struct{}), make(chan struct{})
-	b.write("secrets/sk", "another-secret")
-	go func() {
-		defer close(done)
-		for at := time.Now(); ; at = at.Add(time.Second) {
-			select {
-			case <-stop:
-				return
-			default:
-				_ = os.Chtimes(path, at, at) // it looks written to
+	synctest.Test(t, func(t *testing.T) {
+		b := begin(t)
+		reads := 0
+		during := func(writes int) func() (Reading, error) {
+			reads = 0
+			return func() (Reading, error) {
+				reading, err := b.reloader.reading.Anew()
+				if reads++; reads <= writes {
+					b.write("secrets/sk", strings.Repeat("x", 10+reads))
+				}
+				return reading, err
 			}
 		}
-	}()
-	_, err := b.reloader.Reload()
-	close(stop)
-	<-done
-	if err == nil || !strings.Contains(err.Error(), "is being written") || b.reloader.Config().Tenants[0].Files.SecretKey.Reveal() != "sk" {
-		t.Errorf("%v", err)
-	}
-	if changes, err := b.reloader.Reload(); err != nil || len(changes) != 1 {
-		t.Errorf("once it is whole: %v, %v", changes, err)
-	}
+		reading, err := steadily(during(2))
+		if err != nil || reads != 3 || reading.Config.Tenants[0].Files.SecretKey.Reveal() != strings.Repeat("x", 12) {
+			t.Errorf("read %d times: %v", reads, err)
+		}
+		if _, err := steadily(during(100)); err == nil || !strings.Contains(err.Error(), "is being written") || reads != steadyTries {
+			t.Errorf("read %d times: %v", reads, err)
+		}
+	})
 }

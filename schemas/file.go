@@ -149,9 +149,8 @@ type WindowComplete struct {
 	ResponseID  string         `json:"response_id"`
 	Rows        int            `json:"rows"`              // rows of this kind in the file that are in the stream now
 	Added       int            `json:"added"`             // of these, brought by this extract
-	Revised     int            `json:"revised"`           // of the added, later revisions of a known row
+	Revised     int            `json:"revised"`           // of the added, later revisions: rows that changed, and those beside them with one natural key
 	Rejected    int            `json:"rejected,omitzero"` // rows of the file that became dead letters: Rows + Rejected is what its members hold
-	Kept        []string       `json:"kept,omitempty"`    // base ids of rows that stay although another one of their natural key is revised
 	Files       []CompleteFile `json:"files"`             // CSV members, in the order they were read
 	SHA256      string         `json:"sha256"`            // of the ZIP
 	RequestedAt time.Time      `json:"requested_at,omitzero"`

@@ -95,7 +95,7 @@ func testMessages(t testing.TB) map[string]schemas.Message {
 		add(testRow(t, k), nil)
 	}
 	add(n.WindowCompleteMessage(schemas.WindowComplete{
-		Tenant: "acme", Kind: schemas.KindCDR, Window: window, ResponseID: schematest.ResponseID, Rows: 3, Added: 2, Revised: 1, Rejected: 1, Kept: []string{strings.Repeat("a1", 16) + "-1"},
+		Tenant: "acme", Kind: schemas.KindCDR, Window: window, ResponseID: schematest.ResponseID, Rows: 3, Added: 2, Revised: 1, Rejected: 1,
 		Files: []schemas.CompleteFile{{"20261101001530123456_call.csv", 3, true, "utf-8"}}, SHA256: strings.Repeat("ab", 32),
 		RequestedAt: schematest.At(15), CompletedAt: schematest.At(17),
 	}))

@@ -31,9 +31,11 @@ func TestGo(t *testing.T) {
 func TestGoBites(t *testing.T) {
 	t.Parallel()
 	mistakes := map[string]struct{ right, wrong, says string }{
-		"agent":  {"last.Position + 1", "1", "twice"},
-		"dedupe": {"seen[done.ID] = true\n\t}\n\tjs", "}\n\tjs", "twice"},
-		"replay": {"!at.Before(since)", "!at.IsZero()", `"epoch":1,"seq":1`},
+		"agent":     {"last.Position + 1", "1", "twice"},
+		"dedupe":    {"seen[done.ID] = true\n\t}\n\tjs", "}\n\tjs", "twice"},
+		"revisions": {">= newest[row.Key]", "> newest[row.Key]", `agent_id":"103"`},
+		"window":    {"append(newest[h[0]], m.Data())", "append([]json.RawMessage{}, m.Data())", `agent_id":"101"`},
+		"replay":    {"!at.Before(since)", "!at.IsZero()", `"epoch":1,"seq":1`},
 	}
 	overlay := struct{ Replace map[string]string }{map[string]string{}}
 	for name, m := range mistakes {

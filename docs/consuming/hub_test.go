@@ -145,7 +145,7 @@ const oddAgent = "Ä.4 *"
 
 // script is a part of what happens: calls of every agent, a gap, heartbeats, and windows. The
 // second part has a later epoch, and extracts the first part's windows anew: half of the rows
-// are revised, and one is late.
+// are revised, some with another row of their key, and one is late.
 func script(from time.Time, part int) string {
 	var s strings.Builder
 	at := time.Duration(part-1) * secondPart
@@ -168,6 +168,9 @@ func script(from time.Time, part int) string {
 				agent = "102" // as the platform corrects it
 			}
 			fmt.Fprintf(&s, "      - { call_id: %d-%d, call_id_num: \"1\", agent_id: %q }\n", from.Unix()+int64(60*window), row, agent)
+			if row%5 == 0 { // another row of the same natural key
+				fmt.Fprintf(&s, "      - { call_id: %d-%d, call_id_num: \"1\", agent_id: \"103\" }\n", from.Unix()+int64(60*window), row)
+			}
 		}
 	}
 	return s.String()

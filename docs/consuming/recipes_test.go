@@ -171,16 +171,22 @@ func inOrder(want []schemas.Stored, got []line) error {
 	return nil
 }
 
-// newest are the newest revisions of rows by window and key, up to the last marker of each
+// newest are the rows of the newest revisions by window and key, up to the last marker of each
 // window, and these markers.
-func newest(c *course) (rows map[string]string, markers map[string]uint64) {
-	rows, markers = map[string]string{}, map[string]uint64{}
+func newest(c *course) (rows map[string][]string, markers map[string]uint64) {
+	rows, markers = map[string][]string{}, map[string]uint64{}
+	revisions := map[string]int{}
 	for _, m := range c.messages(c.t, schemas.StreamRows, "aicc.v1.acme.row.cdr.*") {
-		if h := schemas.ReadRowHeader(m.Header); h.Revision > 0 {
-			rows[m.Subject+" "+h.Key] = same(m.Body)
-		} else {
+		h := schemas.ReadRowHeader(m.Header)
+		if h.Revision == 0 {
 			markers[m.Subject] = m.Sequence
+			continue
 		}
+		key := m.Subject + " " + h.Key
+		if h.Revision > revisions[key] {
+			rows[key], revisions[key] = nil, h.Revision
+		}
+		rows[key] = append(rows[key], same(m.Body))
 	}
 	return rows, markers
 }
@@ -210,9 +216,9 @@ func checkWindows(c *course) error {
 		for _, row := range w.Rows {
 			got = append(got, same(row))
 		}
-		for key, row := range rows {
+		for key, of := range rows {
 			if strings.HasPrefix(key, subject+" ") {
-				want = append(want, row)
+				want = append(want, of...)
 			}
 		}
 		slices.Sort(got)
@@ -226,12 +232,15 @@ func checkWindows(c *course) error {
 
 func checkRevisions(c *course) error {
 	want, _ := newest(c)
-	got, position := map[string]string{}, uint64(0)
+	got, position, revisions := map[string][]string{}, uint64(0), map[string]int{}
 	for _, l := range stored(c, "out") {
 		if l.Position <= position {
 			return fmt.Errorf("position %d is there twice", l.Position)
 		}
-		got[l.Key], position = same(l.Row), l.Position
+		if position = l.Position; l.Revision > revisions[l.Key] {
+			got[l.Key], revisions[l.Key] = nil, l.Revision
+		}
+		got[l.Key] = append(got[l.Key], same(l.Row))
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		return errors.New(diff)

@@ -149,16 +149,24 @@ func (s *shop) publish(k schemas.Kind, hour int, records ...record) schemas.File
 		last, newest[r.RowHeader.Key] = max(last, r.Sequence), max(newest[r.RowHeader.Key], r.RowHeader.Revision)
 	}
 	var batch []schemas.Message
-	var kept []string
-	before, now, revised := s.files[subject], map[string]string{}, map[string]bool{} // keys by ids
+	before, now, changed := s.files[subject], map[string]string{}, map[string]bool{} // keys by ids
+	type identified struct {
+		id    rows.Identity
+		cells []string
+	}
+	var file []identified
 	for _, r := range records {
 		cells := r.cells(k)
 		id, err := e.Identify(cells)
 		exportertest.Check(s.t, err)
-		if now[id.ID] = id.Key; before[id.ID] != "" {
+		file = append(file, identified{id, cells})
+		now[id.ID], changed[id.Key] = id.Key, changed[id.Key] || before[id.ID] == ""
+	}
+	for _, r := range file {
+		id, cells := r.id, r.cells
+		if !changed[id.Key] {
 			continue
 		}
-		revised[id.Key] = newest[id.Key] > 0
 		revision := newest[id.Key] + 1
 		if revision > 1 {
 			id = id.Again(revision)
@@ -168,17 +176,13 @@ func (s *shop) publish(k schemas.Kind, hour int, records ...record) schemas.File
 		batch = append(batch, m)
 	}
 	for id, key := range before {
-		switch {
-		case now[id] != "" && revised[key]:
-			kept = append(kept, id)
-		case now[id] == "" && !slices.Contains(slices.Collect(maps.Values(now)), key):
+		if now[id] == "" && !changed[key] {
 			now[id] = key // what is not in a file is not gone
 		}
 	}
-	slices.Sort(kept)
 	s.files[subject] = now
 	marker, err := s.names.WindowCompleteMessage(schemas.WindowComplete{
-		Tenant: f.Tenant, Kind: k, Window: f.Window, ResponseID: f.ResponseID, SHA256: "0", CompletedAt: s.now, Kept: kept,
+		Tenant: f.Tenant, Kind: k, Window: f.Window, ResponseID: f.ResponseID, SHA256: "0", CompletedAt: s.now,
 	})
 	exportertest.Check(s.t, err)
 	for part := range slices.Chunk(append(batch, marker), schemas.MaxBatch) {

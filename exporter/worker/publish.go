@@ -40,7 +40,7 @@ func (x *export) publish(ctx context.Context, a *archive.Archive) error {
 	}
 	var p *publication // in the end that of the window's own kind
 	for _, k := range kinds {
-		p = &publication{export: x, kind: k, again: map[string]bool{}, zone: newZoneCheck(x.written(k), f.Window)}
+		p = &publication{export: x, kind: k, zone: newZoneCheck(x.written(k), f.Window)}
 		if err := p.run(ctx, a); err != nil {
 			return fmt.Errorf("publish %s rows: %w", k, err)
 		}
@@ -99,7 +99,6 @@ type publication struct {
 	walls   []int64 // of the record in hand
 
 	window  *windowRows
-	again   map[string]bool   // natural keys of which this extract brings a later revision
 	batch   []schemas.Message // being filled
 	bytes   int               // in the batch
 	storing *storing          // the batch before it; nil: none is under way
@@ -132,18 +131,14 @@ func (p *publication) run(ctx context.Context, a *archive.Archive) (err error) {
 	if err := p.judgeZone(ctx); err != nil {
 		return err
 	}
-	if err := p.bringBack(ctx, a); err != nil {
+	if err := p.siblings(ctx, a); err != nil {
 		return err
 	}
 	if p.window.count == 0 && p.rejected > 0 {
 		return &schemas.Permanent{Reason: schemas.ReasonRowIdentity, Err: fmt.Errorf("all %d %s records were rejected", p.rejected, p.kind)}
 	}
 	if p.kind == p.file.Kind {
-		kept, err := p.kept(ctx, a)
-		if err != nil {
-			return err
-		}
-		if err := p.mark(ctx, a, kept); err != nil {
+		if err := p.mark(ctx, a); err != nil {
 			return err
 		}
 	}
@@ -220,47 +215,11 @@ func (p *publication) row(ctx context.Context, record []string, base string, lin
 	p.total++
 	if row.ours {
 		p.count(row.revision)
-		if row.revision > 1 && len(p.again) <= mostAgain {
-			p.again[id.Key] = true
-		}
+	}
+	if row.ours && row.revision > 1 {
+		return p.window.change(id)
 	}
 	return nil
-}
-
-// mostAgain is of how many natural keys with a later revision it is looked what else they
-// have, and mostKept how many rows a marker names. There are more when all rows change, as
-// with another zone, or the platform gives one key to many.
-const (
-	mostAgain = 10_000
-	mostKept  = 1000
-)
-
-// kept are the rows that stay as they are although this extract revises another one of their
-// natural key, by ids without a revision; none when there are too many. The file is read once
-// more for it.
-func (p *publication) kept(ctx context.Context, a *archive.Archive) (ids []string, err error) {
-	if len(p.again) == 0 || len(p.again) > mostAgain {
-		return nil, nil
-	}
-	err = p.members(ctx, a, func(_ context.Context, record []string, _ string, line int) error {
-		p.conceal(record)
-		id, err := p.encoder.Identify(record)
-		if errors.Is(err, rows.ErrNoIdentity) || err == nil && !p.again[id.Key] {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("line %d: %w", line, err)
-		}
-		stays, err := p.window.stays(id)
-		if stays && len(ids) <= mostKept {
-			ids = append(ids, id.ID)
-		}
-		return err
-	})
-	if slices.Sort(ids); len(ids) > mostKept {
-		ids = nil
-	}
-	return ids, err
 }
 
 // whole reports whether all times of a record are in the window.
@@ -269,11 +228,11 @@ func (p *publication) whole(record []string) bool {
 	return !slices.ContainsFunc(p.encoder.Times(record), func(at time.Time) bool { return at.Before(w.From) || !at.Before(w.To) })
 }
 
-// bringBack publishes the rows that are again what they were before a revision,
-// as their next one. Which rows these are is known only after the whole file has
-// been seen; it is rare, so the file is read once more then.
-func (p *publication) bringBack(ctx context.Context, a *archive.Archive) error {
-	if !p.window.reverts() {
+// siblings publishes the rows that stay as they are while another row of their natural key is
+// revised, as the same revision. Which rows these are is known only after the whole file has
+// been seen; a key of several rows is rare, and so is a revision: then the file is read once more.
+func (p *publication) siblings(ctx context.Context, a *archive.Archive) error {
+	if !p.window.turned {
 		return nil
 	}
 	return p.members(ctx, a, func(ctx context.Context, record []string, base string, line int) error {
@@ -285,8 +244,8 @@ func (p *publication) bringBack(ctx context.Context, a *archive.Archive) error {
 		if err != nil {
 			return fmt.Errorf("line %d: %w", line, err)
 		}
-		revision, back, err := p.window.reverted(id)
-		if err != nil || !back {
+		revision, is, err := p.window.sibling(id, func(rest string) bool { return p.encoder.SameRest(record, rest) })
+		if err != nil || !is {
 			return err
 		}
 		sent, err := p.send(ctx, record, id.Again(revision), revision, base, line)
@@ -383,10 +342,10 @@ func (p *publication) stored() error {
 }
 
 // mark ends the window's subject with the marker of this extract.
-func (p *publication) mark(ctx context.Context, a *archive.Archive, kept []string) error {
+func (p *publication) mark(ctx context.Context, a *archive.Archive) error {
 	marker := schemas.WindowComplete{
 		Tenant: p.file.Tenant, Kind: p.kind, Window: p.file.Window, ResponseID: p.file.ResponseID,
-		Rows: p.total, Added: p.added, Revised: p.revised, Rejected: p.rejected, Kept: kept, Files: filesOf(a, p.kind),
+		Rows: p.total, Added: p.added, Revised: p.revised, Rejected: p.rejected, Files: filesOf(a, p.kind),
 		SHA256: a.SHA256, RequestedAt: p.entry.RequestedAt, CompletedAt: time.Now().UTC(),
 	}
 	m, err := p.w.o.Names.WindowCompleteMessage(marker)

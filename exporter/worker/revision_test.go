@@ -2,7 +2,9 @@ package worker
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -42,39 +44,102 @@ func TestChangedBack(t *testing.T) {
 	}
 }
 
-// TestSharedKey: rows that share a natural key, and identical rows of which one
-// goes, are no rows that change to and fro.
+// TestSharedKey: of rows that share a natural key all are of its newest revision, those
+// that stay as they are as well; and identical rows of which one goes are no rows that change
+// to and fro.
 func TestSharedKey(t *testing.T) {
 	x, y, y2 := exportertest.CallRow(5, 60), exportertest.CallRow(5, 61), exportertest.CallRow(5, 62)
 	for name, tt := range map[string]struct {
 		extracts []string
-		rows     int    // in the stream in the end
-		kept     string // how many rows each marker names as such
+		added    string // by each extract
+		newest   string // the lengths of the calls of the rows of the newest revision
 	}{
-		"two rows of one key, one changes":   {[]string{x + y, x + y2, x + y2, x + y2}, 3, "[0 1 0 0]"},
-		"the first of them":                  {[]string{y + x, y2 + x, y2 + x}, 3, "[0 1 0]"},
-		"two rows of one key, unchanged":     {[]string{x + y, y + x, x + y}, 2, "[0 0 0]"},
-		"a second row of a key":              {[]string{x, x + y, y + x}, 2, "[0 1 0]"},
-		"one of two identical rows goes":     {[]string{rowOne, rowOne + rowOne, rowOne, rowOne + rowOne, rowOne}, 2, "[0 1 0 0 0]"},
-		"two identical rows change and back": {[]string{x + x, y + y, x + x}, 6, "[0 0 0]"},
+		"two rows of one key, one changes":   {[]string{x + y, x + y2, x + y2, x + y2}, "[2 2 0 0]", "60 62"},
+		"the first of them":                  {[]string{y + x, y2 + x, y2 + x}, "[2 2 0]", "60 62"},
+		"two rows of one key, unchanged":     {[]string{x + y, y + x, x + y}, "[2 0 0]", "60 61"},
+		"a second row of a key":              {[]string{x, x + y, y + x}, "[1 2 0]", "60 61"},
+		"one changes and back":               {[]string{x + y, x + y2, x + y}, "[2 2 2]", "60 61"},
+		"one goes, another changes":          {[]string{x + y, y2}, "[2 1]", "62"},
+		"one of two identical rows goes":     {[]string{x, x + x, x, x + x, x}, "[1 2 0 0 0]", "60 60"},
+		"two identical rows change and back": {[]string{x + x, y + y, x + x}, "[2 2 2]", "60 60"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newShop(t)
+			var added []int
 			for i, text := range tt.extracts {
 				exportertest.Check(t, s.export(s.ready(i+1, exportertest.ZipOf(t, exportertest.CSVMember(text))), 1))
+				_, markers := s.stored()
+				added = append(added, marker(t, markers[i]).Added)
 			}
-			rows, markers := s.stored()
-			if err := once(rows); err != nil || len(rows) != tt.rows {
-				t.Errorf("%d rows, want %d, %v", len(rows), tt.rows, err)
+			rows, _ := s.stored()
+			if err := once(rows); err != nil || fmt.Sprint(added) != tt.added {
+				t.Errorf("added %v, want %s, %v", added, tt.added, err)
 			}
-			var kept []int
-			for _, m := range markers {
-				kept = append(kept, len(marker(t, m).Kept))
-			}
-			if fmt.Sprint(kept) != tt.kept {
-				t.Errorf("the markers keep %v, want %s", kept, tt.kept)
+			if got := newestCalls(t, rows); got != tt.newest {
+				t.Errorf("the newest revision has calls of %s s, want %s", got, tt.newest)
 			}
 		})
+	}
+}
+
+// newestCalls are how long the calls of the highest revision were, in order.
+func newestCalls(t *testing.T, rows []exportertest.Row) string {
+	t.Helper()
+	newest, lengths := 0, []string{}
+	for _, m := range rows {
+		h := m.RowHeader
+		if h.Revision > newest {
+			newest, lengths = h.Revision, nil
+		}
+		if h.Revision == newest {
+			var row struct {
+				Talk json.Number `json:"talk_s"`
+			}
+			exportertest.Unmarshal(t, m.Body, &row)
+			lengths = append(lengths, row.Talk.String())
+		}
+	}
+	slices.Sort(lengths)
+	return strings.Join(lengths, " ")
+}
+
+// TestSiblingsAreResumed: a crash amid the rows that go along with a revision neither doubles
+// nor leaves out one.
+func TestSiblingsAreResumed(t *testing.T) {
+	var many, changed strings.Builder // three rows of each key
+	for i := range 1500 {
+		for _, s := range []int{60, 61, 62} {
+			many.WriteString(exportertest.CallRow(i, s))
+			changed.WriteString(exportertest.CallRow(i, s+s/62))
+		}
+	}
+	s := newShop(t)
+	exportertest.Check(t, s.export(s.ready(1, exportertest.ZipOf(t, exportertest.CSVMember(many.String()))), 1))
+	f := s.ready(2, exportertest.ZipOf(t, exportertest.CSVMember(changed.String())))
+	repair := loseAnswer(s, s.rows.Batches+3) // 1,500 changed ones, then their siblings
+	if err := s.export(f, 1); err == nil {
+		t.Fatal("the export did not break off")
+	}
+	repair()
+	s.restart()
+	exportertest.Check(t, s.export(f, 2))
+	rows, markers := s.stored()
+	if err := once(rows); err != nil {
+		t.Error(err)
+	}
+	revisions := map[string]int{}
+	for _, m := range rows[4500:] {
+		if h := m.RowHeader; h.Revision == 2 {
+			revisions[h.Key]++
+		}
+	}
+	if m := marker(t, markers[1]); len(rows) != 9000 || len(revisions) != 1500 || m.Rows != 4500 || m.Revised != 4500 {
+		t.Errorf("%d rows, %d keys, marker %+v", len(rows), len(revisions), m)
+	}
+	for key, n := range revisions {
+		if n != 3 {
+			t.Errorf("%s has %d rows of revision 2", key, n)
+		}
 	}
 }
 
@@ -147,11 +212,13 @@ func TestIdenticalRowsKeepTheirOrdinals(t *testing.T) {
 	exportertest.Check(t, s.export(s.ready(1, exportertest.ZipOf(t, exportertest.CSVMember(rowOne+rowTwo+rowOne))), 1))
 	exportertest.Check(t, s.export(s.ready(2, exportertest.ZipOf(t, exportertest.CSVMember(rowOne+rowOne+rowOne+rowTwo))), 1))
 	rows, markers := s.stored()
-	if m := marker(t, markers[1]); len(rows) != 4 || m.Added != 1 {
-		t.Fatalf("%d rows, %d added", len(rows), m.Added)
+	if m := marker(t, markers[1]); len(rows) != 6 || m.Added != 3 || m.Revised != 3 {
+		t.Fatalf("%d rows, marker %+v", len(rows), m)
 	}
 	hash, _, _ := strings.Cut(rows[0].ID, "-")
-	if rows[2].ID != hash+"-2" || rows[3].ID != hash+"-3" {
-		t.Errorf("ids are %s, %s, %s", rows[0].ID, rows[2].ID, rows[3].ID)
+	for i, want := range map[int]string{2: "-2", 3: "-3", 4: "-1.2", 5: "-2.2"} {
+		if rows[i].ID != hash+want {
+			t.Errorf("id %d is %s, want %s%s", i, rows[i].ID, hash, want)
+		}
 	}
 }

@@ -99,7 +99,7 @@ func (x *export) sameText(ctx context.Context, l lastExtract, a *archive.Archive
 
 // sameAgain says that an extract brought what the last one did.
 func (x *export) sameAgain(ctx context.Context, l lastExtract) error {
-	l.marker.ResponseID, l.marker.Added, l.marker.Revised, l.marker.Kept = x.file.ResponseID, 0, 0, nil
+	l.marker.ResponseID, l.marker.Added, l.marker.Revised = x.file.ResponseID, 0, 0
 	l.marker.RequestedAt, l.marker.CompletedAt = x.entry.RequestedAt, time.Now().UTC()
 	m, err := x.w.o.Names.WindowCompleteMessage(l.marker)
 	if err != nil {

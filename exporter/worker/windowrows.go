@@ -25,18 +25,12 @@ type windowRows struct {
 	marked  bool // this extract's marker is there
 	revised bool // an earlier extract brought a revision beyond the first
 
-	rows   *spill.Map // storedRow, by id, without what [rows.Identity.Again] adds
-	keys   *spill.Map // newest, by natural key, of earlier extracts
-	turns  *spill.Map // passed and current, by natural key
-	zones  []string   // what [rows.Encoder.Rest] ends with, each once
-	behind int        // natural keys that are passed and not current
+	rows    *spill.Map // storedRow, by id, without what [rows.Identity.Again] adds
+	keys    *spill.Map // revision, by natural key, of earlier extracts
+	changed *spill.Map // natural keys of which this extract brings a later revision; no values
+	turned  bool       // there is one
+	zones   []string   // what [rows.Encoder.Rest] ends with, each once
 }
-
-// What the file says of a natural key of which the stream has several revisions.
-const (
-	passed  = 1 << iota // it has a row that a revision has replaced
-	current             // it has the newest revision
-)
 
 // digest tells rows or natural keys apart.
 type digest [16]byte
@@ -70,25 +64,18 @@ type storedRow struct {
 	rest     string // [rows.Encoder.Rest]
 }
 
-// newest is the last revision of a row, and the hash of its content.
-type newest struct {
-	revision int
-	content  digest
-}
-
-// parseID returns the hash of a row's values, and where the row of an id is kept: there is
-// one row of most hashes. ok is false for what is no id.
-func parseID(id string) (content, place digest, ok bool) {
+// parseID returns where the row of an id is kept: by the hash of its values, of which there is
+// one row mostly. ok is false for what is no id.
+func parseID(id string) (place digest, ok bool) {
 	hash, ordinal, _ := strings.Cut(rows.BaseID(id), "-")
 	n, err := strconv.ParseUint(ordinal, 10, 32)
-	content, ok = parseDigest(hash)
+	place, ok = parseDigest(hash)
 	if err != nil || !ok {
-		return content, place, false
+		return place, false
 	}
 	const odd = 0x9e3779b97f4a7c15 // spreads what a hash of many rows would have in one place
-	place = content
-	binary.LittleEndian.PutUint64(place[:], binary.LittleEndian.Uint64(content[:])+(n-1)*odd)
-	return content, place, true
+	binary.LittleEndian.PutUint64(place[:], binary.LittleEndian.Uint64(place[:])+(n-1)*odd)
+	return place, true
 }
 
 func parseDigest(text string) (d digest, ok bool) {
@@ -101,7 +88,7 @@ func parseDigest(text string) (d digest, ok bool) {
 
 func (x *export) readBack(ctx context.Context, k schemas.Kind) (_ *windowRows, err error) {
 	subject := x.w.o.Names.Row(x.file.Tenant, k, x.file.Window)
-	s := &windowRows{rows: x.newMap(4, storedBytes), keys: x.newMap(3, newestBytes), turns: x.newMap(1, 1)}
+	s := &windowRows{rows: x.newMap(4, storedBytes), keys: x.newMap(3, revisionBytes), changed: x.newMap(1, 1)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(fmt.Errorf("read back %s: %w", subject, err), s.close())
@@ -125,14 +112,13 @@ func (x *export) readBack(ctx context.Context, k schemas.Kind) (_ *windowRows, e
 
 // close removes what is on disk.
 func (s *windowRows) close() error {
-	return errors.Join(s.rows.Close(), s.keys.Close(), s.turns.Close())
+	return errors.Join(s.rows.Close(), s.keys.Close(), s.changed.Close())
 }
 
 // stored takes a row of the stream. What is no row of the bridge's is counted.
 func (s *windowRows) stored(h schemas.RowHeader, ours bool) error {
 	s.count++
-	content, place, ok := parseID(h.ID)
-	if ok {
+	if place, ok := parseID(h.ID); ok {
 		if err := s.rows.Put(place[:], s.encodeRow(storedRow{h.Revision, ours, h.Rest})); err != nil {
 			return err
 		}
@@ -142,19 +128,18 @@ func (s *windowRows) stored(h schemas.RowHeader, ours bool) error {
 		return nil
 	}
 	s.revised = s.revised || h.Revision > 1
-	if last, err := s.newest(key); err != nil || h.Revision < last.revision {
+	if last, err := s.newest(key); err != nil || h.Revision < last {
 		return err
 	}
-	value := binary.BigEndian.AppendUint32(make([]byte, 0, newestBytes), uint32(h.Revision))
-	return s.keys.Put(key[:], append(value, content[:]...))
+	return s.keys.Put(key[:], binary.BigEndian.AppendUint32(nil, uint32(h.Revision)))
 }
 
 // Sizes of what is kept. That a rest without its zone is longer is not to be expected: it
 // has 11 characters.
 const (
-	maxRest     = 14
-	storedBytes = 4 + 4 + 2 + maxRest
-	newestBytes = 4 + len(digest{})
+	maxRest       = 14
+	storedBytes   = 4 + 4 + 2 + maxRest
+	revisionBytes = 4
 )
 
 func (s *windowRows) encodeRow(r storedRow) []byte {
@@ -182,40 +167,33 @@ func (s *windowRows) decodeRow(b []byte) storedRow {
 	return storedRow{int(binary.BigEndian.Uint32(b)), b[9] == 1, rest}
 }
 
-// newest is the last revision of a natural key, the zero value when there is none.
-func (s *windowRows) newest(key digest) (n newest, err error) {
+// newest is the last revision that earlier extracts brought of a natural key, 0 when there
+// is none.
+func (s *windowRows) newest(key digest) (revision int, err error) {
 	value, found, err := s.keys.Get(key[:])
 	if found {
-		n = newest{int(binary.BigEndian.Uint32(value)), digest(value[4:])}
+		revision = int(binary.BigEndian.Uint32(value))
 	}
-	return n, err
+	return revision, err
 }
 
 // found is what the stream holds of a row.
 type found struct {
 	storedRow
-	known        bool
-	key, content digest
-	last         newest // of its natural key, where that matters
-}
-
-// replaced reports a revision that is not the newest.
-func (f found) replaced() bool {
-	return f.known && !f.ours && f.revision < f.last.revision && f.content != f.last.content
+	known bool
+	key   digest
+	last  int // revision of its natural key before this extract
 }
 
 func (s *windowRows) find(id rows.Identity) (f found, err error) {
-	var place digest
-	f.content, place, _ = parseID(id.ID)
+	place, _ := parseID(id.ID)
 	f.key, _ = parseDigest(id.Key)
 	value, known, err := s.rows.Get(place[:])
 	if known {
 		f.storedRow, f.known = s.decodeRow(value), true
 	}
-	if err == nil && (!known || s.revised) {
+	if f.last = f.revision; err == nil && (!known || f.ours || s.revised) {
 		f.last, err = s.newest(f.key)
-	} else {
-		f.last = newest{f.revision, f.content}
 	}
 	return f, err
 }
@@ -229,81 +207,52 @@ type standing struct {
 }
 
 // add notes a row of the file; same reports whether it says the same as a stored one of
-// its id beyond what ids are made of. A row whose natural key an earlier extract brought
-// with other content is its next revision.
+// its id beyond what ids are made of. A row of whose natural key the stream has other rows, or
+// has had since, is that key's next revision.
 func (s *windowRows) add(id rows.Identity, same func(rest string) bool) (standing, error) {
 	f, err := s.find(id)
-	next := f.last.revision + 1
-	switch {
-	case err != nil:
+	if err != nil {
+		return standing{}, err
+	}
+	switch next := f.last + 1; {
+	case f.ours:
+		return standing{id, f.revision, false, true}, nil
 	case !f.known:
 		s.count++
 		return standing{id, next, true, true}, nil
-	case f.ours:
-		return standing{id, f.revision, false, true}, nil
-	case f.replaced():
-		err = s.turn(f.key, passed)
-	case !same(f.rest):
+	case f.stays(same):
+		return standing{id, f.revision, false, false}, nil
+	default:
 		s.count++
-		return standing{id.Again(next), next, true, true}, s.turn(f.key, current)
-	case f.revision == f.last.revision && f.last.revision > 1:
-		err = s.turn(f.key, current)
+		return standing{id.Again(next), next, true, true}, nil
 	}
-	return standing{id, f.revision, false, false}, err
+}
+
+// stays reports a row of which the newest revision of its natural key is the stream's last word.
+func (f found) stays(same func(rest string) bool) bool {
+	return f.known && !f.ours && f.revision == f.last && same(f.rest)
+}
+
+// change notes that this extract brings a row as a later revision of its natural key.
+func (s *windowRows) change(id rows.Identity) error {
+	s.turned = true
+	key, _ := parseDigest(id.Key)
+	return s.changed.Put(key[:], []byte{1})
+}
+
+// sibling reports whether a row stays as it is while another one of its natural key becomes a
+// revision, and which one: then it goes along, so that the rows of the newest revision are all
+// that there are of a key. It counts it.
+func (s *windowRows) sibling(id rows.Identity, same func(rest string) bool) (revision int, is bool, err error) {
+	f, err := s.find(id)
+	if err != nil || !f.stays(same) {
+		return 0, false, err
+	}
+	if _, is, err = s.changed.Get(f.key[:]); is && err == nil {
+		s.count++
+	}
+	return f.last + 1, is, err
 }
 
 // drop takes back a fresh row that cannot be published.
 func (s *windowRows) drop() { s.count-- }
-
-// turn notes what the file has of a natural key.
-func (s *windowRows) turn(key digest, has byte) error {
-	value, _, err := s.turns.Get(key[:])
-	if err != nil {
-		return err
-	}
-	var before byte
-	if len(value) > 0 {
-		before = value[0]
-	}
-	after := before | has
-	if before == after {
-		return nil
-	}
-	if after == passed {
-		s.behind++
-	} else if before == passed {
-		s.behind--
-	}
-	return s.turns.Put(key[:], []byte{after})
-}
-
-// stays reports whether a row of the file is as an earlier extract brought it, and not
-// published again by this one.
-func (s *windowRows) stays(id rows.Identity) (bool, error) {
-	f, err := s.find(id)
-	if err != nil || !f.known || f.ours || !f.replaced() {
-		return err == nil && f.known && !f.ours, err
-	}
-	value, _, err := s.turns.Get(f.key[:])
-	return len(value) > 0 && value[0] != passed, err
-}
-
-// reverts reports whether rows were revised and are now, in the whole file, what they were
-// before: a natural key of which the file has an old revision and not the newest. (A key
-// that two rows of one file share keeps both its rows.)
-func (s *windowRows) reverts() bool { return s.behind > 0 }
-
-// reverted reports whether a row of the file is such a one, and which revision it becomes.
-// It counts it.
-func (s *windowRows) reverted(id rows.Identity) (revision int, back bool, err error) {
-	f, err := s.find(id)
-	if err != nil || !f.replaced() {
-		return 0, false, err
-	}
-	value, _, err := s.turns.Get(f.key[:])
-	if err != nil || len(value) == 0 || value[0] != passed {
-		return 0, false, err
-	}
-	s.count++
-	return f.last.revision + 1, true, nil
-}

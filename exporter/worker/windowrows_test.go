@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -25,26 +26,18 @@ import (
 type plainRows struct {
 	count   int
 	rows    map[string]storedRow // by id, without what [rows.Identity.Again] adds
-	keys    map[string]plainNewest
-	current map[string]bool   // keys whose newest revision is in this file
-	passed  map[string]string // rows of this file that a revision has replaced: id → key
+	keys    map[string]int       // revisions of earlier extracts
+	changed map[string]bool      // keys
 }
-
-type plainNewest struct {
-	revision int
-	content  string
-}
-
-func hashOf(id string) string { return id[:32] }
 
 func readPlain(stream []schemas.RowHeader, extract string) *plainRows {
-	s := &plainRows{rows: map[string]storedRow{}, keys: map[string]plainNewest{}, current: map[string]bool{}, passed: map[string]string{}}
+	s := &plainRows{rows: map[string]storedRow{}, keys: map[string]int{}, changed: map[string]bool{}}
 	for _, h := range stream {
 		ours := h.Extract == extract
 		s.count++
 		s.rows[rows.BaseID(h.ID)] = storedRow{h.Revision, ours, h.Rest}
-		if !ours && h.Revision >= s.keys[h.Key].revision {
-			s.keys[h.Key] = plainNewest{h.Revision, hashOf(h.ID)}
+		if !ours {
+			s.keys[h.Key] = max(s.keys[h.Key], h.Revision)
 		}
 	}
 	return s
@@ -52,40 +45,63 @@ func readPlain(stream []schemas.RowHeader, extract string) *plainRows {
 
 func (s *plainRows) add(id rows.Identity, same func(rest string) bool) standing {
 	row, known := s.rows[id.ID]
-	last := s.keys[id.Key]
 	switch {
 	case !known:
 		return s.bring(id, id)
 	case row.ours:
+		s.changed[id.Key] = s.changed[id.Key] || row.revision > 1
 		return standing{id, row.revision, false, true}
-	case row.revision < last.revision && hashOf(id.ID) != last.content:
-		s.passed[id.ID] = id.Key
-	case !same(row.rest):
-		s.current[id.Key] = true
-		return s.bring(id, id.Again(last.revision+1))
-	case row.revision == last.revision && last.revision > 1:
-		s.current[id.Key] = true
+	case row.revision < s.keys[id.Key] || !same(row.rest):
+		return s.bring(id, id.Again(s.keys[id.Key]+1))
 	}
 	return standing{id, row.revision, false, false}
 }
 
 func (s *plainRows) bring(id, as rows.Identity) standing {
-	revision := s.keys[id.Key].revision + 1
+	revision := s.keys[id.Key] + 1
+	s.changed[id.Key] = s.changed[id.Key] || revision > 1
 	s.rows[id.ID] = storedRow{revision: revision, ours: true}
 	s.count++
 	return standing{as, revision, true, true}
 }
 
-// reverted are the ids of the rows that are again what they were, and their revisions.
-func (s *plainRows) reverted() map[string]int {
-	back := map[string]int{}
-	for id, key := range s.passed {
-		if !s.current[key] {
-			back[id] = s.keys[key].revision + 1
-			s.count++
-		}
+// sibling is the revision as which a row goes along; 0: it does not.
+func (s *plainRows) sibling(id rows.Identity) int {
+	if s.rows[id.ID].ours || !s.changed[id.Key] {
+		return 0
 	}
-	return back
+	s.count++
+	return s.keys[id.Key] + 1
+}
+
+// wholeRevisions holds what an extract left in the stream against its file: of each natural
+// key the rows of the highest revision are those of the file, but for some that a file without
+// any change does not have any more.
+func wholeRevisions(stream []schemas.RowHeader, extract string, f modelFile) error {
+	newest, brought, has := map[string]int{}, map[string]bool{}, map[string]bool{}
+	for _, h := range stream {
+		newest[h.Key] = max(newest[h.Key], h.Revision)
+		brought[h.Key] = brought[h.Key] || h.Extract == extract
+	}
+	left := map[string]bool{}
+	for i, id := range f.ids {
+		left[id.ID+" "+f.rests[i]] = true
+		has[id.Key] = true
+	}
+	for _, h := range stream {
+		if h.Revision != newest[h.Key] || !has[h.Key] {
+			continue
+		}
+		row := rows.BaseID(h.ID) + " " + h.Rest
+		if !left[row] && brought[h.Key] {
+			return fmt.Errorf("revision %d has %s, which is not in the file", h.Revision, row)
+		}
+		delete(left, row)
+	}
+	if len(left) > 0 {
+		return fmt.Errorf("no newest revision has %v", slices.Sorted(maps.Keys(left)))
+	}
+	return nil
 }
 
 // heldRows is a stream of which only headers are wanted.
@@ -146,6 +162,9 @@ func TestWindowRowsAreAsBefore(t *testing.T) {
 				}
 				stream.headers = append(stream.headers, brought...)
 			}
+			if err := wholeRevisions(stream.headers, x.file.ResponseID, file); err != nil {
+				t.Fatal(err)
+			}
 			if n := len(stream.headers); n > 0 && rapid.IntRange(0, 3).Draw(t, "lost") == 0 {
 				at := rapid.IntRange(0, n-1).Draw(t, "which")
 				stream.headers = slices.Delete(slices.Clone(stream.headers), at, at+1)
@@ -177,15 +196,16 @@ func (x *export) modelExtract(stream []schemas.RowHeader, f modelFile) (brought 
 		if a.fresh {
 			bring(a.id, id.Key, f.rests[i], a.revision)
 		}
-	}
-	back := want.reverted()
-	if got.reverts() != (len(back) > 0) {
-		return nil, fmt.Errorf("reverts is %t with %d rows", got.reverts(), len(back))
+		if a.ours && a.revision > 1 {
+			if err := got.change(id); err != nil {
+				return nil, err
+			}
+		}
 	}
 	for i, id := range f.ids {
-		revision, is, err := got.reverted(id)
-		if err != nil || revision != back[id.ID] || is != (back[id.ID] > 0) {
-			return nil, fmt.Errorf("row %d is back %t as %d, want %d: %v", i, is, revision, back[id.ID], err)
+		revision, is, err := got.sibling(id, func(rest string) bool { return rest == f.rests[i] })
+		if b := want.sibling(id); err != nil || is != (b > 0) || is && revision != b {
+			return nil, fmt.Errorf("row %d goes along %t as %d, want %d: %v", i, is, revision, b, err)
 		}
 		if is {
 			bring(id.Again(revision), id.Key, f.rests[i], revision)

@@ -243,7 +243,11 @@ func (e *export) read(t *testing.T, dir string, k schemas.Kind) []map[string]any
 func (e *export) stored(t *testing.T, all bool) map[schemas.Kind]map[string]map[string]map[string]any {
 	t.Helper()
 	found := map[schemas.Kind]map[string]map[string]map[string]any{}
-	newest := map[string]string{} // ids, by window and key
+	type revision struct {
+		number int
+		ids    []string
+	}
+	newest := map[string]revision{} // by window and key
 	err := e.hub.Read(t.Context(), schemas.StreamRows, "", 0, func(m schemas.Stored) error {
 		tokens := strings.Split(m.Subject, ".")
 		k, window := schemas.Kind(tokens[4]), tokens[5]
@@ -263,10 +267,17 @@ func (e *export) stored(t *testing.T, all bool) map[schemas.Kind]map[string]map[
 		found[k][window][id] = documentedCells(t, k, schemas.Message{
 			Subject: m.Subject, ID: id, Type: m.Get("ce-type"), Source: m.Get("ce-source"), Row: m.Get(schemas.HeaderRow), Body: m.Body,
 		})
-		if before, again := newest[key]; again && !all {
-			delete(found[k][window], before)
+		if h, before := schemas.ReadRowHeader(m.Header), newest[key]; h.Revision > before.number {
+			for _, id := range before.ids {
+				if !all {
+					delete(found[k][window], id)
+				}
+			}
+			newest[key] = revision{number: h.Revision}
 		}
-		newest[key] = id
+		of := newest[key]
+		of.ids = append(of.ids, id)
+		newest[key] = of
 		return nil
 	})
 	if err != nil {

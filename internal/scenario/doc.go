@@ -7,7 +7,7 @@
 //
 //   - The same file gives the same messages, but for the times if it names no beginning.
 //   - Rows are published once: a row that is there is left alone, and one that has changed
-//     comes as its next revision.
+//     comes as its next revision, with those that share its natural key.
 //
 // Of ours it imports schemas, schemas/events, schemas/rows and internal/retry.
 package scenario

@@ -14,24 +14,21 @@ import (
 	"aiccbridge/schemas/rows"
 )
 
-// known is a row that a window has.
-type known struct {
-	id       string
-	revision int
-}
+// known has the last revisions of the rows of a window: of each, by its id, and of each natural
+// key.
+type known struct{ rows, keys map[string]int }
 
 // window publishes the rows of a window that are new or have changed, and its marker.
 func (p *player) window(ctx context.Context, s Step, at time.Time) error {
 	w := schemas.Window{From: p.Begin.Add(s.Window.From).UTC(), To: p.Begin.Add(s.Window.To).UTC()}
 	subject := p.Names.Row(p.Tenant, s.Window.Kind, w)
-	ids, newest, extracts := map[string]bool{}, map[string]known{}, 0
+	there, extracts := known{map[string]int{}, map[string]int{}}, 0
 	last, err := p.Hub.ReadRows(ctx, subject, func(h schemas.RowHeader, _ uint64) {
 		if h.Revision == 0 {
 			extracts++
 			return
 		}
-		ids[rows.BaseID(h.ID)] = true
-		newest[h.Key] = known{h.ID, h.Revision}
+		there.rows[rows.BaseID(h.ID)], there.keys[h.Key] = h.Revision, h.Revision
 	})
 	if err != nil {
 		return err
@@ -39,7 +36,7 @@ func (p *player) window(ctx context.Context, s Step, at time.Time) error {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s %d", subject, extracts))
 	id := hex.EncodeToString(sum[:16])
 	file := schemas.FileReady{Tenant: p.Tenant, Kind: s.Window.Kind, Window: w, ResponseID: id, FileName: at.Format("20060102") + "_" + id + ".zip", ReceivedAt: at, Via: schemas.ViaManual}
-	all, complete, err := p.rows(file, s, ids, newest)
+	all, complete, err := p.rows(file, s, there)
 	if err != nil {
 		return err
 	}
@@ -70,8 +67,9 @@ func (p *player) from(k schemas.Kind) time.Time {
 	return p.Begin.Add(first).UTC()
 }
 
-// rows are the messages of the rows that the window lacks, and what its marker says of all.
-func (p *player) rows(file schemas.FileReady, s Step, ids map[string]bool, newest map[string]known) (all []schemas.Message, c schemas.WindowComplete, err error) {
+// rows are the messages of the rows that the window lacks, and what its marker says of all. A
+// natural key of which a row is new, or has changed, comes as its next revision with all its rows.
+func (p *player) rows(file schemas.FileReady, s Step, there known) (all []schemas.Message, c schemas.WindowComplete, err error) {
 	encoder := rows.NewEncoder(p.Names, file, file.Kind, rows.Options{Zone: p.zone})
 	names := map[string]bool{}
 	for _, row := range s.Rows {
@@ -89,33 +87,33 @@ func (p *player) rows(file schemas.FileReady, s Step, ids map[string]bool, newes
 		Tenant: file.Tenant, Kind: file.Kind, Window: file.Window, ResponseID: file.ResponseID, Rows: len(s.Rows), RequestedAt: file.ReceivedAt,
 		Files: []schemas.CompleteFile{{Name: rows.FilePart(file.Kind) + ".csv", Rows: len(s.Rows), Header: true, Encoding: "utf-8"}},
 	}
-	for _, row := range s.Rows {
-		record := make([]string, len(header))
-		for i, name := range header {
-			record[i] = row[name]
+	records, ids, changed := make([][]string, len(s.Rows)), make([]rows.Identity, len(s.Rows)), map[string]bool{}
+	for i, row := range s.Rows {
+		for _, name := range header {
+			records[i] = append(records[i], row[name])
 		}
-		id, err := encoder.Identify(record)
-		if err != nil {
+		if ids[i], err = encoder.Identify(records[i]); err != nil {
 			return nil, c, err
 		}
-		before, there := newest[id.Key]
-		if ids[id.ID] && rows.BaseID(before.id) == id.ID {
-			continue // as it is
+		revision, known := there.rows[ids[i].ID]
+		changed[ids[i].Key] = changed[ids[i].Key] || !known || revision < there.keys[ids[i].Key]
+	}
+	for i, id := range ids {
+		if !changed[id.Key] {
+			continue
 		}
-		base, revision := id.ID, before.revision+1
-		if there {
-			c.Revised++
-		}
-		if ids[base] { // as an earlier revision was
+		revision := there.keys[id.Key] + 1
+		if there.rows[id.ID] > 0 {
 			id = id.Again(revision)
 		}
-		m, err := encoder.Message(record, id, revision)
+		m, err := encoder.Message(records[i], id, revision)
 		if err != nil {
 			return nil, c, err
 		}
-		c.Added++
+		if c.Added++; revision > 1 {
+			c.Revised++
+		}
 		all = append(all, m)
-		ids[base], newest[id.Key] = true, known{id.ID, revision}
 	}
 	return all, c, nil
 }

@@ -25,7 +25,7 @@ type Checker struct {
 	extracts map[string]*extract
 	sums     map[string]windowKey // of each marker's extract, as rows have it
 	windows  map[windowKey]counts
-	newest   map[uint64]revision // of each row, by the hash of window and natural key
+	newest   map[uint64]revision // by the hash of window and natural key
 	calls    *callcheck.Checker  // nil: they are not looked at
 	owners   bool                // see Owners
 	audio    *Recordings         // as calls

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"regexp"
+	"slices"
 
 	"aiccbridge/schemas"
 	"aiccbridge/schemas/rows"
@@ -98,15 +99,27 @@ func (c *Checker) rowMessage(m schemas.Stored, at windowKey) error {
 	return nil
 }
 
-// revision is the last revision of a row, and what it was before.
+// revision has the rows of the last revision of a natural key, and of the one before.
 type revision struct {
-	number        int
-	value, before uint64 // hashes of the values
+	number      int
+	now, before []uint64 // hashes of the values
 }
 
-// changedBack reports a row that is once more what it was before its last
-// revision, which its id says. Such a message is no duplicate; it is one if the
-// row was not changed meanwhile, or if its id has come before.
+// changed reports whether there is a row of the last revision that the one before did not have.
+func (r revision) changed() bool {
+	left := slices.Clone(r.before)
+	return slices.ContainsFunc(r.now, func(value uint64) bool {
+		at := slices.Index(left, value)
+		if at >= 0 {
+			left = slices.Delete(left, at, at+1)
+		}
+		return at < 0
+	})
+}
+
+// changedBack reports a row that comes again as a later revision, which its id says: it is what
+// it was before the last one, or another row of its natural key has changed. Such a message is no
+// duplicate; it is one if nothing has changed, or if its id has come before.
 func (c *Checker) changedBack(m schemas.Stored, h schemas.RowHeader, at windowKey, value uint64) bool {
 	key := maphash.Comparable(c.contents.seed, struct {
 		windowKey
@@ -114,9 +127,9 @@ func (c *Checker) changedBack(m schemas.Stored, h schemas.RowHeader, at windowKe
 	}{at, h.Key})
 	last := c.newest[key]
 	if h.Revision > last.number { // two rows of one file may share a key, and so a revision
-		last.number, last.before = h.Revision, last.value
+		last = revision{h.Revision, nil, last.now}
 	}
-	last.value = value
+	last.now = append(last.now, value)
 	c.newest[key] = last
 	if rows.BaseID(h.ID) == h.ID {
 		return false
@@ -124,7 +137,7 @@ func (c *Checker) changedBack(m schemas.Stored, h schemas.RowHeader, at windowKe
 	id := m.Subject + " " + h.ID
 	known := c.ids[id]
 	c.ids[id] = true
-	return !known && c.window(at)[value] > 0 && last.before != value
+	return !known && c.window(at)[value] > 0 && last.changed()
 }
 
 func (c *Checker) marker(m schemas.Stored, at windowKey) error {

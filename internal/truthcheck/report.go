@@ -84,7 +84,7 @@ type RowReport struct {
 	Foreign     int            `json:"foreign,omitempty"`      // in no file of the window that may bring rows
 	AfterMarker int            `json:"after_marker,omitempty"` // rows behind the marker of their extract
 	Rejected    int            `json:"rejected,omitempty"`     // rows without id and call id, each a dead letter as it must be
-	ChangedBack int            `json:"changed_back,omitempty"` // rows that are what they were before a revision; InStream leaves them out
+	ChangedBack int            `json:"changed_back,omitempty"` // rows that come again as a later revision: they are what they were before, or another one of their key has changed; InStream leaves them out
 	ByKind      map[string]int `json:"-"`                      // InStream by kind
 }
 

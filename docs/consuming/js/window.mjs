@@ -26,15 +26,18 @@ for await (const m of await markers.consume({ max_messages: 50 })) {
 }
 throw new Error("the reader has ended"); // whatever runs it starts it again, and it goes on
 
-// rows are those of a window up to its marker, of each the newest revision.
+// rows are those of a window up to its marker, of each key those of the newest revision.
 async function rows(subject, marker) {
   const newest = new Map();
   const reader = await js.consumers.get("AICC_ROWS", { filter_subjects: subject });
   for await (const m of await reader.consume()) {
     const [key, revision] = m.headers.get("aicc-row").split(".");
-    if (revision) newest.set(key, m.string());
+    if (revision) {
+      const before = newest.get(key); // of an earlier revision it is replaced
+      newest.set(key, { revision, rows: before?.revision === revision ? [...before.rows, m.string()] : [m.string()] });
+    }
     if (m.seq >= marker) break;
   }
   await reader.delete(); // a stream bears 1,000 consumers
-  return [...newest.values()];
+  return [...newest.values()].flatMap((of) => of.rows);
 }

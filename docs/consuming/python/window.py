@@ -9,13 +9,16 @@ from nats.js.api import ConsumerConfig, DeliverPolicy
 
 
 async def rows(js, subject, marker):
-    """The rows of a window up to its marker, of each the newest revision."""
+    """The rows of a window up to its marker, of each key those of the newest revision."""
     newest = {}
     reader = await js.subscribe(subject, stream="AICC_ROWS", ordered_consumer=True)
     async for m in reader.messages:
-        key, _, is_row = m.headers.get("aicc-row", "").partition(".")
-        if is_row:
-            newest[key] = m.data.decode()
+        header = m.headers.get("aicc-row", "").split(".")  # key, revision, extract
+        if len(header) > 2:
+            key, revision = header[:2]
+            if newest.get(key, ("", []))[0] != revision:
+                newest[key] = (revision, [])  # it takes the place of the one before
+            newest[key][1].append(m.data.decode())
         if m.metadata.sequence.stream >= marker:
             break
     name = (await reader.consumer_info()).name
@@ -45,7 +48,7 @@ async def main(tenant, kind, database):
         with db:  # in place of what an earlier extract had
             db.execute("INSERT OR REPLACE INTO windows VALUES (?, ?)", (m.subject, marker))
             db.execute("DELETE FROM rows WHERE subject = ?", (m.subject,))
-            db.executemany("INSERT INTO rows VALUES (?, ?, ?)", [(m.subject, key, body) for key, body in newest.items()])
+            db.executemany("INSERT INTO rows VALUES (?, ?, ?)", [(m.subject, key, body) for key, (_, bodies) in newest.items() for body in bodies])
         last = marker
 
 

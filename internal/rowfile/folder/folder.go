@@ -245,13 +245,16 @@ func (f *Folder) newest(ctx context.Context, hub Hub, w window) (func(schemas.St
 	if f.all {
 		return func(schemas.Stored) bool { return true }, nil
 	}
-	last := map[[16]byte]uint64{}
+	last := map[[16]byte]int{}
 	_, err := hub.ReadBack(ctx, w.subject, func(h schemas.RowHeader, seq uint64) {
-		if seq <= w.last && h.Revision > 0 {
-			last[keyOf(h.Key)] = seq
+		if key := keyOf(h.Key); seq <= w.last && h.Revision > last[key] {
+			last[key] = h.Revision
 		}
 	})
-	return func(m schemas.Stored) bool { return last[keyOf(schemas.ReadRowHeader(m.Header).Key)] == m.Sequence }, err
+	return func(m schemas.Stored) bool { // several rows may have one key
+		h := schemas.ReadRowHeader(m.Header)
+		return last[keyOf(h.Key)] == h.Revision
+	}, err
 }
 
 // keyOf is a row's key in little space.

@@ -148,6 +148,27 @@ func agents(t *testing.T, dir string) (all []string) {
 	return all
 }
 
+// TestSeveralOfOneKey: rows that share a natural key are all in a file, those of its newest
+// revision.
+func TestSeveralOfOneKey(t *testing.T) {
+	t.Parallel()
+	hub := memory{}
+	f := filler{t, &hub}
+	f.row(1, 1, 1, "101")
+	f.row(1, 1, 1, "102")
+	f.complete(1)
+	f.row(2, 2, 1, "103")
+	f.row(2, 2, 1, "104")
+	f.complete(2)
+	f.row(2, 2, 2, "109")
+	f.row(2, 2, 2, "104")
+	f.complete(2)
+	dir := t.TempDir()
+	if run(t, dir, false, hub); !slices.Equal(agents(t, dir), []string{"101", "102", "104", "109"}) {
+		t.Errorf("rows of %v", agents(t, dir))
+	}
+}
+
 // TestUpToDate: a window that is complete has a file of the newest revisions, another run adds
 // none, and a window that has changed gets a new one.
 func TestUpToDate(t *testing.T) {

@@ -1,4 +1,4 @@
-// Command revisions has the newest revision of each row: revisions TENANT KIND FILE.
+// Command revisions has the rows of the newest revision of each key: revisions TENANT KIND FILE.
 package main
 
 import (
@@ -15,7 +15,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// line puts a row into the table, and says which message did: the last line of a key counts.
+// line is a row, and says which message it is: of a key the lines of its highest revision count.
 type line struct {
 	Position uint64          `json:"position"` // the message's sequence in the stream
 	Key      string          `json:"key"`      // the window's subject and the row's natural key
@@ -28,11 +28,11 @@ func main() {
 	text := must(io.ReadAll(file))
 	text = text[:bytes.LastIndexByte(text, '\n')+1]
 	must(0, file.Truncate(int64(len(text)))) // what a crash has cut off
-	table, last := map[string]line{}, line{}
+	newest, last := map[string]int{}, line{}
 	for whole := range bytes.Lines(text) {
 		last = line{}
 		must(0, json.Unmarshal(whole, &last))
-		table[last.Key] = last
+		newest[last.Key] = last.Revision
 	}
 	js := must(jetstream.New(must(nats.Connect(os.Getenv("NATS_URL"), nats.MaxReconnects(-1)))))
 	reader := must(js.OrderedConsumer(context.Background(), "AICC_ROWS", jetstream.OrderedConsumerConfig{
@@ -47,9 +47,9 @@ func main() {
 			continue // a marker
 		}
 		row := line{must(m.Metadata()).Sequence.Stream, m.Subject() + " " + header[0], must(strconv.Atoi(header[1])), m.Data()}
-		if row.Revision > table[row.Key].Revision {
+		if row.Revision >= newest[row.Key] { // several rows may have one
 			must(file.Write(append(must(json.Marshal(row)), '\n')))
-			table[row.Key] = row
+			newest[row.Key] = row.Revision
 		}
 	}
 }

@@ -50,21 +50,24 @@ func main() {
 	}
 }
 
-// rows are those of a window up to its marker, of each the newest revision.
+// rows are those of a window up to its marker, of each key those of the newest revision.
 func rows(js jetstream.JetStream, subject string, marker uint64) []json.RawMessage {
-	newest := map[string]json.RawMessage{}
+	newest, revision := map[string][]json.RawMessage{}, map[string]string{} // by key
 	reader := must(js.OrderedConsumer(context.Background(), "AICC_ROWS", jetstream.OrderedConsumerConfig{FilterSubjects: []string{subject}}))
 	messages := must(reader.Messages())
 	for position := uint64(0); position < marker; {
 		m := must(messages.Next())
-		if key, _, isRow := strings.Cut(m.Headers().Get("aicc-row"), "."); isRow {
-			newest[key] = m.Data()
+		if h := strings.Split(m.Headers().Get("aicc-row"), "."); len(h) > 2 { // key, revision, extract
+			if key := h[0]; revision[key] != h[1] {
+				newest[key], revision[key] = nil, h[1] // it takes the place of the one before
+			}
+			newest[h[0]] = append(newest[h[0]], m.Data())
 		}
 		position = must(m.Metadata()).Sequence.Stream
 	}
 	messages.Stop()
 	must(0, js.DeleteConsumer(context.Background(), "AICC_ROWS", reader.CachedInfo().Name)) // a stream bears 1,000
-	return slices.Collect(maps.Values(newest))
+	return slices.Concat(slices.Collect(maps.Values(newest))...)
 }
 
 // must ends the reader at an error: whatever runs it starts it again, and it goes on.

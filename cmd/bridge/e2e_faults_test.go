@@ -8,9 +8,7 @@ import (
 	"sync"
 	"testing"
 
-	"aiccbridge/bus"
 	"aiccbridge/internal/truthcheck"
-	"aiccbridge/schemas"
 )
 
 // score adds up what the comparisons of a case found.
@@ -69,19 +67,6 @@ func (r *running) judged() (s score) {
 	report := r.finish()
 	s.add(report, r.unclean)
 	return s
-}
-
-// moreEvents waits until the streams have so many more events than the last time.
-func (s *scene) moreEvents(b *bus.Bus, n int) {
-	s.t.Helper()
-	names, _ := schemas.NewNames("aicc")
-	last := func() uint64 {
-		m, _, _ := b.Last(s.t.Context(), names.StreamSubjects(schemas.StreamEvents)[0]) // while the server is away there is none
-		return m.Sequence
-	}
-	var from uint64
-	s.until("the stream of events can be read", func() bool { from = last(); return from > 0 })
-	s.until("events arrive", func() bool { return last() >= from+uint64(n) })
 }
 
 // report makes the figures of a case known, and fails it if one is not what was

@@ -3,32 +3,11 @@
 package main
 
 import (
-	"os"
-	"path/filepath"
 	"syscall"
 	"testing"
 
 	"aiccbridge/schemas"
 )
-
-// beside is a second bridge's folder on the same contact centre and hub.
-func (s *scene) beside(name string) *scene { return s.besideAt(name, s.url) }
-
-// besideAt is beside with another way to the hub.
-func (s *scene) besideAt(name, url string) *scene {
-	s.t.Helper()
-	other := *s
-	other.url = url
-	if s.admin != "" {
-		other.admin = freePort(s.t)
-	}
-	other.dir = filepath.Join(s.dir, name)
-	if err := os.Mkdir(other.dir, 0o700); err != nil {
-		s.t.Fatal(err)
-	}
-	other.writeConfig()
-	return &other
-}
 
 // TestF22TwoBridges: the bridge that polls is paused for twice the lifetime of its
 // lease, and wakes up when another one has taken over. It stores what it had in

@@ -61,19 +61,6 @@ func (s *scene) stopWhileStarting(wait time.Duration) bool {
 	return state.Exited() && state.ExitStatus() == exitOK || state.Signaled() && state.Signal() == syscall.SIGTERM
 }
 
-// stopsCleanly sends SIGTERM and wants an orderly end in time.
-func (c *child) stopsCleanly(grace time.Duration) bool {
-	c.t.Helper()
-	begun := time.Now()
-	c.signal(syscall.SIGTERM)
-	state, took := c.state(), time.Since(begun)
-	if !state.Exited() || state.ExitStatus() != exitOK || took > grace {
-		c.t.Errorf("SIGTERM ended the bridge with %v after %v", c.cmd.ProcessState, took)
-		return false
-	}
-	return true
-}
-
 func (s *scene) stopTwice(wait time.Duration) bool {
 	c := s.start()
 	b := s.consumer()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -59,7 +60,8 @@ func (e *Error) Error() string {
 // in line with the table: makes what is missing, and adds description,
 // metadata, compression, direct look-ups, atomic batches and replicas where they lack. Stronger
 // settings (a longer age, more replicas) are kept, but for the duplicate window of streams
-// whose messages have no id, which only makes the server start later. Weaker ones change nothing and are
+// whose messages have no id, which only makes the server start later; description, metadata and
+// that window of a stream of a newer version are left alone. Weaker ones change nothing and are
 // returned as one [*Error], except those in Options.AcceptWeaker. Call it
 // again at any time; it does nothing when all is in place.
 //
@@ -280,8 +282,18 @@ func (t *Table) unaccepted(list []Difference) []Difference {
 	})
 }
 
-// improve merges what the bridge owns or may add into what exists.
+// newer reports a stream of a newer version of the table.
+func newer(have jetstream.StreamConfig) bool {
+	version, err := strconv.Atoi(have.Metadata[metaSettings]) // none: of the first version
+	return err == nil && version > settingsVersion
+}
+
+// improve merges what the bridge owns or may add into what exists. Of a newer version's stream
+// it owns nothing.
 func improve(have, want jetstream.StreamConfig) (merged jetstream.StreamConfig, differs bool) {
+	if newer(have) {
+		want.Description, want.Duplicates, want.Metadata = have.Description, have.Duplicates, have.Metadata
+	}
 	merged = have
 	merged.Metadata = maps.Clone(have.Metadata)
 	for k, v := range want.Metadata {

@@ -447,3 +447,27 @@ func TestWhatAnOlderBridgeMade(t *testing.T) {
 		t.Errorf("subjects %v", c.Subjects)
 	}
 }
+
+// TestWhatANewerBridgeMade: what a newer version describes otherwise stays so, and what it lacks
+// for this one is added all the same.
+func TestWhatANewerBridgeMade(t *testing.T) {
+	t.Parallel()
+	b := open(t, bustest.Server(t), RoleAdmin)
+	differ(t, b, "AICC_ROWS", func(c *jetstream.StreamConfig) {
+		c.Description, c.Duplicates, c.AllowDirect = "Rows, and more.", time.Hour, false
+		c.Metadata = map[string]string{metaOwner: "aicc", metaContract: "v2", metaSettings: "2"}
+	})
+	if err := b.Ensure(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	c := config(t, b, "AICC_ROWS")
+	if c.Description != "Rows, and more." || c.Duplicates != time.Hour || c.Metadata[metaContract] != "v2" || c.Metadata[metaSettings] != "2" {
+		t.Errorf("the newer bridge's stream became %+v", c)
+	}
+	if !c.AllowDirect {
+		t.Error("the stream still lacks what this version needs")
+	}
+	if c := config(t, b, "AICC_FILES"); c.Metadata[metaSettings] != "1" {
+		t.Errorf("the metadata is %v", c.Metadata)
+	}
+}

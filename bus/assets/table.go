@@ -3,6 +3,7 @@ package assets
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,7 +31,13 @@ const DefaultAckWait = 30 * time.Second
 const (
 	metaOwner    = "io.aiccbridge.owner"
 	metaContract = "io.aiccbridge.contract"
+	metaSettings = "io.aiccbridge.settings"
 )
+
+// settingsVersion is that of the table of streams. It is raised when a description, a
+// duplicate window or metadata in it changes: of two versions at one hub, the older leaves
+// these alone, so that they do not go back and forth.
+const settingsVersion = 1
 
 const day = 24 * time.Hour
 
@@ -167,7 +174,7 @@ func New(n schemas.Names, name, about string) Asset {
 }
 
 func metadata(n schemas.Names) map[string]string {
-	return map[string]string{metaOwner: n.Prefix(), metaContract: "v1"}
+	return map[string]string{metaOwner: n.Prefix(), metaContract: "v1", metaSettings: strconv.Itoa(settingsVersion)}
 }
 
 // Bucket is the stream beneath a key-value bucket as every NATS tool makes

@@ -159,6 +159,9 @@ func newBase(cfg *config.Config, log zerolog.Logger) (b base, err error) {
 	if b.names, err = schemas.NewNames(cfg.NATS.SubjectPrefix); err != nil {
 		return b, err
 	}
+	if err := instance.Claim(cfg.DataDir, currentVersions().Bridge); err != nil {
+		return b, err
+	}
 	if b.instance, err = instance.ID(cfg.DataDir); err != nil {
 		return b, err
 	}

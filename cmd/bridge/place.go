@@ -12,6 +12,7 @@ import (
 
 	"aiccbridge/bus/embedded"
 	"aiccbridge/config"
+	"aiccbridge/internal/instance"
 )
 
 // place finds what keeps a bridge with this configuration from starting on this machine
@@ -21,6 +22,9 @@ import (
 func place(cfg *config.Config) (found config.Errors, warnings []config.Finding) {
 	if err := writable(cfg.DataDir); err != nil {
 		found = append(found, cfg.Finding("data_dir", err.Error(), "let the user that runs the bridge write there, or name another folder"))
+	}
+	if err := instance.Fits(cfg.DataDir); err != nil {
+		found = append(found, cfg.Finding("data_dir", err.Error(), "start the version that wrote it"))
 	}
 	if embedded.Locked(cfg.DataDir) {
 		return found, nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -58,9 +57,9 @@ func (l *Ledger) AudioFetched(tenant string) time.Time {
 // readBudget asks the bucket how a budget stands.
 func (l *Ledger) readBudget(ctx context.Context, name string) (Budget, error) {
 	value, revision, err := l.o.Bucket.Get(ctx, schemas.BudgetKey(name))
-	b := Budget{name: name, revision: revision}
+	b := Budget{name: name}
 	if err == nil && revision > 0 {
-		err = json.Unmarshal(value, &b.turns)
+		b, err = decodeBudget(name, value, revision)
 	}
 	if err != nil {
 		return b, fmt.Errorf("read budget %s: %w", name, err)

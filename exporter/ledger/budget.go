@@ -2,12 +2,12 @@ package ledger
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"aiccbridge/internal/members"
 	"aiccbridge/schemas"
 )
 
@@ -32,6 +32,7 @@ type turns struct {
 // bucket. So no two planners take one turn, nor the same last place, wherever they run.
 type Budget struct {
 	turns
+	further  members.Further // a newer bridge's
 	name     string
 	revision uint64
 }
@@ -116,7 +117,7 @@ func (l *Ledger) HoldOff(ctx context.Context, name string, until time.Time) erro
 
 func (l *Ledger) swapBudget(ctx context.Context, b Budget) (bool, error) {
 	key := schemas.BudgetKey(b.name)
-	value, err := json.Marshal(b.turns)
+	value, err := members.Encode(b.turns, b.further)
 	if err != nil {
 		return false, fmt.Errorf("encode budget %s: %w", b.name, err)
 	}
@@ -126,7 +127,8 @@ func (l *Ledger) swapBudget(ctx context.Context, b Budget) (bool, error) {
 	}
 	if ok {
 		l.mu.Lock()
-		l.rememberBudget(b.name, b.turns, next)
+		b.revision = next
+		l.rememberBudget(b)
 		l.mu.Unlock()
 	}
 	return ok, nil
@@ -134,16 +136,21 @@ func (l *Ledger) swapBudget(ctx context.Context, b Budget) (bool, error) {
 
 // followBudget takes over a change of the bucket; a budget that was deleted is a new one.
 func (l *Ledger) followBudget(name string, value []byte, revision uint64) {
-	var b turns
 	if value == nil {
 		delete(l.budgets, name)
-	} else if json.Unmarshal(value, &b) == nil {
-		l.rememberBudget(name, b, revision)
+	} else if b, err := decodeBudget(name, value, revision); err == nil {
+		l.rememberBudget(b)
 	}
 }
 
-func (l *Ledger) rememberBudget(name string, b turns, revision uint64) {
-	if revision > l.budgets[name].revision {
-		l.budgets[name] = Budget{turns: b, revision: revision}
+func decodeBudget(name string, value []byte, revision uint64) (b Budget, err error) {
+	b.name, b.revision = name, revision
+	b.further, err = members.Decode(value, &b.turns)
+	return b, err
+}
+
+func (l *Ledger) rememberBudget(b Budget) {
+	if b.revision > l.budgets[b.name].revision {
+		l.budgets[b.name] = b
 	}
 }

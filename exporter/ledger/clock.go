@@ -2,10 +2,10 @@ package ledger
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
+	"aiccbridge/internal/members"
 	"aiccbridge/schemas"
 )
 
@@ -82,12 +82,15 @@ func (l *Ledger) rectifyNotice(ctx context.Context, key string, n *schemas.FileN
 	if !ahead(n.ReceivedAt, now) {
 		return nil
 	}
-	_, revision, err := l.o.Bucket.Get(ctx, key)
+	value, revision, err := l.o.Bucket.Get(ctx, key)
 	if err != nil || revision == 0 {
 		return err
 	}
+	further, err := members.Decode(value, n)
 	n.ReceivedAt = now
-	value, err := json.Marshal(n)
+	if err == nil {
+		value, err = members.Encode(n, further)
+	}
 	if err == nil {
 		_, _, err = l.o.Bucket.Swap(ctx, key, value, revision)
 	}

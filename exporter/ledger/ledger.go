@@ -14,6 +14,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"aiccbridge/internal/members"
 	"aiccbridge/schemas"
 )
 
@@ -84,13 +85,13 @@ const format = 1
 // item is an entry as it is in the bucket.
 type item struct {
 	schemas.WindowEntry
-	more     members
+	more     members.Further
 	revision uint64 // 0: it is not there
 }
 
 func decodeItem(value []byte, revision uint64) (i item, err error) {
 	i.revision = revision
-	i.more, err = decode(value, &i.WindowEntry)
+	i.more, err = members.Decode(value, &i.WindowEntry)
 	return i, err
 }
 
@@ -271,7 +272,7 @@ func (l *Ledger) swap(ctx context.Context, key string, e item) (bool, error) {
 	if err := e.Validate(); err != nil {
 		return false, err
 	}
-	value, err := encode(e.WindowEntry, e.more)
+	value, err := members.Encode(e.WindowEntry, e.more)
 	if err != nil {
 		return false, fmt.Errorf("encode ledger entry %s: %w", key, err)
 	}

@@ -68,3 +68,25 @@ func TestEntriesOfANewerBridge(t *testing.T) {
 		t.Errorf("the newer bridge's window may be asked for: %v", err)
 	}
 }
+
+// TestFurtherMembersOfBudgets: what a newer bridge has added to a budget is still there when
+// this one has taken turns on it.
+func TestFurtherMembersOfBudgets(t *testing.T) {
+	bucket := exportertest.NewBucket()
+	const name, more = "ab", `"weight":{"acme":[1,2.50]}`
+	_, ok, err := bucket.Swap(t.Context(), schemas.BudgetKey(name), []byte(`{`+more+`,"next":"2026-11-01T00:00:00Z"}`), 0)
+	if err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	l, _ := running(t, Options{Bucket: bucket, Publisher: &exportertest.Publisher{}})
+	until := time.Now()
+	exportertest.Check(t, l.Queue(t.Context(), l.Budget(name), exportertest.Acme))
+	if ok, err := l.Take(t.Context(), l.Budget(name), exportertest.Acme, until); !ok || err != nil {
+		t.Errorf("the turn is not taken: %v", err)
+	}
+	exportertest.Check(t, l.HoldOff(t.Context(), name, until.Add(time.Minute)))
+	text, _, err := bucket.Get(t.Context(), schemas.BudgetKey(name))
+	if err != nil || !strings.Contains(string(text), more) || strings.Contains(string(text), "2026-11-01") {
+		t.Errorf("the budget is %s, %v", text, err)
+	}
+}

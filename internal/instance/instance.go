@@ -2,7 +2,8 @@
 // owner of its spool.
 //
 // Invariants: one data folder is one instance; the id is made at the first start, and no
-// crash leaves half of one behind. It imports nothing of ours.
+// crash leaves half of one behind; no version works on a folder in a newer format than it
+// knows. It imports nothing of ours.
 package instance
 
 import (

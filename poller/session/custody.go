@@ -2,11 +2,11 @@ package session
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
 
+	"aiccbridge/internal/members"
 	"aiccbridge/poller/internal/insist"
 	"aiccbridge/schemas"
 
@@ -51,6 +51,7 @@ type custody struct {
 	log    zerolog.Logger
 
 	entry        schemas.Session // as it is in the bucket, or will be
+	further      members.Further // what a newer bridge has in the entry read last
 	revision     uint64
 	savedAt      time.Time
 	refreshAfter time.Duration // since savedAt
@@ -113,7 +114,7 @@ func (c *custody) swap(ctx context.Context) error {
 	c.entry.Epoch, c.entry.LastSeq = c.o.Epoch, c.record.Seq()
 	for {
 		c.entry.UpdatedAt = time.Now().UTC()
-		value, err := json.Marshal(c.entry)
+		value, err := members.Encode(c.entry, c.further)
 		if err != nil {
 			return fmt.Errorf("encode session entry: %w", err)
 		}
@@ -151,16 +152,19 @@ func (c *custody) yield(ctx context.Context) error {
 	return nil
 }
 
-// peek reads the entry as it is now, without taking it over. One that can't
-// be read as an entry counts as empty: somebody put a bare GUID there, say, and
-// our next write replaces it.
+// peek reads the entry as it is now, without taking it over; what a newer bridge has added
+// to it stays there when we write. One that can't be read as an entry counts as empty:
+// somebody put a bare GUID there, say, and our next write replaces it.
 func (c *custody) peek(ctx context.Context) (schemas.Session, uint64, error) {
 	value, revision, err := c.o.Sessions.Get(ctx, c.key)
+	if err == nil {
+		c.further = nil
+	}
 	if err != nil || len(value) == 0 {
 		return schemas.Session{}, revision, err
 	}
 	var e schemas.Session
-	if err := json.Unmarshal(value, &e); err != nil {
+	if c.further, err = members.Decode(value, &e); err != nil {
 		// The error would quote a byte of what may be a GUID.
 		c.reading.On("undecodable", nil, "session entry is not the JSON it should be and counts as empty")
 		return schemas.Session{}, revision, nil

@@ -312,3 +312,24 @@ func TestRenew(t *testing.T) {
 		}
 	}
 }
+
+// TestFurtherMembersAreKept: what a newer bridge has added to an entry is still there after this
+// one has written it, whether it read that at its start or when the newer was faster.
+func TestFurtherMembersAreKept(t *testing.T) {
+	k := newKeeping(t)
+	k.bucket.put(`{"tenant":"acme","agent":"291","polling":false,"epoch":1,"last_seq":7,"node":{"of":[1,2.50]}}`)
+	if _, err := k.load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	k.signedIn(t, "one")
+	if text := string(k.bucket.value); !strings.Contains(text, `"node":{"of":[1,2.50]}`) || !strings.Contains(text, `"polling":true`) {
+		t.Errorf("the entry is %s", text)
+	}
+	k.bucket.put(`{"tenant":"acme","agent":"291","polling":false,"epoch":1,"last_seq":7,"since":null}`)
+	if err := k.release(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	if text := string(k.bucket.value); !strings.Contains(text, `"since":null`) || strings.Contains(text, "node") {
+		t.Errorf("the entry is %s", text)
+	}
+}

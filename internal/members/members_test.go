@@ -1,4 +1,4 @@
-package ledger
+package members
 
 import (
 	"encoding/json"
@@ -25,20 +25,20 @@ func TestFurtherMembers(t *testing.T) {
 		`{}`:                                   `{"a":2}`,
 	} {
 		var v known
-		more, err := decode([]byte(text), &v)
+		more, err := Decode([]byte(text), &v)
 		if err != nil {
 			t.Fatal(err)
 		}
 		v.A = 2
-		if got, err := encode(v, more); err != nil || string(got) != want {
+		if got, err := Encode(v, more); err != nil || string(got) != want {
 			t.Errorf("%s is written as %s, want %s, %v", text, got, want, err)
 		}
 	}
-	if got, err := encode(struct{}{}, members{"x": json.RawMessage("1")}); err != nil || string(got) != `{"x":1}` {
+	if got, err := Encode(struct{}{}, Further{"x": json.RawMessage("1")}); err != nil || string(got) != `{"x":1}` {
 		t.Errorf("%s, %v", got, err)
 	}
 	for _, text := range []string{``, `[]`, `{"a":"x"}`, `{"z":1,"a":"x"}`} {
-		if more, err := decode([]byte(text), new(known)); err == nil {
+		if more, err := Decode([]byte(text), new(known)); err == nil {
 			t.Errorf("%q is %v", text, more)
 		}
 	}
@@ -48,15 +48,15 @@ func FuzzFurther(f *testing.F) {
 	f.Add(`{"z":{"y":[1,2]},"a":1,"b":"x"}`)
 	f.Fuzz(func(t *testing.T, text string) {
 		var v, again known
-		more, err := decode([]byte(text), &v)
+		more, err := Decode([]byte(text), &v)
 		if err != nil {
 			return
 		}
-		data, err := encode(v, more)
+		data, err := Encode(v, more)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if same, err := decode(data, &again); err != nil || len(same) != len(more) || again.A != v.A || again.B != v.B {
+		if same, err := Decode(data, &again); err != nil || len(same) != len(more) || again.A != v.A || again.B != v.B {
 			t.Errorf("%s became %s: %v", text, data, err)
 		}
 	})

@@ -1,4 +1,11 @@
-package ledger
+// Package members lets an older bridge rewrite a JSON object of a newer one without losing what
+// that has added to it.
+//
+// Invariant: what is read, changed in the fields of a struct and written again has the members
+// that the struct has no field for, byte for byte.
+//
+// It imports the standard library only, and may be imported by everybody.
+package members
 
 import (
 	"bytes"
@@ -8,18 +15,18 @@ import (
 	"slices"
 )
 
-// members are those of an object that this version of the bridge does not know, by name; nil:
-// there are none. A newer one may run beside it and have written them; whoever rewrites the
-// object is not to lose them.
-type members map[string]json.RawMessage
+// Further are those members of an object that this version of the bridge does not know, by
+// name; nil: there are none. A newer one may run beside it, or have run before it, and have
+// written them; whoever rewrites the object is not to lose them.
+type Further map[string]json.RawMessage
 
-// decode decodes an object into what v points to, a struct, and returns the members that it
+// Decode decodes an object into what v points to, a struct, and returns the members that it
 // has no field for.
-func decode(data []byte, v any) (members, error) {
+func Decode(data []byte, v any) (Further, error) {
 	if strictly(data, v) == nil {
 		return nil, nil
 	}
-	var all members
+	var all Further
 	if err := json.Unmarshal(data, v); err != nil {
 		return nil, err
 	}
@@ -27,7 +34,7 @@ func decode(data []byte, v any) (members, error) {
 		return nil, err
 	}
 	maps.DeleteFunc(all, func(name string, value json.RawMessage) bool {
-		one, err := json.Marshal(members{name: value})
+		one, err := json.Marshal(Further{name: value})
 		return err == nil && strictly(one, reflect.New(reflect.TypeOf(v).Elem()).Interface()) == nil
 	})
 	return all, nil
@@ -40,8 +47,8 @@ func strictly(data []byte, v any) error {
 	return d.Decode(v)
 }
 
-// encode encodes a struct, and the more members behind its own.
-func encode(v any, more members) ([]byte, error) {
+// Encode encodes a struct, and the further members behind its own.
+func Encode(v any, more Further) ([]byte, error) {
 	data, err := json.Marshal(v)
 	if err != nil || len(more) == 0 {
 		return data, err

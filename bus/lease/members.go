@@ -3,7 +3,7 @@ package lease
 import (
 	"cmp"
 	"context"
-	"fmt"
+	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
@@ -25,6 +25,11 @@ type Members struct {
 	bucket *kv.Bucket
 	prefix string // of the entries' keys
 	ttl    time.Duration
+}
+
+// presence is a bridge's entry.
+type presence struct {
+	Format int `json:"format"`
 }
 
 // NewMembers returns those of the options' tenant. Of the options only TTL counts besides.
@@ -68,7 +73,10 @@ func (m *Members) key() string { return m.prefix + schemas.EncodeToken(m.hub.Ins
 func (m *Members) renew(ctx context.Context) error {
 	ctx, cancel := m.bucket.Try(ctx)
 	defer cancel()
-	_, err := m.bucket.Put(ctx, m.key(), []byte(fmt.Sprintf(`{"format":%d}`, format)))
+	value, err := json.Marshal(presence{Format: format})
+	if err == nil {
+		_, err = m.bucket.Put(ctx, m.key(), value)
+	}
 	return err
 }
 

@@ -1,0 +1,10 @@
+package session
+
+import (
+	"testing"
+
+	"aiccbridge/internal/formattest"
+	"aiccbridge/schemas"
+)
+
+func TestFormats(t *testing.T) { formattest.JSON[schemas.Session](t, "session") }

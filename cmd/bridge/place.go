@@ -22,9 +22,8 @@ import (
 func place(cfg *config.Config) (found config.Errors, warnings []config.Finding) {
 	if err := writable(cfg.DataDir); err != nil {
 		found = append(found, cfg.Finding("data_dir", err.Error(), "let the user that runs the bridge write there, or name another folder"))
-	}
-	if err := instance.Fits(cfg.DataDir); err != nil {
-		found = append(found, cfg.Finding("data_dir", err.Error(), "start the version that wrote it"))
+	} else if err := instance.Fits(cfg.DataDir); err != nil {
+		found = append(found, cfg.Finding("data_dir", err.Error(), "nothing was changed"))
 	}
 	if embedded.Locked(cfg.DataDir) {
 		return found, nil

@@ -30,6 +30,12 @@ func TestVersionFlag(t *testing.T) {
 // addresses, and returns what it says.
 func checked(t *testing.T, dataDir, nats, admin string) (code int, said string) {
 	t.Helper()
+	return saidBy(t, "check", dataDir, nats, admin)
+}
+
+// saidBy is checked with another command.
+func saidBy(t *testing.T, command, dataDir, nats, admin string) (code int, said string) {
+	t.Helper()
 	dir := t.TempDir()
 	write := func(name, text string) string {
 		path := filepath.Join(dir, name)
@@ -49,7 +55,7 @@ tenants:
       agents: [{ id: "101", phone: "70001", password_file: password }]
 `, dataDir, nats, admin))
 	var out, errOut bytes.Buffer
-	code = execute([]string{"check", "-c", path}, &out, &errOut)
+	code = execute([]string{command, "-c", path}, &out, &errOut)
 	return code, errOut.String() + out.String()
 }
 
@@ -103,6 +109,27 @@ func TestCheckNamesWhatIsInTheWay(t *testing.T) {
 	}
 	if code, said := checked(t, dir, busy, free); code != exitOK || strings.Contains(said, "warning") {
 		t.Errorf("beside a bridge that runs: %d %s", code, said)
+	}
+}
+
+// TestNewerFolderIsRefused: neither check nor run goes on with the data folder of a version that
+// this one is too old for; both say which one to start, and nothing is changed.
+func TestNewerFolderIsRefused(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "format"), []byte(`{"format":2,"version":"v9.0.0"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for command, code := range map[string]int{"check": exitFailed, "run": exitFailed} {
+		if got, said := saidBy(t, command, dir, "127.0.0.1:0", ""); got != code || !strings.Contains(said, "was written by a newer bridge (v9.0.0, format 2; this one knows 1): start that version") {
+			t.Errorf("bridge %s ended with %d: %s", command, got, said)
+		}
+	}
+	left, err := filepath.Glob(filepath.Join(dir, "*"))
+	for _, path := range left {
+		if name := filepath.Base(path); name != "format" && name != "bridge.lock" {
+			t.Errorf("there is %s: %v", name, err)
+		}
 	}
 }
 

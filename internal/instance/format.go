@@ -73,10 +73,10 @@ func readFormat(dir string) (w written, err error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return written{Format: 1}, nil
 	}
-	if err == nil {
-		err = json.Unmarshal(text, &w)
+	if err != nil {
+		return w, fmt.Errorf("read the format of the data folder: %w", err)
 	}
-	if err == nil && w.Format < 1 {
+	if err = json.Unmarshal(text, &w); err == nil && w.Format < 1 {
 		err = errors.New("it names no format")
 	}
 	if err != nil {

@@ -88,3 +88,15 @@ func (o object) matches(t *testing.T, where string, typ reflect.Type, answer boo
 		}
 	}
 }
+
+// TestAnswersOfOtherVersions: what a newer bridge has added to its answer is passed over, an
+// answer that cannot be read is counted.
+func TestAnswersOfOtherVersions(t *testing.T) {
+	t.Parallel()
+	bridges, unread := readBridges([][]byte{
+		[]byte(`{"instance":"a","version":"v9.0.0","agents":3,"moods":[1]}`), []byte(`{"instance":7}`), []byte(`{}`),
+	})
+	if len(bridges) != 1 || bridges[0].Instance != "a" || bridges[0].Agents != 3 || unread != 2 {
+		t.Errorf("%+v, %d unread", bridges, unread)
+	}
+}

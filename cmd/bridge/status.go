@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -41,12 +42,9 @@ func (o *statusOptions) run(c *cobra.Command, _ []string) error {
 		if err != nil {
 			return err
 		}
-		bridges := []ask.Bridge{}
-		for _, a := range answers {
-			var b ask.Bridge
-			if json.Unmarshal(a, &b) == nil { // else a newer bridge's
-				bridges = append(bridges, b)
-			}
+		bridges, unread := readBridges(answers)
+		if unread > 0 {
+			fmt.Fprintf(c.ErrOrStderr(), "%d of %d bridges answer as this version does not understand; ask with the newest version that runs\n", unread, len(answers))
 		}
 		s, err := l.Status(ctx, bridges)
 		if err != nil {
@@ -62,6 +60,20 @@ func (o *statusOptions) run(c *cobra.Command, _ []string) error {
 		}
 		return err
 	})
+}
+
+// readBridges are what bridges say of themselves, and how many answers were none.
+func readBridges(answers [][]byte) (bridges []ask.Bridge, unread int) {
+	bridges = []ask.Bridge{} // an empty list in JSON
+	for _, a := range answers {
+		var b ask.Bridge
+		if json.Unmarshal(a, &b) == nil && b.Instance != "" {
+			bridges = append(bridges, b)
+		} else { // a newer bridge's
+			unread++
+		}
+	}
+	return bridges, unread
 }
 
 // unwell reports what an operator would call broken.

@@ -38,9 +38,9 @@ type WindowEntry struct {
 	// DueAt is when a planned or failed window is to be asked for, and the
 	// deadline of a requested or ready one. Zero: never; the re-sweeps of a
 	// complete window follow from its end and the settings.
-	DueAt time.Time `json:"due_at,omitzero"`
-	// Budget names what its last request was taken from; see [Budget].
-	Budget string `json:"budget,omitempty"`
+	DueAt  time.Time `json:"due_at,omitzero"`
+	Budget string    `json:"budget,omitempty"`      // what its last request was taken from; see [Budget]
+	Trace  string    `json:"traceparent,omitempty"` // of that request, as W3C Trace Context has it; absent: it was not traced
 
 	ResponseID  string    `json:"response_id,omitempty"` // of the current extract
 	FileName    string    `json:"file_name,omitempty"`

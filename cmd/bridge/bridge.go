@@ -23,6 +23,7 @@ import (
 	"aiccbridge/internal/health"
 	"aiccbridge/internal/instance"
 	"aiccbridge/internal/seal"
+	"aiccbridge/internal/trace"
 	"aiccbridge/poller"
 	"aiccbridge/poller/partition"
 	"aiccbridge/schemas"
@@ -36,6 +37,7 @@ type base struct {
 	polling  *poller.Metrics    // of all tenants
 	shares   *partition.Metrics // of all tenants
 	zones    *worker.Zones      // that files showed
+	tracer   *trace.Tracer      // nil: nothing is traced
 	names    schemas.Names
 	instance string // see package instance
 	seal     *seal.Box
@@ -106,6 +108,9 @@ func (c closers) close() {
 func newBridge(ctx context.Context, cfg *config.Config, log zerolog.Logger, acceptWeaker []string, r *reloading, open *closers) (*bridge, error) {
 	base, err := newBase(cfg, log)
 	if err != nil {
+		return nil, err
+	}
+	if base.tracer, err = openTraces(ctx, base, open); err != nil {
 		return nil, err
 	}
 	base.changes = newChangeable(base, r)

@@ -37,6 +37,7 @@ func newCheck() *cobra.Command {
 			if err != nil && !errors.As(err, &found) {
 				return err
 			}
+			collector, wrong := tracing()
 			if err == nil {
 				var warnings []config.Finding
 				found, warnings = place(cfg)
@@ -44,13 +45,18 @@ func newCheck() *cobra.Command {
 				warnOfCertificates(cfg, time.Now())
 				warnOfZones(c.Context(), cfg)
 			}
+			found = append(found, wrong...)
 			if asJSON && effective {
 				return usageError{errors.New("--json and --effective exclude each other")}
 			}
 			if asJSON {
 				return checkJSON(c.OutOrStdout(), cfg, found)
 			}
-			return checkText(c.OutOrStdout(), c.ErrOrStderr(), path, cfg, found, effective)
+			if err := checkText(c.OutOrStdout(), c.ErrOrStderr(), path, cfg, found, effective); err != nil || effective {
+				return err
+			}
+			sayTraced(c.OutOrStdout(), collector)
+			return nil
 		},
 	}
 	c.Flags().StringVarP(&path, "config", "c", "bridge.yaml", "configuration file")

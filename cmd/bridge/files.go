@@ -94,8 +94,8 @@ func newPlanner(b base, h *hub, c config.Tenant, files *filestore.Store) (*plann
 		Lacking: h.bus.Rows().Lacking,
 		// What somebody deleted on purpose stays deleted.
 		Damaged: func() bool { return h.witness.Damaged(b.names.Stream(schemas.StreamRows)) },
-		Acquire: h.alone(c.Name, planningPartition),
-		Logger:  b.log.With().Str("tenant", c.Name).Logger(), Registerer: b.metrics,
+		Acquire: h.alone(c.Name, planningPartition), Tracer: b.tracer,
+		Logger: b.log.With().Str("tenant", c.Name).Logger(), Registerer: b.metrics,
 	}
 	o.Extracts = extracts(f)
 	p, err := planner.New(o)
@@ -175,6 +175,7 @@ func newWorker(b base, h *hub, tenants []*tenant, downloading *health.Gate) ([]p
 		Program:     sync.OnceValue(programDigest),
 		Limits:      limits(b.cfg),
 		Zones:       b.zones,
+		Tracer:      b.tracer,
 		Logger:      b.log, Registerer: b.metrics,
 	})
 	if err != nil {
@@ -343,7 +344,7 @@ func newCallbacks(b base, h *hub, tenants []*tenant, open *closers) ([]part, err
 		return nil, err
 	}
 	shown := b.changes.shown(b.cfg, func(c *config.Config) *tls.Certificate { return c.Callbacks.Certificate })
-	return []part{{"callbacks", callbacks.NewServer(l, shown, handler, b.log).Run}}, nil
+	return []part{{"callbacks", callbacks.NewServer(l, shown, b.tracer.Handler(handler), b.log).Run}}, nil
 }
 
 // callbackAccounts are the keys that callbacks are signed with: one for all tenants that have it.

@@ -107,7 +107,7 @@ func openBus(b base, o bus.Options, open *closers) (*bus.Bus, *ledger.Ledger, er
 	open.add(hub.Close)
 	windows, err := ledger.New(ledger.Options{
 		Names: b.names, Bucket: kv.Open(hub.Conn(), schemas.BucketWindows), Publisher: hub,
-		Retry: b.cfg.Worker.RetryAfter, Logger: b.log,
+		Retry: b.cfg.Worker.RetryAfter, Tracer: b.tracer, Logger: b.log,
 	})
 	return hub, windows, err
 }

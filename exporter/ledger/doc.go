@@ -26,5 +26,5 @@
 //     extract: soon at first, then every six hours for a week. Only a request that
 //     the platform refuses for good, time after time, ends without one.
 //
-// It imports schemas only, and neither knows when a window is due nor what is in a file.
+// It imports schemas and internal/trace, and neither knows when a window is due nor what is in a file.
 package ledger

@@ -15,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"aiccbridge/internal/members"
+	"aiccbridge/internal/trace"
 	"aiccbridge/schemas"
 )
 
@@ -59,6 +60,7 @@ type Options struct {
 	// ReadyFor is how long a ready window may stay without being completed
 	// before its file is asked for again. Default 2 h.
 	ReadyFor time.Duration
+	Tracer   *trace.Tracer // nil: nothing is traced
 	Logger   zerolog.Logger
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"aiccbridge/internal/trace"
 	"aiccbridge/schemas"
 )
 
@@ -124,7 +125,7 @@ func (l *Ledger) claim(ctx context.Context, tenant, responseID string) (matched 
 // is stored, then the ledger says so. A window that failed because its callback
 // or its file did not come in time takes it as well: better late. Any other state
 // means that this was done before, or that the extract was given up for a newer one.
-func (l *Ledger) ready(ctx context.Context, key string, n schemas.FileNotice) error {
+func (l *Ledger) ready(ctx context.Context, key string, n schemas.FileNotice) (err error) {
 	e, err := l.get(ctx, key)
 	if err != nil {
 		return err
@@ -132,6 +133,12 @@ func (l *Ledger) ready(ctx context.Context, key string, n schemas.FileNotice) er
 	if !awaits(e.WindowEntry, n) {
 		return nil
 	}
+	name := "file name predicted"
+	if n.Via == schemas.ViaCallback {
+		name = "callback received"
+	}
+	ctx, span := l.o.Tracer.Resume(ctx, e.Trace, name, n.ReceivedAt, trace.Of(e.Tenant, e.Kind, e.Window)...)
+	defer func() { span.End(trace.Class(err)) }()
 	m, err := l.o.Names.FileReadyMessage(schemas.FileReady{
 		Tenant: e.Tenant, Kind: e.Kind, Window: e.Window, ResponseID: n.ResponseID,
 		FileName: n.FileName, AccountID: n.AccountID, ReceivedAt: n.ReceivedAt, Via: n.Via,
@@ -152,7 +159,11 @@ func (l *Ledger) handOver(ctx context.Context, m schemas.Message, since time.Tim
 	if stored, err := l.o.Publisher.Stored(ctx, m, since); stored || err != nil {
 		return err
 	}
-	return l.o.Publisher.Publish(ctx, m)
+	ctx, span := l.o.Tracer.Start(ctx, "publish file_ready")
+	trace.Tell(ctx, &m)
+	err := l.o.Publisher.Publish(ctx, m)
+	span.End(trace.Class(err))
+	return err
 }
 
 func (l *Ledger) markReady(ctx context.Context, key string, n schemas.FileNotice) error {

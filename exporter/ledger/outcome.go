@@ -7,11 +7,12 @@ import (
 	"slices"
 	"time"
 
+	"aiccbridge/internal/trace"
 	"aiccbridge/schemas"
 )
 
 // Requested writes an attempt down, before its request is sent, and names it. The
-// request is taken from the budget that e names. false
+// request is taken from the budget that e names, and is the span that ctx is in. false
 // means that somebody else worked on the window since e was read: it must not be asked
 // for.
 func (l *Ledger) Requested(ctx context.Context, e schemas.WindowEntry, now, deadline time.Time) (r schemas.WindowRequest, ok bool, err error) {
@@ -26,7 +27,7 @@ func (l *Ledger) Requested(ctx context.Context, e schemas.WindowEntry, now, dead
 		}
 		leave(e)
 		e.State, e.ResponseID, e.FileName, e.Via = schemas.WindowRequested, "", "", ""
-		e.Passed, e.Budget = 0, picked.Budget
+		e.Passed, e.Budget, e.Trace = 0, picked.Budget, trace.Parent(ctx)
 		e.Attempts++
 		e.RequestedAt, e.ReadyAt, e.DueAt = now, time.Time{}, deadline
 		r = requestOf(*e)

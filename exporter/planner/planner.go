@@ -17,6 +17,7 @@ import (
 	"aiccbridge/exporter/ledger"
 	"aiccbridge/exporter/tenure"
 	"aiccbridge/internal/retry"
+	"aiccbridge/internal/trace"
 	"aiccbridge/internal/trouble"
 	"aiccbridge/schemas"
 )
@@ -69,6 +70,7 @@ type Options struct {
 	// Tick is how often the ledger is looked over, with at most one request each time.
 	// Default 1 s, or Spacing when that is less, but not below 100 ms.
 	Tick       time.Duration
+	Tracer     *trace.Tracer         // nil: nothing is traced
 	Logger     zerolog.Logger        // with the tenant
 	Registerer prometheus.Registerer // nil: not registered
 }
@@ -395,6 +397,8 @@ func (p *Planner) overdue(ctx context.Context, e schemas.WindowEntry, now time.T
 	}
 	line.Str("kind", string(e.Kind)).Stringer("window", e.Window).
 		Int("attempt", e.Attempts).Err(cause).Msg("window is overdue")
+	ctx, span := p.o.Tracer.Resume(ctx, e.Trace, "window overdue", now, trace.Of(e.Tenant, e.Kind, e.Window)...)
+	defer span.End(string(schemas.ReasonOverdue))
 	if e.State == schemas.WindowRequested && e.ResponseID != "" {
 		return p.o.Ledger.Predict(ctx, e, p.o.Zone, now)
 	}

@@ -11,14 +11,22 @@ import (
 	"aiccbridge/exporter/ledger"
 	"aiccbridge/internal/ccfs"
 	"aiccbridge/internal/sabotage"
+	"aiccbridge/internal/trace"
 	"aiccbridge/internal/trouble"
 	"aiccbridge/schemas"
 )
 
 // request asks for one window: attempt written down, turn taken, then sent, then the
 // answer noted. sent is false when somebody else took the window or the turn meanwhile. An
-// error says that the next request should wait.
+// error says that the next request should wait. A trace begins with a request that is sent.
 func (p *Planner) request(ctx context.Context, e schemas.WindowEntry, b ledger.Budget, now time.Time) (sent bool, err error) {
+	failed := "" // of the request
+	ctx, span := p.o.Tracer.Start(ctx, "request extract", append(trace.Of(e.Tenant, e.Kind, e.Window), trace.Count("attempt", e.Attempts+1))...)
+	defer func() {
+		if sent {
+			span.End(failed)
+		}
+	}()
 	sabotage.Point("request.before_ledger")
 	deadline := now.Add(p.patience(e.Attempts))
 	e.Budget = p.o.Budget
@@ -36,9 +44,10 @@ func (p *Planner) request(ctx context.Context, e schemas.WindowEntry, b ledger.B
 		sabotage.Point("request.sent")
 		err := p.o.Ledger.Answered(ctx, e, responseID)
 		sabotage.Point("request.id_stored")
+		failed = trace.Class(err)
 		return true, err
 	}
-	now = time.Now()
+	now, failed = time.Now(), result(err)
 	refused := failure(err)
 	switch {
 	case refused.Class == ccfs.Permanent || refused.Class == ccfs.NotThere:

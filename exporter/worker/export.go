@@ -38,7 +38,7 @@ func (x *export) log() *zerolog.Logger {
 }
 
 func (x *export) run(ctx context.Context) error {
-	if err := x.fetch(ctx); err != nil {
+	if err := x.step(ctx, "download", x.fetch); err != nil {
 		return x.notFetched(ctx, err)
 	}
 	err := x.fetched(ctx)
@@ -63,7 +63,11 @@ func (x *export) fetched(ctx context.Context) error {
 
 // verified publishes it once it has been found sound.
 func (x *export) verified(ctx context.Context, last lastExtract) error {
-	a, err := archive.Open(ctx, x.path(), archive.Options{Dialect: x.tenant.Dialect, Limits: x.w.o.Limits, Progress: x.progress})
+	var a *archive.Archive
+	err := x.step(ctx, "verify", func(ctx context.Context) (err error) {
+		a, err = archive.Open(ctx, x.path(), archive.Options{Dialect: x.tenant.Dialect, Limits: x.w.o.Limits, Progress: x.progress})
+		return err
+	})
 	if err != nil {
 		return err
 	}

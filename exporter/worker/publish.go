@@ -11,6 +11,7 @@ import (
 
 	"aiccbridge/exporter/archive"
 	"aiccbridge/internal/sabotage"
+	"aiccbridge/internal/trace"
 	"aiccbridge/schemas"
 	"aiccbridge/schemas/rows"
 )
@@ -39,11 +40,18 @@ func (x *export) publish(ctx context.Context, a *archive.Archive) error {
 		return err
 	}
 	var p *publication // in the end that of the window's own kind
-	for _, k := range kinds {
-		p = &publication{export: x, kind: k, zone: newZoneCheck(x.written(k), f.Window)}
-		if err := p.run(ctx, a); err != nil {
-			return fmt.Errorf("publish %s rows: %w", k, err)
+	err := x.step(ctx, "publish rows", func(ctx context.Context) error {
+		for _, k := range kinds {
+			p = &publication{export: x, kind: k, zone: newZoneCheck(x.written(k), f.Window)}
+			if err := p.run(ctx, a); err != nil {
+				return fmt.Errorf("publish %s rows: %w", k, err)
+			}
 		}
+		trace.Note(ctx, trace.Count("rows", p.total), trace.Count("added", p.added), trace.Count("revised", p.revised), trace.Count("rejected", p.rejected))
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	return x.complete(ctx, p.window.count, p.outcome)
 }
@@ -55,7 +63,8 @@ type outcome struct{ total, added, revised, rejected int }
 // window has.
 func (x *export) complete(ctx context.Context, held int, o outcome) error {
 	sabotage.Point("rows.marker_written")
-	if err := x.w.o.Ledger.Complete(ctx, x.file, held, time.Now()); err != nil {
+	err := x.step(ctx, "complete window", func(ctx context.Context) error { return x.w.o.Ledger.Complete(ctx, x.file, held, time.Now()) })
+	if err != nil {
 		return err
 	}
 	x.w.metrics.files.WithLabelValues(string(x.file.Kind), "complete").Inc()
@@ -355,6 +364,7 @@ func (p *publication) mark(ctx context.Context, a *archive.Archive) error {
 	if b := p.basis(a); b != "" {
 		m.Header[schemas.HeaderBasis] = b
 	}
+	trace.Tell(ctx, &m)
 	return p.put(ctx, m)
 }
 

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"aiccbridge/exporter/archive"
+	"aiccbridge/internal/trace"
 	"aiccbridge/schemas"
 )
 
@@ -107,7 +108,12 @@ func (x *export) sameAgain(ctx context.Context, l lastExtract) error {
 	}
 	l.messages++
 	m.Header[schemas.HeaderBasis] = l.String()
-	if _, err := x.w.o.Rows.Append(ctx, []schemas.Message{m}, l.sequence); err != nil {
+	err = x.step(ctx, "publish rows", func(ctx context.Context) error {
+		trace.Tell(ctx, &m)
+		_, err := x.w.o.Rows.Append(ctx, []schemas.Message{m}, l.sequence)
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	x.w.metrics.rows.WithLabelValues(string(x.file.Kind)).Inc()

@@ -19,6 +19,7 @@ import (
 	"aiccbridge/exporter/archive"
 	"aiccbridge/exporter/ledger"
 	"aiccbridge/exporter/spill"
+	"aiccbridge/internal/trace"
 	"aiccbridge/schemas"
 )
 
@@ -66,7 +67,7 @@ type Tenant struct {
 	Split bool
 }
 
-// Options configure a [Worker]. All but Memory, Program, Limits, Zones, Logger and Registerer are
+// Options configure a [Worker]. All but Memory, Program, Limits, Zones, Tracer, Logger and Registerer are
 // required.
 type Options struct {
 	Names      schemas.Names
@@ -86,7 +87,8 @@ type Options struct {
 	// every file is read.
 	Program    func() string
 	Limits     archive.Limits
-	Zones      *Zones // where suspicions go; nil: nowhere
+	Zones      *Zones        // where suspicions go; nil: nowhere
+	Tracer     *trace.Tracer // nil: nothing is traced
 	Logger     zerolog.Logger
 	Registerer prometheus.Registerer // nil: not registered
 }
@@ -141,7 +143,10 @@ func (w *Worker) Handle(ctx context.Context, d schemas.Delivery) error {
 	if err := json.Unmarshal(d.Message.Body, &f); err != nil {
 		return &schemas.Permanent{Reason: schemas.ReasonInvalid, Err: fmt.Errorf("decode file message: %w", err)}
 	}
-	return w.export(ctx, f, d.Attempt, d.Progress)
+	ctx, span := w.o.Tracer.Resume(ctx, d.Message.Get(trace.Header), "export file", time.Time{}, append(trace.Of(f.Tenant, f.Kind, f.Window), trace.Count("attempt", d.Attempt))...)
+	err := w.export(ctx, f, d.Attempt, d.Progress)
+	span.End(class(err))
+	return err
 }
 
 // GivenUp fails the window of a file whose tries are used up, by the ledger's rules: it is

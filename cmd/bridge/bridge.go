@@ -20,6 +20,7 @@ import (
 	"aiccbridge/exporter/worker"
 	"aiccbridge/internal/admin"
 	"aiccbridge/internal/grace"
+	"aiccbridge/internal/heads"
 	"aiccbridge/internal/health"
 	"aiccbridge/internal/instance"
 	"aiccbridge/internal/seal"
@@ -38,6 +39,7 @@ type base struct {
 	shares   *partition.Metrics // of all tenants
 	zones    *worker.Zones      // that files showed
 	tracer   *trace.Tracer      // nil: nothing is traced
+	heads    *heads.Book        // of the platform's answers
 	names    schemas.Names
 	instance string // see package instance
 	seal     *seal.Box
@@ -159,7 +161,7 @@ func newBridge(ctx context.Context, cfg *config.Config, log zerolog.Logger, acce
 
 func newBase(cfg *config.Config, log zerolog.Logger) (b base, err error) {
 	metrics := prometheus.NewRegistry()
-	b = base{cfg: cfg, log: log, metrics: metrics, polling: poller.NewMetrics(metrics), shares: partition.NewMetrics(metrics), zones: &worker.Zones{}}
+	b = base{cfg: cfg, log: log, metrics: metrics, polling: poller.NewMetrics(metrics), shares: partition.NewMetrics(metrics), zones: &worker.Zones{}, heads: &heads.Book{}}
 	b.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if b.names, err = schemas.NewNames(cfg.NATS.SubjectPrefix); err != nil {
 		return b, err
@@ -248,7 +250,7 @@ func newAdmin(b base, watch *health.Watch, open *closers) ([]part, error) {
 		return nil, err
 	}
 	o := admin.Options{
-		Listener: l, Token: func() string { return b.changes.config().Listen.AdminToken.Reveal() }, Metrics: b.metrics, Health: watch, Ready: watch.Ready(), Logger: b.log,
+		Listener: l, Token: func() string { return b.changes.config().Listen.AdminToken.Reveal() }, Metrics: b.metrics, Health: watch, Ready: watch.Ready(), Answers: b.heads, Logger: b.log,
 		TLS: b.changes.shown(b.cfg, func(c *config.Config) *tls.Certificate { return c.Listen.AdminCertificate }),
 	}
 	if r := b.changes.reloader; r != nil { // a nil pointer in an interface would not be nil

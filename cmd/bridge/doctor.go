@@ -125,7 +125,7 @@ func (o *doctorOptions) looks(cfg *config.Config) (all []doctor.Look, end closer
 		all = append(all, o.files(t)...)
 		if !known[t.Files.AccessKey] {
 			known[t.Files.AccessKey] = true
-			client, err := storeClient(cfg, t, zerolog.Nop(), nil)
+			client, err := storeClient(cfg, t, zerolog.Nop(), nil, nil)
 			if err != nil {
 				return nil, end, err
 			}
@@ -213,7 +213,7 @@ func (o *doctorOptions) signIn(cfg *config.Config, end *closers) (doctor.Look, e
 		if a.ID != o.agent {
 			continue
 		}
-		client, err := gatewayClient(t.Name, t.Gateway, zerolog.Nop())
+		client, err := gatewayClient(t.Name, t.Gateway, zerolog.Nop(), nil)
 		if err != nil {
 			return nil, err
 		}

@@ -32,6 +32,8 @@ config.yaml     the configuration as the bridge understands it
 versions.json   of the bridge, its NATS server, and this machine
 healthz.txt     what the bridge that runs says of itself, if it was reached
 metrics.txt     its metrics
+answers.json    of the platform's last answers and refusals, for each interface: operation, HTTP
+                status, return code, class of the failure, time and size; nothing of what was in them
 log.txt         the end of the log that was given with --log
 
 Secrets are replaced by ***, so is what looks like credentials, and the agents' phone numbers of
@@ -83,6 +85,7 @@ func (o *doctorOptions) bundle(ctx context.Context, cfg *config.Config, report [
 	put("versions.json", versions)
 	put("healthz.txt", adminSays(ctx, cfg, "/healthz"))
 	put("metrics.txt", adminSays(ctx, cfg, "/metrics"))
+	put("answers.json", adminSays(ctx, cfg, "/answers"))
 	log, logged := endOf(o.log)
 	put("log.txt", log)
 	return cmp.Or(err, configured, logged, z.Close())

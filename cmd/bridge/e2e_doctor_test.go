@@ -21,6 +21,7 @@ import (
 
 	"aiccbridge/config"
 	"aiccbridge/internal/doctor"
+	"aiccbridge/internal/platformsim/fault"
 	"aiccbridge/internal/proxytest"
 	"aiccbridge/schemas"
 )
@@ -175,8 +176,13 @@ func TestDoctorOnStreams(t *testing.T) {
 // TestDoctorsBundle: a support archive has what helps, and no secret, not even where a log has one.
 func TestDoctorsBundle(t *testing.T) {
 	t.Parallel()
-	s := newScene(t, setup{agents: 2, kinds: []schemas.Kind{schemas.KindCDR}, embedded: true, long: true}) // nothing is written
+	broken := fault.Rule{Fault: "poll.status", Next: 1, Status: 503}
+	s := newScene(t, setup{agents: 2, kinds: []schemas.Kind{schemas.KindCDR}, embedded: true, long: true, faults: []fault.Rule{broken}}) // nothing is written
 	r := s.run()
+	s.until("polls and requests are answered, one badly", func() bool {
+		pages := r.heads.Pages()
+		return len(pages[0].Answers) > 0 && len(pages[1].Answers) > 0 && len(pages[1].Failures) > 0
+	})
 	set := s.sim.Settings()
 	secret, err := os.ReadFile(set.SecretKeyFile)
 	if err != nil {
@@ -217,7 +223,7 @@ func TestDoctorsBundle(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{
-		"report.ndjson": "signed request is taken", "config.yaml": "access_key: ", "versions.json": "nats", "metrics.txt": "aicc_", "healthz.txt": "ok", "log.txt": "bridge runs", "README.txt": "config.yaml",
+		"report.ndjson": "signed request is taken", "config.yaml": "access_key: ", "versions.json": "nats", "metrics.txt": "aicc_", "healthz.txt": "ok", "answers.json": `"operation":"poll","status":503,"class":"again","took_ms":`, "log.txt": "bridge runs", "README.txt": "config.yaml",
 	} {
 		if !strings.Contains(all[name], want) {
 			t.Errorf("%s: %.300s", name, all[name])

@@ -29,6 +29,7 @@ import (
 	"aiccbridge/exporter/worker"
 	"aiccbridge/internal/c2sign"
 	"aiccbridge/internal/ccfs"
+	"aiccbridge/internal/heads"
 	"aiccbridge/internal/health"
 	"aiccbridge/internal/privacy"
 	"aiccbridge/schemas"
@@ -39,7 +40,7 @@ type accounts map[string]*ccfs.Client
 
 func newFiles(b base, c config.Tenant, known accounts, open *closers) (*filestore.Store, error) {
 	f := c.Files
-	client, err := storeClient(b.cfg, c, b.log, known[f.AccessKey])
+	client, err := storeClient(b.cfg, c, b.log, known[f.AccessKey], b.heads.Of("file store of "+c.Name))
 	if err != nil {
 		return nil, err
 	}
@@ -55,8 +56,8 @@ func newFiles(b base, c config.Tenant, known accounts, open *closers) (*filestor
 }
 
 // storeClient is a client of a tenant's file store. sibling is that of another tenant under
-// the same access key, or nil.
-func storeClient(cfg *config.Config, c config.Tenant, log zerolog.Logger, sibling *ccfs.Client) (*ccfs.Client, error) {
+// the same access key, or nil; heads keeps those of answers, or is nil.
+func storeClient(cfg *config.Config, c config.Tenant, log zerolog.Logger, sibling *ccfs.Client, heads *heads.Log) (*ccfs.Client, error) {
 	f := c.Files
 	profile := c2sign.Profile{EmptyQueryLine: f.EmptyQueryLine}
 	if f.SignedHeaders == "host" {
@@ -67,7 +68,7 @@ func storeClient(cfg *config.Config, c config.Tenant, log zerolog.Logger, siblin
 		AllowHTTP: f.AllowInsecureHTTP, AllowLinkLocal: f.AllowLinkLocal,
 		Proxy:        proxy(f.ProxyURL, f.ProxyCredentials, f.ProxyRootCAs),
 		MaxFileBytes: int64(cfg.Worker.MaxZIPBytes), MaxSoundBytes: int64(f.Recordings.MaxBytes), Logger: log.With().Str("tenant", c.Name).Logger(),
-		Sibling: sibling,
+		Sibling: sibling, Heads: heads,
 	})
 }
 

@@ -14,6 +14,7 @@ import (
 	"aiccbridge/exporter/filestore"
 	"aiccbridge/exporter/planner"
 	"aiccbridge/internal/ccgateway"
+	"aiccbridge/internal/heads"
 	"aiccbridge/internal/privacy"
 	"aiccbridge/internal/viaproxy"
 	"aiccbridge/poller"
@@ -95,18 +96,18 @@ func noneIfZero(d time.Duration) time.Duration {
 	return d
 }
 
-// gatewayClient is a client of a tenant's gateway.
-func gatewayClient(tenant string, g *config.Gateway, log zerolog.Logger) (*ccgateway.Client, error) {
+// gatewayClient is a client of a tenant's gateway. heads keeps those of answers, or is nil.
+func gatewayClient(tenant string, g *config.Gateway, log zerolog.Logger, heads *heads.Log) (*ccgateway.Client, error) {
 	return ccgateway.New(ccgateway.Options{
 		URL: g.URL.String(), RootCAs: g.RootCAs, InsecureSkipVerify: g.InsecureSkipVerify, AllowLinkLocal: g.AllowLinkLocal,
 		Proxy: proxy(g.ProxyURL, g.ProxyCredentials, g.ProxyRootCAs),
-		Hold:  g.Hold, PollTimeout: g.PollTimeout, ConnectRate: g.ConnectsPerSecond, Logger: log.With().Str("tenant", tenant).Logger(),
+		Hold:  g.Hold, PollTimeout: g.PollTimeout, ConnectRate: g.ConnectsPerSecond, Heads: heads, Logger: log.With().Str("tenant", tenant).Logger(),
 	})
 }
 
 func newPolling(b base, h *hub, c config.Tenant, private *policy, open *closers) (*partition.Share, error) {
 	g := c.Gateway
-	gateway, err := gatewayClient(c.Name, g, b.log)
+	gateway, err := gatewayClient(c.Name, g, b.log, b.heads.Of("gateway of "+c.Name))
 	if err != nil {
 		return nil, err
 	}

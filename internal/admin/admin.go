@@ -32,6 +32,7 @@ type Options struct {
 	Health   http.Handler // of GET /healthz
 	Ready    http.Handler // of GET /readyz, without a token; nil: always ready
 	Reload   http.Handler // of POST /-/reload; nil: it is not served
+	Answers  http.Handler // of GET /answers, the heads of the platform's last ones; nil: it is not served
 	Logger   zerolog.Logger
 }
 
@@ -48,6 +49,9 @@ func New(o Options) *Server {
 	mux.Handle("GET /healthz", o.Health)
 	if o.Reload != nil {
 		mux.Handle("POST /-/reload", o.Reload)
+	}
+	if o.Answers != nil {
+		mux.Handle("GET /answers", o.Answers)
 	}
 	probes := http.NewServeMux()
 	probes.HandleFunc("GET /livez", alive)

@@ -18,6 +18,7 @@ import (
 
 	"aiccbridge/internal/c2sign"
 	"aiccbridge/internal/dialguard"
+	"aiccbridge/internal/heads"
 	"aiccbridge/internal/viaproxy"
 )
 
@@ -47,6 +48,8 @@ type Options struct {
 	// the one call at a time, the count of refusals and the pauses, since the platform locks
 	// whoever sends too many wrong signatures, not a tenant space. Nil: there is none.
 	Sibling *Client
+	// Heads keeps the heads of answers. nil: nobody does.
+	Heads *heads.Log
 
 	// DialContext replaces the dialer, e.g. to connect to an address that DNS does not
 	// give for the host of URL. Nil dials normally.

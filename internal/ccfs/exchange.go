@@ -2,6 +2,7 @@ package ccfs
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"aiccbridge/internal/heads"
 	"aiccbridge/internal/tlsadvice"
 	"aiccbridge/internal/viaproxy"
 )
@@ -49,13 +51,15 @@ var errSilent = errors.New("the platform went silent")
 
 // exchange sends one request and hands a successful answer to handle while the connection
 // is open. All errors but those of handle are of type *Error.
-func (c *Client) exchange(ctx context.Context, q call, handle func(context.Context, *answer) error) error {
+func (c *Client) exchange(ctx context.Context, q call, handle func(context.Context, *answer) error) (err error) {
 	payload, err := json.Marshal(q.body)
 	if err != nil {
 		return invalid(q.operation, err)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	h := heads.Head{At: time.Now(), Operation: q.operation}
+	defer func() { c.note(h, err) }()
 	a, err := c.guarded(ctx, q.operation, func() (*answer, error) {
 		watchdog := time.AfterFunc(c.options.AnswerTimeout, func() { cancel(errSilent) })
 		defer watchdog.Stop() // from here on only reads of a file restart it
@@ -65,7 +69,20 @@ func (c *Client) exchange(ctx context.Context, q call, handle func(context.Conte
 		return err
 	}
 	defer a.close()
+	h.Status, h.Bytes = a.status, max(a.length, 0)
 	return handle(ctx, a)
+}
+
+// note keeps the head of an exchange that ended with err.
+func (c *Client) note(h heads.Head, err error) {
+	h.Took = time.Since(h.At)
+	if e := (*Error)(nil); errors.As(err, &e) {
+		if e.Local {
+			return // nothing was sent
+		}
+		h.Status, h.Code, h.Class = cmp.Or(e.Status, h.Status), e.Code, string(e.Class)
+	}
+	c.options.Heads.Note(h)
 }
 
 // guarded runs call under the circuit's rules.

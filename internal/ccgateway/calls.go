@@ -218,6 +218,7 @@ func (a *Agent) do(ctx context.Context, c call) (header http.Header, result fore
 	}
 	secrets := append(a.session.secrets(), c.secrets...)
 	ans := a.exchange(ctx, c, a.client.callTimeout)
+	defer func() { a.client.note(c, ans, err) }()
 	if ans.Status != 0 && ans.Status != http.StatusOK {
 		return nil, result, a.statusError(c, ans)
 	}

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/net/idna"
 	"golang.org/x/time/rate"
 
+	"aiccbridge/internal/heads"
 	"aiccbridge/internal/http1"
 	"aiccbridge/internal/viaproxy"
 )
@@ -87,6 +88,8 @@ type Options struct {
 	// Proxy is a forward proxy on the way; nil means none. The proxy's address is held
 	// to AllowLinkLocal as well.
 	Proxy *viaproxy.Proxy
+	// Heads keeps the heads of answers. nil: nobody does.
+	Heads *heads.Log
 	// DialContext replaces the TCP dialer, also to a proxy; nil means a net.Dialer. TLS, if the
 	// URL asks for it, is laid over what it returns.
 	DialContext viaproxy.Dial
@@ -108,6 +111,7 @@ type Client struct {
 	pollTimeout time.Duration
 	callTimeout time.Duration
 	maxBody     int64
+	heads       *heads.Log
 	log         zerolog.Logger
 }
 
@@ -125,6 +129,7 @@ func New(o Options) (*Client, error) {
 		pollTimeout: cmp.Or(o.PollTimeout, hold+DefaultPollMargin),
 		callTimeout: cmp.Or(o.CallTimeout, DefaultCallTimeout),
 		maxBody:     cmp.Or(o.MaxBodyBytes, DefaultMaxBodyBytes),
+		heads:       o.Heads,
 		log:         o.Logger,
 	}
 	if hold < 0 || c.callTimeout < 0 || c.maxBody < 0 || o.MaxConnections < 0 || perSecond < 0 {

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
+	"aiccbridge/internal/heads"
 	"aiccbridge/internal/http1"
 	"aiccbridge/internal/tlsadvice"
 	"aiccbridge/internal/viaproxy"
@@ -103,4 +105,24 @@ func advised(err error) error {
 		return fmt.Errorf("%w; %s", err, cure)
 	}
 	return err
+}
+
+// note keeps the head of an exchange that ended with err.
+func (c *Client) note(of call, ans http1.Answer, err error) {
+	h := heads.Head{At: ans.Begun, Operation: of.operation, Status: ans.Status, Bytes: int64(len(ans.Body)), Took: time.Since(ans.Begun)}
+	var code *CodeError
+	var status *StatusError
+	switch {
+	case ans.Begun.IsZero(): // there was no connection
+		h.At, h.Took, h.Class = time.Now(), 0, ClassAgain.String()
+	case err == nil:
+		h.Code = CodeOK
+	case errors.As(err, &code):
+		h.Code, h.Class = code.Code, code.Class.String()
+	case errors.As(err, &status):
+		h.Class = status.Class.String()
+	default:
+		h.Class = ClassAgain.String()
+	}
+	c.heads.Note(h)
 }

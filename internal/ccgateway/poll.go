@@ -110,6 +110,7 @@ func (a *Agent) Poll(ctx context.Context) Poll {
 		p.SentAt = asked
 	}
 	p.Status, p.Connections = answer.Status, answer.Connections
+	a.client.note(c, answer, p.Err)
 	return p
 }
 

@@ -43,8 +43,9 @@ func newDoctor() *cobra.Command {
 		Short: "Look at all that a bridge needs around it, and say what to do",
 		Long: "Look at what a bridge needs around it, whether one runs or not: names, ports, certificates\n" +
 			"and clocks of the platform, one signed request, the way of callbacks, NATS and its\n" +
-			"streams, time zones, disk, files and memory. Nothing is changed, and nothing that was\n" +
-			"refused is tried again. Exit code 1 if something would keep a bridge from working.\n" +
+			"streams, time zones, disk, files and memory; hold and poll_timeout against what a bridge\n" +
+			"that runs has measured. Nothing is changed, and nothing that was refused is tried again.\n" +
+			"Exit code 1 if something would keep a bridge from working.\n" +
 			"With --agent one agent is signed in, polled once and signed out: not while he works.",
 		Example: "  bridge doctor -c bridge.yaml\n  bridge doctor -c bridge.yaml --agent 291\n  bridge doctor --bundle support.zip --log bridge.log",
 		Args:    noArguments,
@@ -147,8 +148,25 @@ func (o *doctorOptions) looks(cfg *config.Config) (all []doctor.Look, end closer
 		}
 		all = append(all, c.Look)
 	}
+	if agents > 0 && cfg.Listen.Admin != "" {
+		all = append(all, func(ctx context.Context) []doctor.Line { return measured(ctx, cfg) })
+	}
 	all = append(all, o.servers(cfg)...)
 	return append(all, func(ctx context.Context) []doctor.Line { return lookAtHub(ctx, cfg, o.weaker, agents) }), end, nil
+}
+
+// measured holds settings against what the bridge that runs has measured, if one does.
+func measured(ctx context.Context, cfg *config.Config) (lines []doctor.Line) {
+	found := doctor.ReadSwitchovers(adminSays(ctx, cfg, "/metrics"))
+	for _, t := range cfg.Tenants {
+		if s, ok := found[t.Name]; ok && t.Gateway != nil {
+			lines = append(lines, s.Judge("gateway of "+t.Name, t.Gateway.Hold, t.Gateway.PollTimeout))
+		}
+	}
+	if len(lines) == 0 {
+		lines = append(lines, doctor.Line{Check: "measured", About: "gateways", Status: doctor.OK, Says: "no bridge that polls answers on listen.admin: nothing was measured"})
+	}
+	return lines
 }
 
 // said is a look at what is known already.

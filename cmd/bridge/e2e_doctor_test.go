@@ -223,7 +223,7 @@ func TestDoctorsBundle(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{
-		"report.ndjson": "signed request is taken", "config.yaml": "access_key: ", "versions.json": "nats", "metrics.txt": "aicc_", "healthz.txt": "ok", "answers.json": `"operation":"poll","status":503,"class":"again","took_ms":`, "log.txt": "bridge runs", "README.txt": "config.yaml",
+		"report.ndjson": "a session was silent for ", "config.yaml": "access_key: ", "versions.json": "nats", "metrics.txt": "aicc_", "healthz.txt": "ok", "answers.json": `"operation":"poll","status":503,"class":"again","took_ms":`, "log.txt": "bridge runs", "README.txt": "config.yaml",
 	} {
 		if !strings.Contains(all[name], want) {
 			t.Errorf("%s: %.300s", name, all[name])

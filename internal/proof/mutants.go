@@ -214,6 +214,7 @@ var details = []mutant{
 	{"caller_is_parent", "internal/trace", "TestACallerIsNoParent"},
 	{"failure_in_full", "internal/trace", "TestClass"},
 	{"each_lost_batch_logged", "internal/trace/otlp", "TestACollectorThatIsAway"},
+	{"any_code_kept", "internal/heads", "TestOnlyCodes"},
 	{"imported_history_covered", "exporter/planner", "TestImportedHistoryIsNotPlanned"},
 	{"import_over_extract", "exporter/ledger", "TestImport"},
 	{"newer_overwritten", "exporter/ledger", "TestEntriesOfANewerBridge"},

@@ -33,7 +33,8 @@ type doctorOptions struct {
 	weaker              []string // --accept-weaker
 	asJSON              bool
 	wait                time.Duration
-	now                 func() time.Time // nil: time.Now
+	now                 func() time.Time                // nil: time.Now
+	limits              func(dir string) doctor.Machine // of this machine; nil: doctor.Limits
 }
 
 func newDoctor() *cobra.Command {
@@ -152,7 +153,7 @@ func (o *doctorOptions) looks(cfg *config.Config) (all []doctor.Look, end closer
 		all = append(all, func(ctx context.Context) []doctor.Line { return measured(ctx, cfg) })
 	}
 	all = append(all, o.servers(cfg)...)
-	return append(all, func(ctx context.Context) []doctor.Line { return lookAtHub(ctx, cfg, o.weaker, agents) }), end, nil
+	return append(all, func(ctx context.Context) []doctor.Line { return lookAtHub(ctx, cfg, o.weaker, o.machine(cfg, agents)) }), end, nil
 }
 
 // measured holds settings against what the bridge that runs has measured, if one does.
@@ -172,6 +173,20 @@ func measured(ctx context.Context, cfg *config.Config) (lines []doctor.Line) {
 // said is a look at what is known already.
 func said(l doctor.Line) doctor.Look {
 	return func(context.Context) []doctor.Line { return []doctor.Line{l} }
+}
+
+// machine is what this machine gives, and what is wanted of it.
+func (o *doctorOptions) machine(cfg *config.Config, agents int) doctor.Machine {
+	limits := o.limits
+	if limits == nil {
+		limits = doctor.Limits
+	}
+	m := limits(cfg.DataDir)
+	m.Agents = agents
+	if cfg.NATS.External() {
+		m.Spool = int64(cfg.NATS.SpoolBytes)
+	}
+	return m
 }
 
 // signature says how a file store's requests are signed.

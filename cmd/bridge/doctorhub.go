@@ -16,12 +16,7 @@ import (
 )
 
 // lookAtHub looks at NATS, and at the machine, whose disk is filled as fast as the streams.
-func lookAtHub(ctx context.Context, cfg *config.Config, weaker []string, agents int) []doctor.Line {
-	m := doctor.Limits(cfg.DataDir)
-	m.Agents = agents
-	if cfg.NATS.External() {
-		m.Spool = int64(cfg.NATS.SpoolBytes)
-	}
+func lookAtHub(ctx context.Context, cfg *config.Config, weaker []string, m doctor.Machine) []doctor.Line {
 	o, there, err := runningHub(cfg, false)
 	if err == nil && !there {
 		return append([]doctor.Line{{Check: "nats", About: "nats", Status: doctor.OK, Says: "the server in the bridge starts with it"}}, m.Judge()...)

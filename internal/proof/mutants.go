@@ -215,6 +215,7 @@ var details = []mutant{
 	{"failure_in_full", "internal/trace", "TestClass"},
 	{"each_lost_batch_logged", "internal/trace/otlp", "TestACollectorThatIsAway"},
 	{"any_code_kept", "internal/heads", "TestOnlyCodes"},
+	{"longest_overrated", "internal/doctor", "TestMeasured"},
 	{"imported_history_covered", "exporter/planner", "TestImportedHistoryIsNotPlanned"},
 	{"import_over_extract", "exporter/ledger", "TestImport"},
 	{"newer_overwritten", "exporter/ledger", "TestEntriesOfANewerBridge"},

@@ -216,6 +216,7 @@ var details = []mutant{
 	{"each_lost_batch_logged", "internal/trace/otlp", "TestACollectorThatIsAway"},
 	{"any_code_kept", "internal/heads", "TestOnlyCodes"},
 	{"longest_overrated", "internal/doctor", "TestMeasured"},
+	{"single_replica_passes", "internal/doctor", "TestHub"},
 	{"imported_history_covered", "exporter/planner", "TestImportedHistoryIsNotPlanned"},
 	{"import_over_extract", "exporter/ledger", "TestImport"},
 	{"newer_overwritten", "exporter/ledger", "TestEntriesOfANewerBridge"},

@@ -50,7 +50,7 @@ func newCheck() *cobra.Command {
 				return usageError{errors.New("--json and --effective exclude each other")}
 			}
 			if asJSON {
-				return checkJSON(c.OutOrStdout(), cfg, found)
+				return checkJSON(c.OutOrStdout(), cfg, found, collector)
 			}
 			if err := checkText(c.OutOrStdout(), c.ErrOrStderr(), path, cfg, found, effective); err != nil || effective {
 				return err
@@ -65,13 +65,14 @@ func newCheck() *cobra.Command {
 	return c
 }
 
-func checkJSON(out io.Writer, cfg *config.Config, found config.Errors) error {
+func checkJSON(out io.Writer, cfg *config.Config, found config.Errors, collector string) error {
 	report := struct {
 		OK       bool             `json:"ok"`
 		Errors   []config.Finding `json:"errors"`
 		Warnings []config.Finding `json:"warnings"`
-		Agents   []agentsFrom     `json:"agents"` // a line for each tenant with a gateway
-	}{OK: len(found) == 0, Errors: append([]config.Finding{}, found...), Warnings: []config.Finding{}, Agents: []agentsFrom{}}
+		Agents   []agentsFrom     `json:"agents"`           // a line for each tenant with a gateway
+		Traces   string           `json:"traces,omitempty"` // where files are traced to
+	}{Traces: collector, OK: len(found) == 0, Errors: append([]config.Finding{}, found...), Warnings: []config.Finding{}, Agents: []agentsFrom{}}
 	if cfg != nil {
 		report.Warnings = append(report.Warnings, cfg.Warnings...)
 		report.Agents = origins(cfg)

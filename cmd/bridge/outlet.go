@@ -14,7 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/renameio/v2"
+	"github.com/google/renameio/v2/maybe" // on Windows, which has no atomic replacement, a plain write
 	"github.com/google/uuid"
 
 	"aiccbridge/bus"
@@ -92,7 +92,7 @@ func (s *toSubjects) save() error {
 	}
 	data, err := json.Marshal(s.given)
 	if err == nil {
-		err = renameio.WriteFile(s.state, data, 0o600)
+		err = maybe.WriteFile(s.state, data, 0o600)
 	}
 	if err != nil {
 		return fmt.Errorf("remember how far the replay came: %w", err)

@@ -14,7 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/renameio/v2"
+	"github.com/google/renameio/v2/maybe" // on Windows, which has no atomic replacement, a plain write
 
 	"aiccbridge/internal/durable"
 	"aiccbridge/schemas"
@@ -55,12 +55,12 @@ func (f *Folder) Put(_ context.Context, name string, meta map[string]string, r i
 		err = os.MkdirAll(filepath.Dir(path), 0o700)
 	}
 	if err == nil {
-		err = renameio.WriteFile(path, content, 0o600)
+		err = maybe.WriteFile(path, content, 0o600)
 	}
 	if err == nil {
 		var text []byte
 		if text, err = json.Marshal(about{int64(len(content)), meta}); err == nil {
-			err = renameio.WriteFile(path+aboutExt, text, 0o600)
+			err = maybe.WriteFile(path+aboutExt, text, 0o600)
 		}
 	}
 	if err == nil { // before anybody is told

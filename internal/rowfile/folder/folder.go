@@ -30,7 +30,6 @@ import (
 	"strings"
 
 	"github.com/gofrs/flock"
-	"github.com/google/renameio/v2"
 
 	"aiccbridge/internal/rowfile"
 	"aiccbridge/internal/sabotage"
@@ -207,7 +206,7 @@ func (f *Folder) write(ctx context.Context, hub Hub, w window, path string) (row
 	if err != nil {
 		return 0, 0, err
 	}
-	file, err := renameio.NewPendingFile(path, renameio.WithPermissions(0o600), renameio.WithTempDir(filepath.Dir(path)))
+	file, err := newPending(path)
 	if err != nil {
 		return 0, 0, err
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -24,6 +25,7 @@ import (
 	"aiccbridge/internal/health"
 	"aiccbridge/internal/instance"
 	"aiccbridge/internal/seal"
+	"aiccbridge/internal/systemd"
 	"aiccbridge/internal/trace"
 	"aiccbridge/poller"
 	"aiccbridge/poller/partition"
@@ -54,6 +56,7 @@ type bridge struct {
 	planning *planning
 	tenants  []*tenant
 	parts    []part // all but the hub, which serves them
+	watch    *health.Watch
 }
 
 // part is what works from the start until intake ends, and finishes what it has in hand
@@ -67,6 +70,7 @@ type part struct {
 // runs in its process; nil ones are not called.
 type hooks struct {
 	reload  *reloading                                 // nil: the configuration is not read again
+	manager *systemd.Manager                           // nil: nobody is told how the bridge is
 	ready   func(*bridge)                              // everything has been started
 	drained func(ctx context.Context, b *bridge) error // everything has ended but the hub
 }
@@ -81,6 +85,7 @@ func runBridge(ctx context.Context, cfg *config.Config, log zerolog.Logger, acce
 		return err
 	}
 	defer func() { err = cmp.Or(err, lock.Close()) }()
+	log.Info().Str("version", currentVersions().Bridge).Msg("bridge starts")
 	var open closers
 	defer func() { open.close() }()
 	b, err := newBridge(ctx, cfg, log, acceptWeaker, h.reload, &open)
@@ -155,6 +160,7 @@ func newBridge(ctx context.Context, cfg *config.Config, log zerolog.Logger, acce
 	if err != nil {
 		return nil, err
 	}
+	b.watch = watch
 	b.parts = slices.Concat(b.parts, worker, recorderParts(base, hub, recorder, downloading), resolver, callbacks, admin, newAnswers(base, hub, watch), reloadParts(base.changes), []part{{"watch", func(intake, _ context.Context) error { return watch.Run(intake) }}})
 	return b, nil
 }
@@ -162,7 +168,7 @@ func newBridge(ctx context.Context, cfg *config.Config, log zerolog.Logger, acce
 func newBase(cfg *config.Config, log zerolog.Logger) (b base, err error) {
 	metrics := prometheus.NewRegistry()
 	b = base{cfg: cfg, log: log, metrics: metrics, polling: poller.NewMetrics(metrics), shares: partition.NewMetrics(metrics), zones: &worker.Zones{}, heads: &heads.Book{}}
-	b.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	b.metrics.MustRegister(newBuildMetric(), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if b.names, err = schemas.NewNames(cfg.NATS.SubjectPrefix); err != nil {
 		return b, err
 	}
@@ -188,6 +194,7 @@ func (b *bridge) run(ctx context.Context, h hooks) error {
 	serving, endServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer endServing()
 	b.serve(serving, group)
+	group.Go(func() error { return h.manager.Run(serving, b.told()) })
 	var parts sync.WaitGroup
 	for _, p := range b.parts {
 		parts.Add(1)
@@ -197,10 +204,12 @@ func (b *bridge) run(ctx context.Context, h hooks) error {
 		})
 	}
 	b.log.Info().Str("nats", b.url()).Int("tenants", len(b.cfg.Tenants)).Msg("bridge runs")
+	h.manager.Ready()
 	if h.ready != nil {
 		h.ready(b)
 	}
 	<-intake.Done()
+	h.manager.Stopping()
 	b.log.Info().Msg("bridge stops: finishing what is in hand")
 	parts.Wait()
 	if err := b.flush(serving); err != nil {
@@ -215,6 +224,20 @@ func (b *bridge) run(ctx context.Context, h hooks) error {
 		b.log.Info().Msg("bridge stopped")
 	}
 	return err
+}
+
+// told is what a service manager is told while the bridge runs.
+func (b *bridge) told() systemd.Health {
+	return systemd.Health{Stuck: b.watch.Stuck, Status: func() string {
+		var names []string
+		for _, a := range b.watch.Lasting() {
+			names = append(names, a.Name)
+		}
+		if names == nil {
+			return "no alarm"
+		}
+		return "alarms: " + strings.Join(names, ", ")
+	}}
 }
 
 // callsMade reports whether the calls of all complete windows have been published, by this

@@ -128,6 +128,7 @@ type reloading struct {
 	first   reload.Reading
 	hangups <-chan struct{}
 	level   *logLevel
+	begin   func() (done func()) // that of reload.Options
 }
 
 // newChangeable makes the reloader, if there is to be one. Parts add themselves afterwards.
@@ -136,7 +137,7 @@ func newChangeable(b base, r *reloading) *changeable {
 	if r == nil {
 		return c
 	}
-	c.reloader = reload.New(reload.Options{First: r.first, Apply: c.apply, Hangups: r.hangups, Logger: b.log, Registerer: b.metrics})
+	c.reloader = reload.New(reload.Options{First: r.first, Apply: c.apply, Begin: r.begin, Hangups: r.hangups, Logger: b.log, Registerer: b.metrics})
 	c.add(func(_, new *config.Config) (func(), error) {
 		return func() { r.level.set(new.Log.Level) }, nil
 	})

@@ -16,6 +16,7 @@ import (
 
 	"aiccbridge/config"
 	"aiccbridge/internal/reload"
+	"aiccbridge/internal/systemd"
 )
 
 func newRun() *cobra.Command {
@@ -41,7 +42,9 @@ func newRun() *cobra.Command {
 			r.first = reading
 			log := newLevelledLogger(cfg.Log, r.level, c.ErrOrStderr())
 			adoptStandardLog(log)
-			return runBridge(c.Context(), cfg, log, weaker, hooks{reload: r})
+			manager := systemd.New(log)
+			r.begin = manager.Reloading
+			return runBridge(c.Context(), cfg, log, weaker, hooks{reload: r, manager: manager})
 		},
 	}
 	c.Flags().StringVarP(&path, "config", "c", "bridge.yaml", "configuration file")

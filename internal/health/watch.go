@@ -2,9 +2,11 @@ package health
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,7 +20,8 @@ import (
 const (
 	often     = 2 * time.Second
 	seldom    = time.Minute
-	soonAgain = 5 * time.Second // at most, at first and while something is wrong
+	soonAgain = 5 * time.Second  // at most, at first and while something is wrong
+	overtime  = 30 * time.Second // beyond its time, after which a look has come to a standstill
 )
 
 // Check is one thing that is looked at again and again.
@@ -58,6 +61,7 @@ type Watch struct{ watched []*watched }
 type watched struct {
 	Check
 	alarm
+	beat atomic.Pointer[time.Time] // when the last look ended; nil: nobody is to look
 }
 
 // NewWatch makes a watch, which looks at nothing before [Watch.Run] or a request.
@@ -97,12 +101,37 @@ func (w *watched) every() time.Duration {
 
 func (w *watched) run(ctx context.Context) {
 	wait := min(w.every(), soonAgain)
+	w.ended()
+	defer w.beat.Store(nil)
 	for retry.Wait(ctx, wait) == nil {
 		wait = w.every()
 		if answered := w.look(ctx); !answered || w.current() != nil {
 			wait = min(wait, soonAgain)
 		}
+		w.ended()
 	}
+}
+
+// ended notes that a look has ended.
+func (w *watched) ended() {
+	now := time.Now()
+	w.beat.Store(&now)
+}
+
+// Stuck names the checks that have not been looked at for far longer than they take; nil when
+// there are none, or the watch does not run. A look takes the locks of what it looks at, and has
+// a time limit: one that does not end means that something in the process stands still.
+func (w *Watch) Stuck() error {
+	var names []string
+	for _, c := range w.watched {
+		if last := c.beat.Load(); last != nil && time.Since(*last) > c.every()*5/4+overtime {
+			names = append(names, c.Name)
+		}
+	}
+	if names == nil {
+		return nil
+	}
+	return fmt.Errorf("no look at %s has come to its end", strings.Join(names, ", "))
 }
 
 // look finds out once. A server that does not answer in time is the business of

@@ -197,3 +197,56 @@ func TestReady(t *testing.T) {
 		t.Errorf("nothing is stored: %d %q", code, text)
 	}
 }
+
+// TestStuck: a look that does not end is noticed, one that takes its time is not, and nobody
+// waits for a watch that does not run.
+func TestStuck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		block := make(chan struct{})
+		var blocked atomic.Bool
+		w := NewWatch(Options{Checks: []Check{
+			{Name: "quick", Find: func(context.Context) error { return nil }},
+			{Name: "costly", Costly: true, Find: func(ctx context.Context) error {
+				<-ctx.Done()
+				return ctx.Err()
+			}},
+			{Name: "deadlocked", Find: func(context.Context) error {
+				if blocked.Load() {
+					<-block // whatever ctx says
+				}
+				return nil
+			}},
+		}})
+		time.Sleep(time.Hour)
+		if err := w.Stuck(); err != nil {
+			t.Errorf("before it runs: %v", err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- w.Run(ctx) }()
+		for range 100 {
+			time.Sleep(7 * time.Second)
+			if err := w.Stuck(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		blocked.Store(true)
+		time.Sleep(time.Minute)
+		if err := w.Stuck(); err == nil || err.Error() != "no look at deadlocked has come to its end" {
+			t.Error(err)
+		}
+		close(block)
+		synctest.Wait()
+		if err := w.Stuck(); err != nil {
+			t.Errorf("when it goes on: %v", err)
+		}
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		time.Sleep(time.Hour)
+		if err := w.Stuck(); err != nil {
+			t.Errorf("after it ran: %v", err)
+		}
+	})
+}

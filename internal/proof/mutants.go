@@ -194,6 +194,11 @@ var mutants = []mutant{
 	{"old_skew", "callbacks", "TestSkewIsOfTheClocks"},
 	{"gone_when_cut_off", "bus/lease", "TestRoll"},
 	{"mirror_is_the_hub", "bus/witness", "TestMirroredBuckets"},
+	{"ready_too_early", "cmd/bridge", "TestServiceManager"},
+	{"reload_untold", "cmd/bridge", "TestServiceManager"},
+	{"stop_untold", "cmd/bridge", "TestServiceManager"},
+	{"watchdog_fed_for_nothing", "internal/systemd", "TestWatchdog"},
+	{"standing_look_unseen", "internal/health", "TestStuck"},
 }
 
 // details break a rule inside one part, or one of the simulator, without which a

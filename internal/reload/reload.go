@@ -33,6 +33,9 @@ type Options struct {
 	// Apply has the bridge go on with another configuration, in which nothing but keys that can
 	// be changed live is another thing. An error means that nothing has changed.
 	Apply func(old, new *config.Config) error
+	// Begin is told that somebody has asked for a reload, and its result that this is done. nil:
+	// nobody wants to know.
+	Begin func() (done func())
 	// Hangups ask for a reload. nil: nobody does.
 	Hangups    <-chan struct{}
 	Logger     zerolog.Logger        // the zero value discards
@@ -128,6 +131,9 @@ func union(read, before map[string]stamp) map[string]stamp {
 func (r *Reloader) Reload() ([]Change, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.o.Begin != nil {
+		defer r.o.Begin()()
+	}
 	reading, err := steadily(r.reading.Anew)
 	changes, err := r.take(reading, err, zerolog.InfoLevel)
 	// Of a refused reading nothing counts as seen: files that have changed are taken with the

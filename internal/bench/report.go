@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/google/renameio/v2"
+	"github.com/google/renameio/v2/maybe"
 
 	"aiccbridge/internal/bench/figures"
 	"aiccbridge/internal/bench/rawnats"
@@ -66,7 +66,7 @@ func (r report) write(file string) error {
 	if err != nil {
 		return fmt.Errorf("write %s: %w", file, err)
 	}
-	return renameio.WriteFile(file, []byte(whole), 0o644)
+	return maybe.WriteFile(file, []byte(whole), 0o644)
 }
 
 // draw writes the pictures into a folder, which is made if need be.
@@ -78,7 +78,7 @@ func (r report) draw(dir string) error {
 		return err
 	}
 	for _, p := range r.drawn {
-		if err := renameio.WriteFile(filepath.Join(dir, p.Name+".svg"), []byte(p.SVG()), 0o644); err != nil {
+		if err := maybe.WriteFile(filepath.Join(dir, p.Name+".svg"), []byte(p.SVG()), 0o644); err != nil {
 			return fmt.Errorf("draw %s: %w", p.Name, err)
 		}
 	}

@@ -35,30 +35,30 @@ func newManager(s *scene) *manager {
 // next is the next message that is neither a status nor a watchdog's.
 func (m *manager) next() string {
 	m.s.t.Helper()
-	for {
-		if text := m.any(); !strings.HasPrefix(text, "STATUS=") && text != "WATCHDOG=1" {
-			return text
-		}
-	}
-}
-
-func (m *manager) any() string {
-	m.s.t.Helper()
-	if err := m.conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
-		m.s.t.Fatal(err)
-	}
-	buf := make([]byte, 4096)
-	n, err := m.conn.Read(buf)
-	if err != nil {
-		m.s.t.Fatalf("nothing is told: %v\n%s", err, m.s.journal.tail())
-	}
-	return string(buf[:n])
+	return m.first(func(text string) bool { return !strings.HasPrefix(text, "STATUS=") && text != "WATCHDOG=1" })
 }
 
 // want reads on until a message comes.
 func (m *manager) want(text string) {
 	m.s.t.Helper()
-	for m.any() != text {
+	m.first(func(said string) bool { return said == text })
+}
+
+// first is the first message that is wanted. It fails the test when none comes in time.
+func (m *manager) first(wanted func(text string) bool) string {
+	m.s.t.Helper()
+	if err := m.conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		m.s.t.Fatal(err)
+	}
+	buf := make([]byte, 4096)
+	for {
+		n, err := m.conn.Read(buf)
+		if err != nil {
+			m.s.t.Fatalf("nothing is told: %v\n%s", err, m.s.journal.tail())
+		}
+		if text := string(buf[:n]); wanted(text) {
+			return text
+		}
 	}
 }
 

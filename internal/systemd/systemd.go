@@ -12,6 +12,8 @@ package systemd
 
 import (
 	"context"
+	"net"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -20,8 +22,10 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// statusEvery is how often the line of status may change.
-const statusEvery = 5 * time.Second
+const (
+	statusEvery = 5 * time.Second // how often the line of status may change
+	sendLimit   = time.Second     // for one message
+)
 
 // Manager is who started the program. Its methods do nothing on nil, or when the environment
 // names no socket. Safe for concurrent use.
@@ -108,9 +112,28 @@ func (m *Manager) tell(lines ...string) {
 			m.status = status
 		}
 	}
-	_, err := daemon.SdNotify(false, strings.Join(lines, "\n"))
+	err := send(strings.Join(lines, "\n"))
 	if err != nil && !m.failed {
 		m.log.Warn().Err(err).Msg("the service manager cannot be told how the bridge is")
 	}
 	m.failed = err != nil
+}
+
+// send does what the library's SdNotify does, but waits no longer than sendLimit for a manager that
+// does not read: nothing of the bridge may stand still for it.
+func send(message string) error {
+	to := &net.UnixAddr{Name: os.Getenv("NOTIFY_SOCKET"), Net: "unixgram"}
+	if to.Name == "" {
+		return nil
+	}
+	c, err := net.DialUnix(to.Net, nil, to)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if err := c.SetWriteDeadline(time.Now().Add(sendLimit)); err != nil {
+		return err
+	}
+	_, err = c.Write([]byte(message))
+	return err
 }

@@ -167,3 +167,20 @@ func TestManagerGone(t *testing.T) {
 		t.Errorf("%d lines: %s", n, &log)
 	}
 }
+
+// TestManagerDoesNotRead: nobody waits for it for long, and that is said once.
+func TestManagerDoesNotRead(t *testing.T) {
+	c := socket(t)
+	var log bytes.Buffer
+	m := New(zerolog.New(&log))
+	for log.Len() == 0 { // until the socket is full
+		m.Ready()
+	}
+	m.Stopping()
+	if n := strings.Count(log.String(), "\n"); n != 1 {
+		t.Errorf("%d lines: %s", n, &log)
+	}
+	if got := heard(t, c); got != "READY=1" {
+		t.Errorf("%q", got)
+	}
+}

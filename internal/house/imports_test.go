@@ -89,6 +89,7 @@ var allowed = map[string][]string{
 	"internal/scenario":                      {"internal/retry", "schemas", "schemas/events", "schemas/rows"},
 	"internal/hubtest":                       {"bus", "bus/assets", "bus/embedded", "bus/kv", "schemas"},
 	"internal/reload":                        {"config"},
+	"internal/release":                       {"internal/buildinfo"},
 	"internal/replay":                        {"internal/retry", "schemas"},
 	"internal/trace":                         {"schemas"},
 	"internal/trace/otlp":                    {"internal/retry", "internal/trace", "internal/trouble"},

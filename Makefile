@@ -3,7 +3,7 @@ GO ?= go
 FUZZTIME ?= 20s
 DURATION ?= 10m
 
-.PHONY: help demo build test upgrade alerts readers faults mutation soak lint fmt foreign fuzz bench bench-rows bench-agents bench-events bench-growth bench-micro clean
+.PHONY: help demo build test upgrade alerts readers faults mutation soak lint fmt foreign fuzz bench bench-rows bench-agents bench-events bench-growth bench-micro release deb reproducible package platforms deploy-lint vulnerable clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,7 @@ lint: ## gofmt, go vet, staticcheck, and the rules of internal/house
 	$(GO) vet -tags permissions ./...
 	$(GO) vet -tags readers ./...
 	$(GO) vet -tags upgrade ./...
+	$(GO) vet -tags debian ./docs/deploy/...
 	$(GO) tool staticcheck ./...
 	$(GO) tool staticcheck -tags faults ./...
 	$(GO) tool staticcheck -tags permissions ./...
@@ -84,5 +85,30 @@ bench-growth: ## files up to 5,000,000 rows, agents up to 19,000, as pictures, i
 bench-micro: ## benchmarks of single functions, with allocations, as benchstat reads them
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
+release: ## archives, bills of materials and checksums for all platforms, in dist/ (ONLY=linux/amd64)
+	$(GO) run ./internal/release -archives $(if $(ONLY),-only $(ONLY))
+
+deb: ## Debian packages in dist/; needs dpkg-deb (ONLY=linux/amd64 DEBFULLNAME=… DEBEMAIL=…)
+	$(GO) run ./internal/release -deb $(if $(ONLY),-only $(ONLY))
+
+reproducible: ## everything of the last commit made twice, in two folders, and compared (ONLY=linux/amd64)
+	$(GO) run ./internal/release -twice -archives -deb $(if $(ONLY),-only $(ONLY))
+
+package: ## the Debian package made, installed on this machine, started from its unit, purged; as root, with lintian, man and systemd's tools
+	$(GO) test -count 1 -tags debian -run Package -v ./docs/deploy/debian
+
+platforms: ## go vet for the platforms of a release that are not this one
+	@for p in linux/arm64 darwin/amd64 darwin/arm64 windows/amd64; do \
+	  echo "go vet for $$p"; CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) vet -trimpath ./... || exit 1; \
+	done
+
+deploy-lint: ## Kubernetes', Compose's and BuildKit's own parsers take docs/deploy
+	cd docs/deploy/lint && $(GO) vet ./... && $(GO) test -count 1 ./...
+
+vulnerable: ## known vulnerabilities that the program can reach; says so where their database cannot be reached
+	@if $(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./cmd/bridge > vulnerable.out 2>&1; then cat vulnerable.out; else \
+	  cat vulnerable.out; if grep -q '^exit status 3$$' vulnerable.out; then exit 1; fi; \
+	  echo "vulnerable: nothing was looked up: the database could not be reached, or govulncheck failed"; fi
+
 clean: ## what build, faults, soak and simulate leave behind; data/ is a bridge's, remove it yourself
-	rm -rf bridge bridge.faults proof.out sim
+	rm -rf bridge bridge.faults proof.out sim dist vulnerable.out

@@ -26,6 +26,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"aiccbridge/internal/durable"
@@ -117,7 +118,7 @@ func load(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if mode := info.Mode(); !mode.IsRegular() || mode.Perm()&0o077 != 0 {
+	if mode := info.Mode(); !mode.IsRegular() || mode.Perm()&0o077 != 0 && runtime.GOOS != "windows" { // where a mode says nothing of others
 		return nil, fmt.Errorf("%s has mode %s: it must be a file that only its owner can read; run chmod 600 on it", path, mode)
 	}
 	text, err := os.ReadFile(path)

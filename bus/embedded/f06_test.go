@@ -7,9 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -18,37 +16,9 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rs/zerolog"
-)
 
-// smallDisk mounts a disk of its own. Where that is not permitted it runs the
-// test once more in a name space where it is, and returns "".
-func smallDisk(t *testing.T, size int64) string {
-	t.Helper()
-	const inside = "SMALL_DISK_IN_NAMESPACE"
-	dir := t.TempDir()
-	err := syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d", size))
-	if err == nil {
-		t.Cleanup(func() {
-			if err := syscall.Unmount(dir, 0); err != nil {
-				t.Errorf("unmount the small disk: %v", err)
-			}
-		})
-		return dir
-	}
-	if os.Getenv(inside) != "" {
-		t.Fatalf("mount a small disk: %v; this test needs root, or user name spaces that may mount", err)
-	}
-	cmd := exec.CommandContext(t.Context(), "unshare", "-Urm", os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
-	cmd.Env = append(os.Environ(), inside+"=1")
-	out, err := cmd.CombinedOutput()
-	for _, attr := range regexp.MustCompile(`(?m)^=== ATTR +\S+ (\S+) (.*)$`).FindAllStringSubmatch(string(out), -1) {
-		t.Attr(attr[1], attr[2])
-	}
-	if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
-		t.Fatalf("in a name space where a small disk can be mounted: %v\n%s", err, out)
-	}
-	return ""
-}
+	"aiccbridge/internal/disktest"
+)
 
 // neighbour takes all the space that is free now, at one stroke, and returns how
 // to free it. What others make free meanwhile it leaves alone.
@@ -92,7 +62,7 @@ func until(t *testing.T, what string, is func() bool) time.Duration {
 
 func TestF06DiskFull(t *testing.T) {
 	const reserve = 8 * mib
-	disk := smallDisk(t, 16*reserve)
+	disk := disktest.Small(t, 16*reserve)
 	if disk == "" {
 		return // was run elsewhere
 	}

@@ -37,6 +37,7 @@ func TestF40Alarms(t *testing.T) {
 		"agents": agentsRings, "some": someAgentsRing, "gateway": gatewayRings,
 		"requests": requestsRing, "downloads": downloadsRing, "extracts": extractsRing, "callbacks": callbacksRings,
 		"certificates": certificatesRing, "calls": callsRing, "recordings": recordingsRing,
+		"hub": hubRings, "spool": spoolRings, "consumers": consumersRing, "windows": windowsRing, "damage": damageRings, "copy": copyRings, "zone": zoneRings,
 	}
 	var group sync.WaitGroup
 	for name, rings := range cases {

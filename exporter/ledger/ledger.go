@@ -298,28 +298,39 @@ func (l *Ledger) Plan(ctx context.Context, e schemas.WindowEntry) error {
 }
 
 // Purged reports that the bucket has lost what was in it while the bridge ran: the entry
-// that was written last is not there, and nobody deleted it by its key. Nothing can be noted
-// of such windows any more, so that no extract is asked for.
+// that was written first, or last, is not there, and nobody deleted it by its key. Windows that
+// are planned after a purge come after the first; those of a bucket that was made anew before the
+// last. Nothing can be noted of the windows that are lost, so that no extract of them is asked for.
 func (l *Ledger) Purged(ctx context.Context) error {
-	l.mu.Lock()
-	key, newest := "", uint64(0)
-	for k, e := range l.entries {
-		if e.revision > newest {
-			key, newest = k, e.revision
+	for _, key := range l.outermost() {
+		_, revision, err := l.o.Bucket.Get(ctx, key)
+		if err != nil {
+			return nil // whether it can be read is not the question here
+		}
+		if revision == 0 {
+			return fmt.Errorf("the bucket of windows was purged: %s is gone; restart the bridge, it plans anew from since", key)
 		}
 	}
-	l.mu.Unlock()
-	if key == "" {
-		return nil
-	}
-	_, revision, err := l.o.Bucket.Get(ctx, key)
-	if err != nil {
-		return nil // whether it can be read is not the question here
-	}
-	if revision == 0 {
-		return fmt.Errorf("the bucket of windows was purged: %s is gone; restart the bridge, it plans anew from since", key)
-	}
 	return nil
+}
+
+// outermost are the keys of the entries that were written first and last; none when there are none.
+func (l *Ledger) outermost() (keys []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	oldest, newest := "", ""
+	for k, e := range l.entries {
+		if oldest == "" || e.revision < l.entries[oldest].revision {
+			oldest = k
+		}
+		if newest == "" || e.revision > l.entries[newest].revision {
+			newest = k
+		}
+	}
+	if oldest != "" {
+		keys = append(keys, oldest, newest)
+	}
+	return keys
 }
 
 // About returns the window that a dead letter is about, as far as this bridge has seen;

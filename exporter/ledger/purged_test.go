@@ -29,4 +29,6 @@ func TestPurged(t *testing.T) {
 		exportertest.Check(t, bucket.Delete(t.Context(), schemas.WindowKey(exportertest.Acme, schemas.KindCDR, exportertest.Hour(i))))
 	}
 	check("purged", true)
+	exportertest.Check(t, l.Plan(t.Context(), exportertest.Planned(exportertest.Hour(3), schemas.KindCDR)))
+	check("purged, and planned since", true)
 }

@@ -20,7 +20,14 @@ const asBridge = "BRIDGE_TEST_RUN_AS_PROGRAM"
 // is killed and stopped has to be a process.
 const asNATS = "BRIDGE_TEST_RUN_AS_NATS"
 
+// asLonely makes it become the command of its arguments, in a network of its own.
+const asLonely = "BRIDGE_TEST_RUN_ALONE"
+
 func TestMain(m *testing.M) {
+	if os.Getenv(asLonely) != "" {
+		fmt.Fprintln(os.Stderr, runLonely(os.Args))
+		os.Exit(exitFailed)
+	}
 	if path := os.Getenv(asNATS); path != "" {
 		os.Exit(serveNATS(path))
 	}

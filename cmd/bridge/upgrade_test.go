@@ -94,6 +94,7 @@ type rolling struct {
 // begin starts the scene; the bridges of all versions share its key for sessions.
 func (v *rolling) begin(o setup) {
 	v.t.Helper()
+	o.silent = 2 * time.Minute // as the platform has it: a slow machine is no reason for a gap
 	v.scene, v.begun = newScene(v.t, o), time.Now()
 	v.share(v.scene)
 }
@@ -119,9 +120,16 @@ func (v *rolling) startAs(s *scene, as version) *child {
 // roll has a bridge stopped in order, and another version go on with its folder.
 func (v *rolling) roll(s *scene, c *child, to version) *child {
 	v.t.Helper()
-	c.stopsCleanly(s.setup.grace)
-	v.rolls++
+	v.stop(s, c)
 	return v.startAs(s, to)
+}
+
+// stop has a bridge stopped in order. Without the hub work lasts for the whole grace period, and
+// the spool tries for some seconds behind it.
+func (v *rolling) stop(s *scene, c *child) {
+	v.t.Helper()
+	c.stopsCleanly(s.setup.grace + 20*time.Second)
+	v.rolls++
 }
 
 // progress waits until events and files go their way.
@@ -180,8 +188,8 @@ func (v *rolling) twoBridges() {
 		}
 	}
 	b.Close()
-	for _, c := range bridges {
-		c.stopsCleanly(o.grace)
+	for i, s := range folders {
+		v.stop(s, bridges[i])
 	}
 	v.judged()
 }
@@ -211,28 +219,28 @@ func (v *rolling) oneFolder() {
 	for _, asking := range []version{v.before, v.this} {
 		v.asks(asking, 1)
 	}
-	c.stopsCleanly(o.grace)
+	v.stop(v.scene, c)
 	v.judged()
 }
 
 // hubAway: what one version has stored while the hub is away is brought there by the other.
 func (v *rolling) hubAway() {
-	o := busy()
-	o.external, o.kinds = true, nil
+	o := withCalls(busy())
+	o.external, o.grace = true, 5*time.Second // files in hand wait that long for the hub
 	v.begin(o)
 	c := v.startAs(v.scene, v.before)
 	b := v.consumer()
-	v.moreEvents(b, 50)
+	v.progress(b)
 	for _, to := range []version{v.this, v.before} {
 		v.hub.stop()
 		v.popped(100)
 		c = v.roll(v.scene, c, to)
 		v.popped(50) // with the leases that the other version held
 		v.hub.start()
-		v.moreEvents(b, 50)
+		v.progress(b)
 	}
 	b.Close()
-	c.stopsCleanly(o.grace)
+	v.stop(v.scene, c)
 	v.judged()
 }
 
@@ -272,7 +280,6 @@ func (v *rolling) command(as version, args ...string) (said []byte, code int) {
 func (v *rolling) judged() {
 	v.t.Helper()
 	r := v.run()
-	v.rolls++
 	b := v.consumer()
 	v.moreEvents(b, 50)
 	waits := pausesOf(v.messages(b, schemas.StreamEvents))

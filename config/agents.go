@@ -10,6 +10,7 @@ import (
 	"aiccbridge/config/internal/scalar"
 	"aiccbridge/config/internal/secret"
 	"aiccbridge/config/internal/table"
+	"aiccbridge/config/internal/yamlnode"
 )
 
 // agents puts together whom a gateway signs in, and gives each his password. seen are those
@@ -157,7 +158,7 @@ func (d *decoder) columns(key string, header table.Row, names []string) (columns
 		case slices.Contains(columns[:i], name):
 			d.reportAt(key, place, scalar.Faultf("keep one of the two", "a column is there twice"))
 		case !slices.Contains(names, name):
-			d.reportAt(join(key, name), place, unknownKey(key, name, names))
+			d.reportAt(join(key, name), place, yamlnode.Unknown(key, name, names))
 		default:
 			continue
 		}
@@ -245,11 +246,11 @@ func (d *decoder) secretsYAML(key string, data []byte, add func(id, password str
 		return
 	}
 	for _, e := range entries {
-		text, f := scalarText(e.Value)
+		text, f := yamlnode.Text(e.Value)
 		if f != nil {
 			d.reportAt(key, positionOf(e.Value), f)
 			continue
 		}
-		add(keyText(e.Key), text, positionOf(e.Key))
+		add(yamlnode.Key(e.Key), text, positionOf(e.Key))
 	}
 }

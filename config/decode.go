@@ -16,6 +16,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 
 	"aiccbridge/config/internal/scalar"
+	"aiccbridge/config/internal/yamlnode"
 )
 
 type position struct {
@@ -89,13 +90,8 @@ func join(path, key string) string {
 }
 
 func positionOf(n ast.Node) position {
-	if m, ok := n.(*ast.MappingNode); ok && !m.IsFlowStyle && len(m.Values) > 0 {
-		n = m.Values[0].Key // the token of a block mapping is its first colon
-	}
-	if t := n.GetToken(); t != nil && t.Position != nil {
-		return position{line: t.Position.Line, column: t.Position.Column}
-	}
-	return position{line: 1, column: 1}
+	at := yamlnode.PlaceOf(n)
+	return position{line: at.Line, column: at.Column}
 }
 
 // section decodes a mapping into a struct. A nil node is an absent section:
@@ -110,7 +106,7 @@ func (d *decoder) section(path string, node ast.Node, v reflect.Value) {
 	names := slices.DeleteFunc(slices.Clone(fields), func(s string) bool { return s == "" })
 	seen, meant := map[string]position{}, map[string]bool{}
 	for _, e := range entries {
-		name, at := keyText(e.Key), positionOf(e.Key)
+		name, at := yamlnode.Key(e.Key), positionOf(e.Key)
 		key := join(path, name)
 		if first, twice := seen[name]; twice {
 			d.reportAt(key, at, scalar.Faultf("keep one of the two", "the key is given twice, first on line %d", first.line))
@@ -118,7 +114,7 @@ func (d *decoder) section(path string, node ast.Node, v reflect.Value) {
 		}
 		seen[name] = at
 		if !slices.Contains(names, name) {
-			d.reportAt(key, at, unknownKey(path, name, names))
+			d.reportAt(key, at, yamlnode.Unknown(path, name, names))
 			guess, near := scalar.Probable(name, names)
 			meant[guess] = near || meant[guess]
 			continue
@@ -147,7 +143,7 @@ func (d *decoder) entries(path string, node ast.Node) ([]*ast.MappingValueNode, 
 	case *ast.MappingValueNode:
 		return []*ast.MappingValueNode{n}, true
 	}
-	d.reportAt(path, positionOf(node), wrongNode(node, "keys with values belong here", "write one key: value per line, indented below"))
+	d.reportAt(path, positionOf(node), yamlnode.Wrong(node, "keys with values belong here", "write one key: value per line, indented below"))
 	return nil, false
 }
 
@@ -161,39 +157,6 @@ func keys(t reflect.Type) []string {
 		}
 	}
 	return names
-}
-
-func keyText(n ast.MapKeyNode) string {
-	if s, ok := n.(*ast.StringNode); ok {
-		return s.Value
-	}
-	return n.GetToken().Value
-}
-
-// notHere explains keys that people will look for, by their last two parts: what is wrong,
-// and what to do.
-var notHere = map[string][2]string{
-	"agents.password":  {"secrets do not belong in this file", "write the password into a file of its own and name it with password_file, or all of them into one and name that with secrets_file"},
-	"files.secret_key": {"secrets do not belong in this file", "write the secret key into a file of its own and name it with secret_key_file"},
-	"nats.password":    {"secrets do not belong in this file", "write the password into a file of its own and name it with password_file"},
-	"nats.token":       {"secrets do not belong in this file", "use credentials_file"},
-	"gateway.password": {"secrets do not belong in this file", "write the agents' passwords into one file and name it with secrets_file"},
-	"callbacks.key":    {"secrets do not belong in this file", "name the file that holds the private key with key_file"},
-}
-
-func unknownKey(path, name string, names []string) *scalar.Fault {
-	if name == "<<" {
-		return scalar.Faultf("write the keys out", "merge keys are not supported")
-	}
-	section, _, _ := strings.Cut(path[strings.LastIndex(path, ".")+1:], "[")
-	section = strings.TrimSuffix(section, "_file") // its lists are those of the file
-	if name == "password_command" {
-		return scalar.Faultf("have the passwords written into one file, which may be a named pipe or what a service manager hands over, and name it with secrets_file", "the bridge runs no commands")
-	}
-	if f, ok := notHere[section+"."+name]; ok {
-		return scalar.Faultf(f[1], "%s", f[0])
-	}
-	return scalar.Faultf(scalar.DidYouMean(name, names), "the key is not known")
 }
 
 // value decodes the node of one key into its field.
@@ -265,7 +228,7 @@ func (d *decoder) list(key string, node ast.Node, v reflect.Value, field reflect
 	}
 	s, ok := node.(*ast.SequenceNode)
 	if !ok {
-		d.reportAt(key, positionOf(node), wrongNode(node, "a list belongs here", `begin each entry with "- ", or write [a, b]`))
+		d.reportAt(key, positionOf(node), yamlnode.Wrong(node, "a list belongs here", `begin each entry with "- ", or write [a, b]`))
 		return
 	}
 	d.given[key] = true
@@ -295,7 +258,7 @@ func (d *decoder) dictionary(key string, node ast.Node, v reflect.Value, field r
 	d.given[key] = len(entries) > 0
 	seen := map[string]position{}
 	for _, e := range entries {
-		name, at := keyText(e.Key), positionOf(e.Key)
+		name, at := yamlnode.Key(e.Key), positionOf(e.Key)
 		item, fold := key+"["+name+"]", strings.ToLower(name)
 		first, twice := seen[fold]
 		seen[fold] = at
@@ -323,7 +286,7 @@ func (d *decoder) dictionary(key string, node ast.Node, v reflect.Value, field r
 // scalar decodes one value: text, expanded, then by the type of the field. An
 // empty value is as good as an absent key, unless the tag says otherwise.
 func (d *decoder) scalar(key string, node ast.Node, v reflect.Value, field reflect.StructField) {
-	raw, f := scalarText(node)
+	raw, f := yamlnode.Text(node)
 	if f != nil {
 		d.reportAt(key, positionOf(node), f)
 		return
@@ -345,33 +308,6 @@ func (d *decoder) text(key, raw string, null bool, v reflect.Value, field reflec
 	}
 	d.given[key] = true
 	d.set(key, text, v, field)
-}
-
-func scalarText(node ast.Node) (string, *scalar.Fault) {
-	switch n := node.(type) {
-	case *ast.NullNode:
-		return "", nil
-	case *ast.StringNode:
-		return n.Value, nil
-	case *ast.LiteralNode:
-		return strings.TrimRight(n.Value.Value, "\n"), nil
-	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.InfinityNode, *ast.NanNode:
-		return n.GetToken().Value, nil // as written: 00701 stays 00701
-	}
-	return "", wrongNode(node, "a single value belongs here", "write one value behind the colon")
-}
-
-func wrongNode(n ast.Node, want, remedy string) *scalar.Fault {
-	got := "a single value"
-	switch n.(type) {
-	case *ast.MappingNode, *ast.MappingValueNode:
-		got = "keys with values"
-	case *ast.SequenceNode:
-		got = "a list"
-	case *ast.AnchorNode, *ast.AliasNode, *ast.TagNode:
-		return scalar.Faultf("write the value out", "YAML anchors (&), aliases (*) and tags (!) are not supported")
-	}
-	return scalar.Faultf(remedy, "%s, not %s", want, got)
 }
 
 // path joins a relative path to the folder of the configuration file.

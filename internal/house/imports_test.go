@@ -40,9 +40,10 @@ func (s *source) packages() (all []pkg) {
 // allows a tree. Packages that are not named may import nothing of ours.
 var allowed = map[string][]string{
 	"cmd/bridge":                             {"..."},
-	"config":                                 {"config/internal/finding", "config/internal/quotes", "config/internal/scalar", "config/internal/secret", "config/internal/source", "config/internal/table"},
+	"config":                                 {"config/internal/finding", "config/internal/quotes", "config/internal/scalar", "config/internal/secret", "config/internal/source", "config/internal/table", "config/internal/yamlnode"},
 	"config/internal/source":                 {"config/internal/scalar"},
 	"config/internal/table":                  {"config/internal/scalar"},
+	"config/internal/yamlnode":               {"config/internal/scalar"},
 	"poller":                                 {"schemas", "poller/record", "poller/session"},
 	"poller/internal/insist":                 {"schemas", "internal/trouble"},
 	"poller/partition":                       {"internal/grace", "poller", "poller/session", "schemas"},

@@ -34,6 +34,7 @@ import (
 	"net/url"
 	"time"
 
+	"aiccbridge/config/internal/hours"
 	"aiccbridge/config/internal/scalar"
 	"aiccbridge/config/internal/secret"
 )
@@ -46,6 +47,9 @@ type WrittenZone = scalar.WrittenZone
 
 // Secret is a value that no printer, logger or encoder shows: they get ***.
 type Secret = secret.Secret
+
+// Week are opening hours by weekday.
+type Week = hours.Week
 
 // Config is a whole, valid configuration. Load and Parse make it.
 type Config struct {
@@ -143,6 +147,10 @@ type Tenant struct {
 	Gateway  *Gateway       `yaml:"gateway"` // nil: no live events
 	Files    *Files         `yaml:"files"`   // nil: no CDRs, recordings, operations
 	Privacy  Privacy        `yaml:"privacy"`
+
+	OpeningHours map[string]string `yaml:"opening_hours"` // by weekdays, as mon-fri; empty: learned
+	Hours        *Week             `yaml:"-"`             // from OpeningHours; nil: learned
+	Closed       []string          `yaml:"closed"`        // days, as 2027-01-01
 }
 
 // Privacy says what becomes of personal data before anything is stored. Actions
@@ -173,6 +181,8 @@ type Gateway struct {
 	ForceSignIn        bool           `yaml:"force_sign_in" default:"false"`
 	SignOutOnShutdown  bool           `yaml:"sign_out_on_shutdown" default:"false"`
 	Heartbeat          time.Duration  `yaml:"heartbeat" default:"5m" min:"1s" max:"24h" zero:"off"` // 0: none
+	Silence            string         `yaml:"silence" default:"calendar" oneof:"calendar|learned|off"`
+	SilenceSlot        time.Duration  `yaml:"silence_slot" default:"15m" min:"10s" max:"24h"` // a day is a multiple of it
 	Listed             []Agent        `yaml:"agents"`
 	AgentsFile         string         `yaml:"agents_file"`  // more of them; empty: none
 	SecretsFile        string         `yaml:"secrets_file"` // passwords of those without a file of their own; empty: none
@@ -187,6 +197,7 @@ type Agent struct {
 	AutoAnswer    bool   `yaml:"auto_answer" default:"true"`
 	AutoEnterIdle bool   `yaml:"auto_enter_idle" default:"true"`
 	Status        string `yaml:"status" default:"idle" oneof:"idle|busy|wrapup"` // after signing in
+	Team          string `yaml:"team" match:"^[0-9A-Za-z][0-9A-Za-z._-]{0,31}$" say:"1 to 32 letters, digits, dots, _ or -"`
 }
 
 // Files is a tenant's CC-FS: CDRs, recording indexes, agent operations.
@@ -278,7 +289,8 @@ type Extract struct {
 	Settle     time.Duration   `yaml:"settle" default:"15m" min:"0s" max:"168h"`
 	SweepAgain []time.Duration `yaml:"sweep_again" default:"6h,24h" min:"1s" max:"720h"` // after the window's end, ascending; [] = never
 	Zone       WrittenZone     `yaml:"zone"`                                             // empty: Files.Zone
-	Since      time.Time       `yaml:"since"`                                            // zero: the start of the tenant's day at first start
+	Silence    string          `yaml:"silence" default:"calendar" oneof:"calendar|learned|off"`
+	Since      time.Time       `yaml:"since"` // zero: the start of the tenant's day at first start
 }
 
 // Each returns the kinds that are extracted, in a fixed order.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"crypto/x509"
 	"fmt"
 	"maps"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"aiccbridge/config/internal/hours"
 	"aiccbridge/config/internal/scalar"
 )
 
@@ -110,6 +112,7 @@ func (d *decoder) tenants(c *Config) {
 		t, key := &c.Tenants[i], fmt.Sprintf("tenants[%d]", i)
 		d.unique(names, key+".name", t.Name, "give each tenant a name of its own")
 		d.privacy(key+".privacy", &t.Privacy)
+		d.calendar(key, t)
 		if !d.given[key+".gateway"] && !d.given[key+".files"] && !d.bad[key] {
 			d.report(key, "add gateway for live events, files for CDRs and recordings, or both", "the tenant has neither gateway nor files")
 		}
@@ -192,7 +195,43 @@ func (d *decoder) gateway(key string, g *Gateway, agents first) {
 		d.report(timeout, "write at least hold plus 5s, or remove the key",
 			"%s is too short for a hold of %s: an answer that is cut off is an event lost", scalar.DurationString(g.PollTimeout), scalar.DurationString(g.Hold))
 	}
+	if at := key + ".silence_slot"; !d.bad[at] && (g.SilenceSlot%time.Second != 0 || 24*time.Hour%g.SilenceSlot != 0) {
+		d.report(at, "write a time that a day is a multiple of, for example 5m, 15m or 1h", "a day is not cut evenly by %s", scalar.DurationString(g.SilenceSlot))
+	}
 	d.agents(key, g, agents)
+}
+
+// calendar reads when a tenant is open.
+func (d *decoder) calendar(key string, t *Tenant) {
+	var week Week
+	set := func(days, text string) *scalar.Fault {
+		spans, f := hours.Spans(text)
+		weekdays, wrong := hours.Days(days)
+		if f = cmp.Or(wrong, f); f != nil {
+			return f
+		}
+		for _, day := range weekdays {
+			if week[day] != nil {
+				return scalar.Faultf("name each weekday once", "the hours of %s are given twice", day)
+			}
+			week[day] = spans
+		}
+		return nil
+	}
+	for _, days := range slices.Sorted(maps.Keys(t.OpeningHours)) {
+		at := key + ".opening_hours[" + days + "]"
+		if f := set(days, t.OpeningHours[days]); f != nil && !d.bad[at] {
+			d.reportAt(at, d.where(at), f)
+		}
+		t.Hours = &week
+	}
+	for i, day := range t.Closed {
+		if at := fmt.Sprintf("%s.closed[%d]", key, i); !d.bad[at] {
+			if f := hours.Date(day); f != nil {
+				d.reportAt(at, d.where(at), f)
+			}
+		}
+	}
 }
 
 func (d *decoder) files(key string, f *Files) {

@@ -63,6 +63,10 @@ type Options struct {
 	// Nil, as itself or as what it returns: everything is kept.
 	Privacy func() record.Privacy
 
+	// Heard is called for each event that the platform sent and that is stored, but for
+	// repeated ones. Nil: nobody wants to know.
+	Heard func(agent string, at time.Time)
+
 	Logger  zerolog.Logger // the zero value discards
 	Metrics *Metrics       // nil: none. Pools may share them.
 
@@ -95,7 +99,7 @@ func (o Options) validate() error {
 func (o Options) record() record.Options {
 	return record.Options{
 		Tenant: o.Tenant, Names: o.Names, Epoch: o.Epoch,
-		Store: o.Store, States: o.States, LastStored: o.LastStored, Losses: o.Losses, Privacy: o.Privacy,
+		Store: o.Store, States: o.States, LastStored: o.LastStored, Losses: o.Losses, Privacy: o.Privacy, Heard: o.Heard,
 		Metrics: o.Metrics.record, Logger: o.Logger,
 	}
 }

@@ -130,22 +130,7 @@ func AgentOf(subject string) string {
 
 // Covers reports whether pattern covers subject. The subject may itself hold
 // wildcards, as a filter does; then it has to be no wider than the pattern.
-func Covers(pattern, subject string) bool {
-	for {
-		p, patternRest, morePattern := strings.Cut(pattern, ".")
-		s, subjectRest, moreSubject := strings.Cut(subject, ".")
-		if p == ">" {
-			return s != ""
-		}
-		if s == "" || s == ">" || p != "*" && p != s {
-			return false
-		}
-		if !morePattern || !moreSubject {
-			return morePattern == moreSubject
-		}
-		pattern, subject = patternRest, subjectRest
-	}
-}
+func Covers(pattern, subject string) bool { return text.Covers(pattern, subject) }
 
 // Stream is the role of a stream; [Names.Stream] gives its name.
 type Stream string
@@ -225,13 +210,14 @@ func (n Names) StreamOf(subject string) (s Stream, ok bool) {
 // Bucket is the role of a key-value or object bucket; [Names.Bucket] gives its name.
 type Bucket string
 
-// The buckets: the first five are key-value, the last two object stores.
+// The buckets: the first six are key-value, the last two object stores.
 const (
 	BucketWindows    Bucket = "WINDOWS"
 	BucketSessions   Bucket = "SESSIONS"
 	BucketLeases     Bucket = "LEASES"
 	BucketState      Bucket = "STATE"
 	BucketSchemas    Bucket = "SCHEMAS"
+	BucketPulse      Bucket = "PULSE"
 	BucketQuarantine Bucket = "QUARANTINE"
 	BucketRecordings Bucket = "RECORDINGS"
 )

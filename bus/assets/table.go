@@ -41,6 +41,9 @@ const settingsVersion = 1
 
 const day = 24 * time.Hour
 
+// pulseAge is how long a day is kept: four weeks of which silence is told, and a few days.
+const pulseAge = 32 * day
+
 // noDuplicates is the duplicate window of streams whose messages have no Nats-Msg-Id: the
 // shortest that the server takes (none at all would be its default, two minutes). When it
 // starts, it reads all messages of the window for their ids, one by one.
@@ -121,6 +124,7 @@ func list(n schemas.Names, o Options) []Asset {
 		Bucket(n, schemas.BucketSessions, "Wanted agents and their sealed session ids.", unlimited),
 		Bucket(n, schemas.BucketState, "Last known state of each agent.", unlimited).Shared(),
 		Bucket(n, schemas.BucketSchemas, "JSON Schemas, by type, and the AsyncAPI document.", unlimited),
+		Bucket(n, schemas.BucketPulse, "How much came of each team's agents, by day: what silence is told by.", pulseAge),
 		forLeases(Bucket(n, schemas.BucketLeases, "Who polls; entries expire unless renewed.", cmp.Or(o.LeaseTTL, schemas.LeaseTTL))),
 		objects(n, schemas.BucketQuarantine, "Damaged files.", 90*day),
 		objects(n, schemas.BucketRecordings, "Fetched recordings.", unlimited),

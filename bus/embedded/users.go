@@ -173,7 +173,7 @@ func readable(n schemas.Names) (streams []string) {
 	for _, s := range schemas.Streams() {
 		streams = append(streams, n.Stream(s))
 	}
-	for _, b := range []schemas.Bucket{schemas.BucketWindows, schemas.BucketState, schemas.BucketSchemas, schemas.BucketLeases} {
+	for _, b := range []schemas.Bucket{schemas.BucketWindows, schemas.BucketState, schemas.BucketSchemas, schemas.BucketPulse, schemas.BucketLeases} {
 		streams = append(streams, n.BucketStream(b))
 	}
 	for _, b := range []schemas.Bucket{schemas.BucketQuarantine, schemas.BucketRecordings} {

@@ -62,6 +62,7 @@ const (
 //	zone          a file's times are of another zone             they are read as set            200
 //	dead_letters  a dozen or more in an hour                     –                               200
 //	certificates  expired, or soon                               –                               200
+//	silence       nothing comes when something is expected       –                               200
 func newWatch(b base, h *hub, tenants []*tenant, r *recordings.Recorder, downloading *health.Gate) *health.Watch {
 	checks := []health.Check{
 		{
@@ -91,7 +92,7 @@ func newWatch(b base, h *hub, tenants []*tenant, r *recordings.Recorder, downloa
 		},
 	}
 	checks = slices.Concat(checks, h.checks(), agentChecks(b, tenants), fileChecks(b, h.ledger, tenants), []health.Check{
-		recordingsCheck(r, tenants), callsCheck(tenants), leases(h, tenants), deadLetters(h), certificates(b),
+		recordingsCheck(r, tenants), callsCheck(tenants), leases(h, tenants), deadLetters(h), certificates(b), newFeeds(b, h.ledger, tenants).check(),
 	})
 	return health.NewWatch(health.Options{Checks: checks, Logger: b.log, Registerer: b.metrics})
 }

@@ -14,6 +14,7 @@ import (
 	"aiccbridge/exporter/filestore"
 	"aiccbridge/exporter/planner"
 	"aiccbridge/internal/ccgateway"
+	"aiccbridge/internal/freshness/pulse"
 	"aiccbridge/internal/heads"
 	"aiccbridge/internal/privacy"
 	"aiccbridge/internal/viaproxy"
@@ -34,6 +35,8 @@ type tenant struct {
 	cfg     config.Tenant
 	privacy *policy
 	agents  *partition.Share // nil without a gateway
+	pulse   *pulse.Pulse     // of its events; nil without a gateway
+	teams   *teams           // of its agents
 	files   *filestore.Store // nil without a file store
 	planner *planner.Planner // of the files
 	calls   *calls.Builder   // nil when none are made
@@ -46,7 +49,10 @@ func newTenant(b base, h *hub, c config.Tenant, known accounts, open *closers) (
 		return nil, err
 	}
 	if c.Gateway != nil {
-		if t.agents, err = newPolling(b, h, c, t.privacy, open); err != nil {
+		if t.pulse, t.teams, err = newPulse(b, h, c); err != nil {
+			return nil, err
+		}
+		if t.agents, err = newPolling(b, h, c, t, open); err != nil {
 			return nil, err
 		}
 	}
@@ -67,7 +73,7 @@ func newTenant(b base, h *hub, c config.Tenant, known accounts, open *closers) (
 // parts are what runs of a tenant by itself.
 func (t *tenant) parts(p *planning) (all []part) {
 	if t.agents != nil {
-		all = append(all, part{"poller of " + t.cfg.Name, t.agents.Run})
+		all = append(all, part{"poller of " + t.cfg.Name, t.agents.Run}, part{"pulse of " + t.cfg.Name, func(intake, _ context.Context) error { return t.pulse.Run(intake) }})
 	}
 	if t.planner != nil {
 		all = append(all, part{"planner of " + t.cfg.Name, p.begin(t.planner)})
@@ -105,7 +111,7 @@ func gatewayClient(tenant string, g *config.Gateway, log zerolog.Logger, heads *
 	})
 }
 
-func newPolling(b base, h *hub, c config.Tenant, private *policy, open *closers) (*partition.Share, error) {
+func newPolling(b base, h *hub, c config.Tenant, t *tenant, open *closers) (*partition.Share, error) {
 	g := c.Gateway
 	gateway, err := gatewayClient(c.Name, g, b.log, b.heads.Of("gateway of "+c.Name))
 	if err != nil {
@@ -121,10 +127,11 @@ func newPolling(b base, h *hub, c config.Tenant, private *policy, open *closers)
 		Seal: b.seal, LastStored: h.Last, Losses: h.witness, Copied: h.copied(),
 		EventGap: g.EventGap, IdleGap: g.IdleGap, Heartbeat: noneIfZero(g.Heartbeat),
 		ForceSignIn: g.ForceSignIn, SignOutOnShutdown: g.SignOutOnShutdown,
+		Heard:  t.pulse.Heard,
 		Logger: b.log, Metrics: b.polling,
 	}
 	pool.Privacy = func() record.Privacy {
-		if p := private.active(); p != nil { // a nil pointer in an interface would not be nil
+		if p := t.privacy.active(); p != nil { // a nil pointer in an interface would not be nil
 			return p
 		}
 		return nil

@@ -40,7 +40,8 @@ func (s *source) packages() (all []pkg) {
 // allows a tree. Packages that are not named may import nothing of ours.
 var allowed = map[string][]string{
 	"cmd/bridge":                             {"..."},
-	"config":                                 {"config/internal/finding", "config/internal/quotes", "config/internal/scalar", "config/internal/secret", "config/internal/source", "config/internal/table", "config/internal/yamlnode"},
+	"config":                                 {"config/internal/finding", "config/internal/hours", "config/internal/quotes", "config/internal/scalar", "config/internal/secret", "config/internal/source", "config/internal/table", "config/internal/yamlnode"},
+	"config/internal/hours":                  {"config/internal/scalar"},
 	"config/internal/source":                 {"config/internal/scalar"},
 	"config/internal/table":                  {"config/internal/scalar"},
 	"config/internal/yamlnode":               {"config/internal/scalar"},
@@ -82,6 +83,7 @@ var allowed = map[string][]string{
 	"internal/ccfs":                          {"internal/c2sign", "internal/dialguard", "internal/foreign", "internal/heads", "internal/retry", "internal/tlsadvice", "internal/trouble", "internal/viaproxy"},
 	"internal/ccgateway":                     {"internal/dialguard", "internal/foreign", "internal/heads", "internal/http1", "internal/sabotage", "internal/tlsadvice", "internal/viaproxy"},
 	"internal/viaproxy":                      {"internal/dialguard", "internal/tlsadvice"},
+	"internal/freshness/pulse":               {"internal/freshness", "internal/retry", "internal/trouble", "schemas"},
 	"internal/health":                        {"internal/retry", "internal/trouble"},
 	"schemas/events":                         {"schemas", "internal/jsonwalk"},
 	"internal/ask":                           {"schemas", "schemas/events"},

@@ -41,6 +41,14 @@ var live = map[string]func(old, new *config.Config) bool{
 	"tenants[].files.extracts.skill.settle":          always,
 	"tenants[].files.extracts.skill.sweep_again":     always,
 
+	"tenants[].opening_hours":                    always,
+	"tenants[].closed":                           always,
+	"tenants[].gateway.silence":                  always,
+	"tenants[].files.extracts.cdr.silence":       always,
+	"tenants[].files.extracts.recording.silence": always,
+	"tenants[].files.extracts.operation.silence": always,
+	"tenants[].files.extracts.skill.silence":     always,
+
 	"tenants[].privacy.phone_numbers": always,
 	"tenants[].privacy.fields":        always,
 	"tenants[].privacy.key_file":      always,

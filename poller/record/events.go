@@ -35,6 +35,9 @@ func (r *Recorder) Event(ctx context.Context, e ccgateway.Event, got Receipt) (e
 		return false, r.DeadLetter(ctx, redacted, got, err)
 	}
 	r.tenant.counts.event(string(published.Group))
+	if heard := r.tenant.options.Heard; heard != nil && !repeated {
+		heard(r.agent, got.At)
+	}
 	switch {
 	case r.namesStranger(e):
 		return false, nil

@@ -43,6 +43,9 @@ type Options struct {
 	// Privacy is asked for each message: it may be another one the next time. nil, as itself or
 	// as what it returns: everything is kept.
 	Privacy func() Privacy
+	// Heard is called for each event of a queue that is stored, but for repeated ones. nil:
+	// nobody wants to know.
+	Heard   func(agent string, at time.Time)
 	Logger  zerolog.Logger // the zero value discards
 	Metrics *Metrics
 }

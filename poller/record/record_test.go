@@ -320,6 +320,32 @@ func TestRepeatedEventsAreMarkedAndSayNothingNew(t *testing.T) {
 	}
 }
 
+// TestSignsOfLife: what the platform sends is heard, once; what the bridge makes is not.
+func TestSignsOfLife(t *testing.T) {
+	s := &shelf{}
+	o, heard := s.options(), 0
+	o.Heard = func(agent string, at time.Time) {
+		if heard++; agent != "291" || !at.Equal(got.At) {
+			t.Errorf("heard of %s at %s", agent, at)
+		}
+	}
+	r := NewTenant(o).Recorder("291", 0)
+	e := event("AgentState_Ready", "")
+	e.GeneratedAt = got.Asked
+	for range 2 { // the second is a repetition
+		if _, err := r.Event(t.Context(), e, got); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err := errors.Join(
+		r.Announce(t.Context(), schemas.EventResumed, nil), r.Heartbeat(t.Context()),
+		r.Gap(t.Context(), schemas.GapInferred, got.Asked, got.At, "", 1),
+	)
+	if err != nil || heard != 1 || len(s.kept) != 5 {
+		t.Errorf("%v; heard %d of %v", err, heard, s.names())
+	}
+}
+
 func TestStrangersAreToldOnce(t *testing.T) {
 	var logs strings.Builder
 	s := &shelf{}

@@ -1,5 +1,5 @@
 // Package entries is the contract of what the buckets hold: a JSON Schema for each kind of
-// entry, and which key holds which. Entries of STATE and WINDOWS may be read by everybody;
+// entry, and which key holds which. Entries of STATE, WINDOWS and PULSE may be read by everybody;
 // those of SESSIONS and LEASES are the bridges' own. As messages, they only grow.
 //
 // It imports schemas, and does no I/O.
@@ -26,14 +26,15 @@ const (
 	Lease   Type = "aicc.v1.entry.lease"   // LEASES <tenant>.<partition>
 	Epoch   Type = "aicc.v1.entry.epoch"   // LEASES <tenant>.<partition>.epoch
 	Member  Type = "aicc.v1.entry.member"  // LEASES <tenant>.bridges.<instance>
+	Pulse   Type = "aicc.v1.entry.pulse"   // PULSE <tenant>.<team>.<day>
 )
 
 // Types are all of them.
-func Types() []Type { return []Type{State, Session, Window, Notice, Budget, Lease, Epoch, Member} }
+func Types() []Type { return []Type{State, Session, Window, Notice, Budget, Lease, Epoch, Member, Pulse} }
 
 // Buckets are the buckets whose entries have a type.
 func Buckets() []schemas.Bucket {
-	return []schemas.Bucket{schemas.BucketState, schemas.BucketSessions, schemas.BucketWindows, schemas.BucketLeases}
+	return []schemas.Bucket{schemas.BucketState, schemas.BucketSessions, schemas.BucketWindows, schemas.BucketLeases, schemas.BucketPulse}
 }
 
 // keys are the patterns of keys; the first that covers a key says its type.
@@ -47,6 +48,7 @@ var keys = []struct {
 	{schemas.BucketLeases, "*.*", Lease},
 	{schemas.BucketLeases, "*.*.epoch", Epoch},
 	{schemas.BucketLeases, "*.bridges.*", Member},
+	{schemas.BucketPulse, "*.*.*", Pulse},
 	{schemas.BucketWindows, "=.budget.*", Budget},
 	{schemas.BucketWindows, "*.unmatched.*", Notice},
 	{schemas.BucketWindows, "*.cdr.*", Window},

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"aiccbridge/internal/platformsim/fault"
+	"aiccbridge/schemas"
+)
+
+// open are opening hours of a centre that never closes.
+const open = `opening_hours: {mon-sun: "00:00-24:00"}`
+
+// answers reports whether an endpoint of the listener for health and metrics says something.
+func (s *scene) answers(path, text string) bool {
+	return strings.Contains(get(s.t, "http://"+s.admin+path), text)
+}
+
+// silenceRings waits for the alarm of one feed, in the answer, the log, the metric and the status,
+// and has it over by a day that is closed.
+func (s *scene) silenceRings(what string) {
+	s.t.Helper()
+	s.until("the alarm rings for "+what, func() bool {
+		return s.answers("/healthz", "silence: tenant demo: no "+what+" since ") && s.answers("/metrics", `aicc_alarm{alarm="silence"} 1`)
+	})
+	if !s.answers("/healthz", ", in opening hours") || !s.journal.contains("a feed is silent when something is expected of it") {
+		s.t.Errorf("the alarm does not say what was expected: %s", get(s.t, "http://"+s.admin+"/healthz"))
+	}
+	if printed := s.asks(s.t, exitFailed, "status"); !strings.Contains(printed, "alarm silence since") {
+		s.t.Errorf("the status is %s", printed)
+	}
+	now := s.sim.Settings().Timezone
+	zone, err := time.LoadLocation(now)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	today := time.Now().In(zone)
+	days := []string{today.AddDate(0, 0, -1).Format(time.DateOnly), today.Format(time.DateOnly), today.AddDate(0, 0, 1).Format(time.DateOnly)}
+	s.alter(open, open+"\n    closed: ["+strings.Join(days, ", ")+"]")
+	s.reloads("tenants[demo].closed")
+	s.until("a day that is closed ends it", func() bool { return s.answers("/metrics", `aicc_alarm{alarm="silence"} 0`) })
+}
+
+// TestSilenceOfRows: windows that come without rows, when there were some before and the centre is
+// open, ring; another kind, that never had any, does not.
+func TestSilenceOfRows(t *testing.T) {
+	t.Parallel()
+	s := reloadable(t, setup{kinds: []schemas.Kind{schemas.KindOperation, schemas.KindSkill}, since: 8 * time.Second, faults: []fault.Rule{{Fault: "rows.extra", Share: 1, Count: 5, Kind: "operation"}}}, 0)
+	s.alter("    timezone:", "    "+open+"\n    timezone:")
+	c := s.start()
+	s.says("bridge runs", 1)
+	s.until("there are rows", func() bool {
+		return s.answers("/metrics", `aicc_freshness_age_seconds{kind="operation",team="",tenant="demo"}`)
+	})
+	if s.answers("/healthz", "silence") {
+		t.Errorf("with rows: %s", get(t, "http://"+s.admin+"/healthz"))
+	}
+	if err := s.sim.SetFaults(); err != nil {
+		t.Fatal(err)
+	}
+	s.silenceRings("rows of operation")
+	if s.journal.contains("no rows of skill") || !s.answers("/metrics", `aicc_freshness_expected{kind="skill",team="",tenant="demo"} 0`) {
+		t.Error("a kind that never had rows rings, or is expected on a day that is closed")
+	}
+	c.signal(syscall.SIGTERM)
+	<-c.done
+}
+
+// TestSilenceOfEvents: agents who are polled, and of whom nothing comes but the heartbeats that the
+// bridge makes, ring.
+func TestSilenceOfEvents(t *testing.T) {
+	t.Parallel()
+	s := reloadable(t, setup{agents: 2, slow: 1000}, 0) // calls that go on for half an hour
+	s.alter("    timezone:", "    "+open+"\n    timezone:")
+	s.alter("      hold: 1s", "      hold: 1s\n      heartbeat: 1s\n      silence_slot: 10s")
+	c := s.start()
+	s.says("bridge runs", 1)
+	s.silenceRings("events")
+	c.signal(syscall.SIGTERM)
+	<-c.done
+}

@@ -1,0 +1,275 @@
+package pulse
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"maps"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"aiccbridge/internal/freshness"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// bucket is a bucket in memory that all who have it share.
+type bucket struct {
+	mu       sync.Mutex
+	values   map[string][]byte
+	revision map[string]uint64
+	watchers []func(key string, value []byte, revision uint64)
+	away     bool
+	swaps    int
+}
+
+func newBucket() *bucket { return &bucket{values: map[string][]byte{}, revision: map[string]uint64{}} }
+
+func (b *bucket) Get(_ context.Context, key string) ([]byte, uint64, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.away {
+		return nil, 0, errors.New("nobody answers")
+	}
+	return b.values[key], b.revision[key], nil
+}
+
+func (b *bucket) Swap(_ context.Context, key string, value []byte, revision uint64) (uint64, bool, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.swaps++
+	if b.revision[key] != revision {
+		return 0, false, nil
+	}
+	b.values[key], b.revision[key] = bytes.Clone(value), revision+1
+	for _, f := range b.watchers {
+		f(key, value, revision+1)
+	}
+	return revision + 1, true, nil
+}
+
+func (b *bucket) Watch(ctx context.Context, _ string, f func(string, []byte, uint64), loaded func()) error {
+	b.mu.Lock()
+	has := maps.Clone(b.values)
+	b.watchers = append(b.watchers, f)
+	b.mu.Unlock()
+	for key, value := range has {
+		f(key, value, b.revision[key])
+	}
+	loaded()
+	<-ctx.Done()
+	return nil
+}
+
+// bridge is a pulse that runs.
+type bridge struct {
+	*Pulse
+	looks bool
+	stop  func()
+}
+
+func newBridge(t *testing.T, b *bucket, slot time.Duration) *bridge {
+	t.Helper()
+	x := &bridge{looks: true}
+	var err error
+	x.Pulse, err = New(Options{
+		Tenant: "acme", Bucket: b, Slot: slot, Team: func(agent string) string { return agent[:1] },
+		Teams: func() []string { return []string{"a", "b"} }, Looking: func() bool { return x.looks },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := x.Run(ctx); err != nil {
+			t.Error(err)
+		}
+	}()
+	x.stop = func() { cancel(); <-ended }
+	synctest.Wait()
+	return x
+}
+
+const slot = 15 * time.Minute
+
+// count is what slots that were looked at whole have.
+func count(f freshness.Feed) (slots, events int) {
+	for _, s := range f.Slots {
+		if s.To.Sub(s.From) == slot {
+			slots++
+		}
+		events += s.Count
+	}
+	return slots, events
+}
+
+// TestBridgesCountTogether: each sees what the others hear, once, and what was counted outlasts
+// them all.
+func TestBridgesCountTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBucket()
+		one, two := newBridge(t, b, slot), newBridge(t, b, slot)
+		for i := range 120 {
+			one.Heard("a1", time.Now())
+			if two.Heard("a2", time.Now()); i == 60 {
+				two.Heard("b1", time.Now())
+			}
+			time.Sleep(time.Minute)
+		}
+		time.Sleep(time.Minute)
+		for name, x := range map[string]*bridge{"one": one, "two": two} {
+			if slots, events := count(x.Feed("a", time.Now())); slots != 8 || events != 240 {
+				t.Errorf("%s: %d slots with %d events of team a", name, slots, events)
+			}
+			if _, events := count(x.Feed("b", time.Now())); events != 1 {
+				t.Errorf("%s: %d events of team b", name, events)
+			}
+		}
+		one.stop()
+		two.stop()
+		three := newBridge(t, b, slot)
+		defer three.stop()
+		if slots, events := count(three.Feed("a", time.Now())); slots != 8 || events != 240 || three.Feed("a", time.Now()).Last.IsZero() {
+			t.Errorf("after all have stopped: %d slots with %d events", slots, events)
+		}
+	})
+}
+
+// TestLookedAt: a slot in which the bridge began, stopped, could not look or was suspended was
+// not looked at.
+func TestLookedAt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBucket()
+		looked := func() (n int) {
+			for _, value := range b.values {
+				d, _ := decode(value)
+				n += len(d.Looked)
+			}
+			return n / 2 // teams
+		}
+		expect := func(what string, want int) {
+			t.Helper()
+			if n := looked(); n != want {
+				t.Errorf("%s: %d slots were looked at, want %d", what, n, want)
+			}
+		}
+		time.Sleep(5 * time.Minute)
+		x := newBridge(t, b, slot)
+		time.Sleep(11 * time.Minute) // 0:16
+		expect("the slot in which it began", 0)
+		time.Sleep(15 * time.Minute) // 0:31
+		expect("the first whole one", 1)
+		x.stop()
+		x = newBridge(t, b, slot)
+		time.Sleep(15 * time.Minute) // 0:46
+		expect("the slot of a restart", 1)
+		x.looks = false
+		time.Sleep(time.Minute)
+		x.looks = true
+		time.Sleep(15 * time.Minute) // 1:02
+		expect("a slot of which a minute was not looked at", 1)
+		time.Sleep(14 * time.Minute) // 1:16
+		expect("the next", 2)
+		x.stop()
+		x.look(time.Now().Add(10 * time.Minute)) // the machine was suspended
+		x.look(time.Now().Add(15 * time.Minute))
+		x.add(t.Context())
+		expect("a slot in which it was suspended", 2)
+	})
+}
+
+// TestAddedOnce: what can't be added is kept, and then added once.
+func TestAddedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBucket()
+		x := newBridge(t, b, slot)
+		defer x.stop()
+		b.away = true
+		for range 45 {
+			x.Heard("a1", time.Now())
+			time.Sleep(time.Minute)
+		}
+		if _, events := count(x.Feed("a", time.Now())); events != 45 || len(b.values) != 0 {
+			t.Errorf("while the bucket is away: %d events, %d entries", events, len(b.values))
+		}
+		b.away = false
+		time.Sleep(2 * time.Minute)
+		n := b.swaps
+		time.Sleep(time.Minute)
+		if slots, events := count(x.Feed("a", time.Now())); events != 45 || slots != 3 {
+			t.Errorf("afterwards: %d slots with %d events", slots, events)
+		}
+		if b.swaps != n {
+			t.Error("it writes what it has written")
+		}
+	})
+}
+
+// TestFortnightOfTwoBridges: two bridges, of which one hears the one team and the other the other,
+// and which are restarted now and then, ring for no team but the one that falls silent, on both.
+func TestFortnightOfTwoBridges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBucket()
+		bridges := []*bridge{newBridge(t, b, slot), newBridge(t, b, slot)}
+		defer func() {
+			for _, x := range bridges {
+				x.stop()
+			}
+		}()
+		begun := time.Now() // a Saturday, in UTC
+		noon, rang := begun.Add(18*24*time.Hour+12*time.Hour), [2]time.Time{}
+		for now := time.Now(); now.Before(begun.AddDate(0, 0, 21)); now = time.Now() {
+			if open := now.Weekday() != time.Sunday && now.Hour() >= 8 && now.Hour() < 20; open {
+				for range 10 {
+					bridges[0].Heard("a1", now)
+					if now.Before(noon) {
+						bridges[1].Heard("b1", now)
+					}
+				}
+			}
+			if now.Hour() == 3 && now.Minute() == 10 {
+				bridges[now.Day()%2].stop()
+				bridges[now.Day()%2] = newBridge(t, b, slot)
+			}
+			for i, x := range bridges {
+				for _, team := range []string{"a", "b"} {
+					s, silent := (freshness.Calendar{}).Silent(x.Feed(team, now))
+					switch {
+					case silent && (team == "a" || now.Before(noon)):
+						t.Fatalf("bridge %d: team %s is silent at %s since %s", i, team, now, s.Since)
+					case silent && rang[i].IsZero():
+						rang[i] = now
+					case !silent && team == "b" && !rang[i].IsZero():
+						t.Fatalf("bridge %d: at %s team b is not silent any more", i, now)
+					}
+				}
+			}
+			time.Sleep(10 * time.Minute)
+		}
+		for i, at := range rang {
+			if at.Before(noon) || at.After(noon.Add(2*slot)) {
+				t.Errorf("bridge %d rings at %s for what is silent since %s", i, at, noon)
+			}
+		}
+	})
+}
+
+func TestOptions(t *testing.T) {
+	good := Options{Tenant: "acme", Bucket: newBucket(), Slot: slot, Team: func(string) string { return "" }, Teams: func() []string { return nil }, Looking: func() bool { return true }}
+	for _, slot := range []time.Duration{0, time.Millisecond, 7 * time.Minute, 25 * time.Hour} {
+		bad := good
+		bad.Slot = slot
+		if _, err := New(bad); err == nil {
+			t.Errorf("slots of %s are taken", slot)
+		}
+	}
+	if _, err := New(good); err != nil {
+		t.Error(err)
+	}
+}

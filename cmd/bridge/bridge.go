@@ -20,6 +20,7 @@ import (
 	"aiccbridge/config"
 	"aiccbridge/exporter/worker"
 	"aiccbridge/internal/admin"
+	"aiccbridge/internal/expiry"
 	"aiccbridge/internal/grace"
 	"aiccbridge/internal/heads"
 	"aiccbridge/internal/health"
@@ -47,6 +48,8 @@ type base struct {
 	seal     *seal.Box
 	tokens   *callbacks.Tokens
 	changes  *changeable
+
+	certificates *expiry.Book // set when there is a hub
 }
 
 // bridge is everything that runs, wired together.
@@ -125,6 +128,7 @@ func newBridge(ctx context.Context, cfg *config.Config, log zerolog.Logger, acce
 	if err != nil {
 		return nil, err
 	}
+	base.certificates = newCertificates(base, hub)
 	var tenants []*tenant
 	known := accounts{}
 	for _, c := range cfg.Tenants {

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"aiccbridge/config"
+	"aiccbridge/internal/expiry"
 	"aiccbridge/internal/tlsadvice"
 )
 
@@ -151,14 +152,34 @@ func count(n int, thing string) string {
 	return fmt.Sprintf("%d %ss", n, thing)
 }
 
+// ownCertificates are those that the bridge shows, by the keys that name them; nil: there is none.
+func ownCertificates(c *config.Config) map[string]*tls.Certificate {
+	return map[string]*tls.Certificate{
+		"callbacks.certificate_file": c.Callbacks.Certificate, "listen.admin_certificate_file": c.Listen.AdminCertificate,
+		"listen.nats_certificate_file": c.Listen.NATSCertificate, "nats.certificate_file": c.NATS.ClientCertificate,
+	}
+}
+
+// newCertificates shows until when certificates are valid.
+func newCertificates(b base, h *hub) *expiry.Book {
+	what := map[string]string{
+		"callbacks.certificate_file": "callbacks", "listen.admin_certificate_file": "admin",
+		"listen.nats_certificate_file": "nats", "nats.certificate_file": "nats_client",
+	}
+	return expiry.New(expiry.Options{Registerer: b.metrics, Hub: h.bus.Conn().Encrypted, Own: func() map[string]*tls.Certificate {
+		all := map[string]*tls.Certificate{}
+		for key, one := range ownCertificates(b.changes.config()) {
+			all[what[key]] = one
+		}
+		return all
+	}})
+}
+
 // expiring is what is wrong with the certificates that the bridge shows, by the keys that
 // name them.
 func expiring(c *config.Config, now time.Time) map[string]error {
 	wrong := map[string]error{}
-	for key, one := range map[string]*tls.Certificate{
-		"callbacks.certificate_file": c.Callbacks.Certificate, "listen.admin_certificate_file": c.Listen.AdminCertificate,
-		"listen.nats_certificate_file": c.Listen.NATSCertificate, "nats.certificate_file": c.NATS.ClientCertificate,
-	} {
+	for key, one := range ownCertificates(c) {
 		if one == nil {
 			continue
 		}

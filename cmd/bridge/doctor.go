@@ -127,7 +127,7 @@ func (o *doctorOptions) looks(cfg *config.Config) (all []doctor.Look, end closer
 		all = append(all, o.files(t)...)
 		if !known[t.Files.AccessKey] {
 			known[t.Files.AccessKey] = true
-			client, err := storeClient(cfg, t, zerolog.Nop(), nil, nil)
+			client, err := storeClient(cfg, t, zerolog.Nop())
 			if err != nil {
 				return nil, end, err
 			}
@@ -246,7 +246,7 @@ func (o *doctorOptions) signIn(cfg *config.Config, end *closers) (doctor.Look, e
 		if a.ID != o.agent {
 			continue
 		}
-		client, err := gatewayClient(t.Name, t.Gateway, zerolog.Nop(), nil)
+		client, err := gatewayClient(t.Name, t.Gateway, zerolog.Nop())
 		if err != nil {
 			return nil, err
 		}

@@ -61,6 +61,9 @@ func TestSilenceOfRows(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.silenceRings("rows of operation")
+	if !s.answers("/metrics", `aicc_certificates_expiry_timestamp_seconds{tenant="demo",what="files"} `) {
+		t.Error("until when the file store's certificate is valid is not shown")
+	}
 	if s.journal.contains("no rows of skill") || !s.answers("/metrics", `aicc_freshness_expected{kind="skill",team="",tenant="demo"} 0`) {
 		t.Error("a kind that never had rows rings, or is expected on a day that is closed")
 	}
@@ -78,6 +81,9 @@ func TestSilenceOfEvents(t *testing.T) {
 	c := s.start()
 	s.says("bridge runs", 1)
 	s.silenceRings("events")
+	if !s.answers("/metrics", `aicc_certificates_expiry_timestamp_seconds{tenant="demo",what="gateway"} `) || !s.answers("/metrics", `aicc_certificates_expiry_timestamp_seconds{tenant="",what="callbacks"} `) {
+		t.Error("until when certificates are valid is not shown")
+	}
 	c.signal(syscall.SIGTERM)
 	<-c.done
 }

@@ -29,7 +29,6 @@ import (
 	"aiccbridge/exporter/worker"
 	"aiccbridge/internal/c2sign"
 	"aiccbridge/internal/ccfs"
-	"aiccbridge/internal/heads"
 	"aiccbridge/internal/health"
 	"aiccbridge/internal/privacy"
 	"aiccbridge/schemas"
@@ -40,7 +39,9 @@ type accounts map[string]*ccfs.Client
 
 func newFiles(b base, c config.Tenant, known accounts, open *closers) (*filestore.Store, error) {
 	f := c.Files
-	client, err := storeClient(b.cfg, c, b.log, known[f.AccessKey], b.heads.Of("file store of "+c.Name))
+	o := storeClientOptions(b.cfg, c, b.log)
+	o.Sibling, o.Peer, o.Heads = known[f.AccessKey], b.certificates.Peer(c.Name, "files"), b.heads.Of("file store of "+c.Name)
+	client, err := ccfs.New(o)
 	if err != nil {
 		return nil, err
 	}
@@ -55,21 +56,24 @@ func newFiles(b base, c config.Tenant, known accounts, open *closers) (*filestor
 	})
 }
 
-// storeClient is a client of a tenant's file store. sibling is that of another tenant under
-// the same access key, or nil; heads keeps those of answers, or is nil.
-func storeClient(cfg *config.Config, c config.Tenant, log zerolog.Logger, sibling *ccfs.Client, heads *heads.Log) (*ccfs.Client, error) {
+// storeClient is a client of a tenant's file store.
+func storeClient(cfg *config.Config, c config.Tenant, log zerolog.Logger) (*ccfs.Client, error) {
+	return ccfs.New(storeClientOptions(cfg, c, log))
+}
+
+// storeClientOptions are those of a client of a tenant's file store, without a sibling.
+func storeClientOptions(cfg *config.Config, c config.Tenant, log zerolog.Logger) ccfs.Options {
 	f := c.Files
 	profile := c2sign.Profile{EmptyQueryLine: f.EmptyQueryLine}
 	if f.SignedHeaders == "host" {
 		profile.SignedHeaders = []string{"host"}
 	}
-	return ccfs.New(ccfs.Options{
+	return ccfs.Options{
 		URL: f.URL.String(), Key: storeKey(f), Profile: profile, RootCAs: f.RootCAs, InsecureSkipVerify: f.InsecureSkipVerify,
 		AllowHTTP: f.AllowInsecureHTTP, AllowLinkLocal: f.AllowLinkLocal,
 		Proxy:        proxy(f.ProxyURL, f.ProxyCredentials, f.ProxyRootCAs),
 		MaxFileBytes: int64(cfg.Worker.MaxZIPBytes), MaxSoundBytes: int64(f.Recordings.MaxBytes), Logger: log.With().Str("tenant", c.Name).Logger(),
-		Sibling: sibling, Heads: heads,
-	})
+	}
 }
 
 func storeKey(f *config.Files) c2sign.Key {

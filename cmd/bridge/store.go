@@ -37,7 +37,7 @@ func (o *storeOptions) with(errOut io.Writer, f func(tenant string, client *ccfs
 	if err != nil {
 		return err
 	}
-	client, err := storeClient(cfg, t, zerolog.Nop(), nil, nil)
+	client, err := storeClient(cfg, t, zerolog.Nop())
 	if err != nil {
 		return err
 	}

@@ -15,7 +15,6 @@ import (
 	"aiccbridge/exporter/planner"
 	"aiccbridge/internal/ccgateway"
 	"aiccbridge/internal/freshness/pulse"
-	"aiccbridge/internal/heads"
 	"aiccbridge/internal/privacy"
 	"aiccbridge/internal/viaproxy"
 	"aiccbridge/poller"
@@ -102,18 +101,25 @@ func noneIfZero(d time.Duration) time.Duration {
 	return d
 }
 
-// gatewayClient is a client of a tenant's gateway. heads keeps those of answers, or is nil.
-func gatewayClient(tenant string, g *config.Gateway, log zerolog.Logger, heads *heads.Log) (*ccgateway.Client, error) {
-	return ccgateway.New(ccgateway.Options{
+// gatewayClient is a client of a tenant's gateway.
+func gatewayClient(tenant string, g *config.Gateway, log zerolog.Logger) (*ccgateway.Client, error) {
+	return ccgateway.New(gatewayOptions(tenant, g, log))
+}
+
+// gatewayOptions are those of a client of a tenant's gateway.
+func gatewayOptions(tenant string, g *config.Gateway, log zerolog.Logger) ccgateway.Options {
+	return ccgateway.Options{
 		URL: g.URL.String(), RootCAs: g.RootCAs, InsecureSkipVerify: g.InsecureSkipVerify, AllowLinkLocal: g.AllowLinkLocal,
 		Proxy: proxy(g.ProxyURL, g.ProxyCredentials, g.ProxyRootCAs),
-		Hold:  g.Hold, PollTimeout: g.PollTimeout, ConnectRate: g.ConnectsPerSecond, Heads: heads, Logger: log.With().Str("tenant", tenant).Logger(),
-	})
+		Hold:  g.Hold, PollTimeout: g.PollTimeout, ConnectRate: g.ConnectsPerSecond, Logger: log.With().Str("tenant", tenant).Logger(),
+	}
 }
 
 func newPolling(b base, h *hub, c config.Tenant, t *tenant, open *closers) (*partition.Share, error) {
 	g := c.Gateway
-	gateway, err := gatewayClient(c.Name, g, b.log, b.heads.Of("gateway of "+c.Name))
+	o := gatewayOptions(c.Name, g, b.log)
+	o.Peer, o.Heads = b.certificates.Peer(c.Name, "gateway"), b.heads.Of("gateway of "+c.Name)
+	gateway, err := ccgateway.New(o)
 	if err != nil {
 		return nil, err
 	}

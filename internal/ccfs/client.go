@@ -42,7 +42,10 @@ type Options struct {
 	AllowLinkLocal bool
 	// Proxy is a forward proxy on the way; nil means none. The proxy's address is held to
 	// AllowLinkLocal as well.
-	Proxy  *viaproxy.Proxy
+	Proxy *viaproxy.Proxy
+	// Peer is told of each TLS handshake with the file store itself; an error refuses the
+	// connection. nil: nobody is.
+	Peer   func(tls.ConnectionState) error
 	Logger zerolog.Logger // zero value: silent
 	// Sibling is another client under the same key, of another tenant space: the two share
 	// the one call at a time, the count of refusals and the pauses, since the platform locks
@@ -166,7 +169,7 @@ func objectClients(o Options) (all []*http.Client) {
 	if o.RootCAs != nil {
 		roots = append(roots, nil)
 	}
-	o.DialContext, o.AllowLinkLocal = nil, false
+	o.DialContext, o.AllowLinkLocal, o.Peer = nil, false, nil
 	for _, o.RootCAs = range roots {
 		all = append(all, going(newTransport(o, "https")))
 	}
@@ -208,7 +211,7 @@ func newTransport(o Options, scheme string) *http.Transport {
 		dial = dialguard.Dialer(net.Dialer{Timeout: 30 * time.Second}, o.AllowLinkLocal).DialContext
 	}
 	t := &http.Transport{
-		TLSClientConfig:        &tls.Config{RootCAs: o.RootCAs, InsecureSkipVerify: o.InsecureSkipVerify, MinVersion: tls.VersionTLS12},
+		TLSClientConfig:        &tls.Config{RootCAs: o.RootCAs, InsecureSkipVerify: o.InsecureSkipVerify, VerifyConnection: o.Peer, MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    30 * time.Second,
 		Protocols:              &protocols,
 		DisableCompression:     true, // net/http would ask for gzip by itself

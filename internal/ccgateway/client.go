@@ -93,6 +93,8 @@ type Options struct {
 	// DialContext replaces the TCP dialer, also to a proxy; nil means a net.Dialer. TLS, if the
 	// URL asks for it, is laid over what it returns.
 	DialContext viaproxy.Dial
+	// Peer is told of each TLS handshake; an error refuses the connection. nil: nobody is.
+	Peer func(tls.ConnectionState) error
 	// Logger: the zero value discards.
 	Logger zerolog.Logger
 }

@@ -28,6 +28,7 @@ func (c *Client) open(o Options) {
 			MinVersion:         tls.VersionTLS12,
 			RootCAs:            o.RootCAs,
 			InsecureSkipVerify: o.InsecureSkipVerify,
+			VerifyConnection:   o.Peer,
 			ServerName:         host,
 			ClientSessionCache: tls.NewLRUClientSessionCache(0),
 		}

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -41,6 +42,12 @@ func (c *Conn) checkServer(ctx context.Context) error {
 		return Final(err)
 	}
 	return nil
+}
+
+// Encrypted is the TLS of the connection; false when there is none now, or it has none.
+func (c *Conn) Encrypted() (tls.ConnectionState, bool) {
+	s, err := c.nc.TLSConnectionState()
+	return s, err == nil
 }
 
 // Clustered reports whether the server says that it is in a cluster.

@@ -50,9 +50,12 @@ type WindowEntry struct {
 	ReadyAt     time.Time `json:"ready_at,omitzero"`
 	CompletedAt time.Time `json:"completed_at,omitzero"` // of the last complete extract
 	Rows        int       `json:"rows"`                  // distinct rows in the stream after it
-	Reason      Reason    `json:"reason,omitempty"`      // why it failed last
-	Error       string    `json:"error,omitempty"`
-	Object      string    `json:"object,omitempty"` // where a damaged file is
+	// Extracts are those that were completed, the oldest first; more than [MaxExtracts]: the
+	// last one is the newest. None: what they brought is not known.
+	Extracts []Extracted `json:"extracts,omitempty"`
+	Reason   Reason      `json:"reason,omitempty"` // why it failed last
+	Error    string      `json:"error,omitempty"`
+	Object   string      `json:"object,omitempty"` // where a damaged file is
 	// Past holds the response ids of earlier extracts, newest last, at most
 	// [MaxPastExtracts]: their callbacks may still be repeated.
 	Past []string `json:"past,omitempty"`
@@ -68,6 +71,15 @@ type WindowEntry struct {
 
 // MaxPastExtracts is how many earlier response ids an entry remembers.
 const MaxPastExtracts = 20
+
+// Extracted is what an extract brought: how many rows that are no revisions of earlier ones.
+type Extracted struct {
+	RequestedAt time.Time `json:"requested_at"`
+	New         int       `json:"new"`
+}
+
+// MaxExtracts is how many extracts an entry remembers.
+const MaxExtracts = 8
 
 // Key is the entry's key in the bucket.
 func (e WindowEntry) Key() string { return WindowKey(e.Tenant, e.Kind, e.Window) }

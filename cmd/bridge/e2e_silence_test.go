@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"aiccbridge/exporter/lateness"
 	"aiccbridge/internal/platformsim/fault"
 	"aiccbridge/schemas"
 )
@@ -86,4 +87,28 @@ func TestSilenceOfEvents(t *testing.T) {
 	}
 	c.signal(syscall.SIGTERM)
 	<-c.done
+}
+
+// TestLateRows: what the platform writes late is measured, and a settle proposed that would have had
+// it: that of the re-sweep, the only later age at which somebody looked.
+func TestLateRows(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, setup{
+		kinds: []schemas.Kind{schemas.KindOperation}, window: 4 * time.Second, sweep: 10 * time.Second, long: true,
+		faults: []fault.Rule{{Fault: "rows.extra", Next: 2, Count: 60}, {Fault: "rows.late", Next: 2}},
+	})
+	r := s.run()
+	s.until("the metric tells of late rows", func() bool {
+		return s.answers("/metrics", `aicc_windows_lateness_seconds{kind="operation",tenant="demo"} 1`)
+	})
+	m := lateness.Of(schemas.KindOperation, r.ledger.Entries(tenantName, schemas.KindOperation), time.Now())
+	// Of two windows one row of sixty is held back. An extract may wait for its turn for a moment.
+	if m.Windows < 2 || m.Late != 2 || m.Rows != 120 || m.Settle < 10*time.Second || m.Settle > 20*time.Second || m.Lacks > 0 {
+		t.Errorf("measured %+v", m)
+	}
+	printed := s.asks(t, exitOK, "windows")
+	if !strings.Contains(printed, "rows of operation in ") || !strings.Contains(printed, " came only with a later extract; settle: 1") || !strings.Contains(printed, "nobody looked between ") {
+		t.Errorf("bridge windows printed\n%s", printed)
+	}
+	r.end()
 }

@@ -4,11 +4,15 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"aiccbridge/bus/kv"
+	"aiccbridge/exporter/lateness"
 	"aiccbridge/internal/ask"
 	"aiccbridge/schemas"
 )
@@ -27,7 +31,8 @@ func newWindows() *cobra.Command {
 		Use:   "windows [ls | show KIND WINDOW | watch | retry | accept-empty]",
 		Short: "Show how far the windows are",
 		Long: "Show which spans of time have been extracted: a calendar with a cell for each window, then\n" +
-			"those that are not complete, and why.",
+			"those that are not complete, and why; and, where later extracts brought rows that the first\n" +
+			"ones lacked, which settle would have had them.",
 		Example: "  bridge windows\n  bridge windows --from 48h --kind cdr\n  bridge windows show cdr 20261130t000000z-20261130t010000z",
 		Args:    knownCommand,
 		RunE:    o.ls,
@@ -110,8 +115,28 @@ func (o *windowsOptions) ls(c *cobra.Command, _ []string) error {
 				return err
 			}
 		}
-		return screen.Windows(open)
+		if err := screen.Windows(open); err != nil || o.state != "" {
+			return err
+		}
+		return sayLateness(l.out, all, time.Now())
 	})
+}
+
+// sayLateness proposes another settle where the extracts tell of rows that came late.
+func sayLateness(out io.Writer, all []ask.Window, now time.Time) error {
+	of, text := map[string][]schemas.WindowEntry{}, ""
+	for _, w := range all {
+		of[w.Tenant] = append(of[w.Tenant], w.WindowEntry)
+	}
+	for _, tenant := range slices.Sorted(maps.Keys(of)) {
+		for _, kind := range schemas.Kinds() {
+			if m := lateness.Of(kind, of[tenant], now); m.Matters() {
+				text += fmt.Sprintf("\n%s: %s\n", tenant, m)
+			}
+		}
+	}
+	_, err := io.WriteString(out, text)
+	return err
 }
 
 func (o *windowsOptions) show(c *cobra.Command, kind, window string) error {

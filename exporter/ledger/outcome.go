@@ -97,14 +97,40 @@ func (l *Ledger) Predict(ctx context.Context, e schemas.WindowEntry, zone *time.
 // Complete notes that every row of a file is in the stream; rows is how many the
 // window has there. A file that is not the window's current one changes nothing.
 func (l *Ledger) Complete(ctx context.Context, f schemas.FileReady, rows int, now time.Time) error {
+	return l.CompleteWith(ctx, f, Rows{Held: rows, New: unknown}, now)
+}
+
+// Rows are those of an extract.
+type Rows struct {
+	Held int // how many the window has in the stream after it, revisions included
+	New  int // of these, brought by it, without revisions; -1: not known
+}
+
+const unknown = -1
+
+// CompleteWith is Complete with how many rows are new, by which it can be told how late the
+// platform writes them.
+func (l *Ledger) CompleteWith(ctx context.Context, f schemas.FileReady, rows Rows, now time.Time) error {
 	return l.change(ctx, schemas.WindowKey(f.Tenant, f.Kind, f.Window), func(e *schemas.WindowEntry) bool {
 		if e.ResponseID != f.ResponseID || e.State == schemas.WindowCompleted {
 			return false
 		}
-		e.State, e.CompletedAt, e.Rows = schemas.WindowCompleted, now, rows
+		e.Extracts = extracted(*e, rows.New)
+		e.State, e.CompletedAt, e.Rows = schemas.WindowCompleted, now, rows.Held
 		e.Attempts, e.Reason, e.Error, e.Object, e.DueAt = 0, "", "", "", time.Time{}
 		return true
 	})
+}
+
+// extracted are the extracts of a window with one more. Of a window that was complete before,
+// by an extract of which it is not known what it brought, nothing can be told any more.
+func extracted(e schemas.WindowEntry, new int) []schemas.Extracted {
+	first := e.CompletedAt.IsZero()
+	if new < 0 || e.Via == schemas.ViaManual || !first && len(e.Extracts) == 0 {
+		return nil
+	}
+	all := slices.Clone(e.Extracts)
+	return append(all[:min(len(all), schemas.MaxExtracts-1)], schemas.Extracted{RequestedAt: e.RequestedAt, New: new})
 }
 
 // Again has a complete window asked for once more at now, because the stream lacks rows of
@@ -116,6 +142,7 @@ func (l *Ledger) Again(ctx context.Context, e schemas.WindowEntry, now time.Time
 			return false
 		}
 		e.DueAt, e.Backfill = now, ""
+		e.Extracts = nil // what it brings was there before
 		return true
 	})
 }

@@ -49,3 +49,41 @@ func TestRetry(t *testing.T) {
 		}
 	})
 }
+
+// TestWhatExtractsBrought: each complete extract is remembered with its new rows; once it is not
+// known what one brought, nothing is told of the window any more.
+func TestWhatExtractsBrought(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, _ := running(t, Options{Bucket: exportertest.NewBucket(), Publisher: &exportertest.Publisher{}})
+		w, n := exportertest.Hour(0), 0
+		entry := func() schemas.WindowEntry { return exportertest.Entry(t, l, w) }
+		complete := func(rows Rows) {
+			t.Helper()
+			n++
+			time.Sleep(time.Minute)
+			exportertest.Request(t, l, w, n)
+			exportertest.Check(t, l.Accept(t.Context(), exportertest.Notice(n)))
+			f := schemas.FileReady{Tenant: exportertest.Acme, Kind: schemas.KindCDR, Window: w, ResponseID: exportertest.ResponseID(n)}
+			exportertest.Check(t, l.CompleteWith(t.Context(), f, rows, time.Now()))
+			exportertest.Check(t, l.CompleteWith(t.Context(), f, Rows{99, 99}, time.Now())) // delivered again
+		}
+		complete(Rows{Held: 100, New: 100})
+		complete(Rows{Held: 107, New: 3})
+		got := entry()
+		if len(got.Extracts) != 2 || got.Extracts[0].New != 100 || got.Extracts[1].New != 3 || !got.Extracts[1].RequestedAt.Equal(got.RequestedAt) {
+			t.Errorf("%+v", got.Extracts)
+		}
+		for i := range 10 {
+			complete(Rows{Held: 107 + i, New: i})
+		}
+		if got := entry(); len(got.Extracts) != schemas.MaxExtracts || got.Extracts[0].New != 100 || got.Extracts[schemas.MaxExtracts-1].New != 9 {
+			t.Errorf("of many: %+v", got.Extracts)
+		}
+		exportertest.Check(t, l.Again(t.Context(), entry(), time.Now())) // the stream lost rows
+		complete(Rows{Held: 107, New: 50})
+		complete(Rows{Held: 108, New: 1})
+		if got := entry(); len(got.Extracts) != 0 {
+			t.Errorf("rows that were there before are new: %+v", got.Extracts)
+		}
+	})
+}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"aiccbridge/exporter/lateness"
 	"aiccbridge/schemas"
 )
 
@@ -14,6 +15,7 @@ import (
 type gauges struct {
 	p                               *Planner
 	coverage, oldest, states, queue *prometheus.Desc
+	measured, late, lateness        *prometheus.Desc
 }
 
 func newGauges(p *Planner) gauges {
@@ -23,13 +25,16 @@ func newGauges(p *Planner) gauges {
 		coverage: prometheus.NewDesc("aicc_windows_coverage_age_seconds", "How long ago the time ended up to which everything is complete, without a hole.", kind, nil),
 		oldest:   prometheus.NewDesc("aicc_windows_oldest_open_seconds", "How long the oldest window that is still to come has been due; 0: none is.", kind, nil),
 		states:   prometheus.NewDesc("aicc_windows_count", "Windows in the ledger, by state.", []string{"kind", "state"}, nil),
+		measured: prometheus.NewDesc("aicc_windows_measured_rows", "Rows of the windows of the last seven days that were extracted twice and more.", kind, nil),
+		late:     prometheus.NewDesc("aicc_windows_late_rows", "Of these, rows that came only after the first extract.", kind, nil),
+		lateness: prometheus.NewDesc("aicc_windows_lateness_seconds", "The least age of a window at extraction that had all rows but one in a thousand, as far as the extracts tell: the settle that bridge windows proposes; 0: too few rows are known.", kind, nil),
 		queue:    prometheus.NewDesc("aicc_windows_backfill_waiting", "Windows of backfills that are not complete.", kind, nil),
 	}
 }
 
 // Describe and Collect make it a collector.
 func (g gauges) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{g.coverage, g.oldest, g.states, g.queue} {
+	for _, d := range []*prometheus.Desc{g.coverage, g.oldest, g.states, g.queue, g.measured, g.late, g.lateness} {
 		to <- d
 	}
 }
@@ -54,6 +59,10 @@ func (g gauges) Collect(to chan<- prometheus.Metric) {
 				oldest = max(oldest, now.Sub(x.freshAt(e.Window)))
 			}
 		}
+		m := lateness.Of(x.Kind, entries, now)
+		put(g.measured, float64(m.Rows))
+		put(g.late, float64(m.Late))
+		put(g.lateness, m.Settle.Seconds())
 		put(g.oldest, oldest.Seconds())
 		put(g.queue, float64(queue))
 		for _, s := range []schemas.WindowState{schemas.WindowPlanned, schemas.WindowRequested, schemas.WindowReady, schemas.WindowCompleted, schemas.WindowFailed} {

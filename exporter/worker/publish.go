@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"aiccbridge/exporter/archive"
+	"aiccbridge/exporter/ledger"
 	"aiccbridge/internal/sabotage"
 	"aiccbridge/internal/trace"
 	"aiccbridge/schemas"
@@ -57,13 +58,26 @@ func (x *export) publish(ctx context.Context, a *archive.Archive) error {
 }
 
 // outcome counts the rows of a file.
-type outcome struct{ total, added, revised, rejected int }
+type outcome struct {
+	total, added, revised, rejected int
+	before                          bool // it was published before, and not counted again
+}
+
+// rows are those that the ledger is told of; held is how many the window has.
+func (o outcome) rows(held int) ledger.Rows {
+	if o.before {
+		return ledger.Rows{Held: held, New: -1}
+	}
+	return ledger.Rows{Held: held, New: o.added - o.revised}
+}
 
 // complete ends the window's extract once its marker is stored; held is how many rows the
 // window has.
 func (x *export) complete(ctx context.Context, held int, o outcome) error {
 	sabotage.Point("rows.marker_written")
-	err := x.step(ctx, "complete window", func(ctx context.Context) error { return x.w.o.Ledger.Complete(ctx, x.file, held, time.Now()) })
+	err := x.step(ctx, "complete window", func(ctx context.Context) error {
+		return x.w.o.Ledger.CompleteWith(ctx, x.file, o.rows(held), time.Now())
+	})
 	if err != nil {
 		return err
 	}
@@ -131,7 +145,7 @@ func (p *publication) run(ctx context.Context, a *archive.Archive) (err error) {
 		}
 		err = errors.Join(err, p.window.close())
 	}()
-	if p.window.marked {
+	if p.before = p.window.marked; p.before {
 		return nil // the marker came with the last rows
 	}
 	if err := p.members(ctx, a, p.row); err != nil {

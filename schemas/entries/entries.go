@@ -30,7 +30,9 @@ const (
 )
 
 // Types are all of them.
-func Types() []Type { return []Type{State, Session, Window, Notice, Budget, Lease, Epoch, Member, Pulse} }
+func Types() []Type {
+	return []Type{State, Session, Window, Notice, Budget, Lease, Epoch, Member, Pulse}
+}
 
 // Buckets are the buckets whose entries have a type.
 func Buckets() []schemas.Bucket {

@@ -172,7 +172,7 @@ func TestF30MetricsHoldNoSecrets(t *testing.T) {
 		values = append(values, m[1])
 	}
 	// One label is called signature; of all labels, the values count.
-	fmt.Fprintf(page, "%s\n%s\n", label.ReplaceAllString(text, `"$1"`), get(t, "http://"+address+"/healthz"))
+	fmt.Fprintf(page, "%s\n%s\n%s\n", label.ReplaceAllString(text, `"$1"`), get(t, "http://"+address+"/healthz"), get(t, "http://"+address+"/answers"))
 	s.journal.learn(t.Context(), t, r.bridge)
 	r.end()
 	found := page.search(secretsOf(s.sim))
@@ -184,7 +184,7 @@ func TestF30MetricsHoldNoSecrets(t *testing.T) {
 			t.Errorf("a label names agent %s", a.ID)
 		}
 	}
-	if len(values) < 50 || !page.contains("aicc_poller_") || !page.contains("aicc_files_total") {
+	if len(values) < 50 || !page.contains("aicc_poller_") || !page.contains("aicc_files_total") || !page.contains(`"interface":"gateway of demo"`) {
 		t.Errorf("only %d values of labels were searched", len(values))
 	}
 	t.Attr("figure", fmt.Sprintf("%d hits in the metrics", len(found)))

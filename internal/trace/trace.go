@@ -15,7 +15,7 @@
 //
 //   - A nil Tracer makes no spans, allocates nothing and adds no header.
 //   - A trace begins with the bridge's own request. What a caller from outside sends is linked
-//     to, never continued; so there is no tracestate to carry.
+//     to by its ids, never continued; so there is no tracestate to carry, and none is taken over.
 //   - A span says tenant, kind, window, counts, and of a failure its class: no text of an error,
 //     no address, no file, nothing that a file holds.
 //   - Nothing waits for a span.
@@ -153,6 +153,6 @@ func (t *Tracer) Handler(h http.Handler) http.Handler {
 		return h
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h.ServeHTTP(w, r.WithContext(w3c.Extract(r.Context(), propagation.HeaderCarrier(r.Header))))
+		h.ServeHTTP(w, r.WithContext(w3c.Extract(r.Context(), propagation.MapCarrier{Header: r.Header.Get(Header)})))
 	})
 }

@@ -99,11 +99,15 @@ func TestACallerIsNoParent(t *testing.T) {
 	for _, header := range []string{stranger, "", "00-zz", ours} {
 		r := httptest.NewRequest(http.MethodPost, "/", nil)
 		r.Header.Set("Traceparent", header)
+		r.Header.Set("Tracestate", "whatever=70092")
 		h.ServeHTTP(httptest.NewRecorder(), r)
 	}
 	for i, s := range recorded.Ended()[1:] {
 		if s.Parent().TraceID() != recorded.Ended()[0].SpanContext().TraceID() {
 			t.Errorf("%d: it is below %v", i, s.Parent())
+		}
+		if strings.Contains(fmt.Sprintf("%+v", s.Links()), "70092") {
+			t.Errorf("%d: a tracestate is taken over", i)
 		}
 		if linked := len(s.Links()) == 1 && strings.Contains(stranger, s.Links()[0].SpanContext.TraceID().String()); linked != (i == 0) || len(s.Links()) > 1 {
 			t.Errorf("%d: linked to %+v", i, s.Links())

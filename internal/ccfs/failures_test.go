@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"aiccbridge/internal/heads"
 )
 
 // failing is an operation with the failures that the documents give it.
@@ -108,8 +110,14 @@ func TestFailures(t *testing.T) {
 					}
 					p := newPlatform(t, nil)
 					p.server.Config.Handler = reply(status, contentType, body) // signatures are tested elsewhere
-					c := p.client(func(o *Options) { o.URL, o.DialContext = p.server.URL, nil })
+					kept := &heads.Book{}
+					c := p.client(func(o *Options) { o.URL, o.DialContext, o.Heads = p.server.URL, nil, kept.Of("file store") })
 					e := asError(t, f.call(t, c, p.server.URL))
+					h := kept.Pages()[0].Failures
+					asked := strings.HasPrefix(operation, "query") || strings.HasPrefix(operation, "download") // not of an address that was given
+					if asked && (len(h) != 1 || h[0].Operation != operation || h[0].Status != status || h[0].Code != e.Code || h[0].Class != string(e.Class)) {
+						t.Errorf("%s: kept %+v of %+v", contentType, h, e)
+					}
 					if e.Class != classOf(code) || e.Status != status || status == 200 && e.Code != code || e.Local {
 						t.Errorf("%s: %+v", contentType, e)
 					}

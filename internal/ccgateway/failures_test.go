@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"aiccbridge/internal/heads"
 )
 
 // failing is an operation with the failures that the documents give it.
@@ -42,7 +44,11 @@ func TestFailures(t *testing.T) {
 	for operation, f := range failures() {
 		for code := range strings.FieldsSeq(f.codes) {
 			t.Run(operation+"/"+code, func(t *testing.T) {
-				err := f.call(t, newAgent(t, Options{URL: serve(t, reply200(`{"message":"no","retcode":"`+code+`"}`))}))
+				kept := &heads.Book{}
+				err := f.call(t, newAgent(t, Options{Heads: kept.Of("gateway"), URL: serve(t, reply200(`{"message":"no","retcode":"`+code+`"}`))}))
+				if h := kept.Pages()[0].Failures; len(h) != 1 || h[0].Status != 200 || h[0].Code != code || h[0].Class != Classify(code).String() || h[0].Bytes == 0 {
+					t.Errorf("kept: %+v", h)
+				}
 				if operation == "logout" && Classify(code) == ClassGone {
 					if err != nil {
 						t.Error(err)

@@ -64,8 +64,8 @@ type Log struct {
 	answers, failures ring
 }
 
-// codes are what return codes of the platform look like: 0, 100-002, 0300011.
-var codes = regexp.MustCompile(`^(0|\d{3}-\d{3}|0\d{6})$`)
+// codes are what return codes of the platform look like: 0, 100-002, 0300011, 010106.
+var codes = regexp.MustCompile(`^(0|\d{3}-\d{3}|0\d{5,6})$`)
 
 // Note keeps a head. What is no code of the platform is kept as "odd".
 func (l *Log) Note(h Head) {

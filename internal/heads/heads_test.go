@@ -44,7 +44,7 @@ func TestKept(t *testing.T) {
 func TestOnlyCodes(t *testing.T) {
 	b := &Book{}
 	for code, want := range map[string]string{
-		"": "", "0": "0", "100-002": "100-002", "0300011": "0300011",
+		"": "", "0": "0", "100-002": "100-002", "0300011": "0300011", "010106": "010106",
 		"70092": "odd", "13800138000": "odd", "5550123": "odd", "s3cr3t": "odd", "100-002 of 70092": "odd", "0300011\n70092": "odd",
 	} {
 		b.Of("x").Note(Head{Code: code})

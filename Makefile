@@ -3,7 +3,7 @@ GO ?= go
 FUZZTIME ?= 20s
 DURATION ?= 10m
 
-.PHONY: help demo build test upgrade alerts readers faults mutation soak lint fmt foreign fuzz bench bench-rows bench-agents bench-events bench-growth bench-micro release deb reproducible package platforms deploy-lint vulnerable clean
+.PHONY: help demo build test upgrade alerts readers browser faults mutation soak lint fmt foreign fuzz bench bench-rows bench-agents bench-events bench-growth bench-micro release deb reproducible package platforms deploy-lint vulnerable clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,10 @@ readers: ## Ajv and DuckDB take rows and the folder of replay, recipes in JavaSc
 	cd docs/consuming/js && npm ci --silent --ignore-scripts
 	$(GO) test -count 1 -tags readers -run Readers -v ./internal/rowfile ./docs/consuming
 
+browser: ## the wallboard in a real Chromium, checked by axe-core; prints where pictures are; needs chromium, node and npm
+	cd internal/wallboard/testdata/axe && npm ci --silent --ignore-scripts
+	$(GO) test -count 1 -tags browser -run Browser -v -timeout 15m ./internal/wallboard ./cmd/bridge
+
 faults: ## every fault, suite with the shipped rights and mutant, a line each; writes docs/proof.md (ONLY=F03,F08 MUTANT=no_gap SEED=7)
 	$(GO) run ./internal/proof $(if $(ONLY),-only $(ONLY)) $(if $(MUTANT),-mutant $(MUTANT)) $(if $(SEED),-seed $(SEED))
 
@@ -47,11 +51,13 @@ lint: ## gofmt, go vet, staticcheck, and the rules of internal/house
 	$(GO) vet -tags readers ./...
 	$(GO) vet -tags upgrade ./...
 	$(GO) vet -tags debian ./docs/deploy/...
+	$(GO) vet -tags browser ./...
 	$(GO) tool staticcheck ./...
 	$(GO) tool staticcheck -tags faults ./...
 	$(GO) tool staticcheck -tags permissions ./...
 	$(GO) tool staticcheck -tags readers ./...
 	$(GO) tool staticcheck -tags upgrade ./...
+	$(GO) tool staticcheck -tags browser ./...
 	$(GO) test ./internal/house
 
 fmt: ## format the code

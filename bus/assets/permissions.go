@@ -82,7 +82,7 @@ func newPermissions(n schemas.Names) permissions {
 }
 
 func (p permissions) bridge() Rights {
-	publish := []string{apiPrefix + "INFO"}
+	publish := []string{apiPrefix + "INFO", p.names.Questions()} // each asks the others how they are
 	for _, a := range p.assets {
 		publish = append(publish, a.Subjects...)
 		publish = append(publish, read(a.StreamConfig)...)

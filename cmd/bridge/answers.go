@@ -25,9 +25,9 @@ import (
 const mostCalls = 1000
 
 // newAnswers offers on NATS what the commands of the same names print.
-func newAnswers(b base, h *hub, watch *health.Watch) []part {
-	q, meter := questions(h.bus), pace.New(b.metrics)
-	self := selfPortrait{base: b, hub: h, watch: watch, meter: meter, started: time.Now().UTC()}
+func newAnswers(self selfPortrait) []part {
+	b, h, meter := self.base, self.hub, self.meter
+	q := questions(h.bus)
 	o := service.Options{Version: currentVersions().Bridge, Metadata: map[string]string{"instance": b.instance}, Logger: b.log, Endpoints: []service.Endpoint{
 		{Name: requests.Status, Each: true, What: "what each bridge says of itself", Answer: func(context.Context, []byte) (any, error) { return self.draw(), nil }},
 		{Name: requests.Agents, What: "where agents stand, or stood: {tenant, agent, at}", Answer: answer(func(ctx context.Context, r agentsRequest) (any, error) {
@@ -148,6 +148,10 @@ type selfPortrait struct {
 	watch   *health.Watch
 	meter   *pace.Meter
 	started time.Time
+}
+
+func newSelfPortrait(b base, h *hub, watch *health.Watch) selfPortrait {
+	return selfPortrait{base: b, hub: h, watch: watch, meter: pace.New(b.metrics), started: time.Now().UTC()}
 }
 
 func (s selfPortrait) draw() ask.Bridge {

@@ -60,6 +60,7 @@ type bridge struct {
 	tenants  []*tenant
 	parts    []part // all but the hub, which serves them
 	watch    *health.Watch
+	wall     string // the wallboard's address; "": there is none
 }
 
 // part is what works from the start until intake ends, and finishes what it has in hand
@@ -160,12 +161,13 @@ func newBridge(ctx context.Context, cfg *config.Config, log zerolog.Logger, acce
 	if err != nil {
 		return nil, err
 	}
-	admin, err := newAdmin(base, watch, open)
+	self := newSelfPortrait(base, hub, watch)
+	admin, wall, err := newAdmin(self, open)
 	if err != nil {
 		return nil, err
 	}
-	b.watch = watch
-	b.parts = slices.Concat(b.parts, worker, recorderParts(base, hub, recorder, downloading), resolver, callbacks, admin, newAnswers(base, hub, watch), reloadParts(base.changes), []part{{"watch", func(intake, _ context.Context) error { return watch.Run(intake) }}})
+	b.watch, b.wall = watch, wall
+	b.parts = slices.Concat(b.parts, worker, recorderParts(base, hub, recorder, downloading), resolver, callbacks, admin, newAnswers(self), reloadParts(base.changes), []part{{"watch", func(intake, _ context.Context) error { return watch.Run(intake) }}})
 	return b, nil
 }
 
@@ -266,24 +268,32 @@ func named(name string, err error) error {
 	return nil
 }
 
-// newAdmin returns no part when listen.admin is empty.
-func newAdmin(b base, watch *health.Watch, open *closers) ([]part, error) {
-	c := b.cfg.Listen
+// newAdmin returns no part when listen.admin is empty; at is the wallboard's address.
+func newAdmin(b selfPortrait, open *closers) (parts []part, at string, err error) {
+	c, watch := b.cfg.Listen, b.watch
 	if c.Admin == "" {
-		return nil, nil
+		return nil, "", nil
 	}
 	l, err := listen("listen.admin", c.Admin, open)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
+	token := func() string { return b.changes.config().Listen.AdminToken.Reveal() }
+	wall := newWall(b, l.Addr(), token)
 	o := admin.Options{
-		Listener: l, Token: func() string { return b.changes.config().Listen.AdminToken.Reveal() }, Metrics: b.metrics, Health: watch, Ready: watch.Ready(), Answers: b.heads, Logger: b.log,
+		Listener: l, Token: token, Metrics: b.metrics, Health: watch, Ready: watch.Ready(), Wall: wall.Handler(), Answers: b.heads, Logger: b.log,
 		TLS: b.changes.shown(b.cfg, func(c *config.Config) *tls.Certificate { return c.Listen.AdminCertificate }),
 	}
 	if r := b.changes.reloader; r != nil { // a nil pointer in an interface would not be nil
 		o.Reload = r
 	}
-	return []part{{"admin", admin.New(o).Run}}, nil
+	if at = "http://"; o.TLS != nil {
+		at = "https://"
+	}
+	return []part{
+		{"wallboard", func(intake, _ context.Context) error { return wall.Run(intake) }},
+		{"admin", admin.New(o).Run},
+	}, at + l.Addr().String() + "/", nil
 }
 
 // listen opens a listener.

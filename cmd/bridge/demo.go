@@ -94,7 +94,7 @@ func (o demoOptions) run(ctx context.Context, out, errOut io.Writer) error {
 
 // onTrial is what a trial sees of the bridge.
 func (b *bridge) onTrial() trial.Bridge {
-	return trial.Bridge{NATS: b.url(), Streams: b.bus, Windows: b.ledger, StopPlanning: b.planning.stop, CallsMade: b.callsMade, Recorded: b.bus.RecordingsIdle}
+	return trial.Bridge{NATS: b.url(), Wallboard: b.wall, Streams: b.bus, Windows: b.ledger, StopPlanning: b.planning.stop, CallsMade: b.callsMade, Recorded: b.bus.RecordingsIdle}
 }
 
 // conclude prints what a trial came to, with a story if there is one. Streams that

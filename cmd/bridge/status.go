@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"aiccbridge/bus"
 	"aiccbridge/bus/service"
 	"aiccbridge/internal/ask"
 	"aiccbridge/schemas/requests"
@@ -38,13 +39,12 @@ func newStatus() *cobra.Command {
 
 func (o *statusOptions) run(c *cobra.Command, _ []string) error {
 	return o.with(c, func(ctx context.Context, l looking) error {
-		answers, err := service.All(ctx, l.bus.Conn(), requests.Status, nil, o.answers)
+		bridges, unread, err := bridgesOf(ctx, l.bus, o.answers)
 		if err != nil {
 			return err
 		}
-		bridges, unread := readBridges(answers)
 		if unread > 0 {
-			fmt.Fprintf(c.ErrOrStderr(), "%d of %d bridges answer as this version does not understand; ask with the newest version that runs\n", unread, len(answers))
+			fmt.Fprintf(c.ErrOrStderr(), "%d of %d bridges answer as this version does not understand; ask with the newest version that runs\n", unread, unread+len(bridges))
 		}
 		s, err := l.Status(ctx, bridges)
 		if err != nil {
@@ -60,6 +60,17 @@ func (o *statusOptions) run(c *cobra.Command, _ []string) error {
 		}
 		return err
 	})
+}
+
+// bridgesOf are the bridges of a hub that say within a time how they are; unread counts those
+// whose answer this version does not understand.
+func bridgesOf(ctx context.Context, hub *bus.Bus, wait time.Duration) (bridges []ask.Bridge, unread int, err error) {
+	answers, err := service.All(ctx, hub.Conn(), requests.Status, nil, wait)
+	if err != nil {
+		return nil, 0, err
+	}
+	bridges, unread = readBridges(answers)
+	return bridges, unread, nil
 }
 
 // readBridges are what bridges say of themselves, and how many answers were none.

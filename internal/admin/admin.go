@@ -2,8 +2,9 @@
 // to whoever has the token.
 //
 // Invariants: with a token nothing is answered without it but to probes, which learn no more
-// than that and whether the bridge works; every read and write has a time limit. It knows no component: what answers comes in as handlers. It imports
-// nothing of ours.
+// than that and whether the bridge works, and by the wallboard, which asks for it itself; every
+// read and write has a time limit. It knows no component: what answers comes in as handlers. It
+// imports nothing of ours.
 package admin
 
 import (
@@ -33,6 +34,7 @@ type Options struct {
 	Ready    http.Handler // of GET /readyz, without a token; nil: always ready
 	Reload   http.Handler // of POST /-/reload; nil: it is not served
 	Answers  http.Handler // of GET /answers, the heads of the platform's last ones; nil: it is not served
+	Wall     http.Handler // of / and what is below /wallboard/, without a token; nil: they are not served
 	Logger   zerolog.Logger
 }
 
@@ -60,6 +62,10 @@ func New(o Options) *Server {
 	}
 	probes.Handle("GET /readyz", o.Ready)
 	probes.Handle("/", withToken(o.Token, mux))
+	if o.Wall != nil {
+		probes.Handle("/{$}", o.Wall)
+		probes.Handle("/wallboard/", o.Wall)
+	}
 	l := o.Listener
 	if o.TLS != nil {
 		l = tls.NewListener(l, o.TLS)

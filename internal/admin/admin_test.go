@@ -119,3 +119,25 @@ func TestProbes(t *testing.T) {
 		}
 	}
 }
+
+// TestWall: it is served without the token, which it asks for itself, and nothing else is.
+func TestWall(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := New(Options{Listener: l, Token: func() string { return "token" }, Metrics: prometheus.NewRegistry(), Health: http.NotFoundHandler(),
+		Wall: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })})
+	intake, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(intake, context.Background()) }()
+	for path, want := range map[string]int{"/": 418, "/wallboard/events": 418, "/metrics": 401, "/healthz": 401, "/other": 401, "/-/reload": 401} {
+		if status, _ := get(t, "http://"+l.Addr().String()+path, ""); status != want {
+			t.Errorf("%s: %d, want %d", path, status, want)
+		}
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}

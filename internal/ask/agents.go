@@ -76,17 +76,37 @@ func (q Questions) sessions(ctx context.Context, s Scope, floor floor) error {
 
 // owners says who has the leases.
 func (q Questions) owners(ctx context.Context, s Scope, floor floor) error {
-	held := map[string]string{}
-	err := q.Hub.Entries(ctx, schemas.BucketLeases, Scope{Tenant: s.Tenant}.keys(), func(key string, e schemas.Stored) error {
+	owners, err := q.Owners(ctx, s.Tenant)
+	for _, a := range floor {
+		a.By = owners.Of(a.Tenant, a.Agent)
+	}
+	return err
+}
+
+// Owners are the bridges that poll agents.
+type Owners struct {
+	held  map[string]string // instances by the key of the lease
+	lease func(agent string) string
+}
+
+// Owners finds out who has the leases of a tenant's agents; "": of every tenant's.
+func (q Questions) Owners(ctx context.Context, tenant string) (Owners, error) {
+	o := Owners{held: map[string]string{}, lease: q.Lease}
+	err := q.Hub.Entries(ctx, schemas.BucketLeases, Scope{Tenant: tenant}.keys(), func(key string, e schemas.Stored) error {
 		if l, partition, ok := leaseOf(key, e); ok && partition {
-			held[key] = l.By
+			o.held[key] = l.By
 		}
 		return nil
 	})
-	for _, a := range floor {
-		a.By = held[schemas.LeaseKey(a.Tenant, q.Lease(a.Agent))]
+	return o, err
+}
+
+// Of is the instance that has an agent's lease; "": none has it.
+func (o Owners) Of(tenant, agent string) string {
+	if o.lease == nil {
+		return ""
 	}
-	return err
+	return o.held[schemas.LeaseKey(tenant, o.lease(agent))]
 }
 
 // floor is all agents.

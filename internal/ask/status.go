@@ -89,8 +89,11 @@ func (q Questions) Status(ctx context.Context, bridges []Bridge) (Status, error)
 	s := Status{At: time.Now().UTC(), Bridges: bridges, Agents: map[string]int{}, Leases: []Lease{}, Coverage: []schemas.Coverage{}, Windows: []WindowCount{}, Letters: []LetterCount{}}
 	slices.SortFunc(s.Bridges, func(a, b Bridge) int { return cmp.Compare(a.Instance, b.Instance) })
 	err := q.states(ctx, Scope{}, func(_ who, k schemas.AgentState) { s.Agents[string(k.State)]++ })
-	err = errors.Join(err, q.leases(ctx, &s), q.coverage(ctx, &s), q.counts(ctx, &s), q.letterCounts(ctx, &s))
-	return s, err
+	err = errors.Join(err, q.leases(ctx, &s), q.counts(ctx, &s))
+	covered, coverErr := q.Coverage(ctx)
+	letters, letterErr := q.LetterCounts(ctx)
+	s.Coverage, s.Letters = append(s.Coverage, covered...), append(s.Letters, letters...)
+	return s, errors.Join(err, coverErr, letterErr)
 }
 
 func (q Questions) leases(ctx context.Context, s *Status) error {
@@ -126,8 +129,9 @@ func leaseOf(key string, e schemas.Stored) (l Lease, partition, ok bool) {
 	return Lease{Tenant: decoded(tenant), By: owner.Instance}, err == nil, true
 }
 
-func (q Questions) coverage(ctx context.Context, s *Status) error {
-	return q.Hub.ReadNewest(ctx, schemas.StreamCoverage, "", func(m schemas.Stored) error {
+// Coverage is what was stated last of each tenant and kind.
+func (q Questions) Coverage(ctx context.Context) (all []schemas.Coverage, err error) {
+	err = q.Hub.ReadNewest(ctx, schemas.StreamCoverage, "", func(m schemas.Stored) error {
 		if m.Get("ce-type") != schemas.TypeCoverage {
 			return nil
 		}
@@ -136,9 +140,10 @@ func (q Questions) coverage(ctx context.Context, s *Status) error {
 			return err
 		}
 		c, err := read[schemas.Coverage](last)
-		s.Coverage = append(s.Coverage, c)
+		all = append(all, c)
 		return err
 	})
+	return all, err
 }
 
 func (q Questions) counts(ctx context.Context, s *Status) error {
@@ -153,19 +158,20 @@ func (q Questions) counts(ctx context.Context, s *Status) error {
 	return err
 }
 
-func (q Questions) letterCounts(ctx context.Context, s *Status) error {
+// LetterCounts are the unresolved dead letters of the last 24 hours.
+func (q Questions) LetterCounts(ctx context.Context) (counts []LetterCount, err error) {
 	since := time.Now().Add(-24 * time.Hour)
 	all, err := q.Letters(ctx, "", since, func(l Letter) bool { return l.LastAt.After(since) })
 	for _, l := range all {
 		if l.Resolved {
 			continue
 		}
-		i := slices.IndexFunc(s.Letters, func(c LetterCount) bool { return c.Tenant == l.Tenant && c.Reason == l.Reason })
+		i := slices.IndexFunc(counts, func(c LetterCount) bool { return c.Tenant == l.Tenant && c.Reason == l.Reason })
 		if i < 0 {
-			i, s.Letters = len(s.Letters), append(s.Letters, LetterCount{Tenant: l.Tenant, Reason: l.Reason})
+			i, counts = len(counts), append(counts, LetterCount{Tenant: l.Tenant, Reason: l.Reason})
 		}
-		s.Letters[i].Count++
-		s.Letters[i].LastAt = l.LastAt
+		counts[i].Count++
+		counts[i].LastAt = l.LastAt
 	}
-	return err
+	return counts, err
 }

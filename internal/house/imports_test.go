@@ -88,6 +88,7 @@ var allowed = map[string][]string{
 	"internal/health":                        {"internal/retry", "internal/trouble"},
 	"schemas/events":                         {"schemas", "internal/jsonwalk"},
 	"internal/ask":                           {"schemas", "schemas/events"},
+	"internal/wallboard":                     {"internal/ask", "internal/privacy", "internal/retry", "internal/trouble", "schemas", "schemas/events"},
 	"internal/ask/view":                      {"internal/ask", "schemas"},
 	"internal/scenario":                      {"internal/retry", "schemas", "schemas/events", "schemas/rows"},
 	"internal/hubtest":                       {"bus", "bus/assets", "bus/embedded", "bus/kv", "schemas"},

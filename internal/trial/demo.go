@@ -30,6 +30,7 @@ type Hooks struct {
 // Bridge is what a trial sees of a bridge that runs.
 type Bridge struct {
 	NATS         string // where consumers connect
+	Wallboard    string // its address
 	Streams      Streams
 	Windows      Windows
 	StopPlanning func() // no window is asked for any more when it returns
@@ -152,7 +153,7 @@ func (d *demo) run(user context.Context, c *config.Config, run Run) (report trut
 // then lets everything settle. It returns when the bridge may be stopped, with the
 // time when the last call was over.
 func (d *demo) watch(user, running context.Context, b Bridge) (ended time.Time) {
-	fmt.Fprintf(d.o.View, "NATS is at %s; in another terminal try\n\n  nats sub 'aicc.v1.>' --server %[1]s\n  bridge agents watch --nats %[1]s\n\n", b.NATS)
+	fmt.Fprintf(d.o.View, "NATS is at %s; in another terminal try\n\n  nats sub 'aicc.v1.>' --server %[1]s\n  bridge agents watch --nats %[1]s\n\nThe wallboard is at %[2]s\n\n", b.NATS, b.Wallboard)
 	watching, stop := context.WithCancel(running)
 	var group sync.WaitGroup
 	defer group.Wait()

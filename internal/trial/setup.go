@@ -33,7 +33,7 @@ func bridgeConfig(s platformsim.Settings, dir, natsAddress string, recordings bo
 	var b strings.Builder
 	p := func(format string, a ...any) { fmt.Fprintf(&b, format+"\n", a...) }
 	p("data_dir: %s", filepath.Join(dir, "data"))
-	p("listen: {callbacks: %q, admin: %q, nats: %q}", callbacks, "", natsAddress)
+	p("listen: {callbacks: %q, admin: %q, nats: %q}", callbacks, "127.0.0.1:0", natsAddress)
 	p("callbacks: {public_url: %q, certificate_file: %q, key_file: %q}", "https://"+callbacks+"/", s.CallbackCertFile, s.CallbackKeyFile)
 	p("tenants:")
 	p("  - name: %s", tenant)

@@ -1,0 +1,132 @@
+package wallboard
+
+import (
+	"encoding/json"
+	"sync"
+	"time"
+
+	"aiccbridge/internal/ask"
+	"aiccbridge/schemas"
+)
+
+// floor is what is known. What is read changes it, and a paint shows it.
+type floor struct {
+	mu         sync.Mutex
+	agents     map[string]schemas.AgentState // by key
+	agentsMade time.Time                     // when the bucket was
+	books      map[bookID]*book
+	booksMade  time.Time
+
+	loadedAgents, loadedWindows bool
+
+	owners      ask.Owners
+	ownersKnown bool
+	coverage    []schemas.Coverage
+	letters     []ask.LetterCount
+	bridges     []ask.Bridge
+	bridgesAt   time.Time // when they answered; zero: not yet
+	calls       map[callID]numbers
+	pace        pace
+	away        time.Time // since when there is no connection to the hub
+}
+
+// bookID is whose windows a book has.
+type bookID struct {
+	tenant string
+	kind   schemas.Kind
+}
+
+// callID is a call of a tenant.
+type callID struct{ tenant, id string }
+
+// numbers are those of a call, masked.
+type numbers struct{ caller, called string }
+
+func newFloor() *floor {
+	return &floor{agents: map[string]schemas.AgentState{}, books: map[bookID]*book{}, calls: map[callID]numbers{}}
+}
+
+// agent takes an entry of the states. A bucket that was made anew has forgotten the others.
+func (f *floor) agent(key string, e schemas.Stored, made time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !made.Equal(f.agentsMade) {
+		clear(f.agents)
+		f.agentsMade = made
+	}
+	var a schemas.AgentState
+	if json.Unmarshal(e.Body, &a) != nil || a.Agent == "" || schemas.AgentKey(a.Tenant, a.Agent) != key {
+		delete(f.agents, key) // it was deleted, or is somebody else's
+		return
+	}
+	f.agents[key] = a
+}
+
+// window takes an entry of the ledger.
+func (f *floor) window(key string, e schemas.Stored, made, now time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !made.Equal(f.booksMade) {
+		clear(f.books)
+		f.booksMade = made
+	}
+	w, ok := ask.WindowOf(key, e)
+	if !ok {
+		return // somebody else's; windows are never deleted
+	}
+	id := bookID{w.Tenant, w.Kind}
+	if f.books[id] == nil {
+		f.books[id] = newBook()
+	}
+	f.books[id].take(w, now)
+}
+
+// known reports whether there is something to show: what the hub says at first, or that it
+// says nothing.
+func (f *floor) known() bool {
+	return f.loadedAgents && f.loadedWindows && f.ownersKnown && !f.bridgesAt.IsZero() || !f.away.IsZero()
+}
+
+// change changes what is known.
+func (f *floor) change(how func(f *floor)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	how(f)
+}
+
+// pace is how many messages of agents the hub stored, second by second.
+type pace struct {
+	last   uint64
+	at     time.Time
+	counts []float64 // a second each, the newest last; negative: not known
+}
+
+// paceSpan is how many seconds are shown.
+const paceSpan = 180
+
+// take takes the sequence of the last message; ok is false where the hub did not say it.
+func (p *pace) take(end uint64, ok bool, now time.Time) {
+	rate := -1.0
+	if passed := now.Sub(p.at).Seconds(); ok && !p.at.IsZero() && end >= p.last && passed > 0 {
+		rate = float64(end-p.last) / passed
+	}
+	if ok {
+		p.last, p.at = end, now
+	}
+	p.counts = append(p.counts, rate)
+	p.counts = p.counts[max(0, len(p.counts)-paceSpan):]
+}
+
+// now is the mean of the last five seconds that are known; negative: none is.
+func (p *pace) now() float64 {
+	sum, n := 0.0, 0
+	for _, c := range p.counts[max(0, len(p.counts)-5):] {
+		if c >= 0 {
+			sum, n = sum+c, n+1
+		}
+	}
+	if n == 0 {
+		return -1
+	}
+	return sum / float64(n)
+}

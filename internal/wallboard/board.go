@@ -55,10 +55,11 @@ const (
 
 // Board is the page with what it shows.
 type Board struct {
-	o     Options
-	q     ask.Questions
-	sheet *sheet
-	ended chan struct{} // closed when Run ends
+	o      Options
+	q      ask.Questions
+	sheet  *sheet
+	assets string        // the version of page, style and script
+	ended  chan struct{} // closed when Run ends
 
 	mu      sync.Mutex
 	viewers int
@@ -79,7 +80,7 @@ func New(o Options) *Board {
 	}
 	return &Board{
 		o: o, q: ask.Questions{Hub: o.Hub, Names: o.Names, Lease: o.Lease},
-		sheet: newSheet(uuid.NewString()), ended: make(chan struct{}), wake: make(chan struct{}, 1),
+		sheet: newSheet(uuid.NewString()), assets: assetsOf(pages), ended: make(chan struct{}), wake: make(chan struct{}, 1),
 	}
 }
 

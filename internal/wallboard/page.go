@@ -25,24 +25,24 @@ const (
 	writeLimit  = 10 * time.Second       // of a write to a viewer; who is slower has to come again
 )
 
-// assets tells the files of this program from another version's.
-var assets = func() string {
+// assetsOf tells the files of this program from another version's.
+func assetsOf(files fs.FS) string {
 	sum := sha256.New()
-	_ = fs.WalkDir(pages, ".", func(path string, d fs.DirEntry, err error) error { // they are in the program
+	_ = fs.WalkDir(files, ".", func(path string, d fs.DirEntry, err error) error { // they are in the program
 		if err == nil && !d.IsDir() {
-			data, _ := pages.ReadFile(path)
+			data, _ := fs.ReadFile(files, path)
 			sum.Write(data)
 		}
 		return err
 	})
 	return hex.EncodeToString(sum.Sum(nil)[:6])
-}()
+}
 
 // Handler serves the page at /, and what belongs to it below /wallboard/. It asks for the token
 // itself: a browser cannot send it as other callers of the listener do.
 func (b *Board) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", b.viewed(b.page, askForToken))
+	mux.HandleFunc("GET /{$}", b.viewed(b.page, b.askForToken))
 	mux.HandleFunc("GET /wallboard/events", b.viewed(b.events, unknown))
 	mux.HandleFunc("GET /wallboard/probe", b.probe)
 	mux.HandleFunc("GET /wallboard/filter.css", filterSheet)
@@ -111,7 +111,7 @@ type stateCount struct {
 func (b *Board) page(w http.ResponseWriter, r *http.Request) {
 	b.sheet.ready(r.Context(), b.ended, firstView)
 	now := time.Now().In(b.zone())
-	v := view{snapshot: b.sheet.now(), Assets: assets, Clock: now.Format(time.TimeOnly), Zone: now.Format("MST"), SignedIn: b.token() != ""}
+	v := view{snapshot: b.sheet.now(), Assets: b.assets, Clock: now.Format(time.TimeOnly), Zone: now.Format("MST"), SignedIn: b.token() != ""}
 	v.Tenant, v.State = chosen(r)
 	for _, s := range states {
 		v.States = append(v.States, stateCount{s, v.Parts["n-"+string(s)]})
@@ -132,9 +132,9 @@ func (b *Board) zone() *time.Location {
 	return time.Local
 }
 
-func askForToken(w http.ResponseWriter, r *http.Request) {
+func (b *Board) askForToken(w http.ResponseWriter, r *http.Request) {
 	var out bytes.Buffer
-	_ = templates.ExecuteTemplate(&out, "signin", map[string]any{"Assets": assets, "Wrong": r.URL.Query().Has("wrong")})
+	_ = templates.ExecuteTemplate(&out, "signin", map[string]any{"Assets": b.assets, "Wrong": r.URL.Query().Has("wrong")})
 	w.Header().Set("WWW-Authenticate", "Bearer")
 	send(w, http.StatusUnauthorized, "text/html", out.Bytes())
 }
@@ -188,7 +188,7 @@ type stream struct {
 }
 
 func (s *stream) run() {
-	if s.send("hello", assets) != nil {
+	if s.send("hello", s.assets) != nil {
 		return
 	}
 	beat := time.NewTicker(beatEvery)

@@ -128,7 +128,7 @@ func TestStream(t *testing.T) {
 	s.polls(acme, "bridge-1")
 	s.agent(acme, "101", schemas.StateReady, time.Now(), "")
 	l := s.listen("")
-	if event, data, err := l.next(); err != nil || event != "hello" || data != assets || l.header.Get("Content-Type") != "text/event-stream" {
+	if event, data, err := l.next(); err != nil || event != "hello" || data != s.board.assets || l.header.Get("Content-Type") != "text/event-stream" {
 		t.Fatalf("%s %s %v %v", event, data, err, l.header)
 	}
 	first := l.patch()

@@ -58,6 +58,8 @@ type stage struct {
 	url   string
 	stop  func() // ends the board and the listener, and waits for them
 
+	assets string // the board's version of page, style and script; "": that of the files
+
 	mu      sync.Mutex
 	bridges []ask.Bridge
 }
@@ -86,6 +88,9 @@ func (s *stage) serve(address string, change func(*Options)) {
 		change(&o)
 	}
 	s.board, s.url = New(o), "http://"+l.Addr().String()+"/"
+	if s.assets != "" {
+		s.board.assets = s.assets
+	}
 	a := admin.New(admin.Options{Listener: l, Metrics: prometheus.NewRegistry(), Health: http.NotFoundHandler(), Wall: s.board.Handler(), Token: o.Token})
 	ctx, cancel := context.WithCancel(context.WithoutCancel(s.t.Context()))
 	var group sync.WaitGroup

@@ -190,12 +190,24 @@ func (p *painter) groups() (groups []group) {
 	for _, key := range keys {
 		t := p.tiles[key]
 		if len(groups) == 0 || groups[len(groups)-1].Tenant != t.Tenant {
-			groups = append(groups, group{Tenant: t.Tenant, Token: t.Token, Head: render("group", t)})
+			head := render("group", map[string]string{"Tenant": t.Tenant, "Token": t.Token, "Crowd": crowd(len(keys))})
+			groups = append(groups, group{Tenant: t.Tenant, Token: t.Token, Head: head})
 		}
 		g := &groups[len(groups)-1]
 		g.Tiles = append(g.Tiles, t.ID)
 	}
 	return groups
+}
+
+// crowd says how close the tiles have to stand, so that a wall has room for all.
+func crowd(tiles int) string {
+	switch {
+	case tiles > 240:
+		return "crowd"
+	case tiles > 60:
+		return "many"
+	}
+	return "few"
 }
 
 // alarm is one that lasts.

@@ -79,8 +79,8 @@ func (s *sheet) put(c change) {
 	}
 }
 
-// regroup takes other groups: tiles that are in none have gone, and with another tenant the
-// page has to be built anew.
+// regroup takes other groups: tiles that are in none have gone, and with another tenant, or
+// tiles that have to stand closer, the page has to be built anew.
 func (s *sheet) regroup(groups []group, next uint64) (news bool) {
 	there := map[string]bool{}
 	for _, g := range groups {
@@ -94,8 +94,8 @@ func (s *sheet) regroup(groups []group, next uint64) (news bool) {
 			s.gone[id], news = next, true
 		}
 	}
-	tenant := func(g group) string { return g.Tenant }
-	if len(s.gone) > mostGone || !slices.Equal(mapped(s.groups, tenant), mapped(groups, tenant)) {
+	alike := func(a, b group) bool { return a.Tenant == b.Tenant && a.Head == b.Head }
+	if len(s.gone) > mostGone || !slices.EqualFunc(s.groups, groups, alike) {
 		clear(s.gone)
 		s.whole, news = next, true
 	}
@@ -111,13 +111,6 @@ func (s *sheet) clear() {
 	clear(s.tiles)
 	clear(s.gone)
 	s.groups, s.painted, s.whole = nil, false, s.version+1
-}
-
-func mapped[A, B any](all []A, f func(A) B) (out []B) {
-	for _, a := range all {
-		out = append(out, f(a))
-	}
-	return out
 }
 
 // patch is what brings a page up to date.

@@ -209,6 +209,12 @@ var mutants = []mutant{
 	{"stop_untold", "cmd/bridge", "TestServiceManager"},
 	{"watchdog_fed_for_nothing", "internal/systemd", "TestWatchdog"},
 	{"standing_look_unseen", "internal/health", "TestStuck"},
+	{"wall_any_host", "internal/wallboard", "TestHosts"},
+	{"wall_number_whole", "internal/wallboard", "TestNumbersAreMasked"},
+	{"wall_state_believed", "internal/wallboard", "TestNobodyPolls"},
+	{"wall_cookie_for_good", "internal/wallboard", "TestToken"},
+	{"wall_other_sheet", "internal/wallboard", "TestStream"},
+	{"wall_other_sheet", "internal/wallboard", "TestAnyViewerCatchesUp"},
 }
 
 // details break a rule inside one part, or one of the simulator, without which a

@@ -39,6 +39,12 @@ func (s *stage) furnish(agents int) {
 	s.calendar(now)
 }
 
+// window stores an entry of the ledger.
+func (s *stage) window(e schemas.WindowEntry) {
+	s.t.Helper()
+	s.put(schemas.BucketWindows, e.Key(), e)
+}
+
 // calendar fills the ledger with four weeks, in which some windows failed and one is absent.
 func (s *stage) calendar(now time.Time) {
 	hour := now.UTC().Truncate(time.Hour)

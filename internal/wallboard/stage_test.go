@@ -184,12 +184,6 @@ func (s *stage) event(tenant, agent, eventType string, seq uint64, content strin
 	}
 }
 
-// window stores an entry of the ledger.
-func (s *stage) window(e schemas.WindowEntry) {
-	s.t.Helper()
-	s.put(schemas.BucketWindows, e.Key(), e)
-}
-
 // until waits for what must become true.
 func (s *stage) until(what string, condition func() bool) {
 	s.t.Helper()

@@ -19,7 +19,7 @@ var officeHours = [7][]Span{
 	time.Thursday: {{8 * time.Hour, 20 * time.Hour}}, time.Friday: {{8 * time.Hour, 20 * time.Hour}}, time.Saturday: {{9 * time.Hour, 14 * time.Hour}},
 }
 
-// newCentre has events at random times of its opening hours, about one every 20 seconds, and one
+// newCentre has events at random times of its opening hours, about one every 40 seconds, and one
 // an hour on average at night; none from until one of the times on to the next.
 func newCentre(t *testing.T, zone string, from time.Time, days int, silent ...time.Time) centre {
 	t.Helper()
@@ -30,8 +30,8 @@ func newCentre(t *testing.T, zone string, from time.Time, days int, silent ...ti
 	hours, random := Calendar{Zone: z, Hours: &officeHours}, rand.New(rand.NewPCG(1, 2))
 	c := centre{zone: z, grid: map[time.Duration][]Slot{}}
 	for at := from; at.Before(from.AddDate(0, 0, days)); {
-		at = at.Add(time.Duration(random.ExpFloat64() * float64(20*time.Second)))
-		if !hours.Expects(at, nil) && random.IntN(180) > 0 {
+		at = at.Add(time.Duration(random.ExpFloat64() * float64(40*time.Second)))
+		if !hours.Expects(at, nil) && random.IntN(90) > 0 {
 			continue
 		}
 		if len(silent) == 0 || at.Before(silent[0]) || len(silent) > 1 && !at.Before(silent[1]) {
@@ -98,7 +98,7 @@ func TestFortnight(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			begun, noon := at(t, c.begun), at(t, c.noon)
 			well := newCentre(t, c.zone, begun, 21)
-			gone := newCentre(t, c.zone, begun, 21, noon)
+			gone := centre{well.zone, well.events[:well.between(begun, noon)], map[time.Duration][]Slot{}}
 			calendar := Calendar{Zone: well.zone, Hours: c.hours}
 			const slot = 15 * time.Minute
 			feeds := map[string]struct {

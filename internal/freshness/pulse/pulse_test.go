@@ -6,6 +6,7 @@ import (
 	"errors"
 	"maps"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,12 +23,15 @@ type bucket struct {
 	mu       sync.Mutex
 	values   map[string][]byte
 	revision map[string]uint64
-	watchers []func(key string, value []byte, revision uint64)
+	watchers map[int]func(key string, value []byte, revision uint64)
+	next     int // watcher
 	away     bool
 	swaps    int
 }
 
-func newBucket() *bucket { return &bucket{values: map[string][]byte{}, revision: map[string]uint64{}} }
+func newBucket() *bucket {
+	return &bucket{values: map[string][]byte{}, revision: map[string]uint64{}, watchers: map[int]func(string, []byte, uint64){}}
+}
 
 func (b *bucket) Get(_ context.Context, key string) ([]byte, uint64, error) {
 	b.mu.Lock()
@@ -55,30 +59,49 @@ func (b *bucket) Swap(_ context.Context, key string, value []byte, revision uint
 func (b *bucket) Watch(ctx context.Context, _ string, f func(string, []byte, uint64), loaded func()) error {
 	b.mu.Lock()
 	has := maps.Clone(b.values)
-	b.watchers = append(b.watchers, f)
+	own := b.next
+	b.next, b.watchers[own] = b.next+1, f
 	b.mu.Unlock()
 	for key, value := range has {
-		f(key, value, b.revision[key])
+		f(key, value, 1)
 	}
 	loaded()
 	<-ctx.Done()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.watchers, own)
 	return nil
+}
+
+// setAway has the bucket answer nobody, or everybody again.
+func (b *bucket) setAway(away bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.away = away
+}
+
+// written is how many entries it has, and how often one was to be written.
+func (b *bucket) written() (entries, swaps int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.values), b.swaps
 }
 
 // bridge is a pulse that runs.
 type bridge struct {
 	*Pulse
-	looks bool
+	looks atomic.Bool
 	stop  func()
 }
 
 func newBridge(t *testing.T, b *bucket, slot time.Duration) *bridge {
 	t.Helper()
-	x := &bridge{looks: true}
+	x := &bridge{}
+	x.looks.Store(true)
 	var err error
 	x.Pulse, err = New(Options{
 		Tenant: "acme", Bucket: b, Slot: slot, Team: func(agent string) string { return agent[:1] },
-		Teams: func() []string { return []string{"a", "b"} }, Looking: func() bool { return x.looks },
+		Teams: func() []string { return []string{"a", "b"} }, Looking: func() bool { return x.looks.Load() },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -147,6 +170,8 @@ func TestLookedAt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBucket()
 		looked := func() (n int) {
+			b.mu.Lock()
+			defer b.mu.Unlock()
 			for _, value := range b.values {
 				d, _ := decode(value)
 				n += len(d.Looked)
@@ -169,9 +194,9 @@ func TestLookedAt(t *testing.T) {
 		x = newBridge(t, b, slot)
 		time.Sleep(15 * time.Minute) // 0:46
 		expect("the slot of a restart", 1)
-		x.looks = false
+		x.looks.Store(false)
 		time.Sleep(time.Minute)
-		x.looks = true
+		x.looks.Store(true)
 		time.Sleep(15 * time.Minute) // 1:02
 		expect("a slot of which a minute was not looked at", 1)
 		time.Sleep(14 * time.Minute) // 1:16
@@ -190,22 +215,23 @@ func TestAddedOnce(t *testing.T) {
 		b := newBucket()
 		x := newBridge(t, b, slot)
 		defer x.stop()
-		b.away = true
+		b.setAway(true)
 		for range 45 {
 			x.Heard("a1", time.Now())
 			time.Sleep(time.Minute)
 		}
-		if _, events := count(x.Feed("a", time.Now())); events != 45 || len(b.values) != 0 {
-			t.Errorf("while the bucket is away: %d events, %d entries", events, len(b.values))
+		entries, _ := b.written()
+		if _, events := count(x.Feed("a", time.Now())); events != 45 || entries != 0 {
+			t.Errorf("while the bucket is away: %d events, %d entries", events, entries)
 		}
-		b.away = false
+		b.setAway(false)
 		time.Sleep(2 * time.Minute)
-		n := b.swaps
+		_, n := b.written()
 		time.Sleep(time.Minute)
 		if slots, events := count(x.Feed("a", time.Now())); events != 45 || slots != 3 {
 			t.Errorf("afterwards: %d slots with %d events", slots, events)
 		}
-		if b.swaps != n {
+		if _, more := b.written(); more != n {
 			t.Error("it writes what it has written")
 		}
 	})
@@ -223,17 +249,17 @@ func TestFortnightOfTwoBridges(t *testing.T) {
 			}
 		}()
 		begun := time.Now() // a Saturday, in UTC
-		noon, rang := begun.Add(18*24*time.Hour+12*time.Hour), [2]time.Time{}
-		for now := time.Now(); now.Before(begun.AddDate(0, 0, 21)); now = time.Now() {
+		noon, rang := begun.Add(10*24*time.Hour+12*time.Hour), [2]time.Time{}
+		for now := time.Now(); now.Before(begun.AddDate(0, 0, 14)); now = time.Now() {
 			if open := now.Weekday() != time.Sunday && now.Hour() >= 8 && now.Hour() < 20; open {
-				for range 10 {
+				for range 15 {
 					bridges[0].Heard("a1", now)
 					if now.Before(noon) {
 						bridges[1].Heard("b1", now)
 					}
 				}
 			}
-			if now.Hour() == 3 && now.Minute() == 10 {
+			if now.Hour() == 3 && now.Minute() == 15 {
 				bridges[now.Day()%2].stop()
 				bridges[now.Day()%2] = newBridge(t, b, slot)
 			}
@@ -250,7 +276,7 @@ func TestFortnightOfTwoBridges(t *testing.T) {
 					}
 				}
 			}
-			time.Sleep(10 * time.Minute)
+			time.Sleep(15 * time.Minute)
 		}
 		for i, at := range rang {
 			if at.Before(noon) || at.After(noon.Add(2*slot)) {

@@ -12,6 +12,7 @@ import (
 // floor is what is known. What is read changes it, and a paint shows it.
 type floor struct {
 	mu         sync.Mutex
+	began      time.Time
 	agents     map[string]schemas.AgentState // by key
 	agentsMade time.Time                     // when the bucket was
 	books      map[bookID]*book
@@ -43,7 +44,7 @@ type callID struct{ tenant, id string }
 type numbers struct{ caller, called string }
 
 func newFloor() *floor {
-	return &floor{agents: map[string]schemas.AgentState{}, books: map[bookID]*book{}, calls: map[callID]numbers{}}
+	return &floor{began: time.Now(), agents: map[string]schemas.AgentState{}, books: map[bookID]*book{}, calls: map[callID]numbers{}}
 }
 
 // agent takes an entry of the states. A bucket that was made anew has forgotten the others.
@@ -81,11 +82,15 @@ func (f *floor) window(key string, e schemas.Stored, made, now time.Time) {
 	f.books[id].take(w, now)
 }
 
-// known reports whether there is something to show: what the hub says at first, or that it
-// says nothing.
-func (f *floor) known() bool {
-	return f.loadedAgents && f.loadedWindows && f.ownersKnown && !f.bridgesAt.IsZero() || !f.away.IsZero()
+// known reports whether there is something to show: the agents and, unless it takes long, the
+// rest; or that the hub says nothing.
+func (f *floor) known(now time.Time) bool {
+	rest := f.loadedWindows && f.ownersKnown && !f.bridgesAt.IsZero()
+	return f.loadedAgents && (rest || now.Sub(f.began) > restPatience) || !f.away.IsZero()
 }
+
+// restPatience is how long what is shown besides the agents is waited for at first.
+const restPatience = 2 * time.Second
 
 // change changes what is known.
 func (f *floor) change(how func(f *floor)) {

@@ -141,7 +141,7 @@ func (w *watcher) owners(ctx context.Context) error {
 
 func (w *watcher) bridges(ctx context.Context) error {
 	all, err := w.o.Bridges(ctx)
-	if err == nil {
+	if err == nil || len(all) > 0 { // else what they said before stands
 		w.floor.change(func(f *floor) { f.bridges, f.bridgesAt = all, time.Now() })
 	}
 	return err
@@ -236,7 +236,7 @@ func (w *watcher) paint(ctx context.Context) {
 		var c change
 		ready := false
 		w.floor.change(func(f *floor) {
-			if ready = f.known(); ready {
+			if ready = f.known(time.Now()); ready {
 				c = w.painter.paint(f, time.Now())
 			}
 		})

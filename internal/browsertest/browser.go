@@ -3,6 +3,7 @@
 package browsertest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -179,7 +180,7 @@ func (b *Browser) As(l Look) {
 		scheme = "dark"
 	}
 	b.Do(command(emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
-		Width: l.Width, Height: l.Height, DeviceScaleFactor: max(1, l.Scale), Mobile: l.Width < 600,
+		Width: l.Width, Height: l.Height, DeviceScaleFactor: cmp.Or(l.Scale, 1), Mobile: l.Width < 600,
 	}), command(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
 	}))

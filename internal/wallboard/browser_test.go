@@ -77,9 +77,19 @@ func (s *stage) calendar(now time.Time) {
 func TestBrowserPictures(t *testing.T) {
 	s := newStage(t, func(o *Options) { o.Zone = func(string) *time.Location { return time.FixedZone("CST", 8*3600) } })
 	s.furnish(60)
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.busy(ctx, 60, 4)
+	}()
+	defer func() {
+		stop()
+		<-done
+	}()
 	b := browsertest.Open(t)
 	for _, l := range []browsertest.Look{
-		{Name: "desktop", Width: 1600, Height: 1000}, {Name: "readme", Width: 1280, Height: 720}, {Name: "dark", Width: 1600, Height: 1000, Dark: true},
+		{Name: "desktop", Width: 1600, Height: 1000}, {Name: "dark", Width: 1600, Height: 1000, Dark: true},
 		{Name: "phone", Width: 360, Height: 780, Scale: 2}, {Name: "wall", Width: 3840, Height: 2160},
 	} {
 		b.As(l)
@@ -90,6 +100,9 @@ func TestBrowserPictures(t *testing.T) {
 		}
 		b.Shoot(l.Name)
 	}
+	b.As(browsertest.Look{Width: 1600, Height: 1000, Scale: 0.75}) // that of the README
+	b.Until(`document.querySelector('#p-pace polyline')?.getAttribute('points').split(' ').length > 25`)
+	b.Shoot("readme")
 	s.says(ask.Bridge{Instance: "bridge-1", Version: "1.2.3", Mode: "embedded", Started: time.Now().Add(-time.Hour), Alarms: []ask.Alarm{
 		{Name: "filestore", Reason: "tenant acme: no file is had: dial tcp 10.0.0.7:28443: connection refused", Since: time.Now().Add(-7 * time.Minute)},
 		{Name: "store", Reason: "nothing is stored: no space left on device", Since: time.Now().Add(-2 * time.Minute), Fatal: true},

@@ -55,23 +55,6 @@ func TestF40Alarms(t *testing.T) {
 	t.Attr("tries", strconv.Itoa(len(cases)))
 }
 
-// alarmPatience is how long an alarm may take: one that waits for a lease to expire, for
-// half a minute after that, and for the look of the minute.
-const alarmPatience = patience + time.Minute
-
-// rings waits until an alarm is in the answer of /healthz, with a text.
-func (s *scene) rings(alarm, text string) {
-	s.t.Helper()
-	s.within(alarmPatience, "the alarm "+alarm+" rings, with "+text, func() bool {
-		for line := range strings.Lines(get(s.t, "http://"+s.admin+"/healthz")) {
-			if strings.HasPrefix(line, alarm+": ") {
-				return strings.Contains(line, text)
-			}
-		}
-		return false
-	})
-}
-
 // silent waits until an alarm is over.
 func (s *scene) silent(alarm string) {
 	s.t.Helper()

@@ -21,6 +21,7 @@ var rung = map[string]string{
 	"lease": "leaseRings", "agents": "agentsRings", "gateway": "gatewayRings", "filestore": "requestsRing", "extracts": "extractsRing",
 	"recordings": "recordingsRing", "calls": "callsRing", "callbacks": "callbacksRings", "zone": "zoneRings",
 	"dead_letters": "extractsRing", "certificates": "certificatesRing",
+	"silence": "silenceRings",
 }
 
 // sources are the files of this package.

@@ -182,12 +182,7 @@ func (b *book) draw(now time.Time, zone *time.Location) strip {
 	return g.strip()
 }
 
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
-}
+func later(a, b time.Time) time.Time { return slices.MaxFunc([]time.Time{a, b}, time.Time.Compare) }
 
 // grid is the cells of a strip while it is drawn.
 type grid struct {

@@ -23,4 +23,5 @@ var cures = map[string]string{
 	"recordings":   "look at files.recordings, at the file store, and at the place where audio is kept",
 	"dead_letters": "bridge deadletters lists them; redrive or drop them",
 	"certificates": "put a new one there",
+	"silence":      "see whether the platform has anything of it; name a holiday in closed",
 }

@@ -6,6 +6,7 @@ import (
 	"compress/gzip"
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +15,9 @@ import (
 // debName is the package's; its program is called bridge, and aicc-bridge where another program of
 // that name comes first in PATH.
 const debName = "aicc-bridge"
+
+// bashCompletions is where bash looks for them.
+const bashCompletions = "usr/share/bash-completion/completions/"
 
 // deb writes the package of a platform.
 func (m *maker) deb(ctx context.Context, p platform, binary string) error {
@@ -28,19 +32,12 @@ func (m *maker) deb(ctx context.Context, p platform, binary string) error {
 	}
 	version := debVersion(m.version)
 	files = append(files, file{"DEBIAN/control", 0o644, []byte(control(version, p.arch, size))})
-	for _, f := range files {
-		path := filepath.Join(tree, filepath.FromSlash(f.name))
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return err
-		}
-		if err := os.WriteFile(path, f.text, f.mode); err != nil {
-			return err
-		}
-	}
-	if err := os.MkdirAll(filepath.Join(tree, "etc/bridge/secrets"), 0o700); err != nil {
+	if err := lay(tree, files); err != nil {
 		return err
 	}
-	for link, to := range map[string]string{"usr/bin/" + debName: "bridge", "usr/share/man/man1/" + debName + ".1.gz": "bridge.1.gz"} {
+	for link, to := range map[string]string{
+		"usr/bin/" + debName: "bridge", "usr/share/man/man1/" + debName + ".1.gz": "bridge.1.gz", bashCompletions + debName: "bridge",
+	} {
 		if err := os.Symlink(to, filepath.Join(tree, link)); err != nil {
 			return err
 		}
@@ -53,6 +50,33 @@ func (m *maker) deb(ctx context.Context, p platform, binary string) error {
 	return command(ctx, m.work, []string{m.epoch()}, "dpkg-deb", "--root-owner-group", "--threads-max=1", "-Zxz", "--build", tree, out)
 }
 
+// lay writes the files and the folder of secrets, with their modes whatever the umask is.
+func lay(tree string, files []file) error {
+	for _, f := range files {
+		path := filepath.Join(tree, filepath.FromSlash(f.name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if err := cmp.Or(os.WriteFile(path, f.text, f.mode), os.Chmod(path, f.mode)); err != nil {
+			return err
+		}
+	}
+	secrets := filepath.Join(tree, "etc/bridge/secrets")
+	if err := os.MkdirAll(secrets, 0o755); err != nil {
+		return err
+	}
+	return filepath.WalkDir(tree, func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil || !entry.IsDir():
+			return err
+		case path == secrets:
+			return os.Chmod(path, 0o700)
+		default:
+			return os.Chmod(path, 0o755)
+		}
+	})
+}
+
 // debFiles are those of the package. In /etc is what the administrator changes.
 func (m *maker) debFiles(binary string) ([]file, error) {
 	text, err := os.ReadFile(binary)
@@ -62,7 +86,7 @@ func (m *maker) debFiles(binary string) ([]file, error) {
 	files := []file{{"usr/bin/bridge", 0o755, text}, {"DEBIAN/conffiles", 0o644, []byte("/etc/bridge/bridge.yaml\n/etc/bridge/agents.csv\n")}}
 	doc := "usr/share/doc/" + debName + "/"
 	for path, name := range map[string]string{
-		"docs/deploy/systemd/bridge.service": "lib/systemd/system/bridge.service",
+		"docs/deploy/systemd/bridge.service": "usr/lib/systemd/system/bridge.service",
 		"docs/deploy/systemd/bridge.yaml":    "etc/bridge/bridge.yaml",
 		"docs/deploy/systemd/agents.csv":     "etc/bridge/agents.csv",
 		"docs/deploy/debian/sysusers.conf":   "usr/lib/sysusers.d/bridge.conf",
@@ -98,13 +122,19 @@ func (m *maker) debFiles(binary string) ([]file, error) {
 		case base == "_bridge":
 			page.name = "usr/share/zsh/vendor-completions/" + base
 		case base == "bridge.bash":
-			page.name = "usr/share/bash-completion/completions/bridge"
+			page.name, page.text = bashCompletions+"bridge", bothNames(page.text)
 		default:
 			page.name = "usr/share/fish/vendor_completions.d/" + base
 		}
 		files = append(files, page)
 	}
 	return files, err
+}
+
+// bothNames is bash's completion for the other name too: bash looks for a file of the name that is
+// typed, and what is in it must be for that name.
+func bothNames(completion []byte) []byte {
+	return append(bytes.Clone(completion), "complete -o default -F __start_bridge "+debName+"\n"...)
 }
 
 // packed is a text as `gzip -9n` makes it.

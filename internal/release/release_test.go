@@ -101,6 +101,18 @@ func TestDebVersions(t *testing.T) {
 	}
 }
 
+// TestBothNames: bash completes the program by either name.
+func TestBothNames(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "bridge")
+	text := "complete -o default -F __start_bridge bridge\n"
+	if err := os.WriteFile(path, bothNames([]byte(text)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := command(t.Context(), t.TempDir(), nil, "bash", "-c", ". "+path+" && complete -p bridge && complete -p "+debName); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestChoose(t *testing.T) {
 	if all, err := choose(""); err != nil || len(all) != len(platforms) {
 		t.Errorf("%v: %v", all, err)

@@ -81,7 +81,7 @@ func TestPackage(t *testing.T) {
 		}
 	}
 	sh(t, "dpkg", "--purge", name)
-	for _, path := range []string{"/etc/bridge/bridge.yaml", "/etc/bridge/secrets", "/var/lib/bridge", "/lib/systemd/system/bridge.service"} {
+	for _, path := range []string{"/etc/bridge/bridge.yaml", "/etc/bridge/secrets", "/var/lib/bridge", "/usr/lib/systemd/system/bridge.service"} {
 		if exists(path) {
 			t.Errorf("a purge leaves %s", path)
 		}
@@ -117,6 +117,8 @@ func installed(t *testing.T) {
 	if sh(t, "/usr/bin/"+name, "version") != said {
 		t.Error("the other name is another program")
 	}
+	const completions = "/usr/share/bash-completion/completions/"
+	sh(t, "bash", "-c", ". "+completions+name+" && complete -p "+name+" && . "+completions+"bridge && complete -p bridge")
 	if text := sh(t, "man", "-P", "cat", "bridge-run"); !strings.Contains(text, "SIGTERM") {
 		t.Errorf("its page: %s", text)
 	}
@@ -127,10 +129,10 @@ func installed(t *testing.T) {
 }
 
 func verified(t *testing.T) {
-	if said := sh(t, "systemd-analyze", "verify", "/lib/systemd/system/bridge.service"); strings.Contains(said, "bridge.service") {
+	if said := sh(t, "systemd-analyze", "verify", "/usr/lib/systemd/system/bridge.service"); strings.Contains(said, "bridge.service") {
 		t.Errorf("it complains: %s", said)
 	}
-	said := sh(t, "systemd-analyze", "security", "--offline=true", "--no-pager", "/lib/systemd/system/bridge.service")
+	said := sh(t, "systemd-analyze", "security", "--offline=true", "--no-pager", "/usr/lib/systemd/system/bridge.service")
 	_, level, _ := strings.Cut(said, "Overall exposure level for bridge.service: ")
 	exposure, err := strconv.ParseFloat(strings.Fields(level + " none")[0], 64)
 	if err != nil || exposure > limit {
@@ -158,7 +160,7 @@ func (s service) setting(key string) (values []string) {
 // newService makes what systemd makes: folders, the user's id.
 func newService(t *testing.T) service {
 	t.Helper()
-	text, err := os.ReadFile("/lib/systemd/system/bridge.service")
+	text, err := os.ReadFile("/usr/lib/systemd/system/bridge.service")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -93,6 +93,23 @@ func parsed(t *testing.T, credentials string) *config.Config {
 	return c
 }
 
+// TestRestarts: whatever fails is started again. A panic, a fatal error and the watchdog's SIGABRT
+// end a Go program with 2, as a mistake in the command line does, so that no code may be left out.
+func TestRestarts(t *testing.T) {
+	unit := read(t, "bridge.service")
+	if got := settings(unit, "Restart"); !slices.Equal(got, []string{"on-failure"}) {
+		t.Errorf("it is restarted %q", got)
+	}
+	if got := settings(unit, "StartLimitIntervalSec"); !slices.Equal(got, []string{"0"}) {
+		t.Errorf("starts are counted over %q", got)
+	}
+	for _, key := range []string{"RestartPreventExitStatus", "SuccessExitStatus"} {
+		if got := settings(unit, key); len(got) != 0 {
+			t.Errorf("%s=%q: a crash may end so", key, got)
+		}
+	}
+}
+
 // TestConfiguration is sound in the service and by hand, and of what the unit grants.
 func TestConfiguration(t *testing.T) {
 	parsed(t, "")

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"io/fs"
+	"path/filepath"
 	"runtime"
 	"strings"
 
@@ -34,11 +35,19 @@ func missing(path string, err error) *scalar.Fault {
 	return scalar.Faultf(source.Cure(err, "create the file or correct the path (relative paths start at the configuration's folder)"), "%s cannot be read: %s", path, source.Cause(err))
 }
 
-// warnExposed warns of a secret that others on this machine may read or replace.
+// warnExposed warns of a secret that others on this machine may read or replace. Its group may
+// read it: that is how Kubernetes gives a secret to a user who is not root.
 func (d *decoder) warnExposed(key, path string, mode fs.FileMode) {
-	if runtime.GOOS != "windows" && mode.Perm()&0o066 != 0 {
+	if runtime.GOOS != "windows" && mode.Perm()&0o026 != 0 && !d.credential(path) {
 		d.warn(key, "run chmod 600 "+path, "the secret in %s may be read or changed by other users (mode %04o)", path, mode.Perm())
 	}
+}
+
+// credential reports whether systemd gave the file, to this service alone.
+func (d *decoder) credential(path string) bool {
+	dir, _ := d.env.Lookup("CREDENTIALS_DIRECTORY")
+	below, err := filepath.Rel(dir, path)
+	return dir != "" && err == nil && filepath.IsLocal(below)
 }
 
 // secretPath checks a secret's file that others will read: NATS credentials.

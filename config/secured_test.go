@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -82,7 +83,7 @@ func TestExposedFiles(t *testing.T) {
 		return
 	}
 	for _, name := range []string{"secured", "external_sign_in"} {
-		for mode, exposed := range map[fs.FileMode]bool{0o600: false, 0o400: false, 0o640: true, 0o604: true, 0o620: true, 0o602: true} {
+		for mode, exposed := range map[fs.FileMode]bool{0o600: false, 0o400: false, 0o440: false, 0o640: false, 0o604: true, 0o620: true, 0o602: true, 0o660: true, 0o644: true} {
 			env := testEnv()
 			env.Read = func(path string) ([]byte, fs.FileMode, error) {
 				data, _, err := source.Read(path)
@@ -147,4 +148,53 @@ func FuzzNetwork(f *testing.F) {
 			t.Errorf("%q does not contain itself", text)
 		}
 	})
+}
+
+// What systemd gives the service is nobody else's, whatever its mode says.
+func TestCredentialsAreNotExposed(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Log("file modes mean nothing here")
+		return
+	}
+	dir := filepath.Join(t.TempDir(), "credentials")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{filepath.Join(dir, "password"), filepath.Join(dir, "..", "password"), dir + "-password"} {
+		if err := os.WriteFile(path, []byte("secret\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for path, exposed := range map[string]bool{
+		dir + "/password": false, dir + "/../credentials/password": false, dir + "/../password": true, dir + "-password": true,
+	} {
+		env := Environment{
+			Lookup: func(name string) (string, bool) { return dir, name == "CREDENTIALS_DIRECTORY" },
+			Read: func(path string) ([]byte, fs.FileMode, error) {
+				data, _, err := source.Read(path)
+				return data, 0o444, err
+			},
+		}
+		c, err := Parse("x.yaml", []byte(`nats: { url: nats://nats.example.com:4222, user: bridge, password_file: `+path+` }
+callbacks: { public_url: https://bridge.example.com/, allow_insecure_http: true }
+tenants:
+  - name: acme
+    timezone: UTC
+    gateway:
+      url: https://gateway.example.com:8043/agentgateway/resource
+      agents: [{ id: "1", phone: "2", password_file: `+path+` }]
+`), env)
+		if err != nil {
+			t.Fatal(err)
+		}
+		warned := 0
+		for _, w := range c.Warnings {
+			if strings.Contains(w.Problem, "may be read or changed") {
+				warned++
+			}
+		}
+		if want := map[bool]int{true: 2}[exposed]; warned != want {
+			t.Errorf("%s: %d warnings, not %d", path, warned, want)
+		}
+	}
 }

@@ -3,6 +3,8 @@ package deploy
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
@@ -63,6 +65,9 @@ func addresses(t *testing.T, n int) (all []string) {
 	return all
 }
 
+// attempts are those of a cluster whose servers find that a port is not free any more.
+const attempts = 4
+
 // start starts a command, which ends with the test at the latest; done is closed when it has.
 func start(t *testing.T, out *bytes.Buffer, env []string, name string, args ...string) (c *exec.Cmd, done <-chan struct{}) {
 	t.Helper()
@@ -98,16 +103,42 @@ func replaced(t *testing.T, text string, pairs ...string) string {
 	return text
 }
 
-// startCluster starts the servers of compose.yaml, each as a process with the shipped
-// configuration; other than that are only the addresses and the folder. It returns theirs.
+// startCluster starts the servers of compose.yaml, and returns their addresses. The first time one
+// of the addresses is taken, as may happen at any time.
 func startCluster(t *testing.T) (clients []string) {
 	t.Helper()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for attempt := range attempts {
+		at := addresses(t, 9)
+		if attempt == 0 {
+			at[1] = taken.Addr().String()
+		}
+		if tryCluster(t, at) {
+			if attempt == 0 {
+				t.Error("a server runs on an address that is taken")
+			}
+			return at[:3]
+		}
+	}
+	t.Fatalf("a server ended early, %d times", attempts)
+	return nil
+}
+
+// tryCluster starts the servers, each as a process with the shipped configuration; other than that
+// are only the addresses and the folder. Where one ends before all are healthy it ends the others.
+func tryCluster(t *testing.T, at []string) (healthy bool) {
+	t.Helper()
 	dir := t.TempDir()
-	at := addresses(t, 9)
 	clients, routes, monitors := at[:3], at[3:6], at[6:]
 	if err := os.WriteFile(filepath.Join(dir, "permissions.conf"), []byte(read(t, "../nats/permissions.conf")), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	var servers []*exec.Cmd
+	var ends []<-chan struct{}
 	for i, client := range clients {
 		name := fmt.Sprintf("nats-%d", i+1)
 		text := replaced(t, read(t, "compose/nats.conf"), "0.0.0.0:4222", client, "0.0.0.0:6222", routes[i], "0.0.0.0:8222", monitors[i],
@@ -120,25 +151,46 @@ func startCluster(t *testing.T) (clients []string) {
 		for _, role := range []string{"BRIDGE", "APPLY", "READER"} {
 			env = append(env, "NATS_"+role+"_PASSWORD=\""+password+"\"")
 		}
-		start(t, &bytes.Buffer{}, env, os.Args[0])
+		c, end := start(t, &bytes.Buffer{}, env, os.Args[0])
+		servers, ends = append(servers, c), append(ends, end)
 	}
-	until(t, "the servers are healthy", func(ctx context.Context) bool { // as compose.yaml asks
+	until(t, "the servers are healthy, or one has ended", func(ctx context.Context) bool { // as compose.yaml asks
+		healthy = true
 		for _, m := range monitors {
-			if !ok(ctx, "http://"+m+"/healthz?js-enabled-only=true") {
-				return false
-			}
+			healthy = healthy && ok(ctx, "http://"+m+"/healthz?js-enabled-only=true")
 		}
-		return true
+		return healthy || anyEnded(ends)
 	})
-	return clients
+	if anyEnded(ends) {
+		for i, c := range servers {
+			_ = c.Process.Kill() // it may have ended
+			<-ends[i]
+		}
+		return false
+	}
+	return healthy
 }
+
+func anyEnded(ends []<-chan struct{}) bool {
+	for _, end := range ends {
+		select {
+		case <-end:
+			return true
+		default:
+		}
+	}
+	return false
+}
+
+// node asks for health without knowing who answers, as probes do.
+var node = &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 
 func ok(ctx context.Context, url string) bool {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return false
 	}
-	answer, err := http.DefaultClient.Do(r)
+	answer, err := node.Do(r)
 	if err != nil {
 		return false
 	}
@@ -192,9 +244,10 @@ func TestCluster(t *testing.T) {
 		bridges, ends = append(bridges, c), append(ends, end)
 	}
 	for _, admin := range admins {
-		until(t, "a bridge is ready", func(ctx context.Context) bool { return ok(ctx, "http://"+admin+"/readyz") })
+		until(t, "a bridge is ready", func(ctx context.Context) bool { return ok(ctx, "https://"+admin+"/readyz") })
 	}
 	until(t, "every agent is polled", func(context.Context) bool { return len(sim.Truth().Polling) == len(sim.Settings().Agents) })
+	asked(t, program, paths[0])
 	for i, c := range bridges {
 		if err := c.Process.Signal(syscall.SIGTERM); err != nil {
 			t.Fatal(err)
@@ -203,6 +256,16 @@ func TestCluster(t *testing.T) {
 		if !c.ProcessState.Success() {
 			t.Errorf("a bridge ended with %v", c.ProcessState)
 		}
+	}
+}
+
+// asked: a bridge's own configuration is enough to ask how all are, as from within its container.
+func asked(t *testing.T, program, path string) {
+	t.Helper()
+	said, ended := exec.CommandContext(t.Context(), program, "status", "--json", "-c", path).Output() // it fails while an alarm lasts
+	var s struct{ Bridges []any }
+	if err := json.Unmarshal(said, &s); err != nil || len(s.Bridges) != 2 {
+		t.Errorf("status ended with %v, and says (%v): %s", ended, err, said)
 	}
 }
 
@@ -264,12 +327,13 @@ func configure(t *testing.T, home string, clients []string, sim *platformsim.Sim
 		passwords += fmt.Sprintf("%s,%s\n", a.ID, a.Password)
 	}
 	text := replaced(t, read(t, "compose/bridge.yaml"), "nats-1:4222", clients[0], "nats-2:4222", clients[1], "nats-3:4222", clients[2],
-		"/var/lib/bridge", filepath.Join(home, "data"), "/run/secrets/", home+"/", "0.0.0.0:8443", at[0], "127.0.0.1:8080", at[1],
+		"/var/lib/bridge", filepath.Join(home, "data"), "/run/secrets/", home+"/", "0.0.0.0:8443", at[0], "0.0.0.0:8080", at[1],
 		"https://gateway.example.com:8043/agentgateway/resource", set.GatewayURL+ca, "https://ccfs.example.com:28443/CCFS/resource/ccfs", set.FilesURL+ca,
 		"testak01", set.AccessKey, "Asia/Shanghai", set.Timezone)
 	for name, content := range map[string]string{
 		"bridge.yaml": text, "agents.csv": agents, "passwords.csv": passwords, "ca.pem": set.CAPEM, "secret_key": set.SecretKey,
-		"callbacks.crt": set.CallbackCertPEM, "callbacks.key": set.CallbackKeyPEM, "nats-bridge": password, "nats-apply": password,
+		"callbacks.crt": set.CallbackCertPEM, "callbacks.key": set.CallbackKeyPEM, "admin.crt": set.CallbackCertPEM, "admin.key": set.CallbackKeyPEM,
+		"admin-token": "0123456789abcdef", "nats-bridge": password, "nats-apply": password,
 	} {
 		if err := os.WriteFile(filepath.Join(home, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)

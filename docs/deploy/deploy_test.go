@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -23,6 +24,7 @@ import (
 	"aiccbridge/config"
 	"aiccbridge/internal/admin"
 	"aiccbridge/internal/platformsim"
+	"aiccbridge/internal/seal"
 )
 
 func read(t *testing.T, path string) string {
@@ -117,6 +119,7 @@ type composeFile struct {
 		Secrets []string
 		Volumes []struct{ Source, Target string }
 		Configs []struct{ Source, Target string }
+		Needs   map[string]struct{ Condition string } `yaml:"depends_on"`
 	}
 	Configs, Secrets map[string]struct{ File string }
 }
@@ -125,17 +128,21 @@ func TestCompose(t *testing.T) {
 	f := decode[composeFile](t, read(t, "compose/compose.yaml"))
 	c, used := parse(t, "compose/bridge.yaml", filepath.Join("compose", f.Configs["agents"].File), "/run/secrets")
 	_, port, _ := net.SplitHostPort(c.Listen.Callbacks)
+	inside, admin, _ := net.SplitHostPort(c.Listen.Admin)
+	if inside != "0.0.0.0" || c.Listen.AdminCertificate == nil || c.Listen.AdminToken.Reveal() == "" {
+		t.Errorf("%s is for this container alone, or for everybody", c.Listen.Admin)
+	}
 	image := containerfile(t)
 	if image.volume != c.DataDir || image.command != `["run", "-c", "/etc/bridge/bridge.yaml"]` || image.user != "65532:65532" {
 		t.Errorf("the image is %+v", image)
 	}
-	for _, name := range []string{"bridge-1", "bridge-2"} {
+	for i, name := range []string{"bridge-1", "bridge-2"} {
 		s := f.Services[name]
 		if len(s.Volumes) != 1 || s.Volumes[0].Target != c.DataDir || s.Volumes[0].Source != name {
 			t.Errorf("%s keeps its files in %+v", name, s.Volumes)
 		}
-		if len(s.Ports) != 1 || !strings.HasSuffix(s.Ports[0], ":"+port) {
-			t.Errorf("%s listens on %v, its configuration on %s", name, s.Ports, port)
+		if want := []string{fmt.Sprintf("%d:%s", 8443+i, port), fmt.Sprintf("127.0.0.1:%d:%s", 8081+i, admin)}; !slices.Equal(s.Ports, want) {
+			t.Errorf("%s listens on %v, not %v", name, s.Ports, want)
 		}
 		for _, secret := range used {
 			if !slices.Contains(s.Secrets, secret) || f.Secrets[secret].File != "secrets/"+secret {
@@ -146,12 +153,85 @@ func TestCompose(t *testing.T) {
 			t.Errorf("%s is given %+v", name, s.Configs)
 		}
 	}
+	page := read(t, "README.md")
+	_, page, _ = strings.Cut(page, "## Compose")
+	page, _, _ = strings.Cut(page, "\n## ")
+	for name := range f.Secrets {
+		if !strings.Contains(page, "`"+name+"`") {
+			t.Errorf("README.md does not say that Compose needs %s", name)
+		}
+	}
 	var servers []string
 	for i := range 3 {
 		servers = append(servers, fmt.Sprintf("nats://nats-%d:4222", i+1))
 	}
 	if c.NATS.URL != strings.Join(servers, ",") || c.NATS.ManageStreams {
 		t.Errorf("it connects to %s", c.NATS.URL)
+	}
+}
+
+// TestComposeKeys runs the service that gives the bridges their key, on folders of this machine.
+func TestComposeKeys(t *testing.T) {
+	f := decode[composeFile](t, read(t, "compose/compose.yaml"))
+	keys := f.Services["keys"]
+	if len(keys.Command) != 3 || !slices.Equal(keys.Secrets, []string{"seal.key"}) || f.Secrets["seal.key"].File != "secrets/seal.key" {
+		t.Fatalf("it is %+v", keys)
+	}
+	dir := t.TempDir()
+	me := fmt.Sprintf("%d:%d", os.Getuid(), os.Getgid()) // only root may give files away
+	script := replaced(t, keys.Command[2], "/run/secrets", dir, "/bridge-", dir+"/bridge-", containerfile(t).user, me, "$$", "$")
+	var folders []string
+	for _, name := range []string{"bridge-1", "bridge-2"} {
+		if f.Services[name].Needs["keys"].Condition != "service_completed_successfully" {
+			t.Errorf("%s does not wait for its key", name)
+		}
+		if !slices.ContainsFunc(keys.Volumes, func(v struct{ Source, Target string }) bool { return v.Source == name && v.Target == "/"+name }) {
+			t.Errorf("the key does not come to %s", name)
+		}
+		folder := filepath.Join(dir, name)
+		if err := os.Mkdir(folder, 0o755); err != nil { // a new volume
+			t.Fatal(err)
+		}
+		folders = append(folders, folder)
+	}
+	shares(t, dir, folders, exec.Command("sh", keys.Command[1], script))
+}
+
+// shares gives out a key, twice as after a restart, by commands, and wants what one bridge seals
+// opened by the other.
+func shares(t *testing.T, secrets string, folders []string, commands ...*exec.Cmd) {
+	t.Helper()
+	write(t, filepath.Join(secrets, "seal.key"), strings.Repeat("5a", 32)+"\n")
+	for range 2 {
+		for _, c := range commands {
+			again := exec.Command(c.Args[0], c.Args[1:]...)
+			if out, err := again.CombinedOutput(); err != nil {
+				t.Fatalf("%v: %v: %s", c.Args, err, out)
+			}
+		}
+	}
+	var boxes []*seal.Box
+	for _, folder := range folders {
+		box, err := seal.OpenDir(folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		boxes = append(boxes, box)
+	}
+	sealed, err := boxes[0].Seal([]byte("guid"), "acme.101")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if opened, err := boxes[1].Open(sealed, "acme.101"); err != nil || string(opened) != "guid" {
+		t.Errorf("the second bridge opens %q: %v", opened, err)
+	}
+}
+
+// write writes a file that its group may read, as secrets are given.
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o440); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -170,7 +250,8 @@ type pods struct {
 					RunAsUser  int `yaml:"runAsUser"`
 					RunAsGroup int `yaml:"runAsGroup"`
 				} `yaml:"securityContext"`
-				Containers []struct {
+				InitContainers []struct{ Command []string } `yaml:"initContainers"`
+				Containers     []struct {
 					Args  []string
 					Ports []struct {
 						Name          string
@@ -216,7 +297,7 @@ func TestKubernetes(t *testing.T) {
 		t.Errorf("the job runs %s", args)
 	}
 	page := read(t, "README.md")
-	for _, name := range append(used, "nats-apply") {
+	for _, name := range append(used, "nats-apply", "seal.key") {
 		if !strings.Contains(page, "--from-file="+name) && !strings.Contains(page, "--from-file=secrets/"+name) {
 			t.Errorf("README.md does not put %s into the Secret", name)
 		}
@@ -224,6 +305,27 @@ func TestKubernetes(t *testing.T) {
 	for _, p := range []probe{bridge.StartupProbe, bridge.LivenessProbe, bridge.ReadinessProbe} {
 		asks(t, c, p)
 	}
+}
+
+// TestKubernetesKeys runs what gives each bridge the key of all, on folders of this machine.
+func TestKubernetesKeys(t *testing.T) {
+	all := decode[pods](t, read(t, "kubernetes/statefulset.yaml")).Spec.Template.Spec.InitContainers
+	if len(all) != 1 {
+		t.Fatalf("they are %+v", all)
+	}
+	dir := t.TempDir()
+	var folders []string
+	var commands []*exec.Cmd
+	for i := range 2 {
+		folder := filepath.Join(dir, fmt.Sprint(i))
+		if err := os.Mkdir(folder, 0o770); err != nil { // a volume, by fsGroup
+			t.Fatal(err)
+		}
+		line := replaced(t, strings.Join(all[0].Command, "\n"), "/run/secrets/bridge", dir, "/var/lib/bridge", folder)
+		words := strings.Split(line, "\n")
+		folders, commands = append(folders, folder), append(commands, exec.Command(words[0], words[1:]...))
+	}
+	shares(t, dir, folders, commands...)
 }
 
 // asks holds a probe against the listener with a token and a certificate.
@@ -246,7 +348,6 @@ func asks(t *testing.T, c *config.Config, p probe) {
 			t.Error(err)
 		}
 	}()
-	node := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} // as the kubelet does
 	answer, err := node.Get(strings.ToLower(p.HTTPGet.Scheme) + "://" + l.Addr().String() + p.HTTPGet.Path)
 	if err != nil {
 		t.Fatal(err)

@@ -135,7 +135,7 @@ func TestCompose(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if names := p.ServiceNames(); len(names) != 6 {
+	if names := p.ServiceNames(); len(names) != 7 {
 		t.Errorf("its services are %v", names)
 	}
 	for _, name := range []string{"bridge-1", "bridge-2"} {

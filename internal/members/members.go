@@ -2,7 +2,8 @@
 // that has added to it.
 //
 // Invariant: what is read, changed in the fields of a struct and written again has the members
-// that the struct has no field for, byte for byte.
+// that the struct has no field for, byte for byte, and each member once. Of a member that it has
+// a field for, the field's value is all that there is: what a newer bridge has added inside is lost.
 //
 // It imports the standard library only, and may be imported by everybody.
 package members
@@ -33,8 +34,8 @@ func Decode(data []byte, v any) (Further, error) {
 	if err := json.Unmarshal(data, &all); err != nil {
 		return nil, err
 	}
-	maps.DeleteFunc(all, func(name string, value json.RawMessage) bool {
-		one, err := json.Marshal(Further{name: value})
+	maps.DeleteFunc(all, func(name string, _ json.RawMessage) bool {
+		one, err := json.Marshal(Further{name: json.RawMessage("null")}) // its value may have unknown members
 		return err == nil && strictly(one, reflect.New(reflect.TypeOf(v).Elem()).Interface()) == nil
 	})
 	return all, nil

@@ -289,7 +289,7 @@ type Extract struct {
 	Settle     time.Duration   `yaml:"settle" default:"15m" min:"0s" max:"168h"`
 	SweepAgain []time.Duration `yaml:"sweep_again" default:"6h,24h" min:"1s" max:"720h"` // after the window's end, ascending; [] = never
 	Zone       WrittenZone     `yaml:"zone"`                                             // empty: Files.Zone
-	Silence    string          `yaml:"silence" default:"calendar" oneof:"calendar|learned|off"`
+	Silence    string          `yaml:"silence" computed:"calendar for cdr, else learned" oneof:"calendar|learned|off"`
 	Since      time.Time       `yaml:"since"` // zero: the start of the tenant's day at first start
 }
 

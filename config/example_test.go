@@ -203,6 +203,9 @@ func TestExampleShowsDefaults(t *testing.T) {
 		if field.Tag.Get("computed") == "hold + 20s" {
 			v.SetInt(int64(30 * time.Second))
 		}
+		if kind, ok := strings.CutSuffix(path, ".silence"); ok && field.Tag.Get("computed") != "" {
+			v.SetString(map[bool]string{true: "calendar", false: "learned"}[strings.HasSuffix(kind, ".cdr")])
+		}
 		if diff := cmp.Diff(value(v), got[path]); diff != "" {
 			t.Errorf("%s: default -, example +\n%s(%q)", path, diff, example[path].value)
 		}

@@ -249,6 +249,10 @@ func (d *decoder) files(key string, f *Files) {
 	for _, e := range f.Extracts.all() {
 		if e.Extract != nil {
 			d.extract(at+"."+e.kind, e.Extract)
+			if e.Silence == "" && e.kind == "cdr" {
+				e.Silence = "calendar"
+			}
+			e.Silence = cmp.Or(e.Silence, "learned")
 			d.warnSince(at+"."+e.kind+".since", e.Extract, f.RequestSpacing)
 		}
 	}

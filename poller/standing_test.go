@@ -2,6 +2,7 @@ package poller
 
 import (
 	"errors"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -59,11 +60,15 @@ func TestStanding(t *testing.T) {
 						t.Errorf("because %v, want %s", err, c.why)
 					}
 				}
+				polled, want := got.Polled, []string{"291", "292"}
+				if slices.Sort(polled); !slices.Equal(polled, want[c.halted+c.failing:]) {
+					t.Errorf("%v are polled", polled)
+				}
 				if (got.Why != nil) != (c.halted > 0) || (got.Cause != nil) != (c.failing > 0) {
 					t.Errorf("because %v, %v", got.Why, got.Cause)
 				}
 				p.end()
-				if got := s.options.Metrics.Standing("acme", time.Minute); got != (session.Standing{}) {
+				if got := s.options.Metrics.Standing("acme", time.Minute); !reflect.DeepEqual(got, session.Standing{}) {
 					t.Errorf("after the end: %+v", got)
 				}
 			})

@@ -59,23 +59,30 @@ func (s *scene) silenceRings(what string) {
 	s.until("a day that is closed ends it", func() bool { return s.answers("/metrics", `aicc_alarm{alarm="silence"} 0`) })
 }
 
-// TestSilenceOfRows: windows that come without rows, when there were some before and the centre is
-// open, ring; another kind, that never had any, does not.
+// TestSilenceOfRows: windows that come without rows for half an hour, when there were some before and
+// the centre is open, ring; another kind, that never had any, does not.
 func TestSilenceOfRows(t *testing.T) {
 	t.Parallel()
-	s := reloadable(t, setup{kinds: []schemas.Kind{schemas.KindOperation, schemas.KindSkill}, since: 8 * time.Second, faults: []fault.Rule{{Fault: "rows.extra", Share: 1, Count: 5, Kind: "operation"}}}, 0)
+	s := reloadable(t, setup{kinds: []schemas.Kind{schemas.KindOperation, schemas.KindSkill}, window: 30 * time.Minute, since: 130 * time.Minute}, 0)
+	from := time.Now().Add(-s.setup.since).Truncate(30 * time.Minute).Add(30 * time.Minute).UTC()
+	early := schemas.Window{From: from, To: from.Add(30 * time.Minute)}
 	s.alter("    timezone:", "    "+open+"\n    timezone:")
+	s.alter("operation: {", "operation: {silence: calendar, ")
 	c := s.start()
 	s.says("bridge runs", 1)
+	s.until("an early window is complete", func() bool {
+		return s.journal.contains(`"kind":"operation","window":"` + early.String() + `"`)
+	})
+	if s.answers("/healthz", "silence") {
+		t.Errorf("without any rows ever: %s", get(t, "http://"+s.admin+"/healthz"))
+	}
+	if err := s.sim.SetFaults(fault.Rule{Fault: "rows.extra", Next: 1, Count: 5, Kind: "operation"}); err != nil {
+		t.Fatal(err)
+	}
+	s.asks(t, exitOK, "windows", "retry", "operation", early.String())
 	s.until("there are rows", func() bool {
 		return s.answers("/metrics", `aicc_freshness_age_seconds{kind="operation",team="",tenant="demo"}`)
 	})
-	if s.answers("/healthz", "silence") {
-		t.Errorf("with rows: %s", get(t, "http://"+s.admin+"/healthz"))
-	}
-	if err := s.sim.SetFaults(); err != nil {
-		t.Fatal(err)
-	}
 	s.silenceRings("rows of operation")
 	if !s.answers("/metrics", `aicc_certificates_expiry_timestamp_seconds{tenant="demo",what="files"} `) {
 		t.Error("until when the file store's certificate is valid is not shown")

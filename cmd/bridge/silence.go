@@ -39,6 +39,16 @@ func (t *teams) set(agents []config.Agent) {
 // Of is the team of an agent.
 func (t *teams) Of(agent string) string { return (*t.of.Load())[agent] }
 
+// Those are the teams that any of some agents is in.
+func (t *teams) Those(agents []string) (all []string) {
+	for _, agent := range agents {
+		if team := t.Of(agent); !slices.Contains(all, team) {
+			all = append(all, team)
+		}
+	}
+	return all
+}
+
 // All are the teams that there are, in order.
 func (t *teams) All() (all []string) {
 	for _, team := range *t.of.Load() {
@@ -49,7 +59,7 @@ func (t *teams) All() (all []string) {
 }
 
 // newPulse counts the events of a tenant's teams. While the hub is away what other bridges hear
-// is not known, and while no agent is polled nobody hears: those are other alarms'.
+// is not known, and while no agent of a team is polled nobody hears it: those are other alarms'.
 func newPulse(b base, h *hub, c config.Tenant) (*pulse.Pulse, *teams, error) {
 	of := &teams{}
 	of.set(c.Gateway.Agents)
@@ -58,10 +68,12 @@ func newPulse(b base, h *hub, c config.Tenant) (*pulse.Pulse, *teams, error) {
 	})
 	p, err := pulse.New(pulse.Options{
 		Tenant: c.Name, Bucket: kv.Open(h.bus.Conn(), schemas.BucketPulse), Slot: c.Gateway.SilenceSlot,
-		Team: of.Of, Teams: of.All, Logger: b.log.With().Str("tenant", c.Name).Logger(),
-		Looking: func() bool {
-			s := b.polling.Standing(c.Name, pollLimit)
-			return h.bus.Connected() == nil && s.Tried > s.Failing
+		Team: of.Of, Logger: b.log.With().Str("tenant", c.Name).Logger(),
+		Looking: func() []string {
+			if h.bus.Connected() != nil {
+				return nil
+			}
+			return of.Those(b.polling.Standing(c.Name, pollLimit).Polled)
 		},
 	})
 	return p, of, err
@@ -149,8 +161,20 @@ func calendar(c config.Tenant, setting string) freshness.Calendar {
 	return out
 }
 
-// mostSilentRows is how much expected time without rows is silence, where windows are longer.
-const mostSilentRows = time.Hour
+// How much expected time without rows is silence: a window, within these bounds. Opening hours
+// know nothing of how often rows come: within them a short window without any is no sign yet.
+const (
+	mostSilentRows  = time.Hour
+	leastSilentRows = 30 * time.Minute
+)
+
+func rowLimit(x config.KindExtract) time.Duration {
+	if limit := min(x.Window, mostSilentRows); x.Silence == "learned" {
+		return limit
+	} else {
+		return max(limit, leastSilentRows)
+	}
+}
 
 // ofRows is the feed of a kind of rows. It is put together again when the ledger has changed.
 func (f *feeds) ofRows(tenant string, x config.KindExtract, now time.Time) freshness.Feed {
@@ -166,8 +190,8 @@ func (f *feeds) ofRows(tenant string, x config.KindExtract, now time.Time) fresh
 		feed = rowFeed(f.ledger.Entries(tenant, schemas.Kind(x.Kind)), now)
 		f.rows[key] = feed
 	}
-	feed.Limit = min(x.Window, mostSilentRows)
-	return feed
+	feed.Limit, feed.Period = rowLimit(x), x.Window
+	return feed.By(now)
 }
 
 // rowFeed is what the windows of a kind say, in the order of their times: those that are complete
@@ -212,10 +236,10 @@ func (f *feeds) Collect(to chan<- prometheus.Metric) {
 	for _, one := range f.all(now) {
 		labels := []string{one.tenant, one.kind, one.team}
 		if !one.Last.IsZero() {
-			to <- prometheus.MustNewConstMetric(f.age, prometheus.GaugeValue, now.Sub(one.Last).Seconds(), labels...)
+			to <- prometheus.MustNewConstMetric(f.age, prometheus.GaugeValue, max(0, now.Sub(one.Last).Seconds()), labels...)
 		}
 		expected := 0.0
-		if !one.off && one.calendar.Expects(now, one.Slots) {
+		if !one.off && one.calendar.Expects(now, one.Feed) {
 			expected = 1
 		}
 		to <- prometheus.MustNewConstMetric(f.on, prometheus.GaugeValue, expected, labels...)

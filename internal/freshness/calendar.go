@@ -47,13 +47,13 @@ type span struct{ from, to time.Time }
 
 // expected are the parts of [from, to) in which something is expected. usual is how much a slot
 // then has, of a calendar that learns.
-func (c Calendar) expected(from, to time.Time, known []Slot) (parts []span, usual int) {
+func (c Calendar) expected(from, to time.Time, f Feed) (parts []span, usual int) {
 	middle := from.Add(to.Sub(from) / 2)
 	if c.Hours == nil || c.Learn {
 		if c.closed(middle) {
 			return nil, 0
 		}
-		if usual = c.usual(middle, known); usual < Enough {
+		if usual = c.usual(middle, f); usual < Enough {
 			return nil, usual
 		}
 	}
@@ -86,14 +86,15 @@ func (c Calendar) open(from, to time.Time) (parts []span) {
 }
 
 // usual is how much the same time of the same weekday had, in half of the previous weeks that are
-// known at least; 0 when none is.
-func (c Calendar) usual(at time.Time, known []Slot) int {
+// known at least; 0 when none is. A slot of another length, from before it was changed, says
+// nothing of those of now.
+func (c Calendar) usual(at time.Time, f Feed) int {
 	local := at.In(c.zone())
 	var counts []int
 	for week := 1; week <= weeks; week++ {
 		y, m, d := local.Date()
 		then := time.Date(y, m, d-7*week, local.Hour(), local.Minute(), local.Second(), local.Nanosecond(), local.Location())
-		if s, ok := find(known, then); ok && !c.closed(then) {
+		if s, ok := find(f.Slots, then); ok && f.alike(s) && !c.closed(then) {
 			counts = append(counts, s.Count)
 		}
 	}
@@ -117,16 +118,16 @@ func find(known []Slot, at time.Time) (Slot, bool) {
 }
 
 // Expects reports whether something is expected of a feed at an instant.
-func (c Calendar) Expects(at time.Time, known []Slot) bool {
-	parts, _ := c.expected(at, at.Add(time.Second), known)
+func (c Calendar) Expects(at time.Time, f Feed) bool {
+	parts, _ := c.expected(at, at.Add(time.Second), f)
 	return len(parts) > 0
 }
 
 func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
+	if b.After(a) {
+		return b
 	}
-	return b
+	return a
 }
 
 func earlier(a, b time.Time) time.Time {

@@ -15,6 +15,7 @@
 //
 // Invariants:
 //   - What nobody looked at is neither silent nor learned.
+//   - What is learned of is as long as what is expected: after a change of the period it begins anew.
 //   - A feed that never had anything is not silent: it may not exist.
 //   - Weeks are counted on the clock of the zone, so that a change of it moves nothing.
 //

@@ -14,10 +14,37 @@ type Slot struct {
 
 // Feed is what is known of a feed.
 type Feed struct {
-	Slots []Slot        // ascending, without overlaps; of [Memory] at least, where it is that old
-	Last  time.Time     // up to when something came; zero: never
-	Limit time.Duration // of expected time without anything; above zero
+	Slots  []Slot        // ascending, without overlaps; of [Memory] at least, where it is that old
+	Last   time.Time     // up to when something came; zero: never
+	Limit  time.Duration // of expected time without anything; above zero
+	Period time.Duration // how long a slot is now: of others nothing is learned; zero: of any
 }
+
+// By is what is known of a feed by now. What lies ahead was written by a clock that was: such
+// slots are left out, and something came last up to the end of the last slot by now that has any.
+func (f Feed) By(now time.Time) Feed {
+	ahead, _ := slices.BinarySearchFunc(f.Slots, now, func(s Slot, now time.Time) int {
+		if s.To.After(now) {
+			return 1
+		}
+		return -1
+	})
+	f.Slots = f.Slots[:ahead]
+	if !f.Last.After(now) {
+		return f
+	}
+	f.Last = time.Time{}
+	for _, s := range slices.Backward(f.Slots) {
+		if s.Count > 0 {
+			f.Last = s.To
+			break
+		}
+	}
+	return f
+}
+
+// alike reports whether a slot is as long as those of now.
+func (f Feed) alike(s Slot) bool { return f.Period == 0 || s.To.Sub(s.From) == f.Period }
 
 // Silence says that a feed is silent.
 type Silence struct {
@@ -40,7 +67,7 @@ func (c Calendar) Silent(f Feed) (s Silence, silent bool) {
 	})
 	for _, slot := range f.Slots[first:] {
 		from := later(slot.From, f.Last)
-		parts, usual := c.expected(from, slot.To, f.Slots)
+		parts, usual := c.expected(from, slot.To, f)
 		for _, p := range parts {
 			if !p.from.Equal(end) {
 				lasted = 0

@@ -78,14 +78,14 @@ func TestWhatIsLearned(t *testing.T) {
 			known = append(slots(now.AddDate(0, 0, -7*(i+1)), n), known...)
 		}
 		calendar := Calendar{Closed: []string{c.closed}}
-		if got := calendar.usual(now.Add(time.Minute), known); got != c.want {
+		if got := calendar.usual(now.Add(time.Minute), Feed{Slots: known}); got != c.want {
 			t.Errorf("%s: %d is usual, want %d", name, got, c.want)
 		}
-		if got := calendar.Expects(now, known); got != (c.want >= Enough) {
+		if got := calendar.Expects(now, Feed{Slots: known}); got != (c.want >= Enough) {
 			t.Errorf("%s: expected: %t", name, got)
 		}
 	}
-	if (Calendar{Closed: []string{"2026-11-30"}}).Expects(now, slots(now.AddDate(0, 0, -7), 500)) {
+	if (Calendar{Closed: []string{"2026-11-30"}}).Expects(now, Feed{Slots: slots(now.AddDate(0, 0, -7), 500)}) {
 		t.Error("something is expected on a day that is closed")
 	}
 }
@@ -118,9 +118,43 @@ func TestLearnedWithinHours(t *testing.T) {
 	known := append(week(monday.AddDate(0, 0, -7)), week(monday)...)
 	calendar := Calendar{Hours: &[7][]Span{time.Monday: {{7 * time.Hour, 24 * time.Hour}}}, Learn: true}
 	for hour, want := range map[int]bool{5: false, 6: false, 7: true, 8: true, 9: false} {
-		if got := calendar.Expects(monday.Add(time.Duration(hour)*time.Hour), known); got != want {
+		if got := calendar.Expects(monday.Add(time.Duration(hour)*time.Hour), Feed{Slots: known}); got != want {
 			t.Errorf("at %d something is expected: %t", hour, got)
 		}
+	}
+}
+
+// TestShorterSlots: what hours had says nothing of the minutes that are counted from now on.
+func TestShorterSlots(t *testing.T) {
+	monday := time.Date(2026, 11, 30, 8, 0, 0, 0, time.UTC)
+	f := Feed{Slots: slots(monday.AddDate(0, 0, -7), 60, 60, 60), Last: monday, Limit: 5 * time.Minute, Period: 5 * time.Minute}
+	for i := range 3 {
+		from := monday.Add(time.Duration(i) * f.Period)
+		f.Slots = append(f.Slots, Slot{From: from, To: from.Add(f.Period)})
+	}
+	if s, silent := (Calendar{}).Silent(f); silent || (Calendar{}).Expects(monday, f) {
+		t.Errorf("five minutes are expected to have what an hour had: %+v", s)
+	}
+	f.Period = time.Hour
+	if !(Calendar{}).Expects(monday, f) {
+		t.Error("what hours had is forgotten though they are counted")
+	}
+}
+
+// TestClockAhead: what a clock that was ahead wrote neither keeps a feed alive nor has it silent.
+func TestClockAhead(t *testing.T) {
+	monday := time.Date(2026, 11, 30, 8, 0, 0, 0, time.UTC)
+	now := monday.Add(3 * time.Hour)
+	f := Feed{Slots: append(slots(monday, 5, 0, 0), slots(monday.AddDate(1, 0, 0), 7, 0)...), Last: monday.AddDate(1, 0, 0), Limit: 2 * time.Hour}
+	open := Calendar{Hours: &always}
+	if s, silent := open.Silent(f.By(now)); !silent || !s.Since.Equal(monday.Add(time.Hour)) {
+		t.Errorf("silent: %t, %+v", silent, s)
+	}
+	if _, silent := open.Silent(f.By(now.Add(-time.Hour))); silent {
+		t.Error("silent in an hour of silence, and one that is ahead")
+	}
+	if f.Slots = f.Slots[1:]; !f.By(now).Last.IsZero() {
+		t.Errorf("without anything by now something came last at %s", f.By(now).Last)
 	}
 }
 

@@ -31,7 +31,7 @@ func newCentre(t *testing.T, zone string, from time.Time, days int, silent ...ti
 	c := centre{zone: z, grid: map[time.Duration][]Slot{}}
 	for at := from; at.Before(from.AddDate(0, 0, days)); {
 		at = at.Add(time.Duration(random.ExpFloat64() * float64(40*time.Second)))
-		if !hours.Expects(at, nil) && random.IntN(90) > 0 {
+		if !hours.Expects(at, Feed{}) && random.IntN(90) > 0 {
 			continue
 		}
 		if len(silent) == 0 || at.Before(silent[0]) || len(silent) > 1 && !at.Before(silent[1]) {
@@ -59,7 +59,7 @@ func (c centre) slots(begun, now time.Time, length time.Duration) []Slot {
 
 // live is the feed of events as it is known at now, by slots since begun.
 func (c centre) live(begun, now time.Time, slot time.Duration) Feed {
-	f := Feed{Limit: slot * 3 / 2, Slots: slices.Clip(c.slots(begun, now, slot))}
+	f := Feed{Limit: slot * 3 / 2, Period: slot, Slots: slices.Clip(c.slots(begun, now, slot))}
 	if from := begun.Add(now.Sub(begun).Truncate(slot)); from.Before(now) {
 		f.Slots = append(f.Slots, Slot{from, now, c.between(from, now)})
 	}
@@ -71,7 +71,7 @@ func (c centre) live(begun, now time.Time, slot time.Duration) Feed {
 
 // rows is the feed of hourly windows as it is known at now, a quarter of an hour after their end.
 func (c centre) rows(begun, now time.Time) Feed {
-	f := Feed{Limit: time.Hour, Slots: c.slots(begun, now.Add(-15*time.Minute), time.Hour)}
+	f := Feed{Limit: time.Hour, Period: time.Hour, Slots: c.slots(begun, now.Add(-15*time.Minute), time.Hour)}
 	for _, s := range slices.Backward(f.Slots) {
 		if s.Count > 0 {
 			f.Last = s.To

@@ -84,7 +84,7 @@ var allowed = map[string][]string{
 	"internal/ccfs":                          {"internal/c2sign", "internal/dialguard", "internal/foreign", "internal/heads", "internal/retry", "internal/tlsadvice", "internal/trouble", "internal/viaproxy"},
 	"internal/ccgateway":                     {"internal/dialguard", "internal/foreign", "internal/heads", "internal/http1", "internal/sabotage", "internal/tlsadvice", "internal/viaproxy"},
 	"internal/viaproxy":                      {"internal/dialguard", "internal/tlsadvice"},
-	"internal/freshness/pulse":               {"internal/freshness", "internal/retry", "internal/trouble", "schemas"},
+	"internal/freshness/pulse":               {"internal/freshness", "internal/members", "internal/retry", "internal/trouble", "schemas"},
 	"internal/health":                        {"internal/retry", "internal/trouble"},
 	"schemas/events":                         {"schemas", "internal/jsonwalk"},
 	"internal/ask":                           {"schemas", "schemas/events"},

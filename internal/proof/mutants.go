@@ -167,6 +167,7 @@ var mutants = []mutant{
 	{"expiry_of_the_last", "internal/expiry", "TestPeers"},
 	{"quiet_night_rings", "internal/freshness", "TestFortnight"},
 	{"week_of_utc", "internal/freshness", "TestFortnight"},
+	{"hours_for_minutes", "internal/freshness", "TestShorterSlots"},
 	{"unlooked_is_silence", "internal/freshness/pulse", "TestLookedAt"},
 	{"counted_alone", "internal/freshness/pulse", "TestBridgesCountTogether"},
 	{"heartbeat_is_life", "poller/record", "TestSignsOfLife"},

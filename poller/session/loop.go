@@ -70,7 +70,7 @@ func (t *Tenant) Loop(a Agent, p Parts) *Loop {
 		custody:  newCustody(t.options, a, p.Gateway, p.Record, log),
 		entrance: newEntrance(t.options, a, p.Gateway, log, p.SignInAfter),
 		pace:     newPace(t.options),
-		log:      log, polling: insist.New(log), seat: &seat{board: t.counts.board},
+		log:      log, polling: insist.New(log), seat: &seat{board: t.counts.board, agent: a.ID},
 	}
 }
 

@@ -17,6 +17,8 @@ type Standing struct {
 	// as was asked about, whatever sign-ins succeeded meanwhile.
 	Failing int
 	Cause   error // the last failure of the one that fails for longest
+	// Polled are those of Tried that are not Failing.
+	Polled []string
 }
 
 // board is where a tenant's agents stand.
@@ -28,6 +30,7 @@ type board struct {
 // seat is where one loop stands.
 type seat struct {
 	board *board
+	agent string
 	phase phase
 	since time.Time // of the first failure after the last good poll; zero: there was none
 	why   error     // the last failure
@@ -49,6 +52,7 @@ func (m *Metrics) Standing(tenant string, lasting time.Duration) (s Standing) {
 		case phaseSigningIn, phasePolling, phaseRetrying, phaseEnded:
 			s.Tried++
 			if a.since.IsZero() || time.Since(a.since) < lasting {
+				s.Polled = append(s.Polled, a.agent)
 				continue
 			}
 			s.Failing++

@@ -26,7 +26,7 @@ const (
 	Lease   Type = "aicc.v1.entry.lease"   // LEASES <tenant>.<partition>
 	Epoch   Type = "aicc.v1.entry.epoch"   // LEASES <tenant>.<partition>.epoch
 	Member  Type = "aicc.v1.entry.member"  // LEASES <tenant>.bridges.<instance>
-	Pulse   Type = "aicc.v1.entry.pulse"   // PULSE <tenant>.<team>.<day>
+	Pulse   Type = "aicc.v1.entry.pulse"   // PULSE <tenant>.<team>.<day>.<slot>
 )
 
 // Types are all of them.
@@ -50,7 +50,7 @@ var keys = []struct {
 	{schemas.BucketLeases, "*.*", Lease},
 	{schemas.BucketLeases, "*.*.epoch", Epoch},
 	{schemas.BucketLeases, "*.bridges.*", Member},
-	{schemas.BucketPulse, "*.*.*", Pulse},
+	{schemas.BucketPulse, "*.*.*.*", Pulse},
 	{schemas.BucketWindows, "=.budget.*", Budget},
 	{schemas.BucketWindows, "*.unmatched.*", Notice},
 	{schemas.BucketWindows, "*.cdr.*", Window},

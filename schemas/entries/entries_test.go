@@ -25,7 +25,7 @@ func TestTypesOfKeys(t *testing.T) {
 		{schemas.BucketLeases, schemas.LeaseKey("acme", "7"), entries.Lease},
 		{schemas.BucketLeases, schemas.LeaseKey("acme", "7") + ".epoch", entries.Epoch},
 		{schemas.BucketLeases, schemas.LeaseKey("acme", "bridges") + ".b1", entries.Member},
-		{schemas.BucketPulse, "acme.=.20261130", entries.Pulse},
+		{schemas.BucketPulse, "acme.=.20261130.900", entries.Pulse},
 		{schemas.BucketState, "acme", ""},
 		{schemas.BucketWindows, "acme.other.x", ""},
 		{schemas.BucketWindows, "acme.cdr", ""},

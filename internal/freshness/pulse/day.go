@@ -1,12 +1,13 @@
 package pulse
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"aiccbridge/internal/freshness"
+	"aiccbridge/internal/members"
 	"aiccbridge/schemas"
 )
 
@@ -20,11 +21,8 @@ type Day struct {
 	LastAt time.Time   `json:"last_at,omitzero"` // when something came last
 }
 
-// merge adds what another one has. Of another length of slots nothing is kept.
+// merge adds what another one with slots of the same length has.
 func (d Day) merge(more Day) Day {
-	if d.Slot != more.Slot {
-		return more.copied()
-	}
 	d = d.copied()
 	for i, n := range more.Counts {
 		d.Counts[i] += n
@@ -59,8 +57,9 @@ func (d Day) slots(begin time.Time) (all []freshness.Slot) {
 	return all
 }
 
-func (d Day) encode() ([]byte, error) {
-	value, err := json.Marshal(d)
+// encode writes an entry, and what a newer bridge has added to it.
+func (d Day) encode(further members.Further) ([]byte, error) {
+	value, err := members.Encode(d, further)
 	if err != nil {
 		return nil, fmt.Errorf("encode a day of events: %w", err)
 	}
@@ -68,14 +67,17 @@ func (d Day) encode() ([]byte, error) {
 }
 
 // decode reads an entry; false for one that is none.
-func decode(value []byte) (d Day, ok bool) {
-	err := json.Unmarshal(value, &d)
-	return d, err == nil && d.Slot > 0
+func decode(value []byte) (d Day, further members.Further, ok bool) {
+	further, err := members.Decode(value, &d)
+	return d, further, err == nil && d.Slot > 0
 }
 
-// key is where the bucket has a team's day.
-func key(tenant, team string, day time.Time) string {
-	return prefix(tenant) + schemas.EncodeToken(team) + "." + day.Format("20060102")
+// key is where the bucket has a team's day, by slots of so many seconds: bridges that are told to
+// count otherwise do not disturb one another.
+func key(tenant, team string, day time.Time, seconds int) string {
+	return prefix(tenant) + schemas.EncodeToken(team) + "." + day.Format(dayForm) + "." + strconv.Itoa(seconds)
 }
+
+const dayForm = "20060102"
 
 func prefix(tenant string) string { return schemas.EncodeToken(tenant) + "." }

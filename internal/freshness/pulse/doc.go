@@ -7,9 +7,11 @@
 //
 // Invariants:
 //   - A slot is remembered as looked at only by a bridge that looked from its beginning to its
-//     end; a bridge that was stopped, suspended or cut off from the gateway did not look.
+//     end; a bridge that was stopped, suspended, cut off from the gateway, or that polled no agent
+//     of the team, did not look.
+//   - Only slots of one length are added up; of others it is known when something came last.
 //   - What could not be added yet is added later, once.
 //   - Slots are cut in UTC: a change of the clock makes none longer.
 //
-// It imports freshness, the names of schemas and the clock of internal/retry.
+// It imports freshness, the names of schemas, internal/members and the clock of internal/retry.
 package pulse

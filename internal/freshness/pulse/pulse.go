@@ -33,11 +33,10 @@ type Options struct {
 	Tenant string
 	Bucket Bucket
 	Slot   time.Duration // whole seconds, a day at most
-	// Team is the team of an agent, and Teams are all that there are now.
-	Team  func(agent string) string
-	Teams func() []string
-	// Looking reports whether events would be seen now if there were any.
-	Looking func() bool
+	Team   func(agent string) string
+	// Looking are the teams of which events would be seen now if there were any: those of the
+	// agents that this bridge polls.
+	Looking func() []string
 	Logger  zerolog.Logger // with the tenant; the zero value discards
 }
 
@@ -48,7 +47,6 @@ type Pulse struct {
 	failing trouble.Episode // of adding
 
 	mu    sync.Mutex
-	begun time.Time // since when it has looked all along; zero: it does not
 	last  time.Time // when it looked last
 	ended time.Time // the end of the last slot that was noted
 	teams map[string]*team
@@ -56,7 +54,8 @@ type Pulse struct {
 
 // team is what is known of one team.
 type team struct {
-	days  map[time.Time]Day // of the bucket, by their beginnings
+	begun time.Time         // since when this bridge has looked all along; zero: it does not
+	days  map[time.Time]Day // of the bucket, by their beginnings; with slots of our length
 	own   map[time.Time]Day // that are still to be added to it
 	last  time.Time         // when something came last
 	slots []freshness.Slot  // those of days, ascending; nil: not put together yet
@@ -64,7 +63,7 @@ type team struct {
 
 // New returns a pulse; nothing is read or counted into the bucket before [Pulse.Run].
 func New(o Options) (*Pulse, error) {
-	if o.Tenant == "" || o.Bucket == nil || o.Team == nil || o.Teams == nil || o.Looking == nil {
+	if o.Tenant == "" || o.Bucket == nil || o.Team == nil || o.Looking == nil {
 		return nil, errors.New("pulse: tenant, bucket, teams and looking are required")
 	}
 	if o.Slot < time.Second || o.Slot > hoursOfDay || o.Slot%time.Second != 0 || hoursOfDay%o.Slot != 0 {
@@ -145,54 +144,73 @@ func (p *Pulse) Run(ctx context.Context) error {
 // follow takes what an entry holds now.
 func (p *Pulse) follow(key string, value []byte, _ uint64) {
 	name, day, _ := strings.Cut(strings.TrimPrefix(key, prefix(p.o.Tenant)), ".")
-	begin, err := time.Parse("20060102", day)
+	day, _, _ = strings.Cut(day, ".")
+	begin, err := time.Parse(dayForm, day)
 	of, badToken := schemas.DecodeToken(name)
-	d, ok := decode(value)
+	d, _, ok := decode(value)
 	if err != nil || badToken != nil || !ok {
 		return // somebody else's
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.team(of).take(begin, d)
+	p.take(p.team(of), begin, d)
 }
 
-func (t *team) take(begin time.Time, d Day) {
-	t.days[begin], t.slots = d, nil
+// take takes an entry over. Of one with slots of another length it is known when something came
+// last; the rest can't be added up with ours.
+func (p *Pulse) take(t *team, begin time.Time, d Day) {
+	if d.Slot == p.seconds() {
+		t.days[begin], t.slots = d, nil
+	}
 	if d.LastAt.After(t.last) {
 		t.last = d.LastAt
 	}
 }
 
 // look notes that there was a look at now, and the slots that have ended since the one before.
-// After a while without one, as of a machine that was suspended, looking begins anew.
+// After a while without one, as of a machine that was suspended, looking begins anew. Then, and
+// when the clock was set, nothing is forgotten.
 func (p *Pulse) look(now time.Time) {
 	looking := p.o.Looking()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now = now.UTC().Round(0) // the monotonic clock of a suspended machine stands still
 	since := now.Sub(p.last)
-	p.last = now
-	switch {
-	case !looking:
-		p.begun = time.Time{}
-		return
-	case p.begun.IsZero() || since < 0 || since > 2*p.every()+2*addLimit:
-		p.begun, p.ended = now, now.Truncate(p.o.Slot)
+	anew := p.last.IsZero() || since < 0 || since > 2*p.every()+2*addLimit
+	if p.last = now; anew {
+		p.ended = now.Truncate(p.o.Slot)
 	}
+	p.begin(looking, now, anew)
 	for end := p.ended.Add(p.o.Slot); !end.After(now); end = end.Add(p.o.Slot) {
-		if from := p.ended; !from.Before(p.begun) {
-			p.noteLooked(from)
-		}
+		p.noteLooked(p.ended)
 		p.ended = end
 	}
-	p.forget(now)
+	if !anew {
+		p.forget(now)
+	}
 }
 
-// noteLooked notes a slot that was looked at all along.
+// begin notes which teams are looked at from now on, and which no more.
+func (p *Pulse) begin(looking []string, now time.Time, anew bool) {
+	for name, t := range p.teams {
+		if anew || !slices.Contains(looking, name) {
+			t.begun = time.Time{}
+		}
+	}
+	for _, name := range looking {
+		if t := p.team(name); t.begun.IsZero() {
+			t.begun = now
+		}
+	}
+}
+
+// noteLooked notes a slot for the teams that were looked at all along.
 func (p *Pulse) noteLooked(from time.Time) {
 	day, slot := p.place(from)
-	for _, name := range p.o.Teams() {
-		t := p.team(name)
+	for _, t := range p.teams {
+		if t.begun.IsZero() || from.Before(t.begun) {
+			continue
+		}
 		d := t.owes(day, p.seconds())
 		d.Looked = append(d.Looked, slot)
 		t.own[day] = d
@@ -247,18 +265,18 @@ func (p *Pulse) owed() (all []owed) {
 }
 
 func (p *Pulse) addDay(ctx context.Context, o owed) error {
-	at := key(p.o.Tenant, o.team, o.begin)
+	at := key(p.o.Tenant, o.team, o.begin, o.day.Slot)
 	for {
 		value, revision, err := p.o.Bucket.Get(ctx, at)
 		if err != nil {
 			return err
 		}
-		has, ok := decode(value)
-		if !ok {
+		has, further, ok := decode(value)
+		if !ok || has.Slot != o.day.Slot { // it is damaged
 			has = Day{Slot: o.day.Slot}
 		}
 		sum := has.merge(o.day)
-		if value, err = sum.encode(); err != nil {
+		if value, err = sum.encode(further); err != nil {
 			return err
 		}
 		_, ok, err = p.o.Bucket.Swap(ctx, at, value, revision)
@@ -277,7 +295,7 @@ func (p *Pulse) added(o owed, sum Day) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t := p.team(o.team)
-	t.take(o.begin, sum)
+	p.take(t, o.begin, sum)
 	left := t.own[o.begin].copied()
 	for i, n := range o.day.Counts {
 		if left.Counts[i] -= n; left.Counts[i] <= 0 {
@@ -306,14 +324,14 @@ func (p *Pulse) Feed(name string, now time.Time) freshness.Feed {
 		}
 		slices.SortFunc(t.slots, bySlot)
 	}
-	f := freshness.Feed{Slots: t.slots, Last: t.last, Limit: p.o.Slot * 3 / 2}
+	f := freshness.Feed{Slots: t.slots, Last: t.last, Limit: p.o.Slot * 3 / 2, Period: p.o.Slot}
 	if more := p.present(t, now); len(more) > 0 {
 		f.Slots = slices.Concat(t.slots, more)
 		if n := len(t.slots); n > 0 && more[0].From.Before(t.slots[n-1].From) {
 			slices.SortFunc(f.Slots, bySlot)
 		}
 	}
-	return f
+	return f.By(now)
 }
 
 func bySlot(a, b freshness.Slot) int { return a.From.Compare(b.From) }
@@ -321,10 +339,10 @@ func bySlot(a, b freshness.Slot) int { return a.From.Compare(b.From) }
 // present are the slots that this bridge has looked at without a break up to now and the bucket
 // does not call so: those at both ends of its look, and what could not be added yet.
 func (p *Pulse) present(t *team, now time.Time) (all []freshness.Slot) {
-	if p.begun.IsZero() {
+	if t.begun.IsZero() {
 		return nil
 	}
-	from := p.begun
+	from := t.begun
 	if oldest := now.Add(-freshness.Memory); from.Before(oldest) {
 		from = oldest.UTC().Truncate(p.o.Slot)
 	}
@@ -334,7 +352,7 @@ func (p *Pulse) present(t *team, now time.Time) (all []freshness.Slot) {
 		if to.After(now) {
 			to = now
 		}
-		if d := t.days[day]; d.Slot != p.seconds() || !slices.Contains(d.Looked, slot) {
+		if d := t.days[day]; !slices.Contains(d.Looked, slot) {
 			all = append(all, freshness.Slot{From: from, To: to, Count: d.Counts[slot] + t.own[day].Counts[slot]})
 		}
 		from = to

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -13,6 +14,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"aiccbridge/internal/formattest"
 	"aiccbridge/internal/freshness"
 )
 
@@ -91,17 +93,29 @@ func (b *bucket) written() (entries, swaps int) {
 type bridge struct {
 	*Pulse
 	looks atomic.Bool
+	only  string // team of whose agents it polls any; empty: both
 	stop  func()
 }
 
-func newBridge(t *testing.T, b *bucket, slot time.Duration) *bridge {
+// looking are both teams, or none, or those that it is about.
+func (x *bridge) looking() []string {
+	switch {
+	case !x.looks.Load():
+		return nil
+	case x.only != "":
+		return []string{x.only}
+	}
+	return []string{"a", "b"}
+}
+
+func newBridge(t *testing.T, b *bucket, slot time.Duration, only ...string) *bridge {
 	t.Helper()
-	x := &bridge{}
+	x := &bridge{only: strings.Join(only, "")}
 	x.looks.Store(true)
 	var err error
 	x.Pulse, err = New(Options{
 		Tenant: "acme", Bucket: b, Slot: slot, Team: func(agent string) string { return agent[:1] },
-		Teams: func() []string { return []string{"a", "b"} }, Looking: func() bool { return x.looks.Load() },
+		Looking: x.looking,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -173,7 +187,7 @@ func TestLookedAt(t *testing.T) {
 			b.mu.Lock()
 			defer b.mu.Unlock()
 			for _, value := range b.values {
-				d, _ := decode(value)
+				d, _, _ := decode(value)
 				n += len(d.Looked)
 			}
 			return n / 2 // teams
@@ -237,6 +251,92 @@ func TestAddedOnce(t *testing.T) {
 	})
 }
 
+// TestLookedAtByTeam: who polls agents of one team does not look at another.
+func TestLookedAtByTeam(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBucket()
+		x := newBridge(t, b, slot, "a")
+		time.Sleep(31 * time.Minute)
+		x.stop()
+		for team, want := range map[string]int{"a": 2, "b": 0} {
+			if slots, _ := count(x.Feed(team, time.Now())); slots != want {
+				t.Errorf("%d slots of team %s were looked at, want %d", slots, team, want)
+			}
+		}
+		if n, _ := b.written(); n != 1 {
+			t.Errorf("%d days are written, want that of one team", n)
+		}
+	})
+}
+
+// TestTwoLengths: bridges with slots of two lengths leave one another's alone, and what the one
+// hears is a sign of life to the other.
+func TestTwoLengths(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBucket()
+		x, y := newBridge(t, b, slot), newBridge(t, b, slot/3)
+		for range 60 {
+			x.Heard("a1", time.Now())
+			time.Sleep(time.Minute)
+		}
+		time.Sleep(time.Minute)
+		if slots, events := count(x.Feed("a", time.Now())); slots != 4 || events != 60 {
+			t.Errorf("%d slots with %d events", slots, events)
+		}
+		f := y.Feed("a", time.Now())
+		if _, events := count(f); events != 0 || len(f.Slots) < 12 || time.Since(f.Last) > 5*time.Minute {
+			t.Errorf("of the other's length: %d events in %d slots, last at %s", events, len(f.Slots), f.Last)
+		}
+		x.stop()
+		y.stop()
+		if n, _ := b.written(); n != 4 { // two teams
+			t.Errorf("%d days are written", n)
+		}
+	})
+}
+
+// TestClockAhead: a clock that is a year ahead for a while has nothing forgotten, and the team
+// silent when it is set right.
+func TestClockAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newBridge(t, newBucket(), slot)
+		for range 90 {
+			x.Heard("a1", time.Now())
+			time.Sleep(time.Minute)
+		}
+		x.stop()
+		ahead := time.Now().AddDate(1, 0, 0)
+		x.look(ahead)
+		x.Heard("a1", ahead)
+		x.add(t.Context())
+		x.look(time.Now())
+		f := x.Feed("a", time.Now())
+		if slots, events := count(f); slots != 6 || events != 90 {
+			t.Errorf("%d slots with %d events are known", slots, events)
+		}
+		if age := time.Since(f.Last); age < 0 || age > slot {
+			t.Errorf("something came last at %s, now it is %s", f.Last, time.Now())
+		}
+	})
+}
+
+// TestFurtherMembers: what a newer bridge has added to a day is there when it is written again.
+func TestFurtherMembers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBucket()
+		at := key("acme", "a", time.Now(), 900)
+		b.values[at], b.revision[at] = []byte(`{"slot_seconds":900,"counts":{"0":1},"by":{"291":1}}`), 1
+		x := newBridge(t, b, slot)
+		x.Heard("a1", time.Now())
+		x.stop()
+		if d, further, ok := decode(b.values[at]); !ok || d.Counts[0] != 2 || string(further["by"]) != `{"291":1}` {
+			t.Errorf("it is %s", b.values[at])
+		}
+	})
+}
+
+func TestFormats(t *testing.T) { formattest.JSON[Day](t, "pulse") }
+
 // TestFortnightOfTwoBridges: two bridges, of which one hears the one team and the other the other,
 // and which are restarted now and then, ring for no team but the one that falls silent, on both.
 func TestFortnightOfTwoBridges(t *testing.T) {
@@ -287,7 +387,7 @@ func TestFortnightOfTwoBridges(t *testing.T) {
 }
 
 func TestOptions(t *testing.T) {
-	good := Options{Tenant: "acme", Bucket: newBucket(), Slot: slot, Team: func(string) string { return "" }, Teams: func() []string { return nil }, Looking: func() bool { return true }}
+	good := Options{Tenant: "acme", Bucket: newBucket(), Slot: slot, Team: func(string) string { return "" }, Looking: func() []string { return nil }}
 	for _, slot := range []time.Duration{0, time.Millisecond, 7 * time.Minute, 25 * time.Hour} {
 		bad := good
 		bad.Slot = slot

@@ -206,6 +206,7 @@ func (x *build) take(ctx context.Context, s source) error {
 		h := schemas.ReadRowHeader(m.Header)
 		if h.Type == schemas.TypeWindowComplete {
 			noted.Extract = h.Extract
+			x.keep(s, schemas.ExtractSum(h.Extract), m.Body)
 			return nil
 		}
 		x.row(row{s, h, &s.window, m.Sequence, m.StoredAt, m.Body})

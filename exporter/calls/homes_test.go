@@ -226,7 +226,7 @@ func TestBacklog(t *testing.T) {
 }
 
 // Two legs that the platform gave one number stay both in their call when one of them is
-// corrected, or comes later.
+// corrected, or comes later; also where v0.1.0 published only that one.
 func TestTwoLegsOfOneNumber(t *testing.T) {
 	t.Parallel()
 	one, two := withAgent("c1", 2, 0, 10), withAgent("c1", 2, 0, 100).with("device_no", "102")
@@ -241,14 +241,17 @@ func TestTwoLegsOfOneNumber(t *testing.T) {
 		"nothing after that":      {{one, two}, {corrected, two}, {corrected, two}},
 		"while it is in the call": {{one}, {one, two, other}, {corrected, two, other}},
 	} {
-		s := newShop(t)
-		for _, f := range files {
-			s.extract(cdr, 0, f...)
-			s.tick()
-		}
-		c := s.newest("c1")
-		if len(c.Legs) != 2 || *c.Legs[0].RingS != 10 || c.Legs[0].DeviceNo != "101" || *c.Legs[1].RingS != 5 || c.Legs[1].DeviceNo != "102" {
-			t.Errorf("%s: %s", name, pretty(t, c.Legs))
+		for _, kept := range []bool{false, true} {
+			s := newShop(t)
+			s.kept = kept
+			for _, f := range files {
+				s.extract(cdr, 0, f...)
+				s.tick()
+			}
+			c := s.newest("c1")
+			if len(c.Legs) != 2 || *c.Legs[0].RingS != 10 || c.Legs[0].DeviceNo != "101" || *c.Legs[1].RingS != 5 || c.Legs[1].DeviceNo != "102" {
+				t.Errorf("%s, kept: %t: %s", name, kept, pretty(t, c.Legs))
+			}
 		}
 	}
 }

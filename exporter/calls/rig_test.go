@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"aiccbridge/exporter/internal/exportertest"
+	"aiccbridge/internal/members"
 	"aiccbridge/schemas"
 	"aiccbridge/schemas/rows"
 )
@@ -64,6 +65,7 @@ type shop struct {
 	said     *exportertest.Said
 	letters  []schemas.Message
 	fetched  bool
+	kept     bool                         // files are published as by v0.1.0: markers name rows that stay
 	files    map[string]map[string]string // the rows that files have, by subject: keys by ids
 	builder  *Builder
 	batch    int // messages of its batches; 0: as many as can be
@@ -149,6 +151,7 @@ func (s *shop) publish(k schemas.Kind, hour int, records ...record) schemas.File
 		last, newest[r.RowHeader.Key] = max(last, r.Sequence), max(newest[r.RowHeader.Key], r.RowHeader.Revision)
 	}
 	var batch []schemas.Message
+	var kept []string
 	before, now, changed := s.files[subject], map[string]string{}, map[string]bool{} // keys by ids
 	type identified struct {
 		id    rows.Identity
@@ -164,6 +167,10 @@ func (s *shop) publish(k schemas.Kind, hour int, records ...record) schemas.File
 	}
 	for _, r := range file {
 		id, cells := r.id, r.cells
+		if s.kept && before[id.ID] != "" && changed[id.Key] {
+			kept = append(kept, id.ID)
+			continue
+		}
 		if !changed[id.Key] {
 			continue
 		}
@@ -185,11 +192,22 @@ func (s *shop) publish(k schemas.Kind, hour int, records ...record) schemas.File
 		Tenant: f.Tenant, Kind: k, Window: f.Window, ResponseID: f.ResponseID, SHA256: "0", CompletedAt: s.now,
 	})
 	exportertest.Check(s.t, err)
+	if len(kept) > 0 {
+		slices.Sort(kept)
+		marker.Body, err = members.Encode(json.RawMessage(marker.Body), members.Further{"kept": encoded(s.t, kept)})
+		exportertest.Check(s.t, err)
+	}
 	for part := range slices.Chunk(append(batch, marker), schemas.MaxBatch) {
 		last, err = s.rows.Append(s.t.Context(), part, last)
 		exportertest.Check(s.t, err)
 	}
 	return f
+}
+
+func encoded(t testing.TB, v any) []byte {
+	data, err := json.Marshal(v)
+	exportertest.Check(t, err)
+	return data
 }
 
 // record is a row by its columns; those left out are empty.

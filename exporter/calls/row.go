@@ -8,6 +8,7 @@ import (
 	"unique"
 
 	"aiccbridge/schemas"
+	"aiccbridge/schemas/rows"
 )
 
 // part is one row of a call, and what it is in the call's document.
@@ -47,6 +48,37 @@ func current[T any](parts []part[T]) []part[T] {
 		}
 		return p.extract != last.extract
 	})
+}
+
+// keep takes rows for those of an extract that has them as they were, and revises another one
+// of their natural key: markers of v0.1.0 name them, which did not publish them again. Such
+// markers stay as long as their rows.
+func (x *build) keep(s source, extract string, marker []byte) {
+	var says struct {
+		Kept []string `json:"kept"`
+	}
+	if json.Unmarshal(marker, &says) != nil || len(says.Kept) == 0 {
+		return
+	}
+	for _, d := range x.drafts {
+		keep(d.legs, s.window, says.Kept, x.hash(extract), func(l leg) string { return l.Row })
+		keep(d.recordings, s.window, says.Kept, x.hash(extract), func(r schemas.CallRecording) string { return r.Row })
+		keep(d.operations, s.window, says.Kept, x.hash(extract), func(o schemas.CallOperation) string { return o.Row })
+	}
+}
+
+// keep has the newest revision of each of the rows named be of an extract. The ids are sorted.
+func keep[T any](parts []part[T], at schemas.Window, ids []string, extract uint64, id func(T) string) {
+	newest := map[string]*part[T]{}
+	for i, p := range parts {
+		base := rows.BaseID(id(p.is))
+		if _, named := slices.BinarySearch(ids, base); named && *p.at == at && (newest[base] == nil || p.seq > newest[base].seq) {
+			newest[base] = &parts[i]
+		}
+	}
+	for _, p := range newest {
+		p.extract = extract
+	}
 }
 
 // callID is what every kind's rows have.

@@ -105,6 +105,7 @@ var mutants = []mutant{
 	{"old_file_left", "internal/rowfile/folder", "TestUpToDate"},
 	{"half_a_file", "internal/rowfile/folder", "TestHalfAFile"},
 	{"attempts_kept", "exporter/ledger", "TestRetry"},
+	{"kept_forgotten", "exporter/calls", "TestTwoLegsOfOneNumber"},
 	{"further_members_lost", "poller/session", "TestFurtherMembersAreKept"},
 	{"known_member_twice", "internal/members", "TestFurtherMembers"},
 	{"budget_cut_back", "exporter/ledger", "TestFurtherMembersOfBudgets"},

@@ -51,7 +51,7 @@ type WindowEntry struct {
 	CompletedAt time.Time `json:"completed_at,omitzero"` // of the last complete extract
 	Rows        int       `json:"rows"`                  // distinct rows in the stream after it
 	// Extracts are those that were completed, the oldest first; more than [MaxExtracts]: the
-	// last one is the newest. None: what they brought is not known.
+	// last is the newest, with the rows of those left out. None: what they brought is not known.
 	Extracts []Extracted `json:"extracts,omitempty"`
 	Reason   Reason      `json:"reason,omitempty"` // why it failed last
 	Error    string      `json:"error,omitempty"`

@@ -39,7 +39,7 @@ func (l *Ledger) rectify(e *schemas.WindowEntry, now time.Time, asked time.Durat
 	if idle && ahead(e.RequestedAt, now) {
 		e.State, e.Attempts, e.RequestedAt, e.DueAt = schemas.WindowPlanned, 0, time.Time{}, fresh
 		if e.Window.To.After(now) {
-			e.CompletedAt, e.Rows = time.Time{}, 0
+			e.CompletedAt, e.Rows, e.Extracts = time.Time{}, 0, nil
 		}
 		return true
 	}

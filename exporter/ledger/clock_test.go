@@ -69,6 +69,19 @@ func TestRectify(t *testing.T) {
 	}
 }
 
+// TestRectifyBeforeTheEnd: a window that was complete before its end was not, and what its extracts
+// brought is not known.
+func TestRectifyBeforeTheEnd(t *testing.T) {
+	w := exportertest.Hour(0)
+	e := exportertest.Planned(w, schemas.KindCDR)
+	e.State, e.RequestedAt, e.CompletedAt, e.Rows = schemas.WindowCompleted, w.To.Add(time.Minute), w.To.Add(time.Minute), 5
+	e.Extracts = []schemas.Extracted{{RequestedAt: e.RequestedAt, New: 5}}
+	l, _ := running(t, Options{Bucket: exportertest.NewBucket(), Publisher: &exportertest.Publisher{}})
+	if !l.rectify(&e, w.From, time.Minute, w.To) || !e.CompletedAt.IsZero() || e.Rows != 0 || e.Extracts != nil {
+		t.Errorf("it is %+v", e)
+	}
+}
+
 // TestNoticeFromTheFuture: a notice without a request is held for a day from now, not until
 // the year that a wrong clock wrote.
 func TestNoticeFromTheFuture(t *testing.T) { synctest.Test(t, noticeFromTheFuture) }

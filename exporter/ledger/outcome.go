@@ -130,7 +130,11 @@ func extracted(e schemas.WindowEntry, new int) []schemas.Extracted {
 		return nil
 	}
 	all := slices.Clone(e.Extracts)
-	return append(all[:min(len(all), schemas.MaxExtracts-1)], schemas.Extracted{RequestedAt: e.RequestedAt, New: new})
+	if len(all) >= schemas.MaxExtracts { // the new one takes the last one's place, and its rows
+		new += all[len(all)-1].New
+		all = all[:schemas.MaxExtracts-1]
+	}
+	return append(all, schemas.Extracted{RequestedAt: e.RequestedAt, New: new})
 }
 
 // Again has a complete window asked for once more at now, because the stream lacks rows of

@@ -76,8 +76,15 @@ func TestWhatExtractsBrought(t *testing.T) {
 		for i := range 10 {
 			complete(Rows{Held: 107 + i, New: i})
 		}
-		if got := entry(); len(got.Extracts) != schemas.MaxExtracts || got.Extracts[0].New != 100 || got.Extracts[schemas.MaxExtracts-1].New != 9 {
+		if got := entry(); len(got.Extracts) != schemas.MaxExtracts || got.Extracts[0].New != 100 || !got.Extracts[schemas.MaxExtracts-1].RequestedAt.Equal(got.RequestedAt) {
 			t.Errorf("of many: %+v", got.Extracts)
+		}
+		sum := 0
+		for _, x := range entry().Extracts {
+			sum += x.New
+		}
+		if want := 100 + 3 + 45; sum != want {
+			t.Errorf("all extracts brought %d rows, want %d", sum, want)
 		}
 		exportertest.Check(t, l.Again(t.Context(), entry(), time.Now())) // the stream lost rows
 		complete(Rows{Held: 107, New: 50})

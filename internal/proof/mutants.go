@@ -211,6 +211,8 @@ var mutants = []mutant{
 	{"reload_untold", "cmd/bridge", "TestServiceManager"},
 	{"stop_untold", "cmd/bridge", "TestServiceManager"},
 	{"watchdog_fed_for_nothing", "internal/systemd", "TestWatchdog"},
+	{"secret_of_all_unsaid", "config", "TestExposedFiles"},
+	{"any_folder_is_credentials", "config", "TestCredentialsAreNotExposed"},
 	{"standing_look_unseen", "internal/health", "TestStuck"},
 	{"wall_any_host", "internal/wallboard", "TestHosts"},
 	{"wall_number_whole", "internal/wallboard", "TestNumbersAreMasked"},

@@ -237,7 +237,9 @@ func write(t *testing.T, path, text string) {
 
 // probe asks for health.
 type probe struct {
-	HTTPGet struct{ Path, Port, Scheme string } `yaml:"httpGet"`
+	HTTPGet          struct{ Path, Port, Scheme string } `yaml:"httpGet"`
+	PeriodSeconds    int                                 `yaml:"periodSeconds"`
+	FailureThreshold int                                 `yaml:"failureThreshold"`
 }
 
 // pods is what we hold of a workload against the program.
@@ -301,6 +303,9 @@ func TestKubernetes(t *testing.T) {
 		if !strings.Contains(page, "--from-file="+name) && !strings.Contains(page, "--from-file=secrets/"+name) {
 			t.Errorf("README.md does not put %s into the Secret", name)
 		}
+	}
+	if p := bridge.StartupProbe; p.PeriodSeconds*p.FailureThreshold < 3600 {
+		t.Errorf("%+v gives a start that recovers a full spool no hour", p)
 	}
 	for _, p := range []probe{bridge.StartupProbe, bridge.LivenessProbe, bridge.ReadinessProbe} {
 		asks(t, c, p)

@@ -111,6 +111,18 @@ func TestSilenceOfEvents(t *testing.T) {
 	<-c.done
 }
 
+// latestRow is the age of a window when a later extract brought rows of it, the greatest one, in whole seconds.
+func latestRow(entries []schemas.WindowEntry) (age time.Duration) {
+	for _, e := range entries {
+		for _, x := range e.Extracts[min(1, len(e.Extracts)):] {
+			if x.New > 0 {
+				age = max(age, (x.RequestedAt.Sub(e.Window.To) + time.Second - 1).Truncate(time.Second))
+			}
+		}
+	}
+	return age
+}
+
 // TestLateRows: what the platform writes late is measured, and a settle proposed that would have had
 // it: that of the re-sweep, the only later age at which somebody looked.
 func TestLateRows(t *testing.T) {
@@ -121,15 +133,18 @@ func TestLateRows(t *testing.T) {
 	})
 	r := s.run()
 	s.until("the metric tells of late rows", func() bool {
-		return s.answers("/metrics", `aicc_windows_lateness_seconds{kind="operation",tenant="demo"} 1`)
+		text := get(t, "http://"+s.admin+"/metrics")
+		_, after, ok := strings.Cut(text, `aicc_windows_lateness_seconds{kind="operation",tenant="demo"} `)
+		return ok && !strings.HasPrefix(after, "0\n") && strings.Contains(text, `aicc_windows_late_rows{kind="operation",tenant="demo"} 2`+"\n")
 	})
-	m := lateness.Of(schemas.KindOperation, r.ledger.Entries(tenantName, schemas.KindOperation), time.Now())
-	// Of two windows one row of sixty is held back. An extract may wait for its turn for a moment.
-	if m.Windows < 2 || m.Late != 2 || m.Rows != 120 || m.Settle < 10*time.Second || m.Settle > 20*time.Second || m.Lacks > 0 {
-		t.Errorf("measured %+v", m)
+	entries := r.ledger.Entries(tenantName, schemas.KindOperation)
+	m := lateness.Of(schemas.KindOperation, entries, time.Now())
+	// Of two windows one row of sixty is held back. How long an extract waits for its turn the machine decides.
+	if m.Windows < 2 || m.Late != 2 || m.Rows != 120 || m.Settle != latestRow(entries) || m.Lacks > 0 {
+		t.Errorf("measured %+v, late rows came after %s", m, latestRow(entries))
 	}
 	printed := s.asks(t, exitOK, "windows")
-	if !strings.Contains(printed, "rows of operation in ") || !strings.Contains(printed, " came only with a later extract; settle: 1") || !strings.Contains(printed, "nobody looked between ") {
+	if !strings.Contains(printed, "rows of operation in ") || !strings.Contains(printed, " came only with a later extract; settle: ") {
 		t.Errorf("bridge windows printed\n%s", printed)
 	}
 	r.end()

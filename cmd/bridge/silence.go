@@ -141,7 +141,7 @@ func (f *feeds) all(now time.Time) (all []feed) {
 			continue
 		}
 		for _, x := range c.Files.Extracts.Each() {
-			all = append(all, feed{tenant: c.Name, kind: x.Kind, off: x.Silence == "off", calendar: calendar(c, x.Silence), Feed: f.ofRows(c.Name, x, now)})
+			all = append(all, feed{tenant: c.Name, kind: x.Kind, off: x.Silence == "off", calendar: calendar(c, x.Silence), Feed: f.ofRows(c, x, now)})
 		}
 	}
 	return all
@@ -168,29 +168,29 @@ const (
 	leastSilentRows = 30 * time.Minute
 )
 
-func rowLimit(x config.KindExtract) time.Duration {
-	if limit := min(x.Window, mostSilentRows); x.Silence == "learned" {
+func rowLimit(c config.Tenant, x config.KindExtract) time.Duration {
+	limit := min(x.Window, mostSilentRows)
+	if c.Hours == nil || x.Silence == "learned" {
 		return limit
-	} else {
-		return max(limit, leastSilentRows)
 	}
+	return max(limit, leastSilentRows)
 }
 
 // ofRows is the feed of a kind of rows. It is put together again when the ledger has changed.
-func (f *feeds) ofRows(tenant string, x config.KindExtract, now time.Time) freshness.Feed {
+func (f *feeds) ofRows(c config.Tenant, x config.KindExtract, now time.Time) freshness.Feed {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if n := f.ledger.Changes(); n != f.changes {
 		f.changes = n
 		clear(f.rows)
 	}
-	key := tenant + " " + x.Kind
+	key := c.Name + " " + x.Kind
 	feed, known := f.rows[key]
 	if !known {
-		feed = rowFeed(f.ledger.Entries(tenant, schemas.Kind(x.Kind)), now)
+		feed = rowFeed(f.ledger.Entries(c.Name, schemas.Kind(x.Kind)), now)
 		f.rows[key] = feed
 	}
-	feed.Limit, feed.Period = rowLimit(x), x.Window
+	feed.Limit, feed.Period = rowLimit(c, x), x.Window
 	return feed.By(now)
 }
 

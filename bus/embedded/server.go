@@ -9,8 +9,10 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/user"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -115,8 +117,11 @@ type Server struct {
 
 // Lock makes dir, if it is missing, and locks it against a second process until
 // the result is closed or the process ends, however it ends. The error of a locked one
-// says what to do.
+// says what to do, and so does that of another user's ([Owned]).
 func Lock(dir string) (io.Closer, error) {
+	if err := Owned(dir); err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make data folder: %w", err)
 	}
@@ -129,6 +134,41 @@ func Lock(dir string) (io.Closer, error) {
 		return nil, fmt.Errorf("another bridge is using this data directory (%s is locked); stop it, or give each its own", path)
 	}
 	return lock, nil
+}
+
+// Owned reports a folder that another user has in use, whose bridge could not open the files
+// that this process would leave there. It makes nothing. The user is that of the lock, which
+// stays there, and before there is one the folder's. A folder that is missing is nobody's, and
+// so is each where the system knows no owners.
+func Owned(dir string) error {
+	for _, at := range []string{filepath.Join(dir, lockFile), dir} {
+		info, err := os.Stat(at)
+		if err != nil {
+			continue
+		}
+		owner, known := ownerOf(info)
+		if self := os.Geteuid(); known && foreign(owner, self, mayWrite(at)) {
+			return fmt.Errorf("data folder %s belongs to user %s, who could not open what user %s leaves in it: run this as that user, for example sudo -u %[2]s …, "+
+				"or start the bridge and ask it while it runs; if it is to run as another user from now on, give that one the folder (chown -R)", dir, userName(owner), userName(self))
+		}
+		return nil
+	}
+	return nil
+}
+
+// foreign reports whether a file of owner keeps self from working beside it. A group that
+// may write shares on purpose, as with the fsGroup of Kubernetes; root may always.
+func foreign(owner, self int, mayWrite bool) bool {
+	return owner != self && (self == 0 || !mayWrite)
+}
+
+// userName is the user's name, or, as sudo takes it, #<id>.
+func userName(id int) string {
+	u, err := user.LookupId(strconv.Itoa(id))
+	if err != nil {
+		return "#" + strconv.Itoa(id)
+	}
+	return u.Username
 }
 
 // Locked reports whether a process has the lock of dir now. It makes nothing.

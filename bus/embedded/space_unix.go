@@ -23,3 +23,17 @@ func allocatedBytes(info os.FileInfo) int64 {
 	}
 	return info.Size()
 }
+
+// ownerOf is the user whose file it is.
+func ownerOf(info os.FileInfo) (uid int, known bool) {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, false
+	}
+	return int(st.Uid), true
+}
+
+// writeBit is that of access(2).
+const writeBit = 2
+
+func mayWrite(path string) bool { return syscall.Access(path, writeBit) == nil }

@@ -85,6 +85,9 @@ func (o *askOptions) with(c *cobra.Command, f func(ctx context.Context, l lookin
 	if o.completing {
 		return errNotRunning
 	}
+	if err := hasRun(cfg); err != nil {
+		return err
+	}
 	return visiting(ctx, cfg, zerolog.Nop(), o.wait, func(ctx context.Context, v visit) error { return f(ctx, at(v.bus, true)) })
 }
 

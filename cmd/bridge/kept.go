@@ -64,6 +64,9 @@ func (o *keptOptions) with(ctx context.Context, errOut io.Writer, f func(ctx con
 		}
 		return f(ctx, k)
 	}
+	if err := hasRun(cfg); err != nil {
+		return err
+	}
 	return visiting(ctx, cfg, zerolog.Nop(), o.wait, func(ctx context.Context, v visit) (err error) {
 		k.place, k.at, err = openPlace(settings, v.names, func() *kv.Objects { return kv.OpenObjects(v.bus.Conn(), schemas.BucketRecordings) }, &open)
 		if err != nil {

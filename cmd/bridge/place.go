@@ -20,7 +20,15 @@ import (
 // is a warning: it may be gone at the start. While a bridge runs on the data folder
 // nothing is said of addresses: they are in use by that one.
 func place(cfg *config.Config) (found config.Errors, warnings []config.Finding) {
-	if err := writable(cfg.DataDir); err != nil {
+	if err := embedded.Owned(cfg.DataDir); err != nil {
+		f := cfg.Finding("data_dir", err.Error(), "nothing was changed")
+		switch {
+		case writable(cfg.DataDir) != nil:
+			found = append(found, f)
+		case !embedded.Locked(cfg.DataDir): // root may check what only root may read; it may not run it
+			warnings = append(warnings, f)
+		}
+	} else if err := writable(cfg.DataDir); err != nil {
 		found = append(found, cfg.Finding("data_dir", err.Error(), "let the user that runs the bridge write there, or name another folder"))
 	} else if err := instance.Fits(cfg.DataDir); err != nil {
 		found = append(found, cfg.Finding("data_dir", err.Error(), "nothing was changed"))

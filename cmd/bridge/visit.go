@@ -7,7 +7,9 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
+	"os"
 	"slices"
 	"time"
 
@@ -91,6 +93,15 @@ func runningHub(cfg *config.Config, writes bool) (o bus.Options, there bool, err
 		return o, true, err
 	}
 	return o, false, nil
+}
+
+// hasRun is an error where there is nothing to look at: the hub is a data folder's, and
+// there is none. Who only looks makes no folder.
+func hasRun(cfg *config.Config) error {
+	if _, err := os.Stat(cfg.DataDir); cfg.NATS.External() || !errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return fmt.Errorf("no bridge has run here: data_dir %s does not exist; start the bridge, or name the configuration that it has", cfg.DataDir)
 }
 
 // openFolder opens the hub of a data folder that no bridge has in use, as a bridge would.

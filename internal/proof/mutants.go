@@ -227,6 +227,9 @@ var mutants = []mutant{
 var details = []mutant{
 	{"archive_in_any_order", "internal/release", "TestArchivesAreAlike"},
 	{"bill_without_replacements", "internal/buildinfo", "TestBOM"},
+	{"root_looks_in", "bus/embedded", "TestForeign"},
+	{"root_looks_in", "cmd/bridge", "TestAnotherUsersFolder"},
+	{"look_makes_folder", "cmd/bridge", "TestLookingMakesNothing"},
 	{"lease_epoch_not_noted", "bus/lease", "TestLeaseModelKilledWithoutTheHub"},
 	{"mirror_overwrites", "bus/spool", "TestMirrorModelHandedOverMeanwhile"},
 	{"mirror_forgets", "bus/spool", "TestMirrorRemembers"},

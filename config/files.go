@@ -14,21 +14,21 @@ import (
 	"aiccbridge/config/internal/source"
 )
 
-// secret reads a secret's file: one line, whose end is cut off.
+// secret reads a secret's file: see secret.Read.
 func (d *decoder) secret(key, path string) (Secret, *scalar.Fault) {
 	data, mode, err := d.env.Read(path)
 	if err != nil {
 		return Secret{}, missing(path, err)
 	}
-	text := strings.TrimRight(string(data), "\r\n")
-	switch {
-	case strings.TrimSpace(text) == "":
-		return Secret{}, scalar.Faultf("write the secret into it", "the file %s is empty", path)
-	case strings.ContainsAny(text, "\r\n"):
-		return Secret{}, scalar.Faultf("leave only the line that is the secret", "the file %s has several lines", path)
+	s, problem, remedy := secret.Read(path, data)
+	if problem != "" {
+		return s, scalar.Faultf(remedy, "the file %s %s", path, problem)
+	}
+	if s.Padded() {
+		d.warn(key, "remove them unless they belong to it", "the secret in %s has blanks at an end", path)
 	}
 	d.warnExposed(key, path, mode)
-	return secret.New(path, text), nil
+	return s, nil
 }
 
 func missing(path string, err error) *scalar.Fault {

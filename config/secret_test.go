@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -54,5 +56,35 @@ func TestSecretsDoNotShow(t *testing.T) {
 	}
 	if (Secret{}).Reveal() != "" {
 		t.Error("the zero secret is not empty")
+	}
+}
+
+// TestSecretsFileFromAnEditor: a mark before the secret is no part of it; blanks around it are,
+// and are warned of without showing it.
+func TestSecretsFileFromAnEditor(t *testing.T) {
+	dir := t.TempDir()
+	for text, blanks := range map[string]bool{"\ufeffhush\r\n": false, " hush\n": true} {
+		for name, text := range map[string]string{"password": text, "bridge.yaml": `tenants:
+  - name: acme
+    timezone: UTC
+    gateway:
+      url: https://127.0.0.1:1/agentgateway/resource
+      agents: [{ id: "101", phone: "70001", password_file: password }]
+`} {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c, err := Load(filepath.Join(dir, "bridge.yaml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		said := fmt.Sprint(c.Warnings)
+		if got := c.Tenants[0].Gateway.Agents[0].Password.Reveal(); strings.TrimSpace(got) != "hush" || (got != "hush") != blanks {
+			t.Errorf("of %q the secret is %q", text, got)
+		}
+		if strings.Contains(said, "agents[0].password_file: the secret in ") != blanks || strings.Contains(said, "has blanks at an end") != blanks || strings.Contains(said, "hush") {
+			t.Errorf("of %q check says %s", text, said)
+		}
 	}
 }

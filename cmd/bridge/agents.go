@@ -37,7 +37,7 @@ func newAgents() *cobra.Command {
 	c.PersistentFlags().StringVar(&o.Tenant, "tenant", "", "only this tenant's")
 	ls := &cobra.Command{Use: "ls", Short: "List all", Example: "  bridge agents ls --json | jq -r .state | sort | uniq -c", Args: noArguments, RunE: o.ls}
 	for _, with := range []*cobra.Command{c, ls} {
-		o.at.register(with, "at", "an instant in the past: 10:03:20 (today), 2026-11-30T10:03:20+08:00, or 90m (ago)")
+		o.at.register(with, "at", "an instant in the past: 10:03:20 (the last that has passed), 2026-11-30T10:03:20+08:00, or 90m (ago)")
 	}
 	c.AddCommand(ls, &cobra.Command{
 		ValidArgsFunction: o.complete(agentIDs(ask.Scope{})),
@@ -51,7 +51,7 @@ func newAgents() *cobra.Command {
 }
 
 func (o *agentsOptions) ls(c *cobra.Command, _ []string) error {
-	at, err := o.at.read(o.zone())
+	at, err := o.at.readPast(o.zone())
 	if err != nil {
 		return err
 	}

@@ -254,3 +254,29 @@ func (t *timeFlag) read(zone *time.Location) (time.Time, error) {
 	}
 	return at, nil
 }
+
+// readPast is read for an instant that has passed.
+func (t *timeFlag) readPast(zone *time.Location) (time.Time, error) {
+	at, err := t.read(zone)
+	if err != nil {
+		return at, err
+	}
+	if at, err = lastPassed(t.text, at, time.Now().In(zone)); err != nil {
+		err = usageError{fmt.Errorf("--%s %s: %w", t.name, t.text, err)}
+	}
+	return at, err
+}
+
+// lastPassed is the instant at that text says, or, of a clock's time alone that is still to
+// come, yesterday's.
+func lastPassed(text string, at, now time.Time) (time.Time, error) {
+	if !at.After(now) {
+		return at, nil
+	}
+	for _, form := range []string{time.TimeOnly, "15:04"} {
+		if _, err := time.Parse(form, text); err == nil {
+			return at.AddDate(0, 0, -1), nil
+		}
+	}
+	return at, errors.New("it is still to come; give an instant that has passed")
+}

@@ -36,6 +36,12 @@ func checked(t *testing.T, dataDir, nats, admin string) (code int, said string) 
 // saidBy is checked with another command.
 func saidBy(t *testing.T, command, dataDir, nats, admin string) (code int, said string) {
 	t.Helper()
+	return saidByAll(t, []string{command}, dataDir, nats, admin)
+}
+
+// saidByAll is saidBy with further words.
+func saidByAll(t *testing.T, command []string, dataDir, nats, admin string) (code int, said string) {
+	t.Helper()
 	dir := t.TempDir()
 	write := func(name, text string) string {
 		path := filepath.Join(dir, name)
@@ -55,7 +61,7 @@ tenants:
       agents: [{ id: "101", phone: "70001", password_file: password }]
 `, dataDir, nats, admin))
 	var out, errOut bytes.Buffer
-	code = execute([]string{command, "-c", path}, &out, &errOut)
+	code = execute(append(command, "-c", path), &out, &errOut)
 	return code, errOut.String() + out.String()
 }
 

@@ -4,6 +4,7 @@ package secret
 import (
 	"fmt"
 	"io"
+	"strings"
 )
 
 const mask = "***"
@@ -19,6 +20,25 @@ type Secret struct {
 
 // New is a secret and the path of the file that it was read from.
 func New(file, value string) Secret { return Secret{file: file, value: &value} }
+
+// mark is what some editors write before a text in UTF-8.
+const mark = "\ufeff"
+
+// Read is the secret that a file holds: one line, without its end and without a byte order
+// mark before it. A file that holds none has a problem, and its remedy.
+func Read(file string, data []byte) (s Secret, problem, remedy string) {
+	text := strings.TrimRight(strings.TrimPrefix(string(data), mark), "\r\n")
+	switch {
+	case strings.TrimSpace(text) == "":
+		return s, "is empty", "write the secret into it"
+	case strings.ContainsAny(text, "\r\n"):
+		return s, "has several lines", "leave only the line that is the secret"
+	}
+	return New(file, text), "", ""
+}
+
+// Padded reports blanks at an end, which belong to the secret and are seldom meant.
+func (s Secret) Padded() bool { return strings.TrimSpace(s.Reveal()) != s.Reveal() }
 
 // Reveal returns the value itself, for the one place that needs it.
 func (s Secret) Reveal() string {

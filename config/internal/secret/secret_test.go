@@ -20,3 +20,26 @@ func TestOnlyRevealShowsIt(t *testing.T) {
 		t.Errorf("%s %s %s %s", shown, asJSON, text, yaml)
 	}
 }
+
+// TestRead: of a file its one line is the secret, without what editors put around it.
+func TestRead(t *testing.T) {
+	for text, want := range map[string]struct {
+		value, problem string
+		padded         bool
+	}{
+		"hush":               {"hush", "", false},
+		"hush\r\n":           {"hush", "", false},
+		"\ufeffhush\n":       {"hush", "", false},
+		"\ufeff\ufeffhush\n": {"\ufeffhush", "", false},
+		" hush\n":            {" hush", "", true},
+		"hu sh\t\n":          {"hu sh\t", "", true},
+		"\ufeff\n":           {"", "is empty", false},
+		" \n":                {"", "is empty", false},
+		"hush\nhush\n":       {"", "has several lines", false},
+	} {
+		s, problem, _ := Read("f", []byte(text))
+		if s.Reveal() != want.value || problem != want.problem || s.Padded() != want.padded {
+			t.Errorf("%q: %q, %q, %v", text, s.Reveal(), problem, s.Padded())
+		}
+	}
+}

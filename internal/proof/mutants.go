@@ -220,6 +220,8 @@ var mutants = []mutant{
 	{"wall_cookie_for_good", "internal/wallboard", "TestToken"},
 	{"wall_other_sheet", "internal/wallboard", "TestStream"},
 	{"wall_other_sheet", "internal/wallboard", "TestAnyViewerCatchesUp"},
+	{"wall_hole_before_since", "internal/wallboard", "TestBeforeSince"},
+	{"wall_shed_is_a_hole", "internal/wallboard", "TestFirstWindowFailed"},
 }
 
 // details break a rule inside one part, or one of the simulator, without which a

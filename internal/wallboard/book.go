@@ -16,6 +16,8 @@ const horizon = 28
 type book struct {
 	windows map[schemas.Window]entry
 	first   time.Time // where the first one began that there ever was
+	shed    bool      // complete ones older than the horizon were, and are no longer, in windows
+	since   time.Time // where coverage begins; what is before it is no hole. Zero: not known
 	dirty   bool      // what follows has to be made again
 
 	strip  strip
@@ -40,6 +42,7 @@ func (b *book) take(w schemas.WindowEntry, now time.Time) {
 	b.dirty = true
 	if w.State == schemas.WindowCompleted && span.To.Before(oldest(now)) {
 		delete(b.windows, span)
+		b.shed = true
 		return
 	}
 	e := entry{mark: markOf(w)}
@@ -58,6 +61,7 @@ func (b *book) sorted(now time.Time) []schemas.Window {
 	for w, e := range b.windows {
 		if e.mark == complete && w.To.Before(oldest(now)) {
 			delete(b.windows, w)
+			b.shed = true
 			continue
 		}
 		all = append(all, w)
@@ -66,7 +70,14 @@ func (b *book) sorted(now time.Time) []schemas.Window {
 	return all
 }
 
-// renew makes again what is shown, if a window has changed.
+// begin says where coverage begins.
+func (b *book) begin(since time.Time) {
+	if !since.Equal(b.since) {
+		b.since, b.dirty = since, true
+	}
+}
+
+// renew makes again what is shown, if a window has changed, or where coverage begins.
 func (b *book) renew(now time.Time, zone *time.Location) {
 	if !b.dirty {
 		return
@@ -145,18 +156,16 @@ type run struct {
 }
 
 // draw draws the windows in a zone. However many there are, a strip has so many cells and no
-// more.
+// more. Between windows that are too old to be kept nothing is taken for a hole: complete ones
+// are not known any more.
 func (b *book) draw(now time.Time, zone *time.Location) strip {
 	all := b.sorted(now)
 	if len(all) == 0 {
 		return strip{}
 	}
-	first, last := all[0].From, all[0].To
+	last := all[0].To
 	for _, w := range all {
 		last = later(last, w.To)
-	}
-	if b.first.Before(first) { // those between were complete, and are too old
-		first = later(b.first, now.AddDate(0, 0, -horizon))
 	}
 	s := scales[len(scales)-1]
 	for _, finer := range scales {
@@ -166,15 +175,18 @@ func (b *book) draw(now time.Time, zone *time.Location) strip {
 		}
 	}
 	g := newGrid(s, last.Add(-time.Nanosecond).In(zone))
-	covered := first
+	covered := later(all[0].From, b.since)
+	if b.shed {
+		covered = later(covered, oldest(now))
+	}
 	for _, w := range all {
-		if w.From.After(covered) && w.From.After(first) {
+		if w.From.After(covered) {
 			g.paint(covered, w.From, hole)
 			g.lacks(covered, w.From)
 		}
 		m := b.windows[w].mark
-		if m == failed {
-			g.lacks(w.From, w.To)
+		if from := later(w.From, b.since); m == failed && w.To.After(from) {
+			g.lacks(from, w.To)
 		}
 		g.paint(w.From, w.To, m)
 		covered = later(covered, w.To)

@@ -1,6 +1,7 @@
 package wallboard
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -115,4 +116,70 @@ func TestHolesAreDrawn(t *testing.T) {
 			t.Fatalf("no hole of %d is drawn", lacking)
 		}
 	})
+}
+
+// TestFirstWindowFailed: where the very first window failed, and those after it were complete
+// and are too old to be kept, it alone is missing.
+func TestFirstWindowFailed(t *testing.T) {
+	t.Parallel()
+	b, n := newBook(), 60*24
+	begin := noon.Add(-time.Duration(n) * time.Hour)
+	for i := range n {
+		e := schemas.WindowEntry{Window: schemas.Window{From: begin.Add(time.Duration(i) * time.Hour), To: begin.Add(time.Duration(i+1) * time.Hour)}, State: schemas.WindowCompleted}
+		switch i {
+		case 0, 24:
+			e.State = schemas.WindowFailed
+		case n - 100:
+			continue // a hole that can be known
+		}
+		b.take(e, noon)
+	}
+	b.renew(noon, time.UTC)
+	want := []schemas.Window{
+		{From: begin, To: begin.Add(time.Hour)}, {From: begin.Add(24 * time.Hour), To: begin.Add(25 * time.Hour)},
+		{From: noon.Add(-100 * time.Hour), To: noon.Add(-99 * time.Hour)},
+	}
+	if !slices.Equal(b.strip.Holes, want) {
+		t.Errorf("%v, want %v", b.strip.Holes, want)
+	}
+	after := noon.AddDate(0, 0, horizon) // all others have grown too old since
+	b.dirty = true
+	b.renew(after, time.UTC)
+	if !slices.Equal(b.strip.Holes, want[:2]) {
+		t.Errorf("four weeks later %v, want %v", b.strip.Holes, want[:2])
+	}
+}
+
+// TestBeforeSince: a backfill of a span that does not adjoin where coverage begins leaves no
+// hole between, and what failed of it is none of coverage's.
+func TestBeforeSince(t *testing.T) {
+	t.Parallel()
+	f, since := newFloor(), noon.Add(-10*time.Hour)
+	id := bookID{acme, schemas.KindCDR}
+	b := newBook()
+	f.books[id] = b
+	for i := range 24 {
+		e := schemas.WindowEntry{Tenant: acme, Kind: schemas.KindCDR, Window: schemas.Window{From: noon.Add(time.Duration(i-24) * time.Hour), To: noon.Add(time.Duration(i-23) * time.Hour)}, State: schemas.WindowCompleted}
+		switch {
+		case i == 1:
+			e.State = schemas.WindowFailed
+		case i >= 3 && i < 14 || i == 20:
+			continue
+		}
+		b.take(e, noon)
+	}
+	p := newTestPainter(t)
+	if all := p.coverage(f, noon).All; len(all[0].Strip.Holes) != 3 {
+		t.Errorf("where coverage begins is not known, and %v are holes", all[0].Strip.Holes)
+	}
+	f.coverage = []schemas.Coverage{{Tenant: acme, Kind: schemas.KindCDR, From: since, CompleteTo: noon.Add(-4 * time.Hour)}}
+	got := p.coverage(f, noon).All[0]
+	if want := []schemas.Window{{From: noon.Add(-4 * time.Hour), To: noon.Add(-3 * time.Hour)}}; !slices.Equal(got.Strip.Holes, want) {
+		t.Errorf("%v, want %v", got.Strip.Holes, want)
+	}
+	for _, r := range got.Strip.Runs {
+		if r.Mark == "hole" && r.X < 20 {
+			t.Errorf("a hole is drawn before since: %+v", r)
+		}
+	}
 }

@@ -104,13 +104,18 @@ func (p *painter) coverage(f *floor, now time.Time) list[covered] {
 	var all []covered
 	for id, b := range f.books {
 		zone := p.zone(id.tenant)
-		b.renew(now, zone)
-		c := covered{Tenant: id.tenant, Token: schemas.EncodeToken(id.tenant), Kind: id.kind, Strip: b.strip}
+		c := covered{Tenant: id.tenant, Token: schemas.EncodeToken(id.tenant), Kind: id.kind}
 		for _, s := range f.coverage {
-			if s.Tenant == id.tenant && s.Kind == id.kind && s.CompleteTo.After(s.From) {
+			if s.Tenant != id.tenant || s.Kind != id.kind {
+				continue
+			}
+			b.begin(s.From)
+			if s.CompleteTo.After(s.From) {
 				c.To = s.CompleteTo.In(zone).Format("2 Jan 15:04")
 			}
 		}
+		b.renew(now, zone)
+		c.Strip = b.strip
 		for _, w := range slices.Backward(b.strip.Holes) {
 			if len(c.Open) < mostHoles {
 				c.Open = append(c.Open, spanned(w, zone))

@@ -279,9 +279,9 @@ func newAdmin(b selfPortrait, open *closers) (parts []part, at string, err error
 		return nil, "", err
 	}
 	token := func() string { return b.changes.config().Listen.AdminToken.Reveal() }
-	wall := newWall(b, l.Addr(), token)
+	wall := newWall(b, token)
 	o := admin.Options{
-		Listener: l, Token: token, Metrics: b.metrics, Health: watch, Ready: watch.Ready(), Wall: wall.Handler(), Answers: b.heads, Logger: b.log,
+		Listener: l, Host: c.Admin, Token: token, Metrics: b.metrics, Health: watch, Ready: watch.Ready(), Wall: wall.Handler(), Answers: b.heads, Logger: b.log,
 		TLS: b.changes.shown(b.cfg, func(c *config.Config) *tls.Certificate { return c.Listen.AdminCertificate }),
 	}
 	if r := b.changes.reloader; r != nil { // a nil pointer in an interface would not be nil

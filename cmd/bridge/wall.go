@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"net"
 	"slices"
 	"time"
 
@@ -15,12 +14,11 @@ import (
 // wallAnswers is how long the wallboard waits for what the other bridges say of themselves.
 const wallAnswers = time.Second
 
-// newWall makes the page for a screen on the wall, served at an address.
-func newWall(s selfPortrait, at net.Addr, token func() string) *wallboard.Board {
+// newWall makes the page for a screen on the wall.
+func newWall(s selfPortrait, token func() string) *wallboard.Board {
 	q := questions(s.hub.bus)
 	return wallboard.New(wallboard.Options{
-		Hub: walled{asked{s.hub.bus}}, Names: s.names, Lease: q.Lease, Bridges: s.all, Zone: zonesOf(s.base), Token: token,
-		Address: at, Host: s.cfg.Listen.Admin, Logger: s.log,
+		Hub: walled{asked{s.hub.bus}}, Names: s.names, Lease: q.Lease, Bridges: s.all, Zone: zonesOf(s.base), Token: token, Logger: s.log,
 	})
 }
 

@@ -2,9 +2,10 @@
 // to whoever has the token.
 //
 // Invariants: with a token nothing is answered without it but to probes, which learn no more
-// than that and whether the bridge works, and by the wallboard, which asks for it itself; every
-// read and write has a time limit. It knows no component: what answers comes in as handlers. It
-// imports nothing of ours.
+// than that and whether the bridge works, and by the wallboard, which asks for it itself; on
+// loopback nothing but probes is answered to a Host from elsewhere; every read and write has a
+// time limit, and who reads nothing holds up no end. It knows no component: what answers comes
+// in as handlers. It imports nothing of ours.
 package admin
 
 import (
@@ -12,6 +13,7 @@ import (
 	"context"
 	"crypto/subtle"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	stdlog "log"
 	"net"
@@ -27,6 +29,7 @@ import (
 // Options say what is served. Listener, Metrics and Health must be set.
 type Options struct {
 	Listener net.Listener  // closed at the end of [Server.Run]
+	Host     string        // the address as it was written: a listener on loopback answers to its host, too
 	TLS      *tls.Config   // nil: plain HTTP
 	Token    func() string // that a caller must send as a bearer token, asked for each; nil, "": none
 	Metrics  prometheus.Gatherer
@@ -61,12 +64,13 @@ func New(o Options) *Server {
 		o.Ready = http.HandlerFunc(alive)
 	}
 	probes.Handle("GET /readyz", o.Ready)
-	probes.Handle("/", withToken(o.Token, mux))
-	if o.Wall != nil {
-		probes.Handle("/{$}", o.Wall)
-		probes.Handle("/wallboard/", o.Wall)
-	}
 	l := o.Listener
+	probes.Handle("/", fromHere(l, o.Host, withToken(o.Token, mux)))
+	if o.Wall != nil {
+		wall := fromHere(l, o.Host, o.Wall)
+		probes.Handle("/{$}", wall)
+		probes.Handle("/wallboard/", wall)
+	}
 	if o.TLS != nil {
 		l = tls.NewListener(l, o.TLS)
 	}
@@ -106,7 +110,12 @@ func withToken(token func() string, next http.Handler) http.Handler {
 	})
 }
 
-// Run serves until intake ends; what is being answered then has until work ends.
+// lastAnswers is how long what is being answered at the end has, at most.
+const lastAnswers = 2 * time.Second
+
+// Run serves until intake ends; what is being answered then has until work ends, and 2 s at
+// most: a viewer that does not read would take its own time limit. That one was cut off is no
+// error.
 func (s *Server) Run(intake, work context.Context) error {
 	failed := make(chan error, 1)
 	go func() { failed <- s.server.Serve(s.listener) }()
@@ -115,8 +124,13 @@ func (s *Server) Run(intake, work context.Context) error {
 		return fmt.Errorf("serve on %s: %w", s.listener.Addr(), err)
 	case <-intake.Done():
 	}
-	err := s.server.Shutdown(work)
+	limited, cancel := context.WithTimeout(work, lastAnswers)
+	defer cancel()
+	err := s.server.Shutdown(limited)
 	if err != nil {
+		if errors.Is(err, context.DeadlineExceeded) && work.Err() == nil {
+			err = nil
+		}
 		err = cmp.Or(err, s.server.Close())
 	}
 	<-failed

@@ -2,7 +2,6 @@ package wallboard
 
 import (
 	"context"
-	"net"
 	"sync"
 	"time"
 
@@ -37,10 +36,6 @@ type Options struct {
 	Zone func(tenant string) *time.Location
 	// Token that a viewer must give, asked for each time; nil, "": none.
 	Token func() string
-	// Address is the one that is listened on: on loopback only names of this machine, and
-	// the host that it names, are answered. nil: any.
-	Address net.Addr
-	Host    string // of the address as it was written
 	// Viewers is how many may look at a time. Default: 64.
 	Viewers int
 	// Linger is how long the hub is still read after the last viewer. Default: 30 s.

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
-	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -26,8 +25,9 @@ const maxForm = 4 << 10
 const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-// guarded answers what came by a name that may be, with the headers that every answer has.
-func (b *Board) guarded(next http.Handler) http.Handler {
+// guarded gives every answer its headers. Whether the name that a request came by may be is for
+// the listener to say.
+func guarded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Security-Policy", contentPolicy)
@@ -37,36 +37,8 @@ func (b *Board) guarded(next http.Handler) http.Handler {
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Cache-Control", "no-store")
-		if !b.known(r.Host) {
-			http.Error(w, "listen.admin is on loopback and answers to names of this machine only, such as http://127.0.0.1; "+
-				"a proxy in front has to send such a name as Host", http.StatusMisdirectedRequest)
-			return
-		}
 		next.ServeHTTP(w, r)
 	})
-}
-
-// known reports whether a Host may be: a page from elsewhere can have its own name point at
-// loopback, and would read what is served there.
-func (b *Board) known(host string) bool {
-	at, ok := b.o.Address.(*net.TCPAddr)
-	if !ok || !at.IP.IsLoopback() {
-		return true
-	}
-	name := hostOf(host)
-	if ip := net.ParseIP(name); ip != nil && ip.IsLoopback() {
-		return true
-	}
-	return name == "localhost" || strings.HasSuffix(name, ".localhost") || name != "" && name == hostOf(b.o.Host)
-}
-
-// hostOf is the host of an address, without its port.
-func hostOf(address string) string {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		host = strings.Trim(address, "[]")
-	}
-	return strings.ToLower(strings.TrimSuffix(host, "."))
 }
 
 func (b *Board) token() string {

@@ -54,7 +54,7 @@ func (b *Board) Handler() http.Handler {
 	}
 	mux.HandleFunc("POST /wallboard/signin", b.signIn)
 	mux.HandleFunc("POST /wallboard/signout", b.signOut)
-	return b.guarded(http.NewCrossOriginProtection().Handler(mux))
+	return guarded(http.NewCrossOriginProtection().Handler(mux))
 }
 
 // viewed is next for who is signed in, unless as many look as may.

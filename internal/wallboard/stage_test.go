@@ -83,7 +83,7 @@ func (s *stage) serve(address string, change func(*Options)) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	o := Options{Hub: s.hub, Names: s.names, Lease: func(string) string { return lease }, Bridges: s.answers, Address: l.Addr(), Host: address}
+	o := Options{Hub: s.hub, Names: s.names, Lease: func(string) string { return lease }, Bridges: s.answers}
 	if change != nil {
 		change(&o)
 	}
@@ -91,7 +91,7 @@ func (s *stage) serve(address string, change func(*Options)) {
 	if s.assets != "" {
 		s.board.assets = s.assets
 	}
-	a := admin.New(admin.Options{Listener: l, Metrics: prometheus.NewRegistry(), Health: http.NotFoundHandler(), Wall: s.board.Handler(), Token: o.Token})
+	a := admin.New(admin.Options{Listener: l, Host: address, Metrics: prometheus.NewRegistry(), Health: http.NotFoundHandler(), Wall: s.board.Handler(), Token: o.Token})
 	ctx, cancel := context.WithCancel(context.WithoutCancel(s.t.Context()))
 	var group sync.WaitGroup
 	for _, run := range []func() error{

@@ -4,15 +4,14 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"html/template"
+	"io"
 	"io/fs"
 	"net/http"
 	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"aiccbridge/schemas"
@@ -116,14 +115,23 @@ func (b *Board) page(w http.ResponseWriter, r *http.Request) {
 	for _, s := range states {
 		v.States = append(v.States, stateCount{s, v.Parts["n-"+string(s)]})
 	}
+	agents := v.Agents
+	v.Agents = agentsHere
 	var out bytes.Buffer
 	if err := templates.ExecuteTemplate(&out, "page", v); err != nil {
 		http.Error(w, "the page cannot be made", http.StatusInternalServerError)
 		b.o.Logger.Error().Err(err).Msg("the wallboard cannot be made")
 		return
 	}
-	send(w, http.StatusOK, "text/html", out.Bytes())
+	before, after, _ := bytes.Cut(out.Bytes(), []byte(agentsHere))
+	send(w, http.StatusOK, "text/html", before)
+	_, _ = io.WriteString(w, string(agents)) // which all share
+	_, _ = w.Write(after)
 }
+
+// agentsHere is where the agents belong in a page, while it is made: there may be many, of which
+// a page that is read slowly needs no copy of its own.
+const agentsHere template.HTML = "<!--agents-->"
 
 func (b *Board) zone() *time.Location {
 	if z := b.o.Zone(""); z != nil {
@@ -188,7 +196,7 @@ type stream struct {
 }
 
 func (s *stream) run() {
-	if s.send("hello", s.assets) != nil {
+	if s.send("hello", []byte(s.assets)) != nil {
 		return
 	}
 	beat := time.NewTicker(beatEvery)
@@ -228,12 +236,7 @@ func (s *stream) update() (changed <-chan struct{}, err error) {
 	if p.empty() {
 		return changed, nil
 	}
-	var body strings.Builder
-	lines := json.NewEncoder(&body)
-	lines.SetEscapeHTML(false) // it is no part of a page
-	if err = lines.Encode(p); err == nil {
-		err = s.send("patch", strings.TrimSpace(body.String()))
-	}
+	err = s.send("patch", p.encode())
 	if err == nil {
 		err = s.time()
 	}
@@ -244,15 +247,24 @@ func (s *stream) update() (changed <-chan struct{}, err error) {
 // time says what the time is, and so that there are news.
 func (s *stream) time() error {
 	now := time.Now()
-	return s.send("time", fmt.Sprintf(`{"at":%d,"clock":%q}`, now.UnixMilli(), now.In(s.zone()).Format(time.TimeOnly)))
+	return s.send("time", fmt.Appendf(nil, `{"at":%d,"clock":%q}`, now.UnixMilli(), now.In(s.zone()).Format(time.TimeOnly)))
 }
 
-// send writes an event; data has no line breaks.
-func (s *stream) send(event, data string) error {
+// send writes an event; data has no line breaks, may be others' too, and is not copied.
+func (s *stream) send(event string, data []byte) error {
 	_ = s.conn.SetWriteDeadline(time.Now().Add(writeLimit)) // instead of the server's, of the whole answer
-	_, err := fmt.Fprintf(s.w, "event: %s\ndata: %s\n\n", event, data)
-	if err == nil {
-		err = s.conn.Flush()
+	if err := writeAll(s.w, []byte("event: "+event+"\ndata: "), data, []byte("\n\n")); err != nil {
+		return err
 	}
-	return err
+	return s.conn.Flush()
+}
+
+// writeAll writes one after the other.
+func writeAll(w io.Writer, all ...[]byte) error {
+	for _, one := range all {
+		if _, err := w.Write(one); err != nil {
+			return err
+		}
+	}
+	return nil
 }

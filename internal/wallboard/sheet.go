@@ -1,7 +1,9 @@
 package wallboard
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"html/template"
 	"slices"
 	"strings"
@@ -23,6 +25,10 @@ type sheet struct {
 	groups  []group
 	painted bool          // there is something to show
 	changed chan struct{} // closed at the next change
+
+	// What is made once a version, however many ask for it, and not before.
+	html string // of all groups
+	all  *patch // for a page that has nothing yet
 }
 
 type part struct {
@@ -73,7 +79,7 @@ func (s *sheet) put(c change) {
 	}
 	if news || !s.painted {
 		s.painted = true
-		s.version = next
+		s.version, s.html, s.all = next, "", nil
 		close(s.changed)
 		s.changed = make(chan struct{})
 	}
@@ -111,6 +117,7 @@ func (s *sheet) clear() {
 	clear(s.tiles)
 	clear(s.gone)
 	s.groups, s.painted, s.whole = nil, false, s.version+1
+	s.html, s.all = "", nil
 }
 
 // patch is what brings a page up to date.
@@ -122,6 +129,20 @@ type patch struct {
 	Tiles   map[string]string `json:"tiles,omitempty"`
 	Gone    []string          `json:"gone,omitempty"`
 	Agents  string            `json:"agents,omitempty"` // if whole: all groups
+
+	encoded []byte // if whole; shared by all who get it
+}
+
+// encode makes one line of it. What is whole may be large, and has been made already.
+func (p patch) encode() []byte {
+	if p.encoded != nil {
+		return p.encoded
+	}
+	var body bytes.Buffer
+	lines := json.NewEncoder(&body)
+	lines.SetEscapeHTML(false) // it is no part of a page
+	_ = lines.Encode(p)        // of strings and numbers alone
+	return bytes.TrimSpace(body.Bytes())
 }
 
 // since is what changed since a version of a sheet; all, if the page has another sheet's. changed
@@ -135,16 +156,12 @@ func (s *sheet) since(boot string, version uint64) (p patch, changed <-chan stru
 		return p, s.changed
 	}
 	if boot != s.boot || version < s.whole || version > s.version {
-		p.Whole, version = true, 0
-		p.Agents = s.agents()
+		return s.everything(), s.changed
 	}
 	for id, one := range s.parts {
-		if one.version > version || p.Whole {
+		if one.version > version {
 			p.Parts[id] = one.html
 		}
-	}
-	if p.Whole {
-		return p, s.changed
 	}
 	for id, one := range s.tiles {
 		if one.version > version {
@@ -163,8 +180,24 @@ func (s *sheet) since(boot string, version uint64) (p patch, changed <-chan stru
 // empty reports a patch that changes nothing.
 func (p patch) empty() bool { return !p.Whole && len(p.Parts)+len(p.Tiles)+len(p.Gone) == 0 }
 
+// everything is the patch for a page that has nothing yet; it is not to be changed.
+func (s *sheet) everything() patch {
+	if s.all == nil {
+		p := patch{Boot: s.boot, Version: s.version, Whole: true, Parts: map[string]string{}, Agents: s.agents()}
+		for id, one := range s.parts {
+			p.Parts[id] = one.html
+		}
+		p.encoded = p.encode()
+		s.all = &p
+	}
+	return *s.all
+}
+
 // agents are the tiles of all groups.
 func (s *sheet) agents() string {
+	if s.html != "" {
+		return s.html
+	}
 	var b strings.Builder
 	for _, g := range s.groups {
 		b.WriteString(g.Head)
@@ -173,7 +206,8 @@ func (s *sheet) agents() string {
 		}
 		b.WriteString(groupEnd)
 	}
-	return b.String()
+	s.html = b.String()
+	return s.html
 }
 
 // ready waits for something to show: not longer than patience, and until ctx or the board

@@ -1,8 +1,11 @@
 package wallboard
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -109,5 +112,58 @@ func TestGoneAreForgotten(t *testing.T) {
 	}
 	if p, _ := s.since("one", 1); !p.Whole {
 		t.Error("a viewer of long ago gets no whole page")
+	}
+}
+
+// keeper is a viewer that keeps what is written, and not a copy of it.
+type keeper struct {
+	http.ResponseWriter
+	written [][]byte
+}
+
+func (k *keeper) Write(b []byte) (int, error) {
+	k.written = append(k.written, b)
+	return len(b), nil
+}
+
+func (k *keeper) Unwrap() http.ResponseWriter { return k.ResponseWriter }
+
+// holds reports whether it was given these bytes themselves.
+func (k *keeper) holds(b []byte) bool {
+	return slices.ContainsFunc(k.written, func(w []byte) bool { return len(w) == len(b) && &w[0] == &b[0] })
+}
+
+// TestWholeIsMadeOnce: all who catch up with one version are sent the same bytes, and no copies
+// of them; those who come after a change get others.
+func TestWholeIsMadeOnce(t *testing.T) {
+	t.Parallel()
+	b := New(Options{})
+	b.sheet.put(change{tiles: map[string]string{"t-a.1": "x"}, groups: []group{{Tenant: "a", Tiles: []string{"t-a.1"}}}})
+	var all []*keeper
+	for range 2 {
+		k := &keeper{ResponseWriter: httptest.NewRecorder()}
+		s := stream{Board: b, w: k, conn: http.NewResponseController(k)}
+		if _, err := s.update(); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, k)
+	}
+	first, _ := b.sheet.since("", 0)
+	var read patch
+	if err := json.Unmarshal(first.encode(), &read); err != nil || !read.Whole || read.Agents != "x"+groupEnd || read.Version != 1 {
+		t.Errorf("%s: %v", first.encode(), err)
+	}
+	for _, k := range all {
+		if !k.holds(first.encode()) {
+			t.Errorf("a viewer got a copy: %q", k.written)
+		}
+	}
+	b.sheet.put(change{tiles: map[string]string{"t-a.1": "y"}})
+	if second, _ := b.sheet.since("", 0); second.Agents != "y"+groupEnd || !strings.Contains(string(second.encode()), `"y`) || second.Version != 2 {
+		t.Errorf("after a change: %s", second.encode())
+	}
+	b.sheet.clear()
+	if b.sheet.all != nil || b.sheet.html != "" {
+		t.Error("nobody looks, and what was made for those who did is kept")
 	}
 }

@@ -220,6 +220,8 @@ var mutants = []mutant{
 	{"wall_cookie_for_good", "internal/wallboard", "TestToken"},
 	{"wall_other_sheet", "internal/wallboard", "TestStream"},
 	{"wall_other_sheet", "internal/wallboard", "TestAnyViewerCatchesUp"},
+	{"wall_unread_is_zero", "internal/wallboard", "TestUnreadIsUnknown"},
+	{"wall_unheard_is_gone", "internal/wallboard", "TestHubAwayKeepsBridges"},
 	{"wall_whole_for_each", "internal/wallboard", "TestWholeIsMadeOnce"},
 	{"wall_holds_the_end", "internal/admin", "TestWhoReadsNothing"},
 	{"wall_hole_before_since", "internal/wallboard", "TestBeforeSince"},

@@ -30,7 +30,8 @@ type Options struct {
 	Names schemas.Names
 	// Lease names the partition under whose lease an agent is polled.
 	Lease func(agent string) string
-	// Bridges are what the bridges say of themselves.
+	// Bridges are what the bridges say of themselves. While the hub is away, or with an error,
+	// they may be some of them.
 	Bridges func(context.Context) ([]ask.Bridge, error)
 	// Zone is that of a tenant's days; nil, or nil of a tenant: the machine's.
 	Zone func(tenant string) *time.Location

@@ -2,6 +2,7 @@ package wallboard
 
 import (
 	"encoding/json"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,15 +21,19 @@ type floor struct {
 
 	loadedAgents, loadedWindows bool
 
-	owners      ask.Owners
-	ownersKnown bool
-	coverage    []schemas.Coverage
-	letters     []ask.LetterCount
-	bridges     []ask.Bridge
-	bridgesAt   time.Time // when they answered; zero: not yet
-	calls       map[callID]numbers
-	pace        pace
-	away        time.Time // since when there is no connection to the hub
+	// What was never read is unknown, and not zero.
+	owners        ask.Owners
+	ownersKnown   bool
+	coverage      []schemas.Coverage
+	coverageKnown bool
+	letters       []ask.LetterCount
+	lettersKnown  bool
+	bridges       []ask.Bridge
+	bridgesAt     time.Time            // when they answered; zero: not yet
+	heard         map[string]time.Time // when each was, by its instance
+	calls         map[callID]numbers
+	pace          pace
+	away          time.Time // since when there is no connection to the hub
 }
 
 // bookID is whose windows a book has.
@@ -44,7 +49,7 @@ type callID struct{ tenant, id string }
 type numbers struct{ caller, called string }
 
 func newFloor() *floor {
-	return &floor{began: time.Now(), agents: map[string]schemas.AgentState{}, books: map[bookID]*book{}, calls: map[callID]numbers{}}
+	return &floor{began: time.Now(), agents: map[string]schemas.AgentState{}, books: map[bookID]*book{}, calls: map[callID]numbers{}, heard: map[string]time.Time{}}
 }
 
 // agent takes an entry of the states. A bucket that was made anew has forgotten the others.
@@ -85,7 +90,7 @@ func (f *floor) window(key string, e schemas.Stored, made, now time.Time) {
 // known reports whether there is something to show: the agents and, unless it takes long, the
 // rest; or that the hub says nothing.
 func (f *floor) known(now time.Time) bool {
-	rest := f.loadedWindows && f.ownersKnown && !f.bridgesAt.IsZero()
+	rest := f.loadedWindows && f.ownersKnown && f.coverageKnown && f.lettersKnown && !f.bridgesAt.IsZero()
 	return f.loadedAgents && (rest || now.Sub(f.began) > restPatience) || !f.away.IsZero()
 }
 
@@ -97,6 +102,35 @@ func (f *floor) change(how func(f *floor)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	how(f)
+}
+
+// unheardFor is how long a bridge that cannot be asked is shown as it was.
+const unheardFor = time.Minute
+
+// hear takes what bridges say of themselves. If not all could be asked, those that are not
+// among them stand for a while as they were heard last.
+func (f *floor) hear(all []ask.Bridge, asked bool, now time.Time) {
+	heard := map[string]time.Time{}
+	for _, b := range all {
+		heard[b.Instance] = now
+	}
+	all = slices.Clip(all)
+	for _, b := range f.bridges {
+		at := f.heard[b.Instance]
+		if _, ok := heard[b.Instance]; !ok && !asked && now.Sub(at) < unheardFor {
+			heard[b.Instance] = at
+			all = append(all, b)
+		}
+	}
+	f.bridges, f.heard, f.bridgesAt = all, heard, now
+}
+
+// unheard is when a bridge was heard that did not answer with the others; zero: it did.
+func (f *floor) unheard(instance string) time.Time {
+	if at := f.heard[instance]; at.Before(f.bridgesAt) {
+		return at
+	}
+	return time.Time{}
 }
 
 // pace is how many messages of agents the hub stored, second by second.

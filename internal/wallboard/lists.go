@@ -55,6 +55,7 @@ func (f *floor) callsNow() []call {
 
 func (p *painter) calls(f *floor, all []call) list[call] {
 	shown := shorten(all, mostCalls)
+	shown.Unknown = !f.loadedAgents
 	for i := range shown.All {
 		c := &shown.All[i]
 		n := f.calls[callID{c.Tenant, c.ID}]
@@ -68,6 +69,7 @@ type covered struct {
 	Tenant, Token string
 	Kind          schemas.Kind
 	To            string // "": nothing is complete yet
+	Unknown       bool   // to where it is complete was not read yet
 	Strip         strip
 	Open          []string // spans that are holes, in words, the newest first
 	More          int      // that are not named
@@ -79,12 +81,18 @@ const mostHoles = 3
 // Label is the strip in words.
 func (c covered) Label() string {
 	text := fmt.Sprintf("%s of %s, %s to %s, %s: ", c.Kind, c.Tenant, c.Strip.Begin, c.Strip.End, c.Strip.Words)
-	if c.To == "" {
-		text += "nothing complete yet"
-	} else {
-		text += "complete up to " + c.To
+	return text + c.Far() + ", " + count(len(c.Strip.Holes), "hole", "holes")
+}
+
+// Far is in words how far it is complete.
+func (c covered) Far() string {
+	switch {
+	case c.Unknown:
+		return "how far it is complete is unknown"
+	case c.To == "":
+		return "nothing complete yet"
 	}
-	return text + ", " + count(len(c.Strip.Holes), "hole", "holes")
+	return "complete up to " + c.To
 }
 
 // spanned is a span of time for people, with seconds where it needs them.
@@ -104,7 +112,7 @@ func (p *painter) coverage(f *floor, now time.Time) list[covered] {
 	var all []covered
 	for id, b := range f.books {
 		zone := p.zone(id.tenant)
-		c := covered{Tenant: id.tenant, Token: schemas.EncodeToken(id.tenant), Kind: id.kind}
+		c := covered{Tenant: id.tenant, Token: schemas.EncodeToken(id.tenant), Kind: id.kind, Unknown: !f.coverageKnown}
 		for _, s := range f.coverage {
 			if s.Tenant != id.tenant || s.Kind != id.kind {
 				continue
@@ -125,7 +133,9 @@ func (p *painter) coverage(f *floor, now time.Time) list[covered] {
 		all = append(all, c)
 	}
 	slices.SortFunc(all, func(a, b covered) int { return cmp.Or(cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.Kind, b.Kind)) })
-	return shorten(all, mostStrips)
+	shown := shorten(all, mostStrips)
+	shown.Unknown = !f.loadedWindows
+	return shown
 }
 
 // work is the windows that are at work.
@@ -150,7 +160,7 @@ func (p *painter) windows(f *floor, now time.Time) (out work) {
 	}
 	slices.SortFunc(open, before)
 	shown := shorten(open, mostWindows)
-	out.More = out.Underway + out.Failed - len(shown.All)
+	out.More, out.Unknown = out.Underway+out.Failed-len(shown.All), !f.loadedWindows
 	for _, e := range shown.All {
 		zone := p.zone(e.Tenant)
 		out.All = append(out.All, window{

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html/template"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -99,13 +100,15 @@ func (p *painter) paint(f *floor, now time.Time) change {
 		c.groups = p.groups()
 	}
 	for _, s := range states {
-		c.parts["n-"+string(s)] = fmt.Sprint(n[s])
+		c.parts["n-"+string(s)] = figure{n[s], !f.loadedAgents}.short()
 	}
 	alarms := p.alarms(f)
 	calls := f.callsNow()
 	c.parts["p-notice"] = render("notice", p.clockOf(f.away, ""))
-	c.parts["p-announce"] = announced(alarms)
-	c.parts["p-alarms"] = render("alarms", shorten(alarms, mostAlarms))
+	shown := shorten(alarms, mostAlarms)
+	shown.Unknown = f.bridgesAt.IsZero()
+	c.parts["p-announce"] = announced(alarms, shown.Unknown)
+	c.parts["p-alarms"] = render("alarms", shown)
 	c.parts["p-figures"] = render("figures", figuresOf(f, n, len(calls), len(alarms)))
 	c.parts["p-pace"] = render("pace", paceOf(f.pace))
 	c.parts["p-calls"] = render("calls", p.calls(f, calls))
@@ -127,13 +130,14 @@ func render(name string, data any) string {
 
 // list is the first of many.
 type list[T any] struct {
-	All  []T
-	More int // that are not shown
+	All     []T
+	More    int  // that are not shown
+	Unknown bool // nothing was read yet
 }
 
 func shorten[T any](all []T, most int) list[T] {
 	n := min(len(all), most)
-	return list[T]{all[:n], len(all) - n}
+	return list[T]{All: all[:n], More: len(all) - n}
 }
 
 // zone is that of a tenant's times.
@@ -214,7 +218,7 @@ func crowd(tiles int) string {
 type alarm struct {
 	Name, Bridge, Reason, Cure string
 	Fatal                      bool
-	Since                      clock
+	Since, Heard               clock // Heard: when the bridge was, if it did not answer since
 }
 
 func (p *painter) alarms(f *floor) (all []alarm) {
@@ -224,7 +228,7 @@ func (p *painter) alarms(f *floor) (all []alarm) {
 	for _, b := range f.bridges {
 		for _, a := range b.Alarms {
 			all = append(all, alarm{
-				Name: words(a.Name), Bridge: b.Instance, Fatal: a.Fatal, Since: p.clockOf(a.Since, ""),
+				Name: words(a.Name), Bridge: b.Instance, Fatal: a.Fatal, Since: p.clockOf(a.Since, ""), Heard: p.clockOf(f.unheard(b.Instance), ""),
 				Reason: string(p.mask.Text([]byte(strings.ReplaceAll(a.Reason, "\n", "; ")))), Cure: cures[a.Name],
 			})
 		}
@@ -242,7 +246,10 @@ func (p *painter) alarms(f *floor) (all []alarm) {
 }
 
 // announced is what is read out when it changes.
-func announced(alarms []alarm) string {
+func announced(alarms []alarm, unknown bool) string {
+	if unknown {
+		return "Alarms are unknown."
+	}
 	var names []string
 	for _, a := range alarms {
 		if !slices.Contains(names, a.Name) {
@@ -257,30 +264,55 @@ func announced(alarms []alarm) string {
 
 // figures are the large numbers.
 type figures struct {
-	Calls, Agents, AtWork, Unknown, Letters, Alarms int
+	Calls, Agents, AtWork, Unknown, Letters, Alarms figure
 	Pace                                            string
 }
 
-func figuresOf(f *floor, n map[schemas.State]int, calls, alarms int) figures {
-	out := figures{Calls: calls, Agents: len(f.agents), Unknown: n[schemas.StateUnknown], Alarms: alarms, Pace: paceText(f.pace.now())}
-	out.AtWork = out.Agents - out.Unknown - n[schemas.StateSignedOut]
-	for _, l := range f.letters {
-		out.Letters += l.Count
+// figure is a number that may not be known.
+type figure struct {
+	N       int
+	Unknown bool
+}
+
+func (f figure) String() string {
+	if f.Unknown {
+		return "unknown"
 	}
-	return out
+	return strconv.Itoa(f.N)
+}
+
+// short is for where there is little room.
+func (f figure) short() string {
+	if f.Unknown {
+		return "?"
+	}
+	return f.String()
+}
+
+func figuresOf(f *floor, n map[schemas.State]int, calls, alarms int) figures {
+	agents, letters := len(f.agents), 0
+	for _, l := range f.letters {
+		letters += l.Count
+	}
+	of := func(n int) figure { return figure{n, !f.loadedAgents} } // agents
+	return figures{
+		Calls: of(calls), Agents: of(agents), Unknown: of(n[schemas.StateUnknown]),
+		AtWork:  of(agents - n[schemas.StateUnknown] - n[schemas.StateSignedOut]),
+		Letters: figure{letters, !f.lettersKnown}, Alarms: figure{alarms, f.bridgesAt.IsZero()}, Pace: paceText(f.pace.now()),
+	}
 }
 
 // bridge is one of the hub's bridges.
 type bridge struct {
 	ask.Bridge
-	Up            clock
+	Up, Heard     clock // Heard: when it was, if it did not answer since
 	Events, Spool string
 }
 
 func (p *painter) bridges(f *floor) list[bridge] {
 	var all []bridge
 	for _, b := range f.bridges {
-		one := bridge{Bridge: b, Up: p.clockOf(b.Started, ""), Events: fmt.Sprintf("%.1f", b.Rates.Events), Spool: "none"}
+		one := bridge{Bridge: b, Up: p.clockOf(b.Started, ""), Heard: p.clockOf(f.unheard(b.Instance), ""), Events: fmt.Sprintf("%.1f", b.Rates.Events), Spool: "none"}
 		if b.Spool != nil {
 			one.Spool = count(int(b.Spool.Messages), "message", "messages")
 		}
@@ -305,5 +337,7 @@ func (p *painter) letters(f *floor) list[letter] {
 	slices.SortFunc(all, func(a, b letter) int {
 		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.Reason, b.Reason))
 	})
-	return shorten(all, mostLetters)
+	shown := shorten(all, mostLetters)
+	shown.Unknown = !f.lettersKnown
+	return shown
 }

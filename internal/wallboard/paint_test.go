@@ -1,6 +1,8 @@
 package wallboard
 
 import (
+	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"maps"
@@ -38,6 +40,7 @@ func newTestPainter(t testing.TB) *painter {
 // fullFloor has something of everything, and foreign texts that mean harm.
 func fullFloor() *floor {
 	f := newFloor()
+	f.loadedAgents, f.loadedWindows, f.coverageKnown, f.lettersKnown = true, true, true, true
 	add := func(tenant, agent string, s schemas.State, since time.Time, call string) {
 		f.agents[schemas.AgentKey(tenant, agent)] = schemas.AgentState{Tenant: tenant, Agent: agent, State: s, Since: since, CallID: call}
 	}
@@ -49,6 +52,7 @@ func fullFloor() *floor {
 	add(evil, evil, schemas.StateOnCall, noon, evil)
 	f.calls[callID{acme, "7-1"}] = numbers{"139******78", "400*****34"}
 	f.bridgesAt = noon
+	f.heard[evil] = noon
 	f.bridges = []ask.Bridge{{Instance: evil, Version: evil, Mode: "external", Started: noon.Add(-time.Hour), Agents: 5, Spool: &ask.Spool{Messages: 12}, Alarms: []ask.Alarm{
 		{Name: "agents", Reason: evil + " 13912345678\nand more", Since: noon.Add(-time.Minute)},
 		{Name: "store", Reason: "nothing can be stored", Since: noon.Add(-2 * time.Minute), Fatal: true},
@@ -149,6 +153,89 @@ func TestNobodyPolls(t *testing.T) {
 	if c.parts["n-on_call"] != "0" || !strings.Contains(c.parts["p-calls"], "No call") || !strings.Contains(c.parts["p-figures"], "<dd>6</dd>") {
 		t.Errorf("%s on call; %s", c.parts["n-on_call"], c.parts["p-figures"])
 	}
+}
+
+// TestUnreadIsUnknown: what was never read is said to be unknown, and not that there is none.
+func TestUnreadIsUnknown(t *testing.T) {
+	t.Parallel()
+	c := newTestPainter(t).paint(newFloor(), noon)
+	for _, part := range []string{"p-alarms", "p-calls", "p-coverage", "p-windows", "p-letters"} {
+		if got := c.parts[part]; got != `<p class="calm">Unknown.</p>` {
+			t.Errorf("%s: %s", part, got)
+		}
+	}
+	if got := c.parts["p-figures"]; strings.Count(got, "<dd>unknown</dd>") != 6 || strings.Contains(got, "0") {
+		t.Errorf("figures: %s", got)
+	}
+	if c.parts["n-ready"] != "?" || c.parts["p-announce"] != "Alarms are unknown." {
+		t.Errorf("%s ready; %s", c.parts["n-ready"], c.parts["p-announce"])
+	}
+	f := fullFloor()
+	f.coverageKnown, f.coverage = false, nil
+	if got := newTestPainter(t).paint(f, noon).parts["p-coverage"]; !strings.Contains(got, "how far it is complete is unknown") || strings.Contains(got, "nothing complete") {
+		t.Errorf("without statements: %s", got)
+	}
+}
+
+// TestBridgesOutOfReach: while the hub is away the others stand as they were heard last, with
+// the time of it; once it is back, or after a minute, only those that answer do.
+func TestBridgesOutOfReach(t *testing.T) {
+	t.Parallel()
+	one := ask.Bridge{Instance: "one"}
+	two := ask.Bridge{Instance: "two", Alarms: []ask.Alarm{{Name: "gateway", Reason: "gone"}}}
+	p, f := newTestPainter(t), newFloor()
+	f.hear([]ask.Bridge{one, two}, true, noon)
+	see := func(at time.Time) (bridges, alarms string) {
+		c := p.paint(f, at)
+		return c.parts["p-bridges"], c.parts["p-alarms"]
+	}
+	if bridges, _ := see(noon); strings.Contains(bridges, "last heard") {
+		t.Errorf("both answer: %s", bridges)
+	}
+	for _, passed := range []time.Duration{5 * time.Second, 55 * time.Second} {
+		f.hear([]ask.Bridge{one}, false, noon.Add(passed))
+		bridges, alarms := see(noon.Add(passed))
+		if strings.Count(bridges, "last heard") != 1 || !strings.Contains(bridges, "12:00</time>") || !strings.Contains(alarms, "last heard 12:00") {
+			t.Errorf("after %s: %s %s", passed, bridges, alarms)
+		}
+	}
+	f.hear([]ask.Bridge{one}, false, noon.Add(time.Minute))
+	if bridges, alarms := see(noon.Add(time.Minute)); strings.Contains(bridges, "two") || !strings.Contains(alarms, "No alarm.") {
+		t.Errorf("after a minute: %s %s", bridges, alarms)
+	}
+	f.hear([]ask.Bridge{one, two}, true, noon.Add(2*time.Minute))
+	f.hear([]ask.Bridge{one}, true, noon.Add(2*time.Minute+time.Second))
+	if bridges, _ := see(noon.Add(2 * time.Minute)); strings.Contains(bridges, "two") {
+		t.Errorf("the hub is back, and the other gone: %s", bridges)
+	}
+}
+
+// cut is a hub that may be away.
+type cut struct {
+	Hub
+	err error
+}
+
+func (c *cut) Connected() error { return c.err }
+
+// TestHubAwayKeepsBridges: what cannot be asked while the hub is away is not taken for gone.
+func TestHubAwayKeepsBridges(t *testing.T) {
+	t.Parallel()
+	hub, answers, failed := &cut{}, []ask.Bridge{{Instance: "one"}, {Instance: "two"}}, error(nil)
+	w := watcher{floor: newFloor(), Board: New(Options{Hub: hub, Bridges: func(context.Context) ([]ask.Bridge, error) { return answers, failed }})}
+	look := func(want int) {
+		t.Helper()
+		if err := w.bridges(t.Context()); !errors.Is(err, failed) || len(w.floor.bridges) != want {
+			t.Errorf("%v, %v; want %d", w.floor.bridges, err, want)
+		}
+	}
+	look(2)
+	answers, hub.err = answers[:1], errors.New("away")
+	look(2)
+	hub.err, failed = nil, errors.New("no answer")
+	look(2)
+	failed = nil
+	look(1)
 }
 
 // TestCures: for each alarm of the operations guide it is said what to do.

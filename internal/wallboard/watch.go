@@ -142,7 +142,8 @@ func (w *watcher) owners(ctx context.Context) error {
 func (w *watcher) bridges(ctx context.Context) error {
 	all, err := w.o.Bridges(ctx)
 	if err == nil || len(all) > 0 { // else what they said before stands
-		w.floor.change(func(f *floor) { f.bridges, f.bridgesAt = all, time.Now() })
+		asked := err == nil && w.o.Hub.Connected() == nil
+		w.floor.change(func(f *floor) { f.hear(all, asked, time.Now()) })
 	}
 	return err
 }
@@ -150,7 +151,7 @@ func (w *watcher) bridges(ctx context.Context) error {
 func (w *watcher) coverage(ctx context.Context) error {
 	all, err := w.q.Coverage(ctx)
 	if err == nil {
-		w.floor.change(func(f *floor) { f.coverage = all })
+		w.floor.change(func(f *floor) { f.coverage, f.coverageKnown = all, true })
 	}
 	return err
 }
@@ -158,7 +159,7 @@ func (w *watcher) coverage(ctx context.Context) error {
 func (w *watcher) letters(ctx context.Context) error {
 	all, err := w.q.LetterCounts(ctx)
 	if err == nil {
-		w.floor.change(func(f *floor) { f.letters = all })
+		w.floor.change(func(f *floor) { f.letters, f.lettersKnown = all, true })
 	}
 	return err
 }

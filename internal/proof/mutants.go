@@ -225,7 +225,7 @@ var mutants = []mutant{
 	{"wall_whole_for_each", "internal/wallboard", "TestWholeIsMadeOnce"},
 	{"wall_holds_the_end", "internal/admin", "TestWhoReadsNothing"},
 	{"wall_hole_before_since", "internal/wallboard", "TestBeforeSince"},
-	{"wall_shed_is_a_hole", "internal/wallboard", "TestFirstWindowFailed"},
+	{"wall_shed_is_a_hole", "internal/wallboard/calendar", "TestFirstWindowFailed"},
 }
 
 // details break a rule inside one part, or one of the simulator, without which a

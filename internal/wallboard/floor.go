@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"aiccbridge/internal/ask"
+	"aiccbridge/internal/wallboard/calendar"
 	"aiccbridge/schemas"
 )
 
@@ -16,7 +17,7 @@ type floor struct {
 	began      time.Time
 	agents     map[string]schemas.AgentState // by key
 	agentsMade time.Time                     // when the bucket was
-	books      map[bookID]*book
+	books      map[bookID]*calendar.Book
 	booksMade  time.Time
 
 	loadedAgents, loadedWindows bool
@@ -49,7 +50,7 @@ type callID struct{ tenant, id string }
 type numbers struct{ caller, called string }
 
 func newFloor() *floor {
-	return &floor{began: time.Now(), agents: map[string]schemas.AgentState{}, books: map[bookID]*book{}, calls: map[callID]numbers{}, heard: map[string]time.Time{}}
+	return &floor{began: time.Now(), agents: map[string]schemas.AgentState{}, books: map[bookID]*calendar.Book{}, calls: map[callID]numbers{}, heard: map[string]time.Time{}}
 }
 
 // agent takes an entry of the states. A bucket that was made anew has forgotten the others.
@@ -82,9 +83,9 @@ func (f *floor) window(key string, e schemas.Stored, made, now time.Time) {
 	}
 	id := bookID{w.Tenant, w.Kind}
 	if f.books[id] == nil {
-		f.books[id] = newBook()
+		f.books[id] = calendar.New()
 	}
-	f.books[id].take(w, now)
+	f.books[id].Take(w, now)
 }
 
 // known reports whether there is something to show: the agents and, unless it takes long, the

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"aiccbridge/internal/ask"
+	"aiccbridge/internal/wallboard/calendar"
 	"aiccbridge/schemas"
 )
 
@@ -70,7 +71,7 @@ type covered struct {
 	Kind          schemas.Kind
 	To            string // "": nothing is complete yet
 	Unknown       bool   // to where it is complete was not read yet
-	Strip         strip
+	Strip         calendar.Strip
 	Open          []string // spans that are holes, in words, the newest first
 	More          int      // that are not named
 }
@@ -117,19 +118,19 @@ func (p *painter) coverage(f *floor, now time.Time) list[covered] {
 			if s.Tenant != id.tenant || s.Kind != id.kind {
 				continue
 			}
-			b.begin(s.From)
+			b.Begin(s.From)
 			if s.CompleteTo.After(s.From) {
 				c.To = s.CompleteTo.In(zone).Format("2 Jan 15:04")
 			}
 		}
-		b.renew(now, zone)
-		c.Strip = b.strip
-		for _, w := range slices.Backward(b.strip.Holes) {
+		b.Renew(now, zone)
+		c.Strip = b.Strip
+		for _, w := range slices.Backward(b.Strip.Holes) {
 			if len(c.Open) < mostHoles {
 				c.Open = append(c.Open, spanned(w, zone))
 			}
 		}
-		c.More = len(b.strip.Holes) - len(c.Open)
+		c.More = len(b.Strip.Holes) - len(c.Open)
 		all = append(all, c)
 	}
 	slices.SortFunc(all, func(a, b covered) int { return cmp.Or(cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.Kind, b.Kind)) })
@@ -154,17 +155,17 @@ type window struct {
 func (p *painter) windows(f *floor, now time.Time) (out work) {
 	var open []schemas.WindowEntry
 	for _, b := range f.books {
-		n := b.counts
-		out.Planned, out.Underway, out.Failed = out.Planned+n[planned], out.Underway+n[underway], out.Failed+n[failed]
-		open = append(open, b.open[:min(len(b.open), mostWindows)]...)
+		n := b.Counts
+		out.Planned, out.Underway, out.Failed = out.Planned+n[calendar.Planned], out.Underway+n[calendar.Underway], out.Failed+n[calendar.Failed]
+		open = append(open, b.Open[:min(len(b.Open), mostWindows)]...)
 	}
-	slices.SortFunc(open, before)
+	slices.SortFunc(open, calendar.Before)
 	shown := shorten(open, mostWindows)
 	out.More, out.Unknown = out.Underway+out.Failed-len(shown.All), !f.loadedWindows
 	for _, e := range shown.All {
 		zone := p.zone(e.Tenant)
 		out.All = append(out.All, window{
-			Tenant: e.Tenant, Token: schemas.EncodeToken(e.Tenant), Kind: e.Kind, Failed: markOf(e) == failed,
+			Tenant: e.Tenant, Token: schemas.EncodeToken(e.Tenant), Kind: e.Kind, Failed: calendar.MarkOf(e) == calendar.Failed,
 			Span: spanned(e.Window, zone), Meaning: ask.Meaning(e, now.In(zone)),
 		})
 	}

@@ -17,6 +17,7 @@ import (
 
 	"aiccbridge/internal/ask"
 	"aiccbridge/internal/privacy"
+	"aiccbridge/internal/wallboard/calendar"
 	"aiccbridge/schemas"
 )
 
@@ -71,9 +72,9 @@ func fullFloor() *floor {
 		}
 		id := bookID{acme, schemas.KindCDR}
 		if f.books[id] == nil {
-			f.books[id] = newBook()
+			f.books[id] = calendar.New()
 		}
-		f.books[id].take(e, noon)
+		f.books[id].Take(e, noon)
 	}
 	f.coverage = []schemas.Coverage{{Tenant: acme, Kind: schemas.KindCDR, From: noon.Add(-6 * time.Hour), CompleteTo: noon.Add(-4 * time.Hour)}}
 	for i, end := range []uint64{10, 20, 25, 25, 55} {
@@ -274,5 +275,39 @@ func TestPace(t *testing.T) {
 	p.take(5, true, at) // another stream
 	if p.counts[paceSpan-1] >= 0 {
 		t.Errorf("a stream that is another one: %v", p.counts[paceSpan-1])
+	}
+}
+
+// TestBeforeSince: a backfill of a span that does not adjoin where coverage begins leaves no
+// hole between, and what failed of it is none of coverage's.
+func TestBeforeSince(t *testing.T) {
+	t.Parallel()
+	f, since := newFloor(), noon.Add(-10*time.Hour)
+	id := bookID{acme, schemas.KindCDR}
+	b := calendar.New()
+	f.books[id] = b
+	for i := range 24 {
+		e := schemas.WindowEntry{Tenant: acme, Kind: schemas.KindCDR, Window: schemas.Window{From: noon.Add(time.Duration(i-24) * time.Hour), To: noon.Add(time.Duration(i-23) * time.Hour)}, State: schemas.WindowCompleted}
+		switch {
+		case i == 1:
+			e.State = schemas.WindowFailed
+		case i >= 3 && i < 14 || i == 20:
+			continue
+		}
+		b.Take(e, noon)
+	}
+	p := newTestPainter(t)
+	if all := p.coverage(f, noon).All; len(all[0].Strip.Holes) != 3 {
+		t.Errorf("where coverage begins is not known, and %v are holes", all[0].Strip.Holes)
+	}
+	f.coverage = []schemas.Coverage{{Tenant: acme, Kind: schemas.KindCDR, From: since, CompleteTo: noon.Add(-4 * time.Hour)}}
+	got := p.coverage(f, noon).All[0]
+	if want := []schemas.Window{{From: noon.Add(-4 * time.Hour), To: noon.Add(-3 * time.Hour)}}; !slices.Equal(got.Strip.Holes, want) {
+		t.Errorf("%v, want %v", got.Strip.Holes, want)
+	}
+	for _, r := range got.Strip.Runs {
+		if r.Mark == "hole" && r.X < 20 {
+			t.Errorf("a hole is drawn before since: %+v", r)
+		}
 	}
 }

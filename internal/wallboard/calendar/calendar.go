@@ -1,4 +1,7 @@
-package wallboard
+// Package calendar draws how far the windows of one kind are complete: a strip of columns, each
+// cell as the worst that lies in it, and the spans that are missing. However many windows there
+// are, what is kept and drawn of them has a limit.
+package calendar
 
 import (
 	"cmp"
@@ -12,29 +15,32 @@ import (
 // however old it is.
 const horizon = 28
 
-// book is the windows of one kind of a tenant, as far as they are shown.
-type book struct {
+// Book is the windows of one kind of a tenant, as far as they are shown. It is for one goroutine
+// at a time.
+type Book struct {
 	windows map[schemas.Window]entry
 	first   time.Time // where the first one began that there ever was
 	shed    bool      // complete ones older than the horizon were, and are no longer, in windows
 	since   time.Time // where coverage begins; what is before it is no hole. Zero: not known
 	dirty   bool      // what follows has to be made again
 
-	strip  strip
-	counts [marks]int
-	open   []schemas.WindowEntry // at work or failed, those that failed and the newest first
+	// What Renew makes.
+	Strip  Strip
+	Counts [marks]int            // of windows that are kept, by mark
+	Open   []schemas.WindowEntry // at work or failed, those that failed and the newest first
 }
 
 // entry is what is kept of a window; more is nil unless it is at work.
 type entry struct {
-	mark mark
+	mark Mark
 	more *schemas.WindowEntry
 }
 
-func newBook() *book { return &book{windows: map[schemas.Window]entry{}} }
+// New makes a book without windows.
+func New() *Book { return &Book{windows: map[schemas.Window]entry{}} }
 
-// take takes a window as it is now.
-func (b *book) take(w schemas.WindowEntry, now time.Time) {
+// Take takes a window as it is now.
+func (b *Book) Take(w schemas.WindowEntry, now time.Time) {
 	span := schemas.Window{From: w.Window.From.UTC(), To: w.Window.To.UTC()}
 	if b.first.IsZero() || span.From.Before(b.first) {
 		b.first = span.From
@@ -45,7 +51,7 @@ func (b *book) take(w schemas.WindowEntry, now time.Time) {
 		b.shed = true
 		return
 	}
-	e := entry{mark: markOf(w)}
+	e := entry{mark: MarkOf(w)}
 	if w.State != schemas.WindowCompleted && w.State != schemas.WindowPlanned {
 		w.Past, w.Error, w.Object, w.FileName, w.ResponseID = nil, "", "", "", ""
 		e.more = &w
@@ -56,7 +62,7 @@ func (b *book) take(w schemas.WindowEntry, now time.Time) {
 func oldest(now time.Time) time.Time { return now.AddDate(0, 0, -horizon-1) }
 
 // sorted are the windows that are known, by time, without those that have grown too old.
-func (b *book) sorted(now time.Time) []schemas.Window {
+func (b *Book) sorted(now time.Time) []schemas.Window {
 	all := make([]schemas.Window, 0, len(b.windows))
 	for w, e := range b.windows {
 		if e.mark == complete && w.To.Before(oldest(now)) {
@@ -70,60 +76,61 @@ func (b *book) sorted(now time.Time) []schemas.Window {
 	return all
 }
 
-// begin says where coverage begins.
-func (b *book) begin(since time.Time) {
+// Begin says where coverage begins.
+func (b *Book) Begin(since time.Time) {
 	if !since.Equal(b.since) {
 		b.since, b.dirty = since, true
 	}
 }
 
-// renew makes again what is shown, if a window has changed, or where coverage begins.
-func (b *book) renew(now time.Time, zone *time.Location) {
+// Renew makes again what is shown, if a window has changed, or where coverage begins.
+func (b *Book) Renew(now time.Time, zone *time.Location) {
 	if !b.dirty {
 		return
 	}
-	b.dirty, b.strip = false, b.draw(now, zone)
-	b.counts, b.open = [marks]int{}, b.open[:0]
+	b.dirty, b.Strip = false, b.draw(now, zone)
+	b.Counts, b.Open = [marks]int{}, b.Open[:0]
 	for _, e := range b.windows {
-		b.counts[e.mark]++
+		b.Counts[e.mark]++
 		if e.more != nil {
-			b.open = append(b.open, *e.more)
+			b.Open = append(b.Open, *e.more)
 		}
 	}
-	slices.SortFunc(b.open, before)
+	slices.SortFunc(b.Open, Before)
 }
 
-// before puts windows that failed first, and the newest.
-func before(a, b schemas.WindowEntry) int {
-	return cmp.Or(cmp.Compare(markOf(b), markOf(a)), b.Window.From.Compare(a.Window.From), cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.Kind, b.Kind))
+// Before puts windows that failed first, and the newest.
+func Before(a, b schemas.WindowEntry) int {
+	return cmp.Or(cmp.Compare(MarkOf(b), MarkOf(a)), b.Window.From.Compare(a.Window.From), cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.Kind, b.Kind))
 }
 
-// mark is how a span of time is drawn.
-type mark int
+// Mark is how a span of time is drawn.
+type Mark int
 
 // The marks, the worst last: a cell shows the worst of what lies in it.
 const (
-	blank mark = iota
+	blank Mark = iota
 	complete
-	planned
-	underway
-	failed
+	Planned
+	Underway
+	Failed
 	hole // no window covers it
 	marks
 )
 
 var markNames = [marks]string{"", "complete", "planned", "underway", "failed", "hole"}
 
-func markOf(w schemas.WindowEntry) mark {
+// MarkOf is how a window is drawn.
+func MarkOf(w schemas.WindowEntry) Mark {
 	switch w.State {
 	case schemas.WindowCompleted:
 		return complete
 	case schemas.WindowPlanned:
-		return planned
+		return Planned
 	case schemas.WindowRequested, schemas.WindowReady:
-		return underway
+		return Underway
 	}
-	return failed // of a newer bridge's states nothing is known
+	return Failed // of a newer bridge's states nothing is known
 }
 
 // scale is how a strip is divided.
@@ -140,17 +147,17 @@ var scales = []scale{
 	{columns: horizon, rows: 24, cell: time.Hour, format: "2 Jan", words: "a column a day"},
 }
 
-// strip is a calendar: columns of cells.
-type strip struct {
+// Strip is a calendar: columns of cells.
+type Strip struct {
 	Columns, Rows int
 	Begin, End    string // of the strip, for people
 	Words         string
-	Runs          []run
+	Runs          []Run
 	Holes         []schemas.Window // spans of time that no window covers or whose windows failed, the newest last
 }
 
-// run is cells of one column, one below the other, that look the same.
-type run struct {
+// Run is cells of one column, one below the other, that look the same.
+type Run struct {
 	X, Y, Height int
 	Mark         string
 }
@@ -158,10 +165,10 @@ type run struct {
 // draw draws the windows in a zone. However many there are, a strip has so many cells and no
 // more. Between windows that are too old to be kept nothing is taken for a hole: complete ones
 // are not known any more.
-func (b *book) draw(now time.Time, zone *time.Location) strip {
+func (b *Book) draw(now time.Time, zone *time.Location) Strip {
 	all := b.sorted(now)
 	if len(all) == 0 {
-		return strip{}
+		return Strip{}
 	}
 	last := all[0].To
 	for _, w := range all {
@@ -185,7 +192,7 @@ func (b *book) draw(now time.Time, zone *time.Location) strip {
 			g.lacks(covered, w.From)
 		}
 		m := b.windows[w].mark
-		if from := later(w.From, b.since); m == failed && w.To.After(from) {
+		if from := later(w.From, b.since); m == Failed && w.To.After(from) {
 			g.lacks(from, w.To)
 		}
 		g.paint(w.From, w.To, m)
@@ -200,7 +207,7 @@ func later(a, b time.Time) time.Time { return slices.MaxFunc([]time.Time{a, b}, 
 type grid struct {
 	scale
 	starts []time.Time // of the columns, and the end of the last one
-	cells  [][]mark
+	cells  [][]Mark
 	holes  []schemas.Window
 }
 
@@ -216,7 +223,7 @@ func newGrid(s scale, last time.Time) *grid {
 		}
 	}
 	for range s.columns {
-		g.cells = append(g.cells, make([]mark, s.rows))
+		g.cells = append(g.cells, make([]Mark, s.rows))
 	}
 	return g
 }
@@ -231,7 +238,7 @@ func (g *grid) lacks(from, to time.Time) {
 }
 
 // paint marks the cells of a span, unless they are worse already.
-func (g *grid) paint(from, to time.Time, m mark) {
+func (g *grid) paint(from, to time.Time, m Mark) {
 	for x := range g.cells {
 		begin, end := g.starts[x], g.starts[x+1]
 		if !from.Before(end) || !to.After(begin) {
@@ -247,8 +254,8 @@ func (g *grid) paint(from, to time.Time, m mark) {
 	}
 }
 
-func (g *grid) strip() strip {
-	s := strip{
+func (g *grid) strip() Strip {
+	s := Strip{
 		Columns: g.columns, Rows: g.rows, Holes: g.holes, Words: g.words,
 		Begin: g.starts[0].Format(g.format), End: g.starts[g.columns].Add(-time.Nanosecond).Format(g.format),
 	}
@@ -259,7 +266,7 @@ func (g *grid) strip() strip {
 				end++
 			}
 			if cells[y] != blank {
-				s.Runs = append(s.Runs, run{X: x, Y: y, Height: end - y, Mark: markNames[cells[y]]})
+				s.Runs = append(s.Runs, Run{X: x, Y: y, Height: end - y, Mark: markNames[cells[y]]})
 			}
 			y = end
 		}

@@ -121,9 +121,7 @@ func newBridge(ctx context.Context, cfg *config.Config, log zerolog.Logger, acce
 	if err != nil {
 		return nil, err
 	}
-	if base.tracer, err = openTraces(ctx, base, open); err != nil {
-		return nil, err
-	}
+	base.tracer = openTraces(ctx, base, open)
 	base.changes = newChangeable(base, r)
 	hub, err := openHub(ctx, base, acceptWeaker, open)
 	if err != nil {

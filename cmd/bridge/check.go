@@ -42,11 +42,10 @@ func newCheck() *cobra.Command {
 			if err == nil {
 				var warnings []config.Finding
 				found, warnings = place(cfg)
-				cfg.Warnings = append(cfg.Warnings, warnings...)
+				cfg.Warnings = append(append(cfg.Warnings, warnings...), wrong...)
 				warnOfCertificates(cfg, time.Now())
 				warnOfZones(c.Context(), cfg)
 			}
-			found = append(found, wrong...)
 			if asJSON && effective {
 				return usageError{errors.New("--json and --effective exclude each other")}
 			}

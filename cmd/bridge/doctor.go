@@ -152,6 +152,7 @@ func (o *doctorOptions) looks(cfg *config.Config) (all []doctor.Look, end closer
 	if agents > 0 && cfg.Listen.Admin != "" {
 		all = append(all, func(ctx context.Context) []doctor.Line { return measured(ctx, cfg) })
 	}
+	all = append(all, lookAtTraces)
 	all = append(all, o.servers(cfg)...)
 	return append(all, func(ctx context.Context) []doctor.Line { return lookAtHub(ctx, cfg, o.weaker, o.machine(cfg, agents)) }), end, nil
 }

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"aiccbridge/config"
+	"aiccbridge/internal/doctor"
 	"aiccbridge/internal/trace"
 	"aiccbridge/internal/trace/otlp"
 )
@@ -17,16 +19,21 @@ import (
 // that is away is not waited for.
 const lastTraces = 3 * time.Second
 
-// openTraces begins to trace if the environment names a collector; otherwise the Tracer is nil.
-// What is left is sent when open is closed.
-func openTraces(ctx context.Context, b base, open *closers) (*trace.Tracer, error) {
+// openTraces begins to trace if the environment names a collector; otherwise, and where it has
+// values that cannot be, the Tracer is nil: traces cost no more than themselves. What is left
+// is sent when open is closed.
+func openTraces(ctx context.Context, b base, open *closers) *trace.Tracer {
 	settings, err := otlp.Read(os.Getenv)
-	if err != nil || settings == nil {
-		return nil, err
+	if err == nil && settings == nil {
+		return nil
 	}
-	e, err := settings.Start(ctx, otlp.Process{Version: currentVersions().Bridge, Instance: b.instance}, b.log)
+	var e *otlp.Exporter
+	if err == nil {
+		e, err = settings.Start(ctx, otlp.Process{Version: currentVersions().Bridge, Instance: b.instance}, b.log)
+	}
 	if err != nil {
-		return nil, err
+		b.log.Warn().Strs("wrong", strings.Split(err.Error(), "\n")).Msg("no file is traced, as the environment's variables for traces are wrong; put them right and restart")
+		return nil
 	}
 	open.add(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), min(lastTraces, b.cfg.Shutdown.Grace))
@@ -36,7 +43,20 @@ func openTraces(ctx context.Context, b base, open *closers) (*trace.Tracer, erro
 		}
 	})
 	b.log.Info().Str("collector", settings.Endpoint()).Msg("files are traced")
-	return e.Tracer(), nil
+	return e.Tracer()
+}
+
+// lookAtTraces says where traces go, and which variables keep them from going there; nothing
+// where none are wanted.
+func lookAtTraces(context.Context) (lines []doctor.Line) {
+	collector, wrong := tracing()
+	for _, f := range wrong {
+		lines = append(lines, doctor.Line{Check: "traces", About: "environment", Status: doctor.Warning, Says: f.Key + ": " + f.Problem + ": no file is traced", Cure: f.Remedy})
+	}
+	if collector != "" {
+		lines = append(lines, doctor.Line{Check: "traces", About: "environment", Status: doctor.OK, Says: "files are traced, to " + collector})
+	}
+	return lines
 }
 
 // tracing finds what is wrong with the environment's variables for traces, and where these go:

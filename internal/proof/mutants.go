@@ -220,6 +220,7 @@ var mutants = []mutant{
 	{"wall_cookie_for_good", "internal/wallboard", "TestToken"},
 	{"wall_other_sheet", "internal/wallboard", "TestStream"},
 	{"wall_other_sheet", "internal/wallboard", "TestAnyViewerCatchesUp"},
+	{"traces_wrong_untold", "cmd/bridge", "TestWrongTracesCostNothingElse"},
 	{"wall_unread_is_zero", "internal/wallboard", "TestUnreadIsUnknown"},
 	{"wall_unheard_is_gone", "internal/wallboard", "TestHubAwayKeepsBridges"},
 	{"wall_whole_for_each", "internal/wallboard", "TestWholeIsMadeOnce"},

@@ -115,7 +115,7 @@ func TestAnotherUsersFolder(t *testing.T) {
 		for _, other := range []int{0, otherID} {
 			for _, command := range [][]string{{"status"}, {"agents"}, {"windows", "retry", "--failed"}, {"run"}} {
 				if code, said := h.as(other, command...); code != exitFailed || !strings.Contains(said, refused+"#64501") || !strings.Contains(said, "sudo -u #64501") {
-					t.Errorf("%v as %d ended with %d: %s", command, other, code, said)
+					t.Fatalf("%v as %d ended with %d: %s", command, other, code, said)
 				}
 			}
 		}
@@ -151,7 +151,7 @@ func TestLookingMakesNothing(t *testing.T) {
 	for _, command := range []string{"status", "agents", "windows", "deadletters", "tail"} {
 		dir := filepath.Join(t.TempDir(), "data")
 		if code, said := saidBy(t, command, dir, "127.0.0.1:0", ""); code != exitFailed || !strings.Contains(said, "no bridge has run here: data_dir "+dir+" does not exist") {
-			t.Errorf("%s ended with %d: %s", command, code, said)
+			t.Fatalf("%s ended with %d: %s", command, code, said)
 		}
 		if _, err := os.Stat(dir); err == nil {
 			t.Errorf("%s made the data folder", command)

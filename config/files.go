@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"io/fs"
-	"path/filepath"
 	"runtime"
 	"strings"
 
@@ -38,16 +37,10 @@ func missing(path string, err error) *scalar.Fault {
 // warnExposed warns of a secret that others on this machine may read or replace. Its group may
 // read it: that is how Kubernetes gives a secret to a user who is not root.
 func (d *decoder) warnExposed(key, path string, mode fs.FileMode) {
-	if runtime.GOOS != "windows" && mode.Perm()&0o026 != 0 && !d.credential(path) {
+	credentials, _ := d.env.Lookup("CREDENTIALS_DIRECTORY") // systemd's, for this service alone
+	if runtime.GOOS != "windows" && mode.Perm()&0o026 != 0 && !source.Below(credentials, path) {
 		d.warn(key, "run chmod 600 "+path, "the secret in %s may be read or changed by other users (mode %04o)", path, mode.Perm())
 	}
-}
-
-// credential reports whether systemd gave the file, to this service alone.
-func (d *decoder) credential(path string) bool {
-	dir, _ := d.env.Lookup("CREDENTIALS_DIRECTORY")
-	below, err := filepath.Rel(dir, path)
-	return dir != "" && err == nil && filepath.IsLocal(below)
 }
 
 // secretPath checks a secret's file that others will read: NATS credentials.

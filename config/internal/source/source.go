@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 )
 
 // Limits that keep a mistaken file (a dump, a binary) from occupying the YAML
@@ -70,4 +71,10 @@ func Cause(err error) string {
 		return p.Err.Error()
 	}
 	return err.Error()
+}
+
+// Below reports whether a file is in a folder or below it; false for the folder "".
+func Below(dir, path string) bool {
+	below, err := filepath.Rel(dir, path)
+	return dir != "" && err == nil && filepath.IsLocal(below)
 }

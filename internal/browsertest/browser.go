@@ -35,6 +35,7 @@ type Browser struct {
 	odd       []string // that the console got
 	elsewhere []string
 	excused   bool
+	until     float64 // of what is excused, as a runtime.Timestamp: the report may come later
 }
 
 // Open starts a Chromium, which ends with the test.
@@ -77,7 +78,7 @@ func (b *Browser) hear(e any) {
 			b.odd = append(b.odd, fmt.Sprintf("console: %v", e.Args[0].Value))
 		}
 	case *log.EventEntryAdded:
-		if !b.excused && (e.Entry.Level == log.EntryLevelError || e.Entry.Level == log.EntryLevelWarning) {
+		if !b.excused && e.Entry.Timestamp.Float64() > b.until && (e.Entry.Level == log.EntryLevelError || e.Entry.Level == log.EntryLevelWarning) {
 			b.odd = append(b.odd, e.Entry.Text+" "+e.Entry.URL)
 		}
 	case *network.EventRequestWillBeSent:
@@ -92,6 +93,9 @@ func (b *Browser) hear(e any) {
 func (b *Browser) Excuse(yes bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.excused && !yes {
+		b.until = float64(time.Now().UnixMilli())
+	}
 	b.excused = yes
 }
 

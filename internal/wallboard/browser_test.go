@@ -174,14 +174,18 @@ func TestBrowserAccessible(t *testing.T) {
 		b.As(browsertest.Look{Width: 1600, Height: 900, Dark: dark})
 		audit(t, b, fmt.Sprintf("sign in, dark %t", dark))
 	}
+	b.Until(asked)
 	b.Keys("wrong\r")
-	b.Until(`document.querySelector('[role=alert]') !== null`)
+	b.Until(`document.querySelector('[role=alert]') !== null && ` + asked)
 	b.Keys(secret + "\r")
 	b.Until(live)
 	if address := browsertest.Value[string](b, `location.href + document.cookie`); address != s.url {
 		t.Errorf("script or address know %s", address)
 	}
 }
+
+// asked says that what is typed goes into the form.
+const asked = `document.activeElement.id === 'token'`
 
 // shown are the ids of the agents' tiles that can be seen.
 const shown = `Array.from(document.querySelectorAll('.tile')).filter(t => t.checkVisibility()).map(t => t.id)`

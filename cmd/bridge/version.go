@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"runtime"
@@ -20,6 +21,12 @@ type versions struct {
 	NATS   string `json:"nats_server"`
 }
 
+// versionsAndBill is what `bridge version --json` prints.
+type versionsAndBill struct {
+	versions
+	SBOM json.RawMessage `json:"sbom"` // as --sbom has it
+}
+
 func (v versions) String() string {
 	return fmt.Sprintf("%s (%s, embedded nats-server %s)", v.Bridge, v.Go, v.NATS)
 }
@@ -30,7 +37,8 @@ func newVersion() *cobra.Command {
 		Use:   "version",
 		Short: "Print the versions of the bridge and of the NATS server in it",
 		Long: "Print the version of the bridge, which is that of the commit that it was built of, and of\n" +
-			"the NATS server in it; or all modules in it, as CycloneDX in JSON, without licences.",
+			"the NATS server in it; or all modules in it, as CycloneDX in JSON, without licences, alone or\n" +
+			"with the versions in one object.",
 		Example: "  bridge version --json\n  bridge version --sbom > bridge.cdx.json",
 		Args:    noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -39,13 +47,17 @@ func newVersion() *cobra.Command {
 				return buildinfo.Current().WriteBOM(c.OutOrStdout())
 			}
 			if asJSON {
-				return json.NewEncoder(c.OutOrStdout()).Encode(v)
+				var all bytes.Buffer
+				if err := buildinfo.Current().WriteBOM(&all); err != nil {
+					return err
+				}
+				return json.NewEncoder(c.OutOrStdout()).Encode(versionsAndBill{v, all.Bytes()})
 			}
 			_, err := fmt.Fprintf(c.OutOrStdout(), "bridge %s\n", v)
 			return err
 		},
 	}
-	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object, the bill of materials in it")
 	c.Flags().BoolVar(&bill, "sbom", false, "print the software bill of materials, as CycloneDX in JSON")
 	c.MarkFlagsMutuallyExclusive("json", "sbom")
 	return c

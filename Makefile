@@ -12,7 +12,7 @@ demo: ## simulator, NATS and bridge in one process, with a live view
 	$(GO) run ./cmd/bridge demo
 
 build: ## the program, as ./bridge
-	CGO_ENABLED=0 $(GO) build -trimpath -o bridge ./cmd/bridge
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=auto -o bridge ./cmd/bridge
 
 test: ## every package, with the race detector
 	$(GO) test -race -timeout 15m ./...

@@ -269,6 +269,16 @@ var fileCases = []fileCase{
 		f, a := changeBack(s)
 		s.revise(f, a, 4, true)
 	}, FileReport{Made: 3, Accepted: 3}, RowReport{InFiles: 2, InStream: 3, Duplicates: 1, ChangedBack: 1, AfterMarker: 1}, false},
+	{"a row beside another of its key that changed", func(s *scene) {
+		siblings(s)
+	}, FileReport{Made: 2, Accepted: 2}, RowReport{InFiles: 3, InStream: 3, ChangedBack: 1}, true},
+	{"a row beside another of its key, none of which changed", func(s *scene) {
+		x, y := siblings(s)
+		f := s.file(cdr, 2, x, y)
+		s.ready(f)
+		s.revise(f, x, 3, true)
+		s.mark(f)
+	}, FileReport{Made: 3, Accepted: 3}, RowReport{InFiles: 3, InStream: 4, Duplicates: 1, ChangedBack: 1}, false},
 	{"changed back to what it never was", func(s *scene) {
 		f := s.file(cdr, 2, s.row(cdr, 10))
 		s.ready(f)
@@ -289,6 +299,25 @@ var fileCases = []fileCase{
 		s.publish(f, cdr, f.Rows[0])
 		s.mark(f)
 	}, FileReport{Made: 1, Accepted: 1}, RowReport{InFiles: 2, InStream: 1, Missing: 1}, false},
+}
+
+// siblings has two rows of one natural key extracted twice. The second has changed then, so both
+// come again.
+func siblings(s *scene) (first, second world.Row) {
+	agent := slices.Index(world.Columns[world.Call], "agent_id")
+	first, before, second := s.row(cdr, 10), s.row(cdr, 10), s.row(cdr, 10)
+	before.Cells[agent], second.Cells[agent] = "901", "902"
+	f := s.file(cdr, 2, first, before)
+	s.ready(f)
+	s.revise(f, first, 1, false)
+	s.revise(f, before, 1, false)
+	s.mark(f)
+	f = s.file(cdr, 2, first, second)
+	s.ready(f)
+	s.revise(f, second, 2, false)
+	s.revise(f, first, 2, true)
+	s.mark(f)
+	return first, second
 }
 
 // changeBack publishes a row, the row changed, and the row as it was at first.

@@ -10,7 +10,7 @@ func (d *decoder) accounts(c *Config) {
 	for i := range c.Tenants {
 		f, key := c.Tenants[i].Files, fmt.Sprintf("tenants[%d].files", i)
 		switch {
-		case f == nil || f.AccessKey == "" || d.bad[key+".access_key"]:
+		case f == nil || f.AccessKey == "" || d.Bad[key+".access_key"]:
 		case firsts[f.AccessKey] == nil:
 			of[f.AccessKey], firsts[f.AccessKey], ids[f.AccessKey] = key, f, first{}
 		default:
@@ -25,9 +25,9 @@ func (d *decoder) accounts(c *Config) {
 // space looks at the tenant space of the files under key, of one access key with those under other.
 func (d *decoder) space(ids first, key, other string, f *Files) {
 	at := key + ".account_id"
-	if f.AccountID == "" && !d.bad[at] {
-		d.report(at, "write the id of its tenant space: without it the platform gives the records of all of them",
-			"the key is missing, and the access key is that of %s (line %d), too", other, d.where(other+".access_key").line)
+	if f.AccountID == "" && !d.Bad[at] {
+		d.Report(at, "write the id of its tenant space: without it the platform gives the records of all of them",
+			"the key is missing, and the access key is that of %s (line %d), too", other, d.Where(other+".access_key").Line)
 	} else if ids[f.AccountID] != at {
 		d.unique(ids, at, f.AccountID, "give each tenant of one access key a tenant space of its own, or another access key")
 	}
@@ -40,8 +40,8 @@ func (d *decoder) alike(one, key string, a, b *Files) {
 		"request_spacing": a.RequestSpacing == b.RequestSpacing,
 		"max_outstanding": a.MaxOutstanding == b.MaxOutstanding,
 	} {
-		if at := key + "." + name; !equal && !d.bad[at] && !d.bad[one+"."+name] {
-			d.report(at, "write the same for both: they are of one access key", "the value is another than that of %s (line %d)", one, d.where(one).line)
+		if at := key + "." + name; !equal && !d.Bad[at] && !d.Bad[one+"."+name] {
+			d.Report(at, "write the same for both: they are of one access key", "the value is another than that of %s (line %d)", one, d.Where(one).Line)
 		}
 	}
 }

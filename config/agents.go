@@ -10,6 +10,7 @@ import (
 	"aiccbridge/config/internal/scalar"
 	"aiccbridge/config/internal/secret"
 	"aiccbridge/config/internal/table"
+	"aiccbridge/config/internal/walk"
 	"aiccbridge/config/internal/yamlnode"
 )
 
@@ -18,8 +19,8 @@ import (
 func (d *decoder) agents(key string, g *Gateway, seen first) {
 	list, file := key+".agents", key+".agents_file"
 	fromFile := d.agentsFile(file, g.AgentsFile)
-	if len(g.Listed)+len(fromFile) == 0 && !d.bad[list] && !d.bad[file] {
-		d.report(list, "list the agents to poll, name a file with them in agents_file, or leave the gateway section out", "there is no agent")
+	if len(g.Listed)+len(fromFile) == 0 && !d.Bad[list] && !d.Bad[file] {
+		d.Report(list, "list the agents to poll, name a file with them in agents_file, or leave the gateway section out", "there is no agent")
 	}
 	passwords := d.secretsFile(key+".secrets_file", g.SecretsFile)
 	g.Agents = slices.Concat(g.Listed, fromFile)
@@ -47,18 +48,18 @@ const mostWithout = 10
 func (d *decoder) password(key string, a *Agent, passwords map[string]Secret, file string, without int) bool {
 	at := key + ".password_file"
 	switch own, ok := passwords[a.ID]; {
-	case d.bad[key] || d.bad[key+".id"] || d.bad[at] || a.Password.Reveal() != "" || file != "" && passwords == nil:
+	case d.Bad[key] || d.Bad[key+".id"] || d.Bad[at] || a.Password.Reveal() != "" || file != "" && passwords == nil:
 		return true // or has been reported
 	case ok:
 		a.Password = own
 		return true
 	case without == mostWithout:
-		d.report(at, "give each agent a password", "further agents have no password either")
+		d.Report(at, "give each agent a password", "further agents have no password either")
 	case without > mostWithout:
 	case file == "":
-		d.report(at, "name the file that holds the agent's password, or name one file with all passwords in the gateway's secrets_file", "the key is missing")
+		d.Report(at, "name the file that holds the agent's password, or name one file with all passwords in the gateway's secrets_file", "the key is missing")
 	default:
-		d.report(at, "add the agent there, or name a file with his password here", "%s has no password of agent %s", file, a.ID)
+		d.Report(at, "add the agent there, or name a file with his password here", "%s has no password of agent %s", file, a.ID)
 	}
 	return false
 }
@@ -66,7 +67,7 @@ func (d *decoder) password(key string, a *Agent, passwords map[string]Secret, fi
 // listFile reads a file whose name says how it is written, without the mark that it begins
 // with. none: no file is named, or a fault of it has been reported.
 func (d *decoder) listFile(key, path string) (data []byte, csv, none bool) {
-	if path == "" || d.bad[key] {
+	if path == "" || d.Bad[key] {
 		return nil, false, true
 	}
 	switch strings.ToLower(filepath.Ext(path)) {
@@ -74,16 +75,16 @@ func (d *decoder) listFile(key, path string) (data []byte, csv, none bool) {
 		csv = true
 	case ".yaml", ".yml":
 	default:
-		d.report(key, "name a file that ends in .csv, .yaml or .yml", "the name %s does not say how the file is written", filepath.Base(path))
+		d.Report(key, "name a file that ends in .csv, .yaml or .yml", "the name %s does not say how the file is written", filepath.Base(path))
 		return nil, false, true
 	}
-	data, mode, err := d.env.Read(path)
+	data, mode, err := d.Env.Read(path)
 	if err != nil {
-		d.reportAt(key, d.where(key), missing(path, err))
+		d.ReportAt(key, d.Where(key), walk.Missing(path, err))
 		return nil, false, true
 	}
 	if strings.HasSuffix(key, ".secrets_file") {
-		d.warnExposed(key, path, mode)
+		d.WarnExposed(key, path, mode)
 	}
 	return data, csv, false
 }
@@ -94,21 +95,21 @@ func (d *decoder) agentsFile(key, path string) (all []Agent) {
 	if none {
 		return nil
 	}
-	d.within(path, func() {
+	d.Within(path, func() {
 		if csv {
 			all = d.agentsCSV(key, data)
 			return
 		}
-		root, ok := d.parse(data)
+		root, ok := d.Parse(data)
 		if root == nil || !ok {
-			d.bad[key] = d.bad[key] || !ok
+			d.Bad[key] = d.Bad[key] || !ok
 			return
 		}
 		v := reflect.ValueOf(&all).Elem()
-		d.list(key, root, v, reflect.StructField{})
+		d.List(key, root, v, reflect.StructField{})
 	})
-	if len(all) == 0 && !d.bad[key] {
-		d.report(key, "list the agents in it, or remove the key", "%s lists no agent", path)
+	if len(all) == 0 && !d.Bad[key] {
+		d.Report(key, "list the agents in it, or remove the key", "%s lists no agent", path)
 	}
 	return all
 }
@@ -116,29 +117,29 @@ func (d *decoder) agentsFile(key, path string) (all []Agent) {
 // agentsCSV reads agents whose keys are columns.
 func (d *decoder) agentsCSV(key string, data []byte) []Agent {
 	t, ok := d.table(key, data)
-	names := keys(reflect.TypeFor[Agent]())
+	names := walk.Keys(reflect.TypeFor[Agent]())
 	columns, known := d.columns(key, t.Header, names)
 	if !known {
-		d.bad[key] = true
+		d.Bad[key] = true
 		return nil
 	}
 	all := make([]Agent, len(t.Rows))
 	for i, row := range t.Rows {
 		item, v := fmt.Sprintf("%s[%d]", key, i), reflect.ValueOf(&all[i]).Elem()
-		d.mark(item, at(row.Place))
+		d.Mark(item, at(row.Place))
 		for n, name := range names {
 			field, value := v.Type().Field(n), v.Field(n)
 			column := slices.Index(columns, name)
 			if column < 0 {
-				d.absent(join(item, name), value, field)
+				d.Absent(walk.Join(item, name), value, field)
 				continue
 			}
 			cell := row.Cell(column)
-			d.mark(join(item, name), at(cell.Place))
-			d.text(join(item, name), cell.Text, cell.Text == "", value, field)
+			d.Mark(walk.Join(item, name), at(cell.Place))
+			d.Text(walk.Join(item, name), cell.Text, cell.Text == "", value, field)
 		}
 	}
-	d.bad[key] = d.bad[key] || !ok
+	d.Bad[key] = d.Bad[key] || !ok
 	return all
 }
 
@@ -149,16 +150,16 @@ func (d *decoder) columns(key string, header table.Row, names []string) (columns
 		columns = append(columns, strings.ToLower(c.Text))
 	}
 	if !slices.ContainsFunc(names, func(name string) bool { return slices.Contains(columns, name) }) && len(columns) > 0 {
-		d.reportAt(key, at(header.Place), scalar.Faultf("begin with a line such as id,phone, of the keys that an agent may have: "+strings.Join(names, ", "), "the first line does not name the columns"))
+		d.ReportAt(key, at(header.Place), scalar.Faultf("begin with a line such as id,phone, of the keys that an agent may have: "+strings.Join(names, ", "), "the first line does not name the columns"))
 		return columns, false
 	}
 	for i, name := range columns {
 		place := at(header.Cells[i].Place)
 		switch {
 		case slices.Contains(columns[:i], name):
-			d.reportAt(key, place, scalar.Faultf("keep one of the two", "a column is there twice"))
+			d.ReportAt(key, place, scalar.Faultf("keep one of the two", "a column is there twice"))
 		case !slices.Contains(names, name):
-			d.reportAt(join(key, name), place, yamlnode.Unknown(key, name, names))
+			d.ReportAt(walk.Join(key, name), place, yamlnode.Unknown(key, name, names))
 		default:
 			continue
 		}
@@ -171,12 +172,12 @@ func (d *decoder) columns(key string, header table.Row, names []string) (columns
 func (d *decoder) table(key string, data []byte) (t table.Table, ok bool) {
 	t, problems := table.Read(data)
 	for _, p := range problems {
-		d.reportAt(key, at(p.Place), p.Fault)
+		d.ReportAt(key, at(p.Place), p.Fault)
 	}
 	return t, len(problems) == 0
 }
 
-func at(p table.Place) position { return position{line: p.Line, column: p.Column} }
+func at(p table.Place) walk.Position { return walk.Position{Line: p.Line, Column: p.Column} }
 
 // secretsFile reads passwords by the agents' ids; nil when there is no such file, or none
 // that can be read. What stands in it is in no fault: ids and passwords may have changed places.
@@ -186,33 +187,33 @@ func (d *decoder) secretsFile(key, path string) map[string]Secret {
 		return nil
 	}
 	all, lines := map[string]Secret{}, map[string]int{}
-	add := func(id, password string, at position) {
+	add := func(id, password string, at walk.Position) {
 		switch before, twice := lines[id]; {
 		case id == "":
-			d.reportAt(key, at, scalar.Faultf("write the agent's id before the password", "the line names no agent"))
+			d.ReportAt(key, at, scalar.Faultf("write the agent's id before the password", "the line names no agent"))
 		case twice:
-			d.reportAt(key, at, scalar.Faultf("keep one of the two", "the agent is there twice, first on line %d", before))
+			d.ReportAt(key, at, scalar.Faultf("keep one of the two", "the agent is there twice, first on line %d", before))
 		case strings.TrimSpace(password) == "":
-			d.reportAt(key, at, scalar.Faultf("write the agent's password, or remove the line", "the password is empty"))
+			d.ReportAt(key, at, scalar.Faultf("write the agent's password, or remove the line", "the password is empty"))
 		case strings.ContainsAny(password, "\r\n"):
-			d.reportAt(key, at, scalar.Faultf("write it on one line", "the password has several lines"))
+			d.ReportAt(key, at, scalar.Faultf("write it on one line", "the password has several lines"))
 		}
-		lines[id], all[id] = at.line, secret.New(path, password)
+		lines[id], all[id] = at.Line, secret.New(path, password)
 	}
-	d.within(path, func() {
+	d.Within(path, func() {
 		if csv {
 			d.secretsCSV(key, data, add)
 		} else {
 			d.secretsYAML(key, data, add)
 		}
 	})
-	if d.bad[key] {
+	if d.Bad[key] {
 		return nil
 	}
 	return all
 }
 
-func (d *decoder) secretsCSV(key string, data []byte, add func(id, password string, at position)) {
+func (d *decoder) secretsCSV(key string, data []byte, add func(id, password string, at walk.Position)) {
 	t, _ := d.table(key, data)
 	id, password := -1, -1
 	for i, c := range t.Header.Cells {
@@ -224,7 +225,7 @@ func (d *decoder) secretsCSV(key string, data []byte, add func(id, password stri
 		}
 	}
 	if len(t.Header.Cells) != 2 || id < 0 || password < 0 {
-		d.reportAt(key, position{line: max(1, t.Header.Line), column: 1}, scalar.Faultf("begin with the line id,password", "the first line does not name the two columns"))
+		d.ReportAt(key, walk.Position{Line: max(1, t.Header.Line), Column: 1}, scalar.Faultf("begin with the line id,password", "the first line does not name the two columns"))
 		return
 	}
 	for _, row := range t.Rows {
@@ -232,25 +233,25 @@ func (d *decoder) secretsCSV(key string, data []byte, add func(id, password stri
 	}
 }
 
-func (d *decoder) secretsYAML(key string, data []byte, add func(id, password string, at position)) {
-	root, ok := d.parse(data)
+func (d *decoder) secretsYAML(key string, data []byte, add func(id, password string, at walk.Position)) {
+	root, ok := d.Parse(data)
 	if !ok { // the parser may have quoted from it
-		last := &d.findings[len(d.findings)-1]
+		last := &d.Findings[len(d.Findings)-1]
 		last.Key = key
 		last.Problem, _, _ = strings.Cut(last.Problem, ":")
-		d.bad[key] = true
+		d.Bad[key] = true
 		return
 	}
-	entries, ok := d.entries(key, root)
+	entries, ok := d.Entries(key, root)
 	if !ok {
 		return
 	}
 	for _, e := range entries {
 		text, f := yamlnode.Text(e.Value)
 		if f != nil {
-			d.reportAt(key, positionOf(e.Value), f)
+			d.ReportAt(key, walk.PositionOf(e.Value), f)
 			continue
 		}
-		add(yamlnode.Key(e.Key), text, positionOf(e.Key))
+		add(yamlnode.Key(e.Key), text, walk.PositionOf(e.Key))
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"aiccbridge/config/internal/scalar"
+	"aiccbridge/config/internal/walk"
 )
 
 // Effective is the configuration as the bridge understood it: every key, with
@@ -36,9 +37,9 @@ func (c *Config) String() string {
 
 func values(section reflect.Value) yaml.MapSlice {
 	out := yaml.MapSlice{}
-	for i, name := range keys(section.Type()) {
+	for i, name := range walk.Keys(section.Type()) {
 		v := section.Field(i)
-		if name == "" || isOptionalSection(v.Type()) && v.IsNil() {
+		if name == "" || walk.IsOptionalSection(v.Type()) && v.IsNil() {
 			continue
 		}
 		out = append(out, yaml.MapItem{Key: name, Value: value(v)})
@@ -48,9 +49,9 @@ func values(section reflect.Value) yaml.MapSlice {
 
 func value(v reflect.Value) any {
 	switch {
-	case isSection(v.Type()):
+	case walk.IsSection(v.Type()):
 		return values(v)
-	case isOptionalSection(v.Type()):
+	case walk.IsOptionalSection(v.Type()):
 		return values(v.Elem())
 	case v.Kind() == reflect.Slice:
 		list := make([]any, v.Len())

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"aiccbridge/config/internal/walk"
+
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -166,17 +168,17 @@ func defaultText(field reflect.StructField) string {
 
 // eachScalar visits every key of the file that is not a section.
 func eachScalar(t reflect.Type, path string, visit func(string, reflect.StructField)) {
-	for i, name := range keys(t) {
+	for i, name := range walk.Keys(t) {
 		if name == "" {
 			continue
 		}
 		field := t.Field(i)
 		inner := field.Type
-		if inner.Kind() == reflect.Slice || isOptionalSection(inner) {
+		if inner.Kind() == reflect.Slice || walk.IsOptionalSection(inner) {
 			inner = inner.Elem()
 		}
-		switch key := join(path, name); {
-		case isSection(inner):
+		switch key := walk.Join(path, name); {
+		case walk.IsSection(inner):
 			eachScalar(inner, key, visit)
 		default:
 			visit(key, field)
@@ -196,9 +198,9 @@ func TestExampleShowsDefaults(t *testing.T) {
 			return
 		}
 		v := reflect.New(field.Type).Elem()
-		d := decoder{dir: filepath.Dir(examplePath)}
+		d := decoder{walk.New(examplePath, walk.Environment{})}
 		if text := field.Tag.Get("default"); text != "" {
-			d.setDefault(path, v, field)
+			d.SetDefault(path, v, field)
 		}
 		if field.Tag.Get("computed") == "hold + 20s" {
 			v.SetInt(int64(30 * time.Second))
@@ -215,28 +217,28 @@ func TestExampleShowsDefaults(t *testing.T) {
 // flatten takes the first entry of each list of sections.
 func flatten(c *Config) map[string]any {
 	out := map[string]any{}
-	var walk func(v reflect.Value, path string)
-	walk = func(v reflect.Value, path string) {
-		for i, name := range keys(v.Type()) {
+	var down func(v reflect.Value, path string)
+	down = func(v reflect.Value, path string) {
+		for i, name := range walk.Keys(v.Type()) {
 			if name == "" {
 				continue
 			}
-			f, key := v.Field(i), join(path, name)
+			f, key := v.Field(i), walk.Join(path, name)
 			switch {
-			case isOptionalSection(f.Type()):
-				walk(f.Elem(), key)
-			case isSection(f.Type()):
-				walk(f, key)
-			case f.Kind() == reflect.Slice && isSection(f.Type().Elem()):
+			case walk.IsOptionalSection(f.Type()):
+				down(f.Elem(), key)
+			case walk.IsSection(f.Type()):
+				down(f, key)
+			case f.Kind() == reflect.Slice && walk.IsSection(f.Type().Elem()):
 				if f.Len() > 0 {
-					walk(f.Index(0), key)
+					down(f.Index(0), key)
 				}
 			default:
 				out[key] = value(f)
 			}
 		}
 	}
-	walk(reflect.ValueOf(c).Elem(), "")
+	down(reflect.ValueOf(c).Elem(), "")
 	return out
 }
 
@@ -244,10 +246,10 @@ func flatten(c *Config) map[string]any {
 // keep their own bounds.
 func TestTags(t *testing.T) {
 	eachScalar(reflect.TypeFor[Config](), "", func(path string, field reflect.StructField) {
-		d := decoder{at: map[string]position{}, bad: map[string]bool{}}
+		d := decoder{walk.New("", walk.Environment{})}
 		v := reflect.New(field.Type).Elem()
 		if field.Tag.Get("default") != "" {
-			d.setDefault(path, v, field)
+			d.SetDefault(path, v, field)
 		}
 		item := v.Type()
 		if item.Kind() == reflect.Slice {
@@ -255,14 +257,14 @@ func TestTags(t *testing.T) {
 		}
 		for _, tag := range []string{"min", "max"} {
 			if text := field.Tag.Get(tag); text != "" {
-				d.set(path, text, reflect.New(item).Elem(), reflect.StructField{Tag: reflect.StructTag(`yaml:"x"`)})
+				d.Set(path, text, reflect.New(item).Elem(), reflect.StructField{Tag: reflect.StructTag(`yaml:"x"`)})
 			}
 		}
 		if (field.Tag.Get("min") == "") != (field.Tag.Get("max") == "") || (field.Tag.Get("match") == "") != (field.Tag.Get("say") == "") {
 			t.Errorf("%s: min goes with max, match with say", path)
 		}
-		if len(d.findings) > 0 {
-			t.Errorf("%s: %v", path, d.findings)
+		if len(d.Findings) > 0 {
+			t.Errorf("%s: %v", path, d.Findings)
 		}
 	})
 }

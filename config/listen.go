@@ -17,50 +17,50 @@ func (d *decoder) nats(n *NATS) {
 		u, err := url.Parse(strings.TrimSpace(text))
 		switch {
 		case err != nil || u.Hostname() == "" || !strings.Contains(" nats tls ws wss ", " "+u.Scheme+" "):
-			d.report("nats.url", "write nats://host:4222 or tls://host:4222, several separated by commas", "the value is not the address of a NATS server")
+			d.Report("nats.url", "write nats://host:4222 or tls://host:4222, several separated by commas", "the value is not the address of a NATS server")
 		case u.User != nil:
-			d.report("nats.url", "remove the part up to the @ and use user and password_file, or credentials_file", "the URL holds a user name, password or token")
+			d.Report("nats.url", "remove the part up to the @ and use user and password_file, or credentials_file", "the URL holds a user name, password or token")
 		}
 	}
-	d.secretPath("nats.credentials_file", n.CredentialsFile)
+	d.SecretPath("nats.credentials_file", n.CredentialsFile)
 	d.signIn(n)
-	n.RootCAs = d.pool("nats.ca_file", n.CAFile)
-	n.ClientCertificate = d.pair("nats.certificate_file", n.CertificateFile, "nats.key_file", n.KeyFile)
-	inside := !n.External() && !d.bad["nats.url"]
+	n.RootCAs = d.Pool("nats.ca_file", n.CAFile)
+	n.ClientCertificate = d.Pair("nats.certificate_file", n.CertificateFile, "nats.key_file", n.KeyFile)
+	inside := !n.External() && !d.Bad["nats.url"]
 	if inside && n.Replicas > 1 {
-		d.report("nats.replicas", "remove the key, or name a cluster in nats.url", "the server inside the bridge is one server and keeps one copy")
+		d.Report("nats.replicas", "remove the key, or name a cluster in nats.url", "the server inside the bridge is one server and keeps one copy")
 	}
-	if inside && !n.ManageStreams && !d.bad["nats.manage_streams"] {
-		d.report("nats.manage_streams", "write true, or name the server in nats.url", "nobody else makes the streams of the server inside the bridge")
+	if inside && !n.ManageStreams && !d.Bad["nats.manage_streams"] {
+		d.Report("nats.manage_streams", "write true, or name the server in nats.url", "nobody else makes the streams of the server inside the bridge")
 	}
 }
 
 // signIn: a context, which says where as well; a name and its password; or a credentials file.
 func (d *decoder) signIn(n *NATS) {
 	for _, key := range []string{"url", "credentials_file", "user", "password_file", "ca_file", "certificate_file", "key_file"} {
-		if n.Context != "" && d.given["nats."+key] {
-			d.report("nats."+key, "remove it, or remove context", "a context says that as well")
+		if n.Context != "" && d.Given["nats."+key] {
+			d.Report("nats."+key, "remove it, or remove context", "a context says that as well")
 		}
 	}
-	user, password := d.given["nats.user"], d.given["nats.password_file"]
+	user, password := d.Given["nats.user"], d.Given["nats.password_file"]
 	switch {
-	case d.bad["nats.user"] || d.bad["nats.password_file"]:
+	case d.Bad["nats.user"] || d.Bad["nats.password_file"]:
 	case user && !password:
-		d.report("nats.password_file", "name the file that holds the user's password", "the key is missing although nats.user is given")
+		d.Report("nats.password_file", "name the file that holds the user's password", "the key is missing although nats.user is given")
 	case password && !user:
-		d.report("nats.user", "write the user's name, or remove password_file", "the key is missing although nats.password_file is given")
+		d.Report("nats.user", "write the user's name, or remove password_file", "the key is missing although nats.password_file is given")
 	}
 	if user && n.CredentialsFile != "" {
-		d.report("nats.user", "use user and password_file, or credentials_file, as the server asks for", "there is a credentials_file as well")
+		d.Report("nats.user", "use user and password_file, or credentials_file, as the server asks for", "there is a credentials_file as well")
 	}
 }
 
 func (d *decoder) listen(c *Config) {
 	l := &c.Listen
-	l.AdminCertificate = d.pair("listen.admin_certificate_file", l.AdminCertificateFile, "listen.admin_key_file", l.AdminKeyFile)
-	l.NATSCertificate = d.pair("listen.nats_certificate_file", l.NATSCertificateFile, "listen.nats_key_file", l.NATSKeyFile)
-	if d.given["listen.admin_token_file"] && !d.bad["listen.admin_token_file"] && len(l.AdminToken.Reveal()) < minKeyBytes {
-		d.report("listen.admin_token_file", "write at least 16 random characters, for example of: openssl rand -hex 32", "the token in %s is shorter than 16 bytes and could be guessed", l.AdminToken.File())
+	l.AdminCertificate = d.Pair("listen.admin_certificate_file", l.AdminCertificateFile, "listen.admin_key_file", l.AdminKeyFile)
+	l.NATSCertificate = d.Pair("listen.nats_certificate_file", l.NATSCertificateFile, "listen.nats_key_file", l.NATSKeyFile)
+	if d.Given["listen.admin_token_file"] && !d.Bad["listen.admin_token_file"] && len(l.AdminToken.Reveal()) < minKeyBytes {
+		d.Report("listen.admin_token_file", "write at least 16 random characters, for example of: openssl rand -hex 32", "the token in %s is shorter than 16 bytes and could be guessed", l.AdminToken.File())
 	}
 	names := first{}
 	for i, u := range l.NATSUsers {
@@ -90,17 +90,17 @@ func (d *decoder) addresses(c *Config) {
 		}
 		addr, f := scalar.Listen(l.text)
 		if f != nil {
-			d.reportAt(l.key, d.where(l.key), f)
+			d.ReportAt(l.key, d.Where(l.key), f)
 			continue
 		}
 		for _, o := range opened {
 			if scalar.Overlap(o.addr, addr) {
-				d.report(l.key, "give each listener a port of its own", "%s is used by %s already", l.text, o.key)
+				d.Report(l.key, "give each listener a port of its own", "%s is used by %s already", l.text, o.key)
 			}
 		}
 		opened = append(opened, open{l.key, addr})
 		if missing := d.notGiven(c, l.needs); len(missing) > 0 && !addr.Addr().IsLoopback() {
-			d.report(l.key, "give "+enumerate(missing)+" below listen, or listen on 127.0.0.1",
+			d.Report(l.key, "give "+enumerate(missing)+" below listen, or listen on 127.0.0.1",
 				"other machines reach %s, so it must not be open without TLS and sign-in", l.text)
 		}
 	}
@@ -111,7 +111,7 @@ func (d *decoder) addresses(c *Config) {
 func (d *decoder) notGiven(c *Config, names []string) (missing []string) {
 	for _, name := range names {
 		key := "listen." + name
-		if name == "nats_users" && len(c.Listen.NATSUsers) == 0 && !d.bad[key] || !d.given[key] && !d.bad[key] {
+		if name == "nats_users" && len(c.Listen.NATSUsers) == 0 && !d.Bad[key] || !d.Given[key] && !d.Bad[key] {
 			missing = append(missing, name)
 		}
 	}

@@ -1,19 +1,17 @@
 package config
 
 import (
-	"bytes"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"reflect"
 	"time"
 
-	"github.com/goccy/go-yaml/ast"
-
-	"aiccbridge/config/internal/quotes"
-	"aiccbridge/config/internal/scalar"
 	"aiccbridge/config/internal/source"
+	"aiccbridge/config/internal/walk"
 )
+
+// decoder reads a configuration: what it found out stays in it.
+type decoder struct{ *walk.Decoder }
 
 // Environment is what a configuration refers to outside its own text.
 // The zero value is the process's environment and file system.
@@ -49,46 +47,17 @@ func Parse(name string, data []byte, env Environment) (*Config, error) {
 	if env.Now == nil {
 		env.Now = time.Now
 	}
-	d := &decoder{file: name, dir: filepath.Dir(name), env: env,
-		at: map[string]position{}, given: map[string]bool{}, bad: map[string]bool{}}
-	root, ok := d.parse(data)
+	d := &decoder{walk.New(name, walk.Environment(env))}
+	root, ok := d.Parse(data)
 	if !ok {
-		return nil, Errors(d.findings)
+		return nil, Errors(d.Findings)
 	}
 	var c Config
-	d.section("", root, reflect.ValueOf(&c).Elem())
+	d.Section("", root, reflect.ValueOf(&c).Elem())
 	d.validate(&c)
-	if len(d.findings) > 0 {
-		return nil, Errors(d.sorted(d.findings))
+	if len(d.Findings) > 0 {
+		return nil, Errors(d.Sorted(d.Findings))
 	}
-	c.Warnings, c.decoder = d.sorted(d.warnings), d
+	c.Warnings, c.decoder = d.Sorted(d.Warnings), d
 	return &c, nil
-}
-
-// parse returns the root node; nil for an empty file.
-func (d *decoder) parse(data []byte) (ast.Node, bool) {
-	data = bytes.TrimPrefix(data, []byte("\ufeff"))
-	if f, line, column := source.Unreadable(data); f != nil {
-		d.reportAt("", position{line: line, column: column}, f)
-		return nil, false
-	}
-	file, err := source.ParseYAML(data)
-	if err != nil {
-		f, line, column := source.SyntaxFault(err)
-		at := position{line: line, column: column}
-		if line, column, ok := quotes.Unclosed(string(data)); ok {
-			at, f = position{line: line, column: column}, scalar.Faultf("close the quote on this line, or double a ' inside '...'; the rest of the file was read as part of the value",
-				"the quote that opens here is not closed before the end of its value")
-		}
-		d.reportAt("", at, f)
-		return nil, false
-	}
-	if len(file.Docs) > 1 && file.Docs[1].Body != nil {
-		d.reportAt("", positionOf(file.Docs[1].Body), scalar.Faultf("remove the --- line, or everything from it on", "a second YAML document begins here"))
-		return nil, false
-	}
-	if len(file.Docs) == 0 {
-		return nil, true
-	}
-	return file.Docs[0].Body, true
 }

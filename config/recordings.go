@@ -15,37 +15,37 @@ const encryptionKeyBytes = 32
 // recordings holds the fetching of audio to the rules that concern more than one key.
 func (d *decoder) recordings(key string, f *Files) {
 	r := &f.Recordings
-	r.S3.RootCAs = d.pool(key+".s3.ca_file", r.S3.CAFile)
+	r.S3.RootCAs = d.Pool(key+".s3.ca_file", r.S3.CAFile)
 	d.place(key, r)
 	if !r.Fetch() {
 		return
 	}
-	if f.Extracts.Recording == nil && !d.bad[key+".mode"] {
-		d.report(key+".mode", "add recording below extracts, or set mode: off", "audio is fetched for the rows of kind recording, which are not extracted")
+	if f.Extracts.Recording == nil && !d.Bad[key+".mode"] {
+		d.Report(key+".mode", "add recording below extracts, or set mode: off", "audio is fetched for the rows of kind recording, which are not extracted")
 	}
 	if r.Keep > 0 {
 		d.atMost(key, "back", r.Back, "keep", r.Keep)
 	}
 	d.atMost(key, "retry_after", r.RetryAfter, "give_up_after", r.GiveUpAfter)
-	if at := key + ".order"; len(r.Order) == 0 && !d.bad[at] {
-		d.report(at, "name at least one of file_name, original_file_name, call_id and obs, or remove the key", "there is no way to ask for audio")
+	if at := key + ".order"; len(r.Order) == 0 && !d.Bad[at] {
+		d.Report(at, "name at least one of file_name, original_file_name, call_id and obs, or remove the key", "there is no way to ask for audio")
 	}
 	d.encryptionKey(key+".encryption_key_file", r.EncryptionKey)
 }
 
 func (d *decoder) atMost(section, name string, value time.Duration, limit string, most time.Duration) {
 	key := section + "." + name
-	if value > most && !d.bad[key] && !d.bad[section+"."+limit] {
-		d.report(key, "write at most what "+limit+" says", "%s is more than %s, %s", scalar.DurationString(value), limit, scalar.DurationString(most))
+	if value > most && !d.Bad[key] && !d.Bad[section+"."+limit] {
+		d.Report(key, "write at most what "+limit+" says", "%s is more than %s, %s", scalar.DurationString(value), limit, scalar.DurationString(most))
 	}
 }
 
 func (d *decoder) encryptionKey(key string, s Secret) {
-	if !d.given[key] || d.bad[key] {
+	if !d.Given[key] || d.Bad[key] {
 		return
 	}
 	if raw, err := hex.DecodeString(s.Reveal()); err != nil || len(raw) != encryptionKeyBytes {
-		d.report(key, "make one with: openssl rand -hex 32", "%s does not hold a key of %d hex digits", s.File(), 2*encryptionKeyBytes)
+		d.Report(key, "make one with: openssl rand -hex 32", "%s does not hold a key of %d hex digits", s.File(), 2*encryptionKeyBytes)
 	}
 }
 
@@ -65,17 +65,17 @@ func (d *decoder) bucket(key string, s S3) {
 	d.need(key+".bucket", s.Bucket == "", "name the bucket, which must be there", "store: s3")
 	d.need(key+".access_key_file", s.AccessKey.Reveal() == "", "name the file that holds the access key", "store: s3")
 	d.need(key+".secret_key_file", s.SecretKey.Reveal() == "", "name the file that holds the secret key", "store: s3")
-	if s.URL != nil && s.URL.Scheme == "http" && !d.bad[key+".url"] {
-		d.warn(key+".url", "write https:// where the store has it", "audio goes to the store in the clear")
+	if s.URL != nil && s.URL.Scheme == "http" && !d.Bad[key+".url"] {
+		d.Warn(key+".url", "write https:// where the store has it", "audio goes to the store in the clear")
 	}
-	if s.URL != nil && strings.Trim(s.URL.Path, "/") != "" && !d.bad[key+".url"] {
-		d.report(key+".url", "write bucket and prefix below s3, and the address alone here", "the URL has a path")
+	if s.URL != nil && strings.Trim(s.URL.Path, "/") != "" && !d.Bad[key+".url"] {
+		d.Report(key+".url", "write bucket and prefix below s3, and the address alone here", "the URL has a path")
 	}
 }
 
 // need reports a key that is missing because of another one's value.
 func (d *decoder) need(key string, missing bool, remedy, because string) {
-	if missing && !d.bad[key] {
-		d.reportAt(key, d.where(key), scalar.Faultf(remedy, "%s", fmt.Sprintf("the key is missing although %s is given", because)))
+	if missing && !d.Bad[key] {
+		d.ReportAt(key, d.Where(key), scalar.Faultf(remedy, "%s", fmt.Sprintf("the key is missing although %s is given", because)))
 	}
 }

@@ -1,4 +1,4 @@
-package config
+package walk
 
 import (
 	"fmt"
@@ -11,20 +11,21 @@ import (
 	"time"
 
 	"aiccbridge/config/internal/scalar"
+	"aiccbridge/config/internal/secret"
 )
 
-// set parses text by the type of the field, then holds it to the field's tags.
-func (d *decoder) set(key, text string, v reflect.Value, field reflect.StructField) {
+// Set parses text by the type of the field, then holds it to the field's tags.
+func (d *Decoder) Set(key, text string, v reflect.Value, field reflect.StructField) {
 	f := d.assign(key, text, v.Addr().Interface())
 	if f == nil {
 		f = d.checkTags(text, v, field.Tag)
 	}
 	if f != nil {
-		d.reportAt(key, d.where(key), f)
+		d.ReportAt(key, d.Where(key), f)
 	}
 }
 
-func (d *decoder) assign(key, text string, target any) (f *scalar.Fault) {
+func (d *Decoder) assign(key, text string, target any) (f *scalar.Fault) {
 	switch t := target.(type) {
 	case *string:
 		if *t = text; strings.HasSuffix(key, "_file") || strings.HasSuffix(key, "_dir") {
@@ -34,7 +35,7 @@ func (d *decoder) assign(key, text string, target any) (f *scalar.Fault) {
 		*t, f = scalar.Bool(text)
 	case *int:
 		*t, f = scalar.Int(text)
-	case *Size:
+	case *scalar.Size:
 		*t, f = scalar.ParseSize(text)
 	case *time.Duration:
 		*t, f = scalar.Duration(text)
@@ -42,13 +43,13 @@ func (d *decoder) assign(key, text string, target any) (f *scalar.Fault) {
 		*t, f = scalar.Time(text)
 	case **time.Location:
 		*t, f = scalar.Zone(text)
-	case *WrittenZone:
+	case *scalar.WrittenZone:
 		*t, f = scalar.ParseWrittenZone(text)
 	case **url.URL:
 		*t, f = scalar.URL(text)
 	case *netip.Prefix:
 		*t, f = scalar.Network(text)
-	case *Secret:
+	case *secret.Secret:
 		*t, f = d.secret(key, d.path(text))
 	default:
 		f = scalar.Faultf("report this", "values of type %T are not supported", target)
@@ -57,7 +58,7 @@ func (d *decoder) assign(key, text string, target any) (f *scalar.Fault) {
 }
 
 // checkTags holds a parsed value to oneof, match, min and max.
-func (d *decoder) checkTags(text string, v reflect.Value, tag reflect.StructTag) *scalar.Fault {
+func (d *Decoder) checkTags(text string, v reflect.Value, tag reflect.StructTag) *scalar.Fault {
 	if words := tag.Get("oneof"); words != "" {
 		list := strings.Split(words, "|")
 		if !slices.Contains(list, text) {
@@ -71,7 +72,7 @@ func (d *decoder) checkTags(text string, v reflect.Value, tag reflect.StructTag)
 	if least == "" || tag.Get("zero") != "" && v.Int() == 0 {
 		return nil
 	}
-	if n := v.Int(); n >= bound(least, v.Type()) && n <= bound(most, v.Type()) {
+	if n := v.Int(); n >= Bound(least, v.Type()) && n <= Bound(most, v.Type()) {
 		return nil
 	}
 	remedy := fmt.Sprintf("write a value from %s to %s", least, most)
@@ -85,7 +86,7 @@ func (d *decoder) checkTags(text string, v reflect.Value, tag reflect.StructTag)
 }
 
 // pattern is compiled once, not for each of thousands of agents.
-func (d *decoder) pattern(text string) *regexp.Regexp {
+func (d *Decoder) pattern(text string) *regexp.Regexp {
 	if d.patterns == nil {
 		d.patterns = map[string]*regexp.Regexp{}
 	}
@@ -95,9 +96,9 @@ func (d *decoder) pattern(text string) *regexp.Regexp {
 	return d.patterns[text]
 }
 
-// bound parses a tag; the test of the tags proves that it always can.
-func bound(text string, t reflect.Type) int64 {
-	var d decoder
+// Bound parses a tag; the test of the tags proves that it always can.
+func Bound(text string, t reflect.Type) int64 {
+	var d Decoder
 	v := reflect.New(t)
 	d.assign("", text, v.Interface())
 	return v.Elem().Int()

@@ -50,6 +50,7 @@ func publishAndRead() error {
 		return err
 	}
 	message, err := names.EventMessage(schemas.Event{
+		Via:    schemas.WayPoll,
 		Tenant: "acme", Agent: "101", Type: "AgentEvent_Ringing", Group: schemas.GroupCall, Name: "ringing",
 		ReceivedAt: time.Now(), Position: schemas.Position{Epoch: 1, Seq: 1},
 	})

@@ -144,8 +144,9 @@ type Shutdown struct {
 type Tenant struct {
 	Name     string         `yaml:"name" required:"give the tenant a short name, for example acme: it appears in subjects" match:"^[a-z0-9][a-z0-9-]{0,31}$" say:"1 to 32 small letters, digits or -, not starting with -"`
 	Timezone *time.Location `yaml:"timezone" required:"write the IANA name of the contact centre's time zone, for example Asia/Shanghai"`
-	Gateway  *Gateway       `yaml:"gateway"` // nil: no live events
-	Files    *Files         `yaml:"files"`   // nil: no CDRs, recordings, operations
+	Events   string         `yaml:"events" default:"poll" oneof:"poll|handover|proxy|push|all_agents|monitor"` // how live events come
+	Gateway  *Gateway       `yaml:"gateway"`                                                                   // nil: no live events
+	Files    *Files         `yaml:"files"`                                                                     // nil: no CDRs, recordings, operations
 	Privacy  Privacy        `yaml:"privacy"`
 
 	OpeningHours map[string]string `yaml:"opening_hours"` // by weekdays, as mon-fri; empty: learned
@@ -197,6 +198,7 @@ type Agent struct {
 	AutoAnswer    bool   `yaml:"auto_answer" default:"true"`
 	AutoEnterIdle bool   `yaml:"auto_enter_idle" default:"true"`
 	Status        string `yaml:"status" default:"idle" oneof:"idle|busy|wrapup"` // after signing in
+	Events        string `yaml:"events" oneof:"poll|handover|proxy|push"`        // empty: as the tenant's
 	Team          string `yaml:"team" match:"^[0-9A-Za-z][0-9A-Za-z._-]{0,31}$" say:"1 to 32 letters, digits, dots, _ or -"`
 }
 

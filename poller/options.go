@@ -21,6 +21,7 @@ const defaultStartSpread = 10 * time.Second
 type Options struct {
 	Tenant string
 	Names  schemas.Names
+	Via    schemas.Way // how events come in, of agents that say nothing else; empty: poll
 	// Agent returns the session of an agent; called once per agent id.
 	Agent    func(id string) session.Gateway
 	Store    record.Store
@@ -98,7 +99,7 @@ func (o Options) validate() error {
 // record is what the recorders of the agents need of the options.
 func (o Options) record() record.Options {
 	return record.Options{
-		Tenant: o.Tenant, Names: o.Names, Epoch: o.Epoch,
+		Tenant: o.Tenant, Names: o.Names, Epoch: o.Epoch, Via: o.Via,
 		Store: o.Store, States: o.States, LastStored: o.LastStored, Losses: o.Losses, Privacy: o.Privacy, Heard: o.Heard,
 		Metrics: o.Metrics.record, Logger: o.Logger,
 	}

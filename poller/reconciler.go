@@ -1,6 +1,7 @@
 package poller
 
 import (
+	"cmp"
 	"context"
 	"hash/fnv"
 	"reflect"
@@ -93,6 +94,7 @@ func (r *reconciler) start(intake, work context.Context, s *slot, a session.Agen
 			<-last
 		}
 		recorder := r.record.Recorder(a.ID, s.seq)
+		recorder.Via = cmp.Or(a.Via, recorder.Via)
 		r.session.Loop(a, session.Parts{Gateway: s.gateway, Record: recorder, Contact: s.contact, SignInAfter: delay, Changes: changes}).Run(intake, work)
 		s.seq = recorder.Seq()
 	})

@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
 	"time"
+
+	"aiccbridge/schemas/internal/envelope"
 )
 
 // Message types (ce-type). TypeRow is followed by the kind.
@@ -89,8 +90,8 @@ func (p Position) validate(tenant, agent string) error {
 	)
 }
 
-// Event is one agent event as popped by one long poll, or one session event of
-// the bridge's own (type bridge.session.…).
+// Event is one agent event as the platform told it, one session event of the bridge's own
+// (type bridge.session.…), or one state that the platform showed when it was asked.
 type Event struct {
 	Tenant string `json:"tenant"`
 	Agent  string `json:"agent"`
@@ -125,7 +126,14 @@ type Event struct {
 	RepeatedKeys []string `json:"repeated_keys,omitempty"`
 
 	OccurredAt time.Time `json:"occurred_at,omitzero"` // platform's eventGenTime; absent on older gateways
-	ReceivedAt time.Time `json:"received_at"`
+	// OccurredAfter and OccurredBefore bound when it happened, where the platform was asked how
+	// things stand: the last look that showed it otherwise, and the first that showed this.
+	OccurredAfter  time.Time `json:"occurred_after,omitzero"`
+	OccurredBefore time.Time `json:"occurred_before,omitzero"`
+	ReceivedAt     time.Time `json:"received_at"`
+	Via            Way       `json:"via"`
+	// Reconstructed is what proves an event that did not come live: nil for all that did.
+	Reconstructed *Proof `json:"reconstructed,omitempty"`
 	Position
 	Content json.RawMessage `json:"content,omitempty"` // the platform's content, untouched but for credentials
 }
@@ -137,6 +145,7 @@ func (e Event) Validate() error {
 		want(e.Type != "" && e.Group != "" && e.Name != "", "type, group and name must be set"),
 		want(e.Group != GroupGap, "the group gap is that of gaps"),
 		want(!e.ReceivedAt.IsZero(), "received_at must be set"),
+		want(e.Via != "", "via must be set"),
 		want(len(e.Content) == 0 || json.Valid(e.Content), "content is not JSON"),
 	))
 }
@@ -283,18 +292,7 @@ func newMessage(subject, typ, source, id string, at time.Time, v validator) (Mes
 	return m, m.Validate()
 }
 
-// want is nil if ok, else an error of that text. The first of several, by cmp.Or, is what
-// is wrong with a message.
-func want(ok bool, text string) error {
-	if ok {
-		return nil
-	}
-	return errors.New(text)
-}
-
-func wrapInvalid(what string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("invalid %s: %w", what, err)
-}
+// want, wrapInvalid and hashOf are the envelope's, for the rules of every message.
+func want(ok bool, text string) error          { return envelope.Want(ok, text) }
+func wrapInvalid(what string, err error) error { return envelope.Invalid(what, err) }
+func hashOf(doc any) string                    { return envelope.HashOf(doc) }

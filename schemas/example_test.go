@@ -17,6 +17,7 @@ func Example() {
 		return
 	}
 	message, err := names.EventMessage(schemas.Event{
+		Via:    schemas.WayPoll,
 		Tenant: "acme", Agent: "101", Type: "AgentEvent_Ringing", Group: schemas.GroupCall, Name: "ringing",
 		CallID:     "1761987600-17",
 		ReceivedAt: time.Date(2026, 11, 1, 9, 0, 0, 0, time.UTC),

@@ -23,13 +23,14 @@ func TestGoldenAroundAGap(t *testing.T) {
 	}
 	info, _ := events.Lookup(schemas.EventStatus)
 	status, err := n.EventMessage(schemas.Event{
+		Via:    schemas.WayPoll,
 		Tenant: "acme", Agent: "291", Type: info.Type, Group: info.Group, Name: info.Name, State: schemas.StateReady,
 		ReceivedAt: schematest.At(3), Position: schemas.Position{7, 14}, Content: json.RawMessage(`{"agentState":4,"isWorking":false}`),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	event := schemas.Event{Tenant: "acme", Agent: "291", Type: "AgentState_Ready", OccurredAt: schematest.At(1), ReceivedAt: schematest.At(3), Repeated: true, Position: schemas.Position{7, 15}}
+	event := schemas.Event{Via: schemas.WayPoll, Tenant: "acme", Agent: "291", Type: "AgentState_Ready", OccurredAt: schematest.At(1), ReceivedAt: schematest.At(3), Repeated: true, Position: schemas.Position{7, 15}}
 	info, _ = events.Lookup(event.Type)
 	info.Fill(&event, nil)
 	repeated, err := n.EventMessage(event)
@@ -52,6 +53,7 @@ func TestGapInstead(t *testing.T) {
 	n := schematest.Names(t)
 	at := schemas.Position{7, 20}
 	event, err := n.EventMessage(schemas.Event{
+		Via:    schemas.WayPoll,
 		Tenant: "acme", Agent: "29 1", Type: "AgentState_Ready", Group: schemas.GroupState, Name: "ready", ReceivedAt: schematest.At(3), OccurredAt: schematest.At(1), Position: at,
 	})
 	if err != nil {

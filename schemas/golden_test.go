@@ -70,6 +70,7 @@ func testMessages(t testing.TB) map[string]schemas.Message {
 		messages[m.Type] = m
 	}
 	event := schemas.Event{
+		Via:    schemas.WayPoll,
 		Tenant: "acme", Agent: "291", Type: "AgentEvent_Ringing",
 		OccurredAt: schematest.At(1).Add(250 * time.Millisecond), ReceivedAt: schematest.At(2), Position: schemas.Position{7, 12},
 	}
@@ -230,7 +231,7 @@ func normalise(t testing.TB, body []byte) schemas.Event {
 	if err := json.Unmarshal(body, &answer); err != nil {
 		t.Fatalf("%s: %v", body, err)
 	}
-	e := schemas.Event{Tenant: "acme", Agent: answer.Event.WorkNo, Type: answer.Event.EventType, ReceivedAt: schematest.At(0), Position: schemas.Position{1, 1}}
+	e := schemas.Event{Via: schemas.WayPoll, Tenant: "acme", Agent: answer.Event.WorkNo, Type: answer.Event.EventType, ReceivedAt: schematest.At(0), Position: schemas.Position{1, 1}}
 	if ms := answer.Event.EventGenTime; ms != 0 {
 		e.OccurredAt = time.UnixMilli(ms).UTC()
 	}

@@ -132,6 +132,8 @@ func shapeOfField(typ reflect.Type) shape {
 		return shape{Type: "boolean"}
 	case typ.Kind() == reflect.Struct:
 		return shapeOf(typ)
+	case typ.Kind() == reflect.Pointer:
+		return shapeOfField(typ.Elem())
 	case typ.Kind() == reflect.Slice:
 		items := shapeOfField(typ.Elem())
 		return shape{Type: "array", Items: &items}
@@ -272,6 +274,13 @@ func TestSchemaEnums(t *testing.T) {
 	}
 	if diff := cmp.Diff(groups, readAsyncAPI(t).groups()); diff != "" {
 		t.Errorf("asyncapi: %s", diff)
+	}
+	var ways []string
+	for _, w := range schemas.Ways() {
+		ways = append(ways, string(w))
+	}
+	if diff := cmp.Diff(ways, event.Properties["via"].Enum); diff != "" {
+		t.Error(diff)
 	}
 	states := []string{"ready", "not_ready", "rest", "wrapup", "on_call", "signed_out", "unknown"}
 	if diff := cmp.Diff(states, readShape(t, schemas.TypeHeartbeat).Properties["state"].Enum); diff != "" {

@@ -118,12 +118,12 @@ func TestIDsAreUnique(t *testing.T) {
 		ids[m.MsgID()] = true
 	}
 	for _, tenant := range []string{"a", "b"} {
-		add(n.EventMessage(schemas.Event{Tenant: tenant, Agent: "1", Type: "t", Group: schemas.GroupOther, Name: "t", ReceivedAt: schematest.At(0), Position: schemas.Position{1, 1}}))
+		add(n.EventMessage(schemas.Event{Via: schemas.WayPoll, Tenant: tenant, Agent: "1", Type: "t", Group: schemas.GroupOther, Name: "t", ReceivedAt: schematest.At(0), Position: schemas.Position{1, 1}}))
 		add(n.GapMessage(schemas.Gap{Tenant: tenant, Agent: "1", From: schematest.At(0), To: schematest.At(0), Cause: schemas.GapUnclean, Position: schemas.Position{1, 2}}))
 		for minute := range 2 {
 			add(n.HeartbeatMessage(schemas.Heartbeat{Tenant: tenant, Agent: "1", State: schemas.StateReady, At: schematest.At(minute), Position: schemas.Position{1, 2}}))
 		}
-		add(n.EventMessage(schemas.Event{Tenant: tenant, Agent: "1", Type: "t", Group: schemas.GroupOther, Name: "t", ReceivedAt: schematest.At(0), Position: schemas.Position{2, 1}}))
+		add(n.EventMessage(schemas.Event{Via: schemas.WayPoll, Tenant: tenant, Agent: "1", Type: "t", Group: schemas.GroupOther, Name: "t", ReceivedAt: schematest.At(0), Position: schemas.Position{2, 1}}))
 	}
 }
 
@@ -162,7 +162,7 @@ func TestCoverageIDs(t *testing.T) {
 // TestConstructorsValidate breaks each valid value in one way.
 func TestConstructorsValidate(t *testing.T) {
 	n, window := schematest.Names(t), schemas.Window{schematest.At(0), schematest.At(1)}
-	event := schemas.Event{Tenant: "a", Agent: "1", Type: "t", Group: schemas.GroupOther, Name: "t", ReceivedAt: schematest.At(0), Position: schemas.Position{1, 1}}
+	event := schemas.Event{Via: schemas.WayPoll, Tenant: "a", Agent: "1", Type: "t", Group: schemas.GroupOther, Name: "t", ReceivedAt: schematest.At(0), Position: schemas.Position{1, 1}}
 	gap := schemas.Gap{Tenant: "a", Agent: "1", From: schematest.At(0), To: schematest.At(1), Cause: schemas.GapUnclean, Position: schemas.Position{1, 1}}
 	beat := schemas.Heartbeat{Tenant: "a", Agent: "1", State: schemas.StateReady, At: schematest.At(0), Position: schemas.Position{1, 1}}
 	done := schemas.WindowComplete{Tenant: "a", Kind: schemas.KindCDR, Window: window, ResponseID: schematest.ResponseID, Rows: 1, Added: 1, CompletedAt: schematest.At(2)}

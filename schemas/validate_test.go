@@ -110,7 +110,7 @@ func TestMessagesNameAllThatTheyAre(t *testing.T) {
 }
 
 func TestEventsNameTheirTypeGroupAndName(t *testing.T) {
-	good := Event{Tenant: "acme", Agent: "291", Type: "T", Group: "call", Name: "n", ReceivedAt: someWindow().From, Position: Position{1, 1}}
+	good := Event{Tenant: "acme", Agent: "291", Type: "T", Group: "call", Name: "n", Via: WayPoll, ReceivedAt: someWindow().From, Position: Position{1, 1}}
 	says(t, "good", good.Validate(), "")
 	for _, change := range []func(*Event){
 		func(e *Event) { e.Type = "" }, func(e *Event) { e.Group = "" }, func(e *Event) { e.Name = "" },

@@ -76,6 +76,7 @@ func TestF46RefusedEventLeavesNoHole(t *testing.T) {
 	at := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
 	for seq := uint64(1); seq <= events; seq++ {
 		e := schemas.Event{
+			Via:    schemas.WayPoll,
 			Tenant: "acme", Agent: "101", Type: "AgentState_Ready", Group: schemas.GroupState, Name: "ready",
 			ReceivedAt: at.Add(time.Duration(seq) * time.Second), Position: schemas.Position{Epoch: 7, Seq: seq},
 		}

@@ -82,6 +82,7 @@ func agentName(agent int) string { return strconv.Itoa(290 + agent) }
 func (s *store) publish(agent int, at schemas.Position) {
 	s.t.Helper()
 	e := schemas.Event{
+		Via:    schemas.WayPoll,
 		Tenant: "acme", Agent: agentName(agent), Type: "AgentEvent_Ringing", Group: schemas.GroupCall, Name: "ringing",
 		ReceivedAt: time.Now(), Position: at, Content: json.RawMessage(`"` + strings.Repeat("x", 64_000) + `"`),
 	}

@@ -126,7 +126,7 @@ func newPolling(b base, h *hub, c config.Tenant, t *tenant, open *closers) (*par
 	open.add(gateway.Close)
 	sessions := h.Bucket(schemas.BucketSessions)
 	pool := poller.Options{
-		Tenant: c.Name, Names: b.names,
+		Tenant: c.Name, Names: b.names, Via: schemas.Way(c.Events),
 		Agent:    func(id string) session.Gateway { return gateway.Agent(id) },
 		Store:    h,
 		Sessions: sessions, States: h.Bucket(schemas.BucketState),
@@ -182,7 +182,7 @@ func agents(configured []config.Agent) []session.Agent {
 	for i, a := range configured {
 		all[i] = session.Agent{
 			ID: a.ID, Phone: a.Phone, Password: a.Password.Reveal(), Status: status[a.Status],
-			AutoAnswer: &a.AutoAnswer, AutoEnterIdle: &a.AutoEnterIdle,
+			AutoAnswer: &a.AutoAnswer, AutoEnterIdle: &a.AutoEnterIdle, Via: schemas.Way(a.Events),
 		}
 	}
 	return all

@@ -21,7 +21,7 @@ import (
 func standing(sim *platformsim.Sim) map[string]string {
 	at, all := map[string]schemas.AgentState{}, map[string]string{}
 	for i, truth := range sim.Truth().Events {
-		e := schemas.Event{Tenant: tenantName, Agent: truth.Agent, Type: truth.Type, ReceivedAt: truth.At, Position: schemas.Position{Epoch: 1, Seq: uint64(i + 1)}}
+		e := schemas.Event{Via: schemas.WayPoll, Tenant: tenantName, Agent: truth.Agent, Type: truth.Type, ReceivedAt: truth.At, Position: schemas.Position{Epoch: 1, Seq: uint64(i + 1)}}
 		info, _ := events.Lookup(truth.Type)
 		info.Fill(&e, json.RawMessage(truth.Content))
 		at[truth.Agent] = events.After(at[truth.Agent], e)

@@ -65,7 +65,7 @@ func (h hub) put(bucket schemas.Bucket, key string, value any) {
 // event stores an event of the platform that occurred at a time.
 func (h hub) event(agent, eventType string, seq uint64, at time.Time, content string) {
 	h.t.Helper()
-	e := schemas.Event{Tenant: acme, Agent: agent, Type: eventType, OccurredAt: at, ReceivedAt: at.Add(100 * time.Millisecond), Position: schemas.Position{Epoch: 1, Seq: seq}}
+	e := schemas.Event{Via: schemas.WayPoll, Tenant: acme, Agent: agent, Type: eventType, OccurredAt: at, ReceivedAt: at.Add(100 * time.Millisecond), Position: schemas.Position{Epoch: 1, Seq: seq}}
 	info, _ := events.Lookup(eventType)
 	info.Fill(&e, json.RawMessage(content))
 	h.publish(h.Names.EventMessage(e))

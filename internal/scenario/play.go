@@ -111,7 +111,7 @@ func (p *player) event(at time.Duration, agent, typ string, content any) moment 
 			return fmt.Errorf("encode the content: %w", err)
 		}
 		k := p.agent(agent)
-		e := schemas.Event{Tenant: p.Tenant, Agent: agent, Type: typ, OccurredAt: at, ReceivedAt: at, Position: schemas.Position{Epoch: p.Epoch, Seq: k.Seq + 1}}
+		e := schemas.Event{Tenant: p.Tenant, Agent: agent, Type: typ, OccurredAt: at, ReceivedAt: at, Via: schemas.WayPoll, Position: schemas.Position{Epoch: p.Epoch, Seq: k.Seq + 1}}
 		info, _ := events.Lookup(typ)
 		info.Fill(&e, raw)
 		if err := p.publish(ctx, func() (schemas.Message, error) { return p.Names.EventMessage(e) }); err != nil {

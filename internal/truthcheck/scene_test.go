@@ -110,6 +110,7 @@ func (s *scene) store(e truth.Event, content string) {
 	s.t.Helper()
 	info, _ := events.Lookup(e.Type)
 	event := schemas.Event{
+		Via:    schemas.WayPoll,
 		Tenant: tenant, Agent: e.Agent, Type: e.Type, ReceivedAt: e.At.Add(20 * time.Millisecond), Position: s.next(e.Agent),
 	}
 	if !e.GeneratedAt.IsZero() {
@@ -130,6 +131,7 @@ func (s *scene) session(agent, eventType string) {
 	s.t.Helper()
 	info, _ := events.Lookup(eventType)
 	m, err := s.names.EventMessage(schemas.Event{
+		Via:    schemas.WayPoll,
 		Tenant: tenant, Agent: agent, Type: eventType, Group: info.Group, Name: info.Name, State: info.State,
 		ReceivedAt: s.now, Position: s.next(agent),
 	})

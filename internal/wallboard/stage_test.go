@@ -172,7 +172,7 @@ func (s *stage) polls(tenant, instance string) {
 func (s *stage) event(tenant, agent, eventType string, seq uint64, content string) {
 	s.t.Helper()
 	now := time.Now()
-	e := schemas.Event{Tenant: tenant, Agent: agent, Type: eventType, OccurredAt: now, ReceivedAt: now, Position: schemas.Position{Epoch: 1, Seq: seq}}
+	e := schemas.Event{Via: schemas.WayPoll, Tenant: tenant, Agent: agent, Type: eventType, OccurredAt: now, ReceivedAt: now, Position: schemas.Position{Epoch: 1, Seq: seq}}
 	info, _ := events.Lookup(eventType)
 	info.Fill(&e, json.RawMessage(content))
 	m, err := s.names.EventMessage(e)

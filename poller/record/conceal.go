@@ -35,6 +35,7 @@ func (c concealer) event(plain schemas.Event, content json.RawMessage) schemas.E
 	hidden := schemas.Event{
 		Tenant: plain.Tenant, Agent: plain.Agent, Type: plain.Type, NamedAgent: plain.NamedAgent,
 		OccurredAt: plain.OccurredAt, ReceivedAt: plain.ReceivedAt, Position: plain.Position, Repeated: plain.Repeated,
+		OccurredAfter: plain.OccurredAfter, OccurredBefore: plain.OccurredBefore, Via: plain.Via, Reconstructed: plain.Reconstructed,
 	}
 	info, _ := events.Lookup(plain.Type)
 	info.Fill(&hidden, c.policy.JSON(content))

@@ -47,6 +47,7 @@ func published(p Privacy, e ccgateway.Event, from origin) schemas.Event {
 }
 
 var anywhere = origin{
+	via:    schemas.WayPoll,
 	tenant: "acme", agent: "291", receivedAt: time.Unix(1, 0), position: schemas.Position{Epoch: 1, Seq: 1},
 }
 
@@ -148,6 +149,7 @@ func TestNoSimulatedNumberIsStored(t *testing.T) {
 		var messages []schemas.Message
 		for i, e := range events {
 			event := published(p, ccgateway.Event{Type: e.Type, WorkNo: "291", Content: e.Content, GeneratedAt: e.At}, origin{
+				via:    schemas.WayPoll,
 				tenant: "acme", agent: "291", receivedAt: e.At, position: schemas.Position{Epoch: 1, Seq: uint64(i + 1)},
 			})
 			m, err := names.EventMessage(event)

@@ -13,6 +13,7 @@ import (
 type origin struct {
 	tenant     string
 	agent      string // the one whose queue it was in
+	via        schemas.Way
 	receivedAt time.Time
 	position   schemas.Position
 }
@@ -31,6 +32,7 @@ func normalise(e ccgateway.Event, from origin) (event schemas.Event, ends bool) 
 		Type:       e.Type,
 		OccurredAt: e.GeneratedAt.UTC(),
 		ReceivedAt: from.receivedAt.UTC(),
+		Via:        from.via,
 		Position:   from.position,
 	}
 	info.Fill(&event, e.Content)
@@ -46,7 +48,7 @@ func sessionEvent(eventType string, content *SessionContent, from origin) (schem
 	event := schemas.Event{
 		Tenant: from.tenant, Agent: from.agent,
 		Type: info.Type, Group: info.Group, Name: info.Name, State: info.State,
-		ReceivedAt: from.receivedAt.UTC(), Position: from.position,
+		ReceivedAt: from.receivedAt.UTC(), Via: from.via, Position: from.position,
 	}
 	if content == nil {
 		return event, nil

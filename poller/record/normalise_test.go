@@ -79,6 +79,7 @@ func normalised(t *testing.T, body []byte) []byte {
 			polled = "291"
 		}
 		event, ends := normalise(e, origin{
+			via:    schemas.WayPoll,
 			tenant: "acme", agent: polled,
 			receivedAt: time.Date(2026, 11, 20, 8, 0, 0, 0, time.FixedZone("", 8*3600)),
 			position:   schemas.Position{Epoch: 7, Seq: uint64(i + 1)},
@@ -113,6 +114,7 @@ func FuzzNormalise(f *testing.F) {
 			return // the client gives none; it would become a dead letter
 		}
 		event, _ := normalise(ccgateway.Event{Type: eventType, WorkNo: workNo, Content: content}, origin{
+			via:    schemas.WayPoll,
 			tenant: "acme", agent: "291", receivedAt: time.Unix(1, 0), position: schemas.Position{Epoch: 1, Seq: 1},
 		})
 		m, err := names.EventMessage(event)

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"cmp"
 	"context"
 	"hash/maphash"
 	"time"
@@ -34,7 +35,8 @@ type Losses interface {
 type Options struct {
 	Tenant string
 	Names  schemas.Names
-	Epoch  uint64 // of this ownership of the agents; counts from 1
+	Epoch  uint64      // of this ownership of the agents; counts from 1
+	Via    schemas.Way // how their events come in; empty: poll
 	Store  Store
 	States States
 	// LastStored returns the last message of a subject filter. Nil: it can't be asked.
@@ -85,6 +87,9 @@ type Recorder struct {
 	log     zerolog.Logger
 	storing *insist.Trouble
 
+	// Via is how the agent's events come in: at first the tenant's way.
+	Via schemas.Way
+
 	seq      uint64           // of the last message stored
 	before   schemas.Position // of the last message of earlier owners, as far as known
 	order    *sequence.Checker
@@ -98,6 +103,7 @@ func (t *Tenant) Recorder(agent string, seq uint64) *Recorder {
 	log := t.options.Logger.With().Str("agent", agent).Logger()
 	return &Recorder{
 		Standing: newStanding(t.options.States, t.options.Tenant, agent, log),
+		Via:      cmp.Or(t.options.Via, schemas.WayPoll),
 		tenant:   t, agent: agent, log: log, storing: insist.New(log),
 		seq: seq, order: sequence.New(&t.habits),
 	}
@@ -174,7 +180,7 @@ func (r *Recorder) publish(ctx context.Context, build func(origin) (schemas.Mess
 // origin has the number of the next message.
 func (r *Recorder) origin(at time.Time) origin {
 	return origin{
-		tenant: r.tenant.options.Tenant, agent: r.agent, receivedAt: at,
+		tenant: r.tenant.options.Tenant, agent: r.agent, via: r.Via, receivedAt: at,
 		position: schemas.Position{Epoch: r.tenant.options.Epoch, Seq: r.seq + 1},
 	}
 }

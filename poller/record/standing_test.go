@@ -49,7 +49,7 @@ func TestWhatEventsSayOfTheStanding(t *testing.T) {
 func TestAWriteThatFailsIsTriedAgain(t *testing.T) {
 	s := &shelf{fail: errors.New("no responders")}
 	k := standing(s, &strings.Builder{})
-	k.learn(t.Context(), schemas.Event{State: schemas.StateReady})
+	k.learn(t.Context(), schemas.Event{Via: schemas.WayPoll, State: schemas.StateReady})
 	s.fail = nil
 	k.Refresh(t.Context())
 	k.Refresh(t.Context())

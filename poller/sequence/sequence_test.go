@@ -44,7 +44,7 @@ func shifts(t *testing.T, o world.Options, in world.SignIn, length time.Duration
 }
 
 func asEvent(agent string, e world.Event, seq int) schemas.Event {
-	event := schemas.Event{Tenant: "acme", Agent: agent, Type: e.Type, ReceivedAt: e.At, Position: schemas.Position{Epoch: 7, Seq: uint64(seq)}}
+	event := schemas.Event{Via: schemas.WayPoll, Tenant: "acme", Agent: agent, Type: e.Type, ReceivedAt: e.At, Position: schemas.Position{Epoch: 7, Seq: uint64(seq)}}
 	info, _ := events.Lookup(e.Type)
 	info.Fill(&event, e.Content)
 	return event

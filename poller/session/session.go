@@ -8,6 +8,7 @@ import (
 
 	"aiccbridge/internal/ccgateway"
 	"aiccbridge/poller/record"
+	"aiccbridge/schemas"
 
 	"github.com/rs/zerolog"
 	"golang.org/x/time/rate"
@@ -20,9 +21,10 @@ type Agent struct {
 	// Password to sign in with. Empty: the bridge does not sign the agent in, it
 	// polls with a GUID that another system puts into the bucket SESSIONS.
 	Password      string
-	AutoAnswer    *bool // nil: the gateway's default, true
-	AutoEnterIdle *bool // nil: the gateway's default, true
-	Status        int   // after sign-in: 3 busy, 4 idle, 5 wrap-up; 0: the gateway's default, 4
+	AutoAnswer    *bool       // nil: the gateway's default, true
+	AutoEnterIdle *bool       // nil: the gateway's default, true
+	Via           schemas.Way // how its events come in; empty: as the tenant's
+	Status        int         // after sign-in: 3 busy, 4 idle, 5 wrap-up; 0: the gateway's default, 4
 }
 
 // Format keeps password and phone number out of every print.

@@ -27,7 +27,7 @@ func FuzzFill(f *testing.F) {
 	schema := schematest.Compile(f, schemas.TypeEvent)
 	f.Fuzz(func(t *testing.T, eventType, content string) {
 		info, _ := events.Lookup(eventType)
-		e := schemas.Event{Tenant: "acme", Agent: "1", Type: "x", ReceivedAt: schematest.At(0), Position: schemas.Position{Epoch: 1, Seq: 1}}
+		e := schemas.Event{Via: schemas.WayPoll, Tenant: "acme", Agent: "1", Type: "x", ReceivedAt: schematest.At(0), Position: schemas.Position{Epoch: 1, Seq: 1}}
 		info.Fill(&e, json.RawMessage(content))
 		m, err := n.EventMessage(e)
 		if err != nil {

@@ -14,7 +14,7 @@ func TestAfter(t *testing.T) {
 	begin := time.Date(2026, 11, 30, 10, 0, 0, 0, time.UTC)
 	at := func(s int) time.Time { return begin.Add(time.Duration(s) * time.Second) }
 	on := func(typ, call string) schemas.Event {
-		e := schemas.Event{Type: typ, ReceivedAt: at(9), Position: schemas.Position{Epoch: 2, Seq: 7}}
+		e := schemas.Event{Via: schemas.WayPoll, Type: typ, ReceivedAt: at(9), Position: schemas.Position{Epoch: 2, Seq: 7}}
 		info, _ := Lookup(typ)
 		info.Fill(&e, nil)
 		e.CallID = call

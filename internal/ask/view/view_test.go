@@ -178,7 +178,7 @@ func TestLines(t *testing.T) {
 		m    schemas.Stored
 		want string
 	}{
-		{stored(names.EventMessage(schemas.Event{Tenant: "acme", Agent: "101", Type: "AgentEvent_Ringing", Group: schemas.GroupCall, Name: "ringing", CallID: "7-1", Caller: "5550100", ReceivedAt: noon, Position: at})),
+		{stored(names.EventMessage(schemas.Event{Via: schemas.WayPoll, Tenant: "acme", Agent: "101", Type: "AgentEvent_Ringing", Group: schemas.GroupCall, Name: "ringing", CallID: "7-1", Caller: "5550100", ReceivedAt: noon, Position: at})),
 			"acme  101  call.ringing  call 7-1  caller 5550100"},
 		{stored(names.GapMessage(schemas.Gap{Tenant: "acme", Agent: "101", From: noon.Add(-time.Minute), To: noon, Cause: schemas.GapPollUnknown, Position: at})),
 			"acme  101  gap  poll_unknown  11:59:00 – 12:00:00"},

@@ -8,6 +8,7 @@ import (
 
 	"aiccbridge/poller/record"
 	"aiccbridge/poller/session"
+	"aiccbridge/poller/session/custody"
 	"aiccbridge/schemas"
 
 	"github.com/rs/zerolog"
@@ -25,9 +26,9 @@ type Options struct {
 	// Agent returns the session of an agent; called once per agent id.
 	Agent    func(id string) session.Gateway
 	Store    record.Store
-	Sessions session.Bucket // AICC_SESSIONS: schemas.Session by schemas.AgentKey
+	Sessions custody.Bucket // AICC_SESSIONS: schemas.Session by schemas.AgentKey
 	States   record.States  // AICC_STATE: schemas.AgentState by schemas.AgentKey
-	Seal     session.Sealer
+	Seal     custody.Sealer
 	// Epoch numbers this ownership of the agents: that of the lease. It must be
 	// higher than that of every earlier Pool for the same agents: an agent whose
 	// entry has the same or a higher epoch is not polled.

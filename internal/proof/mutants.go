@@ -106,7 +106,7 @@ var mutants = []mutant{
 	{"half_a_file", "internal/rowfile/folder", "TestHalfAFile"},
 	{"attempts_kept", "exporter/ledger", "TestRetry"},
 	{"kept_forgotten", "exporter/calls", "TestTwoLegsOfOneNumber"},
-	{"further_members_lost", "poller/session", "TestFurtherMembersAreKept"},
+	{"further_members_lost", "poller/session/custody", "TestFurtherMembersAreKept"},
 	{"known_member_twice", "internal/members", "TestFurtherMembers"},
 	{"budget_cut_back", "exporter/ledger", "TestFurtherMembersOfBudgets"},
 	{"newer_folder_taken", "internal/instance", "TestFormat"},

@@ -11,12 +11,13 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"aiccbridge/poller"
 	"aiccbridge/poller/record"
 	"aiccbridge/poller/session"
+	"aiccbridge/poller/session/custody"
 	"aiccbridge/schemas"
+
+	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -48,11 +49,11 @@ type (
 	gateway struct{ session.Gateway }
 	store   struct{ record.Store }
 	bucket  struct {
-		session.Bucket
+		custody.Bucket
 		first map[string]string // what is there at first, by agent
 	}
 	states struct{ record.States }
-	sealer struct{ session.Sealer }
+	sealer struct{ custody.Sealer }
 )
 
 // Get knows of a later owner: the agent is left alone. It says so only when it has said what

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"aiccbridge/internal/retry"
+	"aiccbridge/poller/session/custody"
 	"aiccbridge/schemas"
 )
 
@@ -30,7 +31,7 @@ func (l *Loop) start(intake, work context.Context) (phase, error) {
 
 // begin claims the agent and finds out whether there is a session to go on with.
 func (l *Loop) begin(ctx context.Context) (phase, error) {
-	entry, err := l.custody.load(ctx)
+	entry, err := l.custody.Load(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -40,14 +41,14 @@ func (l *Loop) begin(ctx context.Context) (phase, error) {
 	case entry.Epoch > epoch, entry.Epoch == epoch && entry.Polling:
 		// Of an owner with our own epoch that did not stop cleanly the last number
 		// is not known; used again, it would be taken for a repeat and dropped.
-		return "", errFenced
+		return "", custody.ErrFenced
 	case entry.Epoch == epoch:
 		l.record.Continue(entry.LastSeq)
 	}
 	l.record.Standing.Recall(ctx)
 	old := l.legacy(ctx, entry)
 	old.copied = !old.at.IsZero() && !old.at.After(l.tenant.options.Copied)
-	resumes := l.custody.takeOver(l.agent.Password == "")
+	resumes := l.custody.TakeOver(l.agent.Password == "")
 	if err := l.record.Losses(ctx); err != nil {
 		return "", err
 	}
@@ -56,7 +57,7 @@ func (l *Loop) begin(ctx context.Context) (phase, error) {
 	}
 	if !resumes {
 		l.record.Standing.Forget(ctx)
-		return l.signedOut(), l.custody.save(ctx)
+		return l.signedOut(), l.custody.Save(ctx)
 	}
 	asked := time.Now()
 	if old.left {
@@ -122,7 +123,7 @@ func (l *Loop) resume(ctx context.Context, asked, heard time.Time) (phase, error
 	if !heard.IsZero() && heard.Before(asked) {
 		l.contact.at(heard) // the silence goes back beyond our start
 	}
-	if err := l.custody.save(ctx); err != nil {
+	if err := l.custody.Save(ctx); err != nil {
 		return "", err
 	}
 	l.record.Standing.Doubt() // the state may have changed since
@@ -135,7 +136,7 @@ func (l *Loop) await(intake, work context.Context) (phase, error) {
 	if retry.Wait(intake, lookAgain) != nil {
 		return phaseLeaving, nil
 	}
-	switch handed, err := l.custody.handedOver(work); {
+	switch handed, err := l.custody.HandedOver(work); {
 	case err != nil:
 		return "", err
 	case !handed:

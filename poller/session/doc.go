@@ -35,7 +35,7 @@
 // The loop ([Loop]) goes from phase to phase. What it knows is in its parts, each of
 // which knows none of the others, nor the loop:
 //
-//	custody    the GUID and cookies, sealed in the bucket SESSIONS; who owns the agent
+//	custody    the GUID and cookies, sealed in the bucket SESSIONS; who owns the agent (a package)
 //	entrance   the way in: when to sign in, what a refusal means, skills
 //	pace       when the next poll may go out, and when there is no use in another
 //	Contact    how long the gateway has heard nothing of the session
@@ -69,5 +69,5 @@
 // A halted agent stays so until its wanted description changes. The phases are the
 // values of the label "state" of the gauge aicc_poller_agents.
 //
-// It imports schemas, the gateway's client, poller/record and leaves.
+// It imports schemas, the gateway's client, poller/record, its part custody and leaves.
 package session

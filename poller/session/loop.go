@@ -7,8 +7,10 @@ import (
 
 	"aiccbridge/internal/ccgateway"
 	"aiccbridge/internal/retry"
+	"aiccbridge/poller/internal/aside"
 	"aiccbridge/poller/internal/insist"
 	"aiccbridge/poller/record"
+	"aiccbridge/poller/session/custody"
 	"aiccbridge/schemas"
 
 	"github.com/rs/zerolog"
@@ -48,7 +50,7 @@ type Loop struct {
 	contact *Contact
 	changes <-chan Agent
 
-	custody  *custody
+	custody  *custody.Custody
 	entrance *entrance
 	pace     *pace
 
@@ -67,7 +69,7 @@ func (t *Tenant) Loop(a Agent, p Parts) *Loop {
 	log := t.logger(a.ID)
 	return &Loop{
 		tenant: t, agent: a, gateway: p.Gateway, record: p.Record, contact: p.Contact, changes: p.Changes,
-		custody:  newCustody(t.options, a, p.Gateway, p.Record, log),
+		custody:  custody.New(t.options.custody(a, log), p.Gateway, p.Record),
 		entrance: newEntrance(t.options, a, p.Gateway, log, p.SignInAfter),
 		pace:     newPace(t.options),
 		log:      log, polling: insist.New(log), seat: &seat{board: t.counts.board, agent: a.ID},
@@ -116,7 +118,7 @@ func (l *Loop) step(intake, work context.Context, now phase) (phase, error) {
 		return phaseStopped, nil
 	}
 	var next phase
-	err := aside(func() (err error) {
+	err := aside.Run(func() (err error) {
 		next, err = l.change(intake, work, now)
 		return err
 	})
@@ -142,7 +144,7 @@ func (l *Loop) change(intake, work context.Context, now phase) (phase, error) {
 // cut ends a loop that has no right, or no time, to say goodbye.
 func (l *Loop) cut(err error) phase {
 	l.contact.clear()
-	if errors.Is(err, errFenced) {
+	if errors.Is(err, custody.ErrFenced) {
 		l.seat.failed(err)
 		l.log.Error().Uint64("epoch", l.tenant.options.Epoch).Err(err).
 			Msg("agent is not polled: its session entry has the same or a higher epoch; it belongs to another bridge, or the epoch did not grow")
@@ -205,8 +207,8 @@ func (l *Loop) signIn(intake, work context.Context) (phase, error) {
 func (l *Loop) signedIn(intake, work context.Context, in ccgateway.SignedIn, forced bool) (phase, error) {
 	l.entrance.succeeded(in, forced)
 	l.goLive(time.Now(), in.LoginTime)
-	l.custody.sealTicket()
-	if err := l.custody.save(work); err != nil {
+	l.custody.Take()
+	if err := l.custody.Save(work); err != nil {
 		return "", err
 	}
 	content := record.SessionContent{Forced: forced, MediaType: in.MediaType, Server: in.ServerName}
@@ -221,7 +223,7 @@ func (l *Loop) signedIn(intake, work context.Context, in ccgateway.SignedIn, for
 // loginTime is zero if the session is not new.
 func (l *Loop) goLive(asked, loginTime time.Time) {
 	l.liveSince, l.loginTime = time.Now(), loginTime
-	l.custody.begin()
+	l.custody.Begin()
 	l.pace.begin(l.liveSince, asked)
 	l.record.Forget()
 	l.contact.at(asked)
@@ -255,12 +257,12 @@ func (l *Loop) release(ctx context.Context, eventType string, content *record.Se
 		return err
 	}
 	l.contact.clear()
-	return l.custody.release(ctx, eventType == schemas.EventSignedOut)
+	return l.custody.Release(ctx, eventType == schemas.EventSignedOut)
 }
 
 // leave is the orderly end: sign out, or leave the session to who resumes it.
 func (l *Loop) leave(ctx context.Context) (phase, error) {
-	if !l.custody.live {
+	if !l.custody.Live() {
 		return phaseStopped, nil
 	}
 	if l.tenant.options.SignOutOnShutdown {
@@ -293,13 +295,4 @@ func (l *Loop) drain(ctx context.Context) (over bool, err error) {
 		}
 	}
 	return false, nil
-}
-
-// aside runs f on a stack of its own and waits for it. A stack that was once large stays
-// so for as long as nothing is collected, and agents wait nearly always: what stores and
-// encodes needs four times the stack that a poll does.
-func aside(f func() error) error {
-	done := make(chan error)
-	go func() { done <- f() }()
-	return <-done
 }

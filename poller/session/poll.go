@@ -12,6 +12,7 @@ import (
 	"aiccbridge/internal/foreign"
 	"aiccbridge/internal/retry"
 	"aiccbridge/internal/sabotage"
+	"aiccbridge/poller/internal/aside"
 	"aiccbridge/poller/record"
 	"aiccbridge/schemas"
 )
@@ -52,7 +53,7 @@ func (l *Loop) poll(intake, work context.Context) (phase, error) {
 // pollOnce polls, stores what came, keeps a new GUID, and judges. The request
 // runs under work: the end of intake must not cancel it.
 func (l *Loop) pollOnce(ctx context.Context) (turn, error) {
-	guid := l.custody.guid()
+	guid := l.custody.GUID()
 	sabotage.Point("poll.before_send")
 	p := l.contact.during(func() ccgateway.Poll { return l.gateway.Poll(ctx) })
 	l.pace.askedAt = p.SentAt
@@ -63,7 +64,7 @@ func (l *Loop) pollOnce(ctx context.Context) (turn, error) {
 	l.judge(p)
 	over, err := false, ctx.Err()
 	if len(p.Events)+len(p.Bad) > 0 || p.MayHaveLost {
-		err = aside(func() (err error) {
+		err = aside.Run(func() (err error) {
 			over, err = l.keep(ctx, p)
 			return err
 		})
@@ -71,10 +72,10 @@ func (l *Loop) pollOnce(ctx context.Context) (turn, error) {
 	if err != nil {
 		return turn{}, err
 	}
-	if err := l.custody.keepTicket(ctx); err != nil {
+	if err := l.custody.Keep(ctx); err != nil {
 		return turn{}, err
 	}
-	l.custody.rotatedSince(guid)
+	l.custody.RotatedSince(guid)
 	if len(p.Events) > 0 {
 		sabotage.Point("poll.acked")
 	}
@@ -131,7 +132,7 @@ func (l *Loop) keep(ctx context.Context, p ccgateway.Poll) (over bool, err error
 	if !p.MayHaveLost {
 		return over, nil
 	}
-	l.custody.mayHaveMissed()
+	l.custody.MayHaveMissed()
 	detail := fmt.Sprint(p.Outcome)
 	if p.Err != nil {
 		detail = p.Err.Error()
@@ -178,7 +179,7 @@ func (l *Loop) goodPoll(p ccgateway.Poll, over bool) turn {
 // more poll decides.
 func (l *Loop) sessionEnded(ctx context.Context, p ccgateway.Poll, used string) (turn, error) {
 	if p.Code == codeNoPermission && !l.pace.oneMore {
-		found, err := l.custody.newer(ctx, used)
+		found, err := l.custody.Newer(ctx, used)
 		if err != nil {
 			return turn{}, err
 		}
@@ -224,8 +225,8 @@ func (l *Loop) badPoll(p ccgateway.Poll) turn {
 // after a good poll what a bad one left open. Nothing here but the loss of the
 // agent stops it.
 func (l *Loop) betweenPolls(ctx context.Context, good bool) error {
-	if l.custody.refreshDue() {
-		if err := aside(func() error { return l.custody.refresh(ctx) }); err != nil {
+	if l.custody.RefreshDue() {
+		if err := aside.Run(func() error { return l.custody.Refresh(ctx) }); err != nil {
 			return err
 		}
 	}
@@ -241,7 +242,7 @@ func (l *Loop) betweenPolls(ctx context.Context, good bool) error {
 		}
 	}
 	if l.pace.beatDue() {
-		return aside(func() error { return l.record.Heartbeat(ctx) })
+		return aside.Run(func() error { return l.record.Heartbeat(ctx) })
 	}
 	return nil
 }
@@ -249,14 +250,14 @@ func (l *Loop) betweenPolls(ctx context.Context, good bool) error {
 // catchUp does after a good poll what was left open.
 func (l *Loop) catchUp(ctx context.Context) error {
 	if l.record.Standing.InDoubt() && !l.pace.more && l.tenant.options.Limits.asking.Allow() {
-		if err := aside(func() error { return l.askStatus(ctx) }); err != nil {
+		if err := aside.Run(func() error { return l.askStatus(ctx) }); err != nil {
 			return err
 		}
-		if err := l.custody.keepTicket(ctx); err != nil { // this answer, too, may tell a new GUID
+		if err := l.custody.Keep(ctx); err != nil { // this answer, too, may tell a new GUID
 			return err
 		}
 	}
-	if err := l.custody.renew(ctx); err != nil {
+	if err := l.custody.Renew(ctx); err != nil {
 		return err
 	}
 	if l.entrance.skillsDue {

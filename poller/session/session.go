@@ -8,6 +8,7 @@ import (
 
 	"aiccbridge/internal/ccgateway"
 	"aiccbridge/poller/record"
+	"aiccbridge/poller/session/custody"
 	"aiccbridge/schemas"
 
 	"github.com/rs/zerolog"
@@ -41,27 +42,7 @@ type Gateway interface {
 	ResetSkills(ctx context.Context) error
 	SignOut(ctx context.Context) error
 	Status(ctx context.Context) (ccgateway.Status, error)
-	UpdateGUID(ctx context.Context) error
-	Resume(ticket string)
-	Ticket() string // GUID and cookies
-	GUID() string
-}
-
-// Bucket is a key-value bucket with compare-and-set.
-type Bucket interface {
-	// Get returns revision 0 and no error for a key that does not exist.
-	Get(ctx context.Context, key string) (value []byte, revision uint64, err error)
-	// Swap writes if the key is still at revision (0: does not exist). ok is false
-	// if somebody was faster.
-	Swap(ctx context.Context, key string, value []byte, revision uint64) (newRevision uint64, ok bool, err error)
-}
-
-// Sealer keeps GUIDs from being read in the bucket. What was sealed opens with the
-// same context only: the key of the entry, so that nobody can give one agent the
-// session of another.
-type Sealer interface {
-	Seal(plain []byte, context string) (string, error)
-	Open(sealed, context string) ([]byte, error)
+	custody.Session
 }
 
 const (
@@ -92,8 +73,8 @@ type Options struct {
 	// Copied is when the store was last found to be a copy; zero: never. An owner whose
 	// last sign of life is not later may have gone on elsewhere, which is a gap.
 	Copied   time.Time
-	Sessions Bucket // AICC_SESSIONS: schemas.Session by schemas.AgentKey
-	Seal     Sealer
+	Sessions custody.Bucket // AICC_SESSIONS: schemas.Session by schemas.AgentKey
+	Seal     custody.Sealer
 
 	EventGap   time.Duration // from an answer with an event to the next poll; 200 to 500 ms, default 200 ms
 	IdleGap    time.Duration // the same after an empty answer; 200 to 500 ms, default 400 ms
@@ -145,4 +126,11 @@ type Parts struct {
 
 func (t *Tenant) logger(agent string) zerolog.Logger {
 	return t.options.Logger.With().Str("agent", agent).Logger()
+}
+
+func (o Options) custody(a Agent, log zerolog.Logger) custody.Options {
+	return custody.Options{
+		Tenant: o.Tenant, Agent: a.ID, Epoch: o.Epoch, Entries: o.Sessions, Seal: o.Seal,
+		OthersSignIn: a.Password == "", Logger: log,
+	}
 }

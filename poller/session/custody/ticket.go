@@ -1,4 +1,4 @@
-package session
+package custody
 
 import (
 	"context"
@@ -16,7 +16,7 @@ type ticket struct {
 // handed opens a sealed ticket of the entry. ok is false when there is none, when
 // it can't be opened, and when it is our own: the current one, or the one before,
 // which a write whose answer was lost, or came late, may have left there.
-func (c *custody) handed(sealed string) (t ticket, ok bool) {
+func (c *Custody) handed(sealed string) (t ticket, ok bool) {
 	if sealed == "" || sealed == c.replaced.sealed {
 		return ticket{}, false
 	}
@@ -33,36 +33,36 @@ func (c *custody) handed(sealed string) (t ticket, ok bool) {
 }
 
 // adopt goes on with a session from the bucket.
-func (c *custody) adopt(t ticket) {
+func (c *Custody) adopt(t ticket) {
 	c.record.Forget()
-	c.holder.Resume(t.plain)
-	c.kept = ticket{guid: c.holder.GUID(), plain: c.holder.Ticket(), sealed: t.sealed}
+	c.session.Resume(t.plain)
+	c.kept = ticket{guid: c.session.GUID(), plain: c.session.Ticket(), sealed: t.sealed}
 	c.entry.GUID = t.sealed
 }
 
-// keepTicket stores the session if it changed. The next poll must wait for a new
+// Keep stores the session if it changed. The next poll must wait for a new
 // GUID, without which there is nothing to resume. Cookies are written now and then
 // only: a load balancer may change them with every answer.
-func (c *custody) keepTicket(ctx context.Context) error {
-	switch guid, plain := c.holder.GUID(), c.holder.Ticket(); {
+func (c *Custody) Keep(ctx context.Context) error {
+	switch guid, plain := c.session.GUID(), c.session.Ticket(); {
 	case plain == c.kept.plain:
 		return nil
 	case guid == c.kept.guid && time.Since(c.savedAt) < cookiesAfter:
 		return nil
 	case guid == c.kept.guid:
-		c.sealTicket()
-		return c.refresh(ctx)
+		c.Take()
+		return c.Refresh(ctx)
 	}
-	if !c.sealTicket() {
+	if !c.Take() {
 		return nil // the session goes on, it just can't be resumed
 	}
-	return c.save(ctx)
+	return c.Save(ctx)
 }
 
-// sealTicket puts the session as it is now into the entry. Unsealed is not
+// Take puts the session as it is now into the entry. Unsealed is not
 // unusable: such a session just can't be resumed.
-func (c *custody) sealTicket() bool {
-	t := ticket{guid: c.holder.GUID(), plain: c.holder.Ticket()}
+func (c *Custody) Take() bool {
+	t := ticket{guid: c.session.GUID(), plain: c.session.Ticket()}
 	sealed, err := c.o.Seal.Seal([]byte(t.plain), c.key)
 	if err != nil {
 		c.log.Error().Err(err).Msg("session can't be sealed and will not survive a restart")

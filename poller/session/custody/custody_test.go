@@ -1,4 +1,4 @@
-package session
+package custody
 
 import (
 	"encoding/json"
@@ -9,22 +9,26 @@ import (
 	"time"
 
 	"aiccbridge/schemas"
+
+	"github.com/rs/zerolog"
 )
 
 // keeping is custody of a session, and all around it.
 type keeping struct {
-	*custody
+	*Custody
 	bucket  *bucket
 	gateway *gateway
 	numbers *numbers
 	logs    *strings.Builder
 }
 
-func newKeeping(t *testing.T) *keeping {
+func newKeeping() *keeping {
 	k := &keeping{bucket: &bucket{}, gateway: &gateway{}, numbers: &numbers{}, logs: &strings.Builder{}}
-	o := options(t, k.logs)
-	o.Sessions, o.Seal = k.bucket, sealer{}
-	k.custody = newCustody(o, Agent{ID: "291", Password: "x"}, k.gateway, k.numbers, o.Logger)
+	o := Options{
+		Tenant: "acme", Agent: "291", Epoch: 7, Entries: k.bucket, Seal: sealer{},
+		Logger: zerolog.New(k.logs).Level(zerolog.InfoLevel),
+	}
+	k.Custody = New(o, k.gateway, k.numbers)
 	return k
 }
 
@@ -32,9 +36,9 @@ func newKeeping(t *testing.T) *keeping {
 func (k *keeping) signedIn(t *testing.T, guid string) {
 	t.Helper()
 	k.gateway.guid = guid
-	k.begin()
-	k.sealTicket()
-	if err := k.save(t.Context()); err != nil {
+	k.Begin()
+	k.Take()
+	if err := k.Save(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -62,7 +66,7 @@ func (k *keeping) hand(guid string) {
 }
 
 func TestWhatCountsAsHandedOver(t *testing.T) {
-	k := newKeeping(t)
+	k := newKeeping()
 	sealed := func(plain, key string) string {
 		text, _ := sealer{}.Seal([]byte(plain), key)
 		return text
@@ -89,7 +93,7 @@ func TestWhatCountsAsHandedOver(t *testing.T) {
 }
 
 func TestTheEntryOfASession(t *testing.T) {
-	k := newKeeping(t)
+	k := newKeeping()
 	k.numbers.seq = 9
 	k.signedIn(t, "first")
 	e, ticket := k.inBucket(t)
@@ -97,13 +101,13 @@ func TestTheEntryOfASession(t *testing.T) {
 		t.Errorf("while it is polled: %+v, %s", e, ticket)
 	}
 	k.gateway.cookie = "lb=1"
-	if err := k.release(t.Context(), false); err != nil {
+	if err := k.Release(t.Context(), false); err != nil {
 		t.Fatal(err)
 	}
 	if e, ticket := k.inBucket(t); e.Polling || ticket != "first\nlb=1" || k.live {
 		t.Errorf("left: %+v, %s", e, ticket)
 	}
-	if err := k.release(t.Context(), true); err != nil {
+	if err := k.Release(t.Context(), true); err != nil {
 		t.Fatal(err)
 	}
 	if e, ticket := k.inBucket(t); e.Polling || ticket != "" || e.LastSeq != 9 {
@@ -114,13 +118,13 @@ func TestTheEntryOfASession(t *testing.T) {
 // A new GUID is written at once, new cookies now and then, and nothing else.
 func TestWhenTheTicketIsWritten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newKeeping(t)
+		k := newKeeping()
 		k.signedIn(t, "first")
 		keep := func(after time.Duration, want string, writes int) {
 			t.Helper()
 			time.Sleep(after)
 			before := k.bucket.writes
-			if err := k.keepTicket(t.Context()); err != nil {
+			if err := k.Keep(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			if _, ticket := k.inBucket(t); ticket != want || k.bucket.writes-before != writes {
@@ -158,20 +162,20 @@ func TestWhatIsTakenOverAtTheStart(t *testing.T) {
 		"older than a session's silence": {3 * time.Minute, false, false, false},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			before := newKeeping(t)
+			before := newKeeping()
 			before.signedIn(t, "first")
 			if c.left {
-				if err := before.release(t.Context(), false); err != nil {
+				if err := before.Release(t.Context(), false); err != nil {
 					t.Fatal(err)
 				}
 			}
 			time.Sleep(c.age)
-			k := newKeeping(t)
+			k := newKeeping()
 			k.bucket.put(string(before.bucket.value))
-			if _, err := k.load(t.Context()); err != nil {
+			if _, err := k.Load(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			if got := k.takeOver(c.othersCare); got != c.want || (k.gateway.guid == "first") != c.want || k.numbers.forgotten > 0 != c.want {
+			if got := k.TakeOver(c.othersCare); got != c.want || (k.gateway.guid == "first") != c.want || k.numbers.forgotten > 0 != c.want {
 				t.Errorf("%s: taken over: %t, %+v", name, got, k.gateway)
 			}
 		})
@@ -180,10 +184,10 @@ func TestWhatIsTakenOverAtTheStart(t *testing.T) {
 
 func TestSomebodyElseWrote(t *testing.T) {
 	t.Run("a GUID for a session that is polled", func(t *testing.T) {
-		k := newKeeping(t)
+		k := newKeeping()
 		k.signedIn(t, "first")
 		k.hand("handed")
-		if err := k.refresh(t.Context()); err != nil {
+		if err := k.Refresh(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if _, ticket := k.inBucket(t); ticket != "handed" || k.gateway.guid != "handed" {
@@ -191,27 +195,27 @@ func TestSomebodyElseWrote(t *testing.T) {
 		}
 	})
 	t.Run("a GUID while there is no session", func(t *testing.T) {
-		k := newKeeping(t)
+		k := newKeeping()
 		k.hand("handed")
-		if err := k.save(t.Context()); err != nil {
+		if err := k.Save(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if _, ticket := k.inBucket(t); ticket != "handed" || k.gateway.guid != "" {
 			t.Errorf("left %q, polled with %q", ticket, k.gateway.guid)
 		}
-		if ok, err := k.handedOver(t.Context()); !ok || err != nil || k.gateway.guid != "handed" {
+		if ok, err := k.HandedOver(t.Context()); !ok || err != nil || k.gateway.guid != "handed" {
 			t.Errorf("taken: %t, %v", ok, err)
 		}
 	})
 	t.Run("a higher epoch", func(t *testing.T) {
-		k := newKeeping(t)
+		k := newKeeping()
 		k.signedIn(t, "first")
 		k.bucket.put(`{"epoch":8}`)
-		_, handed := k.handedOver(t.Context())
-		_, newer := k.newer(t.Context(), "first")
+		_, handed := k.HandedOver(t.Context())
+		_, newer := k.Newer(t.Context(), "first")
 		k.revision = 0
-		for name, err := range map[string]error{"save": k.save(t.Context()), "refresh": k.refresh(t.Context()), "handed over": handed, "newer": newer} {
-			if !errors.Is(err, errFenced) {
+		for name, err := range map[string]error{"save": k.Save(t.Context()), "refresh": k.Refresh(t.Context()), "handed over": handed, "newer": newer} {
+			if !errors.Is(err, ErrFenced) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
@@ -220,10 +224,10 @@ func TestSomebodyElseWrote(t *testing.T) {
 		}
 	})
 	t.Run("what is no entry", func(t *testing.T) {
-		k := newKeeping(t)
+		k := newKeeping()
 		k.signedIn(t, "first")
 		k.bucket.put("4f3c1d9e")
-		if err := k.save(t.Context()); err != nil {
+		if err := k.Save(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if _, ticket := k.inBucket(t); ticket != "first" || strings.Contains(k.logs.String(), "4f3c1d9e") {
@@ -235,21 +239,21 @@ func TestSomebodyElseWrote(t *testing.T) {
 // A refresh that fails is not repeated, and logged once; a save goes on until it is done.
 func TestABucketThatFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newKeeping(t)
+		k := newKeeping()
 		k.signedIn(t, "first")
 		k.bucket.fail = errors.New("no responders")
 		for range 3 {
 			time.Sleep(refreshAfter)
-			if !k.refreshDue() {
+			if !k.RefreshDue() {
 				t.Error("no refresh is due")
 			}
-			if err := k.refresh(t.Context()); err != nil || k.refreshDue() {
-				t.Errorf("%v, due again: %t", err, k.refreshDue())
+			if err := k.Refresh(t.Context()); err != nil || k.RefreshDue() {
+				t.Errorf("%v, due again: %t", err, k.RefreshDue())
 			}
 		}
 		begun := time.Now()
 		time.AfterFunc(time.Minute, func() { k.bucket.setFail(nil) })
-		if err := k.save(t.Context()); err != nil || time.Since(begun) < time.Minute {
+		if err := k.Save(t.Context()); err != nil || time.Since(begun) < time.Minute {
 			t.Errorf("%v after %s", err, time.Since(begun))
 		}
 		if n := strings.Count(k.logs.String(), "session entry is not refreshed"); n != 1 {
@@ -259,20 +263,20 @@ func TestABucketThatFails(t *testing.T) {
 }
 
 func TestANewerGUID(t *testing.T) {
-	k := newKeeping(t)
+	k := newKeeping()
 	k.signedIn(t, "first")
-	if found, err := k.newer(t.Context(), "first"); found || err != nil {
+	if found, err := k.Newer(t.Context(), "first"); found || err != nil {
 		t.Errorf("nothing newer: %t, %v", found, err)
 	}
-	if found, err := k.newer(t.Context(), "used before"); !found || err != nil {
+	if found, err := k.Newer(t.Context(), "used before"); !found || err != nil {
 		t.Errorf("told by the answer: %t, %v", found, err)
 	}
 	k.hand("handed")
-	if found, err := k.newer(t.Context(), "first"); !found || err != nil || k.gateway.guid != "handed" {
+	if found, err := k.Newer(t.Context(), "first"); !found || err != nil || k.gateway.guid != "handed" {
 		t.Errorf("handed over: %t, %v, %s", found, err, k.gateway.guid)
 	}
 	k.bucket.fail = errors.New("no responders")
-	if found, err := k.newer(t.Context(), "handed"); found || err != nil {
+	if found, err := k.Newer(t.Context(), "handed"); found || err != nil {
 		t.Errorf("unreachable: %t, %v", found, err)
 	}
 }
@@ -286,27 +290,27 @@ func TestRenew(t *testing.T) {
 		"rotates, one may be missed": {true, true, false, 1}, "rotates, none missed": {true, false, false, 0},
 		"never rotated": {false, true, false, 0}, "replaced since": {true, true, true, 0},
 	} {
-		k := newKeeping(t)
+		k := newKeeping()
 		k.signedIn(t, "first")
-		used := k.guid()
+		used := k.GUID()
 		if c.rotates {
 			k.gateway.guid = "second"
-			if err := k.keepTicket(t.Context()); err != nil {
+			if err := k.Keep(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 		}
-		k.rotatedSince(used)
+		k.RotatedSince(used)
 		if c.missed {
-			k.mayHaveMissed()
+			k.MayHaveMissed()
 		}
 		if c.since {
 			k.gateway.guid = "third"
-			if err := k.keepTicket(t.Context()); err != nil {
+			if err := k.Keep(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 		}
 		k.gateway.updated = "asked-for"
-		err := errors.Join(k.renew(t.Context()), k.renew(t.Context()))
+		err := errors.Join(k.Renew(t.Context()), k.Renew(t.Context()))
 		if _, ticket := k.inBucket(t); err != nil || k.gateway.updates != c.want || (ticket == "asked-for") != (c.want > 0) {
 			t.Errorf("%s: asked %d times, kept %s, %v", name, k.gateway.updates, ticket, err)
 		}
@@ -316,9 +320,9 @@ func TestRenew(t *testing.T) {
 // TestFurtherMembersAreKept: what a newer bridge has added to an entry is still there after this
 // one has written it, whether it read that at its start or when the newer was faster.
 func TestFurtherMembersAreKept(t *testing.T) {
-	k := newKeeping(t)
+	k := newKeeping()
 	k.bucket.put(`{"tenant":"acme","agent":"291","polling":false,"epoch":1,"last_seq":7,"node":{"of":[1,2.50]}}`)
-	if _, err := k.load(t.Context()); err != nil {
+	if _, err := k.Load(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	k.signedIn(t, "one")
@@ -326,7 +330,7 @@ func TestFurtherMembersAreKept(t *testing.T) {
 		t.Errorf("the entry is %s", text)
 	}
 	k.bucket.put(`{"tenant":"acme","agent":"291","polling":false,"epoch":1,"last_seq":7,"since":null}`)
-	if err := k.release(t.Context(), false); err != nil {
+	if err := k.Release(t.Context(), false); err != nil {
 		t.Fatal(err)
 	}
 	if text := string(k.bucket.value); !strings.Contains(text, `"since":null`) || strings.Contains(text, "node") {

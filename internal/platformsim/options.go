@@ -46,7 +46,7 @@ type Options struct {
 	// Gateway and Files have the behaviour of the services. What connects
 	// them with the world, the clock and truth is set here. Files.AccessKey
 	// and Files.SecretKey are made up from the seed when empty;
-	// Files.CallbackRoots are trusted beside the platform's own authority.
+	// Files.CallbackRoots and Gateway.Push.Roots are trusted beside the platform's own authority.
 	Gateway gateway.Options   `yaml:"gateway"`
 	Files   filestore.Options `yaml:"files"`
 	// Faults are in force from the start; see FaultKinds.

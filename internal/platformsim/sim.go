@@ -77,6 +77,7 @@ func (s *Sim) worldOptions() world.Options {
 func (s *Sim) gatewayOptions() gateway.Options {
 	g := s.o.Gateway
 	g.Floor, g.Truth, g.Now, g.Faults = s.world, s.log, s.o.Now, s.faults
+	g.Push.Roots = s.ca.pool(g.Push.Roots)
 	g.Logger, g.VDN = s.o.Logger, cmp.Or(g.VDN, s.o.World.VDN)
 	return g
 }

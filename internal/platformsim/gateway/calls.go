@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"aiccbridge/internal/platformsim/gateway/request"
+	"aiccbridge/internal/platformsim/gateway/wire"
 	"aiccbridge/internal/platformsim/world"
 )
 
@@ -120,8 +121,8 @@ func (g *Gateway) enter(r *http.Request) (*session, string) {
 }
 
 // entered is enter for an interface: it answers the refusal, with an inner member
-// or the zero pair, and returns nil then.
-func (g *Gateway) entered(w http.ResponseWriter, r *http.Request, inner pair) *session {
+// or the zero wire.Pair, and returns nil then.
+func (g *Gateway) entered(w http.ResponseWriter, r *http.Request, inner wire.Pair) *session {
 	s, code := g.enter(r)
 	if s == nil {
 		g.answer(w, code, inner)
@@ -138,14 +139,14 @@ type reply struct {
 // session wraps an interface that needs a running session.
 func (g *Gateway) session(call func(http.ResponseWriter, *http.Request, *session) reply) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		s := g.entered(w, r, pair{"result", text("")})
+		s := g.entered(w, r, wire.Member("result", wire.Text("")))
 		if s == nil {
 			return
 		}
 		a := call(w, r, s)
-		inner := pair{}
+		inner := wire.Pair{}
 		if a.result != nil {
-			inner = pair{"result", a.result}
+			inner = wire.Member("result", a.result)
 		}
 		g.answer(w, a.code, inner)
 	}
@@ -159,28 +160,28 @@ func (g *Gateway) signOut(polite bool) http.HandlerFunc {
 		if text := r.PathValue("reason"); text != "" {
 			n, err := strconv.Atoi(text)
 			if err != nil || n < 1 || n > 255 {
-				g.answer(w, "100-005", pair{})
+				g.answer(w, "100-005", wire.Pair{})
 				return
 			}
 			cause = n
 		}
-		s := g.entered(w, r, pair{})
+		s := g.entered(w, r, wire.Pair{})
 		if s == nil {
 			return
 		}
 		if polite && g.o.Floor.Status(s.agent).InCall {
-			g.answer(w, "100-010", pair{})
+			g.answer(w, "100-010", wire.Pair{})
 			return
 		}
 		st := g.slot(s.agent)
 		st.mu.Lock()
 		defer st.mu.Unlock()
 		if st.session != s {
-			g.answer(w, "100-006", pair{})
+			g.answer(w, "100-006", wire.Pair{})
 			return
 		}
 		g.leave(st, departure{change: "signed_out", cause: cause, code: "100-006"})
-		g.answer(w, "0", pair{})
+		g.answer(w, "0", wire.Pair{})
 	}
 }
 
@@ -203,13 +204,13 @@ func (g *Gateway) skills(_ http.ResponseWriter, r *http.Request, s *session) rep
 	list := make([][]byte, len(skills))
 	for i, k := range skills {
 		id, media := strconv.Itoa(k.ID), strconv.Itoa(k.Media)
-		members := []pair{{"name", text(k.Name)}, {"id", text(id)}, {"mediatype", text(media)}}
+		members := []wire.Pair{wire.Member("name", wire.Text(k.Name)), wire.Member("id", wire.Text(id)), wire.Member("mediatype", wire.Text(media))}
 		if g.o.Shape.Variants {
-			members[1].value, members[2].value = json.RawMessage(id), json.RawMessage(media)
+			members[1].Value, members[2].Value = json.RawMessage(id), json.RawMessage(media)
 		}
-		list[i] = object(members...)
+		list[i] = wire.Object(members...)
 	}
-	return reply{"0", array(list)}
+	return reply{"0", wire.Array(list)}
 }
 
 // flag sets one of the agent's habits.
@@ -231,19 +232,23 @@ func (g *Gateway) agentStatus(_ http.ResponseWriter, _ *http.Request, s *session
 	if st.Pending != 0 {
 		state = 9 // busy or rest was asked for
 	}
-	return reply{"0", object(
-		pair{"agentState", json.RawMessage(strconv.Itoa(state))},
-		pair{"isWorking", json.RawMessage(strconv.FormatBool(st.InCall))},
+	return reply{"0", wire.Object(
+		wire.Member("agentState", json.RawMessage(strconv.Itoa(state))),
+		wire.Member("isWorking", json.RawMessage(strconv.FormatBool(st.InCall))),
 	)}
 }
 
 // updateGUID hands out a new GUID; the old ones are void at once.
 func (g *Gateway) updateGUID(_ http.ResponseWriter, _ *http.Request, s *session) reply {
-	return reply{"0", object(pair{"guid", text(s.renew())})}
+	return reply{"0", wire.Object(wire.Member("guid", wire.Text(s.renew())))}
 }
 
-// handshake is the heartbeat of push mode; it works for every session.
-func (g *Gateway) handshake(w http.ResponseWriter, _ *http.Request, s *session) reply {
+// handshake is the heartbeat of push mode, and may bring a new service token; it works
+// for every session.
+func (g *Gateway) handshake(w http.ResponseWriter, r *http.Request, s *session) reply {
+	if !s.renewToken(r) {
+		return reply{code: "100-001"}
+	}
 	s.seen()
 	s.rotate(w.Header())
 	return reply{code: "0"}
@@ -253,7 +258,7 @@ func (g *Gateway) handshake(w http.ResponseWriter, _ *http.Request, s *session) 
 // they look for a new GUID in no answer to it.
 func (g *Gateway) heartbeat(_ http.ResponseWriter, _ *http.Request, s *session) reply {
 	s.seen()
-	return reply{"0", object(pair{"loginTime", milliseconds(s.loginTime)})}
+	return reply{"0", wire.Object(wire.Member("loginTime", wire.Milliseconds(s.loginTime)))}
 }
 
 // syncInfo clears the queue, as for a browser that was reloaded.
@@ -264,17 +269,17 @@ func (g *Gateway) syncInfo(_ http.ResponseWriter, _ *http.Request, s *session) r
 	if !ok {
 		number = "255"
 	}
-	info := []pair{
-		{"workNo", text(s.agent)},
-		{"state", json.RawMessage(number)},
-		{"currentTime", milliseconds(g.o.Now())},
+	info := []wire.Pair{
+		wire.Member("workNo", wire.Text(s.agent)),
+		wire.Member("state", json.RawMessage(number)),
+		wire.Member("currentTime", wire.Milliseconds(g.o.Now())),
 	}
 	if s.mode != nil {
-		info = append(info, pair{"signInMode", s.mode})
+		info = append(info, wire.Member("signInMode", s.mode))
 	}
-	return reply{"0", object(
-		pair{"callinfo", json.RawMessage(`{"callFeature":0,"callData":""}`)},
-		pair{"agentStateInfo", object(info...)},
+	return reply{"0", wire.Object(
+		wire.Member("callinfo", json.RawMessage(`{"callFeature":0,"callData":""}`)),
+		wire.Member("agentStateInfo", wire.Object(info...)),
 	)}
 }
 

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/text/encoding/simplifiedchinese"
 
 	"aiccbridge/internal/platformsim/fault"
+	"aiccbridge/internal/platformsim/gateway/wire"
 	"aiccbridge/internal/platformsim/pause"
 )
 
@@ -24,7 +25,7 @@ func (g *Gateway) damage(w http.ResponseWriter, r *http.Request, f *fault.Rule, 
 		cut(w)
 		return false
 	case "code":
-		g.answer(w, f.Code, pair{})
+		g.answer(w, f.Code, wire.Pair{})
 	case "empty":
 		return send(w, jsonType, nil) == nil
 	case "slow":
@@ -72,13 +73,13 @@ func cut(w http.ResponseWriter) {
 
 // sendGBK answers in GBK, with a message that shows it.
 func sendGBK(w http.ResponseWriter, body []byte) bool {
-	pairs := members(body)
+	pairs := wire.Members(body)
 	for i := range pairs {
-		if pairs[i].key == "message" {
-			pairs[i].value = text("操作成功")
+		if pairs[i].Key == "message" {
+			pairs[i].Value = wire.Text("操作成功")
 		}
 	}
-	encoded, err := simplifiedchinese.GBK.NewEncoder().Bytes(object(pairs...))
+	encoded, err := simplifiedchinese.GBK.NewEncoder().Bytes(wire.Object(pairs...))
 	if err != nil {
 		return false
 	}
@@ -88,42 +89,42 @@ func sendGBK(w http.ResponseWriter, body []byte) bool {
 // pad puts NUL characters behind every string value, as fixed-length fields
 // of the platform do.
 func pad(body json.RawMessage) json.RawMessage {
-	pairs := members(body)
+	pairs := wire.Members(body)
 	if pairs == nil {
 		return body
 	}
 	for i, p := range pairs {
 		switch {
-		case p.value[0] == '{':
-			pairs[i].value = pad(p.value)
-		case p.value[0] == '"' && p.key != "retcode" && p.key != "eventType":
-			pairs[i].value = json.RawMessage(strings.TrimSuffix(string(p.value), `"`) + `\u0000\u0000"`)
+		case p.Value[0] == '{':
+			pairs[i].Value = pad(p.Value)
+		case p.Value[0] == '"' && p.Key != "retcode" && p.Key != "eventType":
+			pairs[i].Value = json.RawMessage(strings.TrimSuffix(string(p.Value), `"`) + `\u0000\u0000"`)
 		}
 	}
-	return object(pairs...)
+	return wire.Object(pairs...)
 }
 
 // retype gives the envelope's members another JSON type.
 func retype(body json.RawMessage) json.RawMessage {
-	pairs := members(body)
+	pairs := wire.Members(body)
 	for i, p := range pairs {
-		switch p.key {
+		switch p.Key {
 		case "message":
-			pairs[i].value = json.RawMessage("{}")
+			pairs[i].Value = json.RawMessage("{}")
 		case "retcode":
-			pairs[i].value = json.RawMessage("0")
+			pairs[i].Value = json.RawMessage("0")
 		case "event":
-			inner := members(p.value)
+			inner := wire.Members(p.Value)
 			for j, q := range inner {
-				switch q.key {
+				switch q.Key {
 				case "workNo":
-					inner[j].value = json.RawMessage(strings.Trim(string(q.value), `"`))
+					inner[j].Value = json.RawMessage(strings.Trim(string(q.Value), `"`))
 				case "eventGenTime":
-					inner[j].value = text(string(q.value))
+					inner[j].Value = wire.Text(string(q.Value))
 				}
 			}
-			pairs[i].value = object(inner...)
+			pairs[i].Value = wire.Object(inner...)
 		}
 	}
-	return object(pairs...)
+	return wire.Object(pairs...)
 }

@@ -22,11 +22,9 @@
 //   - A session is found by its GUID. The cookie names a node, never a session.
 //   - GUIDs, cookies and passwords are in no log and in no error.
 //
-// Left out: push mode. A sign-in with callBackUri and serviceToken succeeds,
-// its polls answer 000-001 and its heartbeats count, as documented (pages
-// cec_07_1275, cec_07_1204), and so does one with pushUrl, which older clients
-// send instead; but nothing is ever posted there: the
-// events of such a session wait in its queue and go with it.
+// A sign-in with callBackUri and serviceToken, or with the pushUrl of older clients, has
+// its events posted (package push) while Run runs: its polls answer 000-001, and its
+// heartbeats keep it (pages cec_07_1275, cec_07_1204).
 //
 // Locks are taken in the order slot, session, truth; the world delivers
 // events holding its own lock and takes the session's only.

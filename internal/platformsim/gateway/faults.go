@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"aiccbridge/internal/platformsim/fault"
+	"aiccbridge/internal/platformsim/gateway/push"
 )
 
 // The operations that faults of the gateway begin with.
@@ -67,7 +68,7 @@ func FaultKinds() []fault.Kind {
 		}
 		out = append(out, fault.Kind{Name: unknownType, What: "an additional event of a type nobody knows", Scope: scope})
 	}
-	return out
+	return append(out, push.FaultKinds()...)
 }
 
 // names are those of an operation's faults on a connection, with an end.

@@ -26,6 +26,7 @@ type Gateway struct {
 	words map[string]string // of the paths, see spell
 	nodes []node
 	turn  atomic.Uint64 // sign-ins that the balancer has shared out
+	posts postRoom
 
 	mu    sync.Mutex
 	slots map[string]*slot
@@ -50,7 +51,7 @@ func New(o Options) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Gateway{o: o, mux: http.NewServeMux(), nodes: o.nodes(), slots: make(map[string]*slot)}
+	g := &Gateway{o: o, mux: http.NewServeMux(), nodes: o.nodes(), slots: make(map[string]*slot), posts: postRoom{wake: make(chan struct{}, 1)}}
 	g.routes()
 	return g, nil
 }
@@ -73,14 +74,20 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.mux.ServeHTTP(w, &spelt)
 }
 
-// Run ends the sessions of agents who have fallen silent, until ctx ends.
+// Run ends the sessions of agents who have fallen silent, and posts the events of those
+// who do not poll, until ctx ends.
 func (g *Gateway) Run(ctx context.Context) error {
+	var posting sync.WaitGroup
+	defer posting.Wait()
+	poster := g.poster()
 	tick := time.NewTicker(min(time.Second, g.o.MaxTime/4))
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-g.posts.wake:
+			g.postFresh(ctx, poster, &posting)
 		case <-tick.C:
 			g.expire()
 		}

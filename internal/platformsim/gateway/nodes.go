@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
+
+	"aiccbridge/internal/platformsim/gateway/wire"
 )
 
 // cookieName is what the load balancer in front sets.
@@ -99,7 +101,7 @@ func (g *Gateway) nowhere(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if allowed == nil {
-		g.answer(w, "000-002", pair{})
+		g.answer(w, "000-002", wire.Pair{})
 		return
 	}
 	w.Header().Set("Allow", strings.Join(allowed, ", "))

@@ -9,6 +9,8 @@ import (
 	"github.com/rs/zerolog"
 
 	"aiccbridge/internal/platformsim/fault"
+	"aiccbridge/internal/platformsim/gateway/push"
+	"aiccbridge/internal/platformsim/gateway/wire"
 	"aiccbridge/internal/platformsim/truth"
 	"aiccbridge/internal/platformsim/world"
 )
@@ -54,6 +56,8 @@ type Options struct {
 	StaticGUID   bool          `yaml:"static_guid"`
 	GUIDInterval time.Duration `yaml:"guid_interval"`
 	GUIDTimeout  time.Duration `yaml:"guid_timeout"`
+	// Push is how events are posted to those who want that.
+	Push push.Options `yaml:"push"`
 	// MaxQueue events wait per session, default 1000; the oldest give way.
 	MaxQueue int `yaml:"max_queue"`
 	// NoCookie sets no cookie. Default false: the balancer's names the node that
@@ -92,25 +96,10 @@ type Options struct {
 	Faults *fault.Book `yaml:"-"`
 }
 
-// Shape is how answers are printed. The zero value is the newest documented
-// form.
-type Shape struct {
-	// Idle is the event of an idle answer: "absent" (default), "null", "list".
-	Idle string `yaml:"idle"`
-	// NoGenTime leaves out eventGenTime, as older releases do.
-	NoGenTime bool `yaml:"no_gen_time"`
-	// Order of the keys: "documented" (default) or "reversed".
-	Order string `yaml:"order"`
-	// JSONKey adds jsonKey lists to event and content.
-	JSONKey bool `yaml:"json_key"`
-	// LeadingSpace puts a blank before eventType.
-	LeadingSpace bool `yaml:"leading_space"`
-	// Variants turns retcode, workNo and the numbers of contents from strings
-	// to numbers and back, and message into "success".
-	Variants bool `yaml:"variants"`
-}
+// Shape is how answers are printed.
+type Shape = wire.Shape
 
-func (o Options) withDefaults() (Options, error) {
+func (o Options) withDefaults() (_ Options, err error) {
 	if o.Floor == nil || o.Truth == nil {
 		return o, errors.New("gateway options: floor and truth are required")
 	}
@@ -122,28 +111,24 @@ func (o Options) withDefaults() (Options, error) {
 	o.MaxTime = cmp.Or(o.MaxTime, 120*time.Second)
 	o.GUIDInterval = cmp.Or(o.GUIDInterval, 60*time.Second)
 	o.GUIDTimeout = cmp.Or(o.GUIDTimeout, 120*time.Second)
+	o.Push = o.Push.WithDefaults()
 	o.MaxQueue = cmp.Or(o.MaxQueue, 1000)
 	o.DisplacedCode = cmp.Or(o.DisplacedCode, "100-006")
 	o.MaxWrongPasswords = cmp.Or(o.MaxWrongPasswords, 5)
 	o.LockTime = cmp.Or(o.LockTime, 10*time.Minute)
 	o.Node, o.Nodes = cmp.Or(o.Node, "AgentGateway0"), cmp.Or(o.Nodes, 1)
 	o.VDN = cmp.Or(o.VDN, 39)
-	o.Shape.Idle = cmp.Or(o.Shape.Idle, "absent")
-	o.Shape.Order = cmp.Or(o.Shape.Order, "documented")
 	if o.Nodes < 1 {
 		return o, fmt.Errorf("gateway options: %d nodes", o.Nodes)
 	}
 	if !o.StaticGUID && o.GUIDInterval >= o.GUIDTimeout {
 		return o, fmt.Errorf("gateway options: GUID interval %v must be shorter than its timeout %v", o.GUIDInterval, o.GUIDTimeout)
 	}
-	for _, c := range []struct{ name, value, one, two, three string }{
-		{"idle form", o.Shape.Idle, "absent", "null", "list"},
-		{"key order", o.Shape.Order, "documented", "reversed", ""},
-		{"displaced code", o.DisplacedCode, "100-006", "000-003", ""},
-	} {
-		if c.value != c.one && c.value != c.two && (c.three == "" || c.value != c.three) {
-			return o, fmt.Errorf("gateway options: %s %q is not known", c.name, c.value)
-		}
+	if o.Shape, err = o.Shape.WithDefaults(); err != nil {
+		return o, fmt.Errorf("gateway options: %w", err)
+	}
+	if o.DisplacedCode != "100-006" && o.DisplacedCode != "000-003" {
+		return o, fmt.Errorf("gateway options: displaced code %q is not known", o.DisplacedCode)
 	}
 	if o.Faults == nil {
 		o.Faults = fault.NewBook(FaultKinds(), 0, o.Now)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"aiccbridge/internal/platformsim/fault"
+	"aiccbridge/internal/platformsim/gateway/wire"
 	"aiccbridge/internal/platformsim/world"
 )
 
@@ -15,15 +16,15 @@ import (
 func (g *Gateway) poll(w http.ResponseWriter, r *http.Request) {
 	// Only once the body is read does the server notice a client that leaves.
 	if _, err := io.Copy(io.Discard, r.Body); err != nil {
-		g.answer(w, "000-006", pair{})
+		g.answer(w, "000-006", wire.Pair{})
 		return
 	}
-	s := g.entered(w, r, pair{})
+	s := g.entered(w, r, wire.Pair{})
 	if s == nil {
 		return
 	}
-	if s.push || g.o.AllAgents {
-		g.answer(w, "000-001", pair{})
+	if s.posting != nil || g.o.AllAgents {
+		g.answer(w, "000-001", wire.Pair{})
 		return
 	}
 	if g.o.Faults.First(occasion(r, agentEvent), unknownType) != nil {
@@ -40,7 +41,7 @@ func (g *Gateway) poll(w http.ResponseWriter, r *http.Request) {
 	}
 	s.rotate(w.Header())
 	if out == gotNothing {
-		g.answer(w, "0", g.o.Shape.idle())
+		g.answer(w, "0", g.o.Shape.NoEvent())
 		return
 	}
 	g.hand(w, r, p, f)
@@ -48,7 +49,7 @@ func (g *Gateway) poll(w http.ResponseWriter, r *http.Request) {
 
 // hand sends an event that was taken, whole or damaged.
 func (g *Gateway) hand(w http.ResponseWriter, r *http.Request, p popped, f *fault.Rule) {
-	body := g.o.Shape.envelope("0", pair{"event", g.o.Shape.event(p.session.agent, p.Event)})
+	body := g.o.Shape.Envelope("0", wire.Member("event", g.o.Shape.Event(p.session.agent, p.Event)))
 	whole := r.Context().Err() == nil
 	if f != nil {
 		whole = g.damage(w, r, f, body) && whole
@@ -73,17 +74,17 @@ func (g *Gateway) stranger() world.Event {
 func (g *Gateway) farewell(w http.ResponseWriter, s *session) {
 	if g.o.ShutdownEvent && g.layGhost(s) {
 		e := world.Event{At: g.o.Now(), Type: "AgentOther_ShutdownService"}
-		e.Content = object(pair{"loginTime", milliseconds(s.loginTime)})
+		e.Content = wire.Object(wire.Member("loginTime", wire.Milliseconds(s.loginTime)))
 		s.mu.Lock()
 		s.queue = append(s.queue, e)
 		p := s.pop(nil)
 		s.mu.Unlock()
-		if send(w, jsonType, g.o.Shape.envelope("0", pair{"event", g.o.Shape.event(s.agent, p.Event)})) != nil {
+		if send(w, jsonType, g.o.Shape.Envelope("0", wire.Member("event", g.o.Shape.Event(s.agent, p.Event)))) != nil {
 			g.o.Truth.Cut(s.agent, p.n)
 		}
 		return
 	}
-	g.answer(w, s.endCode(), pair{})
+	g.answer(w, s.endCode(), wire.Pair{})
 }
 
 // layGhost reports, once, that s was displaced and has not been told.
@@ -114,7 +115,7 @@ const maxAllAgents = 1000
 // with the GUID of any of them.
 func (g *Gateway) pollAll(w http.ResponseWriter, r *http.Request) {
 	if !g.o.AllAgents {
-		g.answer(w, "000-001", pair{})
+		g.answer(w, "000-001", wire.Pair{})
 		return
 	}
 	value := r.Header.Get("Guid")
@@ -125,7 +126,7 @@ func (g *Gateway) pollAll(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if who == nil {
-		g.answer(w, "000-003", pair{})
+		g.answer(w, "000-003", wire.Pair{})
 		return
 	}
 	if g.o.AnyRequestCounts {
@@ -137,14 +138,14 @@ func (g *Gateway) pollAll(w http.ResponseWriter, r *http.Request) {
 	}
 	who.rotate(w.Header())
 	if len(list) == 0 {
-		g.answer(w, "0", g.o.Shape.idle())
+		g.answer(w, "0", g.o.Shape.NoEvent())
 		return
 	}
 	items := make([][]byte, len(list))
 	for i, p := range list {
-		items[i] = g.o.Shape.event(p.session.agent, p.Event)
+		items[i] = g.o.Shape.Event(p.session.agent, p.Event)
 	}
-	if send(w, jsonType, g.o.Shape.envelope("0", pair{"event", array(items)})) != nil {
+	if send(w, jsonType, g.o.Shape.Envelope("0", wire.Member("event", wire.Array(items)))) != nil {
 		for _, p := range list {
 			g.o.Truth.Cut(p.session.agent, p.n)
 		}
@@ -159,7 +160,7 @@ func (g *Gateway) collect(ctx context.Context, at node) []popped {
 	for n := 0; ; n++ {
 		var list []popped
 		for _, s := range g.sessions() {
-			if s.node != at {
+			if s.node != at || s.posting != nil {
 				continue
 			}
 			if g.o.AllAgentsCounts {

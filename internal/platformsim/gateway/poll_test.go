@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"aiccbridge/internal/platformsim/fault"
+	"aiccbridge/internal/platformsim/gateway/wire"
 	"aiccbridge/internal/platformsim/truth"
 	"aiccbridge/internal/platformsim/world"
 )
@@ -132,22 +133,22 @@ func TestShapes(t *testing.T) {
 	const content = `{"callid":"1-2","feature":"0","mediaType":5,"caller":"5550100"}`
 	at := time.UnixMilli(1784529722590)
 	tests := map[string]struct {
-		shape       Shape
+		shape       wire.Shape
 		event, idle string
 	}{
-		"newest": {Shape{},
+		"newest": {wire.Shape{},
 			`{"message":"","retcode":"0","event":{"eventType":"T","eventGenTime":1784529722590,"workNo":"101","content":` + content + `}}`,
 			`{"message":"","retcode":"0"}`},
-		"old": {Shape{NoGenTime: true, Idle: "null"},
+		"old": {wire.Shape{NoGenTime: true, Idle: "null"},
 			`{"message":"","retcode":"0","event":{"eventType":"T","workNo":"101","content":` + content + `}}`,
 			`{"message":"","retcode":"0","event":null}`},
-		"reversed": {Shape{NoGenTime: true, Order: "reversed", Idle: "list"},
+		"reversed": {wire.Shape{NoGenTime: true, Order: "reversed", Idle: "list"},
 			`{"event":{"content":` + content + `,"workNo":"101","eventType":"T"},"retcode":"0","message":""}`,
 			`{"event":[],"retcode":"0","message":""}`},
-		"noise": {Shape{NoGenTime: true, JSONKey: true, LeadingSpace: true},
+		"noise": {wire.Shape{NoGenTime: true, JSONKey: true, LeadingSpace: true},
 			`{"message":"","retcode":"0","event":{"eventType":" T","workNo":"101","jsonKey":["workNo","eventType","content"],"content":{"callid":"1-2","feature":"0","mediaType":5,"caller":"5550100","jsonKey":["callid","feature","mediaType","caller"]}}}`,
 			`{"message":"","retcode":"0"}`},
-		"variants": {Shape{NoGenTime: true, Variants: true},
+		"variants": {wire.Shape{NoGenTime: true, Variants: true},
 			`{"message":"success","retcode":0,"event":{"eventType":"T","workNo":101,"content":{"callid":"1-2","feature":0,"mediaType":"5","caller":"5550100"}}}`,
 			`{"message":"success","retcode":0}`},
 	}
@@ -167,11 +168,11 @@ func TestShapes(t *testing.T) {
 			}
 		})
 	}
-	null := Shape{NoGenTime: true, JSONKey: true, Variants: true}
-	if got := string(null.event("101", world.Event{Type: "T"})); !strings.HasSuffix(got, `"content":null}`) {
+	null := wire.Shape{NoGenTime: true, JSONKey: true, Variants: true}
+	if got := string(null.Event("101", world.Event{Type: "T"})); !strings.HasSuffix(got, `"content":null}`) {
 		t.Errorf("content null: %s", got)
 	}
-	if got := string(null.event("101", world.Event{Type: "T", Content: json.RawMessage(`"1-2"`)})); !strings.HasSuffix(got, `"content":"1-2"}`) {
+	if got := string(null.Event("101", world.Event{Type: "T", Content: json.RawMessage(`"1-2"`)})); !strings.HasSuffix(got, `"content":"1-2"}`) {
 		t.Errorf("content string: %s", got)
 	}
 }

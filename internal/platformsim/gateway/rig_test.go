@@ -250,3 +250,5 @@ func (c *slotClient) poll() answer {
 	c.t.Helper()
 	return c.call("GET", "/agentevent/"+c.agent, "")
 }
+
+func eventOf(typ string) world.Event { return world.Event{At: time.Now(), Type: typ} }

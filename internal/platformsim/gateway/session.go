@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -29,7 +30,7 @@ type session struct {
 	agent     string
 	name      string // in truth: "<agent>-<n>"
 	node      node
-	push      bool            // signed in to have events posted
+	posting   *posting        // nil: its events are polled
 	mode      json.RawMessage // signInMode
 	loginTime time.Time
 
@@ -119,11 +120,15 @@ func (s *session) seen() {
 	s.lastSeen = s.o.Now()
 }
 
-// silent reports whether the agent has not polled for MAXTIME.
+// silent reports whether the agent has not polled for MAXTIME, or sent no heartbeat.
 func (s *session) silent(now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.polling == 0 && now.Sub(s.lastSeen) >= s.o.MaxTime
+	limit := s.o.MaxTime
+	if s.posting != nil {
+		limit = s.o.Push.MaxSilence
+	}
+	return s.polling == 0 && now.Sub(s.lastSeen) >= limit
 }
 
 // deliver queues an event; a full queue gives up its oldest.
@@ -134,8 +139,12 @@ func (s *session) deliver(e world.Event) {
 		return
 	}
 	if len(s.queue) >= s.o.MaxQueue {
-		s.drop(s.queue[0], "overflow")
-		s.queue = s.queue[1:]
+		oldest := 0
+		if s.posting != nil {
+			oldest = min(s.posting.flight, len(s.queue)-1) // those before are on their way
+		}
+		s.drop(s.queue[oldest], "overflow")
+		s.queue = slices.Delete(s.queue, oldest, oldest+1)
 	}
 	s.queue = append(s.queue, e)
 	s.ring()
@@ -178,7 +187,11 @@ func (s *session) end(code string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ended = code
-	s.empty("session")
+	if s.posting != nil && s.posting.stop != nil {
+		s.posting.stop() // who posts empties the queue
+	} else {
+		s.empty("session")
+	}
 	s.ring()
 }
 
@@ -267,17 +280,12 @@ func (s *session) take(ctx context.Context, fault func() *fault.Rule) (popped, *
 func (s *session) pop(f *fault.Rule) popped {
 	e := s.queue[0]
 	s.queue = s.queue[1:]
-	t := truth.Event{
-		At: s.o.Now(), Agent: s.agent, Session: s.name, Type: e.Type, Content: e.Content, GeneratedAt: e.At,
-	}
-	if len(e.Content) == 0 {
-		t.Content = json.RawMessage("null")
-	}
+	t := truth.Event{}
 	if f != nil {
 		t.Fault = f.Fault
 		t.Cut = loses(f)
 	}
-	return popped{Event: e, session: s, n: s.o.Truth.Popped(t)}
+	return popped{Event: e, session: s, n: s.o.Truth.Popped(s.popped(e, t))}
 }
 
 // align waits for the end of the running step: the platform looks at its

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"aiccbridge/internal/platformsim/gateway/wire"
 	"aiccbridge/internal/platformsim/truth"
 	"aiccbridge/internal/platformsim/world"
 )
@@ -327,8 +328,8 @@ func TestOptionsAreChecked(t *testing.T) {
 	for name, o := range map[string]Options{
 		"no floor":  {Truth: l},
 		"no truth":  {Floor: d},
-		"idle form": {Floor: d, Truth: l, Shape: Shape{Idle: "nil"}},
-		"key order": {Floor: d, Truth: l, Shape: Shape{Order: "list"}},
+		"idle form": {Floor: d, Truth: l, Shape: wire.Shape{Idle: "nil"}},
+		"key order": {Floor: d, Truth: l, Shape: wire.Shape{Order: "list"}},
 		"displaced": {Floor: d, Truth: l, DisplacedCode: "100-002"},
 		"GUID life": {Floor: d, Truth: l, GUIDInterval: time.Hour},
 	} {

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"aiccbridge/internal/platformsim/gateway/request"
+	"aiccbridge/internal/platformsim/gateway/wire"
 	"aiccbridge/internal/platformsim/pause"
 	"aiccbridge/internal/platformsim/truth"
 	"aiccbridge/internal/platformsim/world"
@@ -28,18 +29,23 @@ func (g *Gateway) signIn(force bool) http.HandlerFunc {
 		if code == "" && st == nil {
 			code = "100-004"
 		}
+		var to *posting
+		if code == "" {
+			to, code = g.target(body)
+		}
 		if code == "" {
 			code = g.admit(r, st, string(body.Password), force)
 		}
 		if code != "" {
-			g.answer(w, code, pair{})
+			g.answer(w, code, wire.Pair{})
 			return
 		}
-		s, code := g.open(st, g.welcoming(r), body, in)
+		s, code := g.open(st, g.welcoming(r), to, body.SignInMode, in)
 		if s == nil {
-			g.answer(w, code, pair{})
+			g.answer(w, code, wire.Pair{})
 			return
 		}
+		g.post(s)
 		g.welcome(w, s, body.Media())
 	}
 }
@@ -89,14 +95,13 @@ func (g *Gateway) checkPassword(st *slot, right bool) string {
 }
 
 // open begins the session; nil with a code when the contact centre refuses.
-func (g *Gateway) open(st *slot, at node, body request.SignIn, in world.SignIn) (*session, string) {
+func (g *Gateway) open(st *slot, at node, to *posting, mode json.RawMessage, in world.SignIn) (*session, string) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.signingIn = false
 	st.sessions++
 	s := newSession(&g.o, at, st.id, st.sessions)
-	s.push = body.Push()
-	s.mode = body.SignInMode
+	s.posting, s.mode = to, mode
 	in.Deliver = s.deliver
 	begun, err := g.o.Floor.SignIn(st.id, in)
 	if err != nil {
@@ -117,13 +122,13 @@ func (g *Gateway) welcome(w http.ResponseWriter, s *session, media string) {
 	if !g.o.NoCookie {
 		http.SetCookie(w, &http.Cookie{Name: cookieName, Value: s.node.cookie, Path: "/", HttpOnly: true})
 	}
-	g.answer(w, "0", pair{"result", object(
-		pair{"vdnid", json.RawMessage(strconv.Itoa(g.o.VDN))},
-		pair{"workno", text(s.agent)},
-		pair{"mediatype", text(media)},
-		pair{"loginTime", milliseconds(s.loginTime)},
-		pair{"isForceChange", text("false")},
-		pair{"serverName", text("AgentGateway")},
-		pair{"timeRemaining", text("9")},
-	)})
+	g.answer(w, "0", wire.Member("result", wire.Object(
+		wire.Member("vdnid", json.RawMessage(strconv.Itoa(g.o.VDN))),
+		wire.Member("workno", wire.Text(s.agent)),
+		wire.Member("mediatype", wire.Text(media)),
+		wire.Member("loginTime", wire.Milliseconds(s.loginTime)),
+		wire.Member("isForceChange", wire.Text("false")),
+		wire.Member("serverName", wire.Text("AgentGateway")),
+		wire.Member("timeRemaining", wire.Text("9")),
+	)))
 }

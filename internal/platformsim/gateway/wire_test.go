@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"aiccbridge/internal/platformsim/gateway/wire"
 )
 
 // exchange sends a request as it is spelt and returns the answer as it is spelt: the
@@ -109,7 +111,7 @@ func TestHeadersAreSpeltAsThePlatformSpellsThem(t *testing.T) {
 }
 
 func TestHeartbeatsAnswer(t *testing.T) {
-	for _, o := range []Options{{}, {StaticGUID: true}, {GUIDInterval: time.Nanosecond}, {Shape: Shape{Variants: true}}} {
+	for _, o := range []Options{{}, {StaticGUID: true}, {GUIDInterval: time.Nanosecond}, {Shape: wire.Shape{Variants: true}}} {
 		o.NoHold = true
 		r := overHTTP(t, o)
 		c := r.signIn("101")
@@ -232,7 +234,7 @@ func TestSkillsAndHabits(t *testing.T) {
 		false: `[{"name":"sales","id":"12","mediatype":"5"},{"name":"a \"b\"","id":"13","mediatype":"1"}]`,
 		true:  `[{"name":"sales","id":12,"mediatype":5},{"name":"a \"b\"","id":13,"mediatype":1}]`,
 	} {
-		r := overHTTP(t, Options{NoHold: true, Shape: Shape{Variants: variants}})
+		r := overHTTP(t, Options{NoHold: true, Shape: wire.Shape{Variants: variants}})
 		c := r.signIn("101")
 		for path, code := range map[string]string{
 			"/agentskills": "0", "/agentskillsbyworkno/102": "0", "/agentSkillsByWorkNo/101/": "0", "/agentskillsbyworkno/999": "000-002",

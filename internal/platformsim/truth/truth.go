@@ -35,6 +35,23 @@ type Event struct {
 	Cut bool `json:"cut,omitempty"`
 	// Fault names what was done to the answer, "" for nothing.
 	Fault string `json:"fault,omitempty"`
+	// Way is "push" for an event that was posted: taken, or, with Cut, given up without
+	// anybody knowing whether it arrived. "": it was polled.
+	Way string `json:"way,omitempty"`
+}
+
+// Push is one POST of events to an agent's client.
+type Push struct {
+	At      time.Time `json:"at"`
+	Agent   string    `json:"agent"`
+	Session string    `json:"session"`
+	Way     string    `json:"way"`     // "list" (callBackUri) or "single" (pushUrl)
+	Attempt int       `json:"attempt"` // from 1
+	Events  int       `json:"events"`
+	Status  int       `json:"status"` // 0: no answer
+	Taken   bool      `json:"taken"`
+	Err     string    `json:"err,omitempty"`
+	Fault   string    `json:"fault,omitempty"`
 }
 
 // Drop is an event which left its queue without a poll.
@@ -55,7 +72,8 @@ type Session struct {
 	Agent   string    `json:"agent"`
 	Session string    `json:"session"`
 	// Change is "signed_in", "signed_out", "forced_out", "displaced" or
-	// "silent" (no poll for the platform's MAXTIME).
+	// "silent" (no poll for the platform's MAXTIME) or "unreachable" (nobody took
+	// what was posted).
 	Change string `json:"change"`
 }
 
@@ -130,6 +148,7 @@ type Snapshot struct {
 	Events    []Event    `json:"events"`
 	Drops     []Drop     `json:"drops"`
 	Sessions  []Session  `json:"sessions"`
+	Pushes    []Push     `json:"pushes,omitempty"`
 	Files     []File     `json:"files"`
 	Callbacks []Callback `json:"callbacks"`
 	Downloads []Download `json:"downloads"`
@@ -191,6 +210,13 @@ func (l *Log) Session(s Session) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.s.Sessions = append(l.s.Sessions, s)
+}
+
+// Push records a POST of events.
+func (l *Log) Push(p Push) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.s.Pushes = append(l.s.Pushes, p)
 }
 
 // Polled records the begin of a poll after a silence; held is how many polls of
@@ -256,6 +282,7 @@ func (l *Log) Snapshot() Snapshot {
 		Events:    slices.Clone(l.s.Events),
 		Drops:     slices.Clone(l.s.Drops),
 		Sessions:  slices.Clone(l.s.Sessions),
+		Pushes:    slices.Clone(l.s.Pushes),
 		Files:     slices.Clone(l.s.Files),
 		Callbacks: slices.Clone(l.s.Callbacks),
 		Downloads: slices.Clone(l.s.Downloads),

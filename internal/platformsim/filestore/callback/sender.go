@@ -2,7 +2,6 @@ package callback
 
 import (
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"net"
 	"net/http"
@@ -15,6 +14,7 @@ import (
 
 	"aiccbridge/internal/c2sign"
 	"aiccbridge/internal/platformsim/fault"
+	"aiccbridge/internal/platformsim/outward"
 	"aiccbridge/internal/platformsim/pause"
 	"aiccbridge/internal/platformsim/truth"
 )
@@ -46,21 +46,7 @@ type Sender struct {
 
 // New returns a sender. It does no I/O.
 func New(o Options) *Sender {
-	t := &http.Transport{
-		DialContext:       o.Dial,
-		DisableKeepAlives: true, // each try stands alone
-		TLSClientConfig: &tls.Config{
-			RootCAs:            o.Roots,
-			InsecureSkipVerify: o.TrustAll, // the platform's own switch
-			MinVersion:         tls.VersionTLS12,
-		},
-		TLSNextProto: map[string]func(string, *tls.Conn) http.RoundTripper{}, // HTTP/1.1 only
-	}
-	return &Sender{o: o, client: &http.Client{
-		Transport:     t,
-		Timeout:       o.Timeout,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
+	return &Sender{o: o, client: outward.New(outward.Options{Roots: o.Roots, TrustAll: o.TrustAll, Timeout: o.Timeout, Dial: o.Dial})}
 }
 
 // Close gives up idle connections.

@@ -84,13 +84,16 @@ func (f Text) Number(otherwise int) (int, bool) {
 
 var serviceToken = regexp.MustCompile(`^[0-9A-Za-z_-]{0,50}$`)
 
+// ServiceToken reports whether a text may be one.
+func ServiceToken(text string) bool { return serviceToken.MatchString(text) }
+
 // Check returns what the world needs, or the retcode of the first mistake.
 func (b SignIn) Check() (world.SignIn, string) {
 	in := world.SignIn{Address: string(b.IP)}
 	if code := b.checkWho(); code != "" {
 		return in, code
 	}
-	if len(b.CallBackURI) > 200 || !serviceToken.MatchString(string(b.ServiceToken)) ||
+	if len(b.CallBackURI) > 200 || !ServiceToken(string(b.ServiceToken)) ||
 		b.PushURL != "" && b.CallBackURI != "" && b.ServiceToken != "" {
 		return in, "100-001"
 	}
@@ -156,12 +159,6 @@ func ReadSignIn(in io.Reader) (body SignIn, code string) {
 		return body, "000-006"
 	}
 	return body, ""
-}
-
-// Push reports whether events shall be posted, in the way of now or in that of older
-// clients, rather than polled.
-func (b SignIn) Push() bool {
-	return b.CallBackURI != "" && b.ServiceToken != "" || b.PushURL != ""
 }
 
 // Rest reads how long a rest shall be, and why; "" is 0.

@@ -135,10 +135,12 @@ var allowed = map[string][]string{
 	"internal/platformsim/gateway":            {"internal/platformsim/fault", "internal/platformsim/gateway/...", "internal/platformsim/pause", "internal/platformsim/truth", "internal/platformsim/world"},
 	"internal/platformsim/gateway/push":       {"internal/platformsim/fault", "internal/platformsim/outward", "internal/platformsim/pause", "internal/platformsim/truth"},
 	"internal/platformsim/gateway/request":    {"internal/platformsim/world"},
+	"internal/platformsim/gateway/softphone":  {"internal/platformsim/gateway/request", "internal/platformsim/gateway/wire", "internal/platformsim/world", "internal/platformsim/world/phone"},
 	"internal/platformsim/gateway/wire":       {"internal/platformsim/world"},
 	"internal/platformsim/optionfile":         {"internal/platformsim"},
 	"internal/platformsim/truth":              {"internal/platformsim/world"},
-	"internal/platformsim/world":              {"internal/platformsim/fault"},
+	"internal/platformsim/world":              {"internal/platformsim/fault", "internal/platformsim/world/..."},
+	"internal/platformsim/world/phone":        {"internal/platformsim/world/content"},
 }
 
 func permits(rules []string, path string) bool {

@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"aiccbridge/internal/platformsim/gateway/request"
+	"aiccbridge/internal/platformsim/gateway/softphone"
 	"aiccbridge/internal/platformsim/gateway/wire"
 	"aiccbridge/internal/platformsim/world"
 )
@@ -28,8 +29,9 @@ type route struct {
 // table lists every interface.
 func (g *Gateway) table() []route {
 	online := base + "/onlineagent/{agent}"
-	return []route{
+	return append(g.softphone(), []route{
 		{"PUT " + online, "onlineagent", onSignIn, g.signIn(false)},
+		{"PUT " + base + "/onlineagent/loginbyaccount", "loginbyaccount", onSignIn, g.signIn(false)},
 		{"PUT " + online + "/forcelogin", "forcelogin", onSignIn, g.signIn(true)},
 		{"GET " + base + "/agentevent/{agent}", agentEvent, onPoll, g.poll},
 		{"GET " + base + "/agentevent/allagentevent", "allagentevent", onPoll, g.pollAll},
@@ -53,7 +55,18 @@ func (g *Gateway) table() []route {
 		{"POST " + online + "/cancelwork", "cancelwork", onSession, g.session(g.ask(world.Wish{State: world.Idle, Of: world.WrapUp}))},
 		{"POST " + online + "/rest/{seconds}/{cause}", "rest", onSession, g.session(g.rest)},
 		{"POST " + online + "/cancelrest", "cancelrest", onSession, g.session(g.ask(world.Wish{State: world.Idle, Of: world.Resting}))},
+	}...)
+}
+
+// softphone are the interfaces of calls and chats.
+func (g *Gateway) softphone() (all []route) {
+	for _, c := range softphone.Calls() {
+		all = append(all, route{c.Method + " " + base + c.Path, c.Name, onSession, g.session(func(_ http.ResponseWriter, r *http.Request, s *session) reply {
+			code, result := c.Do(g.o.Floor, s.agent, r)
+			return reply{code, result}
+		})})
 	}
+	return all
 }
 
 // interfaces are the names of the routes whose faults begin with an operation.

@@ -10,6 +10,7 @@ import (
 
 	"aiccbridge/internal/platformsim/fault"
 	"aiccbridge/internal/platformsim/gateway/push"
+	"aiccbridge/internal/platformsim/gateway/softphone"
 	"aiccbridge/internal/platformsim/gateway/wire"
 	"aiccbridge/internal/platformsim/truth"
 	"aiccbridge/internal/platformsim/world"
@@ -22,10 +23,9 @@ type Floor interface {
 	SignOut(id string, cause int) error
 	ResetSkills(id string) error
 	Ask(id string, wish world.Wish) error
-	Status(id string) world.Status
-	Skills(id string) []world.Skill
 	AutoAnswer(id string, automatic bool) error
 	AutoEnterIdle(id string, idle bool) error
+	softphone.Floor
 }
 
 // Options are the gateway's properties. Zero values are the platform's

@@ -16,6 +16,7 @@ import (
 
 	"aiccbridge/internal/platformsim/truth"
 	"aiccbridge/internal/platformsim/world"
+	"aiccbridge/internal/platformsim/world/phone"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -36,6 +37,9 @@ type desk struct {
 func (d *desk) Agent(id string) (world.Agent, bool) {
 	return world.Agent{ID: id, Phone: "70001", Password: "right"}, id >= "101" && id <= "103"
 }
+
+func (d *desk) Agents() []world.Agent     { return nil }
+func (d *desk) Phone(string) *phone.Phone { return nil }
 
 func (d *desk) SignIn(id string, in world.SignIn) (time.Time, error) {
 	d.mu.Lock()

@@ -13,11 +13,11 @@ import (
 )
 
 // signIn is PUT onlineagent/{agentid} and, with force, …/forcelogin (pages
-// cec_07_1202, cec_07_1203).
+// cec_07_1202, cec_07_1203), or onlineagent/loginbyaccount, which has no page.
 func (g *Gateway) signIn(force bool) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		agent := r.PathValue("agent")
 		body, code := request.ReadSignIn(r.Body)
+		agent := g.whose(r, &body)
 		in := world.SignIn{}
 		if code == "" {
 			in, code = body.Check()
@@ -48,6 +48,18 @@ func (g *Gateway) signIn(force bool) http.HandlerFunc {
 		g.post(s)
 		g.welcome(w, s, body.Media())
 	}
+}
+
+// whose is the agent of a sign-in: the path says so or, with loginbyaccount, the account,
+// whose telephone is the one that it has.
+func (g *Gateway) whose(r *http.Request, body *request.SignIn) string {
+	if agent := r.PathValue("agent"); agent != "" {
+		return agent
+	}
+	if known, ok := g.o.Floor.Agent(string(body.Account)); ok && body.Phone == "" {
+		body.Phone = request.Text(known.Phone)
+	}
+	return string(body.Account)
 }
 
 // admit checks the password and clears the slot; "" admits, and the slot is

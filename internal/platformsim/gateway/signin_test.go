@@ -126,3 +126,22 @@ func TestSignInToRest(t *testing.T) {
 		}
 	}
 }
+
+// TestSignInByAccount: the account is the agent, whose telephone is known.
+func TestSignInByAccount(t *testing.T) {
+	r := inBubble(t, Options{NoHold: true})
+	c := r.client("101")
+	for body, code := range map[string]string{
+		`{"account":"101","password":"wrong"}`: "100-004", `{"password":"right"}`: "000-002", `{"account":"999","password":"right","phonenum":"1"}`: "100-004",
+	} {
+		if a := c.call("PUT", "/onlineagent/loginbyaccount", body); a.code() != code {
+			t.Errorf("%s: %s", body, a.Body)
+		}
+	}
+	if a := c.call("PUT", "/onlineagent/LoginByAccount", `{"account":101,"password":"right"}`); a.code() != "0" {
+		t.Fatalf("%s", a.Body)
+	}
+	if a := c.poll(); a.eventType() != "AgentOther_InService" {
+		t.Errorf("%s", a.Body)
+	}
+}

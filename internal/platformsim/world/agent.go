@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"aiccbridge/internal/platformsim/world/phone"
 )
 
 // Agent states of the gateway (page cec_07_1431).
@@ -33,20 +35,20 @@ const (
 	opNone    = -1
 )
 
-// agent is one of the agents. rng, calls and tasks belong to the goroutine of run; the
+// agent is one of the agents. rng and tasks belong to the goroutine of run; the
 // fields below mu to whoever holds it.
 type agent struct {
 	Agent
 	w     *World
 	index int
 	rng   *rand.Rand
-	calls int // handles given so far
 	tasks int // recordings so far
 	wake  chan struct{}
 
 	mu      sync.Mutex
 	session *session // nil: signed out
 	logons  int
+	calls   int // handles given so far
 	ops     int // operation rows so far
 	state   int
 	spell   spell
@@ -61,6 +63,9 @@ type session struct {
 	done    chan struct{}
 	skills  bool // resetskill came; guarded by agent.mu
 	started time.Time
+	phone   *phone.Phone
+	shift   *shift // belongs to the goroutine of run
+	driven  bool   // its client does what an agent does with calls; guarded by agent.mu
 }
 
 // spell is a state which becomes an operation row when it ends.
@@ -80,8 +85,8 @@ func (a *agent) run(ctx context.Context) {
 		s := a.session
 		a.mu.Unlock()
 		if s != nil {
-			t := &shift{agent: a, s: s, ctx: ctx}
-			t.work()
+			s.shift.ctx = ctx
+			s.shift.work()
 			continue
 		}
 		select {

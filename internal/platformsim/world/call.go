@@ -4,6 +4,10 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+
+	"aiccbridge/internal/platformsim/world/content"
+	"aiccbridge/internal/platformsim/world/ledger"
+	"aiccbridge/internal/platformsim/world/phone"
 )
 
 // Device types, call types, release causes and leave reasons of the call rows (pages
@@ -18,40 +22,10 @@ const (
 	leaveNormal, leaveUserReleased = 0, 15
 )
 
-// leg is the way of a call through one device; zero times did not happen.
-type leg struct {
-	device, number       int
-	agent                string
-	waitBegin, waitEnd   time.Time
-	ackBegin, ackEnd     time.Time
-	callBegin, callEnd   time.Time
-	deviceBefore, before int // device type 0: none
-}
-
-// finish closes what is still open.
-func (l *leg) finish(at time.Time) {
-	for _, span := range [][2]*time.Time{
-		{&l.waitBegin, &l.waitEnd}, {&l.ackBegin, &l.ackEnd}, {&l.callBegin, &l.callEnd},
-	} {
-		if !span[0].IsZero() && span[1].IsZero() {
-			*span[1] = at
-		}
-	}
-}
-
-// begin is the first thing that happened on the device.
-func (l *leg) begin() time.Time {
-	for _, t := range []time.Time{l.waitBegin, l.ackBegin, l.callBegin} {
-		if !t.IsZero() {
-			return t
-		}
-	}
-	return time.Time{}
-}
-
 // recording is one stretch of recorded talk.
 type recording struct {
 	task       int
+	agent      string
 	begin, end time.Time
 }
 
@@ -63,7 +37,7 @@ func (r recording) directory(c *call, separator string) string {
 		direction = "1"
 	}
 	at := r.begin.In(c.t.w.o.Location)
-	return strconv.Itoa(c.t.w.o.VDN) + separator + direction + separator + at.Format("20060102") + separator + c.t.ID
+	return strconv.Itoa(c.t.w.o.VDN) + separator + direction + separator + at.Format("20060102") + separator + r.agent
 }
 
 // file is the recording's name: the milliseconds of its tenant day.
@@ -77,11 +51,12 @@ func (r recording) file(c *call) string {
 type call struct {
 	t          *shift
 	id         string
+	begun      time.Time
 	kind       int // call_type
 	caller     string
 	called     string // as dialled; events name the agent instead
 	customer   string
-	legs       []leg
+	legs       []ledger.Leg
 	recordings []recording
 	holdBegin  time.Time
 	consult    *call     // the third party's leg, until it is booked
@@ -94,13 +69,24 @@ const hotline = "5550199"
 
 // newCall begins a call now. Handles are unique in the world, so are the ids.
 func (t *shift) newCall(kind int) *call {
+	return t.callWith(kind, fmt.Sprintf("55501%02d", t.rng.IntN(99)))
+}
+
+// callWith begins a call with somebody now, in whatever goroutine.
+func (t *shift) callWith(kind int, customer string) *call {
+	t.mu.Lock()
 	t.calls++
-	customer := fmt.Sprintf("55501%02d", t.rng.IntN(99))
+	handle := t.calls*len(t.w.agents) + t.index + 1
+	t.mu.Unlock()
 	c := &call{
-		t: t, kind: kind, customer: customer, caller: customer, called: hotline, cause: causeDisconnected,
-		id: fmt.Sprintf("%d-%d", t.now().Unix(), t.calls*len(t.w.agents)+t.index+1),
+		t: t, begun: t.now(), kind: kind, customer: customer, caller: customer, called: hotline, cause: causeDisconnected,
+		id: fmt.Sprintf("%d-%d", t.now().Unix(), handle),
 	}
-	if kind != typeInbound {
+	switch kind {
+	case typeInbound:
+	case phone.Internal, phone.Help:
+		c.caller, c.called = t.ID, customer
+	default:
 		c.caller, c.called = hotline, customer
 	}
 	return c
@@ -109,14 +95,14 @@ func (t *shift) newCall(kind int) *call {
 func (t *shift) now() time.Time { return t.w.o.Now() }
 
 // leg is the device the call is at.
-func (c *call) leg() *leg { return &c.legs[len(c.legs)-1] }
+func (c *call) leg() *ledger.Leg { return &c.legs[len(c.legs)-1] }
 
 // enter moves the call on to another device.
-func (c *call) enter(device, number int, agent string) *leg {
-	next := leg{device: device, number: number, agent: agent}
+func (c *call) enter(device, number int, agent string) *ledger.Leg {
+	next := ledger.Leg{Device: device, Number: number, Agent: agent}
 	if n := len(c.legs); n > 0 {
-		c.legs[n-1].finish(c.t.now())
-		next.deviceBefore, next.before = c.legs[n-1].device, c.legs[n-1].number
+		c.legs[n-1].Finish(c.t.now())
+		next.DeviceBefore, next.Before = c.legs[n-1].Device, c.legs[n-1].Number
 	}
 	c.legs = append(c.legs, next)
 	return c.leg()
@@ -124,27 +110,27 @@ func (c *call) enter(device, number int, agent string) *leg {
 
 func (c *call) enterQueue() {
 	l := c.enter(deviceQueue, c.t.w.o.Skill, "")
-	l.waitBegin = c.t.now()
-	if l.deviceBefore == 0 {
-		l.deviceBefore, l.before = deviceIVR, 2 // the greeting in front of every queue
+	l.WaitBegin = c.t.now()
+	if l.DeviceBefore == 0 {
+		l.DeviceBefore, l.Before = deviceIVR, 2 // the greeting in front of every queue
 	}
 }
 
 func (c *call) enterAgent() {
 	number, _ := strconv.Atoi(c.t.ID)
-	c.enter(deviceAgent, number, c.t.ID).ackBegin = c.t.now()
+	c.enter(deviceAgent, number, c.t.ID).AckBegin = c.t.now()
 }
 
 // answered begins the conversation.
 func (c *call) answered() {
 	l := c.leg()
-	l.ackEnd = c.t.now()
-	l.callBegin = l.ackEnd
+	l.AckEnd = c.t.now()
+	l.CallBegin = l.AckEnd
 }
 
 // ended stops the clocks of the call.
 func (c *call) ended(cause int) {
-	c.leg().finish(c.t.now())
+	c.leg().Finish(c.t.now())
 	c.cause = cause
 }
 
@@ -182,20 +168,20 @@ func (c *call) writeLeg(i int, end time.Time) {
 		leave = leaveUserReleased
 	}
 	before, beforeIn := []string{"", ""}, ""
-	if l.deviceBefore != 0 {
-		before = []string{strconv.Itoa(l.deviceBefore), strconv.Itoa(l.before)}
-		beforeIn = deviceText(l.deviceBefore, l.before)
+	if l.DeviceBefore != 0 {
+		before = []string{strconv.Itoa(l.DeviceBefore), strconv.Itoa(l.Before)}
+		beforeIn = deviceText(l.DeviceBefore, l.Before)
 	}
 	skill := strconv.Itoa(w.o.Skill)
 	w.write(Row{
-		Kind: Call, At: l.begin(), AgentID: l.agent, CallID: id,
+		Kind: Call, At: l.Begin(), AgentID: l.Agent, CallID: id,
 		Cells: []string{
-			w.o.Developer, w.o.AccountID, strconv.Itoa(w.o.CC), l.agent, id, c.caller, c.called,
-			w.text(l.waitBegin), w.text(l.waitEnd), w.text(l.ackBegin), w.text(l.ackEnd),
-			w.text(l.callBegin), w.text(l.callEnd),
-			strconv.Itoa(l.device), strconv.Itoa(l.number), strconv.Itoa(c.kind), strconv.Itoa(cause),
+			w.o.Developer, w.o.AccountID, strconv.Itoa(w.o.CC), l.Agent, id, c.caller, c.called,
+			w.text(l.WaitBegin), w.text(l.WaitEnd), w.text(l.AckBegin), w.text(l.AckEnd),
+			w.text(l.CallBegin), w.text(l.CallEnd),
+			strconv.Itoa(l.Device), strconv.Itoa(l.Number), strconv.Itoa(c.kind), strconv.Itoa(cause),
 			strconv.Itoa(number), strconv.Itoa(w.o.VDN), before[0], before[1],
-			skill, skill, beforeIn, strconv.Itoa(leave), "", deviceText(l.device, l.number), "5", "0",
+			skill, skill, beforeIn, strconv.Itoa(leave), "", deviceText(l.Device, l.Number), "5", "0",
 		},
 	}, end)
 }
@@ -215,11 +201,11 @@ func (c *call) writeRecording(r recording, end time.Time) {
 	skill := strconv.Itoa(w.o.Skill)
 	day := r.begin.In(w.o.Location).Format("20060102")
 	w.write(Row{
-		Kind: Record, At: r.begin, AgentID: c.t.ID, CallID: c.id,
+		Kind: Record, At: r.begin, AgentID: r.agent, CallID: c.id,
 		Cells: []string{
-			w.o.Developer, w.o.AccountID, strconv.Itoa(w.o.CC), c.t.ID, c.id, c.caller, c.called,
+			w.o.Developer, w.o.AccountID, strconv.Itoa(w.o.CC), r.agent, c.id, c.caller, c.called,
 			w.text(r.begin), w.text(r.end),
-			fmt.Sprintf("/10/%d/record/%d/%s/%s/%s.wav", w.o.CC, w.o.VDN, day, c.t.ID, r.file(c)),
+			fmt.Sprintf("/10/%d/record/%d/%s/%s/%s.wav", w.o.CC, w.o.VDN, day, r.agent, r.file(c)),
 			"0", "", `Y:\` + r.directory(c, `\`) + `\` + r.file(c) + ".V3",
 			strconv.Itoa(w.o.VDN), direction, "5", skill, skill,
 		},
@@ -255,10 +241,10 @@ func (c *call) unjoin() {
 // record begins and stopRecord ends a recording.
 func (c *call) record() {
 	c.t.tasks++
-	r := recording{task: c.t.tasks, begin: c.t.now()}
+	r := recording{task: c.t.tasks, agent: c.t.ID, begin: c.t.now()}
 	c.recordings = append(c.recordings, r)
 	caller, called := c.parties()
-	c.t.send("AgentMediaEvent_Record", recordStarted{
+	c.t.send("AgentMediaEvent_Record", content.RecordStarted{
 		TaskID: r.task, Caller: caller, Called: called, RecordID: c.id, LocationID: "256",
 		FileName: "Y:/" + r.directory(c, "/") + "/" + r.file(c) + ".V3", FileMediaType: "1", CallID: c.id,
 	})
@@ -267,7 +253,7 @@ func (c *call) record() {
 func (c *call) stopRecord() {
 	r := &c.recordings[len(c.recordings)-1]
 	r.end = c.t.now()
-	c.t.send("AgentMediaEvent_StopRecordDone", recordStopped{
+	c.t.send("AgentMediaEvent_StopRecordDone", content.RecordStopped{
 		BeginTime: r.begin.UnixMilli(), EndTime: r.end.UnixMilli(), FileMediaType: "1", RecordFormat: "0", TaskID: r.task,
 	})
 }

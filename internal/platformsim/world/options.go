@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"aiccbridge/internal/platformsim/fault"
+	"aiccbridge/internal/platformsim/world/phone"
 )
 
 // Options describes the contact centre. The zero value is five agents from
@@ -50,6 +51,11 @@ type Options struct {
 	VDN       int    `yaml:"vdn"`
 	Skill     int    `yaml:"skill"`
 
+	// Softphone leaves to every agent's client what an agent does with calls: they come,
+	// and ring until the client answers. Default false: so it is from a client's first
+	// call control on.
+	Softphone bool `yaml:"softphone"`
+
 	only string // tests: play this activity only
 }
 
@@ -63,6 +69,11 @@ type Pace struct {
 	WrapUp time.Duration `yaml:"wrap_up"` // after a call, when it does not go to idle by itself, default 30 s
 	Rest   time.Duration `yaml:"rest"`    // rest and not-ready spells, default 10 min
 	Signal time.Duration `yaml:"signal"`  // between two events of one switching step, default 120 ms
+}
+
+// ofPhones is the pace of the other side of phones.
+func (p Pace) ofPhones() phone.Pace {
+	return phone.Pace{Signal: p.Signal, Ring: p.Ring, Talk: p.Talk, Queue: p.Queue}
 }
 
 func (p Pace) withDefaults() Pace {

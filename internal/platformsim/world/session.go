@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+
+	"aiccbridge/internal/platformsim/world/content"
+	"aiccbridge/internal/platformsim/world/phone"
 )
 
 // SignIn is what an agent brings along.
@@ -53,6 +56,9 @@ func (w *World) SignIn(id string, in SignIn) (time.Time, error) {
 	now := w.o.Now()
 	a.logons++
 	s := &session{in: in, done: make(chan struct{}), started: now, serial: fmt.Sprintf("%d-%d", now.Unix(), a.logons)}
+	s.shift = &shift{agent: a, s: s}
+	s.phone = phone.New(line{s.shift}, w.o.Pace.ofPhones())
+	s.driven = w.o.Softphone
 	a.session, a.taken, a.pending = s, false, nil
 	a.writeOperation(s, spell{op: opSignIn, begin: now, phone: cmp.Or(in.Address, "127.0.0.1")}, -1, now)
 	a.writeSkills(s)
@@ -71,13 +77,13 @@ func (a *agent) greet(status int) {
 	switch status {
 	case Busy:
 		op = opBusy
-		s.in.Deliver(a.event("AgentState_SetNotReady_Success", reason{"1"}))
+		s.in.Deliver(a.event("AgentState_SetNotReady_Success", content.Reason{Reason: "1"}))
 	case WrapUp:
 		op = opWrapUp
 		s.in.Deliver(a.event("AgentState_Work", nil))
 	case Resting:
 		op = opRest
-		s.in.Deliver(a.event("AgentState_SetRest_Success", reason{strconv.Itoa(s.in.RestCause)}))
+		s.in.Deliver(a.event("AgentState_SetRest_Success", content.Reason{Reason: strconv.Itoa(s.in.RestCause)}))
 	}
 	a.state = status
 	a.spell = spell{op: op, begin: s.started, skills: "1"}

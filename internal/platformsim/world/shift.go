@@ -14,6 +14,8 @@ type shift struct {
 	*agent
 	s   *session
 	ctx context.Context
+
+	seized bool // by his phone, or for it; counted as running; guarded by agent.mu
 }
 
 // step is one thing that happens, some time after the step before.
@@ -46,9 +48,14 @@ var activities = []activity{
 // work lives through the session: idle time, then an activity, and again.
 func (t *shift) work() {
 	for t.idle(about(t.rng, t.w.o.Pace.Idle)) {
-		play := t.choose()
-		if t.w.begin() {
-			play(t)
+		next := t.choose()
+		switch {
+		case !t.w.begin():
+		case t.isDriven():
+			t.offer(next.name == "chat")
+			continue
+		default:
+			next.play(t)
 			t.w.end()
 		}
 		t.letGo()
@@ -56,7 +63,7 @@ func (t *shift) work() {
 }
 
 // choose draws the next activity. It draws once, whatever the outcome.
-func (t *shift) choose() func(*shift) {
+func (t *shift) choose() activity {
 	total := 0
 	for _, a := range activities {
 		total += a.weight
@@ -64,15 +71,15 @@ func (t *shift) choose() func(*shift) {
 	n := t.rng.IntN(total)
 	for _, a := range activities {
 		if t.w.o.only == a.name {
-			return a.play
+			return a
 		}
 	}
 	for _, a := range activities {
 		if n -= a.weight; n < 0 {
-			return a.play
+			return a
 		}
 	}
-	return (*shift).inbound
+	return activities[0]
 }
 
 // idle waits until it is time for an activity, and takes the agent for it; false
@@ -83,6 +90,9 @@ func (t *shift) idle(d time.Duration) bool {
 	defer timer.Stop()
 	due := false
 	for {
+		if !t.drive() {
+			return false
+		}
 		if due && t.take() {
 			return true
 		}
@@ -138,7 +148,7 @@ func (t *shift) wait(d time.Duration, state int) bool {
 		defer timer.Stop()
 		hush := t.w.hush
 		for waiting := true; waiting; {
-			if state != 0 && !t.is(state) {
+			if state != 0 && (!t.is(state) || !t.s.phone.Quiet()) {
 				return false
 			}
 			select {

@@ -3,16 +3,18 @@ package world
 import (
 	"strconv"
 	"time"
+
+	"aiccbridge/internal/platformsim/world/content"
 )
 
 // spellOf leaves idle for a while.
 func (t *shift) spellOf(state, op, cause int, begin, end string, mean time.Duration) {
 	length := about(t.rng, mean)
-	var content any
+	var what any
 	if state != WrapUp {
-		content = reason{strconv.Itoa(cause)}
+		what = content.Reason{Reason: strconv.Itoa(cause)}
 	}
-	t.change(t.s, state, op, cause, t.event(begin, content))
+	t.change(t.s, state, op, cause, t.event(begin, what))
 	t.letGo() // he may end it when he likes
 	t.stay(state, length, end)
 }
@@ -42,18 +44,18 @@ func (t *shift) chat() {
 			c.enterAgent()
 			t.busy()
 		}},
-		{t.signal(), t.sending("AgentChat_Ring", chatParties{CallID: c.id, Caller: c.customer, Called: t.ID})},
+		{t.signal(), t.sending("AgentChat_Ring", content.ChatParties{CallID: c.id, Caller: c.customer, Called: t.ID})},
 		{t.signal(), func() {
 			c.answered()
 			begin = t.now()
-			t.send("AgentChat_Connected", chatParties{CallID: c.id, Caller: c.customer, Called: t.ID, InnerCall: &inner})
+			t.send("AgentChat_Connected", content.ChatParties{CallID: c.id, Caller: c.customer, Called: t.ID, InnerCall: &inner})
 		}},
 	}
 	for _, line := range []string{"good morning", "where is my parcel?", "thanks, bye"}[:1+t.rng.IntN(3)] {
-		steps = append(steps, step{part, t.sending("AgentChat_DataRecved", chatData{Sender: c.customer, CallID: c.id, Content: line})})
+		steps = append(steps, step{part, t.sending("AgentChat_DataRecved", content.ChatData{Sender: c.customer, CallID: c.id, Content: line})})
 	}
 	steps = append(steps, step{part, func() {
-		t.send("AgentChat_Disconnected", chatParties{CallID: c.id})
+		t.send("AgentChat_Disconnected", content.ChatParties{CallID: c.id})
 		c.ended(causeNormal)
 		t.operation(t.s, opChat, -1, begin, t.now(), c.id)
 	}}, step{t.signal(), t.free})

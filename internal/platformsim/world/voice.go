@@ -1,6 +1,10 @@
 package world
 
-import "time"
+import (
+	"time"
+
+	"aiccbridge/internal/platformsim/world/content"
+)
 
 // The order of events in each flow is the one of the developer guide
 // (cec_05_1423, cec_05_1426, cec_05_4035).
@@ -54,34 +58,34 @@ func (c *call) offer(automatic bool) []step {
 	steps := []step{
 		{about(t.rng, t.w.o.Pace.Queue), func() { c.enterAgent(); t.busy() }},
 		{t.signal(), t.sending("AgentOther_PhoneAlerting", nil)},
-		{t.signal(), t.sending("AgentOther_PhoneOffhook", phoneType{"main"})},
+		{t.signal(), t.sending("AgentOther_PhoneOffhook", content.PhoneType{Type: "main"})},
 	}
 	if t.w.o.CallInfo {
-		steps = append(steps, step{t.signal(), t.sending("AgentEvent_Incoming_CallInfo", callInfo{
+		steps = append(steps, step{t.signal(), t.sending("AgentEvent_Incoming_CallInfo", content.CallInfo{
 			CallID: c.id, SkillName: skillName, SkillID: t.w.o.Skill, Caller: c.customer, Called: hotline,
 			LastAgent: 65535, MediaType: 5,
 		})})
 	}
 	if automatic {
-		return append(steps, step{t.signal(), t.sending("AgentEvent_Auto_Answer", autoAnswer{
-			offered: c.offered(), MediaAbility: "1", Feature: c.feature(), MediaType: 5,
+		return append(steps, step{t.signal(), t.sending("AgentEvent_Auto_Answer", content.AutoAnswer{
+			Offered: c.offered(), MediaAbility: "1", Feature: c.feature(), MediaType: 5,
 		})}, step{t.signal(), c.answer})
 	}
 	return append(steps, c.ring(), step{t.signal(), c.alertCustomer}, step{about(t.rng, t.w.o.Pace.Ring), c.answer})
 }
 
-func (c *call) offered() offered {
-	return offered{Caller: c.customer, Transfer: "no", CallID: c.id, Called: c.t.ID, Type: "main"}
+func (c *call) offered() content.Offered {
+	return content.Offered{Caller: c.customer, Transfer: "no", CallID: c.id, Called: c.t.ID, Type: "main"}
 }
 
 func (c *call) ring() step {
-	return step{c.t.signal(), c.t.sending("AgentEvent_Ringing", ringing{
-		offered: c.offered(), MediaType: "5", MediaAbility: "1", Feature: c.feature(),
+	return step{c.t.signal(), c.t.sending("AgentEvent_Ringing", content.Ringing{
+		Offered: c.offered(), MediaType: "5", MediaAbility: "1", Feature: c.feature(),
 	})}
 }
 
 func (c *call) alertCustomer() {
-	c.t.send("AgentEvent_Customer_Alerting", customerAlerting{CallID: c.id, OtherPhone: c.customer, Type: "main"})
+	c.t.send("AgentEvent_Customer_Alerting", content.CustomerAlerting{CallID: c.id, OtherPhone: c.customer, Type: "main"})
 }
 
 func (c *call) answer() {
@@ -92,7 +96,7 @@ func (c *call) answer() {
 // sayTalking also follows un-hold and the end of a consultation.
 func (c *call) sayTalking() {
 	caller, called := c.parties()
-	c.t.send("AgentEvent_Talking", talking{
+	c.t.send("AgentEvent_Talking", content.Talking{
 		Caller: caller, CallID: c.id, Called: called, Feature: c.feature(), Type: "main", MediaAbility: "1",
 	})
 }
@@ -121,7 +125,7 @@ func (c *call) talk() []step {
 
 func (c *call) message() {
 	caller, called := c.parties()
-	c.t.send("AgentEvent_MessageData", messageData{
+	c.t.send("AgentEvent_MessageData", content.MessageData{
 		CallID: c.id, Caller: caller, Called: called, Type: "main", Message: "order 4711", MediaAbility: "5",
 	})
 }
@@ -135,13 +139,13 @@ func (c *call) threeParty(part time.Duration) []step {
 		{t.signal(), func() {
 			c.consult = t.newCall(typeThreeParty)
 			c.consult.enterAgent()
-			t.send("AgentEvent_Customer_Alerting", customerAlerting{
+			t.send("AgentEvent_Customer_Alerting", content.CustomerAlerting{
 				CallID: c.consult.id, OtherPhone: c.consult.customer, Type: "assistant",
 			})
 		}},
 		{about(t.rng, t.w.o.Pace.Ring), func() {
 			c.consult.answered()
-			t.send("AgentEvent_Talking", talking{
+			t.send("AgentEvent_Talking", content.Talking{
 				Caller: t.ID, CallID: c.consult.id, Called: c.consult.customer,
 				Feature: c.consult.feature(), Type: "assistant", MediaAbility: "1",
 			})
@@ -149,10 +153,10 @@ func (c *call) threeParty(part time.Duration) []step {
 		{part / 2, func() {
 			c.joined = t.now()
 			c.unhold()
-			t.send("AgentEvent_Conference", conference{CallID: c.id, Partner: c.customer + "," + c.consult.customer})
+			t.send("AgentEvent_Conference", content.Conference{CallID: c.id, Partner: c.customer + "," + c.consult.customer})
 		}},
 		{part, func() {
-			t.send("AgentEvent_Customer_Release", customerRelease{c.consult.id, c.consult.customer})
+			t.send("AgentEvent_Customer_Release", content.CustomerRelease{CallID: c.consult.id, Number: c.consult.customer})
 			c.consult.ended(causeNormal)
 			c.unjoin()
 		}},
@@ -172,8 +176,8 @@ func (c *call) hangUp() []step {
 		}
 	}}
 	rest := []step{
-		{t.signal(), t.sending("AgentEvent_Customer_Release", customerRelease{c.id, c.customer})},
-		{t.signal(), t.sending("AgentOther_PhoneRelease", phoneState{3})},
+		{t.signal(), t.sending("AgentEvent_Customer_Release", content.CustomerRelease{CallID: c.id, Number: c.customer})},
+		{t.signal(), t.sending("AgentOther_PhoneRelease", content.PhoneState{State: 3})},
 	}
 	if t.rng.IntN(2) == 0 {
 		steps = append(append(steps, stop), rest...)
@@ -192,16 +196,16 @@ func (t *shift) inboundNotAnswered() {
 	steps := []step{
 		{about(t.rng, t.w.o.Pace.Queue), func() { c.enterAgent(); t.busy() }},
 		{t.signal(), t.sending("AgentOther_PhoneAlerting", nil)},
-		{t.signal(), t.sending("AgentOther_PhoneOffhook", phoneType{"main"})},
+		{t.signal(), t.sending("AgentOther_PhoneOffhook", content.PhoneType{Type: "main"})},
 		c.ring(),
 		{3 * about(t.rng, t.w.o.Pace.Ring), func() {
 			t.send("AgentEvent_No_Answer", c.id)
 			c.enterQueue()
 		}},
-		{t.signal(), t.sending("AgentOther_PhoneRelease", phoneState{3})},
+		{t.signal(), t.sending("AgentOther_PhoneRelease", content.PhoneState{State: 3})},
 		{t.signal(), func() {
 			if punished { // reason 2: did not answer for long
-				t.change(t.s, Busy, opBusy, 2, t.event("AgentState_SetNotReady_Success", reason{"2"}))
+				t.change(t.s, Busy, opBusy, 2, t.event("AgentState_SetNotReady_Success", content.Reason{Reason: "2"}))
 			} else {
 				t.change(t.s, Idle, opIdle, 0, t.event("AgentState_Ready", nil))
 			}
@@ -231,7 +235,7 @@ func (c *call) dial() []step {
 	t := c.t
 	return []step{
 		{0, func() { c.enterAgent(); t.send("AgentOther_PhoneAlerting", nil) }},
-		{t.signal(), t.sending("AgentOther_PhoneOffhook", phoneType{"main"})},
+		{t.signal(), t.sending("AgentOther_PhoneOffhook", content.PhoneType{Type: "main"})},
 		{t.signal(), t.busy},
 		{t.signal(), c.alertCustomer},
 	}
@@ -242,7 +246,7 @@ func (t *shift) outboundNotAnswered() {
 	c := t.newCall(typeOutbound)
 	t.complete(c, c.dial(), []step{
 		{5 * about(t.rng, t.w.o.Pace.Ring), func() {
-			t.send("AgentOther_PhoneRelease", phoneState{3})
+			t.send("AgentOther_PhoneRelease", content.PhoneState{State: 3})
 			c.ended(causeNoAnswer)
 		}},
 		{t.signal(), t.sending("AgentEvent_Call_Out_Fail", c.id)},
@@ -261,6 +265,6 @@ func (t *shift) outboundNotLifted() {
 			c.ended(causeNoAnswer)
 		}},
 		{t.signal(), t.sending("AgentEvent_Connect_Fail", c.id)},
-		{t.signal(), t.sending("AgentOther_PhoneRelease", phoneState{3})},
+		{t.signal(), t.sending("AgentOther_PhoneRelease", content.PhoneState{State: 3})},
 	})
 }

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"strconv"
 	"time"
+
+	"aiccbridge/internal/platformsim/world/content"
 )
 
 // Wish is a state change asked for from outside.
@@ -61,6 +63,10 @@ func (a *agent) release(wish Wish) error {
 		return ErrWrongState
 	}
 	a.fulfil(wish)
+	if p := a.pending; p != nil && a.state == Idle { // it waited for the end of the wrap-up
+		a.pending = nil
+		a.fulfil(*p)
+	}
 	return nil
 }
 
@@ -73,7 +79,7 @@ var leaving = map[int]string{
 
 // fulfil moves the agent to the state wished for. The caller holds mu.
 func (a *agent) fulfil(wish Wish) {
-	why := reason{strconv.Itoa(wish.Cause)}
+	why := content.Reason{Reason: strconv.Itoa(wish.Cause)}
 	switch wish.State {
 	case Busy:
 		a.move(Busy, opBusy, wish.Cause, a.event("AgentState_SetNotReady_Success", why))
@@ -119,7 +125,7 @@ func (t *shift) remind() <-chan time.Time {
 func (t *shift) take() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.session != t.s || t.state != Idle || !t.s.skills && !t.w.o.CallsWithoutSkills {
+	if t.session != t.s || t.taken || t.state != Idle || !t.s.skills && !t.w.o.CallsWithoutSkills {
 		return false
 	}
 	t.taken = true

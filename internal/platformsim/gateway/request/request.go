@@ -4,10 +4,12 @@
 package request
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"regexp"
 	"strconv"
 	"strings"
@@ -19,6 +21,7 @@ import (
 
 // SignIn is what an agent sends, numbers and booleans also as strings.
 type SignIn struct {
+	Account       Text `json:"account"` // with loginbyaccount: the agent
 	Password      Text `json:"password"`
 	Phone         Text `json:"phonenum"`
 	AutoAnswer    Text `json:"autoanswer"`
@@ -150,6 +153,46 @@ func (b SignIn) Media() string {
 		out[2] = 'T'
 	}
 	return string(out)
+}
+
+// Fields are the members of a request's body.
+type Fields map[string]Text
+
+// ReadFields reads a body, if there is one; members that are objects or lists are left
+// out, false says that it is no JSON object.
+func ReadFields(r *http.Request) (Fields, bool) {
+	raw, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, false
+	}
+	out := Fields{}
+	var members map[string]json.RawMessage
+	if len(bytes.TrimSpace(raw)) == 0 || string(bytes.TrimSpace(raw)) == "null" {
+		return out, true
+	}
+	if json.Unmarshal(raw, &members) != nil {
+		return nil, false
+	}
+	for name, value := range members {
+		var t Text
+		if t.UnmarshalJSON(value) == nil {
+			out[strings.ToLower(name)] = t
+		}
+	}
+	return out, true
+}
+
+// Get is a member of the body, in whatever case, or else of the query.
+func (f Fields) Get(name string, r *http.Request) Text {
+	if v, ok := f[strings.ToLower(name)]; ok {
+		return v
+	}
+	for key, values := range r.URL.Query() {
+		if strings.EqualFold(key, name) {
+			return Text(values[0])
+		}
+	}
+	return ""
 }
 
 // ReadSignIn reads a body; code is not "" where it is no sign-in.

@@ -39,6 +39,18 @@ var texts = map[string]string{
 	"100-013": "The phone number is invalid.",
 	"100-016": "The IP address is invalid.",
 	"100-021": "The agent is signing in.",
+	"200-001": "The call cannot be made.",
+	"200-002": "There is no call to answer.",
+	"200-003": "There is no talk to mute.",
+	"200-004": "There is no talk to hold.",
+	"200-005": "There is no call to retrieve.",
+	"200-006": "There are no calls to join.",
+	"200-007": "The call cannot be transferred.",
+	"200-017": "There is no call to release.",
+	"200-018": "The consultation is not possible.",
+	"400-003": "There is no call.",
+	"500-001": "The playback does not allow this.",
+	"700-014": "There is no such chat.",
 	"110-021": "The account is locked after too many failures.",
 }
 

@@ -1,4 +1,6 @@
-package world
+// Package ledger has the forms in which the contact centre keeps what has happened: the
+// rows that the file store extracts, and the way of a call through its devices.
+package ledger
 
 import "time"
 

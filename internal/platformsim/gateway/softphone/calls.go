@@ -1,0 +1,235 @@
+package softphone
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"regexp"
+
+	"aiccbridge/internal/platformsim/gateway/request"
+	"aiccbridge/internal/platformsim/gateway/wire"
+	"aiccbridge/internal/platformsim/world"
+	"aiccbridge/internal/platformsim/world/phone"
+)
+
+// Floor is the contact centre, as far as softphones see it.
+type Floor interface {
+	Agents() []world.Agent
+	Status(id string) world.Status
+	Skills(id string) []world.Skill
+	// Phone is that of a signed-in agent; nil: he is not.
+	Phone(id string) *phone.Phone
+}
+
+// Call is one interface. Its path goes behind the base of all.
+type Call struct {
+	Method, Path, Name string
+	do                 func(ask) (json.RawMessage, error)
+}
+
+// ask is what a client wants.
+type ask struct {
+	floor Floor
+	agent string
+	phone *phone.Phone
+	r     *http.Request
+	body  request.Fields
+}
+
+// get is a field of the path, the query or the body.
+func (a ask) get(name string) string {
+	if v := a.r.PathValue(name); v != "" {
+		return v
+	}
+	return string(a.body.Get(name, a.r))
+}
+
+// number is such a field as a number; without it it is otherwise.
+func (a ask) number(name string, otherwise int) (int, error) {
+	n, ok := request.Text(a.get(name)).Number(otherwise)
+	if !ok {
+		return 0, errParameter
+	}
+	return n, nil
+}
+
+// What a request is refused for before anybody looks at the phone.
+var (
+	errParameter = errors.New("a parameter is wrong")
+	errNoCall    = errors.New("there is no call to tell of")
+)
+
+// codes are the retcodes of refusals.
+var codes = map[error]string{
+	errParameter: "000-002", errNoCall: "400-003",
+	phone.ErrCallOut: "200-001", phone.ErrAnswer: "200-002", phone.ErrMute: "200-003", phone.ErrHold: "200-004",
+	phone.ErrUnhold: "200-005", phone.ErrThree: "200-006", phone.ErrTransfer: "200-007", phone.ErrRelease: "200-017",
+	phone.ErrHelp: "200-018", phone.ErrChat: "700-014", phone.ErrPlay: "500-001",
+}
+
+// Do answers a request of a signed-in agent: a retcode and, with success, a result.
+func (c Call) Do(floor Floor, agent string, r *http.Request) (code string, result json.RawMessage) {
+	body, ok := request.ReadFields(r)
+	if !ok {
+		return "000-006", nil
+	}
+	p := floor.Phone(agent)
+	if p == nil {
+		return "100-006", nil
+	}
+	result, err := c.do(ask{floor, agent, p, r, body})
+	if err != nil {
+		return codes[err], nil
+	}
+	if result == nil {
+		result = json.RawMessage("{}")
+	}
+	return "0", result
+}
+
+// Calls lists every interface.
+func Calls() (all []Call) {
+	return append(append(append(all, voice()...), chat()...), queries()...)
+}
+
+const (
+	voicecall = "/voicecall/{agent}/"
+	textchat  = "/textchat/{agent}/"
+)
+
+// plain is a call whose answer has nothing in it.
+func plain(f func(ask) error) func(ask) (json.RawMessage, error) {
+	return func(a ask) (json.RawMessage, error) { return nil, f(a) }
+}
+
+// simple is one that needs nothing but the phone.
+func simple(f func(*phone.Phone) error) func(ask) (json.RawMessage, error) {
+	return plain(func(a ask) error { return f(a.phone) })
+}
+
+// voice are the interfaces of calls, and those of playback.
+func voice() []Call {
+	mute := func(on bool) func(ask) (json.RawMessage, error) {
+		return simple(func(p *phone.Phone) error { return p.Mute(on) })
+	}
+	unhold := plain(func(a ask) error { return a.phone.Unhold(a.get("callid")) })
+	release := simple((*phone.Phone).Release)
+	digits := plain(func(a ask) error {
+		if !dialled.MatchString(a.get("number")) {
+			return errParameter
+		}
+		return a.phone.SecondDial()
+	})
+	all := []Call{
+		{http.MethodPut, voicecall + "callout", "callout", callOut(phone.Outbound)},
+		{http.MethodPut, voicecall + "previewCallout", "previewCallout", callOut(phone.Preview)},
+		{http.MethodPut, voicecall + "callinner", "callinner", callInner},
+		{http.MethodPut, voicecall + "answer", "answer", simple((*phone.Phone).Answer)},
+		{http.MethodPost, voicecall + "reject", "reject", simple((*phone.Phone).Reject)},
+		{http.MethodPost, voicecall + "hold", "hold", simple((*phone.Phone).Hold)},
+		{http.MethodPost, voicecall + "gethold", "gethold", unhold},
+		{http.MethodPost, voicecall + "connecthold/{callid}", "connecthold", unhold},
+		{http.MethodPost, voicecall + "beginmute", "beginmute", mute(true)},
+		{http.MethodPost, voicecall + "endmute", "endmute", mute(false)},
+		{http.MethodPost, voicecall + "transfer", "transfer", plain(transfer)},
+		{http.MethodPost, voicecall + "canceltransfer", "canceltransfer", simple((*phone.Phone).CancelTransfer)},
+		{http.MethodDelete, voicecall + "release", "release", release},
+		{http.MethodPost, voicecall + "dropcall/{callid}", "dropcall", plain(func(a ask) error { return a.phone.Drop(a.get("callid")) })},
+		{http.MethodPost, voicecall + "disconnect/{number}", "disconnect", plain(func(a ask) error { return a.phone.Disconnect(a.get("number")) })},
+		{http.MethodPost, voicecall + "innerhelp", "innerhelp", plain(help)},
+		{http.MethodPost, voicecall + "confjoin", "confjoin", plain(func(a ask) error { return a.phone.Join(a.get("callid")) })},
+		{http.MethodPost, voicecall + "seconddialex", "seconddialex", digits},
+		{http.MethodPost, voicecall + "seconddial/{number}", "seconddial", digits},
+		{http.MethodPut, voicecall + "snatchpickup", "snatchpickup", plain(func(a ask) error { return a.phone.Snatch(a.get("destWorkNo")) })},
+		{http.MethodPut, voicecall + "phonepickup", "phonepickup", simple((*phone.Phone).Answer)},
+	}
+	for _, p := range []struct{ method, path, name string }{
+		{http.MethodPut, "play", "play"}, {http.MethodDelete, "stopplay", "stopplay"}, {http.MethodPost, "pauseplay", "pauseplay"},
+		{http.MethodPost, "resumeplay", "resumeplay"}, {http.MethodPost, "forefast/{time}", "forefast"}, {http.MethodPost, "backfast/{time}", "backfast"},
+	} {
+		all = append(all, Call{p.method, "/recordplay/{agent}/" + p.path, p.name, simple(func(v *phone.Phone) error { return v.Play(p.name) })})
+	}
+	return all
+}
+
+var (
+	dialled = regexp.MustCompile(`^[0-9*#]{1,24}$`)
+	agentID = regexp.MustCompile(`^\d{1,6}$`)
+)
+
+// callID answers with the id of the call that has begun.
+func callID(id string, err error) (json.RawMessage, error) {
+	if err != nil {
+		return nil, err
+	}
+	return wire.Text(id), nil
+}
+
+func callOut(kind int) func(ask) (json.RawMessage, error) {
+	return func(a ask) (json.RawMessage, error) {
+		number, caller := a.get("called"), a.get("caller")
+		media, err := a.number("mediaability", 0)
+		if err != nil || !dialled.MatchString(number) || media < 0 || media > 2 || caller != "" && !dialled.MatchString(caller) ||
+			len(a.get("callappdata")) > 16<<10 {
+			return nil, errParameter
+		}
+		if kind == phone.Preview {
+			if _, err := a.number("callcontrolid", 0); err != nil || a.get("callcontrolid") == "" {
+				return nil, errParameter
+			}
+		}
+		return callID(a.phone.CallOut(kind, number))
+	}
+}
+
+func callInner(a ask) (json.RawMessage, error) {
+	other := a.get("called")
+	if !agentID.MatchString(other) {
+		return nil, errParameter
+	}
+	return callID(a.phone.CallAgent(other, a.r.Method == http.MethodPut && a.r.PathValue("called") != ""))
+}
+
+func transfer(a ask) error {
+	device, err1 := a.number("devicetype", 0)
+	mode, err2 := a.number("mode", phone.ModeRelease)
+	if err1 != nil || err2 != nil || !dialled.MatchString(a.get("address")) || device != phone.Queue && device != phone.Agent && device != phone.IVR && device != phone.Outside {
+		return errParameter
+	}
+	return a.phone.Transfer(device, a.get("address"), mode)
+}
+
+func help(a ask) error {
+	device, err1 := a.number("devicetype", phone.Agent)
+	mode, err2 := a.number("mode", 1)
+	if err1 != nil || err2 != nil || !dialled.MatchString(a.get("dstaddress")) || mode != 1 && mode != 2 {
+		return errParameter
+	}
+	return a.phone.Help(device, a.get("dstaddress"), mode == 2)
+}
+
+// chat are the interfaces of text chats.
+func chat() []Call {
+	about := func(f func(p *phone.Phone, id string) error) func(ask) (json.RawMessage, error) {
+		return plain(func(a ask) error { return f(a.phone, a.get("callid")) })
+	}
+	return []Call{
+		{http.MethodPut, textchat + "answer/{callid}", "answerchat", about((*phone.Phone).AnswerChat)},
+		{http.MethodDelete, textchat + "reject/{callid}", "rejectchat", about((*phone.Phone).RejectChat)},
+		{http.MethodDelete, textchat + "drop/{callid}", "dropchat", about((*phone.Phone).DropChat)},
+		{http.MethodPut, textchat + "chatmessage", "chatmessage", plain(func(a ask) error {
+			if a.get("content") == "" {
+				return errParameter
+			}
+			return a.phone.Say(a.get("callId"), a.get("content"))
+		})},
+		{http.MethodPut, textchat + "internalcall/{called}", "internalcall", callInner},
+		{http.MethodPost, textchat + "transfer", "transferchat", plain(func(a ask) error {
+			device, err := a.number("addesstype", 0)
+			if err != nil || a.get("destaddr") == "" {
+				return errParameter
+			}
+			return a.phone.TransferChat(a.get("callid"), device, a.get("destaddr"))
+		})},
+	}
+}

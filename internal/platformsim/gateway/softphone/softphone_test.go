@@ -1,0 +1,167 @@
+package softphone
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"aiccbridge/internal/platformsim/world"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// client asks a world of two agents, 101 who is signed in and 102 who is not.
+type client struct {
+	t      *testing.T
+	w      *world.World
+	mux    *http.ServeMux
+	events []string
+}
+
+func bubble(t *testing.T, play func(*client)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w, err := world.New(world.Options{Agents: 2, Softphone: true, Pace: world.Pace{Talk: time.Hour}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := &client{t: t, w: w, mux: http.NewServeMux()}
+		for _, call := range Calls() {
+			c.mux.HandleFunc(call.Method+" "+call.Path, func(rw http.ResponseWriter, r *http.Request) {
+				code, result := call.Do(w, r.PathValue("agent"), r)
+				_, _ = rw.Write(append([]byte(code+" "), result...))
+			})
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- w.Run(ctx) }()
+		if _, err := w.SignIn("101", world.SignIn{Deliver: func(e world.Event) {
+			c.events = append(c.events, e.Type+string(e.Content))
+		}}); err != nil {
+			t.Fatal(err)
+		}
+		play(c)
+		cancel()
+		<-done
+	})
+}
+
+// ask returns the retcode and the result, in which what differs from run to run is a #.
+func (c *client) ask(method, path, body string) string {
+	w := httptest.NewRecorder()
+	c.mux.ServeHTTP(w, httptest.NewRequest(method, path, strings.NewReader(body)))
+	return regexp.MustCompile(`\d{9,}(-\d+)?`).ReplaceAllString(w.Body.String(), "#")
+}
+
+type question struct{ method, path, body, want string }
+
+func (c *client) asks(all []question) {
+	c.t.Helper()
+	for _, q := range all {
+		if got := c.ask(q.method, q.path, q.body); got != q.want {
+			c.t.Errorf("%s %s %s:\n%s, want\n%s", q.method, q.path, q.body, got, q.want)
+		}
+	}
+}
+
+func TestQueries(t *testing.T) {
+	bubble(t, func(c *client) {
+		const info = `{"callfeature":7,"callid":"#","caller":"101","called":"5550100","callskill":"sales","callskillid":12,"calldata":"",` +
+			`"begintime":#,"userPriority":0,"trunkNo":0,"logontimes":0,"mediaType":5,"mediaAbility":1,"waitTime":0}`
+		c.asks([]question{
+			{"GET", "/queuedevice/101/agentvdnskill", "", `0 [{"name":"sales","id":12,"mediatype":5,"serviceType":0,"realFlag":0}]`},
+			{"GET", "/queuedevice/101/ivrinfo", "", `0 [{"id":2,"name":"flow 2"}]`},
+			{"GET", "/queuedevice/101/innoinfo", "", `0 [{"inno":5550199,"name":"hotline"}]`},
+			{"GET", "/agentgroup/101/restreason", "", `0 [{"restcause":200,"name":"break"}]`},
+			{"GET", "/agentgroup/101/groupbyagent/101", "", `0 [{"id":1,"name":"agents"}]`},
+			{"GET", "/agentgroup/101/onlineagentonvdn", "", `0 [{"workno":"101","name":"agent 101","status":4,"groupid":1}]`},
+			{"GET", "/agentgroup/101/allagentstatus", "", `0 [{"workno":"101","name":"agent 101","status":4,"groupid":1},{"workno":"102","name":"agent 102","status":2,"groupid":1}]`},
+			{"GET", "/calldata/101/callinfo", "", "400-003 "}, {"GET", "/calldata/101/holdlist", "", "400-003 "},
+			{"GET", "/calldata/101/appdata", "", `0 ""`}, {"POST", "/calldata/101/appdata", `{"calldata":"x"}`, "400-003 "},
+			{"GET", "/calldata/102/callinfo", "", "100-006 "},
+			{"PUT", "/voicecall/101/callout", `{"called":"5550100"}`, `0 "#"`},
+		})
+		time.Sleep(time.Minute)
+		c.asks([]question{
+			{"GET", "/calldata/101/callinfo?isNoContainLastCall=true", "", "0 " + info}, {"GET", "/calldata/101/holdlist", "", "400-003 "},
+			{"POST", "/voicecall/101/hold", "", "0 {}"}, {"GET", "/calldata/101/holdlist", "", "0 [" + info + "]"},
+			{"POST", "/calldata/101/appdata", `{"calldata":"x"}`, "0 {}"},
+		})
+	})
+}
+
+// TestBodies: numbers, strings and booleans, names in any case, by body, path and query;
+// what makes no sense is refused before anybody looks at the phone.
+func TestBodies(t *testing.T) {
+	bubble(t, func(c *client) {
+		const wrong = "000-002 "
+		c.asks([]question{
+			{"PUT", "/voicecall/101/callout", `{"called":`, "000-006 "}, {"PUT", "/voicecall/101/callout", `["called"]`, "000-006 "},
+			{"PUT", "/voicecall/101/callout", ``, wrong}, {"PUT", "/voicecall/101/callout", `{"called":{}}`, wrong},
+			{"PUT", "/voicecall/101/callout", `{"called":"1234567890123456789012345"}`, wrong},
+			{"PUT", "/voicecall/101/callout", `{"called":"5550100","mediaability":3}`, wrong},
+			{"PUT", "/voicecall/101/callout", `{"called":"5550100","caller":"x"}`, wrong},
+			{"PUT", "/voicecall/101/callout", `{"called":"5550100","callappdata":"` + strings.Repeat("x", 16<<10+1) + `"}`, wrong},
+			{"PUT", "/voicecall/101/previewCallout", `{"called":"5550100"}`, wrong},
+			{"PUT", "/voicecall/101/callinner", `{"called":"1234567"}`, wrong},
+			{"POST", "/voicecall/101/transfer", `{"devicetype":4,"address":"1","mode":0}`, wrong},
+			{"POST", "/voicecall/101/transfer", `{"devicetype":"x","address":"1"}`, wrong},
+			{"POST", "/voicecall/101/transfer", `{"devicetype":1,"address":"1","mode":0}`, "200-007 "},
+			{"POST", "/voicecall/101/innerhelp", `{"dstaddress":"102","mode":3}`, wrong},
+			{"POST", "/voicecall/101/innerhelp", `{"dstaddress":"102"}`, "200-018 "},
+			{"POST", "/voicecall/101/seconddialex", ``, wrong}, {"POST", "/voicecall/101/seconddialex?number=1", ``, "200-001 "},
+			{"PUT", "/textchat/101/chatmessage", `{"callId":"1-1"}`, wrong}, {"PUT", "/textchat/101/chatmessage", `{"callId":"1-1","content":1}`, "700-014 "},
+			{"POST", "/textchat/101/transfer", `{"callid":"1-1","addesstype":1}`, wrong},
+			{"PUT", "/voicecall/101/PreviewCallout", `{}`, "404 page not found\n"}, // the gateway reads paths in any case
+			{"PUT", "/voicecall/101/previewCallout", `{"Called":5550100,"callControlId":"7","remember":[true]}`, `0 "#"`},
+		})
+	})
+}
+
+// TestPlayback: a recording is heard, paused, wound and stopped, each with its event.
+func TestPlayback(t *testing.T) {
+	bubble(t, func(c *client) {
+		const busy = "500-001 "
+		c.asks([]question{
+			{"DELETE", "/recordplay/101/stopplay", "", busy}, {"POST", "/recordplay/101/pauseplay", "", busy},
+			{"PUT", "/recordplay/101/play", `{"voicepath":"Y:/1.V3"}`, "0 {}"}, {"PUT", "/recordplay/101/play", `{}`, busy},
+			{"POST", "/recordplay/101/pauseplay", "", "0 {}"}, {"POST", "/recordplay/101/resumeplay", "", "0 {}"},
+			{"POST", "/recordplay/101/forefast/5", "", "0 {}"}, {"POST", "/recordplay/101/backfast/5", "", "0 {}"}, {"DELETE", "/recordplay/101/stopplay", "", "0 {}"},
+		})
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		got := c.events[2:]
+		for i := range got {
+			got[i] = strings.TrimPrefix(got[i], "AgentMediaEvent_")
+		}
+		if want := []string{"Play", "Play_Succ", "PausePlayDone", "ResumePlayDone", "JumpPlayDone", "JumpPlayDone", `StopPlayDone{"cause":1}`}; !slices.Equal(got, want) {
+			t.Errorf("%q", got)
+		}
+	})
+}
+
+// TestEveryRefusalHasACode, and every interface a name of its own.
+func TestEveryRefusalHasACode(t *testing.T) {
+	seen := map[string]bool{}
+	for _, c := range Calls() {
+		if seen[c.Name] {
+			t.Errorf("two interfaces are called %s", c.Name)
+		}
+		seen[c.Name] = true
+	}
+	bubble(t, func(c *client) {
+		for _, call := range Calls() {
+			if got := c.ask(call.Method, strings.NewReplacer("{agent}", "101", "{callid}", "1-1", "{called}", "101", "{other}", "101", "{number}", "1", "{time}", "1").Replace(call.Path), "{}"); strings.HasPrefix(got, " ") {
+				t.Errorf("%s: no code", call.Name)
+			}
+		}
+	})
+}

@@ -210,7 +210,7 @@ func (n Names) StreamOf(subject string) (s Stream, ok bool) {
 // Bucket is the role of a key-value or object bucket; [Names.Bucket] gives its name.
 type Bucket string
 
-// The buckets: the first six are key-value, the last two object stores.
+// The buckets: the first seven are key-value, the last two object stores.
 const (
 	BucketWindows    Bucket = "WINDOWS"
 	BucketSessions   Bucket = "SESSIONS"
@@ -218,6 +218,7 @@ const (
 	BucketState      Bucket = "STATE"
 	BucketSchemas    Bucket = "SCHEMAS"
 	BucketPulse      Bucket = "PULSE"
+	BucketClients    Bucket = "CLIENTS"
 	BucketQuarantine Bucket = "QUARANTINE"
 	BucketRecordings Bucket = "RECORDINGS"
 )

@@ -91,11 +91,11 @@ func TestAssetsAsDesigned(t *testing.T) {
 			t.Errorf("%s is wrong", what)
 		}
 	}
-	if len(by) != 14 {
-		t.Errorf("%d assets, want 14", len(by))
+	if len(by) != 15 {
+		t.Errorf("%d assets, want 15", len(by))
 	}
 	// The buckets are what every NATS tool takes for one.
-	for _, name := range []string{"AICC_WINDOWS", "AICC_SESSIONS", "AICC_STATE", "AICC_SCHEMAS", "AICC_PULSE", "AICC_LEASES"} {
+	for _, name := range []string{"AICC_WINDOWS", "AICC_SESSIONS", "AICC_CLIENTS", "AICC_STATE", "AICC_SCHEMAS", "AICC_PULSE", "AICC_LEASES"} {
 		if _, err := b.conn.JetStream().KeyValue(t.Context(), name); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -391,7 +391,7 @@ func TestKeepAssets(t *testing.T) {
 	b := signedIn(t, s, RoleBridge)
 	err := b.Ensure(bustest.Limited(t, time.Minute))
 	var missing *Error
-	if !errors.As(err, &missing) || len(missing.Differences) != 16 || !strings.Contains(err.Error(), "missing on the nats server") || !strings.Contains(err.Error(), "run `bridge apply`") {
+	if !errors.As(err, &missing) || len(missing.Differences) != 17 || !strings.Contains(err.Error(), "missing on the nats server") || !strings.Contains(err.Error(), "run `bridge apply`") {
 		t.Fatalf("error %v", err)
 	}
 	boss := signedIn(t, s, RoleAdmin)

@@ -118,7 +118,7 @@ func (p permissions) apply() Rights {
 // reader may make consumers, durable ones too, on what it may see.
 func (p permissions) reader() Rights {
 	publish := append([]string{apiPrefix + "INFO", apiPrefix + "STREAM.NAMES", apiPrefix + "STREAM.LIST"}, p.questions()...)
-	hidden := []string{p.names.Bucket(schemas.BucketSessions), p.names.Bucket(schemas.BucketLeases)}
+	hidden := []string{p.names.Bucket(schemas.BucketSessions), p.names.Bucket(schemas.BucketClients), p.names.Bucket(schemas.BucketLeases)}
 	for _, a := range p.assets {
 		if slices.Contains(hidden, a.Label) {
 			continue

@@ -75,7 +75,7 @@ func copies(t *testing.T, b *Table) map[int][]string {
 	return by
 }
 
-func all(by map[int][]string, n int) bool { return len(by) == 1 && len(by[n]) == 16 }
+func all(by map[int][]string, n int) bool { return len(by) == 1 && len(by[n]) == 17 }
 
 // TestF31ReplicasAreRaised: what a cluster can give is given, also to what is there with
 // fewer; what has more stays, and that is said.

@@ -122,6 +122,7 @@ func list(n schemas.Names, o Options) []Asset {
 		stream(schemas.StreamDeadLetters, "What could not be processed, and why.", 90*day, 2*time.Minute),
 		Bucket(n, schemas.BucketWindows, "Ledger of the extraction windows; compare-and-set only.", unlimited),
 		Bucket(n, schemas.BucketSessions, "Wanted agents and their sealed session ids.", unlimited),
+		Bucket(n, schemas.BucketClients, "What clients of the proxy have got; their GUIDs sealed.", unlimited),
 		Bucket(n, schemas.BucketState, "Last known state of each agent.", unlimited).Shared(),
 		Bucket(n, schemas.BucketSchemas, "JSON Schemas, by type, and the AsyncAPI document.", unlimited),
 		Bucket(n, schemas.BucketPulse, "How much came of each team's agents, by day: what silence is told by.", pulseAge),

@@ -168,7 +168,7 @@ const inbox = "_INBOX."
 
 func pushTo(user string) string { return "_READERS." + schemas.EncodeToken(user) + "." + inbox }
 
-// readable are the streams open to readers: all but that of the sessions.
+// readable are the streams open to readers: all but those of the sessions and of the proxy's clients.
 func readable(n schemas.Names) (streams []string) {
 	for _, s := range schemas.Streams() {
 		streams = append(streams, n.Stream(s))

@@ -226,7 +226,7 @@ func makeStreams(t *testing.T, js jetstream.JetStream) {
 			t.Fatal(err)
 		}
 	}
-	for _, b := range []schemas.Bucket{schemas.BucketWindows, schemas.BucketSessions, schemas.BucketState, schemas.BucketSchemas, schemas.BucketPulse, schemas.BucketLeases} {
+	for _, b := range []schemas.Bucket{schemas.BucketWindows, schemas.BucketSessions, schemas.BucketClients, schemas.BucketState, schemas.BucketSchemas, schemas.BucketPulse, schemas.BucketLeases} {
 		kv, err := js.CreateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: n.Bucket(b)})
 		if err == nil {
 			_, err = kv.Put(ctx, "t.7", []byte("value"))

@@ -3,7 +3,9 @@ package ccgateway
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"regexp"
+	"time"
 )
 
 // agentForm is looser than any range documented (101–59999, 101–999999).
@@ -53,6 +55,28 @@ func (a *Agent) Ticket() string { return a.session.ticket() }
 // dynamic authentication (AUTHMODE 2) it changes about every minute; store it
 // with the event of the poll that brought it.
 func (a *Agent) GUID() string { return a.session.currentGUID() }
+
+// Learn takes over the cookies and the new GUID, if there are any, of an answer that somebody
+// else got in this session.
+func (a *Agent) Learn(answer http.Header) {
+	a.session.keepCookies(answer, time.Now())
+	a.rotate(answer)
+}
+
+// Cookies are those of the session, as the header Cookie has them; "": there are none.
+func (a *Agent) Cookies() string { return a.session.header() }
+
+// TicketOf is the ticket of the session that the headers of an answer to a sign-in begin; "": it
+// tells no GUID.
+func TicketOf(answer http.Header) string {
+	var s session
+	s.setGUID(guidFrom(answer, true))
+	s.keepCookies(answer, time.Now())
+	return s.ticket()
+}
+
+// ParseGUID reads a GUID in any of the forms of the headers Guid and Set-GUID; "": it is none.
+func ParseGUID(value string) string { return parseGUID(value) }
 
 // take waits for the turn; the caller must call the function returned.
 func (a *Agent) take(ctx context.Context) (func(), error) {

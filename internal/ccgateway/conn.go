@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 
 	"aiccbridge/internal/dialguard"
@@ -46,6 +47,22 @@ func (c *Client) open(o Options) {
 		IdleTimeout: idleTimeout, MaxHead: maxHeaderBytes,
 	})
 }
+
+// Transport is another way to the gateway, for requests that are somebody else's: with connections
+// of its own, made as those of the client, idle ones of which are kept for reuse. It follows no
+// environment. The caller closes its idle connections.
+func (c *Client) Transport(answerWithin time.Duration, idle int) *http.Transport {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) { return c.dial(ctx) }
+	return &http.Transport{
+		Proxy: c.forward, DialContext: dial, DialTLSContext: dial, DisableCompression: true,
+		MaxIdleConns: idle, MaxIdleConnsPerHost: idle, IdleConnTimeout: idleTimeout,
+		ResponseHeaderTimeout: answerWithin, MaxResponseHeaderBytes: maxHeaderBytes,
+		TLSNextProto: map[string]func(string, *tls.Conn) http.RoundTripper{}, // HTTP/1.1 only
+	}
+}
+
+// URL is the base of all calls.
+func (c *Client) URL() *url.URL { u := *c.base; return &u }
 
 // dial makes a connection when its turn has come.
 func (c *Client) dial(ctx context.Context) (net.Conn, error) {

@@ -93,6 +93,17 @@ func (s *session) ticket() string {
 	return strings.Join(lines, "\n")
 }
 
+// header is the value of the header Cookie.
+func (s *session) header() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make([]string, len(s.cookies))
+	for i, c := range s.cookies {
+		all[i] = c.String()
+	}
+	return strings.Join(all, "; ")
+}
+
 // restore goes on with a session from its ticket. A line that is no cookie is
 // passed over: without it the session may still be good.
 func (s *session) restore(ticket string) {

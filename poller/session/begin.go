@@ -56,6 +56,7 @@ func (l *Loop) begin(ctx context.Context) (phase, error) {
 		return "", err
 	}
 	if !resumes {
+		l.tenant.options.Observer.Ended(l.agent.ID)
 		l.record.Standing.Forget(ctx)
 		return l.signedOut(), l.custody.Save(ctx)
 	}

@@ -257,7 +257,11 @@ func (l *Loop) release(ctx context.Context, eventType string, content *record.Se
 		return err
 	}
 	l.contact.clear()
-	return l.custody.Release(ctx, eventType == schemas.EventSignedOut)
+	over := eventType == schemas.EventSignedOut
+	if over {
+		l.tenant.options.Observer.Ended(l.agent.ID)
+	}
+	return l.custody.Release(ctx, over)
 }
 
 // leave is the orderly end: sign out, or leave the session to who resumes it.

@@ -122,12 +122,14 @@ func (l *Loop) keep(ctx context.Context, p ccgateway.Poll) (over bool, err error
 		if err != nil {
 			return false, err
 		}
+		l.delivered(e.Raw)
 		over = over || ends && l.namesThisSession(e.Content)
 	}
 	for _, item := range p.Bad {
 		if err := l.record.DeadLetter(ctx, item, got, errNoEvent); err != nil {
 			return false, err
 		}
+		l.delivered(item)
 	}
 	if !p.MayHaveLost {
 		return over, nil
@@ -141,6 +143,12 @@ func (l *Loop) keep(ctx context.Context, p ccgateway.Poll) (over bool, err error
 		return over, l.record.DeadLetter(ctx, p.Body, got, errors.New(detail))
 	}
 	return over, l.record.Gap(ctx, schemas.GapPollUnknown, p.SentAt, p.ReceivedAt, detail, 1)
+}
+
+// delivered tells that what stood for an event is stored.
+func (l *Loop) delivered(raw json.RawMessage) {
+	o := l.tenant.options
+	o.Observer.Delivered(l.agent.ID, raw, schemas.Position{Epoch: o.Epoch, Seq: l.record.Seq()})
 }
 
 // outlive returns a context that ends the given time after ctx.

@@ -3,6 +3,7 @@ package session
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -85,10 +86,27 @@ type Options struct {
 	ForceSignIn       bool // once per loop whoever else is signed in as the agent is thrown out
 	SignOutOnShutdown bool // agents are signed out at the end, and not left to be resumed
 
-	Limits  *Limits // nil: the default, for these agents only
-	Metrics *Metrics
-	Logger  zerolog.Logger // the zero value discards
+	Observer Observer // nil: nobody is told
+	Limits   *Limits  // nil: the default, for these agents only
+	Metrics  *Metrics
+	Logger   zerolog.Logger // the zero value discards
 }
+
+// Observer is told what becomes of the sessions of agents. The loop of the agent waits for it: a
+// call must not take long, and those for one agent don't overlap.
+type Observer interface {
+	// Delivered tells that what the platform gave for an event is stored: raw is the event as it
+	// was sent, or what stood in its place. at is the position of the last message stored.
+	Delivered(agent string, raw json.RawMessage, at schemas.Position)
+	// Ended tells that the agent has no session, or none any more.
+	Ended(agent string)
+}
+
+// nobody observes.
+type nobody struct{}
+
+func (nobody) Delivered(string, json.RawMessage, schemas.Position) {}
+func (nobody) Ended(string)                                        {}
 
 // Tenant is what the loops of one tenant's agents share. Safe for concurrent use.
 type Tenant struct {
@@ -105,6 +123,9 @@ func NewTenant(o Options) (*Tenant, error) {
 	o.Heartbeat = cmp.Or(o.Heartbeat, defaultHeartbeat)
 	if o.Limits == nil {
 		o.Limits = NewLimits(0)
+	}
+	if o.Observer == nil {
+		o.Observer = nobody{}
 	}
 	if err := o.validate(); err != nil {
 		return nil, err

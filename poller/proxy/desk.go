@@ -1,0 +1,216 @@
+package proxy
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"aiccbridge/internal/ccgateway"
+	"aiccbridge/internal/members"
+	"aiccbridge/poller/internal/insist"
+	"aiccbridge/poller/proxy/post"
+	"aiccbridge/poller/proxy/queue"
+	"aiccbridge/poller/session"
+	"aiccbridge/schemas"
+)
+
+// desk is one agent who is signed in through the bridge. What is not said to be otherwise is
+// guarded by the term's mutex.
+type desk struct {
+	term  *term
+	agent string
+	queue queue.Queue // safe by itself
+
+	session   atomic.Pointer[ccgateway.Agent] // that calls go on with; nil: there is none yet
+	loginTime string                          // as the gateway wrote it
+	badges    []*badge
+	changed   bool       // since it was kept
+	writing   sync.Mutex // one write to the bucket at a time; taken before the term's
+
+	over    bool         // there is no session
+	signing int          // sign-ins that are passed on now
+	fresh   bool         // a session was begun that is not polled yet
+	aside   []queue.Item // that a session is over: it may be the one that a sign-in just replaced
+	ended   bool         // so does the gateway say
+
+	contact *session.Contact
+	loop    *loop
+	seq     uint64 // of the last message; only the running loop's goroutine touches it
+}
+
+// loop is one stay of the agent with a session.
+type loop struct {
+	stop context.CancelFunc
+	done chan struct{} // closed when it has ended
+}
+
+// badge is what a sign-in gave to a client: a GUID, and with it the right to the agent's calls.
+type badge struct {
+	desk    *desk
+	guid    string
+	way     *post.Way // nil: the client polls
+	clients []*client
+	stop    context.CancelFunc // ends the pushes
+}
+
+// shutdownEvent is the platform's event that says that a session is over.
+var shutdownEvent = []byte("AgentOther_ShutdownService")
+
+// Delivered is told by the agent's loop; see [session.Observer].
+func (t *term) Delivered(agent string, raw json.RawMessage, at schemas.Position) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	d := t.desks[agent]
+	if d == nil {
+		return // nobody is there to get it; it is stored
+	}
+	item := queue.Item{Raw: raw, At: at, Came: time.Now()}
+	if (d.signing > 0 || d.fresh) && bytes.Contains(raw, shutdownEvent) {
+		d.aside = append(d.aside, item)
+		return
+	}
+	d.queue.Add(item)
+}
+
+// Ended is told by the agent's loop; see [session.Observer].
+func (t *term) Ended(agent string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch d := t.desks[agent]; {
+	case d == nil || d.fresh: // what ended is the session before
+	case d.signing > 0:
+		d.ended = true
+	default:
+		d.close()
+	}
+}
+
+// close says that there is no session any more.
+func (d *desk) close() {
+	d.over = true
+	d.loop.stop()
+	d.queue.Wake()
+}
+
+// arrives begins a sign-in.
+func (d *desk) arrives() {
+	d.term.mu.Lock()
+	defer d.term.mu.Unlock()
+	d.signing++
+}
+
+// refused ends a sign-in that began no session.
+func (d *desk) refused() {
+	d.term.mu.Lock()
+	defer d.term.mu.Unlock()
+	if d.signing--; d.signing > 0 || d.fresh {
+		return
+	}
+	d.queue.Add(d.aside...)
+	d.aside = nil
+	if d.ended {
+		d.ended = false
+		d.close()
+	}
+}
+
+// begin goes on with a session: the one of a ticket, or, without, the one that the bucket has. The
+// caller has the mutex.
+func (d *desk) begin(s *ccgateway.Agent, ticket string) {
+	t, last := d.term, d.loop
+	intake, stop := context.WithCancel(t.intake)
+	next := &loop{stop, make(chan struct{})}
+	d.loop, d.over, d.ended, d.fresh = next, false, false, true
+	d.session.Store(s)
+	if last != nil {
+		last.stop()
+	}
+	t.running.Go(func() {
+		defer close(next.done)
+		defer stop()
+		if last != nil {
+			<-last.done // it finishes its poll first
+		}
+		if ticket != "" && t.hand(d.agent, ticket) != nil {
+			return // the term has ended
+		}
+		t.mu.Lock()
+		if d.loop == next {
+			d.fresh, d.aside = false, nil
+		}
+		t.mu.Unlock()
+		recorder := t.records.Recorder(d.agent, d.seq)
+		t.sessions.Loop(session.Agent{ID: d.agent}, session.Parts{Gateway: s, Record: recorder, Contact: d.contact}).Run(intake, t.work)
+		d.seq = recorder.Seq()
+	})
+}
+
+// hand puts a session where the agent's loop looks for it, for as long as it takes.
+func (t *term) hand(agent, ticket string) error {
+	o, key := t.p.o.Session, t.p.key(agent)
+	return insist.New(t.p.log).Insist(t.work, "hand session over", func(ctx context.Context) error {
+		sealed, err := o.Seal.Seal([]byte(ticket), key)
+		if err != nil {
+			return err
+		}
+		for {
+			value, revision, err := o.Sessions.Get(ctx, key)
+			if err != nil {
+				return err
+			}
+			var e schemas.Session
+			further, err := members.Decode(value, &e)
+			if err != nil {
+				e, further = schemas.Session{}, nil // not an entry: it is replaced
+			}
+			e.Tenant, e.Agent, e.GUID, e.UpdatedAt = t.p.o.Record.Tenant, agent, sealed, time.Now().UTC()
+			if value, err = members.Encode(e, further); err != nil {
+				return err
+			}
+			if _, ok, err := o.Sessions.Swap(ctx, key, value, revision); ok || err != nil {
+				return err
+			}
+		}
+	})
+}
+
+// admit gives a badge to who has signed in, and begins with the session.
+func (d *desk) admit(s *ccgateway.Agent, ticket, loginTime, guid string, way *post.Way) *badge {
+	t := d.term
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	b := &badge{desk: d, guid: guid, way: way}
+	b.clients = []*client{newClient(d.queue.Read())}
+	t.pin(b)
+	d.loginTime = loginTime
+	d.signing--
+	d.begin(s, ticket)
+	return b
+}
+
+// pin makes a badge count. The caller has the mutex.
+func (t *term) pin(b *badge) {
+	t.badges[b.guid] = b
+	b.desk.badges, b.desk.changed = append(b.desk.badges, b), true
+	if b.way != nil {
+		t.startPushes(b)
+	}
+}
+
+// drop takes a badge away.
+func (t *term) drop(b *badge) {
+	for _, c := range b.clients {
+		c.leave()
+	}
+	b.clients = nil
+	if b.stop != nil {
+		b.stop()
+	}
+	delete(t.badges, b.guid)
+	d := b.desk
+	d.badges, d.changed = slices.DeleteFunc(d.badges, func(o *badge) bool { return o == b }), true
+}

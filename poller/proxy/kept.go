@@ -1,0 +1,283 @@
+package proxy
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"aiccbridge/internal/ccgateway"
+	"aiccbridge/poller/proxy/post"
+	"aiccbridge/poller/proxy/queue"
+	"aiccbridge/poller/record"
+	"aiccbridge/schemas"
+)
+
+const (
+	keepWithin = 2 * time.Second  // for a write that clients may wait for
+	readLimit  = 30 * time.Second // for what is stored of one agent
+	// clockSlack is how much earlier than a client's last event the stream is read: clocks differ.
+	clockSlack = time.Minute
+)
+
+// entry is what is kept of the clients of one agent, so that they can go on after a restart.
+type entry struct {
+	Tenant    string       `json:"tenant"`
+	Agent     string       `json:"agent"`
+	LoginTime string       `json:"login_time,omitempty"` // as the gateway wrote it
+	Badges    []badgeEntry `json:"badges"`
+	UpdatedAt time.Time    `json:"updated_at"`
+}
+
+type badgeEntry struct {
+	Sealed  string        `json:"sealed"` // a secret, sealed
+	Clients []clientEntry `json:"clients"`
+}
+
+// secret is what gives rights.
+type secret struct {
+	GUID string    `json:"guid"`
+	Way  *post.Way `json:"way,omitempty"`
+}
+
+type clientEntry struct {
+	Who string `json:"who,omitempty"` // a hash, see who
+	// Of the last event that the client has confirmed, or where it began: nothing before is owed.
+	schemas.Position
+	Came time.Time `json:"came"`
+}
+
+// sealContext keeps what is sealed here from being opened as anything else.
+func (p *Proxy) sealContext(agent string) string { return "clients of " + p.key(agent) }
+
+// describe writes down what is to be kept of a desk. The caller has the mutex.
+func (d *desk) describe() (entry, error) {
+	p := d.term.p
+	e := entry{Tenant: p.o.Record.Tenant, Agent: d.agent, LoginTime: d.loginTime, UpdatedAt: time.Now().UTC()}
+	for _, b := range d.badges {
+		plain, err := json.Marshal(secret{b.guid, b.way})
+		if err != nil {
+			return e, err
+		}
+		sealed, err := p.o.Session.Seal.Seal(plain, p.sealContext(d.agent))
+		if err != nil {
+			return e, fmt.Errorf("seal what clients have: %w", err)
+		}
+		k := badgeEntry{Sealed: sealed}
+		for _, c := range b.clients {
+			k.Clients = append(k.Clients, clientEntry{Who: c.who, Position: c.confirmed, Came: c.came.UTC()})
+		}
+		e.Badges = append(e.Badges, k)
+	}
+	return e, nil
+}
+
+// keep writes what has changed.
+func (t *term) keep(ctx context.Context) {
+	t.mu.Lock()
+	var changed []*desk
+	for _, d := range t.desks {
+		if d.changed {
+			changed = append(changed, d)
+		}
+	}
+	t.mu.Unlock()
+	for _, d := range changed {
+		t.keepDesk(ctx, d)
+	}
+}
+
+// keepDesk writes what is kept of one agent's clients. What fails is tried again later: until then
+// a restart costs a client some events that come a second time, or another sign-in.
+func (t *term) keepDesk(ctx context.Context, d *desk) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepWithin)
+	defer cancel()
+	d.writing.Lock()
+	defer d.writing.Unlock()
+	t.mu.Lock()
+	e, err := d.describe()
+	none := len(d.badges) == 0
+	d.changed = false
+	t.mu.Unlock()
+	key := t.p.key(d.agent)
+	var value []byte
+	if err == nil {
+		value, err = json.Marshal(e)
+	}
+	switch {
+	case err != nil:
+	case none:
+		err = t.p.o.Clients.Delete(ctx, key)
+	default:
+		_, err = t.p.o.Clients.Put(ctx, key, value)
+	}
+	if err != nil {
+		t.p.keeping.On("clients", err, "what clients have confirmed is not kept; trying again")
+		t.mu.Lock()
+		d.changed = true
+		t.mu.Unlock()
+		return
+	}
+	t.p.keeping.Over("what clients have confirmed is kept again")
+}
+
+// restoreDesk goes on with the clients of one agent. The error is the context's.
+func (t *term) restoreDesk(ctx context.Context, e entry) error {
+	d := t.desk(e.Agent)
+	since := time.Time{}
+	for _, k := range e.Badges {
+		for _, c := range k.Clients {
+			if at := c.Came.Add(-clockSlack); since.IsZero() || at.Before(since) {
+				since = at
+			}
+		}
+	}
+	items, err := t.stored(ctx, e.Agent, since)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		t.p.log.Error().Err(err).Str("agent", e.Agent).Msg("events that came before the restart can't be read; the agent's clients may miss some, the stream does not")
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	d.loginTime = e.LoginTime
+	for _, k := range e.Badges {
+		if err := t.restoreBadge(d, k); err != nil {
+			t.p.log.Error().Err(err).Str("agent", e.Agent).Msg("client can't go on and has to sign in again")
+		}
+	}
+	d.queue.Add(items...)
+	for _, b := range d.badges {
+		for _, c := range b.clients {
+			c.reader.Skip(c.has)
+		}
+	}
+	if len(d.badges) > 0 {
+		d.begin(t.p.o.Gateway.Agent(e.Agent), "")
+	}
+	return nil
+}
+
+func (t *term) restoreBadge(d *desk, k badgeEntry) error {
+	plain, err := t.p.o.Session.Seal.Open(k.Sealed, t.p.sealContext(d.agent))
+	if err != nil {
+		return fmt.Errorf("open what a client had: %w", err)
+	}
+	var s secret
+	if json.Unmarshal(plain, &s) != nil || s.GUID == "" {
+		return errors.New("what a client had is not what was kept")
+	}
+	b := &badge{desk: d, guid: s.GUID, way: s.Way}
+	for _, kept := range k.Clients {
+		c := newClient(d.queue.Read())
+		c.who, c.confirmed, c.came = kept.Who, kept.Position, kept.Came
+		b.clients = append(b.clients, c)
+	}
+	t.pin(b)
+	return nil
+}
+
+// stored are the platform's events of an agent since a time, in their order, as clients get them.
+func (t *term) stored(ctx context.Context, agent string, since time.Time) (items []queue.Item, err error) {
+	ctx, cancel := context.WithTimeout(ctx, readLimit)
+	defer cancel()
+	o := t.p.o.Record
+	err = t.p.o.Stored(ctx, o.Names.Agent(o.Tenant, agent), since, func(m schemas.Stored) error {
+		if item, ok := again(m); ok {
+			items = append(items, item)
+		}
+		return nil
+	})
+	slices.SortStableFunc(items, func(a, b queue.Item) int { return compare(a.At, b.At) })
+	return items, err
+}
+
+func compare(a, b schemas.Position) int {
+	return cmp.Or(cmp.Compare(a.Epoch, b.Epoch), cmp.Compare(a.Seq, b.Seq))
+}
+
+// has reports whether the client is known to have an event, or began after it.
+func (c *client) has(item queue.Item) bool {
+	if c.confirmed == (schemas.Position{}) {
+		return item.Came.Before(c.came)
+	}
+	return compare(item.At, c.confirmed) <= 0
+}
+
+// again makes the platform's event of a message, as far as the message has it: what a policy
+// conceals is concealed, and members that are not in the contract are missing.
+func again(m schemas.Stored) (item queue.Item, ok bool) {
+	var e schemas.Event
+	if m.Get("ce-type") != schemas.TypeEvent || json.Unmarshal(m.Body, &e) != nil || strings.HasPrefix(e.Type, "bridge.") {
+		return item, false
+	}
+	raw := struct {
+		Type    string          `json:"eventType"`
+		At      int64           `json:"eventGenTime,omitempty"`
+		WorkNo  string          `json:"workNo"`
+		Content json.RawMessage `json:"content"`
+	}{Type: e.Type, WorkNo: e.Agent, Content: e.Content}
+	if e.NamedAgent != "" {
+		raw.WorkNo = e.NamedAgent
+	}
+	if !e.OccurredAt.IsZero() {
+		raw.At = e.OccurredAt.UnixMilli()
+	}
+	text, err := json.Marshal(raw)
+	return queue.Item{Raw: text, At: e.Position, Came: e.ReceivedAt}, err == nil
+}
+
+// emptied tells of queues at the gateway that a client has emptied (syncagentinfo), beside what
+// the store has lost.
+type emptied struct {
+	store record.Losses // nil: nothing is known
+
+	mu sync.Mutex
+	by map[string][]schemas.Gap // by the agent's subject filter
+}
+
+func newEmptied(store record.Losses) *emptied {
+	return &emptied{store: store, by: map[string][]schemas.Gap{}}
+}
+
+// add notes that a queue is emptied now. What was in it came after the agent's last poll.
+func (e *emptied) add(filter string, now time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.by[filter] = append(e.by[filter], schemas.Gap{
+		From: now.Add(-ccgateway.DefaultHold).UTC(), To: now.UTC(), Cause: schemas.GapSession,
+		Detail: "a client had the gateway empty the agent's queue (syncagentinfo)",
+	})
+}
+
+// Unsaid is as [record.Losses] says.
+func (e *emptied) Unsaid(filter string) []schemas.Gap {
+	e.mu.Lock()
+	gaps := slices.Clone(e.by[filter])
+	e.mu.Unlock()
+	if e.store != nil {
+		gaps = append(gaps, e.store.Unsaid(filter)...)
+	}
+	return gaps
+}
+
+// Said is as [record.Losses] says.
+func (e *emptied) Said(filter string) {
+	e.mu.Lock()
+	own := len(e.by[filter]) > 0
+	if own {
+		if e.by[filter] = e.by[filter][1:]; len(e.by[filter]) == 0 {
+			delete(e.by, filter)
+		}
+	}
+	e.mu.Unlock()
+	if !own && e.store != nil {
+		e.store.Said(filter)
+	}
+}

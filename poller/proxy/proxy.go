@@ -1,0 +1,217 @@
+package proxy
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+
+	"aiccbridge/internal/ccgateway"
+	"aiccbridge/internal/grace"
+	"aiccbridge/poller/internal/insist"
+	"aiccbridge/poller/proxy/post"
+	"aiccbridge/poller/record"
+	"aiccbridge/poller/session"
+	"aiccbridge/schemas"
+)
+
+const (
+	defaultForget = 120 * time.Second // as long as the platform waits for a poll (cec_05_4012)
+	keepEvery     = time.Second       // what clients confirmed is written so often
+	lookEvery     = 5 * time.Second   // for clients that have gone
+)
+
+// Lease is the right to serve a tenant's clients.
+type Lease interface {
+	// Run renews it until ctx ends, and returns an error when it is lost.
+	Run(ctx context.Context) error
+	// Release gives it back.
+	Release(ctx context.Context) error
+}
+
+// Clients keeps what is known of the clients of each agent: AICC_CLIENTS, by schemas.AgentKey.
+type Clients interface {
+	Put(ctx context.Context, key string, value []byte) (revision uint64, err error)
+	Delete(ctx context.Context, key string) error
+}
+
+// Options configure a Proxy. Every field is required that is not said to be optional.
+type Options struct {
+	// Record and Session are those of the tenant's agents, but for the epoch.
+	Record  record.Options
+	Session session.Options
+	Gateway *ccgateway.Client
+
+	// Acquire waits for the tenant's lease; its epoch is above the floor. An error is that of the
+	// proxy, unless ctx has ended.
+	Acquire func(ctx context.Context, floor uint64) (epoch uint64, l Lease, err error)
+	// Lost is what the error of a lease is when another owner may have it.
+	Lost error
+	// Sessions calls f with the value of each session of the tenant that is known.
+	Sessions func(ctx context.Context, f func(value []byte)) error
+	Clients  Clients
+	// Known calls f with each value of the tenant in Clients.
+	Known func(ctx context.Context, f func(value []byte)) error
+	// Stored calls f with the messages of an agent that were stored at a time or later.
+	Stored func(ctx context.Context, filter string, since time.Time, f func(schemas.Stored) error) error
+	// Flush gets out what was stored before the lease is given back. Optional.
+	Flush func(ctx context.Context)
+
+	Poster *post.Poster
+	// Hold is how long a poll without events is held. Default [ccgateway.DefaultHold].
+	Hold time.Duration
+	// Forget is after how long without a word a client has gone. Default 120 s.
+	Forget time.Duration
+	// KeepSilent lets an agent stay signed in when its last client has gone without a word.
+	KeepSilent bool
+	// Grace is how long what is in hand may take.
+	Grace   time.Duration
+	Metrics *Metrics       // optional
+	Logger  zerolog.Logger // the zero value discards
+}
+
+// Proxy serves the clients of one tenant. It is for one [Proxy.Run], and its calls of
+// [Proxy.ServeCall] may come before it and during it.
+type Proxy struct {
+	o      Options
+	counts counts
+	pass   *passing
+	losses *emptied
+	log    zerolog.Logger
+	// keeping is the trouble of writing to Clients.
+	keeping *insist.Trouble
+	now     atomic.Pointer[term] // nil: another bridge serves, or none
+}
+
+// New checks the options. It does no I/O.
+func New(o Options) (*Proxy, error) {
+	if o.Gateway == nil || o.Acquire == nil || o.Sessions == nil || o.Clients == nil || o.Known == nil || o.Stored == nil || o.Poster == nil {
+		return nil, errors.New("proxy options: one that is required is not set")
+	}
+	o.Hold, o.Forget = cmp.Or(o.Hold, ccgateway.DefaultHold), cmp.Or(o.Forget, defaultForget)
+	if o.Metrics == nil {
+		o.Metrics = NewMetrics(nil)
+	}
+	p := &Proxy{o: o, counts: o.Metrics.counts, log: o.Logger.With().Str("tenant", o.Record.Tenant).Logger()}
+	p.losses = newEmptied(o.Record.Losses)
+	p.o.Record.Losses = p.losses
+	p.pass = newPassing(o.Gateway, p.log)
+	p.keeping = insist.New(p.log)
+	o.Metrics.show(p)
+	return p, nil
+}
+
+// Close closes idle connections to the gateway.
+func (p *Proxy) Close() { p.pass.transport.CloseIdleConnections() }
+
+// Run serves whenever the lease is held, until intake ends; work ends what is in hand.
+func (p *Proxy) Run(intake, work context.Context) error {
+	var err error
+	for err == nil && intake.Err() == nil {
+		if err = p.own(intake, work); errors.Is(err, p.o.Lost) {
+			p.log.Warn().Err(err).Msg("clients are not served until the lease is back")
+			err = nil
+		}
+	}
+	return err
+}
+
+// own serves until intake ends or the lease is lost.
+func (p *Proxy) own(intake, work context.Context) error {
+	epoch, lease, err := p.o.Acquire(intake, p.floor(intake))
+	if err != nil {
+		if intake.Err() != nil {
+			return nil // stopped while another bridge had it
+		}
+		return err
+	}
+	err = p.hold(intake, work, lease, epoch)
+	last := context.WithoutCancel(work)
+	if !errors.Is(err, p.o.Lost) && p.o.Flush != nil {
+		p.o.Flush(last)
+	}
+	return errors.Join(err, lease.Release(last))
+}
+
+// hold serves for as long as the lease can be renewed.
+func (p *Proxy) hold(intake, work context.Context, lease Lease, epoch uint64) error {
+	renewing, stop := context.WithCancel(work)
+	group, held := errgroup.WithContext(intake)
+	group.Go(func() error { return lease.Run(renewing) })
+	group.Go(func() error {
+		defer stop() // what is in hand is still under the lease
+		owned, end := grace.After(held, work, p.o.Grace)
+		defer end()
+		return p.serve(held, owned, epoch)
+	})
+	return group.Wait()
+}
+
+// serve is one term of office, until held ends.
+func (p *Proxy) serve(held, owned context.Context, epoch uint64) error {
+	t, err := p.newTerm(held, owned, epoch)
+	if err != nil {
+		return err
+	}
+	defer t.end()
+	if err := t.restore(held); err != nil {
+		return nil // held has ended
+	}
+	p.log.Info().Uint64("epoch", epoch).Int("agents", len(t.desks)).Msg("clients of the gateway are served")
+	p.now.Store(t)
+	defer p.now.Store(nil)
+	keep, look := time.NewTicker(keepEvery), time.NewTicker(lookEvery)
+	defer keep.Stop()
+	defer look.Stop()
+	for {
+		select {
+		case <-held.Done():
+			return nil
+		case <-keep.C:
+			t.keep(held)
+		case <-look.C:
+			t.look()
+		}
+	}
+}
+
+// floor is what the epoch must be above: the highest that a session, or the tenant's last event,
+// shows.
+func (p *Proxy) floor(ctx context.Context) (highest uint64) {
+	see := func(value []byte) {
+		var at schemas.Position
+		if json.Unmarshal(value, &at) == nil {
+			highest = max(highest, at.Epoch)
+		}
+	}
+	if err := p.o.Sessions(ctx, see); err != nil && ctx.Err() == nil {
+		p.log.Warn().Err(err).Msg("sessions can't be asked for their epochs; the lease's counts")
+	}
+	if last := p.o.Record.LastStored; last != nil {
+		m, found, err := last(ctx, p.o.Record.Names.Agents(p.o.Record.Tenant))
+		if err == nil && found {
+			see(m.Body)
+		}
+	}
+	return highest
+}
+
+// Waiting is how many events clients have not got yet, and how old the oldest of them is.
+func (p *Proxy) Waiting() (events int, oldest time.Duration) {
+	if t := p.now.Load(); t != nil {
+		s := t.survey()
+		return s.waiting, s.oldest
+	}
+	return 0, 0
+}
+
+// Serves reports whether this bridge serves the tenant's clients now.
+func (p *Proxy) Serves() bool { return p.now.Load() != nil }
+
+// key is that of an agent in the buckets.
+func (p *Proxy) key(agent string) string { return schemas.AgentKey(p.o.Record.Tenant, agent) }

@@ -1,0 +1,89 @@
+package queue
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"aiccbridge/schemas"
+)
+
+func item(n int) Item {
+	return Item{Raw: json.RawMessage(fmt.Sprint(n)), At: schemas.Position{Epoch: 1, Seq: uint64(2*n + 1)}, Came: time.Unix(int64(n), 0)}
+}
+
+// TestQueue: whoever reads gets all from where it began, in order, each until it is confirmed, and
+// what all have confirmed is not kept.
+func TestQueue(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var q Queue
+		added := 0
+		type reading struct {
+			*Reader
+			next int // what it is to see next
+		}
+		var readers []*reading
+		pick := func(t *rapid.T) *reading {
+			if len(readers) == 0 {
+				t.Skip("nobody reads")
+			}
+			return rapid.SampledFrom(readers).Draw(t, "reader")
+		}
+		oldest := func() int {
+			least := added
+			for _, r := range readers {
+				least = min(least, r.next)
+			}
+			return least
+		}
+		t.Repeat(map[string]func(*rapid.T){
+			"add": func(t *rapid.T) {
+				changed := q.Changed()
+				q.Add(item(added))
+				added++
+				<-changed
+			},
+			"read": func(*rapid.T) { readers = append(readers, &reading{q.Read(), added}) },
+			"all":  func(*rapid.T) { readers = append(readers, &reading{q.ReadAll(), oldest()}) },
+			"confirm": func(t *rapid.T) {
+				r, n := pick(t), rapid.IntRange(0, 3).Draw(t, "n")
+				r.Confirm(n)
+				r.next = min(r.next+n, added)
+			},
+			"skip": func(t *rapid.T) {
+				r, to := pick(t), rapid.IntRange(0, added).Draw(t, "to")
+				r.Skip(func(i Item) bool { return i.At.Seq <= uint64(2*to) })
+				r.next = max(r.next, to)
+			},
+			"leave": func(t *rapid.T) {
+				r := pick(t)
+				r.Leave()
+				for i := range readers {
+					if readers[i] == r {
+						readers = append(readers[:i], readers[i+1:]...)
+						break
+					}
+				}
+			},
+			"": func(t *rapid.T) {
+				for _, r := range readers {
+					n, since := r.Waiting()
+					if n != added-r.next || n > 0 && !since.Equal(time.Unix(int64(r.next), 0)) {
+						t.Fatalf("%d wait since %s, want %d since %d", n, since, added-r.next, r.next)
+					}
+					for i, got := range r.Peek(2) {
+						if string(got.Raw) != fmt.Sprint(r.next+i) {
+							t.Fatalf("got %s, want %d", got.Raw, r.next+i)
+						}
+					}
+				}
+				if len(q.items) != added-oldest() {
+					t.Fatalf("%d are kept, want %d", len(q.items), added-oldest())
+				}
+			},
+		})
+	})
+}

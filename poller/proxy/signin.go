@@ -1,0 +1,172 @@
+package proxy
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"aiccbridge/internal/ccgateway"
+	"aiccbridge/internal/foreign"
+	"aiccbridge/poller/proxy/post"
+)
+
+// defaultNode ends a GUID when the gateway's own does not say on which node it is.
+const defaultNode = "AgentGateway0"
+
+// pushFields of a sign-in say that the events are to be pushed. The gateway is not told: it is
+// polled.
+var pushFields = []string{"callBackUri", "serviceToken", "pushUrl"}
+
+// wish is what a client wants when it signs in.
+type wish struct {
+	body []byte    // without what is not the gateway's business
+	way  *post.Way // nil: it polls
+}
+
+// read reads the body of a sign-in. What is no JSON the gateway is to refuse.
+func (p *Proxy) read(r *http.Request) (wish, error) {
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	if err != nil || len(body) > maxBody {
+		return wish{}, cmp.Or(err, errors.New("it is too long"))
+	}
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(body, &fields) != nil {
+		return wish{body: body}, nil
+	}
+	asked, found := map[string]string{}, false
+	for name, value := range fields {
+		for _, f := range pushFields {
+			if strings.EqualFold(name, f) {
+				asked[f], found = foreign.Of(value).Literal(), true
+				delete(fields, name)
+			}
+		}
+	}
+	if !found {
+		return wish{body: body}, nil
+	}
+	if body, err = json.Marshal(fields); err != nil {
+		return wish{}, err
+	}
+	w := wish{body: body}
+	both := asked["callBackUri"] != "" && asked["serviceToken"] != ""
+	switch {
+	case both && asked["pushUrl"] != "":
+		return w, errors.New("it asks for pushes in both dialects")
+	case both:
+		w.way = &post.Way{URI: asked["callBackUri"], Token: asked["serviceToken"]}
+	case asked["pushUrl"] != "":
+		w.way = &post.Way{Old: true, URI: asked["pushUrl"]}
+	default:
+		return w, nil // one of two is none (cec_07_1202)
+	}
+	return w, p.o.Poster.Check(*w.way)
+}
+
+// signIn passes a sign-in on. If it succeeds, the session is learnt and polled from then on, and
+// the client gets a GUID of its own.
+func (t *term) signIn(w http.ResponseWriter, r *http.Request, c call, b *badge) {
+	if !t.stays() {
+		t.p.refuse(w, http.StatusServiceUnavailable, codeFailed)
+		return
+	}
+	defer t.running.Done()
+	asked, err := t.p.read(r)
+	if err != nil {
+		t.p.log.Warn().Err(err).Str("agent", c.agent()).Msg("sign-in of a client is refused")
+		t.p.say(w, codeParameter)
+		return
+	}
+	var d *desk
+	if c.parts[1] != "loginbyaccount" {
+		d = t.desk(c.parts[1])
+		d.arrives()
+	}
+	a, err := t.p.pass.exchange(r, c, asked.body, b)
+	ticket := ""
+	if err == nil && a.code() == "0" {
+		ticket = ccgateway.TicketOf(a.header)
+	}
+	result, _ := a.object().One("result")
+	if d == nil && ticket != "" {
+		d = t.desk(textOf(result, "workno"))
+		d.arrives()
+	}
+	switch {
+	case err != nil:
+		t.p.log.Warn().Err(err).Str("agent", c.agent()).Msg("sign-in of a client is not passed on")
+		t.p.refuse(w, http.StatusBadGateway, codeFailed)
+	case ticket == "":
+		a.copyTo(w)
+		a.write(w)
+	default:
+		t.welcome(w, r, d, asked, a, ticket)
+		return
+	}
+	if d != nil {
+		d.refused()
+	}
+}
+
+// welcome takes the session over and answers the client.
+func (t *term) welcome(w http.ResponseWriter, r *http.Request, d *desk, asked wish, a reply, ticket string) {
+	session := t.p.o.Gateway.Agent(d.agent)
+	session.Resume(ticket)
+	node := defaultNode
+	if _, at, ok := strings.Cut(session.GUID(), "."); ok && at != "" {
+		node = at
+	}
+	result, _ := a.object().One("result")
+	mine := d.admit(session, ticket, textOf(result, "loginTime"), uuid.NewString()+"."+node, asked.way)
+	t.keepDesk(r.Context(), d)
+	t.p.counts.answers.WithLabelValues(t.p.o.Record.Tenant, "signed_in").Inc()
+	t.p.log.Info().Str("agent", d.agent).Bool("pushes", asked.way != nil).Msg("agent signed in through the bridge")
+	a.copyTo(w)
+	w.Header()["Set-GUID"] = []string{"JSESSIONID=" + mine.guid} // as it is spelt: net/http would write Set-Guid
+	if a.header.Get("Guid") != "" {
+		w.Header().Set("Guid", mine.guid)
+	}
+	if ownCookie(r) == "" {
+		http.SetCookie(w, &http.Cookie{Name: cookieName, Value: newCookie(), Path: "/", HttpOnly: true, Secure: r.TLS != nil})
+	}
+	a.write(w)
+}
+
+// signOut takes a client away. The agent is signed out with the last of them.
+func (t *term) signOut(w http.ResponseWriter, r *http.Request, c call, b *badge) {
+	if t.leaveOthers(b) {
+		t.p.log.Info().Str("agent", b.desk.agent).Msg("client signs out; others of the agent go on")
+		t.p.answer(w, "own", idle)
+		return
+	}
+	a, err := t.p.pass.exchange(r, c, nil, b)
+	if err != nil {
+		t.p.refuse(w, http.StatusBadGateway, codeFailed)
+		return
+	}
+	b.desk.session.Load().Learn(a.header)
+	if code := a.code(); code == "0" || code == codeNotSignedIn {
+		t.mu.Lock()
+		t.drop(b)
+		t.mu.Unlock()
+		t.p.log.Info().Str("agent", b.desk.agent).Msg("agent signed out through the bridge")
+	}
+	a.copyTo(w)
+	a.write(w)
+}
+
+// leaveOthers takes a badge away if there are others of the agent.
+func (t *term) leaveOthers(b *badge) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(b.desk.badges) < 2 || b.desk.over {
+		return false
+	}
+	t.drop(b)
+	return true
+}

@@ -1,0 +1,208 @@
+package proxy
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"aiccbridge/poller/record"
+	"aiccbridge/poller/session"
+	"aiccbridge/schemas"
+)
+
+// term is the time for which this bridge serves a tenant's clients, under one epoch.
+type term struct {
+	p            *Proxy
+	records      *record.Tenant
+	sessions     *session.Tenant
+	intake, work context.Context
+	running      sync.WaitGroup
+
+	mu     sync.Mutex
+	closed bool
+	desks  map[string]*desk  // by agent
+	badges map[string]*badge // by the client's GUID
+}
+
+func (p *Proxy) newTerm(intake, work context.Context, epoch uint64) (*term, error) {
+	t := &term{p: p, intake: intake, work: work, desks: map[string]*desk{}, badges: map[string]*badge{}}
+	r, s := p.o.Record, p.o.Session
+	r.Epoch, r.Via, s.Epoch, s.Observer = epoch, schemas.WayProxy, epoch, t
+	var err error
+	t.records = record.NewTenant(r)
+	t.sessions, err = session.NewTenant(s)
+	return t, err
+}
+
+// end waits until everything has ended, and keeps what clients have confirmed.
+func (t *term) end() {
+	t.mu.Lock()
+	t.closed = true
+	t.mu.Unlock()
+	t.running.Wait()
+	t.keep(context.WithoutCancel(t.work))
+}
+
+// stays keeps the term from ending until running is told that it may. false: it ends already.
+func (t *term) stays() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.closed {
+		t.running.Add(1)
+	}
+	return !t.closed
+}
+
+// desk is that of an agent, a new one if there is none.
+func (t *term) desk(agent string) *desk {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	d := t.desks[agent]
+	if d == nil {
+		d = &desk{term: t, agent: agent, contact: t.sessions.Contact(agent)}
+		t.desks[agent] = d
+	}
+	return d
+}
+
+// badge is that of a client's GUID; nil: there is none.
+func (t *term) badge(guid string) *badge {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.badges[guid]
+}
+
+func (t *term) loginTime(b *badge) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return b.desk.loginTime
+}
+
+// look forgets clients of which nothing was heard, and desks that nobody uses.
+func (t *term) look() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, d := range t.desks {
+		d.contact.Look()
+		for _, b := range slices.Clone(d.badges) {
+			t.lookAt(b)
+		}
+	}
+	maps.DeleteFunc(t.desks, func(_ string, d *desk) bool {
+		return len(d.badges) == 0 && !d.changed && d.signing == 0 && d.rests()
+	})
+}
+
+// rests reports that nothing of the agent runs.
+func (d *desk) rests() bool {
+	if d.loop == nil {
+		return true
+	}
+	select {
+	case <-d.loop.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// lookAt forgets those who use a badge and were not heard of. With the last one of an agent its
+// session ends, as it would at the gateway.
+func (t *term) lookAt(b *badge) {
+	for _, c := range slices.Clone(b.clients) {
+		if c.inside == 0 && time.Since(c.heard) > t.p.o.Forget {
+			t.forget(b, c)
+		}
+	}
+	if len(b.clients) > 0 {
+		return
+	}
+	t.drop(b)
+	d := b.desk
+	last := len(d.badges) == 0 && !d.over
+	t.p.log.Warn().Str("agent", d.agent).Stringer("after", t.p.o.Forget).Bool("last", last).Msg("client is silent and forgotten")
+	if last && !t.p.o.KeepSilent {
+		t.running.Go(func() { t.expel(d) })
+	}
+}
+
+// expel signs an agent out whose clients have gone: by force, as the gateway does, in a call or
+// not. Its loop hears of it by its next poll.
+func (t *term) expel(d *desk) {
+	r, err := http.NewRequestWithContext(t.work, http.MethodDelete, "/", nil)
+	if err == nil {
+		var a reply
+		c := call{path: "onlineagent/" + d.agent + "/forcelogout"}
+		if a, err = t.p.pass.exchange(r, c, nil, &badge{desk: d}); err == nil && a.code() != "0" {
+			err = errors.New("the gateway refuses with " + a.code())
+		}
+	}
+	if err != nil {
+		t.p.log.Warn().Err(err).Str("agent", d.agent).Msg("agent without clients can't be signed out; it is not polled any more, and the gateway ends its session")
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if d.loop != nil && len(d.badges) == 0 {
+			d.loop.stop()
+		}
+		return
+	}
+	t.p.log.Info().Str("agent", d.agent).Msg("agent is signed out, for its last client is silent")
+}
+
+// survey is how clients stand.
+type survey struct {
+	agents, clients, waiting int
+	oldest                   time.Duration // of what waits
+}
+
+func (t *term) survey() (s survey) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, d := range t.desks {
+		if len(d.badges) > 0 && !d.over {
+			s.agents++
+		}
+		for _, b := range d.badges {
+			for _, c := range b.clients {
+				n, since := c.reader.Waiting()
+				s.clients++
+				s.waiting += n
+				if n > 0 {
+					s.oldest = max(s.oldest, time.Since(since))
+				}
+			}
+		}
+	}
+	return s
+}
+
+// restoreWidth is how many agents are read at once.
+const restoreWidth = 16
+
+// restore goes on with what the last owner's clients had, and their agents' sessions. The error
+// is the context's.
+func (t *term) restore(ctx context.Context) error {
+	var entries []entry
+	err := t.p.o.Known(ctx, func(value []byte) {
+		var e entry
+		if json.Unmarshal(value, &e) == nil && e.Agent != "" && len(e.Badges) > 0 {
+			entries = append(entries, e)
+		}
+	})
+	if err != nil && ctx.Err() == nil {
+		t.p.log.Error().Err(err).Msg("clients of the last owner can't be read; they have to sign in again")
+	}
+	group := errgroup.Group{}
+	group.SetLimit(restoreWidth)
+	for _, e := range entries {
+		group.Go(func() error { return t.restoreDesk(ctx, e) })
+	}
+	return group.Wait()
+}

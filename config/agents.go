@@ -19,7 +19,12 @@ import (
 func (d *decoder) agents(key string, g *Gateway, seen first) {
 	list, file := key+".agents", key+".agents_file"
 	fromFile := d.agentsFile(file, g.AgentsFile)
-	if len(g.Listed)+len(fromFile) == 0 && !d.Bad[list] && !d.Bad[file] {
+	if n := len(g.Listed) + len(fromFile); g.Clients {
+		if n > 0 {
+			d.Report(list, "remove them, or make a tenant of its own for agents that the bridge signs in", "with events: proxy agents sign in through the bridge")
+		}
+		return
+	} else if n == 0 && !d.Bad[list] && !d.Bad[file] {
 		d.Report(list, "list the agents to poll, name a file with them in agents_file, or leave the gateway section out", "there is no agent")
 	}
 	passwords := d.secretsFile(key+".secrets_file", g.SecretsFile)

@@ -107,6 +107,11 @@ type Listen struct {
 	AdminCertificate     *tls.Certificate `yaml:"-"`                // nil: plain HTTP
 	AdminToken           Secret           `yaml:"admin_token_file"` // empty: nobody is asked
 
+	Gateway                string           `yaml:"gateway"` // where clients of a tenant with events: proxy call; empty: not opened
+	GatewayCertificateFile string           `yaml:"gateway_certificate_file"`
+	GatewayKeyFile         string           `yaml:"gateway_key_file"`
+	GatewayCertificate     *tls.Certificate `yaml:"-"` // nil: plain HTTP, on loopback only
+
 	NATS                string           `yaml:"nats" default:"127.0.0.1:4222" empty:"keep"` // embedded server only; empty: in-process only
 	NATSCertificateFile string           `yaml:"nats_certificate_file"`
 	NATSKeyFile         string           `yaml:"nats_key_file"`
@@ -147,11 +152,22 @@ type Tenant struct {
 	Events   string         `yaml:"events" default:"poll" oneof:"poll|handover|proxy|push|all_agents|monitor"` // how live events come
 	Gateway  *Gateway       `yaml:"gateway"`                                                                   // nil: no live events
 	Files    *Files         `yaml:"files"`                                                                     // nil: no CDRs, recordings, operations
+	Proxy    Proxy          `yaml:"proxy"`                                                                     // of Events: proxy
 	Privacy  Privacy        `yaml:"privacy"`
 
 	OpeningHours map[string]string `yaml:"opening_hours"` // by weekdays, as mon-fri; empty: learned
 	Hours        *Week             `yaml:"-"`             // from OpeningHours; nil: learned
 	Closed       []string          `yaml:"closed"`        // days, as 2027-01-01
+}
+
+// Proxy is how clients are served that sign their agents in through the bridge.
+type Proxy struct {
+	Silence       time.Duration  `yaml:"silence" default:"2m" min:"30s" max:"1h"` // after which a client has gone
+	SignOutSilent bool           `yaml:"sign_out_silent" default:"true"`          // the agent whose last client has gone
+	WhenUnstored  string         `yaml:"when_unstored" default:"hold" oneof:"hold|pass"`
+	PushHosts     []string       `yaml:"push_hosts" match:"^[0-9A-Za-z.:\\[\\]-]{1,253}$" say:"a host, or host:port"` // that events may be pushed to
+	PushCAFile    string         `yaml:"push_ca_file"`
+	PushRootCAs   *x509.CertPool `yaml:"-"` // from PushCAFile; nil: the system's roots
 }
 
 // Privacy says what becomes of personal data before anything is stored. Actions
@@ -187,6 +203,7 @@ type Gateway struct {
 	Listed             []Agent        `yaml:"agents"`
 	AgentsFile         string         `yaml:"agents_file"`  // more of them; empty: none
 	SecretsFile        string         `yaml:"secrets_file"` // passwords of those without a file of their own; empty: none
+	Clients            bool           `yaml:"-"`            // agents sign in through the bridge, and need not be listed
 	Agents             []Agent        `yaml:"-"`            // all, Listed and those of AgentsFile, with their passwords; never empty
 }
 

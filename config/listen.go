@@ -58,6 +58,7 @@ func (d *decoder) signIn(n *NATS) {
 func (d *decoder) listen(c *Config) {
 	l := &c.Listen
 	l.AdminCertificate = d.Pair("listen.admin_certificate_file", l.AdminCertificateFile, "listen.admin_key_file", l.AdminKeyFile)
+	l.GatewayCertificate = d.Pair("listen.gateway_certificate_file", l.GatewayCertificateFile, "listen.gateway_key_file", l.GatewayKeyFile)
 	l.NATSCertificate = d.Pair("listen.nats_certificate_file", l.NATSCertificateFile, "listen.nats_key_file", l.NATSKeyFile)
 	if d.Given["listen.admin_token_file"] && !d.Bad["listen.admin_token_file"] && len(l.AdminToken.Reveal()) < minKeyBytes {
 		d.Report("listen.admin_token_file", "write at least 16 random characters, for example of: openssl rand -hex 32", "the token in %s is shorter than 16 bytes and could be guessed", l.AdminToken.File())
@@ -67,6 +68,24 @@ func (d *decoder) listen(c *Config) {
 		d.unique(names, fmt.Sprintf("listen.nats_users[%d].name", i), u.Name, "give each user a name of its own")
 	}
 	d.addresses(c)
+}
+
+// clients checks what a tenant needs whose agents sign in through the bridge.
+func (d *decoder) clients(key string, c *Config, t *Tenant) {
+	t.Proxy.PushRootCAs = d.Pool(key+".proxy.push_ca_file", t.Proxy.PushCAFile)
+	if t.Events != "proxy" {
+		return
+	}
+	if c.Listen.Gateway == "" && !d.Bad["listen.gateway"] {
+		d.Report(key+".events", "write listen.gateway, for example 0.0.0.0:8043", "no address is given that the tenant's clients can call")
+	}
+	if t.Gateway == nil && !d.Bad[key+".gateway"] {
+		d.Report(key+".events", "add gateway with its url", "there is no gateway that calls can be passed on to")
+		return
+	}
+	if t.Gateway != nil {
+		t.Gateway.Clients = true
+	}
 }
 
 // addresses checks where the bridge listens. Other machines reach what is not on
@@ -83,6 +102,7 @@ func (d *decoder) addresses(c *Config) {
 	}{
 		{"listen.callbacks", c.Listen.Callbacks, nil},
 		{"listen.admin", c.Listen.Admin, []string{"admin_certificate_file", "admin_key_file", "admin_token_file"}},
+		{"listen.gateway", c.Listen.Gateway, []string{"gateway_certificate_file", "gateway_key_file"}},
 		{"listen.nats", c.Listen.NATS, []string{"nats_certificate_file", "nats_key_file", "nats_users"}},
 	} {
 		if l.text == "" || l.key == "listen.nats" && c.NATS.External() {

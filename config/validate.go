@@ -117,6 +117,7 @@ func (d *decoder) tenants(c *Config) {
 		if !d.Given[key+".gateway"] && !d.Given[key+".files"] && !d.Bad[key] {
 			d.Report(key, "add gateway for live events, files for CDRs and recordings, or both", "the tenant has neither gateway nor files")
 		}
+		d.clients(key, c, t)
 		if t.Gateway != nil {
 			d.gateway(key+".gateway", t.Gateway, agents)
 		}

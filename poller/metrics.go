@@ -22,6 +22,12 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	return &Metrics{record: record.NewMetrics(r), session: session.NewMetrics(r)}
 }
 
+// Record are the metrics of recorders, for a way in that has no pool.
+func (m *Metrics) Record() *record.Metrics { return m.record }
+
+// Session are the metrics of loops, for a way in that has no pool.
+func (m *Metrics) Session() *session.Metrics { return m.session }
+
 // Standing is how the agents of a tenant stand now. A failure counts as lasting after so
 // long.
 func (m *Metrics) Standing(tenant string, lasting time.Duration) session.Standing {

@@ -101,7 +101,7 @@ func newWatch(b base, h *hub, tenants []*tenant, r *recordings.Recorder, downloa
 func agentChecks(b base, tenants []*tenant) []health.Check {
 	each := func(find func(session.Standing) error) func(context.Context) error {
 		return ofEach(tenants, func(t *tenant) error {
-			if t.agents == nil {
+			if t.agents == nil && t.proxy == nil {
 				return nil
 			}
 			return find(b.polling.Standing(t.cfg.Name, pollLimit))

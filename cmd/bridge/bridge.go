@@ -30,6 +30,7 @@ import (
 	"aiccbridge/internal/trace"
 	"aiccbridge/poller"
 	"aiccbridge/poller/partition"
+	"aiccbridge/poller/proxy"
 	"aiccbridge/schemas"
 )
 
@@ -39,6 +40,7 @@ type base struct {
 	log      zerolog.Logger
 	metrics  *prometheus.Registry
 	polling  *poller.Metrics    // of all tenants
+	clients  *proxy.Metrics     // of all tenants
 	shares   *partition.Metrics // of all tenants
 	zones    *worker.Zones      // that files showed
 	tracer   *trace.Tracer      // nil: nothing is traced
@@ -159,19 +161,23 @@ func newBridge(ctx context.Context, cfg *config.Config, log zerolog.Logger, acce
 	if err != nil {
 		return nil, err
 	}
+	gateway, err := newGateway(base, tenants, open)
+	if err != nil {
+		return nil, err
+	}
 	self := newSelfPortrait(base, hub, watch)
 	admin, wall, err := newAdmin(self, open)
 	if err != nil {
 		return nil, err
 	}
 	b.watch, b.wall = watch, wall
-	b.parts = slices.Concat(b.parts, worker, recorderParts(base, hub, recorder, downloading), resolver, callbacks, admin, newAnswers(self), reloadParts(base.changes), []part{{"watch", func(intake, _ context.Context) error { return watch.Run(intake) }}})
+	b.parts = slices.Concat(b.parts, worker, recorderParts(base, hub, recorder, downloading), resolver, callbacks, gateway, admin, newAnswers(self), reloadParts(base.changes), []part{{"watch", func(intake, _ context.Context) error { return watch.Run(intake) }}})
 	return b, nil
 }
 
 func newBase(cfg *config.Config, log zerolog.Logger) (b base, err error) {
 	metrics := prometheus.NewRegistry()
-	b = base{cfg: cfg, log: log, metrics: metrics, polling: poller.NewMetrics(metrics), shares: partition.NewMetrics(metrics), zones: &worker.Zones{}, heads: &heads.Book{}}
+	b = base{cfg: cfg, log: log, metrics: metrics, polling: poller.NewMetrics(metrics), clients: proxy.NewMetrics(metrics), shares: partition.NewMetrics(metrics), zones: &worker.Zones{}, heads: &heads.Book{}}
 	b.metrics.MustRegister(newBuildMetric(), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if b.names, err = schemas.NewNames(cfg.NATS.SubjectPrefix); err != nil {
 		return b, err

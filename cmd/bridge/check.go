@@ -155,7 +155,8 @@ func count(n int, thing string) string {
 func ownCertificates(c *config.Config) map[string]*tls.Certificate {
 	return map[string]*tls.Certificate{
 		"callbacks.certificate_file": c.Callbacks.Certificate, "listen.admin_certificate_file": c.Listen.AdminCertificate,
-		"listen.nats_certificate_file": c.Listen.NATSCertificate, "nats.certificate_file": c.NATS.ClientCertificate,
+		"listen.gateway_certificate_file": c.Listen.GatewayCertificate,
+		"listen.nats_certificate_file":    c.Listen.NATSCertificate, "nats.certificate_file": c.NATS.ClientCertificate,
 	}
 }
 
@@ -163,7 +164,8 @@ func ownCertificates(c *config.Config) map[string]*tls.Certificate {
 func newCertificates(b base, h *hub) *expiry.Book {
 	what := map[string]string{
 		"callbacks.certificate_file": "callbacks", "listen.admin_certificate_file": "admin",
-		"listen.nats_certificate_file": "nats", "nats.certificate_file": "nats_client",
+		"listen.gateway_certificate_file": "gateway_listener",
+		"listen.nats_certificate_file":    "nats", "nats.certificate_file": "nats_client",
 	}
 	return expiry.New(expiry.Options{Registerer: b.metrics, Hub: h.bus.Conn().Encrypted, Own: func() map[string]*tls.Certificate {
 		all := map[string]*tls.Certificate{}

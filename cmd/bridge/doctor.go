@@ -204,7 +204,7 @@ func (o *doctorOptions) gateway(t config.Tenant) []doctor.Look {
 	a := doctor.Address{
 		About: "gateway of " + t.Name, Key: "gateway.url", URL: g.URL, TLS: clientTLS(g.URL, g.RootCAs, g.InsecureSkipVerify), AllowLinkLocal: g.AllowLinkLocal, Clock: true, Now: o.now,
 	}
-	return o.through(a, proxy(g.ProxyURL, g.ProxyCredentials, g.ProxyRootCAs))
+	return o.through(a, forwardProxy(g.ProxyURL, g.ProxyCredentials, g.ProxyRootCAs))
 }
 
 func (o *doctorOptions) files(t config.Tenant) []doctor.Look {
@@ -212,7 +212,7 @@ func (o *doctorOptions) files(t config.Tenant) []doctor.Look {
 	a := doctor.Address{
 		About: "file store of " + t.Name, Key: "files.url", URL: f.URL, TLS: clientTLS(f.URL, f.RootCAs, f.InsecureSkipVerify), AllowLinkLocal: f.AllowLinkLocal, Now: o.now,
 	}
-	return o.through(a, proxy(f.ProxyURL, f.ProxyCredentials, f.ProxyRootCAs))
+	return o.through(a, forwardProxy(f.ProxyURL, f.ProxyCredentials, f.ProxyRootCAs))
 }
 
 // through looks at an address by way of a proxy, if there is one, and at that. What a proxy does

@@ -71,6 +71,7 @@ type setup struct {
 	timezone, filesZone   string           // of the tenant, default Asia/Shanghai; the setting files.zone, default tenant
 	form                  content.Form     // of the files
 	asTold                bool             // files are judged as if they were in the zone that is set
+	clients               string           // the agents sign in through the bridge, which listens here; "": they don't
 	proxy                 *proxytest.Proxy // on the way to gateway and file store, with proxyLogin; nil: none
 }
 
@@ -237,7 +238,7 @@ func (s *scene) configText(data, nats, callbacks string) string {
 		p("nats: {url: %q%s}", s.url, who)
 		nats = ""
 	}
-	p("listen: {callbacks: %q, admin: %q, nats: %q}", callbacks, s.admin, nats)
+	p("listen: {callbacks: %q, admin: %q, nats: %q, gateway: %q}", callbacks, s.admin, nats, o.clients)
 	p("callbacks: {public_url: %q, certificate_file: %q, key_file: %q}", "https://"+callbacks+"/ready", set.CallbackCertFile, set.CallbackKeyFile)
 	p("shutdown: {grace: %s}", o.grace)
 	level := "debug"
@@ -276,6 +277,10 @@ func (s *scene) tenantText(p func(string, ...any), name, account string) {
 		p("      url: %q", set.GatewayURL)
 		p("      ca_file: %q%s", set.CAFile, s.throughProxy())
 		p("      hold: 1s")
+		if o.clients != "" {
+			p("    events: proxy")
+			return
+		}
 		p("      force_sign_in: true")
 		p("      agents:")
 		for i, a := range set.Agents {

@@ -71,7 +71,7 @@ func storeClientOptions(cfg *config.Config, c config.Tenant, log zerolog.Logger)
 	return ccfs.Options{
 		URL: f.URL.String(), Key: storeKey(f), Profile: profile, RootCAs: f.RootCAs, InsecureSkipVerify: f.InsecureSkipVerify,
 		AllowHTTP: f.AllowInsecureHTTP, AllowLinkLocal: f.AllowLinkLocal,
-		Proxy:        proxy(f.ProxyURL, f.ProxyCredentials, f.ProxyRootCAs),
+		Proxy:        forwardProxy(f.ProxyURL, f.ProxyCredentials, f.ProxyRootCAs),
 		MaxFileBytes: int64(cfg.Worker.MaxZIPBytes), MaxSoundBytes: int64(f.Recordings.MaxBytes), Logger: log.With().Str("tenant", c.Name).Logger(),
 	}
 }

@@ -41,6 +41,7 @@ func TestMetricsPage(t *testing.T) {
 	r := s.run()
 	s.until("there are rows", func() bool { return len(s.messages(r.bus, schemas.StreamRows)) > 0 })
 	r.end()
+	r.clients.Begin(tenantName)                       // as a tenant with events: proxy has
 	reload.New(reload.Options{Registerer: r.metrics}) // as `bridge run` has
 	page := metricsHead + describeMetrics(t, r.metrics)
 	if *updateMetrics {

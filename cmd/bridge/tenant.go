@@ -19,6 +19,7 @@ import (
 	"aiccbridge/internal/viaproxy"
 	"aiccbridge/poller"
 	"aiccbridge/poller/partition"
+	"aiccbridge/poller/proxy"
 	"aiccbridge/poller/record"
 	"aiccbridge/poller/session"
 	"aiccbridge/schemas"
@@ -33,7 +34,8 @@ const startEvery = 20 * time.Millisecond
 type tenant struct {
 	cfg     config.Tenant
 	privacy *policy
-	agents  *partition.Share // nil without a gateway
+	agents  *partition.Share // nil without a gateway, and where agents sign in through the bridge
+	proxy   *proxy.Proxy     // nil where they don't
 	pulse   *pulse.Pulse     // of its events; nil without a gateway
 	teams   *teams           // of its agents
 	files   *filestore.Store // nil without a file store
@@ -51,7 +53,12 @@ func newTenant(b base, h *hub, c config.Tenant, known accounts, open *closers) (
 		if t.pulse, t.teams, err = newPulse(b, h, c); err != nil {
 			return nil, err
 		}
-		if t.agents, err = newPolling(b, h, c, t, open); err != nil {
+		if throughBridge(c) {
+			t.proxy, err = newProxy(b, h, c, t, open)
+		} else {
+			t.agents, err = newPolling(b, h, c, t, open)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -72,7 +79,13 @@ func newTenant(b base, h *hub, c config.Tenant, known accounts, open *closers) (
 // parts are what runs of a tenant by itself.
 func (t *tenant) parts(p *planning) (all []part) {
 	if t.agents != nil {
-		all = append(all, part{"poller of " + t.cfg.Name, t.agents.Run}, part{"pulse of " + t.cfg.Name, func(intake, _ context.Context) error { return t.pulse.Run(intake) }})
+		all = append(all, part{"poller of " + t.cfg.Name, t.agents.Run})
+	}
+	if t.proxy != nil {
+		all = append(all, part{"proxy of " + t.cfg.Name, t.proxy.Run})
+	}
+	if t.pulse != nil {
+		all = append(all, part{"pulse of " + t.cfg.Name, func(intake, _ context.Context) error { return t.pulse.Run(intake) }})
 	}
 	if t.planner != nil {
 		all = append(all, part{"planner of " + t.cfg.Name, p.begin(t.planner)})
@@ -90,6 +103,14 @@ func newPrivacy(c config.Privacy) (*privacy.Policy, error) {
 		o.Fields[name] = privacy.Action(action)
 	}
 	return privacy.New(o)
+}
+
+// recordPrivacy is what events are concealed by now; nil: by nothing.
+func (t *tenant) recordPrivacy() record.Privacy {
+	if p := t.privacy.active(); p != nil { // a nil pointer in an interface would not be nil
+		return p
+	}
+	return nil
 }
 
 // noneIfZero turns a configured 0 ("none") into the negative that a component
@@ -110,20 +131,38 @@ func gatewayClient(tenant string, g *config.Gateway, log zerolog.Logger) (*ccgat
 func gatewayOptions(tenant string, g *config.Gateway, log zerolog.Logger) ccgateway.Options {
 	return ccgateway.Options{
 		URL: g.URL.String(), RootCAs: g.RootCAs, InsecureSkipVerify: g.InsecureSkipVerify, AllowLinkLocal: g.AllowLinkLocal,
-		Proxy: proxy(g.ProxyURL, g.ProxyCredentials, g.ProxyRootCAs),
+		Proxy: forwardProxy(g.ProxyURL, g.ProxyCredentials, g.ProxyRootCAs),
 		Hold:  g.Hold, PollTimeout: g.PollTimeout, ConnectRate: g.ConnectsPerSecond, Logger: log.With().Str("tenant", tenant).Logger(),
 	}
 }
 
-func newPolling(b base, h *hub, c config.Tenant, t *tenant, open *closers) (*partition.Share, error) {
-	g := c.Gateway
-	o := gatewayOptions(c.Name, g, b.log)
+// openGateway is the client of a tenant's gateway that works for the tenant.
+func openGateway(b base, c config.Tenant, open *closers) (*ccgateway.Client, error) {
+	o := gatewayOptions(c.Name, c.Gateway, b.log)
 	o.Peer, o.Heads = b.certificates.Peer(c.Name, "gateway"), b.heads.Of("gateway of "+c.Name)
 	gateway, err := ccgateway.New(o)
+	if err == nil {
+		open.add(gateway.Close)
+	}
+	return gateway, err
+}
+
+// acquire waits for a lease, and for what its last owner left.
+func acquire(ctx context.Context, h *hub, o lease.Options) (uint64, lease.Lease, error) {
+	l := h.lease(o)
+	epoch, err := l.Acquire(ctx)
+	if err == nil {
+		h.awaitSessions(ctx)
+	}
+	return epoch, l, err
+}
+
+func newPolling(b base, h *hub, c config.Tenant, t *tenant, open *closers) (*partition.Share, error) {
+	g := c.Gateway
+	gateway, err := openGateway(b, c, open)
 	if err != nil {
 		return nil, err
 	}
-	open.add(gateway.Close)
 	sessions := h.Bucket(schemas.BucketSessions)
 	pool := poller.Options{
 		Tenant: c.Name, Names: b.names, Via: schemas.Way(c.Events),
@@ -136,24 +175,14 @@ func newPolling(b base, h *hub, c config.Tenant, t *tenant, open *closers) (*par
 		Heard:  t.pulse.Heard,
 		Logger: b.log, Metrics: b.polling,
 	}
-	pool.Privacy = func() record.Privacy {
-		if p := t.privacy.active(); p != nil { // a nil pointer in an interface would not be nil
-			return p
-		}
-		return nil
-	}
+	pool.Privacy = t.recordPrivacy
 	share := partition.New(partition.Options{
 		Spread: func(agents int) time.Duration { return noneIfZero(min(time.Duration(agents)*startEvery, time.Minute)) },
 		Pool:   pool, Agents: agents(g.Agents), Self: b.instance, Flush: func(ctx context.Context) { _ = h.flush(ctx) }, Await: h.awaitSessions, Grace: b.cfg.Shutdown.Grace, Lost: lease.ErrLost,
 		Bridges: lease.NewMembers(h.bus.Conn(), lease.Options{Tenant: c.Name}).Run, Metrics: b.shares,
 		Last: func(ctx context.Context) ([]string, error) { return h.heldLast(ctx, c.Name) },
 		Acquire: func(ctx context.Context, partition string, floor uint64) (uint64, partition.Lease, error) {
-			l := h.lease(lease.Options{Tenant: c.Name, Partition: partition, Floor: floor})
-			epoch, err := l.Acquire(ctx)
-			if err == nil {
-				h.awaitSessions(ctx) // the last owner's
-			}
-			return epoch, l, err
+			return acquire(ctx, h, lease.Options{Tenant: c.Name, Partition: partition, Floor: floor})
 		},
 		Sessions: func(ctx context.Context, f func([]byte)) error {
 			ctx, loaded := context.WithCancel(ctx)
@@ -168,8 +197,8 @@ func newPolling(b base, h *hub, c config.Tenant, t *tenant, open *closers) (*par
 	return share, nil
 }
 
-// proxy returns nil without a URL.
-func proxy(u *url.URL, credentials config.Secret, roots *x509.CertPool) *viaproxy.Proxy {
+// forwardProxy returns nil without a URL.
+func forwardProxy(u *url.URL, credentials config.Secret, roots *x509.CertPool) *viaproxy.Proxy {
 	if u == nil {
 		return nil
 	}

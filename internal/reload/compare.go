@@ -31,6 +31,7 @@ type Change struct {
 var derived = map[string]string{
 	"RootCAs": "ca_file", "ProxyRootCAs": "proxy_ca_file", "Agents": "agents",
 	"Certificate": "certificate_file", "ClientCertificate": "certificate_file",
+	"PushRootCAs": "push_ca_file", "GatewayCertificate": "gateway_certificate_file",
 	"AdminCertificate": "admin_certificate_file", "NATSCertificate": "nats_certificate_file",
 }
 

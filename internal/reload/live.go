@@ -19,7 +19,9 @@ var live = map[string]func(old, new *config.Config) bool{
 	"listen.admin_key_file":         sameAdminTLS,
 	"listen.admin_token_file":       always,
 	"callbacks.certificate_file":    sameCallbackTLS,
-	"callbacks.key_file":            sameCallbackTLS,
+
+	"listen.gateway_certificate_file": sameGatewayTLS,
+	"callbacks.key_file":              sameCallbackTLS,
 
 	"tenants[].gateway.agents":       always,
 	"tenants[].gateway.agents_file":  always,
@@ -57,6 +59,10 @@ var live = map[string]func(old, new *config.Config) bool{
 // sameAdminTLS: a listener speaks TLS, or does not, from its beginning.
 func sameAdminTLS(old, new *config.Config) bool {
 	return (old.Listen.AdminCertificate == nil) == (new.Listen.AdminCertificate == nil)
+}
+
+func sameGatewayTLS(old, new *config.Config) bool {
+	return (old.Listen.GatewayCertificate == nil) == (new.Listen.GatewayCertificate == nil)
 }
 
 func sameCallbackTLS(old, new *config.Config) bool {

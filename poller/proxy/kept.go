@@ -88,13 +88,15 @@ func (t *term) keep(ctx context.Context) {
 	}
 	t.mu.Unlock()
 	for _, d := range changed {
-		t.keepDesk(ctx, d)
+		if !t.keepDesk(ctx, d) {
+			return
+		}
 	}
 }
 
 // keepDesk writes what is kept of one agent's clients. What fails is tried again later: until then
 // a restart costs a client some events that come a second time, or another sign-in.
-func (t *term) keepDesk(ctx context.Context, d *desk) {
+func (t *term) keepDesk(ctx context.Context, d *desk) bool {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepWithin)
 	defer cancel()
 	d.writing.Lock()
@@ -121,9 +123,10 @@ func (t *term) keepDesk(ctx context.Context, d *desk) {
 		t.mu.Lock()
 		d.changed = true
 		t.mu.Unlock()
-		return
+		return false
 	}
 	t.p.keeping.Over("what clients have confirmed is kept again")
+	return true
 }
 
 // restoreDesk goes on with the clients of one agent. The error is the context's.

@@ -7,21 +7,16 @@ import (
 
 // Metrics are those of all proxies of a program.
 type Metrics struct {
-	counts
-	registerer promauto.Factory
-}
-
-// counts are those that are counted as things happen.
-type counts struct {
-	answers, refused *prometheus.CounterVec
-	calls            *prometheus.HistogramVec
+	answers, refused                 *prometheus.CounterVec
+	calls                            *prometheus.HistogramVec
+	agents, clients, waiting, oldest *prometheus.GaugeVec
 }
 
 // NewMetrics registers the metrics (aicc_proxy_…), once for a registerer; with nil they are counted
 // and not shown.
 func NewMetrics(r prometheus.Registerer) *Metrics {
-	f := promauto.With(r)
-	return &Metrics{registerer: f, counts: counts{
+	f, tenant := promauto.With(r), []string{"tenant"}
+	return &Metrics{
 		answers: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "aicc_proxy_answers_total", Help: "What clients of the proxy were answered or sent by the bridge itself: event, again (the answer before did not arrive), idle, own (heartbeats and the like), signed_in, pushed, push_failed.",
 		}, []string{"tenant", "what"}),
@@ -31,23 +26,32 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		calls: f.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "aicc_proxy_call_seconds", Help: "How long calls of clients took that were passed on, the gateway's own time included.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
-		}, []string{"tenant"}),
-	}}
+		}, tenant),
+		agents: f.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "aicc_proxy_agents", Help: "Agents that are signed in through the bridge.",
+		}, tenant),
+		clients: f.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "aicc_proxy_clients", Help: "Clients that read events of agents.",
+		}, tenant),
+		waiting: f.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "aicc_proxy_waiting_events", Help: "Events that clients have not confirmed, all clients together, as of 5 s ago.",
+		}, tenant),
+		oldest: f.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "aicc_proxy_oldest_event_seconds", Help: "Age of the oldest event that a client has not confirmed, as of 5 s ago. The last one of an idle client counts until its next poll.",
+		}, tenant),
+	}
 }
 
-// show adds the gauges of a proxy, which are measured when somebody asks.
-func (m *Metrics) show(p *Proxy) {
-	add := func(o prometheus.GaugeOpts, of func(s survey) float64) {
-		o.ConstLabels = prometheus.Labels{"tenant": p.o.Record.Tenant}
-		m.registerer.NewGaugeFunc(o, func() float64 {
-			if t := p.now.Load(); t != nil {
-				return of(t.survey())
-			}
-			return 0
-		})
-	}
-	add(prometheus.GaugeOpts{Name: "aicc_proxy_agents", Help: "Agents that are signed in through the bridge."}, func(s survey) float64 { return float64(s.agents) })
-	add(prometheus.GaugeOpts{Name: "aicc_proxy_clients", Help: "Clients that read events of agents."}, func(s survey) float64 { return float64(s.clients) })
-	add(prometheus.GaugeOpts{Name: "aicc_proxy_waiting_events", Help: "Events that clients have not got yet, all clients together."}, func(s survey) float64 { return float64(s.waiting) })
-	add(prometheus.GaugeOpts{Name: "aicc_proxy_oldest_event_seconds", Help: "Age of the oldest event that a client has not got yet."}, func(s survey) float64 { return s.oldest.Seconds() })
+// Begin shows the metrics of a tenant before there is anything to count.
+func (m *Metrics) Begin(tenant string) {
+	m.calls.WithLabelValues(tenant)
+	m.show(tenant, survey{})
+}
+
+// show sets the gauges.
+func (m *Metrics) show(tenant string, s survey) {
+	m.agents.WithLabelValues(tenant).Set(float64(s.agents))
+	m.clients.WithLabelValues(tenant).Set(float64(s.clients))
+	m.waiting.WithLabelValues(tenant).Set(float64(s.waiting))
+	m.oldest.WithLabelValues(tenant).Set(s.oldest.Seconds())
 }

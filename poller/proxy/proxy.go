@@ -69,6 +69,9 @@ type Options struct {
 	Forget time.Duration
 	// KeepSilent lets an agent stay signed in when its last client has gone without a word.
 	KeepSilent bool
+	// PassUnstored gives events to clients, and goes on polling, while nothing can be stored:
+	// what waits then is in memory, and lost if the bridge ends before it is stored.
+	PassUnstored bool
 	// Grace is how long what is in hand may take.
 	Grace   time.Duration
 	Metrics *Metrics       // optional
@@ -79,7 +82,7 @@ type Options struct {
 // [Proxy.ServeCall] may come before it and during it.
 type Proxy struct {
 	o      Options
-	counts counts
+	counts *Metrics
 	pass   *passing
 	losses *emptied
 	log    zerolog.Logger
@@ -97,12 +100,12 @@ func New(o Options) (*Proxy, error) {
 	if o.Metrics == nil {
 		o.Metrics = NewMetrics(nil)
 	}
-	p := &Proxy{o: o, counts: o.Metrics.counts, log: o.Logger.With().Str("tenant", o.Record.Tenant).Logger()}
+	p := &Proxy{o: o, counts: o.Metrics, log: o.Logger.With().Str("tenant", o.Record.Tenant).Logger()}
 	p.losses = newEmptied(o.Record.Losses)
 	p.o.Record.Losses = p.losses
 	p.pass = newPassing(o.Gateway, p.log)
 	p.keeping = insist.New(p.log)
-	o.Metrics.show(p)
+	o.Metrics.Begin(o.Record.Tenant)
 	return p, nil
 }
 
@@ -164,6 +167,7 @@ func (p *Proxy) serve(held, owned context.Context, epoch uint64) error {
 	}
 	p.log.Info().Uint64("epoch", epoch).Int("agents", len(t.desks)).Msg("clients of the gateway are served")
 	p.now.Store(t)
+	defer p.counts.show(p.o.Record.Tenant, survey{})
 	defer p.now.Store(nil)
 	keep, look := time.NewTicker(keepEvery), time.NewTicker(lookEvery)
 	defer keep.Stop()
@@ -176,6 +180,7 @@ func (p *Proxy) serve(held, owned context.Context, epoch uint64) error {
 			t.keep(held)
 		case <-look.C:
 			t.look()
+			p.counts.show(p.o.Record.Tenant, t.survey())
 		}
 	}
 }
@@ -199,15 +204,6 @@ func (p *Proxy) floor(ctx context.Context) (highest uint64) {
 		}
 	}
 	return highest
-}
-
-// Waiting is how many events clients have not got yet, and how old the oldest of them is.
-func (p *Proxy) Waiting() (events int, oldest time.Duration) {
-	if t := p.now.Load(); t != nil {
-		s := t.survey()
-		return s.waiting, s.oldest
-	}
-	return 0, 0
 }
 
 // Serves reports whether this bridge serves the tenant's clients now.

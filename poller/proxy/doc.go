@@ -11,6 +11,7 @@
 //	poller/proxy         the calls of clients; who may; what is kept of them
 //	poller/proxy/queue   the events that clients have not got yet
 //	poller/proxy/wire    the listener; whether an answer arrived
+//	poller/proxy/later   what waits in memory while nothing can be stored, if that is wished
 //	poller/proxy/post    pushes to clients that want them
 //
 // Invariants:

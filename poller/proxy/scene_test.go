@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -46,7 +45,7 @@ func (lease) Release(context.Context) error { return nil }
 
 // scene is a platform, a hub, and bridges that come and go.
 type scene struct {
-	t      *testing.T
+	t      testing.TB
 	sim    *platformsim.Sim
 	hub    hubtest.Hub
 	names  schemas.Names
@@ -55,7 +54,7 @@ type scene struct {
 	change func(*proxy.Options)
 }
 
-func newScene(t *testing.T, o platformsim.Options) *scene {
+func newScene(t testing.TB, o platformsim.Options) *scene {
 	t.Helper()
 	s := &scene{t: t}
 	var err error
@@ -168,7 +167,7 @@ func (s *scene) start(address string) *bridge {
 
 // phone is a softphone: it speaks as those of the vendor do.
 type phone struct {
-	t      *testing.T
+	t      testing.TB
 	agent  string
 	base   string
 	http   *http.Client
@@ -355,5 +354,3 @@ func (s *scene) await(what string, done func() bool) {
 		time.Sleep(10 * time.Millisecond)
 	}
 }
-
-var _ = url.Parse

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"aiccbridge/poller/proxy/later"
 	"aiccbridge/poller/record"
 	"aiccbridge/poller/session"
 	"aiccbridge/schemas"
@@ -24,6 +25,7 @@ type term struct {
 	sessions     *session.Tenant
 	intake, work context.Context
 	running      sync.WaitGroup
+	store        func() // waits until what waits to be stored is; nil: nothing does
 
 	mu     sync.Mutex
 	closed bool
@@ -35,9 +37,24 @@ func (p *Proxy) newTerm(intake, work context.Context, epoch uint64) (*term, erro
 	t := &term{p: p, intake: intake, work: work, desks: map[string]*desk{}, badges: map[string]*badge{}}
 	r, s := p.o.Record, p.o.Session
 	r.Epoch, r.Via, s.Epoch, s.Observer = epoch, schemas.WayProxy, epoch, t
+	if p.o.PassUnstored {
+		store := later.New(r.Store, p.log)
+		r.Store, s.Sessions = store, later.Bucket{Bucket: s.Sessions}
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			store.Run(work)
+		}()
+		t.store = func() {
+			store.Finish()
+			<-ended
+		}
+	}
 	var err error
 	t.records = record.NewTenant(r)
-	t.sessions, err = session.NewTenant(s)
+	if t.sessions, err = session.NewTenant(s); err != nil && t.store != nil {
+		t.store()
+	}
 	return t, err
 }
 
@@ -47,6 +64,9 @@ func (t *term) end() {
 	t.closed = true
 	t.mu.Unlock()
 	t.running.Wait()
+	if t.store != nil {
+		t.store()
+	}
 	t.keep(context.WithoutCancel(t.work))
 }
 

@@ -1,0 +1,76 @@
+package proxy_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"aiccbridge/poller/proxy"
+	"aiccbridge/poller/record"
+	"aiccbridge/schemas"
+)
+
+// disk is a store that may be away.
+type disk struct {
+	record.Store
+	away atomic.Bool
+}
+
+func (d *disk) Publish(ctx context.Context, m schemas.Message) error {
+	if d.away.Load() {
+		return errors.New("no disk")
+	}
+	return d.Store.Publish(ctx, m)
+}
+
+// TestProxyUnstored: while nothing can be stored events wait, or go to the client at once, as it is
+// set; calls are passed on. Nothing is lost, and the order stays.
+func TestProxyUnstored(t *testing.T) {
+	for name, pass := range map[string]bool{"hold": false, "pass": true} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(t, still(1))
+			s.learn()
+			d := &disk{}
+			s.change = func(o *proxy.Options) {
+				d.Store = o.Record.Store
+				o.Record.Store, o.PassUnstored, o.Hold = d, pass, time.Second
+			}
+			b := s.start("")
+			p := s.phone("101", b.addr)
+			p.signIn("", "")
+			s.until(p, "AgentState_Ready")
+			ctx, stop := context.WithCancel(t.Context())
+			polled := make(chan struct{})
+			go func() {
+				defer close(polled)
+				p.poll(ctx)
+			}()
+			d.away.Store(true)
+			p.do(http.MethodPost, "onlineagent/101/saybusy", "0")
+			p.do(http.MethodPost, "onlineagent/101/sayfree", "0")
+			s.await("the events leave the platform", func() bool { return len(s.given("101")) >= 3 })
+			if pass {
+				s.await("they are at the client", func() bool { return len(p.events()) >= 4 })
+			} else {
+				time.Sleep(500 * time.Millisecond) // in which nothing is to come
+				if n := len(p.events()); n != 2 {
+					t.Errorf("the client has %d events", n)
+				}
+			}
+			if n := len(s.stored("101")); n != 2 {
+				t.Errorf("%d events are stored", n)
+			}
+			d.away.Store(false)
+			s.await("all is stored", func() bool { return len(s.stored("101")) >= 4 })
+			s.await("all is at the client", func() bool { return len(p.events()) >= 4 })
+			if given := s.given("101"); same(given, s.stored("101")) >= 0 || same(given, p.events()) >= 0 {
+				t.Errorf("given %v, stored %v, seen %v", given, s.stored("101"), p.events())
+			}
+			stop()
+			<-polled
+		})
+	}
+}

@@ -68,6 +68,7 @@ func (s *scene) until(p *phone, last string) string {
 // TestProxyClients: clients of one agent see the same events, whether each signed in by itself or
 // they share a GUID, and the agent is signed out with the last one.
 func TestProxyClients(t *testing.T) {
+	t.Parallel()
 	s := newScene(t, still(1))
 	s.learn()
 	b := s.start("")
@@ -138,8 +139,9 @@ func raw(t *testing.T, address, request string) (head []string) {
 
 // TestProxyHabits: what the platform's own clients take for granted.
 func TestProxyHabits(t *testing.T) {
+	t.Parallel()
 	o := still(2)
-	o.Gateway = gateway.Options{GUIDInterval: 300 * time.Millisecond, GUIDTimeout: 2 * time.Second, WaitTimes: 2, NeedCookie: true}
+	o.Gateway = gateway.Options{GUIDInterval: 300 * time.Millisecond, GUIDTimeout: 10 * time.Second, WaitTimes: 2, NeedCookie: true}
 	s := newScene(t, o)
 	s.learn()
 	s.change = func(o *proxy.Options) { o.Hold = 300 * time.Millisecond }
@@ -199,6 +201,7 @@ func TestProxyHabits(t *testing.T) {
 // TestProxyResend: a poll that comes again on another connection, while the first is held, gets
 // the next event, and the first none.
 func TestProxyResend(t *testing.T) {
+	t.Parallel()
 	s := newScene(t, still(1))
 	s.learn()
 	b := s.start("")
@@ -227,6 +230,7 @@ func TestProxyResend(t *testing.T) {
 
 // TestProxySilence: the agent of a client of which nothing is heard any more is signed out.
 func TestProxySilence(t *testing.T) {
+	t.Parallel()
 	for keep, want := range map[bool]string{false: "signed_in signed_out", true: "signed_in"} {
 		s := newScene(t, still(1))
 		s.learn()
@@ -290,6 +294,7 @@ func (v *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // TestProxyPushes: a client that wants pushes gets them, in both dialects, in order, each until it
 // has taken it.
 func TestProxyPushes(t *testing.T) {
+	t.Parallel()
 	s := newScene(t, still(2))
 	s.learn()
 	b := s.start("")

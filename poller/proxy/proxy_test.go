@@ -28,6 +28,7 @@ func busy(agents int) platformsim.Options {
 // TestProxyAgain: an answer that is cut between bridge and client costs the client no event, nor
 // the stream; a GUID that rotates is not seen.
 func TestProxyAgain(t *testing.T) {
+	t.Parallel()
 	const agents, cuts = 20, 200
 	s := newScene(t, busy(agents))
 	s.learn()
@@ -81,6 +82,7 @@ func TestProxyAgain(t *testing.T) {
 // TestProxyRestart: clients go on, with the GUIDs they have, when the bridge was restarted and when
 // it was killed: they get every event that is stored, in order, some perhaps a second time.
 func TestProxyRestart(t *testing.T) {
+	t.Parallel()
 	const agents, lives = 6, 6
 	s := newScene(t, busy(agents))
 	s.learn()

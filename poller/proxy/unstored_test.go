@@ -29,8 +29,10 @@ func (d *disk) Publish(ctx context.Context, m schemas.Message) error {
 // TestProxyUnstored: while nothing can be stored events wait, or go to the client at once, as it is
 // set; calls are passed on. Nothing is lost, and the order stays.
 func TestProxyUnstored(t *testing.T) {
+	t.Parallel()
 	for name, pass := range map[string]bool{"hold": false, "pass": true} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := newScene(t, still(1))
 			s.learn()
 			d := &disk{}

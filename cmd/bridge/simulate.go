@@ -32,13 +32,14 @@ type simulateOptions struct {
 	seed                       uint64
 	dir, zone                  string
 	settings, faults           string // files
+	profile                    string
 	gateway, files, management string
 	creations                  int
 	hold                       time.Duration
 	staticGUID, noCookie       bool
 	allAgents                  bool
 	shape                      []string
-	slow, asJSON               bool
+	slow, asJSON, softphone    bool
 }
 
 func newSimulate() *cobra.Command {
@@ -69,6 +70,7 @@ func newSimulate() *cobra.Command {
 func (o *simulateOptions) register(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&o.settings, "settings", "", "file (YAML or JSON) with any settings of the platform; flags outdo it")
+	f.StringVar(&o.profile, "profile", "", "edition of the platform:\n"+profileHelp())
 	f.IntVar(&o.agents, "agents", 5, "how many agents, from 101 on")
 	f.Uint64Var(&o.seed, "seed", 1, "seed of every choice")
 	f.StringVar(&o.dir, "dir", "sim", "folder for ca.pem, bridge.crt, bridge.key, secret_key and agents/ID")
@@ -83,6 +85,7 @@ func (o *simulateOptions) register(c *cobra.Command) {
 	f.BoolVar(&o.noCookie, "no-cookie", false, "set no cookie")
 	f.BoolVar(&o.allAgents, "all-agents", false, "GET_EVENT_MODE=2: events of all agents by allagentevent only")
 	f.StringSliceVar(&o.shape, "shape", nil, "how the gateway's answers look: any of "+strings.Join(shapeWords(), ", "))
+	f.BoolVar(&o.softphone, "softphone", false, "calls wait for the agents' clients to answer them")
 	f.BoolVar(&o.slow, "realistic", false, "calls of minutes instead of seconds, files after up to 15 s")
 	f.BoolVar(&o.asJSON, "json", false, "print where and how to connect as one JSON object")
 }
@@ -129,14 +132,31 @@ func simulate(ctx context.Context, o simulateOptions, given func(flag string) bo
 	return err
 }
 
-// platform is what the flags say by default, then what the settings file says,
-// then what the flags on the command line say.
+// profileHelp lists the editions, one a line.
+func profileHelp() string {
+	names, about := optionfile.Profiles()
+	lines := make([]string, len(names))
+	for i, name := range names {
+		lines[i] = name + ": " + about[name]
+	}
+	return strings.Join(lines, "\n")
+}
+
+// platform is what the flags say by default, then what the profile says, then the
+// settings file, then the flags on the command line.
 func (o simulateOptions) platform(given func(flag string) bool) (p platformsim.Options, err error) {
-	if err := o.apply(&p, func(string) bool { return true }); err != nil || o.settings == "" {
+	if err := o.apply(&p, func(string) bool { return true }); err != nil || o.settings == "" && o.profile == "" {
 		return p, err
 	}
-	if p, err = optionfile.Load(o.settings, p); err != nil {
-		return p, err
+	if o.profile != "" {
+		if p, err = optionfile.Profile(o.profile, p); err != nil {
+			return p, usageError{fmt.Errorf("--profile %s: %w", o.profile, err)}
+		}
+	}
+	if o.settings != "" {
+		if p, err = optionfile.Load(o.settings, p); err != nil {
+			return p, err
+		}
 	}
 	return p, o.apply(&p, given)
 }
@@ -167,6 +187,7 @@ func (o simulateOptions) apply(p *platformsim.Options, wanted func(flag string) 
 	set(wanted("creations-per-minute"), &p.Files.CreationsPerMinute, o.creations)
 	set(wanted("static-guid"), &p.Gateway.StaticGUID, o.staticGUID)
 	set(wanted("no-cookie"), &p.Gateway.NoCookie, o.noCookie)
+	set(wanted("softphone"), &p.World.Softphone, o.softphone)
 	set(wanted("all-agents"), &p.Gateway.AllAgents, o.allAgents)
 	for _, word := range o.shape {
 		form, known := shapes[word]

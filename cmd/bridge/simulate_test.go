@@ -97,3 +97,16 @@ func TestExampleIsTheDefault(t *testing.T) {
 		t.Errorf("time zones %s and %s", flags.Timezone, file.Timezone)
 	}
 }
+
+// TestProfileUnderFileAndFlags: a profile outdoes the defaults, the settings file the
+// profile, a flag both.
+func TestProfileUnderFileAndFlags(t *testing.T) {
+	p := simulator(t, "gateway: {no_rest_status: false}\n", "--profile", "2018-demo", "--static-guid=false", "--softphone")
+	if g := p.Gateway; g.StaticGUID || g.NoRestStatus || g.Heartbeat != "heartbeat" || !g.Shape.NoGenTime || p.Files.Form.Edition != 18 || !p.World.Softphone || p.Agents != 5 {
+		t.Errorf("%+v", p)
+	}
+	o := simulateOptions{profile: "1999", gateway: "a:1", files: "a:1", management: "a:1", zone: "UTC"}
+	if _, err := o.platform(func(string) bool { return true }); err == nil || !strings.Contains(err.Error(), "--profile 1999: no such profile; there are 2018-demo") {
+		t.Errorf("an unknown profile: %v", err)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -56,6 +57,11 @@ type Options struct {
 	StaticGUID   bool          `yaml:"static_guid"`
 	GUIDInterval time.Duration `yaml:"guid_interval"`
 	GUIDTimeout  time.Duration `yaml:"guid_timeout"`
+	// Heartbeat is the one that the edition has: "handshake", "heartbeat" or "both"
+	// (default). The other is no interface then.
+	Heartbeat string `yaml:"heartbeat"`
+	// NoRestStatus refuses a sign-in with status 8, as editions before 25.200 do.
+	NoRestStatus bool `yaml:"no_rest_status"`
 	// Push is how events are posted to those who want that.
 	Push push.Options `yaml:"push"`
 	// MaxQueue events wait per session, default 1000; the oldest give way.
@@ -111,7 +117,12 @@ func (o Options) withDefaults() (_ Options, err error) {
 	o.MaxTime = cmp.Or(o.MaxTime, 120*time.Second)
 	o.GUIDInterval = cmp.Or(o.GUIDInterval, 60*time.Second)
 	o.GUIDTimeout = cmp.Or(o.GUIDTimeout, 120*time.Second)
-	o.Push = o.Push.WithDefaults()
+	if o.Push, err = o.Push.WithDefaults(); err != nil {
+		return o, fmt.Errorf("gateway options: %w", err)
+	}
+	if o.Heartbeat = cmp.Or(o.Heartbeat, "both"); !slices.Contains([]string{"both", "handshake", "heartbeat"}, o.Heartbeat) {
+		return o, fmt.Errorf("gateway options: heartbeat %q is not known", o.Heartbeat)
+	}
 	o.MaxQueue = cmp.Or(o.MaxQueue, 1000)
 	o.DisplacedCode = cmp.Or(o.DisplacedCode, "100-006")
 	o.MaxWrongPasswords = cmp.Or(o.MaxWrongPasswords, 5)

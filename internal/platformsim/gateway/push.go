@@ -87,10 +87,10 @@ func (g *Gateway) unreachable(s *session) {
 func (g *Gateway) target(body request.SignIn) (to *posting, code string) {
 	var ok bool
 	switch {
-	case body.PushURL != "":
+	case body.PushURL != "" && g.o.Push.Ways != "list":
 		to = &posting{}
 		to.to, ok = g.o.Push.Single(string(body.PushURL))
-	case body.CallBackURI != "" && body.ServiceToken != "":
+	case body.CallBackURI != "" && body.ServiceToken != "" && g.o.Push.Ways != "single":
 		to = &posting{token: string(body.ServiceToken)}
 		to.to, ok = g.o.Push.List(string(body.CallBackURI))
 	default:

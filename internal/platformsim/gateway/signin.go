@@ -22,6 +22,9 @@ func (g *Gateway) signIn(force bool) http.HandlerFunc {
 		if code == "" {
 			in, code = body.Check()
 		}
+		if code == "" && g.o.NoRestStatus && in.Status == world.Resting {
+			code = "100-011"
+		}
 		if code == "" && !agentID.MatchString(agent) {
 			code = "000-002"
 		}

@@ -132,7 +132,7 @@ func TestSignInByAccount(t *testing.T) {
 	r := inBubble(t, Options{NoHold: true})
 	c := r.client("101")
 	for body, code := range map[string]string{
-		`{"account":"101","password":"wrong"}`: "100-004", `{"password":"right"}`: "000-002", `{"account":"999","password":"right","phonenum":"1"}`: "100-004",
+		`{"account":"101","password":"wrong"}`: "100-004", `{"password":"right"}`: "100-001", `{"account":"999","password":"right","phonenum":"1"}`: "100-004",
 	} {
 		if a := c.call("PUT", "/onlineagent/loginbyaccount", body); a.code() != code {
 			t.Errorf("%s: %s", body, a.Body)

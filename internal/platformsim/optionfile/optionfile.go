@@ -9,10 +9,11 @@
 package optionfile
 
 import (
-	_ "embed"
+	"embed"
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -25,6 +26,33 @@ var example string
 
 // Example is a commented file with every setting and its default.
 func Example() string { return example }
+
+//go:embed profiles
+var profiles embed.FS
+
+// Profiles lists the editions of the platform that have a name, each with a line on what it
+// is like. A profile is a settings file that comes along with the program.
+func Profiles() (names []string, about map[string]string) {
+	about = map[string]string{}
+	entries, _ := profiles.ReadDir("profiles") // it is in the program
+	for _, e := range entries {
+		data, _ := profiles.ReadFile("profiles/" + e.Name())
+		name := strings.TrimSuffix(e.Name(), ".yaml")
+		line, _, _ := strings.Cut(string(data), "\n")
+		names, about[name] = append(names, name), strings.TrimPrefix(line, "# ")
+	}
+	return names, about
+}
+
+// Profile sets what an edition differs in over base. The error lists those there are.
+func Profile(name string, base platformsim.Options) (platformsim.Options, error) {
+	data, err := profiles.ReadFile("profiles/" + name + ".yaml")
+	if err != nil {
+		names, _ := Profiles()
+		return base, fmt.Errorf("no such profile; there are %s", strings.Join(names, ", "))
+	}
+	return decode(data, base)
+}
 
 // document is the file. The time zone is its name there.
 type document struct {

@@ -145,3 +145,31 @@ func TestExampleMakesAPlatform(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestProfiles: each is a platform of its own, and leaves alone what it does not mention.
+func TestProfiles(t *testing.T) {
+	names, about := Profiles()
+	if want := []string{"2018-demo", "2023", "2025", "2026"}; !cmp.Equal(names, want) {
+		t.Errorf("profiles %q, want %q", names, want)
+	}
+	for _, name := range names {
+		o, err := Profile(name, platformsim.Options{Agents: 3})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := platformsim.New(o); err != nil || o.Agents != 3 || len(about[name]) < 20 {
+			t.Errorf("%s (%s): %d agents, %v", name, about[name], o.Agents, err)
+		}
+		old := name < "2023"
+		if g := o.Gateway; g.StaticGUID != old || (g.Heartbeat == "heartbeat") != old || (g.Push.Ways == "single") != old ||
+			g.NoRestStatus != (name < "2025") || g.Shape.NoGenTime != (name < "2026") || o.World.CallInfo != (name >= "2025") {
+			t.Errorf("%s: %+v", name, g)
+		}
+		if want := map[string]int{"2018-demo": 18, "2023": 21, "2025": 23, "2026": 29}[name]; o.Files.Form.Edition != want {
+			t.Errorf("%s: %d columns, want %d", name, o.Files.Form.Edition, want)
+		}
+	}
+	if _, err := Profile("1999", platformsim.Options{}); err == nil || !strings.Contains(err.Error(), "there are 2018-demo, 2023,") {
+		t.Errorf("%v", err)
+	}
+}

@@ -12,6 +12,10 @@
 //	               │  └────────────────────────────────┴───┘     │
 //	               └────────────────────────────────────────────┘
 //
+// An agent whose client controls calls, or all with Options.Softphone, does with his calls
+// what the client says (package phone); otherwise he acts of his own accord. Both are
+// activities of the one goroutine that each agent has.
+//
 // Invariants:
 //   - Choices (flow, durations, numbers) come from one generator per agent,
 //     derived from Options.Seed: the same seed and the same sign-in times give

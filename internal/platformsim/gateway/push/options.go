@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/x509"
+	"fmt"
 	"net"
 	"net/http"
 	"slices"
@@ -32,6 +33,9 @@ type Options struct {
 	TrustAll bool `yaml:"trust_all"`
 	// Allowed is the white list of callBackUri; empty: all are allowed.
 	Allowed []string `yaml:"allowed"`
+	// Ways are those that the edition has: "list", "single" or "both" (default). What asks
+	// for another is passed over, and the events are polled.
+	Ways string `yaml:"ways"`
 	// Timeout of one POST, default 10 s.
 	Timeout time.Duration `yaml:"timeout"`
 	// RepeatEvery is EVENT_PUSH_FAIL_INTERVALTIME, between POSTs of a list that is not
@@ -48,7 +52,11 @@ type Options struct {
 }
 
 // WithDefaults fills in what is not set.
-func (o Options) WithDefaults() Options {
+func (o Options) WithDefaults() (Options, error) {
+	o.Ways = cmp.Or(o.Ways, "both")
+	if !slices.Contains([]string{"both", "list", "single"}, o.Ways) {
+		return o, fmt.Errorf("ways of push %q are not known", o.Ways)
+	}
 	if o.Allowed == nil {
 		o.Allowed = []string{}
 	}
@@ -58,7 +66,7 @@ func (o Options) WithDefaults() Options {
 	o.Tries = cmp.Or(o.Tries, 3)
 	o.Pause = cmp.Or(o.Pause, time.Second)
 	o.MaxSilence = cmp.Or(o.MaxSilence, 120*time.Second)
-	return o
+	return o, nil
 }
 
 // The faults of pushes.

@@ -348,6 +348,8 @@ func (f *fakeSession) Ticket() string {
 	return f.guid + "\n" + f.cookie
 }
 
+func (f *fakeSession) Move(string) error { return nil }
+
 func (f *fakeSession) GUID() string {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -29,6 +29,7 @@ type Options struct {
 	Sessions custody.Bucket // AICC_SESSIONS: schemas.Session by schemas.AgentKey
 	States   record.States  // AICC_STATE: schemas.AgentState by schemas.AgentKey
 	Seal     custody.Sealer
+	Plain    bool // sessions that another system hands over stand in Sessions in clear, else sealed
 	// Epoch numbers this ownership of the agents: that of the lease. It must be
 	// higher than that of every earlier Pool for the same agents: an agent whose
 	// entry has the same or a higher epoch is not polled.
@@ -109,7 +110,7 @@ func (o Options) record() record.Options {
 // session is what the loops of the agents need of the options.
 func (o Options) session() session.Options {
 	return session.Options{
-		Tenant: o.Tenant, Epoch: o.Epoch, Copied: o.Copied, Sessions: o.Sessions, Seal: o.Seal,
+		Tenant: o.Tenant, Epoch: o.Epoch, Copied: o.Copied, Sessions: o.Sessions, Seal: o.Seal, Plain: o.Plain,
 		EventGap: o.EventGap, IdleGap: o.IdleGap, ErrorGap: o.ErrorGap,
 		MaxSilence: o.MaxSilence, Heartbeat: o.Heartbeat,
 		ForceSignIn: o.ForceSignIn, SignOutOnShutdown: o.SignOutOnShutdown,

@@ -107,9 +107,8 @@ func (e WindowEntry) Validate() error {
 type Session struct {
 	Tenant string `json:"tenant"`
 	Agent  string `json:"agent"`
-	// GUID is the gateway's current session id, sealed; never in clear. The
-	// bridge's own entries hold the session's cookies too, each on a line of its
-	// own after the id.
+	// GUID is the gateway's current session id: sealed, with the session's cookies each on
+	// a line of its own after the id, or of a session that was handed over in clear as it is.
 	GUID string `json:"guid,omitempty"`
 	// Polling is true while an owner polls the agent. An owner that finds it
 	// true at its start knows that the last one did not stop cleanly.
@@ -117,7 +116,37 @@ type Session struct {
 	Epoch     uint64    `json:"epoch"`
 	LastSeq   uint64    `json:"last_seq"` // as of UpdatedAt
 	UpdatedAt time.Time `json:"updated_at"`
+
+	Handover
 }
+
+// Handover is what a session's entry has besides when another system signs the agent in.
+type Handover struct {
+	// What the other system writes, besides the GUID.
+	Cookies      []string  `json:"cookies,omitempty"` // name=value, beside a GUID in clear
+	URL          string    `json:"url,omitempty"`     // base URL of the node that has the session; "": the gateway's
+	HandedOverAt time.Time `json:"handed_over_at,omitzero"`
+	HandedOverBy string    `json:"handed_over_by,omitempty"`
+	Stop         bool      `json:"stop,omitempty"` // the session is wanted back
+
+	// What the bridge writes.
+	Phase    SessionPhase `json:"phase,omitempty"`
+	PolledAt time.Time    `json:"polled_at,omitzero"` // when the last poll was sent, as of UpdatedAt
+	Cause    string       `json:"cause,omitempty"`    // why it is over, or refused
+	Code     string       `json:"code,omitempty"`     // the gateway's, if that said so
+}
+
+// SessionPhase is where a session stands that another system handed over.
+type SessionPhase string
+
+// The phases. An entry without one was not looked at yet.
+const (
+	SessionPolling  SessionPhase = "polling"  // the bridge polls: nobody else may
+	SessionLeft     SessionPhase = "left"     // the bridge stopped; the next one goes on
+	SessionReturned SessionPhase = "returned" // the bridge has stopped, as it was asked; it may be polled by others
+	SessionOver     SessionPhase = "over"     // the gateway has ended it; another GUID is waited for
+	SessionRefused  SessionPhase = "refused"  // the bridge cannot use what is there
+)
 
 // AgentState is the value of one agent in the bucket STATE.
 type AgentState struct {

@@ -20,7 +20,8 @@ var agentForm = regexp.MustCompile(`^[0-9]{1,10}$`)
 // events, and only one learns the next GUID.
 type Agent struct {
 	id      string
-	client  *Client
+	home    *Client // of the gateway's own address
+	client  *Client // of the node that has the session
 	session session
 	turn    chan struct{} // holds one token; who changes the session takes it
 
@@ -31,7 +32,7 @@ type Agent struct {
 // to ten digits; with any other id every call returns an error). Keep it: two
 // Agents of one id know nothing of each other.
 func (c *Client) Agent(id string) *Agent {
-	a := &Agent{id: id, client: c, turn: make(chan struct{}, 1)}
+	a := &Agent{id: id, home: c, client: c, turn: make(chan struct{}, 1)}
 	a.turn <- struct{}{}
 	return a
 }
@@ -44,6 +45,21 @@ func (a *Agent) ID() string { return a.id }
 // the forms of the Set-GUID header; one that can't be a header value leaves the
 // agent without a session.
 func (a *Agent) Resume(ticket string) { a.session.restore(ticket) }
+
+// Move has all that follows go to a node of the gateway, one of [Options.Nodes]; "" is the
+// gateway's own address. Nothing may be under way. An error names no address.
+func (a *Agent) Move(base string) error {
+	node, ok := a.home.nodes[plainBase(base)]
+	switch {
+	case ok:
+		a.client = node
+	case base == "" || plainBase(base) == plainBase(a.home.base.String()):
+		a.client = a.home
+	default:
+		return ErrUnknownNode
+	}
+	return nil
+}
 
 // Ticket returns all it takes to go on with the session after a restart: the newest
 // GUID, then each cookie (load balancers and the gateway want them back) as

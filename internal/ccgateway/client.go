@@ -56,6 +56,9 @@ type Options struct {
 	// https, without user, query and fragment. All calls of an agent go to it:
 	// a session lives on one node of the gateway.
 	URL string
+	// Nodes are further bases, of single nodes of the gateway: [Agent.Move] goes there. All
+	// other options are as for URL.
+	Nodes []string
 	// RootCAs are the authorities trusted to sign the gateway's certificate;
 	// nil means those of the system.
 	RootCAs *x509.CertPool
@@ -101,6 +104,7 @@ type Options struct {
 
 // Client holds the connections to one gateway. It is safe for concurrent use.
 type Client struct {
+	nodes       map[string]*Client // by their bases
 	base        *url.URL
 	target      string        // the path of every call begins with it
 	tls         *tls.Config   // nil: none
@@ -140,6 +144,9 @@ func New(o Options) (*Client, error) {
 	if c.pollTimeout <= hold {
 		return nil, fmt.Errorf("gateway options: poll timeout %s must be longer than the hold of %s, or every idle poll would be broken off", c.pollTimeout, hold)
 	}
+	if err := c.openNodes(o); err != nil {
+		return nil, err
+	}
 	c.open(o)
 	if o.InsecureSkipVerify {
 		c.log.Warn().Str("gateway", base.Host).Msg("gateway certificate is not verified")
@@ -148,7 +155,28 @@ func New(o Options) (*Client, error) {
 }
 
 // Close closes idle connections. Polls in flight end by themselves.
-func (c *Client) Close() { c.wire.Close() }
+func (c *Client) Close() {
+	for _, node := range c.nodes {
+		node.Close()
+	}
+	c.wire.Close()
+}
+
+// openNodes makes a client for each node.
+func (c *Client) openNodes(o Options) (err error) {
+	nodes := o.Nodes
+	o.Nodes, c.nodes = nil, map[string]*Client{}
+	for _, base := range nodes {
+		o.URL = base
+		if c.nodes[plainBase(base)], err = New(o); err != nil {
+			return fmt.Errorf("node of the gateway: %w", err)
+		}
+	}
+	return nil
+}
+
+// plainBase is a base URL without what makes no difference.
+func plainBase(base string) string { return strings.TrimRight(base, "/") }
 
 func parseBase(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)

@@ -16,6 +16,8 @@ import (
 var (
 	// ErrNoSession: the agent has no GUID; call SignIn or Resume first.
 	ErrNoSession = errors.New("agent has no session: sign in or hand over a GUID first")
+	// ErrUnknownNode: an agent's session is said to be at a node that is not in Options.Nodes.
+	ErrUnknownNode = errors.New("session is at a node that the bridge does not know")
 	// ErrBodyTooLarge: an answer exceeded Options.MaxBodyBytes.
 	ErrBodyTooLarge = errors.New("answer exceeds the size limit")
 	// ErrUndecodable: an answer with status 200 is not what the platform documents.

@@ -47,6 +47,7 @@ var allowed = map[string][]string{
 	"config/internal/table":                  {"config/internal/scalar"},
 	"config/internal/yamlnode":               {"config/internal/scalar"},
 	"poller":                                 {"schemas", "poller/record", "poller/session", "poller/session/custody"},
+	"poller/handover":                        {"schemas", "internal/members", "internal/retry", "poller/session/custody"},
 	"poller/internal/insist":                 {"schemas", "internal/trouble"},
 	"poller/partition":                       {"internal/grace", "poller", "poller/session", "schemas"},
 	"poller/record":                          {"schemas", "schemas/events", "internal/ccgateway", "internal/sabotage", "poller/internal/insist", "poller/sequence"},

@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"aiccbridge/internal/retry"
+	"aiccbridge/poller/internal/aside"
 	"aiccbridge/poller/session/custody"
 	"aiccbridge/schemas"
 )
@@ -38,7 +38,7 @@ func (l *Loop) begin(ctx context.Context) (phase, error) {
 	epoch := l.tenant.options.Epoch
 	l.record.Follow(schemas.Position{Epoch: entry.Epoch, Seq: entry.LastSeq})
 	switch {
-	case entry.Epoch > epoch, entry.Epoch == epoch && entry.Polling:
+	case entry.Epoch > epoch, entry.Epoch == epoch && entry.Polling && l.record.Seq() == 0:
 		// Of an owner with our own epoch that did not stop cleanly the last number
 		// is not known; used again, it would be taken for a repeat and dropped.
 		return "", custody.ErrFenced
@@ -48,7 +48,7 @@ func (l *Loop) begin(ctx context.Context) (phase, error) {
 	l.record.Standing.Recall(ctx)
 	old := l.legacy(ctx, entry)
 	old.copied = !old.at.IsZero() && !old.at.After(l.tenant.options.Copied)
-	resumes := l.custody.TakeOver(l.agent.Password == "")
+	resumes := l.custody.TakeOver()
 	if err := l.record.Losses(ctx); err != nil {
 		return "", err
 	}
@@ -110,7 +110,7 @@ func (l *Loop) recordLegacy(ctx context.Context, old legacy, resumes bool) error
 
 // signedOut is the phase of an agent without session.
 func (l *Loop) signedOut() phase {
-	if l.agent.Password == "" {
+	if l.agent.handedOver() {
 		return phaseWaiting
 	}
 	return phaseSigningIn
@@ -127,16 +127,25 @@ func (l *Loop) resume(ctx context.Context, asked, heard time.Time) (phase, error
 	if err := l.custody.Save(ctx); err != nil {
 		return "", err
 	}
+	if l.custody.Withdrawn() { // in the last moment
+		return phaseReturning, nil
+	}
 	l.record.Standing.Doubt() // the state may have changed since
 	l.log.Info().Msg("agent's session resumed")
 	return phasePolling, l.record.Announce(ctx, schemas.EventResumed, nil)
 }
 
-// await looks whether another system handed a GUID over.
+// await looks whether another system handed a GUID over: as soon as it is told so, and now and
+// then.
 func (l *Loop) await(intake, work context.Context) (phase, error) {
-	if retry.Wait(intake, lookAgain) != nil {
+	again := lookAgain
+	if l.agent.Entry > 0 {
+		again = lookAtLeast
+	}
+	if !l.told() && l.rest(intake, time.Now().Add(again)) != nil {
 		return phaseLeaving, nil
 	}
+	l.looked = l.agent.Entry
 	switch handed, err := l.custody.HandedOver(work); {
 	case err != nil:
 		return "", err
@@ -144,4 +153,53 @@ func (l *Loop) await(intake, work context.Context) (phase, error) {
 		return phaseWaiting, nil
 	}
 	return l.resume(work, time.Now(), time.Time{})
+}
+
+// told reports that the agent's entry has been changed since the loop has seen it.
+func (l *Loop) told() bool {
+	return l.agent.Entry > l.looked && !l.custody.Known(l.agent.Entry)
+}
+
+// rest waits until a time, or until the loop is told of something. An error means that
+// intake has ended.
+func (l *Loop) rest(intake context.Context, until time.Time) error {
+	timer := time.NewTimer(time.Until(until))
+	defer timer.Stop()
+	for intake.Err() == nil {
+		select {
+		case <-intake.Done():
+		case <-timer.C:
+			l.takeChange()
+			return intake.Err()
+		case changed := <-l.changes:
+			l.describe(changed)
+			if l.told() {
+				return nil
+			}
+		}
+	}
+	return intake.Err()
+}
+
+// attend takes what the system that hands the session over has written meanwhile.
+func (l *Loop) attend(ctx context.Context) error {
+	if l.told() {
+		l.looked = l.agent.Entry
+		if err := aside.Run(func() error { return l.custody.Look(ctx) }); err != nil {
+			return err
+		}
+	}
+	if !l.custody.Adopted() {
+		return nil
+	}
+	l.log.Info().Msg("agent was signed in anew by the other system; the new session is polled")
+	l.goLive(time.Now(), time.Time{})
+	l.record.Standing.Doubt()
+	return l.record.Announce(ctx, schemas.EventResumed, nil)
+}
+
+// giveBack leaves a session alive that is wanted back, or whose entry has gone.
+func (l *Loop) giveBack(ctx context.Context) (phase, error) {
+	l.log.Info().Msg("agent's session is given back")
+	return phaseWaiting, l.release(ctx, schemas.EventLeft, nil)
 }

@@ -29,6 +29,8 @@
 //     gateway is asked where the agent stands, once a poll brings nothing, and the
 //     answer is published (schemas.EventStatus). Asking takes no event; syncagentinfo,
 //     which empties the queue, is never called.
+//   - Who signs the agent in is who signs the agent out: a session that another system handed
+//     over is left alive, whatever ends its polling, and where it stands is in its entry.
 //   - A refused password or a locked account is never tried again by itself; a
 //     sign-in answered with 401 or 403 is tried once more.
 //
@@ -59,7 +61,8 @@
 //	   │                      └─────── password known ────────┘ │      000-003, 100-006,
 //	   │                                                        │      105-00x, 401/403 twice
 //	   └─ no password ─► waiting ◄──────────── no password ─────┘
-//	                        └── a GUID appears in the bucket ──► polling
+//	                      ▲ └── a GUID appears in the bucket ──► polling
+//	                      └── returning ◄── the entry goes, or says stop: by polling, retrying
 //
 //	any phase ── intake ends, or the agent is no longer wanted ──► leaving ──► stopped
 //	(by way of ended, if the last poll told that the session is over)

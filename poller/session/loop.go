@@ -26,6 +26,7 @@ const (
 	phaseRetrying  phase = "retrying"
 	phaseEnded     phase = "ended"
 	phaseWaiting   phase = "waiting"
+	phaseReturning phase = "returning"
 	phaseHalted    phase = "halted"
 	phaseLeaving   phase = "leaving"
 	phaseFenced    phase = "fenced"
@@ -34,6 +35,7 @@ const (
 
 const (
 	lookAgain   = 10 * time.Second // how often an agent without password looks for a GUID
+	lookAtLeast = 5 * time.Minute  // the same where it is told of changes
 	drainWithin = 5 * time.Second  // before a sign-out: no further poll is begun after that
 )
 
@@ -59,6 +61,7 @@ type Loop struct {
 	seat    *seat
 
 	phase     phase
+	looked    uint64                // up to which revision the agent's entry was looked at, if not written
 	liveSince time.Time             // the session's begin, here
 	loginTime time.Time             // zero: resumed, or not told
 	ending    record.SessionContent // why the session ended
@@ -69,7 +72,7 @@ func (t *Tenant) Loop(a Agent, p Parts) *Loop {
 	log := t.logger(a.ID)
 	return &Loop{
 		tenant: t, agent: a, gateway: p.Gateway, record: p.Record, contact: p.Contact, changes: p.Changes,
-		custody:  custody.New(t.options.custody(a, log), p.Gateway, p.Record),
+		custody:  custody.New(t.options.custody(a, p.Gateway, log), p.Gateway, p.Record),
 		entrance: newEntrance(t.options, a, p.Gateway, log, p.SignInAfter),
 		pace:     newPace(t.options),
 		log:      log, polling: insist.New(log), seat: &seat{board: t.counts.board, agent: a.ID},
@@ -136,6 +139,8 @@ func (l *Loop) change(intake, work context.Context, now phase) (phase, error) {
 		return l.end(work)
 	case phaseWaiting:
 		return l.await(intake, work)
+	case phaseReturning:
+		return l.giveBack(work)
 	default:
 		return l.leave(work)
 	}
@@ -177,10 +182,12 @@ func (l *Loop) halt(intake context.Context) phase {
 func (l *Loop) takeChange() {
 	select {
 	case changed := <-l.changes:
-		l.agent, l.entrance.agent = changed, changed
+		l.describe(changed)
 	default:
 	}
 }
+
+func (l *Loop) describe(a Agent) { l.agent, l.entrance.agent = a, a }
 
 // signIn tries once. The call is not cancelled by the end of intake: half a
 // sign-in would leave a session that nobody knows.
@@ -242,7 +249,7 @@ func (l *Loop) end(ctx context.Context) (phase, error) {
 		return "", err
 	}
 	l.log.Warn().Str("cause", string(why.Cause)).Msg("agent's session ended")
-	if why.Cause == record.CauseWrongMode {
+	if why.Cause == record.CauseWrongMode && !l.agent.handedOver() {
 		l.seat.failed(errWrongMode)
 		l.log.Error().Msg("gateway does not let the agent be polled (000-001): set EVENT_METHOD and GET_EVENT_MODE for polling by agent in the gateway's basic.properties, then restart the bridge")
 		return phaseHalted, nil
@@ -257,11 +264,11 @@ func (l *Loop) release(ctx context.Context, eventType string, content *record.Se
 		return err
 	}
 	l.contact.clear()
-	over := eventType == schemas.EventSignedOut
-	if over {
+	if eventType == schemas.EventSignedOut {
 		l.tenant.options.Observer.Ended(l.agent.ID)
+		return l.custody.Over(ctx, string(content.Cause), content.Code)
 	}
-	return l.custody.Release(ctx, over)
+	return l.custody.Release(ctx)
 }
 
 // leave is the orderly end: sign out, or leave the session to who resumes it.
@@ -269,7 +276,7 @@ func (l *Loop) leave(ctx context.Context) (phase, error) {
 	if !l.custody.Live() {
 		return phaseStopped, nil
 	}
-	if l.tenant.options.SignOutOnShutdown {
+	if l.tenant.options.SignOutOnShutdown && !l.agent.handedOver() {
 		if over, err := l.drain(ctx); over || err != nil {
 			return phaseEnded, err
 		}

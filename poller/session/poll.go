@@ -10,7 +10,6 @@ import (
 
 	"aiccbridge/internal/ccgateway"
 	"aiccbridge/internal/foreign"
-	"aiccbridge/internal/retry"
 	"aiccbridge/internal/sabotage"
 	"aiccbridge/poller/internal/aside"
 	"aiccbridge/poller/record"
@@ -42,12 +41,28 @@ func (l *Loop) poll(intake, work context.Context) (phase, error) {
 	case t.ended != nil:
 		l.ending = *t.ended
 		return phaseEnded, nil
-	case retry.Wait(intake, time.Until(t.next)) != nil:
-		return phaseLeaving, nil
-	case t.good:
-		return phasePolling, nil
 	}
-	return phaseRetrying, nil
+	return l.until(intake, work, t)
+}
+
+// until waits for the next poll, and heeds meanwhile what is said of the session.
+func (l *Loop) until(intake, work context.Context, t turn) (phase, error) {
+	for {
+		err := l.attend(work)
+		switch {
+		case err != nil:
+			return "", err
+		case l.custody.Withdrawn():
+			return phaseReturning, nil
+		case l.rest(intake, t.next) != nil:
+			return phaseLeaving, nil
+		case l.told():
+		case t.good:
+			return phasePolling, nil
+		default:
+			return phaseRetrying, nil
+		}
+	}
 }
 
 // pollOnce polls, stores what came, keeps a new GUID, and judges. The request
@@ -57,6 +72,7 @@ func (l *Loop) pollOnce(ctx context.Context) (turn, error) {
 	sabotage.Point("poll.before_send")
 	p := l.contact.during(func() ccgateway.Poll { return l.gateway.Poll(ctx) })
 	l.pace.askedAt = p.SentAt
+	l.custody.Polled(p.SentAt)
 	l.tenant.counts.poll(p.Outcome.String())
 	if len(p.Events) > 0 {
 		sabotage.Point("poll.answered")

@@ -20,9 +20,12 @@ import (
 type Agent struct {
 	ID    string // workNo, digits
 	Phone string // number of the agent's phone, needed to sign in
-	// Password to sign in with. Empty: the bridge does not sign the agent in, it
+	// Password to sign in with. Empty: the bridge does not sign the agent in, nor out; it
 	// polls with a GUID that another system puts into the bucket SESSIONS.
-	Password      string
+	Password string
+	// Entry is the revision of the agent's entry there, as last heard of: a loop that knows
+	// an older one looks at once. 0: nobody listens.
+	Entry         uint64
 	AutoAnswer    *bool       // nil: the gateway's default, true
 	AutoEnterIdle *bool       // nil: the gateway's default, true
 	Via           schemas.Way // how its events come in; empty: as the tenant's
@@ -44,6 +47,8 @@ type Gateway interface {
 	SignOut(ctx context.Context) error
 	Status(ctx context.Context) (ccgateway.Status, error)
 	custody.Session
+	// Move goes on at a node of the gateway; "": at the gateway's own address.
+	Move(url string) error
 }
 
 const (
@@ -76,6 +81,7 @@ type Options struct {
 	Copied   time.Time
 	Sessions custody.Bucket // AICC_SESSIONS: schemas.Session by schemas.AgentKey
 	Seal     custody.Sealer
+	Plain    bool // sessions that others hand over stand in the bucket in clear
 
 	EventGap   time.Duration // from an answer with an event to the next poll; 200 to 500 ms, default 200 ms
 	IdleGap    time.Duration // the same after an empty answer; 200 to 500 ms, default 400 ms
@@ -149,9 +155,12 @@ func (t *Tenant) logger(agent string) zerolog.Logger {
 	return t.options.Logger.With().Str("agent", agent).Logger()
 }
 
-func (o Options) custody(a Agent, log zerolog.Logger) custody.Options {
+func (o Options) custody(a Agent, g Gateway, log zerolog.Logger) custody.Options {
 	return custody.Options{
 		Tenant: o.Tenant, Agent: a.ID, Epoch: o.Epoch, Entries: o.Sessions, Seal: o.Seal,
-		OthersSignIn: a.Password == "", Logger: log,
+		OthersSignIn: a.handedOver(), Watched: a.Entry > 0, Plain: o.Plain, Move: g.Move, Logger: log,
 	}
 }
+
+// handedOver reports an agent whom another system signs in.
+func (a Agent) handedOver() bool { return a.Password == "" }

@@ -12,6 +12,8 @@
 //   - Every write is a compare-and-set, and a GUID that somebody else put there meanwhile is
 //     taken over, never overwritten.
 //   - What was the session's own GUID before is not taken for one handed over.
+//   - An entry of a session that another system handed over is that system's to make and to
+//     remove: one that has gone is not made again, and one that says stop is not resumed.
 //   - No GUID and no cookie in a log or an error.
 package custody
 
@@ -80,10 +82,17 @@ type Options struct {
 	Epoch   uint64
 	Entries Bucket // AICC_SESSIONS: schemas.Session by schemas.AgentKey
 	Seal    Sealer
-	// OthersSignIn: another system may put a new GUID into the bucket at any time, so it is
-	// looked for more often. Default: nobody but the owner signs the agent in.
+	// OthersSignIn: another system makes the entry, may put a new GUID there at any time, and
+	// is told there how its session is. Default: nobody but the owner signs the agent in.
 	OthersSignIn bool
-	Logger       zerolog.Logger // the zero value discards
+	// Watched: somebody tells when the entry changes, so that it need not be looked for.
+	Watched bool
+	// Plain: its sessions stand in the entry in clear. Default: sealed, whatever is not is refused.
+	Plain bool
+	// Move goes to the node of the gateway that an entry names, "" for the gateway's own
+	// address. nil: there are no nodes.
+	Move   func(url string) error
+	Logger zerolog.Logger // the zero value discards
 }
 
 // Custody keeps an agent's session. It is for one goroutine at a time, and for one stay of
@@ -102,6 +111,8 @@ type Custody struct {
 	refreshAfter time.Duration // since savedAt
 	kept         ticket        // of the session, as in entry
 	replaced     ticket        // the one before the last new GUID
+	past         []string      // GUIDs that the session had before that
+	adopted      bool          // while it was live; see Adopted
 
 	live        bool   // the agent is signed in, as far as we know
 	rotates     bool   // the GUID changed during the session (AUTHMODE 2)
@@ -114,7 +125,7 @@ type Custody struct {
 // New has custody of no session yet, and does no I/O.
 func New(o Options, s Session, r Record) *Custody {
 	due := refreshAfter
-	if o.OthersSignIn {
+	if o.OthersSignIn && !o.Watched {
 		due = lookAfter
 	}
 	return &Custody{
@@ -125,6 +136,30 @@ func New(o Options, s Session, r Record) *Custody {
 
 // Live reports that the agent is signed in, as far as is known.
 func (c *Custody) Live() bool { return c.live }
+
+// Withdrawn reports that the session is not to be polled: who handed it over wants it back,
+// or has removed the entry.
+func (c *Custody) Withdrawn() bool { return c.gone() || c.o.OthersSignIn && c.entry.Stop }
+
+// gone reports that there is no entry, and that it is not ours to make one.
+func (c *Custody) gone() bool { return c.o.OthersSignIn && c.revision == 0 }
+
+// Adopted reports, once, that another session has been put in the place of a live one.
+func (c *Custody) Adopted() bool {
+	was := c.adopted
+	c.adopted = false
+	return was
+}
+
+// Known reports that nobody has written the entry since the revision.
+func (c *Custody) Known(revision uint64) bool { return revision <= c.revision }
+
+// Polled notes when the session was polled.
+func (c *Custody) Polled(at time.Time) {
+	if c.o.OthersSignIn {
+		c.entry.PolledAt = at.UTC()
+	}
+}
 
 // GUID is that of the session as it was kept last.
 func (c *Custody) GUID() string { return c.kept.guid }
@@ -162,6 +197,10 @@ func (c *Custody) swap(ctx context.Context) error {
 	c.entry.Tenant, c.entry.Agent = c.o.Tenant, c.o.Agent
 	c.entry.Epoch, c.entry.LastSeq = c.o.Epoch, c.record.Seq()
 	for {
+		if c.gone() {
+			c.savedAt = time.Now()
+			return nil
+		}
 		c.entry.UpdatedAt = time.Now().UTC()
 		value, err := members.Encode(c.entry, c.further)
 		if err != nil {
@@ -187,18 +226,53 @@ func (c *Custody) yield(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	return c.meet(other, revision)
+}
+
+// meet takes what somebody else has written: what is his to say, and his session, if it is
+// another one. Nothing is written yet.
+func (c *Custody) meet(other schemas.Session, revision uint64) error {
 	if other.Epoch > c.o.Epoch {
 		return ErrFenced
 	}
 	c.revision = revision
-	switch t, ok := c.handed(other.GUID); {
+	c.heed(other)
+	switch t, ok := c.handed(other); {
 	case !ok:
 	case c.live:
-		c.adopt(t)
-	default:
-		c.entry.GUID = t.sealed // not ours to overwrite; see HandedOver
+		c.adopted = c.adopt(t)
+	default: // not ours to overwrite; see HandedOver
+		c.entry.GUID, c.entry.Cookies = other.GUID, other.Cookies
+		c.tell("", "", "")
 	}
 	return nil
+}
+
+// heed takes over what the other system says of its session.
+func (c *Custody) heed(other schemas.Session) {
+	if !c.o.OthersSignIn || c.gone() {
+		return
+	}
+	c.entry.Stop, c.entry.URL = other.Stop, other.URL
+	c.entry.HandedOverAt, c.entry.HandedOverBy = other.HandedOverAt, other.HandedOverBy
+}
+
+// Look takes what somebody else has written by now, and writes that it is taken. It does not
+// keep the poll waiting when the bucket fails.
+func (c *Custody) Look(ctx context.Context) error {
+	side, cancel := context.WithTimeout(ctx, sideLimit)
+	defer cancel()
+	e, revision, err := c.peek(side)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil || revision == c.revision:
+		return nil // the next write sees it
+	}
+	if err := c.meet(e, revision); err != nil || c.Withdrawn() {
+		return err
+	}
+	return c.Save(ctx)
 }
 
 // peek reads the entry as it is now, without taking it over; what a newer bridge has added
@@ -245,23 +319,44 @@ func (c *Custody) RefreshDue() bool { return time.Since(c.savedAt) >= c.refreshA
 
 // TakeOver goes on with the session of the entry just read, if there is one that may be
 // alive. One that others care for is, however old the entry.
-func (c *Custody) TakeOver(othersCare bool) bool {
-	sealed, silent := c.entry.GUID, time.Since(c.entry.UpdatedAt)
-	if c.entry.Polling { // by an owner that did not stop, and polled on after it wrote this
+func (c *Custody) TakeOver() bool {
+	was, silent := c.entry, time.Since(c.entry.UpdatedAt)
+	if was.Polling { // by an owner that did not stop, and polled on after it wrote this
 		silent -= maxAge
 	}
-	c.entry.Polling, c.entry.GUID = false, ""
-	if silent < resumeWithin || othersCare {
-		if t, ok := c.handed(sealed); ok {
-			c.adopt(t)
+	c.entry.Polling = false
+	if c.o.OthersSignIn {
+		return c.accept()
+	}
+	c.entry.GUID = ""
+	if silent < resumeWithin {
+		if t, ok := c.handed(was); ok && c.adopt(t) {
 			return true
 		}
 	}
-	c.replaced = ticket{sealed: sealed}
+	c.replaced = ticket{sealed: was.GUID}
 	return false
 }
 
-// HandedOver looks whether another system handed a GUID over, and takes it.
+// accept goes on with the session of the entry just read, if it is another one and may be
+// polled, or notes why not.
+func (c *Custody) accept() bool {
+	switch t, ok := c.handed(c.entry); {
+	case c.Withdrawn():
+		c.forget()
+		c.tell(schemas.SessionReturned, "", "")
+		return false
+	case ok && c.adopt(t):
+		return true
+	case c.entry.GUID != "" && c.entry.Phase == "":
+		c.tell(schemas.SessionRefused, "guid is of a session that has ended", "")
+	}
+	c.replaced.sealed = c.entry.GUID // don't try, and don't complain, again
+	return false
+}
+
+// HandedOver looks whether another system handed a GUID over, and takes it. What it says of
+// one that cannot be taken, or is wanted back, is written.
 func (c *Custody) HandedOver(ctx context.Context) (bool, error) {
 	switch entry, err := c.Load(ctx); {
 	case err != nil:
@@ -269,13 +364,15 @@ func (c *Custody) HandedOver(ctx context.Context) (bool, error) {
 	case entry.Epoch > c.o.Epoch:
 		return false, ErrFenced
 	}
-	t, ok := c.handed(c.entry.GUID)
-	if !ok {
-		c.replaced.sealed = c.entry.GUID // don't try, and don't complain, again
+	was := c.entry.Phase
+	if c.accept() {
+		return true, nil
+	}
+	if c.entry.Phase == was {
 		return false, nil
 	}
-	c.adopt(t)
-	return true, nil
+	c.entry.Polling = false
+	return false, c.Save(ctx)
 }
 
 // Newer reports whether another GUID than the one used is known: from the
@@ -292,35 +389,56 @@ func (c *Custody) Newer(ctx context.Context, used string) (bool, error) {
 		return false, ctx.Err()
 	case err != nil:
 		return false, nil
-	case e.Epoch > c.o.Epoch:
-		return false, ErrFenced
-	}
-	t, ok := c.handed(e.GUID)
-	if !ok {
+	case e.Epoch <= c.o.Epoch && revision == c.revision:
 		return false, nil
 	}
-	c.adopt(t)
-	c.revision = revision
-	return c.kept.guid != used, c.Save(ctx)
+	if err := c.meet(e, revision); err != nil || c.kept.guid == used {
+		return false, err
+	}
+	return true, c.Save(ctx)
 }
 
 // Begin is for a session that is polled from now on; nothing is written yet.
 func (c *Custody) Begin() {
-	c.live, c.rotates, c.entry.Polling = true, false, true
+	c.live, c.rotates, c.entry.Polling, c.past = true, false, true, nil
+	c.tell(schemas.SessionPolling, "", "")
 }
 
-// Release writes that nobody polls the session any more. over: there is none to be
-// resumed either.
-func (c *Custody) Release(ctx context.Context, over bool) error {
-	c.live, c.entry.Polling = false, false
-	switch {
-	case over:
-		c.kept, c.replaced, c.entry.GUID = ticket{}, c.kept, ""
-	case c.session.Ticket() != c.kept.plain: // cookies that were not due yet
-		c.Take()
+// tell puts into the entry how the session is, for the system that handed it over.
+func (c *Custody) tell(phase schemas.SessionPhase, cause, code string) {
+	if c.o.OthersSignIn {
+		c.entry.Phase, c.entry.Cause, c.entry.Code = phase, cause, code
 	}
+}
+
+// Over writes that the session has ended, why, and with which code of the gateway: nobody
+// polls it any more, and there is none to be resumed.
+func (c *Custody) Over(ctx context.Context, cause, code string) error {
+	c.live, c.entry.Polling = false, false
+	c.kept, c.replaced, c.entry.GUID, c.entry.Cookies = ticket{}, c.kept, "", nil
+	c.tell(schemas.SessionOver, cause, code)
 	return c.Save(ctx)
 }
+
+// Release writes that nobody polls the session any more, which goes on.
+func (c *Custody) Release(ctx context.Context) error {
+	c.live, c.entry.Polling = false, false
+	if c.session.Ticket() != c.kept.plain { // cookies that were not due yet
+		c.Take()
+	}
+	c.tell(schemas.SessionLeft, "", "")
+	if c.o.OthersSignIn && c.entry.Stop {
+		c.tell(schemas.SessionReturned, "", "")
+	}
+	err := c.Save(ctx)
+	if c.Withdrawn() {
+		c.forget()
+	}
+	return err
+}
+
+// forget lets the same session be handed over once more.
+func (c *Custody) forget() { c.kept, c.replaced, c.past = ticket{}, ticket{}, nil }
 
 // RotatedSince notes that the GUID is not the one used, because an answer told another.
 func (c *Custody) RotatedSince(used string) { c.rotates = c.rotates || c.kept.guid != used }

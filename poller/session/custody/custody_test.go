@@ -85,7 +85,7 @@ func TestWhatCountsAsHandedOver(t *testing.T) {
 		"of another agent": {sealed("other", "acme.292"), false},
 		"empty":            {sealed("", "acme.291"), false},
 	} {
-		got, ok := k.handed(c.sealed)
+		got, ok := k.handed(schemas.Session{GUID: c.sealed})
 		if ok != c.want || ok && got.guid != "other" {
 			t.Errorf("%s: %+v, %t", name, got, ok)
 		}
@@ -101,13 +101,13 @@ func TestTheEntryOfASession(t *testing.T) {
 		t.Errorf("while it is polled: %+v, %s", e, ticket)
 	}
 	k.gateway.cookie = "lb=1"
-	if err := k.Release(t.Context(), false); err != nil {
+	if err := k.Release(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if e, ticket := k.inBucket(t); e.Polling || ticket != "first\nlb=1" || k.live {
 		t.Errorf("left: %+v, %s", e, ticket)
 	}
-	if err := k.Release(t.Context(), true); err != nil {
+	if err := k.Over(t.Context(), "", ""); err != nil {
 		t.Fatal(err)
 	}
 	if e, ticket := k.inBucket(t); e.Polling || ticket != "" || e.LastSeq != 9 {
@@ -165,17 +165,18 @@ func TestWhatIsTakenOverAtTheStart(t *testing.T) {
 			before := newKeeping()
 			before.signedIn(t, "first")
 			if c.left {
-				if err := before.Release(t.Context(), false); err != nil {
+				if err := before.Release(t.Context()); err != nil {
 					t.Fatal(err)
 				}
 			}
 			time.Sleep(c.age)
 			k := newKeeping()
 			k.bucket.put(string(before.bucket.value))
+			k.o.OthersSignIn = c.othersCare
 			if _, err := k.Load(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			if got := k.TakeOver(c.othersCare); got != c.want || (k.gateway.guid == "first") != c.want || k.numbers.forgotten > 0 != c.want {
+			if got := k.TakeOver(); got != c.want || (k.gateway.guid == "first") != c.want || k.numbers.forgotten > 0 != c.want {
 				t.Errorf("%s: taken over: %t, %+v", name, got, k.gateway)
 			}
 		})
@@ -330,7 +331,7 @@ func TestFurtherMembersAreKept(t *testing.T) {
 		t.Errorf("the entry is %s", text)
 	}
 	k.bucket.put(`{"tenant":"acme","agent":"291","polling":false,"epoch":1,"last_seq":7,"since":null}`)
-	if err := k.Release(t.Context(), false); err != nil {
+	if err := k.Release(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if text := string(k.bucket.value); !strings.Contains(text, `"since":null`) || strings.Contains(text, "node") {

@@ -16,6 +16,9 @@ const (
 	RoleBridge Role = "bridge" // a running bridge: uses the streams, never makes, changes, empties or deletes one
 	RoleApply  Role = "apply"  // makes and changes them, nothing else
 	RoleReader Role = "reader" // looks at everything but the agents' sessions and the leases
+	// RoleBackend signs agents in itself: puts their sessions into the bucket, follows them
+	// there, and asks for them back; of any tenant, see [Backend].
+	RoleBackend Role = "backend"
 	RoleAdmin  Role = "admin"  // everything
 )
 
@@ -49,6 +52,8 @@ func Permissions(n schemas.Names, r Role) Rights {
 		return p.apply()
 	case RoleReader:
 		return p.reader()
+	case RoleBackend:
+		return Backend(n, "*")
 	case RoleAdmin:
 		return Rights{Publish: Subjects{Allow: []string{">"}}, Subscribe: Subjects{Allow: []string{">"}}}
 	}
@@ -129,7 +134,7 @@ func (p permissions) reader() Rights {
 		publish = append(publish, twoForms(ackPrefix, a.Name+".>")...)
 		publish = append(publish, twoForms(flowPrefix, a.Name+".>")...)
 	}
-	deny := p.manageShared()
+	deny := append(p.manageShared(), p.desk()...)
 	for _, c := range p.shared {
 		deny = append(deny, api("CONSUMER.DURABLE.CREATE", c.stream, c.name), api("CONSUMER.MSG.NEXT", c.stream, c.name))
 		deny = append(deny, twoForms(ackPrefix, c.stream+"."+c.name+".>")...)
@@ -138,6 +143,28 @@ func (p permissions) reader() Rights {
 		Publish:   Subjects{Allow: publish, Deny: deny},
 		Subscribe: Subjects{Allow: []string{ReaderInbox + ".>", p.names.All()}},
 	}
+}
+
+// desk is where sessions are handed over and given back.
+func (p permissions) desk() []string {
+	return []string{p.names.Question("handover"), p.names.Question("handback")}
+}
+
+// Backend is [RoleBackend] for the entries of one tenant. The requests are for all tenants: a
+// backend that must not have the sessions of others has to do without them.
+func Backend(n schemas.Names, tenant string) Rights {
+	if tenant != "*" {
+		tenant = schemas.EncodeToken(tenant)
+	}
+	p := permissions{names: n}
+	keys, stream := n.BucketSubject(schemas.BucketSessions, tenant+"."), n.BucketStream(schemas.BucketSessions)
+	publish := append(p.desk(), apiPrefix+"INFO", keys+"*", api("STREAM.INFO", stream))
+	for _, end := range []string{"*", ">"} { // one agent, or all
+		publish = append(publish, api("DIRECT.GET", stream, keys+end), api("CONSUMER.CREATE", stream, "*", keys+end))
+	}
+	publish = append(publish, api("CONSUMER.INFO", stream, "*"), api("CONSUMER.MSG.NEXT", stream, "*"), api("CONSUMER.DELETE", stream, "*"))
+	publish = append(publish, twoForms(flowPrefix, stream+".>")...)
+	return Rights{Publish: Subjects{Allow: publish}, Subscribe: Subjects{Allow: []string{BackendInbox + ".>"}}}
 }
 
 // read is what readers of a stream need: its state, single messages, and

@@ -89,6 +89,54 @@ func TestPermissionsFile(t *testing.T) {
 	}
 }
 
+const backendPath = "../../docs/nats/backend.conf"
+
+var backendFile = template.Must(template.New("").Parse(`# What a system may do that signs the agents of the tenant acme in itself (events: handover): put their sessions into
+# the bucket, follow and remove them there, and ask a bridge to take a session or to give it back. Made by a test, for the
+# setting nats.subject_prefix: aicc; replace acme by your tenant. README.md in this folder explains it. Use it within
+# the users of permissions.conf:
+#
+#   {
+#     user: backend
+#     password: $NATS_BACKEND_PASSWORD
+#     include backend.conf
+#   }
+
+permissions: {
+  publish: {
+    allow: [{{range .Publish.Allow}}
+      "{{.}}"{{end}}
+    ]
+  }
+  # An inbox of its own, which its client has to name: others hear what is below _INBOX, and answers hold sessions.
+  subscribe: {
+    allow: [{{range .Subscribe.Allow}}
+      "{{.}}"{{end}}
+    ]
+  }
+}
+`))
+
+// TestBackendFile: the file that people use is what Backend returns.
+func TestBackendFile(t *testing.T) {
+	var got bytes.Buffer
+	if err := backendFile.Execute(&got, Backend(bustest.Names(t), "acme")); err != nil {
+		t.Fatal(err)
+	}
+	if *update {
+		if err := os.WriteFile(backendPath, got.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(backendPath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got.String()); diff != "" {
+		t.Errorf("the rights changed; if they should, run the test with -update, and say so in the release notes:\n%s", diff)
+	}
+}
+
 // With another prefix everything lies below that prefix.
 func TestPermissionsFollowThePrefix(t *testing.T) {
 	other, err := schemas.NewNames("other")
@@ -96,7 +144,7 @@ func TestPermissionsFollowThePrefix(t *testing.T) {
 		t.Fatal(err)
 	}
 	renamed := strings.NewReplacer("aicc.v1", "other.v1", "aicc.ask", "other.ask", "AICC_", "OTHER_")
-	for _, r := range []Role{RoleBridge, RoleApply, RoleReader, RoleAdmin, "nobody"} {
+	for _, r := range []Role{RoleBridge, RoleApply, RoleReader, RoleBackend, RoleAdmin, "nobody"} {
 		want, got := Permissions(bustest.Names(t), r), Permissions(other, r)
 		for _, list := range [][]string{want.Publish.Allow, want.Publish.Deny, want.Subscribe.Allow, want.Subscribe.Deny} {
 			for i := range list {
@@ -134,6 +182,11 @@ func TestPermissionsAreNarrow(t *testing.T) {
 			"$JS.API.CONSUMER.MSG.NEXT.AICC_FILES.exporter", "$JS.API.CONSUMER.CREATE.AICC_FILES.exporter", "$JS.API.CONSUMER.DURABLE.CREATE.AICC_FILES.exporter",
 			"$JS.API.CONSUMER.MSG.NEXT.AICC_ROWS.recorder", "$JS.API.CONSUMER.DURABLE.CREATE.AICC_ROWS.recorder", "$JS.ACK.AICC_ROWS.recorder.1.1.1.1.0",
 			"$JS.ACK.AICC_FILES.exporter.1.1.1.1.0", "$JS.ACK.hub.hash.AICC_FILES.exporter.1.1.1.1.0",
+			"aicc.ask.handover", "aicc.ask.handback", "$KV.AICC_SESSIONS.acme.101",
+		},
+		RoleBackend: {
+			"aicc.v1.acme.agent.1.call.ringing", "$KV.AICC_LEASES.acme.1", "$KV.AICC_SESSIONS.acme", "aicc.ask.status", "$JS.API.STREAM.MSG.GET.KV_AICC_SESSIONS",
+			"$JS.API.STREAM.INFO.AICC_EVENTS", "$JS.API.CONSUMER.CREATE.AICC_EVENTS.x", "$JS.API.STREAM.PURGE.KV_AICC_SESSIONS", "$JS.API.STREAM.DELETE.KV_AICC_SESSIONS",
 		},
 	}
 	for role, subjects := range never {

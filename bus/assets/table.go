@@ -22,6 +22,8 @@ const (
 	// ReaderInbox is a reader's: what clients use unless they are told otherwise. A
 	// bridge has its own, so that no reader can listen to its answers.
 	ReaderInbox = "_INBOX"
+	// BackendInbox is that of a system that hands sessions over: the answers have sessions.
+	BackendInbox = "_INBOX_backend"
 )
 
 // DefaultAckWait is the default of [Options].

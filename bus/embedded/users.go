@@ -242,7 +242,7 @@ func (f fences) lower(stream, consumer string) {
 // readerRights say what a reader may send and receive in his account. What is
 // not brought over answers "no responders" anyhow.
 func readerRights(n schemas.Names) *server.Permissions {
-	var deny []string
+	deny := []string{n.Question("handover"), n.Question("handback")} // an answer holds a session
 	for _, c := range n.Consumers() {
 		of := n.Stream(c.Stream) + "." + c.Name
 		deny = append(deny, "$JS.API.CONSUMER.MSG.NEXT."+of, "$JS.API.CONSUMER.DELETE."+of, "$JS.ACK."+of+".>", "$JS.FC."+of+".>")

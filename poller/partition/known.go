@@ -38,7 +38,7 @@ func (s *Share) read(ctx context.Context) known {
 	// An error means that ctx ended, as the caller sees.
 	_ = s.o.Sessions(ctx, func(value []byte) {
 		var at schemas.Session
-		if json.Unmarshal(value, &at) == nil {
+		if json.Unmarshal(value, &at) == nil && at.Epoch > 0 { // else another system wrote it last
 			k.epochs[at.Agent] = max(k.epochs[at.Agent], at.Epoch)
 		}
 	})

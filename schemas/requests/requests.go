@@ -22,10 +22,15 @@ const (
 	Call    = "call"    // everything known of a call
 	Calls   = "calls"   // calls, the newest first
 	Schema  = "schema"  // a JSON Schema of the contract
+	// Handover and Handback are for a system that signs agents in itself.
+	Handover = "handover" // the bridge polls an agent's session from now on
+	Handback = "handback" // the bridge stops, and gives the session back
 )
 
 // Endpoints are all of them.
-func Endpoints() []string { return []string{Status, Agents, Windows, Call, Calls, Schema} }
+func Endpoints() []string {
+	return []string{Status, Agents, Windows, Call, Calls, Schema, Handover, Handback}
+}
 
 // Request is the type of what an endpoint takes.
 func Request(endpoint string) string { return prefix + "request." + endpoint }

@@ -27,7 +27,8 @@ alerts: ## promtool takes the alert rules, and tests them; needs promtool
 readers: ## Ajv and DuckDB take rows and the folder of replay, recipes in JavaScript run; needs node and npm
 	cd internal/rowfile/testdata/readers && npm ci --silent --ignore-scripts
 	cd docs/consuming/js && npm ci --silent --ignore-scripts
-	$(GO) test -count 1 -tags readers -run Readers -v ./internal/rowfile ./docs/consuming
+	cd docs/handover/js && npm ci --silent --ignore-scripts
+	$(GO) test -count 1 -tags readers -run Readers -v ./internal/rowfile ./docs/consuming ./cmd/bridge
 
 browser: ## the wallboard in a real Chromium, checked by axe-core; prints where pictures are; needs chromium, node and npm
 	cd internal/wallboard/testdata/axe && npm ci --silent --ignore-scripts

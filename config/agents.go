@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"reflect"
@@ -14,9 +15,9 @@ import (
 	"aiccbridge/config/internal/yamlnode"
 )
 
-// agents puts together whom a gateway signs in, and gives each his password. seen are those
-// of all tenants.
-func (d *decoder) agents(key string, g *Gateway, seen first) {
+// agents puts together the agents of a gateway, and gives each his password; those whose events
+// come in a way in which another system signs them in need none. seen are those of all tenants.
+func (d *decoder) agents(key string, g *Gateway, events string, seen first) {
 	list, file := key+".agents", key+".agents_file"
 	fromFile := d.agentsFile(file, g.AgentsFile)
 	if n := len(g.Listed) + len(fromFile); g.Clients {
@@ -24,7 +25,7 @@ func (d *decoder) agents(key string, g *Gateway, seen first) {
 			d.Report(list, "remove them, or make a tenant of its own for agents that the bridge signs in", "with events: proxy agents sign in through the bridge")
 		}
 		return
-	} else if n == 0 && !d.Bad[list] && !d.Bad[file] {
+	} else if n == 0 && events != "handover" && !d.Bad[list] && !d.Bad[file] {
 		d.Report(list, "list the agents to poll, name a file with them in agents_file, or leave the gateway section out", "there is no agent")
 	}
 	passwords := d.secretsFile(key+".secrets_file", g.SecretsFile)
@@ -39,7 +40,7 @@ func (d *decoder) agents(key string, g *Gateway, seen first) {
 		if g.URL != nil && a.ID != "" {
 			d.unique(seen, at+".id", g.URL.Host+" "+a.ID, "remove the agent from one of the tenants: two polls of one agent take each other's events")
 		}
-		if !d.password(at, a, passwords, g.SecretsFile, without) {
+		if cmp.Or(a.Events, events) != "handover" && !d.password(at, a, passwords, g.SecretsFile, without) {
 			without++
 		}
 	}

@@ -200,11 +200,18 @@ type Gateway struct {
 	Heartbeat          time.Duration  `yaml:"heartbeat" default:"5m" min:"1s" max:"24h" zero:"off"` // 0: none
 	Silence            string         `yaml:"silence" default:"calendar" oneof:"calendar|learned|off"`
 	SilenceSlot        time.Duration  `yaml:"silence_slot" default:"15m" min:"10s" max:"24h"` // a day is a multiple of it
+	Handover           Handover       `yaml:"handover"`
 	Listed             []Agent        `yaml:"agents"`
 	AgentsFile         string         `yaml:"agents_file"`  // more of them; empty: none
 	SecretsFile        string         `yaml:"secrets_file"` // passwords of those without a file of their own; empty: none
 	Clients            bool           `yaml:"-"`            // agents sign in through the bridge, and need not be listed
 	Agents             []Agent        `yaml:"-"`            // all, Listed and those of AgentsFile, with their passwords; never empty
+}
+
+// Handover is how another system hands the sessions of its agents over (events: handover).
+type Handover struct {
+	Sealed bool     `yaml:"sealed" default:"true"`                                                                                              // false: sessions stand in the bucket in clear
+	Nodes  []string `yaml:"nodes" match:"^https://[^\\s/?#@]+(/[^\\s?#@]*)?$" say:"base URLs that begin with https://, without user and query"` // of the gateway, which an entry may name
 }
 
 // Agent is an agent that the bridge signs in.

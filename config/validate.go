@@ -119,7 +119,7 @@ func (d *decoder) tenants(c *Config) {
 		}
 		d.clients(key, c, t)
 		if t.Gateway != nil {
-			d.gateway(key+".gateway", t.Gateway, agents)
+			d.gateway(key+".gateway", t.Gateway, t.Events, agents)
 		}
 		if t.Files != nil {
 			d.files(key+".files", t.Files)
@@ -182,7 +182,7 @@ func (d *decoder) lineOf(key string) string {
 	return fmt.Sprintf("%s, line %d", at.File, at.Line)
 }
 
-func (d *decoder) gateway(key string, g *Gateway, agents first) {
+func (d *decoder) gateway(key string, g *Gateway, events string, agents first) {
 	d.scheme(key, g.URL, g.AllowInsecureHTTP)
 	d.linkLocal(key, g.URL, g.AllowLinkLocal)
 	d.base(key, g.URL, "/agentgateway/resource")
@@ -200,7 +200,7 @@ func (d *decoder) gateway(key string, g *Gateway, agents first) {
 	if at := key + ".silence_slot"; !d.Bad[at] && (g.SilenceSlot%time.Second != 0 || 24*time.Hour%g.SilenceSlot != 0) {
 		d.Report(at, "write a time that a day is a multiple of, for example 5m, 15m or 1h", "a day is not cut evenly by %s", scalar.DurationString(g.SilenceSlot))
 	}
-	d.agents(key, g, agents)
+	d.agents(key, g, events, agents)
 }
 
 // calendar reads when a tenant is open.

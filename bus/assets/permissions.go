@@ -19,7 +19,7 @@ const (
 	// RoleBackend signs agents in itself: puts their sessions into the bucket, follows them
 	// there, and asks for them back; of any tenant, see [Backend].
 	RoleBackend Role = "backend"
-	RoleAdmin  Role = "admin"  // everything
+	RoleAdmin   Role = "admin" // everything
 )
 
 // Subjects are patterns of subjects as the permissions of a nats-server have

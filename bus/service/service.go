@@ -27,6 +27,7 @@ const (
 	CodeNotFound = "404"
 	CodeTooLarge = "413" // the answer is larger than a message: ask for less
 	CodeFailed   = "500"
+	CodeLater    = "503" // not yet: ask again
 )
 
 // Endpoint is one kind of request.

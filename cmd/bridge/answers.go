@@ -58,6 +58,7 @@ func newAnswers(self selfPortrait) []part {
 			return schemaOf(r.Type)
 		})},
 	}}
+	o.Endpoints = append(o.Endpoints, deskEndpoints(newDesk(b, h))...)
 	return []part{{"service", func(intake, _ context.Context) error {
 		group, ctx := errgroup.WithContext(intake)
 		group.Go(func() error {

@@ -11,6 +11,7 @@ import (
 
 	"aiccbridge/internal/ask"
 	"aiccbridge/internal/conform"
+	"aiccbridge/poller/handover"
 	"aiccbridge/schemas"
 	"aiccbridge/schemas/requests"
 )
@@ -31,6 +32,8 @@ func TestAnswersMatchTheirSchemas(t *testing.T) {
 		requests.Request(requests.Windows): ask.WindowQuery{}, requests.Answer(requests.Windows): []ask.Window{},
 		requests.Request(requests.Call): ask.CallQuery{}, requests.Answer(requests.Call): ask.Story{},
 		requests.Request(requests.Calls): ask.CallsQuery{}, requests.Answer(requests.Calls): []ask.CallBrief{},
+		requests.Request(requests.Handover): handover.Gift{}, requests.Answer(requests.Handover): handover.Taken{},
+		requests.Request(requests.Handback): handover.Wish{}, requests.Answer(requests.Handback): handover.Returned{},
 		requests.Request(requests.Schema): schemaRequest{}, requests.Answer(requests.Schema): schemaAnswer{},
 	}
 	if len(types) != len(requests.Types()) {

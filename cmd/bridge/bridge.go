@@ -29,6 +29,7 @@ import (
 	"aiccbridge/internal/systemd"
 	"aiccbridge/internal/trace"
 	"aiccbridge/poller"
+	"aiccbridge/poller/handover"
 	"aiccbridge/poller/partition"
 	"aiccbridge/poller/proxy"
 	"aiccbridge/schemas"
@@ -36,20 +37,21 @@ import (
 
 // base is what everything is built with.
 type base struct {
-	cfg      *config.Config
-	log      zerolog.Logger
-	metrics  *prometheus.Registry
-	polling  *poller.Metrics    // of all tenants
-	clients  *proxy.Metrics     // of all tenants
-	shares   *partition.Metrics // of all tenants
-	zones    *worker.Zones      // that files showed
-	tracer   *trace.Tracer      // nil: nothing is traced
-	heads    *heads.Book        // of the platform's answers
-	names    schemas.Names
-	instance string // see package instance
-	seal     *seal.Box
-	tokens   *callbacks.Tokens
-	changes  *changeable
+	cfg       *config.Config
+	log       zerolog.Logger
+	metrics   *prometheus.Registry
+	polling   *poller.Metrics    // of all tenants
+	clients   *proxy.Metrics     // of all tenants
+	shares    *partition.Metrics // of all tenants
+	handovers *handover.Metrics  // of all tenants
+	zones     *worker.Zones      // that files showed
+	tracer    *trace.Tracer      // nil: nothing is traced
+	heads     *heads.Book        // of the platform's answers
+	names     schemas.Names
+	instance  string // see package instance
+	seal      *seal.Box
+	tokens    *callbacks.Tokens
+	changes   *changeable
 
 	certificates *expiry.Book // set when there is a hub
 }
@@ -177,7 +179,7 @@ func newBridge(ctx context.Context, cfg *config.Config, log zerolog.Logger, acce
 
 func newBase(cfg *config.Config, log zerolog.Logger) (b base, err error) {
 	metrics := prometheus.NewRegistry()
-	b = base{cfg: cfg, log: log, metrics: metrics, polling: poller.NewMetrics(metrics), clients: proxy.NewMetrics(metrics), shares: partition.NewMetrics(metrics), zones: &worker.Zones{}, heads: &heads.Book{}}
+	b = base{cfg: cfg, log: log, metrics: metrics, polling: poller.NewMetrics(metrics), clients: proxy.NewMetrics(metrics), shares: partition.NewMetrics(metrics), handovers: handover.NewMetrics(metrics), zones: &worker.Zones{}, heads: &heads.Book{}}
 	b.metrics.MustRegister(newBuildMetric(), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if b.names, err = schemas.NewNames(cfg.NATS.SubjectPrefix); err != nil {
 		return b, err

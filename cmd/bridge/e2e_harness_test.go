@@ -72,6 +72,8 @@ type setup struct {
 	form                  content.Form     // of the files
 	asTold                bool             // files are judged as if they were in the zone that is set
 	clients               string           // the agents sign in through the bridge, which listens here; "": they don't
+	handover, sealed      bool             // the agents are signed in by another system; their sessions are sealed
+	rotate                time.Duration    // after which the gateway gives another GUID, default a minute
 	proxy                 *proxytest.Proxy // on the way to gateway and file store, with proxyLogin; nil: none
 }
 
@@ -122,7 +124,7 @@ func newScene(t *testing.T, o setup) *scene {
 		Seed: seed(t), Agents: max(o.agents, 1), Timezone: zone, Dir: filepath.Join(s.dir, "sim"),
 		Pace:    o.pace(),
 		World:   world.Options{SyncDelay: -1},
-		Gateway: gateway.Options{WaitTimes: 8, MaxTime: orDefault(o.silent, 25*time.Second), NeedCookie: true},
+		Gateway: gateway.Options{WaitTimes: 8, MaxTime: orDefault(o.silent, 25*time.Second), NeedCookie: true, GUIDInterval: o.rotate, GUIDTimeout: 3 * o.rotate},
 		Files: filestore.Options{
 			GenerationMax: 300 * time.Millisecond, CreationsPerMinute: -1, ParallelDownloads: -1, LockAfter: -1,
 			RepeatEvery: time.Second, Spaces: o.furtherSpaces(), Audio: o.audio, Form: o.form,
@@ -272,6 +274,9 @@ func (s *scene) tenantText(p func(string, ...any), name, account string) {
 	set, o := s.sim.Settings(), s.setup
 	p("  - name: %s", name)
 	p("    timezone: %s", set.Timezone)
+	if o.handover {
+		p("    events: handover")
+	}
 	if o.agents > 0 {
 		p("    gateway:")
 		p("      url: %q", set.GatewayURL)
@@ -281,9 +286,17 @@ func (s *scene) tenantText(p func(string, ...any), name, account string) {
 			p("    events: proxy")
 			return
 		}
+		if o.handover {
+			p("      handover: {sealed: %t}", o.sealed)
+		}
 		p("      force_sign_in: true")
-		p("      agents:")
-		for i, a := range set.Agents {
+		listed := set.Agents
+		if o.handover {
+			listed = nil
+		} else {
+			p("      agents:")
+		}
+		for i, a := range listed {
 			p("        - {id: %q, phone: %q, password_file: %q, auto_answer: %t, auto_enter_idle: %[4]t}", a.ID, a.Phone, a.PasswordFile, i%2 == 0)
 		}
 	}

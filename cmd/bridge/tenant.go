@@ -34,13 +34,14 @@ const startEvery = 20 * time.Millisecond
 type tenant struct {
 	cfg     config.Tenant
 	privacy *policy
-	agents  *partition.Share // nil without a gateway, and where agents sign in through the bridge
-	proxy   *proxy.Proxy     // nil where they don't
-	pulse   *pulse.Pulse     // of its events; nil without a gateway
-	teams   *teams           // of its agents
-	files   *filestore.Store // nil without a file store
-	planner *planner.Planner // of the files
-	calls   *calls.Builder   // nil when none are made
+	agents  *partition.Share                         // nil without a gateway, and where agents sign in through the bridge
+	follow  func(intake, work context.Context) error // the sessions handed over; nil: none are
+	proxy   *proxy.Proxy                             // nil where they don't
+	pulse   *pulse.Pulse                             // of its events; nil without a gateway
+	teams   *teams                                   // of its agents
+	files   *filestore.Store                         // nil without a file store
+	planner *planner.Planner                         // of the files
+	calls   *calls.Builder                           // nil when none are made
 }
 
 func newTenant(b base, h *hub, c config.Tenant, known accounts, open *closers) (*tenant, error) {
@@ -60,6 +61,9 @@ func newTenant(b base, h *hub, c config.Tenant, known accounts, open *closers) (
 		}
 		if err != nil {
 			return nil, err
+		}
+		if t.agents != nil {
+			t.follow = newWanted(b, c, t.agents).follow(b, h)
 		}
 	}
 	if c.Files != nil {
@@ -86,6 +90,9 @@ func (t *tenant) parts(p *planning) (all []part) {
 	}
 	if t.pulse != nil {
 		all = append(all, part{"pulse of " + t.cfg.Name, func(intake, _ context.Context) error { return t.pulse.Run(intake) }})
+	}
+	if t.follow != nil {
+		all = append(all, part{"handover of " + t.cfg.Name, t.follow})
 	}
 	if t.planner != nil {
 		all = append(all, part{"planner of " + t.cfg.Name, p.begin(t.planner)})
@@ -130,7 +137,7 @@ func gatewayClient(tenant string, g *config.Gateway, log zerolog.Logger) (*ccgat
 // gatewayOptions are those of a client of a tenant's gateway.
 func gatewayOptions(tenant string, g *config.Gateway, log zerolog.Logger) ccgateway.Options {
 	return ccgateway.Options{
-		URL: g.URL.String(), RootCAs: g.RootCAs, InsecureSkipVerify: g.InsecureSkipVerify, AllowLinkLocal: g.AllowLinkLocal,
+		URL: g.URL.String(), Nodes: g.Handover.Nodes, RootCAs: g.RootCAs, InsecureSkipVerify: g.InsecureSkipVerify, AllowLinkLocal: g.AllowLinkLocal,
 		Proxy: forwardProxy(g.ProxyURL, g.ProxyCredentials, g.ProxyRootCAs),
 		Hold:  g.Hold, PollTimeout: g.PollTimeout, ConnectRate: g.ConnectsPerSecond, Logger: log.With().Str("tenant", tenant).Logger(),
 	}
@@ -169,16 +176,16 @@ func newPolling(b base, h *hub, c config.Tenant, t *tenant, open *closers) (*par
 		Agent:    func(id string) session.Gateway { return gateway.Agent(id) },
 		Store:    h,
 		Sessions: sessions, States: h.Bucket(schemas.BucketState),
-		Seal: b.seal, LastStored: h.Last, Losses: h.witness, Copied: h.copied(),
+		Seal: b.seal, Plain: !g.Handover.Sealed, LastStored: h.Last, Losses: h.witness, Copied: h.copied(),
 		EventGap: g.EventGap, IdleGap: g.IdleGap, Heartbeat: noneIfZero(g.Heartbeat),
 		ForceSignIn: g.ForceSignIn, SignOutOnShutdown: g.SignOutOnShutdown,
 		Heard:  t.pulse.Heard,
 		Logger: b.log, Metrics: b.polling,
 	}
 	pool.Privacy = t.recordPrivacy
-	share := partition.New(partition.Options{
+	return partition.New(partition.Options{
 		Spread: func(agents int) time.Duration { return noneIfZero(min(time.Duration(agents)*startEvery, time.Minute)) },
-		Pool:   pool, Agents: agents(g.Agents), Self: b.instance, Flush: func(ctx context.Context) { _ = h.flush(ctx) }, Await: h.awaitSessions, Grace: b.cfg.Shutdown.Grace, Lost: lease.ErrLost,
+		Pool:   pool, Agents: polledAgents(c), Self: b.instance, Flush: func(ctx context.Context) { _ = h.flush(ctx) }, Await: h.awaitSessions, Grace: b.cfg.Shutdown.Grace, Lost: lease.ErrLost,
 		Bridges: lease.NewMembers(h.bus.Conn(), lease.Options{Tenant: c.Name}).Run, Metrics: b.shares,
 		Last: func(ctx context.Context) ([]string, error) { return h.heldLast(ctx, c.Name) },
 		Acquire: func(ctx context.Context, partition string, floor uint64) (uint64, partition.Lease, error) {
@@ -190,11 +197,7 @@ func newPolling(b base, h *hub, c config.Tenant, t *tenant, open *closers) (*par
 			read := func(_ string, value []byte, _ uint64) { f(value) }
 			return sessions.Watch(ctx, schemas.EncodeToken(c.Name)+".>", read, loaded)
 		},
-	})
-	b.changes.add(func(_, new *config.Config) (func(), error) {
-		return func() { share.Set(agents(tenantIn(new, c.Name).Gateway.Agents)) }, nil
-	})
-	return share, nil
+	}), nil
 }
 
 // forwardProxy returns nil without a URL.

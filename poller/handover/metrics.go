@@ -26,6 +26,9 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	}
 }
 
+// Tenant has a tenant's gauge there, at none.
+func (m *Metrics) Tenant(name string) { m.entries(name, 0) }
+
 func (m *Metrics) entries(tenant string, n int) {
 	if m != nil {
 		m.there.WithLabelValues(tenant).Set(float64(n))

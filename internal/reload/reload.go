@@ -18,7 +18,7 @@ import (
 
 const (
 	// lookEvery is how often the files are looked at.
-	lookEvery = 2 * time.Second
+	lookEvery = 400 * time.Millisecond
 	// lookShare is which part of the time looks may take: of thousands of files on a slow disk
 	// they become rarer.
 	lookShare = 50

@@ -124,7 +124,7 @@ func newScene(t *testing.T, o setup) *scene {
 		Seed: seed(t), Agents: max(o.agents, 1), Timezone: zone, Dir: filepath.Join(s.dir, "sim"),
 		Pace:    o.pace(),
 		World:   world.Options{SyncDelay: -1},
-		Gateway: gateway.Options{WaitTimes: 8, MaxTime: orDefault(o.silent, 25*time.Second), NeedCookie: true, GUIDInterval: o.rotate, GUIDTimeout: 3 * o.rotate},
+		Gateway: gateway.Options{WaitTimes: 8, MaxTime: orDefault(o.silent, 25*time.Second), NeedCookie: true, GUIDInterval: o.rotate, GUIDTimeout: o.guidTimeout()},
 		Files: filestore.Options{
 			GenerationMax: 300 * time.Millisecond, CreationsPerMinute: -1, ParallelDownloads: -1, LockAfter: -1,
 			RepeatEvery: time.Second, Spaces: o.furtherSpaces(), Audio: o.audio, Form: o.form,
@@ -168,6 +168,14 @@ func newScene(t *testing.T, o setup) *scene {
 		s.apply()
 	}
 	return s
+}
+
+// guidTimeout is long enough for busy machines; 0: the default.
+func (o setup) guidTimeout() time.Duration {
+	if o.rotate == 0 {
+		return 0
+	}
+	return o.rotate + 2*time.Minute
 }
 
 // pace is how fast the agents work: far faster than people.

@@ -7,7 +7,7 @@
 //	in AGENT PHONE PASSWORD   sign in at the gateway, hand the session over
 //	busy AGENT                ask the gateway for a busy state, with the GUID as it is by now
 //	back AGENT                take the session back; nobody polls it then
-//	out AGENT                 sign out at the gateway, a session that was taken back
+//	out AGENT                 sign out at the gateway, a session that was taken back, in a call as well
 package main
 
 import (
@@ -80,9 +80,6 @@ func main() {
 	doing.Wait()
 }
 
-// errInCall is the gateway's answer to a sign-out during a call.
-var errInCall = errors.New("the agent is in a call")
-
 // follow keeps the newest GUID of each agent, for the calls that are not polls.
 func (b *backend) follow(changes <-chan jetstream.KeyValueEntry) {
 	for change := range changes {
@@ -118,10 +115,7 @@ func (b *backend) do(command []string) (err error) {
 		if back.GUID == "" {
 			return errors.New("the bridge polls it: take it back first")
 		}
-		for err = errInCall; errors.Is(err, errInCall) && ctx.Err() == nil; time.Sleep(200 * time.Millisecond) {
-			err = b.ask(ctx, "DELETE", "/onlineagent/"+agent+"/logout", nil, &back)
-		}
-		if err != nil {
+		if err := b.ask(ctx, "DELETE", "/onlineagent/"+agent+"/forcelogout", nil, &back); err != nil {
 			return err
 		}
 		return b.sessions.Delete(ctx, b.tenant+"."+agent)
@@ -196,9 +190,7 @@ func (b *backend) ask(ctx context.Context, method, path string, body any, s *ent
 		s.Cookies = append(s.Cookies, c.Name+"="+c.Value)
 	}
 	var said struct{ Retcode, Message string }
-	if err := json.Unmarshal(text, &said); said.Retcode == "100-010" {
-		return errInCall
-	} else if err != nil || said.Retcode != "0" {
+	if err := json.Unmarshal(text, &said); err != nil || said.Retcode != "0" {
 		return fmt.Errorf("%s answers %s %s %s", path, answer.Status, said.Retcode, said.Message)
 	}
 	return nil

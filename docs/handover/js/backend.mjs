@@ -7,9 +7,8 @@
 //   in AGENT PHONE PASSWORD   sign in at the gateway, hand the session over
 //   busy AGENT                ask the gateway for a busy state, with the GUID as it is by now
 //   back AGENT                take the session back; nobody polls it then
-//   out AGENT                 sign out at the gateway, a session that was taken back
+//   out AGENT                 sign out at the gateway, a session that was taken back, in a call as well
 import { createInterface } from "node:readline";
-import { setTimeout as sleep } from "node:timers/promises";
 import { jetstream } from "@nats-io/jetstream";
 import { Kvm } from "@nats-io/kv";
 import { connect } from "@nats-io/transport-node";
@@ -28,8 +27,6 @@ const changes = await sessions.watch({ key: `${tenant}.*` });
     now.set(change.key.slice(tenant.length + 1), change.operation === "PUT" ? change.json() : {});
   }
 })();
-
-const inCall = "100-010"; // the gateway's answer to a sign-out during a call
 
 const commands = {
   // The new session is handed over at once: the gateway ends one that nobody polls for two minutes.
@@ -58,7 +55,7 @@ const commands = {
   },
   async out(agent) {
     if (!back.has(agent)) throw new Error("the bridge polls it: take it back first");
-    while (await ask("DELETE", `/onlineagent/${agent}/logout`, back.get(agent)) === inCall) await sleep(200);
+    await ask("DELETE", `/onlineagent/${agent}/forcelogout`, back.get(agent));
     await sessions.delete(`${tenant}.${agent}`);
   },
 };
@@ -73,7 +70,6 @@ async function ask(method, path, session, body) {
   if (guid) session.guid = guid.replace("JSESSIONID=", "");
   for (const cookie of answer.headers.getSetCookie()) session.cookies = [...(session.cookies ?? []), cookie.split(";")[0]];
   const said = await answer.json();
-  if (said.retcode === inCall) return inCall;
   if (String(said.retcode) !== "0") throw new Error(`${path} answers ${answer.status} ${said.retcode} ${said.message}`);
 }
 

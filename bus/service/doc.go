@@ -8,7 +8,7 @@
 //
 //   - A request is answered, if only by an error that says what to do.
 //   - A bridge that is slow to answer does nothing else later: requests wait for each
-//     other, and have a limit each.
+//     other, but for those of an endpoint that waits itself, and have a limit each.
 //
 // It may import bus/internal/wire.
 package service

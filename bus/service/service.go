@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -18,8 +19,10 @@ import (
 // Name is that of the service in every bridge.
 const Name = "aicc-bridge"
 
-// answerLimit is how long a request may take.
-const answerLimit = 30 * time.Second
+const (
+	answerLimit = 30 * time.Second // of a request
+	mostWaiting = 256              // requests of an endpoint that waits
+)
 
 // Codes of errors, in the header Nats-Service-Error-Code.
 const (
@@ -36,6 +39,8 @@ type Endpoint struct {
 	What string // for people
 	// Each: every bridge answers. Default: one of them.
 	Each bool
+	// Waits: an answer takes long because something is waited for. Others are not kept waiting.
+	Waits bool
 	// Answer returns what is sent as JSON. An [*Error] has a code of its own.
 	Answer func(ctx context.Context, request []byte) (any, error)
 }
@@ -85,12 +90,14 @@ func Run(ctx context.Context, c *wire.Conn, o Options) error {
 	if err != nil {
 		return fmt.Errorf("offer the service: %w", err)
 	}
+	var waiting sync.WaitGroup
+	defer waiting.Wait()
 	for _, e := range o.Endpoints {
 		opts := []micro.EndpointOpt{micro.WithEndpointSubject(c.Names().Question(e.Name)), micro.WithEndpointMetadata(map[string]string{"what": e.What})}
 		if e.Each {
 			opts = append(opts, micro.WithEndpointQueueGroupDisabled())
 		}
-		if err := s.AddEndpoint(e.Name, &answering{ctx: ctx, conn: c, endpoint: e}, opts...); err != nil {
+		if err := s.AddEndpoint(e.Name, &answering{ctx: ctx, conn: c, endpoint: e, waiting: &waiting, room: make(chan struct{}, mostWaiting)}, opts...); err != nil {
 			return errors.Join(fmt.Errorf("offer %s: %w", e.Name, err), s.Stop())
 		}
 	}
@@ -106,10 +113,24 @@ type answering struct {
 	ctx      context.Context
 	conn     *wire.Conn
 	endpoint Endpoint
+	waiting  *sync.WaitGroup
+	room     chan struct{} // for those that wait
 }
 
 // Handle answers one request.
 func (a *answering) Handle(r micro.Request) {
+	if !a.endpoint.Waits {
+		a.answer(r)
+		return
+	}
+	a.room <- struct{}{}
+	a.waiting.Go(func() {
+		defer func() { <-a.room }()
+		a.answer(r)
+	})
+}
+
+func (a *answering) answer(r micro.Request) {
 	ctx, cancel := context.WithTimeout(a.ctx, answerLimit)
 	defer cancel()
 	answer, err := a.endpoint.Answer(ctx, r.Data())

@@ -136,7 +136,7 @@ func deskEndpoints(d *handover.Desk) []service.Endpoint {
 		{Name: requests.Handover, What: "poll an agent's session from now on: {tenant, agent, guid, cookies, url, by}", Answer: answer(func(ctx context.Context, g handover.Gift) (any, error) {
 			return coded(d.Give(ctx, g))
 		})},
-		{Name: requests.Handback, What: "stop to poll, and give the session back: {tenant, agent}", Answer: answer(func(ctx context.Context, w handover.Wish) (any, error) {
+		{Name: requests.Handback, Waits: true, What: "stop to poll, and give the session back: {tenant, agent}", Answer: answer(func(ctx context.Context, w handover.Wish) (any, error) {
 			return coded(d.Return(ctx, w))
 		})},
 	}

@@ -8,9 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"aiccbridge/internal/members"
+	"aiccbridge/internal/retry"
 	"aiccbridge/poller/session/custody"
 	"aiccbridge/schemas"
 )
@@ -26,13 +25,8 @@ var (
 const (
 	mostText    = 1024 // bytes of a GUID, a cookie, a URL
 	mostCookies = 32
+	lookAgain   = 200 * time.Millisecond // whether a session has been given back
 )
-
-// Entries is the bucket SESSIONS.
-type Entries interface {
-	custody.Bucket
-	Watcher
-}
 
 // Terms are those of a tenant.
 type Terms struct {
@@ -44,7 +38,7 @@ type Terms struct {
 
 // Desk answers the requests to take a session, and to give it back. Safe for concurrent use.
 type Desk struct {
-	Entries Entries
+	Entries custody.Bucket // AICC_SESSIONS
 	Seal    custody.Sealer
 	Tenants map[string]Terms // those whose agents may be handed over
 	Metrics *Metrics         // nil: none
@@ -120,21 +114,6 @@ func (d *Desk) Return(ctx context.Context, w Wish) (r Returned, err error) {
 		return Returned{}, err
 	}
 	key := schemas.AgentKey(w.Tenant, w.Agent)
-	watching, stop := context.WithCancel(ctx)
-	group, watching := errgroup.WithContext(watching)
-	defer func() {
-		stop()
-		err = errors.Join(err, group.Wait())
-	}()
-	changed := make(chan struct{}, 1)
-	group.Go(func() error {
-		return d.Entries.Watch(watching, key, func(string, []byte, uint64) {
-			select {
-			case changed <- struct{}{}:
-			default: // it has not been looked yet
-			}
-		}, nil)
-	})
 	for {
 		e, err := d.asked(ctx, key)
 		switch {
@@ -143,9 +122,7 @@ func (d *Desk) Return(ctx context.Context, w Wish) (r Returned, err error) {
 		case e.Phase == schemas.SessionOver, e.Stop && e.Phase == schemas.SessionReturned:
 			return d.returned(e, key, terms)
 		}
-		select {
-		case <-changed:
-		case <-watching.Done():
+		if retry.Wait(ctx, lookAgain) != nil {
 			return Returned{}, ErrNotYet
 		}
 	}

@@ -198,7 +198,11 @@ func (s *Sim) Settings() Settings {
 }
 
 // Truth returns what has happened so far.
-func (s *Sim) Truth() truth.Snapshot { return s.log.Snapshot() }
+func (s *Sim) Truth() truth.Snapshot {
+	t := s.log.Snapshot()
+	t.Withheld = s.world.Withheld()
+	return t
+}
 
 // Quiesce stops new activities of the agents; running ones end soon. It
 // cannot be undone.

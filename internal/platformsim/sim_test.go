@@ -194,7 +194,7 @@ func TestManagement(t *testing.T) {
 	var index string
 	do("GET", "/", "", &index)
 	for _, name := range []string{
-		"poll.cut_after_pop", "poll.bad_json", "download.flipped", "callback.before_answer", "file.no_header", "sync.late", "POST /quiesce",
+		"poll.cut_after_pop", "poll.bad_json", "download.flipped", "callback.before_answer", "file.no_header", "sync.late", "sync.never", "POST /quiesce",
 	} {
 		if !strings.Contains(index, name) {
 			t.Errorf("the index does not name %s", name)

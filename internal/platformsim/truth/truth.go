@@ -152,6 +152,8 @@ type Snapshot struct {
 	Files     []File     `json:"files"`
 	Callbacks []Callback `json:"callbacks"`
 	Downloads []Download `json:"downloads"`
+	// Withheld are rows that no file ever has.
+	Withheld []world.Row `json:"withheld,omitempty"`
 	// Recordings are those whose row was in a file, or that were asked for.
 	Recordings []Recording `json:"recordings"`
 

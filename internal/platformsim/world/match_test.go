@@ -314,3 +314,25 @@ func TestLateRowsAppearLater(t *testing.T) {
 		t.Errorf("%d rows are known before anything happened", n)
 	}
 }
+
+// TestWithheldRows: rows of a kind and agent that never reach the file store are in no extract
+// however late, and are told apart.
+func TestWithheldRows(t *testing.T) {
+	faults := fault.NewBook(FaultKinds(), 1, time.Now)
+	if err := faults.Set([]fault.Rule{{Fault: syncNever, Next: 3, Kind: Words[0], Agent: "101"}}); err != nil {
+		t.Fatal(err)
+	}
+	d := live(t, Options{Seed: 1, Faults: faults, SyncDelay: -1}, SignIn{}, 2*time.Hour)
+	end := d.start.Add(2 * time.Hour)
+	lost := d.w.Withheld()
+	if len(lost) != 3 {
+		t.Fatalf("%d rows are withheld", len(lost))
+	}
+	for _, r := range d.w.Rows(Call, d.start, end, end.Add(time.Hour)) {
+		for _, l := range lost {
+			if l.Kind != Call || l.AgentID != "101" || r.CallID == l.CallID && r.AgentID == l.AgentID {
+				t.Errorf("%v is withheld, and there is %v", l.Cells, r.Cells)
+			}
+		}
+	}
+}

@@ -115,15 +115,22 @@ func (o Options) withDefaults() (Options, error) {
 	return o, nil
 }
 
-// syncLate is the one fault of the world.
-const syncLate = "sync.late"
+// The faults of the world.
+const (
+	syncLate  = "sync.late"
+	syncNever = "sync.never"
+)
 
 // FaultKinds lists the faults of the world.
 func FaultKinds() []fault.Kind {
-	return []fault.Kind{{
-		Name: syncLate, What: "a row reaches the file store late: it is missing in a file made too early",
-		Takes: fault.Rule{Delay: fault.Duration(time.Hour)}, Scope: fault.Scope{Agent: true, Kinds: Words},
-	}}
+	scope := fault.Scope{Agent: true, Kinds: Words}
+	return []fault.Kind{
+		{
+			Name: syncLate, What: "a row reaches the file store late: it is missing in a file made too early",
+			Takes: fault.Rule{Delay: fault.Duration(time.Hour)}, Scope: scope,
+		},
+		{Name: syncNever, What: "a row never reaches the file store: no file has it, the truth has it under withheld", Scope: scope},
+	}
 }
 
 // about draws a duration around mean, in whole milliseconds as the gateway

@@ -42,6 +42,7 @@ type World struct {
 
 	mu       sync.Mutex
 	rows     map[Kind][]Row
+	withheld []Row
 	running  int // activities which still send events
 	quiesced bool
 }
@@ -181,9 +182,22 @@ func (w *World) write(r Row, end time.Time) {
 	if f := w.o.Faults.First(o, syncLate); f != nil {
 		r.Known = r.Known.Add(time.Duration(f.Delay))
 	}
+	never := w.o.Faults.First(o, syncNever) != nil
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if never {
+		w.withheld = append(w.withheld, r)
+		return
+	}
 	w.rows[r.Kind] = append(w.rows[r.Kind], r)
+}
+
+// Withheld are the rows that the file store will never see, in the order in which they were
+// written.
+func (w *World) Withheld() []Row {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.withheld)
 }
 
 // text prints a time for a cell; the zero time is an empty cell.

@@ -34,6 +34,7 @@ type simulateOptions struct {
 	settings, faults           string // files
 	profile                    string
 	gateway, files, management string
+	monitor                    string
 	creations                  int
 	hold                       time.Duration
 	staticGUID, noCookie       bool
@@ -47,7 +48,7 @@ func newSimulate() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "simulate",
 		Short: "The platform simulator alone, with fault switches",
-		Long: "Run CC-Gateway and CC-FS as one seeded contact centre over HTTPS; what a bridge needs is\n" +
+		Long: "Run CC-Gateway, CC-FS and CC-CMS as one seeded contact centre over HTTPS; what a bridge needs is\n" +
 			"written to --dir. All in which platforms differ is set in a file (--settings); faults at\n" +
 			"start (--faults), and while it runs at the management address that it prints.",
 		Example: "  bridge simulate\n" +
@@ -77,6 +78,7 @@ func (o *simulateOptions) register(c *cobra.Command) {
 	f.StringVar(&o.zone, "timezone", "Asia/Shanghai", "the tenant's time zone (IANA)")
 	f.StringVar(&o.gateway, "gateway", "127.0.0.1:8043", "address of CC-Gateway")
 	f.StringVar(&o.files, "files", "127.0.0.1:28443", "address of CC-FS")
+	f.StringVar(&o.monitor, "monitor", "127.0.0.1:28444", "address of CC-CMS")
 	f.StringVar(&o.management, "management", "127.0.0.1:18043", "address of the management listener, loopback only")
 	f.StringVar(&o.faults, "faults", "", "JSON file with the faults to begin with")
 	f.IntVar(&o.creations, "creations-per-minute", 30, "extracts accepted a minute before 0300009 is answered")
@@ -163,7 +165,7 @@ func (o simulateOptions) platform(given func(flag string) bool) (p platformsim.O
 
 // apply sets the options of those flags that are wanted.
 func (o simulateOptions) apply(p *platformsim.Options, wanted func(flag string) bool) error {
-	for flag, address := range map[string]string{"--gateway": o.gateway, "--files": o.files, "--management": o.management} {
+	for flag, address := range map[string]string{"--gateway": o.gateway, "--files": o.files, "--monitor": o.monitor, "--management": o.management} {
 		if err := checkAddress(flag, address); err != nil {
 			return err
 		}
@@ -182,6 +184,7 @@ func (o simulateOptions) apply(p *platformsim.Options, wanted func(flag string) 
 	set(wanted("timezone"), &p.Timezone, zone)
 	set(wanted("gateway"), &p.GatewayListen, o.gateway)
 	set(wanted("files"), &p.FilesListen, o.files)
+	set(wanted("monitor"), &p.MonitorListen, o.monitor)
 	set(wanted("management"), &p.ManagementListen, o.management)
 	set(wanted("faults"), &p.Faults, faults)
 	set(wanted("creations-per-minute"), &p.Files.CreationsPerMinute, o.creations)
@@ -265,6 +268,7 @@ func printSettings(out io.Writer, s platformsim.Settings, asJSON bool) error {
 	}
 	_, err := fmt.Fprintf(out, `CC-Gateway       %s
 CC-FS            %s
+CC-CMS           %s
 CA certificate   %s
 access key       %s, secret key %s
 agents           %s to %s, passwords %s
@@ -273,15 +277,15 @@ management       %s   (GET / lists what it can do)
 bridge.example.yaml has these settings. Windows of an hour are long to wait for;
 in another terminal:
 
-  AICC_SINCE=%s AICC_WINDOW=20s AICC_SETTLE=5s AICC_SPACING=2s %[11]s run -c bridge.example.yaml
+  AICC_SINCE=%s AICC_WINDOW=20s AICC_SETTLE=5s AICC_SPACING=2s %[12]s run -c bridge.example.yaml
 
 and to see what arrives, or to end the calls and compare it with what happened here:
 
   nats sub 'aicc.v1.>'
-  %[11]s simulate compare
+  %[12]s simulate compare
 
 Ctrl-C ends the simulator.
-`, s.GatewayURL, s.FilesURL, cmp.Or(s.CAFile, nowhere), s.AccessKey, secret, first.ID, last.ID, passwords,
+`, s.GatewayURL, s.FilesURL, s.MonitorURL, cmp.Or(s.CAFile, nowhere), s.AccessKey, secret, first.ID, last.ID, passwords,
 		cmp.Or(s.ManagementURL, "none"), time.Now().Truncate(time.Second).Format(time.RFC3339), program)
 	return err
 }

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"aiccbridge/internal/foreign"
@@ -60,6 +61,12 @@ func (b body) result() (code, message string, agreed bool) {
 		if o, err := foreign.ParseObject(legacy); err == nil {
 			said, agreed = o.Text("resultCode")
 			return said.String(), o.Maybe("resultMsg").String(), agreed
+		}
+	}
+	if said.String() == "" { // older calls of the monitor (cec_07_0708), and its ping (0687)
+		said = b.Maybe("result")
+		if strings.EqualFold(b.Maybe("status").String(), "UP") {
+			return "0", "", agreed
 		}
 	}
 	return said.String(), b.Maybe("resultDesc").String(), agreed

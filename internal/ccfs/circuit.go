@@ -98,12 +98,12 @@ func (c *circuit) renewed() {
 
 func (c *circuit) open(class Class, pause time.Duration) {
 	c.class, c.until = class, c.now().Add(pause)
-	c.logger.Error().Str("reason", string(class)).Time("until", c.until).Msg("file store refuses us, calls are stopped")
+	c.logger.Error().Str("reason", string(class)).Time("until", c.until).Msg("platform refuses us, calls are stopped")
 }
 
 func (c *circuit) close() {
 	if c.refusals >= maxRefusals {
-		c.logger.Info().Msg("file store accepts calls again")
+		c.logger.Info().Msg("platform accepts calls again")
 	}
 	c.refusals, c.until = 0, time.Time{}
 }

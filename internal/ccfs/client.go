@@ -26,7 +26,9 @@ import (
 type Options struct {
 	// URL is the base address, https://host:port/CCFS/resource/ccfs. Its host is signed as
 	// written: keep the name the platform knows, firewalls refuse bare addresses (418).
-	URL     string
+	URL string
+	// Form is what a URL looks like, for errors about one. Default: the file store's.
+	Form    string
 	Key     c2sign.Key
 	Profile c2sign.Profile // zero value: the platform's own form
 	RootCAs *x509.CertPool // nil: the system's
@@ -96,7 +98,7 @@ func (c *Client) signed(key c2sign.Key) (*http.Client, error) {
 	o := c.options
 	trial := c2sign.Request{Header: map[string]string{"host": c.base.Host, "content-length": "0", "content-type": contentType}}
 	if _, err := c2sign.Sign(key, o.Profile, trial, o.Now()); err != nil {
-		return nil, fmt.Errorf("file store client: %w", err)
+		return nil, fmt.Errorf("platform client: %w", err)
 	}
 	return going(c2sign.NewTransport(c.platform, key, o.Profile, o.Now)), nil
 }
@@ -117,7 +119,7 @@ func (c *Client) ChangeKey(key c2sign.Key) (take func(), err error) {
 
 // New checks the options and returns a Client; it does no I/O.
 func New(o Options) (*Client, error) {
-	base, err := parseBase(o.URL, o.AllowHTTP)
+	base, err := parseBase(o.URL, cmp.Or(o.Form, "https://host:port/CCFS/resource/ccfs"), o.AllowHTTP)
 	if err != nil {
 		return nil, err
 	}
@@ -186,7 +188,7 @@ func (o Options) circuit() (*circuit, error) {
 	}
 	theirs := o.Sibling.access.Load().key
 	if theirs.AccessKey != o.Key.AccessKey || theirs.Reveal() != o.Key.Reveal() {
-		return nil, errors.New("file store client: a sibling has another key")
+		return nil, errors.New("platform client: a sibling has another key")
 	}
 	return o.Sibling.circuit, nil
 }
@@ -223,14 +225,14 @@ func newTransport(o Options, scheme string) *http.Transport {
 	return t
 }
 
-func parseBase(s string, allowHTTP bool) (*url.URL, error) {
+func parseBase(s, form string, allowHTTP bool) (*url.URL, error) {
 	u, err := url.Parse(s)
 	if err != nil {
-		return nil, errors.New("file store URL cannot be parsed; write https://host:port/CCFS/resource/ccfs")
+		return nil, errors.New("the platform's URL cannot be parsed; write " + form)
 	}
 	u.Path = strings.TrimRight(u.Path, "/")
 	if problem := problemOf(u, s, allowHTTP); problem != "" {
-		return nil, fmt.Errorf("file store URL %s; write https://host:port/CCFS/resource/ccfs", problem)
+		return nil, fmt.Errorf("the platform's URL %s; write %s", problem, form)
 	}
 	return u, nil
 }

@@ -36,12 +36,12 @@ func (c *clock) observe(h http.Header) {
 	c.skew, c.known = date.Sub(c.now()), true
 	if c.skew.Abs() > maxSkew {
 		if _, changed := c.apart.Failed("", zerolog.WarnLevel); changed {
-			c.logger.Warn().Stringer("skew", c.skew).Msg("clock differs from the file store's, signatures may be refused; check NTP")
+			c.logger.Warn().Stringer("skew", c.skew).Msg("clock differs from the platform's, signatures may be refused; check NTP")
 		}
 		return
 	}
 	if answers, _ := c.apart.Over(); answers > 0 {
-		c.logger.Info().Stringer("skew", c.skew).Msg("clock agrees with the file store's again")
+		c.logger.Info().Stringer("skew", c.skew).Msg("clock agrees with the platform's again")
 	}
 }
 

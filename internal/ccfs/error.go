@@ -70,7 +70,7 @@ func (e *Error) Error() string {
 		fmt.Fprintf(&b, "; the platform's clock differs from ours by %v", e.Skew)
 	}
 	if e.Class == Auth {
-		b.WriteString("; look at access_key and secret_key_file of the tenant's files, and at this machine's clock")
+		b.WriteString("; look at access_key and secret_key_file of the tenant, and at this machine's clock")
 	}
 	if e.Local && e.RetryAfter > 0 {
 		fmt.Fprintf(&b, "; nothing was sent, next try in %v", e.RetryAfter.Round(time.Second))

@@ -24,9 +24,9 @@ func TestErrorText(t *testing.T) {
 		"op: gone, HTTP status 410":                {Message: "gone", Status: 410, RetryAfter: time.Hour},
 		"op: no":                                   {Message: "no", Local: true},
 		"op: no; nothing was sent, next try in 2s": {Message: "no", Local: true, RetryAfter: 2100 * time.Millisecond},
-		"op: no, HTTP status 401; look at access_key and secret_key_file of the tenant's files, and at this machine's clock": {
+		"op: no, HTTP status 401; look at access_key and secret_key_file of the tenant, and at this machine's clock": {
 			Message: "no", Status: 401, Class: Auth, Skew: -time.Minute},
-		"op: no, HTTP status 401; the platform's clock differs from ours by -1m1s; look at access_key and secret_key_file of the tenant's files, and at this machine's clock": {
+		"op: no, HTTP status 401; the platform's clock differs from ours by -1m1s; look at access_key and secret_key_file of the tenant, and at this machine's clock": {
 			Message: "no", Status: 401, Class: Auth, Skew: -61 * time.Second},
 		"op: It does not exist, resultCode 0300011": {Message: "It does not exist.", Code: "0300011", Status: 200},
 		"op: late, HTTP status 500":                 {Message: "late", Status: 500, Class: Again, Skew: time.Hour},

@@ -108,6 +108,15 @@ func (c *Client) query(ctx context.Context, operation string, body any) (string,
 	return id, err
 }
 
+// Ask asks another service that is signed for and answers as the file store does, below the
+// client's URL: body is sent as it stands, read gets the answer of a success and says what is
+// wrong with it. Errors are of type *Error.
+func (c *Client) Ask(ctx context.Context, operation string, body any, read func(foreign.Object) error) error {
+	return c.ask(ctx, call{operation: operation, body: body}, "success without what was asked for", func(a *answer) error {
+		return read(a.whole.Object)
+	})
+}
+
 // ask makes a call that is answered in JSON. useless says what a success is that read
 // refuses.
 func (c *Client) ask(ctx context.Context, q call, useless string, read func(*answer) error) error {

@@ -12,6 +12,7 @@ import (
 	"aiccbridge/internal/platformsim/fault"
 	"aiccbridge/internal/platformsim/filestore"
 	"aiccbridge/internal/platformsim/gateway"
+	"aiccbridge/internal/platformsim/monitor"
 	"aiccbridge/internal/platformsim/world"
 )
 
@@ -27,10 +28,11 @@ type Options struct {
 	Timezone *time.Location `yaml:"-"`
 	// Now is the clock of everything but the certificates, default time.Now.
 	Now func() time.Time `yaml:"-"`
-	// GatewayListen and FilesListen are the services' addresses, default
-	// 127.0.0.1:0. ManagementListen must be a loopback address; empty: none.
+	// GatewayListen, FilesListen and MonitorListen are the services' addresses,
+	// default 127.0.0.1:0. ManagementListen must be a loopback address; empty: none.
 	GatewayListen    string `yaml:"gateway_listen"`
 	FilesListen      string `yaml:"files_listen"`
+	MonitorListen    string `yaml:"monitor_listen"`
 	ManagementListen string `yaml:"management_listen"`
 	// CallbackHosts are the names and IP addresses of the client's callback
 	// listener; its certificate is issued for them. Default 127.0.0.1 and
@@ -43,12 +45,13 @@ type Options struct {
 	Pace world.Pace `yaml:"pace"`
 	// World has the rest of the contact centre: SyncDelay, columns. Fields that Options has itself are taken from there.
 	World world.Options `yaml:"world"`
-	// Gateway and Files have the behaviour of the services. What connects
+	// Gateway, Files and Monitor have the behaviour of the services. What connects
 	// them with the world, the clock and truth is set here. Files.AccessKey
 	// and Files.SecretKey are made up from the seed when empty;
 	// Files.CallbackRoots and Gateway.Push.Roots are trusted beside the platform's own authority.
 	Gateway gateway.Options   `yaml:"gateway"`
 	Files   filestore.Options `yaml:"files"`
+	Monitor monitor.Options   `yaml:"monitor"`
 	// Faults are in force from the start; see FaultKinds.
 	Faults []fault.Rule `yaml:"faults"`
 	// Logger, zero value: discard.
@@ -62,6 +65,7 @@ func (o Options) withDefaults() (_ Options, err error) {
 	}
 	o.GatewayListen = cmp.Or(o.GatewayListen, "127.0.0.1:0")
 	o.FilesListen = cmp.Or(o.FilesListen, "127.0.0.1:0")
+	o.MonitorListen = cmp.Or(o.MonitorListen, "127.0.0.1:0")
 	if len(o.CallbackHosts) == 0 {
 		o.CallbackHosts = []string{"127.0.0.1", "localhost"}
 	}

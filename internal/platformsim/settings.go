@@ -12,8 +12,9 @@ import (
 type Settings struct {
 	GatewayURL    string `json:"gateway_url"` // …/agentgateway/resource
 	FilesURL      string `json:"files_url"`   // …/CCFS/resource/ccfs
+	MonitorURL    string `json:"monitor_url"` // …/rest/cmsapp/v1/openapi
 	ManagementURL string `json:"management_url,omitempty"`
-	// CAPEM is the authority of both services; CAFile, only with Options.Dir,
+	// CAPEM is the authority of all services; CAFile, only with Options.Dir,
 	// the file that holds it.
 	CAPEM  string `json:"ca_pem"`
 	CAFile string `json:"ca_file,omitempty"`

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -15,6 +16,7 @@ import (
 	"aiccbridge/internal/platformsim/fault"
 	"aiccbridge/internal/platformsim/filestore"
 	"aiccbridge/internal/platformsim/gateway"
+	"aiccbridge/internal/platformsim/monitor"
 	"aiccbridge/internal/platformsim/truth"
 	"aiccbridge/internal/platformsim/world"
 )
@@ -28,6 +30,7 @@ type Sim struct {
 	world   *world.World
 	gateway *gateway.Gateway
 	files   *filestore.Store
+	monitor *monitor.Monitor
 	ready   chan struct{}
 
 	mu       sync.Mutex
@@ -56,6 +59,9 @@ func New(o Options) (*Sim, error) {
 	if s.files, err = filestore.New(s.filesOptions()); err != nil {
 		return nil, err
 	}
+	if s.monitor, err = monitor.New(s.monitorOptions()); err != nil {
+		return nil, err
+	}
 	chain, key, err := s.ca.issue(o.CallbackHosts)
 	if err != nil {
 		return nil, err
@@ -70,7 +76,7 @@ func New(o Options) (*Sim, error) {
 
 func (s *Sim) worldOptions() world.Options {
 	w := s.o.World
-	w.Faults = s.faults
+	w.Faults, w.Moved = s.faults, s.log.Moved
 	return w
 }
 
@@ -89,6 +95,14 @@ func (s *Sim) filesOptions() filestore.Options {
 	f.CallbackRoots = s.ca.pool(s.o.Files.CallbackRoots)
 	f.Logger = s.o.Logger
 	return f
+}
+
+func (s *Sim) monitorOptions() monitor.Options {
+	m := s.o.Monitor
+	m.Floor, m.Truth, m.Now, m.Faults = s.world, s.log, s.o.Now, s.faults
+	m.Admit, m.CC, m.VDN = s.files.Admit, s.o.World.CC, s.o.World.VDN
+	m.Timezone = cmp.Or(s.o.World.Written, s.o.Timezone)
+	return m
 }
 
 // Run listens, serves and drives the world until ctx ends, and returns when
@@ -130,6 +144,7 @@ func (s *Sim) listen(ctx context.Context) (services []*service, err error) {
 		{s.o.GatewayListen, "https", "/agentgateway/resource", &next.GatewayURL, s.gateway, gatewayTimeouts},
 		{s.o.FilesListen, "https", "/CCFS/resource/ccfs", &next.FilesURL, s.files, filesTimeouts},
 		{s.o.ManagementListen, "http", "", &next.ManagementURL, s.management(), managementTimeouts},
+		{s.o.MonitorListen, "https", strings.TrimSuffix(monitor.Base, "/"), &next.MonitorURL, s.monitor, filesTimeouts},
 	} {
 		if w.address == "" {
 			continue
@@ -223,7 +238,7 @@ func (s *Sim) AddFaults(rules ...fault.Rule) error { return s.faults.Add(rules) 
 
 // FaultKinds lists every fault there is, in the order of the help.
 func FaultKinds() []fault.Kind {
-	return slices.Concat(gateway.FaultKinds(), filestore.FaultKinds(), world.FaultKinds())
+	return slices.Concat(gateway.FaultKinds(), filestore.FaultKinds(), monitor.FaultKinds(), world.FaultKinds())
 }
 
 // Expel signs an agent out as an inspector does; false when he was not in.

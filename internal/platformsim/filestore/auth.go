@@ -99,6 +99,15 @@ func (l *lockout) failed(ip string, now time.Time) bool {
 	return true
 }
 
+// Admit reports whether a request is signed as it has to be; it answers one that is not.
+func (s *Store) Admit(w http.ResponseWriter, r *http.Request, body []byte) bool {
+	status := s.authenticate(r, body)
+	if status != http.StatusOK {
+		s.problem(w, r, status)
+	}
+	return status == http.StatusOK
+}
+
 // authenticate returns 200, 401 or 403.
 func (s *Store) authenticate(r *http.Request, body []byte) int {
 	ip, now := sourceIP(r), s.o.Now()

@@ -146,8 +146,7 @@ func (s *Store) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.play(w, r)
 		return
 	}
-	if status := s.authenticate(r, body); status != http.StatusOK {
-		s.problem(w, r, status)
+	if !s.Admit(w, r, body) {
 		return
 	}
 	op := s.operations[name]

@@ -157,11 +157,13 @@ type Snapshot struct {
 	// Recordings are those whose row was in a file, or that were asked for.
 	Recordings []Recording `json:"recordings"`
 
-	// Requests counts what came in at the file store, refused or not, by operation;
-	// "object" is the object store.
+	// Requests counts what came in at the file store and the monitor, refused or not, by
+	// operation; "object" is the object store.
 	Requests map[string]int `json:"requests"`
 
 	Polling map[string]Polling `json:"polling"` // by agent
+
+	Moves []world.Move `json:"moves"` // changes of agents' states
 }
 
 // Log collects what happened. Its zero value is ready to use, and it is safe
@@ -266,7 +268,14 @@ func (l *Log) Recording(r Recording) {
 	l.s.Recordings = append(l.s.Recordings, r)
 }
 
-// Request counts a request to the file store.
+// Moved records a change of an agent's state.
+func (l *Log) Moved(m world.Move) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.s.Moves = append(l.s.Moves, m)
+}
+
+// Request counts a request to the file store, or the monitor.
 func (l *Log) Request(operation string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -292,6 +301,7 @@ func (l *Log) Snapshot() Snapshot {
 		Recordings: slices.Clone(l.s.Recordings),
 		Requests:   maps.Clone(l.s.Requests),
 		Polling:    maps.Clone(l.s.Polling),
+		Moves:      slices.Clone(l.s.Moves),
 	}
 	for i := range out.Events {
 		out.Events[i].Content = slices.Clone(out.Events[i].Content)

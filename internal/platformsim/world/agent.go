@@ -51,6 +51,7 @@ type agent struct {
 	calls   int // handles given so far
 	ops     int // operation rows so far
 	state   int
+	seat    Seat
 	spell   spell
 	taken   bool  // by an activity: what is asked for waits
 	pending *Wish // what waits
@@ -117,7 +118,7 @@ func (a *agent) change(s *session, state, op, cause int, events ...Event) {
 
 // move is change for one who holds mu and knows the session.
 func (a *agent) move(state, op, cause int, events ...Event) {
-	a.state = state
+	a.enter(state, cause)
 	a.closeSpell()
 	if op != opNone {
 		a.spell = spell{op: op, cause: cause, begin: a.w.o.Now(), skills: "1"}

@@ -32,6 +32,9 @@ type Options struct {
 	// moment the file store can see its rows (a scheduled job copies them).
 	// Default 1 minute; negative: none.
 	SyncDelay time.Duration `yaml:"sync_delay"`
+	// Moved is told of each change of an agent's state. It must not block, nor call the world.
+	// nil: nobody is.
+	Moved func(Move) `yaml:"-"`
 	// Faults decides what goes wrong; it knows FaultKinds. nil: nothing does.
 	Faults *fault.Book `yaml:"-"`
 	// CallsWithoutSkills routes calls to an agent who has not reset his

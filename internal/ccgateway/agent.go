@@ -25,7 +25,8 @@ type Agent struct {
 	session session
 	turn    chan struct{} // holds one token; who changes the session takes it
 
-	unlisted int // polls in a row answered with an unlisted 1xx code; under turn
+	unlisted int  // polls in a row answered with an unlisted 1xx code; under turn
+	all      bool // it stands for all agents; see [AllAgents]
 }
 
 // Agent returns a new, empty session for the agent with the given id (workNo, one
@@ -109,6 +110,9 @@ func (a *Agent) take(ctx context.Context) (func(), error) {
 
 // ready reports why a call can't be made at all.
 func (a *Agent) ready(needsSession bool) error {
+	if a.all {
+		return nil
+	}
 	if !agentForm.MatchString(a.id) {
 		return fmt.Errorf("agent id %.20q is not one to ten digits", a.id)
 	}
@@ -116,4 +120,37 @@ func (a *Agent) ready(needsSession bool) error {
 		return ErrNoSession
 	}
 	return nil
+}
+
+// AllAgents polls the events of all agents that are signed in at one node of the gateway,
+// which must be configured for it (EVENT_METHOD=AGENT_POLL, GET_EVENT_MODE=2). No page
+// describes it: it is known from client code. It is safe for concurrent use; one poll
+// waits for the other.
+type AllAgents struct {
+	as     *Agent
+	ticket string // as last taken over; under turn
+}
+
+// AllAgents returns the poll of all agents of the gateway node at the client's URL. Of all
+// clients in the world only one may send it.
+func (c *Client) AllAgents() *AllAgents {
+	as := &Agent{id: "allagentevent", client: c, turn: make(chan struct{}, 1), all: true}
+	as.turn <- struct{}{}
+	return &AllAgents{as: as}
+}
+
+// Poll asks for all events that wait, as [Agent.Poll] does for those of one agent. ticket
+// is what [Agent.Ticket] of some agent returned that is signed in there, or "": whether the
+// gateway wants one is not documented.
+func (a *AllAgents) Poll(ctx context.Context, ticket string) Poll {
+	release, err := a.as.take(ctx)
+	if err != nil {
+		return a.as.unsent(call{operation: pollOperation}, err)
+	}
+	if a.ticket != ticket {
+		a.ticket = ticket
+		a.as.session.restore(ticket)
+	}
+	release()
+	return a.as.Poll(ctx)
 }

@@ -12,11 +12,14 @@ import (
 )
 
 // SignIn is the body of a sign-in (cec_07_1202). A nil or zero optional field is
-// not sent, so the gateway's default counts. callBackUri and serviceToken don't
-// exist here: they would switch the agent from polling to push.
+// not sent, so the gateway's default counts.
 type SignIn struct {
 	Password string // required; encrypted as the gateway is configured
 	Phone    string // required; at most 24 characters
+
+	// Push is where the gateway is to push the agent's events. The zero value: nowhere,
+	// the agent is to be polled.
+	Push PushTo
 
 	AutoAnswer    *bool // default true
 	AutoEnterIdle *bool // after a call: true idle (default), false wrap-up
@@ -43,6 +46,9 @@ func (s SignIn) encode() ([]byte, error) {
 	if s.Password == "" || s.Phone == "" {
 		return nil, errors.New("password or phone is missing; both are needed to sign in")
 	}
+	if err := s.Push.check(); err != nil {
+		return nil, err
+	}
 	return json.Marshal(struct {
 		Password      string `json:"password"`
 		Phone         string `json:"phonenum"`
@@ -56,9 +62,13 @@ func (s SignIn) encode() ([]byte, error) {
 		CheckInWebM   *bool  `json:"checkInWebm,omitempty"`
 		CheckInMailM  *bool  `json:"checkInMailm,omitempty"`
 		VideoPhone    string `json:"vcPhoneNumber,omitempty"`
+		CallBackURI   string `json:"callBackUri,omitempty"`
+		ServiceToken  string `json:"serviceToken,omitempty"`
+		PushURL       string `json:"pushUrl,omitempty"`
 	}{
 		s.Password, s.Phone, s.AutoAnswer, s.AutoEnterIdle, s.ReleasePhone, s.AgentType,
 		s.Status, s.IP, s.PhoneLinkage, s.CheckInWebM, s.CheckInMailM, s.VideoPhone,
+		s.Push.CallBackURI, s.Push.ServiceToken, s.Push.PushURL,
 	})
 }
 
@@ -105,7 +115,7 @@ func (a *Agent) signIn(ctx context.Context, s SignIn, c call) (SignedIn, error) 
 	if err != nil {
 		return SignedIn{}, wrap(c, a, err)
 	}
-	c.method, c.body, c.secrets, c.anonymous = http.MethodPut, body, []string{s.Password, s.Phone}, true
+	c.method, c.body, c.secrets, c.anonymous = http.MethodPut, body, append(s.Push.secrets(), s.Password, s.Phone), true
 	release, err := a.take(ctx)
 	if err != nil {
 		return SignedIn{}, wrap(c, a, err)
@@ -153,17 +163,6 @@ func (a *Agent) Status(ctx context.Context) (Status, error) {
 		return Status{}, wrap(c, a, fmt.Errorf("%w: it has no agentState", ErrUndecodable))
 	}
 	return Status{State: state, Working: result.Maybe("isWorking").Bool()}, nil
-}
-
-// Heartbeat keeps an agent signed in that isn't polled; a poll is a heartbeat
-// itself (cec_05_4015).
-func (a *Agent) Heartbeat(ctx context.Context) error {
-	_, _, err := a.do(ctx, call{
-		operation: "send heartbeat of",
-		method:    http.MethodPost,
-		path:      "onlineagent/" + a.id + "/handshake",
-	})
-	return err
 }
 
 // UpdateGUID exchanges the GUID, which must still be valid, for a new one

@@ -122,7 +122,7 @@ func TestCalls(t *testing.T) {
 		guid            string
 	}{
 		"reset skills": {ok, "POST /agentgateway/resource/onlineagent/291/resetskill/true", func(a *Agent) error { return a.ResetSkills(t.Context()) }, "first.AgentGateway0"},
-		"heartbeat":    {ok, "POST /agentgateway/resource/onlineagent/291/handshake", func(a *Agent) error { return a.Heartbeat(t.Context()) }, "first.AgentGateway0"},
+		"heartbeat":    {ok, "POST /agentgateway/resource/onlineagent/291/handshake", func(a *Agent) error { return a.Handshake(t.Context(), "") }, "first.AgentGateway0"},
 		"sign out":     {ok, "DELETE /agentgateway/resource/onlineagent/291/logout", func(a *Agent) error { return a.SignOut(t.Context()) }, ""},
 		"already out":  {`{"retcode":"100-008"}`, "DELETE /agentgateway/resource/onlineagent/291/logout", func(a *Agent) error { return a.SignOut(t.Context()) }, ""},
 		"update guid": {
@@ -168,7 +168,7 @@ func TestFailedCalls(t *testing.T) {
 			return err
 		},
 		"reset skills": func(a *Agent) error { return a.ResetSkills(t.Context()) },
-		"heartbeat":    func(a *Agent) error { return a.Heartbeat(t.Context()) },
+		"heartbeat":    func(a *Agent) error { return a.Handshake(t.Context(), "") },
 		"update guid":  func(a *Agent) error { return a.UpdateGUID(t.Context()) },
 		"sign out":     func(a *Agent) error { return a.SignOut(t.Context()) },
 		"status":       func(a *Agent) error { _, err := a.Status(t.Context()); return err },
@@ -252,7 +252,7 @@ func TestNoSecretsInErrors(t *testing.T) {
 			p := a.Poll(t.Context())
 			_, signIn := a.SignIn(t.Context(), in)
 			a.Resume("hushguid")
-			text := fmt.Sprintf("%s %s %v %+v %#v %s", log.String(), p.Message, p.Err, signIn, in, a.Heartbeat(t.Context()))
+			text := fmt.Sprintf("%s %s %v %+v %#v %s", log.String(), p.Message, p.Err, signIn, in, a.Handshake(t.Context(), ""))
 			structured, err := json.Marshal(in)
 			if err != nil || p.Err == nil || signIn == nil {
 				t.Fatal(err, p.Err, signIn)

@@ -20,7 +20,8 @@ type call struct {
 	method    string
 	path      string   // below the base URL
 	body      []byte   // JSON; nil for none
-	secrets   []string // of the body, kept out of errors
+	header    string   // further lines, each with its end; "": none
+	secrets   []string // of body and header, kept out of errors
 	anonymous bool     // sign-in: sends no GUID, and takes one only on success
 }
 
@@ -93,7 +94,7 @@ func (a *Agent) appendRequest(b []byte, c call, w way) []byte {
 	if c.body != nil || c.method != http.MethodGet && c.method != http.MethodDelete {
 		b = append(append(b, "Content-Length: "...), strconv.Itoa(len(c.body))+"\r\n"...)
 	}
-	b = a.session.appendTo(b, c.anonymous)
+	b = append(a.session.appendTo(b, c.anonymous), c.header...)
 	return append(append(b, "\r\n"...), c.body...)
 }
 

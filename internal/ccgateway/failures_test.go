@@ -32,7 +32,7 @@ func failures() map[string]failing {
 		}},
 		"resetskill":  {"000-002 100-006 100-007", func(t *testing.T, a *Agent) error { return a.ResetSkills(t.Context()) }},
 		"agentstatus": {"000-002 100-006", func(t *testing.T, a *Agent) error { _, err := a.Status(t.Context()); return err }},
-		"handshake":   {"000-003 100-006", func(t *testing.T, a *Agent) error { return a.Heartbeat(t.Context()) }},
+		"handshake":   {"000-003 100-006", func(t *testing.T, a *Agent) error { return a.Handshake(t.Context(), "") }},
 		"updateGuid":  {"100-006", func(t *testing.T, a *Agent) error { return a.UpdateGUID(t.Context()) }},
 		"logout":      {"100-005 100-006 100-007 100-008 100-010", func(t *testing.T, a *Agent) error { return a.SignOut(t.Context()) }},
 	}

@@ -101,6 +101,7 @@ func (a *Agent) Poll(ctx context.Context) Poll {
 	if err := a.ready(true); err != nil {
 		return a.unsent(c, err)
 	}
+	c.anonymous = a.all && a.GUID() == ""
 	asked := time.Now()
 	secrets := a.session.secrets() // before the answer replaces them
 	answer := a.exchange(ctx, c, a.client.pollTimeout)
@@ -121,7 +122,7 @@ func (a *Agent) unsent(c call, err error) Poll {
 	switch {
 	case errors.Is(err, ErrNoSession):
 		p.Outcome, p.Class = OutcomeSessionEnded, ClassGone
-	case !agentForm.MatchString(a.id):
+	case !a.all && !agentForm.MatchString(a.id):
 		p.Class = ClassCaller
 	}
 	return p

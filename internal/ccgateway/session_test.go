@@ -72,7 +72,7 @@ func TestRotation(t *testing.T) {
 					t.Fatalf("poll: %s: %v", p.Outcome, p.Err)
 				}
 				_, err := a.Status(t.Context())
-				if err = errors.Join(err, a.Heartbeat(t.Context()), a.ResetSkills(t.Context())); err != nil {
+				if err = errors.Join(err, a.Handshake(t.Context(), ""), a.ResetSkills(t.Context())); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -159,7 +159,7 @@ func TestTurns(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	if err := a.Heartbeat(t.Context()); err != nil {
+	if err := a.Handshake(t.Context(), ""); err != nil {
 		t.Error(err)
 	}
 	close(finish)

@@ -172,7 +172,7 @@ func (l *Loop) rest(intake context.Context, until time.Time) error {
 			l.takeChange()
 			return intake.Err()
 		case changed := <-l.changes:
-			l.describe(changed)
+			l.agent = changed
 			if l.told() {
 				return nil
 			}

@@ -31,14 +31,12 @@
 //     which empties the queue, is never called.
 //   - Who signs the agent in is who signs the agent out: a session that another system handed
 //     over is left alive, whatever ends its polling, and where it stands is in its entry.
-//   - A refused password or a locked account is never tried again by itself; a
-//     sign-in answered with 401 or 403 is tried once more.
 //
 // The loop ([Loop]) goes from phase to phase. What it knows is in its parts, each of
 // which knows none of the others, nor the loop:
 //
 //	custody    the GUID and cookies, sealed in the bucket SESSIONS; who owns the agent (a package)
-//	entrance   the way in: when to sign in, what a refusal means, skills
+//	entrance   the way in: when to sign in, what a refusal means, skills (a package)
 //	pace       when the next poll may go out, and when there is no use in another
 //	Contact    how long the gateway has heard nothing of the session
 //

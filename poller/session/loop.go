@@ -11,6 +11,7 @@ import (
 	"aiccbridge/poller/internal/insist"
 	"aiccbridge/poller/record"
 	"aiccbridge/poller/session/custody"
+	"aiccbridge/poller/session/entrance"
 	"aiccbridge/schemas"
 
 	"github.com/rs/zerolog"
@@ -53,7 +54,7 @@ type Loop struct {
 	changes <-chan Agent
 
 	custody  *custody.Custody
-	entrance *entrance
+	entrance *entrance.Entrance
 	pace     *pace
 
 	log     zerolog.Logger
@@ -70,13 +71,15 @@ type Loop struct {
 // Loop returns the loop of an agent, to be run once.
 func (t *Tenant) Loop(a Agent, p Parts) *Loop {
 	log := t.logger(a.ID)
-	return &Loop{
+	l := &Loop{
 		tenant: t, agent: a, gateway: p.Gateway, record: p.Record, contact: p.Contact, changes: p.Changes,
-		custody:  custody.New(t.options.custody(a, p.Gateway, log), p.Gateway, p.Record),
-		entrance: newEntrance(t.options, a, p.Gateway, log, p.SignInAfter),
-		pace:     newPace(t.options),
-		log:      log, polling: insist.New(log), seat: &seat{board: t.counts.board, agent: a.ID},
+		custody: custody.New(t.options.custody(a, p.Gateway, log), p.Gateway, p.Record),
+		pace:    newPace(t.options),
+		log:     log, polling: insist.New(log), seat: &seat{board: t.counts.board, agent: a.ID},
 	}
+	door := entrance.Options{Force: t.options.ForceSignIn, ErrorGap: t.options.ErrorGap, After: p.SignInAfter, Logger: log}
+	l.entrance = entrance.New(door, p.Gateway, func() ccgateway.SignIn { return l.agent.SignIn() })
+	return l
 }
 
 // Run goes from phase to phase until the agent is left. When intake ends no poll is begun
@@ -172,7 +175,7 @@ func (l *Loop) halt(intake context.Context) phase {
 				continue
 			}
 			l.log.Info().Msg("agent has another password or phone; its sign-in is tried again")
-			l.entrance.begin(changed)
+			l.entrance.Begin()
 			return l.signedOut()
 		}
 	}
@@ -182,21 +185,19 @@ func (l *Loop) halt(intake context.Context) phase {
 func (l *Loop) takeChange() {
 	select {
 	case changed := <-l.changes:
-		l.describe(changed)
+		l.agent = changed
 	default:
 	}
 }
 
-func (l *Loop) describe(a Agent) { l.agent, l.entrance.agent = a, a }
-
 // signIn tries once. The call is not cancelled by the end of intake: half a
 // sign-in would leave a session that nobody knows.
 func (l *Loop) signIn(intake, work context.Context) (phase, error) {
-	if l.entrance.wait(intake) != nil {
+	if l.entrance.Wait(intake) != nil {
 		return phaseLeaving, nil
 	}
 	l.takeChange()
-	answer, forced, err := l.entrance.try(work)
+	answer, forced, err := l.entrance.Try(work)
 	switch {
 	case err == nil:
 		return l.signedIn(intake, work, answer, forced)
@@ -204,7 +205,7 @@ func (l *Loop) signIn(intake, work context.Context) (phase, error) {
 		return "", work.Err()
 	}
 	l.seat.failed(err)
-	if l.entrance.failed(err) {
+	if l.entrance.Failed(err) {
 		return phaseHalted, nil
 	}
 	return phaseSigningIn, nil
@@ -212,7 +213,7 @@ func (l *Loop) signIn(intake, work context.Context) (phase, error) {
 
 // signedIn keeps the new session, says so, and makes the agent ready for calls.
 func (l *Loop) signedIn(intake, work context.Context, in ccgateway.SignedIn, forced bool) (phase, error) {
-	l.entrance.succeeded(in, forced)
+	l.entrance.Succeeded(in, forced)
 	l.goLive(time.Now(), in.LoginTime)
 	l.custody.Take()
 	if err := l.custody.Save(work); err != nil {
@@ -222,7 +223,7 @@ func (l *Loop) signedIn(intake, work context.Context, in ccgateway.SignedIn, for
 	if err := l.record.Announce(work, schemas.EventSignedIn, &content); err != nil {
 		return "", err
 	}
-	l.entrance.ready(work, intake)
+	l.entrance.Ready(work, intake)
 	return phasePolling, work.Err()
 }
 
@@ -254,7 +255,7 @@ func (l *Loop) end(ctx context.Context) (phase, error) {
 		l.log.Error().Msg("gateway does not let the agent be polled (000-001): set EVENT_METHOD and GET_EVENT_MODE for polling by agent in the gateway's basic.properties, then restart the bridge")
 		return phaseHalted, nil
 	}
-	l.entrance.ended(time.Since(l.liveSince))
+	l.entrance.Ended(time.Since(l.liveSince))
 	return l.signedOut(), nil
 }
 

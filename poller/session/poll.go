@@ -19,6 +19,11 @@ import (
 // lastChance is for storing what was popped, after the end of work.
 const lastChance = 3 * time.Second
 
+const (
+	codeNoPermission = "000-003"
+	codeWrongMode    = "000-001"
+)
+
 // errNoEvent is the error of a dead letter whose bytes stood where an event should.
 var errNoEvent = errors.New("item of the answer is no event")
 
@@ -284,10 +289,10 @@ func (l *Loop) catchUp(ctx context.Context) error {
 	if err := l.custody.Renew(ctx); err != nil {
 		return err
 	}
-	if l.entrance.skillsDue {
+	if l.entrance.SkillsDue() {
 		side, cancel := context.WithTimeout(ctx, sideLimit)
 		defer cancel()
-		l.entrance.resetSkills(side)
+		l.entrance.ResetSkills(side)
 	}
 	return nil
 }

@@ -32,6 +32,13 @@ type Agent struct {
 	Status        int         // after sign-in: 3 busy, 4 idle, 5 wrap-up; 0: the gateway's default, 4
 }
 
+// SignIn is what the agent is signed in with.
+func (a Agent) SignIn() ccgateway.SignIn {
+	return ccgateway.SignIn{
+		Password: a.Password, Phone: a.Phone, AutoAnswer: a.AutoAnswer, AutoEnterIdle: a.AutoEnterIdle, Status: a.Status,
+	}
+}
+
 // Format keeps password and phone number out of every print.
 func (a Agent) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "agent %s", a.ID) }
 

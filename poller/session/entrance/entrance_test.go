@@ -1,4 +1,4 @@
-package session
+package entrance
 
 import (
 	"context"
@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"aiccbridge/internal/ccgateway"
+
+	"github.com/rs/zerolog"
 )
 
 func refusal(code string) error {
@@ -20,27 +22,26 @@ func denial(class ccgateway.Class) error {
 	return &ccgateway.StatusError{Operation: "sign in", Agent: "291", Status: 403, Class: class}
 }
 
-func newDoor(t *testing.T, force bool) (*entrance, *gateway, *strings.Builder) {
+func newDoor(t *testing.T, force bool) (*Entrance, *gateway, *strings.Builder) {
 	var logs strings.Builder
-	o, g := options(t, &logs), &gateway{}
-	o.ForceSignIn = force
-	return newEntrance(o, Agent{ID: "291", Password: "correct-horse"}, g, o.Logger, 0), g, &logs
+	g, o := &gateway{}, Options{Force: force, ErrorGap: errorGap, Logger: zerolog.New(&logs).Level(zerolog.InfoLevel)}
+	return New(o, g, func() ccgateway.SignIn { return ccgateway.SignIn{Password: "correct-horse"} }), g, &logs
 }
 
 // way tries until the agent is in or halted, and returns the pauses between.
-func way(t *testing.T, e *entrance) (pauses []time.Duration, in bool) {
+func way(t *testing.T, e *Entrance) (pauses []time.Duration, in bool) {
 	t.Helper()
 	for last := time.Now(); ; last = time.Now() {
-		if err := e.wait(t.Context()); err != nil {
+		if err := e.Wait(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		pauses = append(pauses, time.Since(last))
-		answer, forced, err := e.try(t.Context())
+		answer, forced, err := e.Try(t.Context())
 		if err == nil {
-			e.succeeded(answer, forced)
+			e.Succeeded(answer, forced)
 			return pauses, true
 		}
-		if e.failed(err) {
+		if e.Failed(err) {
 			return pauses, false
 		}
 	}
@@ -75,7 +76,7 @@ func TestWhatARefusalMeans(t *testing.T) {
 				t.Errorf("%s: in: %t after %d tries, %d of them by force", name, in, len(pauses), g.forced)
 			}
 			for _, p := range pauses[1:] {
-				if p < defaultErrorGap || p > maxSignInGap {
+				if p < errorGap || p > maxSignInGap {
 					t.Errorf("%s: a pause of %s", name, p)
 				}
 			}
@@ -92,13 +93,13 @@ func TestPausesGoOnOverSessions(t *testing.T) {
 		e, _, _ := newDoor(t, false)
 		var pauses []time.Duration
 		for range 12 {
-			e.ended(time.Second)
+			e.Ended(time.Second)
 			pauses = append(pauses, time.Until(e.notBefore))
 		}
-		if longest := slices.Max(pauses); longest < maxSignInGap/3 || longest > maxSignInGap || pauses[0] > 4*defaultErrorGap {
+		if longest := slices.Max(pauses); longest < maxSignInGap/3 || longest > maxSignInGap || pauses[0] > 4*errorGap {
 			t.Errorf("pauses: %v", pauses)
 		}
-		if e.ended(stableAfter); time.Until(e.notBefore) > 4*defaultErrorGap {
+		if e.Ended(stableAfter); time.Until(e.notBefore) > 4*errorGap {
 			t.Errorf("after a session that lasted: %s", time.Until(e.notBefore))
 		}
 	})
@@ -122,14 +123,14 @@ func TestSkillsAreResetInAFewAttempts(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			e, g, logs := newDoor(t, false)
 			g.skills = slices.Repeat([]error{busy}, c.fails)
-			e.succeeded(ccgateway.SignedIn{}, false)
+			e.Succeeded(ccgateway.SignedIn{}, false)
 			intake, cancel := context.WithTimeout(t.Context(), c.ends)
 			defer cancel()
-			e.ready(t.Context(), intake)
+			e.Ready(t.Context(), intake)
 			if e.skillsDue != c.due || strings.Count(logs.String(), "its skills are not reset") != c.warned {
 				t.Errorf("%s: due: %t, logged: %s", name, e.skillsDue, logs)
 			}
-			if e.resetSkills(t.Context()); c.due && e.skillsDue {
+			if e.ResetSkills(t.Context()); c.due && e.skillsDue {
 				t.Errorf("%s: still due between polls", name)
 			}
 		})
@@ -154,7 +155,7 @@ func TestAdvice(t *testing.T) {
 	} {
 		e, _, logs := newDoor(t, c.force)
 		for range c.tries {
-			if e.failed(refusal(c.code)) {
+			if e.Failed(refusal(c.code)) {
 				t.Fatalf("%s: halted", name)
 			}
 		}

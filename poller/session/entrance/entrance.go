@@ -1,4 +1,10 @@
-package session
+// Package entrance is an agent's way in to the gateway: when a sign-in may be tried, what
+// its refusal means, and whether the agent is ready for calls after it.
+//
+// It knows nothing of what follows, a loop of polls or a heartbeat beside pushes. A
+// refused password or a locked account is never tried again by itself; a sign-in answered
+// with 401 or 403 is tried once more.
+package entrance
 
 import (
 	"context"
@@ -28,23 +34,29 @@ const (
 	maxDenials    = 2 // sign-ins in a row answered with 401 or 403
 )
 
-// reception is the part of the gateway that lets agents in.
-type reception interface {
+// Gateway is the part of the gateway that lets agents in.
+type Gateway interface {
 	SignIn(ctx context.Context, s ccgateway.SignIn) (ccgateway.SignedIn, error)
 	ForceSignIn(ctx context.Context, s ccgateway.SignIn) (ccgateway.SignedIn, error)
 	ResetSkills(ctx context.Context) error
 }
 
-// entrance is an agent's way in: when a sign-in may be tried, what its refusal means,
-// and whether the agent is ready for calls after it.
-type entrance struct {
-	gateway  reception
-	agent    Agent
-	errorGap time.Duration
-	log      zerolog.Logger
-	signing  *insist.Trouble
+// Options are those of one agent.
+type Options struct {
+	Force    bool           // once whoever else is signed in as the agent is thrown out
+	ErrorGap time.Duration  // least pause after a sign-in that failed
+	After    time.Duration  // the first sign-in waits so long
+	Logger   zerolog.Logger // the zero value discards
+}
 
-	forcing   bool // force_sign_in is set
+// Entrance is an agent's way in. It is for one goroutine. Use [New].
+type Entrance struct {
+	gateway Gateway
+	as      func() ccgateway.SignIn
+	o       Options
+	log     zerolog.Logger
+	signing *insist.Trouble
+
 	mayForce  bool // who else is signed in may be thrown out, once
 	force     bool // the next sign-in does
 	denials   int  // sign-ins answered with 401 or 403 in a row
@@ -56,38 +68,36 @@ type entrance struct {
 	pauses backoff.BackOff
 }
 
-func newEntrance(o Options, a Agent, g reception, log zerolog.Logger, after time.Duration) *entrance {
-	return &entrance{
-		gateway: g, agent: a, errorGap: o.ErrorGap, log: log, signing: insist.New(log), forcing: o.ForceSignIn, mayForce: o.ForceSignIn,
-		notBefore: time.Now().Add(after),
+// New tries nothing yet. as says, at each try, what the agent signs in with.
+func New(o Options, g Gateway, as func() ccgateway.SignIn) *Entrance {
+	return &Entrance{
+		gateway: g, as: as, o: o, log: o.Logger, signing: insist.New(o.Logger), mayForce: o.Force,
+		notBefore: time.Now().Add(o.After),
 		pauses:    retry.NewBackOff(2*o.ErrorGap, maxSignInGap),
 	}
 }
 
-// begin lets another description of the agent be tried at once, and as often as a first one.
-func (e *entrance) begin(a Agent) {
-	e.agent, e.denials, e.notBefore = a, 0, time.Now()
+// Begin lets another description of the agent be tried at once, and as often as a first one.
+func (e *Entrance) Begin() {
+	e.denials, e.notBefore = 0, time.Now()
 	e.pauses.Reset()
 }
 
-// wait returns nil when a sign-in may be tried, or the error of ctx.
-func (e *entrance) wait(ctx context.Context) error { return retry.Wait(ctx, time.Until(e.notBefore)) }
+// Wait returns nil when a sign-in may be tried, or the error of ctx.
+func (e *Entrance) Wait(ctx context.Context) error { return retry.Wait(ctx, time.Until(e.notBefore)) }
 
-// try signs the agent in. forced reports that another session was thrown out.
-func (e *entrance) try(ctx context.Context) (in ccgateway.SignedIn, forced bool, err error) {
+// Try signs the agent in. forced reports that another session was thrown out.
+func (e *Entrance) Try(ctx context.Context) (in ccgateway.SignedIn, forced bool, err error) {
 	call, forced := e.gateway.SignIn, e.force
 	if forced {
 		call, e.force = e.gateway.ForceSignIn, false
 	}
-	in, err = call(ctx, ccgateway.SignIn{
-		Password: e.agent.Password, Phone: e.agent.Phone,
-		AutoAnswer: e.agent.AutoAnswer, AutoEnterIdle: e.agent.AutoEnterIdle, Status: e.agent.Status,
-	})
+	in, err = call(ctx, e.as())
 	return in, forced, err
 }
 
-// succeeded is for a sign-in that did. The agent's skills are to be reset.
-func (e *entrance) succeeded(in ccgateway.SignedIn, forced bool) {
+// Succeeded is for a sign-in that did. The agent's skills are to be reset.
+func (e *Entrance) Succeeded(in ccgateway.SignedIn, forced bool) {
 	e.signing.Over("agent is signed in again")
 	e.log.Info().Bool("forced", forced).Msg("agent signed in")
 	if in.MustChangePassword {
@@ -96,20 +106,23 @@ func (e *entrance) succeeded(in ccgateway.SignedIn, forced bool) {
 	e.denials, e.skillsDue = 0, true
 }
 
-// ready resets the skills, in a few attempts while intake lasts. Polling matters more: what
+// Ready resets the skills, in a few attempts while intake lasts. Polling matters more: what
 // is due after them is tried again between polls.
-func (e *entrance) ready(work, intake context.Context) {
+func (e *Entrance) Ready(work, intake context.Context) {
 	for try := 1; e.skillsDue; try++ {
-		e.resetSkills(work)
-		if try == skillAttempts || e.skillsDue && retry.Wait(intake, e.errorGap) != nil {
+		e.ResetSkills(work)
+		if try == skillAttempts || e.skillsDue && retry.Wait(intake, e.o.ErrorGap) != nil {
 			return
 		}
 	}
 }
 
-// resetSkills signs the agent in to its queues; without it there may be no calls
+// SkillsDue reports that the skills of an agent who is signed in are not reset yet.
+func (e *Entrance) SkillsDue() bool { return e.skillsDue }
+
+// ResetSkills signs the agent in to its queues; without it there may be no calls
 // (cec_07_1209).
-func (e *entrance) resetSkills(ctx context.Context) {
+func (e *Entrance) ResetSkills(ctx context.Context) {
 	if err := e.gateway.ResetSkills(ctx); err != nil {
 		e.signing.On("reset skills", err, "agent may get no calls: its skills are not reset")
 		return
@@ -118,9 +131,9 @@ func (e *entrance) resetSkills(ctx context.Context) {
 	e.signing.Over("skills are reset")
 }
 
-// failed decides what a refused or broken sign-in leads to: another one after a while,
+// Failed decides what a refused or broken sign-in leads to: another one after a while,
 // or none any more.
-func (e *entrance) failed(err error) (halted bool) {
+func (e *Entrance) Failed(err error) (halted bool) {
 	var refused *ccgateway.CodeError
 	var status *ccgateway.StatusError
 	kind := "no answer"
@@ -142,7 +155,7 @@ func (e *entrance) failed(err error) (halted bool) {
 		}
 		if refused.Code == codeAlreadySignedIn && e.mayForce {
 			e.mayForce, e.force = false, true
-			e.notBefore = time.Now().Add(e.errorGap)
+			e.notBefore = time.Now().Add(e.o.ErrorGap)
 			return false
 		}
 	}
@@ -153,9 +166,9 @@ func (e *entrance) failed(err error) (halted bool) {
 
 // advice is what to say of a sign-in that is tried again: what to do, where the refusal
 // shows it.
-func (e *entrance) advice(kind string) string {
+func (e *Entrance) advice(kind string) string {
 	switch {
-	case kind == codeAlreadySignedIn && e.forcing:
+	case kind == codeAlreadySignedIn && e.o.Force:
 		return "agent is not signed in, for it is again somebody else who is; force_sign_in throws out once only; end the other session; trying again"
 	case kind == codeAlreadySignedIn:
 		return "agent is not signed in, for somebody else is; end the other session, or set force_sign_in: true to take it over; trying again"
@@ -165,21 +178,21 @@ func (e *entrance) advice(kind string) string {
 	return "agent is not signed in; trying again"
 }
 
-// ended makes the next sign-in wait after a session that lasted so long.
-func (e *entrance) ended(lasted time.Duration) {
+// Ended makes the next sign-in wait after a session that lasted so long.
+func (e *Entrance) Ended(lasted time.Duration) {
 	if lasted >= stableAfter {
 		e.pauses.Reset()
 	}
 	e.pause()
 }
 
-func (e *entrance) pause() {
-	e.notBefore = time.Now().Add(max(e.errorGap, e.pauses.NextBackOff()))
+func (e *Entrance) pause() {
+	e.notBefore = time.Now().Add(max(e.o.ErrorGap, e.pauses.NextBackOff()))
 }
 
 // deniedAgain reports the second sign-in in a row that was answered with 401 or
 // 403: it may be counted against the account like a wrong password.
-func (e *entrance) deniedAgain(s *ccgateway.StatusError) bool {
+func (e *Entrance) deniedAgain(s *ccgateway.StatusError) bool {
 	if s.Class != ccgateway.ClassAuth {
 		e.denials = 0
 		return false

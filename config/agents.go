@@ -25,7 +25,7 @@ func (d *decoder) agents(key string, g *Gateway, events string, seen first) {
 			d.Report(list, "remove them, or make a tenant of its own for agents that the bridge signs in", "with events: proxy agents sign in through the bridge")
 		}
 		return
-	} else if n == 0 && events != "handover" && !d.Bad[list] && !d.Bad[file] {
+	} else if n == 0 && events == "poll" && !d.Bad[list] && !d.Bad[file] {
 		d.Report(list, "list the agents to poll, name a file with them in agents_file, or leave the gateway section out", "there is no agent")
 	}
 	passwords := d.secretsFile(key+".secrets_file", g.SecretsFile)

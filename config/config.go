@@ -155,6 +155,9 @@ type Tenant struct {
 	Proxy    Proxy          `yaml:"proxy"`                                                                     // of Events: proxy
 	Privacy  Privacy        `yaml:"privacy"`
 
+	Push      Push      `yaml:"push"`
+	AllAgents AllAgents `yaml:"all_agents"`
+
 	OpeningHours map[string]string `yaml:"opening_hours"` // by weekdays, as mon-fri; empty: learned
 	Hours        *Week             `yaml:"-"`             // from OpeningHours; nil: learned
 	Closed       []string          `yaml:"closed"`        // days, as 2027-01-01

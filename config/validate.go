@@ -121,6 +121,7 @@ func (d *decoder) tenants(c *Config) {
 		if t.Gateway != nil {
 			d.gateway(key+".gateway", t.Gateway, t.Events, agents)
 		}
+		d.ways(key, c, t)
 		if t.Files != nil {
 			d.files(key+".files", t.Files)
 		}

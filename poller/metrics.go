@@ -28,6 +28,9 @@ func (m *Metrics) Record() *record.Metrics { return m.record }
 // Session are the metrics of loops, for a way in that has no pool.
 func (m *Metrics) Session() *session.Metrics { return m.session }
 
+// Seat shows how something else than the loop of an agent stands, among the agents of a tenant.
+func (m *Metrics) Seat(tenant, name string) *session.Seat { return m.session.Seat(tenant, name) }
+
 // Standing is how the agents of a tenant stand now. A failure counts as lasting after so
 // long.
 func (m *Metrics) Standing(tenant string, lasting time.Duration) session.Standing {

@@ -59,6 +59,9 @@ type Options struct {
 	// resuming it, the gateway ends it after 120 s.
 	SignOutOnShutdown bool
 
+	// Loop makes what cares for an agent, who is not polled then. Nil: the agent is polled.
+	Loop func(a session.Agent, p session.Parts) session.Runner
+
 	// Losses tells what the store has lost. Nil: nothing is known.
 	Losses record.Losses
 
@@ -77,7 +80,8 @@ type Options struct {
 	Limits *session.Limits
 }
 
-func (o Options) withDefaults() Options {
+// WithDefaults is o with its defaults set.
+func (o Options) WithDefaults() Options {
 	o.StartSpread = cmp.Or(o.StartSpread, defaultStartSpread)
 	if o.Metrics == nil {
 		o.Metrics = NewMetrics(nil)
@@ -98,8 +102,8 @@ func (o Options) validate() error {
 	return nil
 }
 
-// record is what the recorders of the agents need of the options.
-func (o Options) record() record.Options {
+// Record is what the recorders of the agents need of the options.
+func (o Options) Record() record.Options {
 	return record.Options{
 		Tenant: o.Tenant, Names: o.Names, Epoch: o.Epoch, Via: o.Via,
 		Store: o.Store, States: o.States, LastStored: o.LastStored, Losses: o.Losses, Privacy: o.Privacy, Heard: o.Heard,

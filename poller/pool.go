@@ -27,12 +27,12 @@ func New(o Options) (*Pool, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	o = o.withDefaults()
+	o = o.WithDefaults()
 	loops, err := session.NewTenant(o.session())
 	if err != nil {
 		return nil, err
 	}
-	return &Pool{options: o, record: record.NewTenant(o.record()), session: loops}, nil
+	return &Pool{options: o, record: record.NewTenant(o.Record()), session: loops}, nil
 }
 
 // SpreadStarts spreads the first sign-ins of those who come later than the first agents of a

@@ -95,9 +95,17 @@ func (r *reconciler) start(intake, work context.Context, s *slot, a session.Agen
 		}
 		recorder := r.record.Recorder(a.ID, s.seq)
 		recorder.Via = cmp.Or(a.Via, recorder.Via)
-		r.session.Loop(a, session.Parts{Gateway: s.gateway, Record: recorder, Contact: s.contact, SignInAfter: delay, Changes: changes}).Run(intake, work)
+		parts := session.Parts{Gateway: s.gateway, Record: recorder, Contact: s.contact, SignInAfter: delay, Changes: changes, Seat: r.options.Metrics.Seat(r.options.Tenant, a.ID)}
+		r.loop(a, parts).Run(intake, work)
 		s.seq = recorder.Seq()
 	})
+}
+
+func (r *reconciler) loop(a session.Agent, p session.Parts) session.Runner {
+	if r.options.Loop != nil {
+		return r.options.Loop(a, p)
+	}
+	return r.session.Loop(a, p)
 }
 
 // look measures how long the gateway has heard nothing of the agents.

@@ -23,7 +23,10 @@ const (
 	HeaderCallDigest = "aicc-call-digest"
 	// HeaderExtract is the response id of the extract that brought a window's marker.
 	HeaderExtract = envelope.HeaderExtract
-	HeaderBasis   = "aicc-basis" // by what the bridge knows the text of a window's last file again (markers only)
+	// HeaderPushed says how far the last list of events was stored that the gateway pushed of
+	// the message's agent; only the bridge can read it.
+	HeaderPushed = "aicc-pushed"
+	HeaderBasis  = "aicc-basis" // by what the bridge knows the text of a window's last file again (markers only)
 )
 
 // MaxBatch is the largest number of messages in one atomic batch; the server

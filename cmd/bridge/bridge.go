@@ -32,6 +32,7 @@ import (
 	"aiccbridge/poller/handover"
 	"aiccbridge/poller/partition"
 	"aiccbridge/poller/proxy"
+	"aiccbridge/poller/push"
 	"aiccbridge/schemas"
 )
 
@@ -44,6 +45,7 @@ type base struct {
 	clients   *proxy.Metrics     // of all tenants
 	shares    *partition.Metrics // of all tenants
 	handovers *handover.Metrics  // of all tenants
+	pushes    *push.Metrics      // of all tenants
 	zones     *worker.Zones      // that files showed
 	tracer    *trace.Tracer      // nil: nothing is traced
 	heads     *heads.Book        // of the platform's answers
@@ -179,7 +181,7 @@ func newBridge(ctx context.Context, cfg *config.Config, log zerolog.Logger, acce
 
 func newBase(cfg *config.Config, log zerolog.Logger) (b base, err error) {
 	metrics := prometheus.NewRegistry()
-	b = base{cfg: cfg, log: log, metrics: metrics, polling: poller.NewMetrics(metrics), clients: proxy.NewMetrics(metrics), shares: partition.NewMetrics(metrics), handovers: handover.NewMetrics(metrics), zones: &worker.Zones{}, heads: &heads.Book{}}
+	b = base{cfg: cfg, log: log, metrics: metrics, polling: poller.NewMetrics(metrics), clients: proxy.NewMetrics(metrics), shares: partition.NewMetrics(metrics), handovers: handover.NewMetrics(metrics), pushes: push.NewMetrics(metrics), zones: &worker.Zones{}, heads: &heads.Book{}}
 	b.metrics.MustRegister(newBuildMetric(), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if b.names, err = schemas.NewNames(cfg.NATS.SubjectPrefix); err != nil {
 		return b, err

@@ -26,6 +26,7 @@ import (
 	"aiccbridge/internal/platformsim/filestore/content"
 	"aiccbridge/internal/platformsim/filestore/voice"
 	"aiccbridge/internal/platformsim/gateway"
+	"aiccbridge/internal/platformsim/gateway/push"
 	"aiccbridge/internal/platformsim/truth"
 	"aiccbridge/internal/platformsim/world"
 	"aiccbridge/internal/proxytest"
@@ -74,6 +75,8 @@ type setup struct {
 	clients               string           // the agents sign in through the bridge, which listens here; "": they don't
 	handover, sealed      bool             // the agents are signed in by another system; their sessions are sealed
 	rotate                time.Duration    // after which the gateway gives another GUID, default a minute
+	events                string           // how live events come; "": as by default
+	push                  string           // keys of the section push
 	proxy                 *proxytest.Proxy // on the way to gateway and file store, with proxyLogin; nil: none
 }
 
@@ -122,9 +125,10 @@ func newScene(t *testing.T, o setup) *scene {
 	}
 	sim, err := platformsim.New(platformsim.Options{
 		Seed: seed(t), Agents: max(o.agents, 1), Timezone: zone, Dir: filepath.Join(s.dir, "sim"),
-		Pace:    o.pace(),
-		World:   world.Options{SyncDelay: -1},
-		Gateway: gateway.Options{WaitTimes: 8, MaxTime: orDefault(o.silent, 25*time.Second), NeedCookie: true, GUIDInterval: o.rotate, GUIDTimeout: o.guidTimeout()},
+		Pace:  o.pace(),
+		World: world.Options{SyncDelay: -1},
+		Gateway: gateway.Options{WaitTimes: 8, MaxTime: orDefault(o.silent, 25*time.Second), NeedCookie: true, GUIDInterval: o.rotate, GUIDTimeout: o.guidTimeout(),
+			Push: push.Options{RepeatEvery: 300 * time.Millisecond, Pause: 300 * time.Millisecond, Tries: 1000}},
 		Files: filestore.Options{
 			GenerationMax: 300 * time.Millisecond, CreationsPerMinute: -1, ParallelDownloads: -1, LockAfter: -1,
 			RepeatEvery: time.Second, Spaces: o.furtherSpaces(), Audio: o.audio, Form: o.form,
@@ -284,6 +288,10 @@ func (s *scene) tenantText(p func(string, ...any), name, account string) {
 	p("    timezone: %s", set.Timezone)
 	if o.handover {
 		p("    events: handover")
+	}
+	if o.events != "" {
+		p("    events: %s", o.events)
+		p("    push: {%s}", o.push)
 	}
 	if o.agents > 0 {
 		p("    gateway:")

@@ -32,6 +32,7 @@ func killings() []killing {
 	listening.recordings = fetching
 	return []killing{
 		{"polls", busy(), 30, 0, []string{"poll.before_send", "poll.sent", "poll.answered", "poll.stored", "poll.acked"}},
+		{"pushes", pushed(busy()), 10, 0, []string{"push.stored"}},
 		{"lease", busy(), 1, 0, []string{"lease.renewing"}},
 		{"callbacks", busy(), 2, 0, []string{
 			"callback.verified", "callback.stored", "callback.answered",

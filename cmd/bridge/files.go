@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"encoding/hex"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -319,8 +320,26 @@ type publisher interface {
 	Publish(ctx context.Context, m schemas.Message) error
 }
 
-// newCallbacks returns no part when no tenant has a file store.
+// newCallbacks serves what the platform calls: callbacks of file stores, and pushes. It returns
+// no part when there is neither.
 func newCallbacks(b base, h *hub, tenants []*tenant, open *closers) ([]part, error) {
+	handler, err := newCallbackHandler(b, h, tenants)
+	if err != nil {
+		return nil, err
+	}
+	if handler = newInlets(tenants, handler); handler == nil {
+		return nil, nil
+	}
+	l, err := listen("listen.callbacks", b.cfg.Listen.Callbacks, open)
+	if err != nil {
+		return nil, err
+	}
+	shown := b.changes.shown(b.cfg, func(c *config.Config) *tls.Certificate { return c.Callbacks.Certificate })
+	return []part{{"callbacks", callbacks.NewServer(l, shown, b.tracer.Handler(handler), b.log).Run}}, nil
+}
+
+// newCallbackHandler returns nil when no tenant has a file store.
+func newCallbackHandler(b base, h *hub, tenants []*tenant) (http.Handler, error) {
 	policies, keys := map[string]*policy{}, &callbacks.Keyring{}
 	for _, t := range tenants {
 		policies[t.cfg.Name] = t.privacy
@@ -344,12 +363,7 @@ func newCallbacks(b base, h *hub, tenants []*tenant, open *closers) ([]part, err
 	b.changes.add(func(_, new *config.Config) (func(), error) {
 		return func() { handler.Know(keys.Set(callbackAccounts(new))) }, nil
 	})
-	l, err := listen("listen.callbacks", b.cfg.Listen.Callbacks, open)
-	if err != nil {
-		return nil, err
-	}
-	shown := b.changes.shown(b.cfg, func(c *config.Config) *tls.Certificate { return c.Callbacks.Certificate })
-	return []part{{"callbacks", callbacks.NewServer(l, shown, b.tracer.Handler(handler), b.log).Run}}, nil
+	return handler, nil
 }
 
 // callbackAccounts are the keys that callbacks are signed with: one for all tenants that have it.

@@ -37,6 +37,7 @@ type tenant struct {
 	agents  *partition.Share                         // nil without a gateway, and where agents sign in through the bridge
 	follow  func(intake, work context.Context) error // the sessions handed over; nil: none are
 	proxy   *proxy.Proxy                             // nil where they don't
+	way     *way                                     // nil: single agents are polled, or sign in through the bridge
 	pulse   *pulse.Pulse                             // of its events; nil without a gateway
 	teams   *teams                                   // of its agents
 	files   *filestore.Store                         // nil without a file store
@@ -52,6 +53,9 @@ func newTenant(b base, h *hub, c config.Tenant, known accounts, open *closers) (
 	}
 	if c.Gateway != nil {
 		if t.pulse, t.teams, err = newPulse(b, h, c); err != nil {
+			return nil, err
+		}
+		if t.way, err = newWay(b, h, c, t, open); err != nil {
 			return nil, err
 		}
 		if throughBridge(c) {
@@ -183,7 +187,7 @@ func newPolling(b base, h *hub, c config.Tenant, t *tenant, open *closers) (*par
 		Logger: b.log, Metrics: b.polling,
 	}
 	pool.Privacy = t.recordPrivacy
-	return partition.New(partition.Options{
+	options := partition.Options{
 		Spread: func(agents int) time.Duration { return noneIfZero(min(time.Duration(agents)*startEvery, time.Minute)) },
 		Pool:   pool, Agents: polledAgents(c), Self: b.instance, Flush: func(ctx context.Context) { _ = h.flush(ctx) }, Await: h.awaitSessions, Grace: b.cfg.Shutdown.Grace, Lost: lease.ErrLost,
 		Bridges: lease.NewMembers(h.bus.Conn(), lease.Options{Tenant: c.Name}).Run, Metrics: b.shares,
@@ -197,7 +201,11 @@ func newPolling(b base, h *hub, c config.Tenant, t *tenant, open *closers) (*par
 			read := func(_ string, value []byte, _ uint64) { f(value) }
 			return sessions.Watch(ctx, schemas.EncodeToken(c.Name)+".>", read, loaded)
 		},
-	}), nil
+	}
+	if t.way != nil {
+		options.Way, options.Name = t.way.of, t.way.name
+	}
+	return partition.New(options), nil
 }
 
 // forwardProxy returns nil without a URL.

@@ -85,10 +85,15 @@ func (a *Agent) Heartbeat(ctx context.Context) (loginTime time.Time, err error) 
 type Pushed struct {
 	// WorkNo is the agent that the body names beside its events; "": none.
 	WorkNo string
-	// Events are in their order, oldest first.
-	Events []Event
-	// Bad holds what stood where an event should and is none, as in a [Poll].
-	Bad []json.RawMessage
+	// Items are in their order, oldest first.
+	Items []Item
+}
+
+// Item is an event, or what stood where one should and is none: then it is in Bad, as in
+// [Poll], and the event is the zero one.
+type Item struct {
+	Event Event
+	Bad   json.RawMessage
 }
 
 // DecodePush reads the body of a push, of either dialect: {"workNo","eventList"}, or the
@@ -104,16 +109,34 @@ func DecodePush(body []byte, contentType string) (Pushed, error) {
 	if !agreed {
 		return Pushed{}, fmt.Errorf("%w: it names two agents", ErrUndecodable)
 	}
-	p, items := Pushed{WorkNo: workNo.Literal()}, envelope.All("eventList", "event")
+	p, members := Pushed{WorkNo: workNo.Literal()}, envelope.All("eventList", "event")
 	if bare, agreed := envelope.Text("eventType"); !agreed || bare.Literal() != "" {
-		items = append(items, body)
+		members = append(members, body)
 	}
-	for _, item := range items {
-		events, bad := decodeEvents(item)
-		p.Events, p.Bad = append(p.Events, events...), append(p.Bad, bad...)
-	}
-	if len(items) == 0 {
+	if len(members) == 0 {
 		return Pushed{}, fmt.Errorf("%w: it has neither eventList nor event", ErrUndecodable)
 	}
+	for _, member := range members {
+		p.Items = append(p.Items, itemsOf(member)...)
+	}
 	return p, nil
+}
+
+// itemsOf are the items of a list, or of one that stands alone.
+func itemsOf(raw json.RawMessage) (items []Item) {
+	each := []json.RawMessage{raw}
+	if len(raw) > 0 && raw[0] == '[' {
+		each = nil
+		_ = json.Unmarshal(raw, &each) // can't fail: it was part of valid JSON
+	}
+	for _, one := range each {
+		event, ok := decodeEvent(one)
+		switch {
+		case ok:
+			items = append(items, Item{Event: event})
+		case !blank(one):
+			items = append(items, Item{Bad: one})
+		}
+	}
+	return items
 }

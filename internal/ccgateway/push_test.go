@@ -115,10 +115,15 @@ func TestDecodePush(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p, err := DecodePush([]byte(test.body), "application/json")
 			var types []string
-			for _, e := range p.Events {
-				types = append(types, e.Type)
+			bad := 0
+			for _, item := range p.Items {
+				if item.Bad != nil {
+					bad++
+					continue
+				}
+				types = append(types, item.Event.Type)
 			}
-			if p.WorkNo != test.agent || !slices.Equal(types, test.types) || len(p.Bad) != test.bad || (err != nil) != test.errors {
+			if p.WorkNo != test.agent || !slices.Equal(types, test.types) || bad != test.bad || (err != nil) != test.errors {
 				t.Errorf("got %+v %v", p, err)
 			}
 			if err != nil && !errors.Is(err, ErrUndecodable) {
@@ -135,12 +140,12 @@ func FuzzDecodePush(f *testing.F) {
 	f.Add([]byte(`{"eventList":[[{"eventType":"A"}],7,null,""]}`), "text/html; charset=GBK")
 	f.Fuzz(func(t *testing.T, body []byte, contentType string) {
 		p, err := DecodePush(body, contentType)
-		if err != nil && (!errors.Is(err, ErrUndecodable) || len(p.Events)+len(p.Bad) > 0) {
+		if err != nil && (!errors.Is(err, ErrUndecodable) || len(p.Items) > 0) {
 			t.Fatalf("got %+v %v", p, err)
 		}
-		for _, e := range p.Events {
-			if e.Type == "" {
-				t.Fatalf("an event without a type: %+v", e)
+		for _, item := range p.Items {
+			if (item.Event.Type == "") == (item.Bad == nil) {
+				t.Fatalf("neither an event nor bad, or both: %+v", item)
 			}
 		}
 	})

@@ -25,6 +25,7 @@ var live = map[string]func(old, new *config.Config) bool{
 
 	"tenants[].gateway.agents":       always,
 	"tenants[].gateway.agents_file":  always,
+	"tenants[].push.token_files":     always,
 	"tenants[].gateway.secrets_file": always,
 
 	"tenants[].files.access_key":      sameAccounts,

@@ -23,7 +23,7 @@ func Stopped(point string) string { return "sabotaged at " + point }
 
 // Points are the names that [Point] is called with, in the order of the data's way.
 var Points = []string{
-	"poll.before_send", "poll.sent", "poll.answered", "poll.stored", "poll.acked", "lease.renewing",
+	"poll.before_send", "poll.sent", "poll.answered", "poll.stored", "poll.acked", "push.stored", "lease.renewing",
 	"spool.fetched", "spool.hub_stored", "spool.hub_acked", "spool.trimmed",
 	"callback.verified", "callback.stored", "callback.answered",
 	"request.before_ledger", "request.ledger_written", "request.sent", "request.id_stored",

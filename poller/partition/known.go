@@ -19,6 +19,7 @@ import (
 type known struct {
 	epochs map[string]uint64 // by agent, of the sessions
 	events bool              // there are some, and they can be asked for
+	most   uint64            // of all that was seen
 	older  bool              // the sessions are older than the events: a bucket was put back
 }
 
@@ -40,6 +41,7 @@ func (s *Share) read(ctx context.Context) known {
 		var at schemas.Session
 		if json.Unmarshal(value, &at) == nil && at.Epoch > 0 { // else another system wrote it last
 			k.epochs[at.Agent] = max(k.epochs[at.Agent], at.Epoch)
+			k.most = max(k.most, at.Epoch)
 		}
 	})
 	pool := s.o.Pool
@@ -51,6 +53,7 @@ func (s *Share) read(ctx context.Context) known {
 	agent, epoch, found, err := look(ctx, pool, pool.Names.Agents(pool.Tenant))
 	if sayUnknown(ctx, pool, err); err == nil {
 		k.events, k.older = found, epoch > k.epochs[agent]
+		k.most = max(k.most, epoch)
 	}
 	return k
 }

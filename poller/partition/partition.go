@@ -9,12 +9,15 @@ import (
 
 	"aiccbridge/internal/grace"
 	"aiccbridge/poller"
+	"aiccbridge/poller/record"
 	"aiccbridge/poller/session"
 )
 
 // partition is one share of the agents, under one lease.
 type partition struct {
 	pool    poller.Options // each ownership has its own epoch
+	way     func(o poller.Options) Way
+	above   uint64 // what an ownership was outgrown by
 	roster  *roster
 	acquire func(ctx context.Context, floor uint64) (epoch uint64, l Lease, err error)
 	lost    error
@@ -31,7 +34,11 @@ var errOutgrown = errors.New("an agent who has come was polled under a higher ep
 func (p *partition) run(intake, work context.Context) error {
 	for intake.Err() == nil {
 		err := p.own(intake, work)
+		outgrown := (*record.Outgrown)(nil)
 		switch {
+		case errors.As(err, &outgrown):
+			p.above = max(p.above, outgrown.Epoch)
+			p.pool.Logger.Info().Str("tenant", p.pool.Tenant).Msg("agents are had under a higher epoch: one of whom the platform tells had it before")
 		case errors.Is(err, errOutgrown):
 			p.pool.Logger.Info().Str("tenant", p.pool.Tenant).Msg("agents are polled under a higher epoch: one who has come had it before")
 		case errors.Is(err, p.lost):
@@ -49,7 +56,7 @@ func (p *partition) own(intake, work context.Context) (err error) {
 	p.state.waits()
 	defer p.state.rests()
 	first := p.roster.now().agents
-	epoch, lease, err := p.acquire(intake, p.floor(first))
+	epoch, lease, err := p.acquire(intake, max(p.above, p.floor(first)))
 	if intake.Err() != nil && err != nil {
 		return nil // stopped while another bridge had it
 	}
@@ -66,6 +73,11 @@ func (p *partition) own(intake, work context.Context) (err error) {
 	}()
 	o := p.pool
 	o.Epoch = epoch
+	var way Way
+	if p.way != nil {
+		way = p.way(o)
+		o.Loop = way.Loop
+	}
 	pool, err := poller.New(o)
 	if err != nil {
 		return err
@@ -84,7 +96,13 @@ func (p *partition) own(intake, work context.Context) (err error) {
 	told := make(chan []session.Agent)
 	group.Go(func() error {
 		defer stopRenewing()
-		return pool.Run(held, owned, told)
+		if way == nil {
+			return pool.Run(held, owned, told)
+		}
+		both, held := errgroup.WithContext(held)
+		both.Go(func() error { return pool.Run(held, owned, told) })
+		both.Go(func() error { return way.Run(held, owned) })
+		return both.Wait()
 	})
 	group.Go(func() error { return p.tell(held, pool, epoch, first, told) })
 	return group.Wait()

@@ -33,6 +33,10 @@ type Options struct {
 	// Spread is over how long the first sign-ins of so many agents are spread; negative: not at
 	// all. nil: over what Pool has, however many they are.
 	Spread func(agents int) time.Duration
+	// Way, if set, is how events come in other than by polling each agent. All agents are then
+	// one partition, named Name, which is wanted even without agents.
+	Way  func(o poller.Options) Way
+	Name string
 	// Self is this bridge among the bridges.
 	Self string
 	// Bridges tells who shares the agents, whenever that changes, until ctx ends; nil: it
@@ -59,6 +63,15 @@ type Options struct {
 	Grace time.Duration
 	// Metrics may be shared. nil: none.
 	Metrics *Metrics
+}
+
+// Way takes in a tenant's events in one ownership.
+type Way interface {
+	// Loop cares for a wanted agent. See [poller.Options].
+	Loop(a session.Agent, p session.Parts) session.Runner
+	// Run works beside until intake ends. A *record.Outgrown ends the ownership for another
+	// one with a higher epoch; any other error ends the share.
+	Run(intake, work context.Context) error
 }
 
 // Share polls this bridge's share of a tenant's agents. It is for one [Share.Run].
@@ -95,14 +108,17 @@ func New(o Options) *Share {
 	}
 	o.Pool.StartSpread = o.Spread(len(o.Agents))
 	s := &Share{o: o, counts: o.Metrics.of(o.Pool.Tenant), changed: make(chan struct{}, 1), slots: map[int]*slot{}}
-	for p, agents := range divided(o.Agents) {
+	for p, agents := range s.divided(o.Agents) {
 		s.slot(p).roster.set(agents, 0)
 	}
 	return s
 }
 
 // divided are agents by their partitions.
-func divided(agents []session.Agent) map[int][]session.Agent {
+func (s *Share) divided(agents []session.Agent) map[int][]session.Agent {
+	if s.o.Way != nil {
+		return map[int][]session.Agent{0: agents}
+	}
 	by := map[int][]session.Agent{}
 	for _, a := range agents {
 		p := Of(a.ID)
@@ -123,7 +139,7 @@ func (s *Share) slot(p int) *slot {
 // nothing, nor does anybody when others come or go: of who goes the poll in flight is
 // finished. Safe for concurrent use.
 func (s *Share) Set(agents []session.Agent) {
-	by := divided(agents)
+	by := s.divided(agents)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	known := map[string]bool{}
@@ -157,13 +173,20 @@ func (s *Share) Waiting() map[string]time.Time {
 	all := map[string]time.Time{}
 	for p, slot := range s.slots {
 		if since := slot.state.waitingSince(); !since.IsZero() {
-			all[name(p)] = since
+			all[s.name(p)] = since
 		}
 	}
 	return all
 }
 
 // name is a partition's among the leases.
+func (s *Share) name(p int) string {
+	if s.o.Way != nil {
+		return s.o.Name
+	}
+	return name(p)
+}
+
 func name(p int) string { return strconv.Itoa(p) }
 
 // Run polls the partitions that are this bridge's, until intake ends; work ends
@@ -206,6 +229,10 @@ func (s *Share) mine(ctx context.Context, bridges []string) (func(p int) bool, e
 	if len(bridges) > 0 {
 		owners := assign(bridges)
 		s.o.Pool.Logger.Info().Str("tenant", s.o.Pool.Tenant).Strs("bridges", bridges).Msg("agents are divided among the bridges")
+		if s.o.Way != nil { // those of several tenants are not all one bridge's
+			owner := owners[Of(s.o.Pool.Tenant+"."+s.o.Name)]
+			return func(int) bool { return owner == s.o.Self }, nil
+		}
 		return func(p int) bool { return owners[p] == s.o.Self }, nil
 	}
 	var last []string
@@ -215,7 +242,7 @@ func (s *Share) mine(ctx context.Context, bridges []string) (func(p int) bool, e
 			return nil, err
 		}
 	}
-	return func(p int) bool { return slices.Contains(last, name(p)) }, nil
+	return func(p int) bool { return slices.Contains(last, s.name(p)) }, nil
 }
 
 // divide begins what is this bridge's now, and ends what is not.
@@ -223,7 +250,7 @@ func (s *Share) divide(intake, work context.Context, group *errgroup.Group, mine
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for p, at := range s.slots {
-		wanted := mine(p) && len(at.roster.now().agents) > 0
+		wanted := mine(p) && (s.o.Way != nil || len(at.roster.now().agents) > 0)
 		switch runs := at.stop != nil; {
 		case wanted && !runs:
 			s.begin(intake, work, group, p)
@@ -241,10 +268,16 @@ func (s *Share) begin(intake, work context.Context, group *errgroup.Group, p int
 	last, done := at.done, make(chan struct{})
 	at.stop, at.done = stop, done
 	one := partition{
-		pool: s.o.Pool, roster: at.roster, lost: s.o.Lost, grace: s.o.Grace, flush: s.o.Flush, state: &at.state,
-		floor: func(agents []session.Agent) uint64 { return s.known(all).highest(intake, s.o.Pool, agents) },
+		pool: s.o.Pool, way: s.o.Way, roster: at.roster, lost: s.o.Lost, grace: s.o.Grace, flush: s.o.Flush, state: &at.state,
+		floor: func(agents []session.Agent) uint64 {
+			k := s.known(all)
+			if s.o.Way != nil { // whoever the platform tells of
+				return max(k.most, k.highest(intake, s.o.Pool, agents))
+			}
+			return k.highest(intake, s.o.Pool, agents)
+		},
 		acquire: func(ctx context.Context, floor uint64) (uint64, Lease, error) {
-			return s.o.Acquire(ctx, name(p), floor)
+			return s.o.Acquire(ctx, s.name(p), floor)
 		},
 	}
 	one.pool.StartSpread = cmp.Or(at.spread, one.pool.StartSpread)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"aiccbridge/internal/ccgateway"
+	"aiccbridge/internal/foreign"
 	"aiccbridge/schemas"
 )
 
@@ -71,4 +72,16 @@ func (r *Recorder) namesStranger(e ccgateway.Event) bool {
 		r.log.Warn().Str("named", e.WorkNo).Msg("events of the agent's queue name another agent; they are stored as the polled one's")
 	}
 	return true
+}
+
+// SameSession compares the loginTime in the content of AgentOther_ShutdownService with that
+// of a sign-in; the event of an earlier session may come late. Without either time it counts
+// as the same.
+func SameSession(content json.RawMessage, loginTime time.Time) bool {
+	c, err := foreign.ParseObject(content)
+	if loginTime.IsZero() || err != nil {
+		return true
+	}
+	named := c.Maybe("loginTime").Moment()
+	return named.IsZero() || named.UnixMilli() == loginTime.UnixMilli()
 }

@@ -3,8 +3,10 @@ package record
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"time"
 
+	"aiccbridge/internal/retry"
 	"aiccbridge/schemas"
 )
 
@@ -20,6 +22,8 @@ type Last struct {
 	// At is when its owner had last heard of the agent, by its own clock: when the event
 	// came, or a gap ended. A spool may bring a message to the stream much later.
 	At time.Time `json:"-"`
+	// Mark is what [Recorder.Mark] had put on it; "": nothing.
+	Mark string `json:"-"`
 }
 
 // Final reports that no session was polled after the message: one that ends a
@@ -35,9 +39,15 @@ func (l Last) Left() bool { return l.Type == schemas.EventLeft }
 // Last returns the agent's last message in the stream, of whatever owner, if it can be
 // had within a few seconds.
 func (r *Recorder) Last(ctx context.Context) (last Last, ok bool) {
+	last, err := r.Look(ctx)
+	return last, err == nil && last.Epoch > 0
+}
+
+// Look is Last that tells whether there is none, the zero value, or it could not be had.
+func (r *Recorder) Look(ctx context.Context) (Last, error) {
 	o := r.tenant.options
 	if o.LastStored == nil {
-		return Last{}, false
+		return Last{}, nil
 	}
 	side, cancel := context.WithTimeout(ctx, lastLimit)
 	defer cancel()
@@ -49,13 +59,76 @@ func (r *Recorder) Last(ctx context.Context) (last Last, ok bool) {
 		To       time.Time `json:"to"`          // of a gap
 	}
 	if err != nil || !ok || json.Unmarshal(m.Body, &said) != nil || said.Epoch == 0 {
-		return Last{}, false
+		return Last{}, err
 	}
-	said.Last.At = m.StoredAt
+	said.Last.At, said.Last.Mark = m.StoredAt, m.Get(schemas.HeaderPushed)
 	for _, at := range []time.Time{said.Received, said.At, said.To} {
 		if !at.IsZero() && at.Before(said.Last.At) {
 			said.Last.At = at
 		}
 	}
-	return said.Last, true
+	return said.Last, nil
+}
+
+// lookFor is for how long [Recorder.TakeUp] waits for an agent's last message: well below what
+// the platform bears in silence.
+const lookFor = 45 * time.Second
+
+// TakeUp has the recorder follow on the agent's last message, and recalls where the agent
+// stands: for ways whose agents are not known before they are heard of. What can't be read is
+// waited for, but not for ever: then it is as if there were none. The error is a *[Outgrown],
+// or the context's.
+func (r *Recorder) TakeUp(ctx context.Context) (last Last, err error) {
+	for begun := time.Now(); ; {
+		if last, err = r.Look(ctx); err == nil {
+			break
+		}
+		if time.Since(begun) > lookFor {
+			r.log.Warn().Err(err).Msg("agent's last message can't be read; what was stored by another bridge may be stored again")
+			break
+		}
+		if err := retry.Wait(ctx, time.Second); err != nil {
+			return last, err
+		}
+	}
+	epoch := r.tenant.options.Epoch
+	if last.Epoch > epoch {
+		return last, &Outgrown{Epoch: last.Epoch}
+	}
+	if last.Epoch == epoch {
+		r.Continue(last.Seq)
+	}
+	r.Follow(last.Position)
+	r.Standing.Recall(ctx)
+	return last, r.Losses(ctx)
+}
+
+// Upkeep does what is due beside events: the state written that was not, lost messages said,
+// and, of an agent who is signed in, a heartbeat so often; negative: none. The error is the
+// context's.
+func (r *Recorder) Upkeep(ctx context.Context, heartbeat time.Duration) error {
+	r.Standing.Refresh(ctx)
+	if err := r.Losses(ctx); err != nil {
+		return err
+	}
+	switch now := time.Now(); {
+	case heartbeat < 0 || !r.Standing.SignedIn():
+		return nil
+	case r.beatAt.IsZero():
+		r.beatAt = now.Add(heartbeat)
+		return nil
+	case now.Before(r.beatAt):
+		return nil
+	default:
+		r.beatAt = now.Add(heartbeat)
+		return r.Heartbeat(ctx)
+	}
+}
+
+// Outgrown says that an agent has messages of a higher epoch than that of this ownership:
+// another one is needed, above it.
+type Outgrown struct{ Epoch uint64 }
+
+func (o *Outgrown) Error() string {
+	return fmt.Sprintf("an agent has messages of epoch %d, which is higher than this ownership's", o.Epoch)
 }

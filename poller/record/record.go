@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"hash/maphash"
+	"maps"
 	"time"
 
 	"aiccbridge/internal/sabotage"
@@ -95,6 +96,8 @@ type Recorder struct {
 	order    *sequence.Checker
 	recent   recentEvents // to know repeated ones
 	stranger string       // the last other agent that an event named
+	mark     string       // on each message from now on
+	beatAt   time.Time    // when a heartbeat is due; zero: not known yet
 }
 
 // Recorder returns the recorder of an agent whose last message of this epoch had the
@@ -123,6 +126,11 @@ func (r *Recorder) Follow(p schemas.Position) {
 		r.before = p
 	}
 }
+
+// Mark puts a word on each message from now on, until another one does: how far something
+// is stored that its sender may send again. [Last] has it of the last message, whoever stored
+// that. It is printable ASCII; "": none.
+func (r *Recorder) Mark(word string) { r.mark = word }
 
 // Forget says that what came before proves nothing about the order of what comes: the
 // session is another one, or the platform repeats itself.
@@ -168,6 +176,13 @@ func (r *Recorder) publish(ctx context.Context, build func(origin) (schemas.Mess
 	m, err := build(r.origin(time.Now()))
 	if err != nil {
 		return err
+	}
+	if r.mark != "" {
+		m.Header = maps.Clone(m.Header)
+		if m.Header == nil {
+			m.Header = map[string]string{}
+		}
+		m.Header[schemas.HeaderPushed] = r.mark
 	}
 	if err := r.store(ctx, m); err != nil {
 		return err

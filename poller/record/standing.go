@@ -98,6 +98,11 @@ func (s *Standing) Forget(ctx context.Context) {
 	}
 }
 
+// SignedIn reports that the agent is signed in, as far as is known.
+func (s *Standing) SignedIn() bool {
+	return s.known.State != schemas.StateSignedOut && s.known.State != schemas.StateUnknown
+}
+
 // Doubt says that the agent's events no longer tell where it stands: the gateway is to be
 // asked, behind what waits in the queue. [Recorder.Gap] says so too.
 func (s *Standing) Doubt() { s.asks = askAttempts }

@@ -14,6 +14,7 @@ type legacy struct {
 	at      time.Time // its last sign of life
 	unclean bool      // it did not say that it stopped
 	left    bool      // it stopped and left its session alive
+	pushed  bool      // its session is one whose events are pushed
 	copied  bool      // it may have gone on elsewhere, in what our store is a copy of
 }
 
@@ -48,7 +49,12 @@ func (l *Loop) begin(ctx context.Context) (phase, error) {
 	l.record.Standing.Recall(ctx)
 	old := l.legacy(ctx, entry)
 	old.copied = !old.at.IsZero() && !old.at.After(l.tenant.options.Copied)
-	resumes := l.custody.TakeOver()
+	resumes := false
+	if old.pushed && l.agent.Password != "" {
+		l.custody.Decline() // it can't be polled
+	} else {
+		resumes = l.custody.TakeOver()
+	}
 	if err := l.record.Losses(ctx); err != nil {
 		return "", err
 	}
@@ -81,6 +87,7 @@ func (l *Loop) legacy(ctx context.Context, entry schemas.Session) legacy {
 	}
 	old.left = !old.unclean && last.Left()
 	old.unclean = old.unclean || !last.Final()
+	old.pushed = last.Mark != ""
 	if last.At.After(old.at) {
 		old.at = last.At
 	}

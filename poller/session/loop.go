@@ -25,6 +25,7 @@ const (
 	phaseSigningIn phase = "signing_in"
 	phasePolling   phase = "polling"
 	phaseRetrying  phase = "retrying"
+	phasePushed    phase = "pushed" // of a [Seat]: no loop here polls the agent
 	phaseEnded     phase = "ended"
 	phaseWaiting   phase = "waiting"
 	phaseReturning phase = "returning"

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"aiccbridge/internal/ccgateway"
-	"aiccbridge/internal/foreign"
 	"aiccbridge/internal/sabotage"
 	"aiccbridge/poller/internal/aside"
 	"aiccbridge/poller/record"
@@ -144,7 +143,7 @@ func (l *Loop) keep(ctx context.Context, p ccgateway.Poll) (over bool, err error
 			return false, err
 		}
 		l.delivered(e.Raw)
-		over = over || ends && l.namesThisSession(e.Content)
+		over = over || ends && record.SameSession(e.Content, l.loginTime)
 	}
 	for _, item := range p.Bad {
 		if err := l.record.DeadLetter(ctx, item, got, errNoEvent); err != nil {
@@ -180,18 +179,6 @@ func outlive(ctx context.Context, d time.Duration) (context.Context, context.Can
 		stop()
 		cancel()
 	}
-}
-
-// namesThisSession compares the loginTime of AgentOther_ShutdownService with that
-// of our sign-in; the event of an earlier session may come late. Without either
-// time it counts as ours.
-func (l *Loop) namesThisSession(content json.RawMessage) bool {
-	c, err := foreign.ParseObject(content)
-	if l.loginTime.IsZero() || err != nil {
-		return true
-	}
-	named := c.Maybe("loginTime").Moment()
-	return named.IsZero() || named.UnixMilli() == l.loginTime.UnixMilli()
 }
 
 func (l *Loop) goodPoll(p ccgateway.Poll, over bool) turn {

@@ -156,6 +156,14 @@ type Parts struct {
 	// Changes brings other descriptions of the agent, for sign-ins from then on; a halted agent
 	// tries again. Whether there is a password must stay as it is. nil: there are none.
 	Changes <-chan Agent
+	// Seat is for a [Runner] that is no [Loop].
+	Seat *Seat
+}
+
+// Runner is one stay of an agent in the wanted set: a [Loop], or what cares for an agent in
+// another way. Run returns some time after the end of intake, and at once at the end of work.
+type Runner interface {
+	Run(intake, work context.Context)
 }
 
 func (t *Tenant) logger(agent string) zerolog.Logger {

@@ -49,7 +49,7 @@ func (m *Metrics) Standing(tenant string, lasting time.Duration) (s Standing) {
 			if halted.IsZero() || a.since.Before(halted) {
 				halted, s.Why = a.since, a.why
 			}
-		case phaseSigningIn, phasePolling, phaseRetrying, phaseEnded:
+		case phaseSigningIn, phasePolling, phaseRetrying, phasePushed, phaseEnded:
 			s.Tried++
 			if a.since.IsZero() || time.Since(a.since) < lasting {
 				s.Polled = append(s.Polled, a.agent)
@@ -97,4 +97,48 @@ func (a *seat) polled() {
 	a.board.mu.Lock()
 	defer a.board.mu.Unlock()
 	a.since, a.why = time.Time{}, nil
+}
+
+// Seat shows, as a [Loop] does, where an agent stands who is kept signed in without being
+// polled. It is for one goroutine.
+type Seat struct {
+	seat   *seat
+	counts counts
+	phase  phase
+}
+
+// Seat is that of an agent who has not begun.
+func (m *Metrics) Seat(tenant, agent string) *Seat {
+	c := m.of(tenant)
+	return &Seat{seat: &seat{board: c.board, agent: agent}, counts: c}
+}
+
+func (s *Seat) enter(next phase) {
+	if s.phase != next {
+		s.counts.moved(s.phase, next)
+		s.seat.moved(next)
+		s.phase = next
+	}
+}
+
+// Tries shows that the agent is being signed in.
+func (s *Seat) Tries() { s.enter(phaseSigningIn) }
+
+// Live shows that the agent is signed in.
+func (s *Seat) Live() { s.enter(phasePushed) }
+
+// Good ends the failures before: the gateway has answered the session well.
+func (s *Seat) Good() { s.seat.polled() }
+
+// Failed notes why the agent is not signed in, or not cared for.
+func (s *Seat) Failed(err error) { s.seat.failed(err) }
+
+// Halted shows that the agent is not tried again.
+func (s *Seat) Halted() { s.enter(phaseHalted) }
+
+// Left shows that the agent is not wanted any more, or another bridge's.
+func (s *Seat) Left() {
+	if s.phase != "" {
+		s.enter(phaseStopped)
+	}
 }

@@ -338,6 +338,12 @@ func (c *Custody) TakeOver() bool {
 	return false
 }
 
+// Decline leaves the session of the entry just read: it is not one that can be gone on with.
+func (c *Custody) Decline() {
+	c.replaced = ticket{sealed: c.entry.GUID}
+	c.entry.Polling, c.entry.GUID = false, ""
+}
+
 // accept goes on with the session of the entry just read, if it is another one and may be
 // polled, or notes why not.
 func (c *Custody) accept() bool {

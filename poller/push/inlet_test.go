@@ -1,0 +1,442 @@
+package push
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"aiccbridge/internal/ccgateway"
+	"aiccbridge/schemas"
+)
+
+func (s *scene) want(agent string, types ...string) {
+	s.t.Helper()
+	if got := s.shelf.types(s.t, agent); !slices.Equal(got, types) {
+		s.t.Errorf("stored of %s: %q, want %q", agent, got, types)
+	}
+}
+
+// TestListAgain: a list that comes again, also longer, also to another owner, has no second
+// effect; what happened twice is two.
+func TestListAgain(t *testing.T) {
+	t.Run("the same", func(t *testing.T) {
+		s := newScene(t)
+		s.own()
+		s.takes("A", "B")
+		s.takes("A", "B")
+		s.want("291", "A", "B")
+	})
+	t.Run("longer", func(t *testing.T) {
+		s := newScene(t)
+		s.own()
+		s.takes("A", "B")
+		s.takes("A", "B", "C")
+		s.takes("A", "B", "C", "A")
+		s.want("291", "A", "B", "C", "A")
+	})
+	t.Run("to the next owner", func(t *testing.T) {
+		s := newScene(t)
+		_, kill := s.own()
+		s.takes("A", "B")
+		kill()
+		s.own()
+		s.takes("A", "B")
+		s.takes("C")
+		s.want("291", "A", "B", "C")
+	})
+	t.Run("after own messages", func(t *testing.T) {
+		s := newScene(t)
+		d, _ := s.own()
+		s.takes("A", "B")
+		seat := d.seats["291"]
+		if err := seat.with(t.Context(), func() error { return seat.record.Heartbeat(t.Context()) }); err != nil {
+			t.Fatal(err)
+		}
+		s.stop()
+		s.own()
+		s.takes("A", "B", "C")
+		s.want("291", "A", "B", "C")
+	})
+	t.Run("twice, with other events between", func(t *testing.T) {
+		s := newScene(t)
+		s.own()
+		s.takes("A")
+		s.takes("B")
+		s.takes("A")
+		s.takes("B", "A")
+		s.want("291", "A", "B", "A", "B", "A")
+	})
+	t.Run("twice, as the platform's time says", func(t *testing.T) {
+		s := newScene(t)
+		s.own()
+		s.takes("A@1", "B@2")
+		s.takes("A@3", "B@4")
+		s.takes("A@3", "B@4", "A@5")
+		s.want("291", "A", "B", "A", "B", "A")
+	})
+	t.Run("a beginning alone is another list", func(t *testing.T) {
+		s := newScene(t)
+		s.own()
+		s.takes("A", "B")
+		s.takes("A", "C")
+		s.want("291", "A", "B", "A", "C")
+	})
+	t.Run("members in another order", func(t *testing.T) {
+		s := newScene(t)
+		s.own()
+		for _, body := range []string{
+			`{"workNo":"291","eventList":[{"eventType":"A","workNo":"291","content":{"x":1,"y":2}}]}`,
+			`{"eventList":[{"content":{"y":2, "x":1},"workNo":"291","eventType":"A"}],"workNo":"291"}`,
+		} {
+			if code, answer := s.push(secret, body); code != http.StatusOK {
+				t.Fatal(code, answer)
+			}
+		}
+		s.want("291", "A")
+	})
+}
+
+// TestListAgainMuchLater: without the platform's time an equal list is another one when the
+// gateway can't be repeating itself any more; with it, it never is.
+func TestListAgainMuchLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		s.own()
+		s.takes("A")
+		s.takes("B@1")
+		time.Sleep(sameFor + time.Second)
+		s.takes("B@1")
+		s.takes("A")
+		time.Sleep(sameFor + time.Second)
+		s.takes("A")
+		s.want("291", "A", "B", "A", "A")
+		s.stop()
+	})
+}
+
+// TestNotStoredInTime: the answer is 503, the storing goes on, and the list that comes again
+// is known, also when it is longer.
+func TestNotStoredInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		s.own()
+		s.takes("A")
+		release := s.shelf.holdBack()
+		begun := time.Now()
+		if code, body := s.push(secret, list("291", "B", "C")); code != http.StatusServiceUnavailable || !strings.Contains(body, `"retcode":"1"`) {
+			t.Fatal(code, body)
+		}
+		if code, _ := s.push(secret, list("291", "B", "C", "D")); code != http.StatusServiceUnavailable {
+			t.Fatal(code)
+		}
+		if took := time.Since(begun); took > 6*time.Second {
+			t.Errorf("two answers took %s", took)
+		}
+		release()
+		synctest.Wait()
+		s.takes("B", "C", "D")
+		s.want("291", "A", "B", "C", "D")
+		s.stop()
+	})
+}
+
+// TestKilledHalfway: of a list of which a part is stored, the next owner stores the rest.
+func TestKilledHalfway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		_, kill := s.own()
+		s.takes("A")
+		s.takes("A", "B") // the second is stored, and the third will not be
+		release := s.shelf.holdBack()
+		if code, _ := s.push(secret, list("291", "A", "B", "C")); code != http.StatusServiceUnavailable {
+			t.Fatal(code)
+		}
+		kill()
+		release()
+		s.own()
+		s.takes("A", "B", "C", "D")
+		s.want("291", "A", "B", "C", "D")
+		s.stop()
+	})
+}
+
+// TestLastMessageUnknown: a list is not taken while it may be stored already; after a while it
+// is, for the gateway would sign the agent out.
+func TestLastMessageUnknown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		s.own()
+		s.shelf.fail = errors.New("the hub is away")
+		if code, _ := s.push(secret, list("291", "A")); code != http.StatusServiceUnavailable {
+			t.Fatal(code)
+		}
+		s.want("291")
+		time.Sleep(50 * time.Second)
+		s.takes("A")
+		s.want("291", "A")
+		s.stop()
+	})
+}
+
+// TestOldDialect: one event in a poll's envelope, and the token in the address.
+func TestOldDialect(t *testing.T) {
+	s := newScene(t)
+	s.own()
+	post := func(query, body string) int {
+		w := httptest.NewRecorder()
+		s.inlet.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/events/acme?"+query, strings.NewReader(body)))
+		return w.Code
+	}
+	event := `{"message":"","retcode":"0","event":{"eventType":"A","workNo":"291","content":null}}`
+	for range 2 {
+		if code := post("token="+secret, event); code != http.StatusOK {
+			t.Fatal(code)
+		}
+	}
+	nameless := `{"message":"","retcode":"0","event":{"eventType":"B","content":null}}`
+	if code := post("agent=291&token="+secret, nameless); code != http.StatusOK {
+		t.Fatal(code)
+	}
+	s.want("291", "A", "B")
+	for _, query := range []string{"", "token=", "token=x", "token=" + secret + "&token=x"} {
+		if code := post(query, event); code != http.StatusForbidden {
+			t.Errorf("%q: %d", query, code)
+		}
+	}
+}
+
+// TestWrongToken: nothing is read or stored, the answer does not say why, the log does, once.
+func TestWrongToken(t *testing.T) {
+	s := newScene(t)
+	d, _ := s.own()
+	other := tokens{s.inlet.o.Key, "other"}.issue("291", time.Now())
+	for _, token := range []string{"", "x", secret + "x", secret[1:], other, strings.Repeat("a", tokenChars)} {
+		code, body := s.push(token, list("291", "A"))
+		if code != http.StatusForbidden || strings.Contains(body, `"0"`) {
+			t.Errorf("%q: %d %s", token, code, body)
+		}
+	}
+	s.want("291")
+	if n := strings.Count(s.logs.String(), "push refused"); n != 1 || strings.Contains(s.logs.String(), secret) {
+		t.Errorf("%d lines: %s", n, s.logs)
+	}
+	own := s.inlet.tokens.issue("291", time.Now())
+	if code, _ := s.push(own, list("292", "A")); code != http.StatusForbidden {
+		t.Errorf("a token of another agent: %d", code)
+	}
+	if code, _ := s.push(own, list("291", "A")); code != http.StatusOK {
+		t.Errorf("its own token: %d", code)
+	}
+	// the one before is good until the next is told
+	first := time.Now()
+	d.seats["291"].told(first)
+	d.seats["291"].told(first.Add(30 * time.Second))
+	if code, _ := s.push(s.inlet.tokens.issue("291", first), list("291", "B")); code != http.StatusOK {
+		t.Errorf("the token before: %d", code)
+	}
+	d.seats["291"].told(first.Add(60 * time.Second))
+	if code, _ := s.push(s.inlet.tokens.issue("291", first), list("291", "C")); code != http.StatusForbidden {
+		t.Errorf("the token before that: %d", code)
+	}
+	s.want("291", "A", "B")
+}
+
+// TestSecretReplaced: several are good while one is replaced.
+func TestSecretReplaced(t *testing.T) {
+	secrets := []string{secret, "the-next-secret"}
+	s := newScene(t, func(o *Options) { o.Secrets = func() []string { return secrets } })
+	s.own()
+	for _, token := range slices.Clone(secrets) {
+		if code, _ := s.push(token, list("291", "A")); code != http.StatusOK {
+			t.Errorf("%s: %d", token, code)
+		}
+	}
+	secrets = secrets[1:]
+	if code, _ := s.push(secret, list("291", "B")); code != http.StatusForbidden {
+		t.Errorf("the old one: %d", code)
+	}
+	secrets = []string{""}
+	if code, _ := s.push("", list("291", "B")); code != http.StatusForbidden {
+		t.Errorf("an empty one: %d", code)
+	}
+}
+
+// TestNotUnderstood: a dead letter, and success, or it would come until the agent is signed
+// out; the same once more is the same.
+func TestNotUnderstood(t *testing.T) {
+	s := newScene(t)
+	s.own()
+	for _, body := range []string{"no JSON", "no JSON", `{"workNo":"291"}`, `{"eventList":[{"eventType":"A"}]}`, `{"workNo":"../x","eventList":[{"eventType":"A"}]}`} {
+		if code, answer := s.push(secret, body); code != http.StatusOK || answer != success {
+			t.Errorf("%s: %d %s", body, code, answer)
+		}
+	}
+	letters := 0
+	for _, m := range s.shelf.kept {
+		var l schemas.DeadLetter
+		if m.Type == schemas.TypeDeadLetter && json.Unmarshal(m.Body, &l) == nil && l.Tenant == "acme" && l.Reason == schemas.ReasonUndecodable {
+			letters++
+		}
+	}
+	if letters != 4 {
+		t.Errorf("%d dead letters", letters)
+	}
+	// one bad item: the others are stored, and where it stood there is a gap
+	if code, _ := s.push(secret, `{"workNo":"292","eventList":[{"eventType":"A"},7,{"eventType":"B"}]}`); code != http.StatusOK {
+		t.Error(code)
+	}
+	s.want("292", "A", "gap undecodable", "B")
+	if code, _ := s.push(secret, `{"workNo":"292","eventList":[{"eventType":"A"},7,{"eventType":"B"},{"eventType":"C"}]}`); code != http.StatusOK {
+		t.Error(code)
+	}
+	s.want("292", "A", "gap undecodable", "B", "C")
+}
+
+// TestElsewhere: a bridge without the lease says so, to the gateway and to a load balancer.
+func TestElsewhere(t *testing.T) {
+	s := newScene(t)
+	get := func() int {
+		w := httptest.NewRecorder()
+		s.inlet.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/events/acme", nil))
+		return w.Code
+	}
+	if code, _ := s.push(secret, list("291", "A")); code != http.StatusServiceUnavailable || get() != http.StatusServiceUnavailable {
+		t.Error(code, get())
+	}
+	s.own()
+	if get() != http.StatusOK {
+		t.Error(get())
+	}
+	s.takes("A")
+	s.stop()
+	if code, _ := s.push(secret, list("291", "B")); code != http.StatusServiceUnavailable || get() != http.StatusServiceUnavailable {
+		t.Error(code, get())
+	}
+	s.want("291", "A")
+	w := httptest.NewRecorder()
+	s.inlet.ServeHTTP(w, httptest.NewRequest(http.MethodPut, "/events/acme", nil))
+	if w.Code != http.StatusMethodNotAllowed {
+		t.Error(w.Code)
+	}
+}
+
+// TestLimits: what is too large is refused, and so is who comes when all places are taken.
+func TestLimits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t, func(o *Options) { o.MaxBodyBytes, o.MaxInside = 200, 1 })
+		s.own()
+		if code, _ := s.push(secret, list("291", strings.Repeat("A", 200))); code != http.StatusRequestEntityTooLarge {
+			t.Error(code)
+		}
+		release := s.shelf.holdBack()
+		first := make(chan int)
+		go func() {
+			code, _ := s.push(secret, list("291", "A"))
+			first <- code
+		}()
+		synctest.Wait()
+		if code, body := s.push(secret, list("292", "A")); code != http.StatusServiceUnavailable || !strings.Contains(body, "crowded") {
+			t.Error(code, body)
+		}
+		release()
+		if code := <-first; code != http.StatusOK {
+			t.Error(code)
+		}
+		s.stop()
+	})
+}
+
+// TestOutgrown: an agent who has messages of a higher epoch ends the ownership.
+func TestOutgrown(t *testing.T) {
+	s := newScene(t)
+	s.epoch = 8
+	s.own()
+	s.takes("A")
+	s.stop()
+	s.epoch = 3
+	d := s.inlet.Desk(s.options())
+	done := make(chan error)
+	go func() { done <- d.Run(t.Context(), t.Context()) }()
+	for s.inlet.desk.Load() != d {
+		time.Sleep(time.Millisecond)
+	}
+	if code, _ := s.push(secret, list("291", "B")); code != http.StatusServiceUnavailable {
+		t.Error(code)
+	}
+	if err := <-done; err == nil || !strings.Contains(err.Error(), "epoch 9") {
+		t.Errorf("got %v", err)
+	}
+	s.want("291", "A")
+}
+
+// TestAway: who was signed in when nobody took pushes for long may have lost events.
+func TestAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		s.own()
+		s.takes("AgentState_Ready")
+		time.Sleep(11 * time.Minute) // heartbeats go on
+		s.stop()
+		time.Sleep(time.Minute)
+		s.own()
+		s.takes("AgentState_Busy")
+		s.want("291", "AgentState_Ready", "AgentState_Busy")
+		s.stop()
+		time.Sleep(10 * time.Minute)
+		s.own()
+		s.takes("AgentState_Ready")
+		s.want("291", "AgentState_Ready", "AgentState_Busy", "gap unclean_stop", "AgentState_Ready")
+		s.stop()
+	})
+}
+
+func TestChainText(t *testing.T) {
+	c := chain{}.then([]byte("key"), ccgateway.Item{Event: ccgateway.Event{Type: "A"}}, time.Unix(1764374400, 0))
+	if back := parseChain(c.String()); back != c || len(c.String()) > 60 {
+		t.Errorf("%s: %+v, want %+v", c, back, c)
+	}
+	for _, text := range []string{"", "1", "1.2.x", "-1.2.aaaaaaaaaaaaaaaaaaaaaaaaaa", "a.b.c"} {
+		if parseChain(text) != (chain{}) {
+			t.Errorf("%q is read", text)
+		}
+	}
+	other := chain{}.then([]byte("yek"), ccgateway.Item{Event: ccgateway.Event{Type: "A"}}, time.Unix(1764374400, 0))
+	if other.sum == c.sum {
+		t.Error("the hash does not depend on the key")
+	}
+}
+
+func TestTokenText(t *testing.T) {
+	k, at := tokens{[]byte("key"), "acme"}, time.UnixMilli(1764374400123)
+	for _, agent := range []string{"1", "291", "0291", "9999999999"} {
+		text := k.issue(agent, at)
+		if p, ok := k.check(text); !ok || p.agent != agent || !p.at.Equal(at) || len(text) > 50 {
+			t.Errorf("%s: %q is %+v %t", agent, text, p, ok)
+		}
+	}
+}
+
+// FuzzPush: whatever comes, with a good token, is stored or a dead letter, and never panics.
+func FuzzPush(f *testing.F) {
+	f.Add(list("291", "A", "B@1"), "application/json")
+	f.Add(`{"message":"","retcode":"0","event":{"eventType":"A","workNo":"291"}}`, "")
+	f.Add(`{"workNo":"291","eventList":[7]}`, "text/plain; charset=GBK")
+	f.Fuzz(func(t *testing.T, body, contentType string) {
+		s := newScene(t)
+		s.own()
+		defer s.stop()
+		r := httptest.NewRequest(http.MethodPost, "/events/acme?token="+secret, strings.NewReader(body))
+		r.Header.Set("Content-Type", contentType)
+		w := httptest.NewRecorder()
+		s.inlet.ServeHTTP(w, r)
+		if w.Code != http.StatusOK && w.Code != http.StatusRequestEntityTooLarge {
+			t.Fatal(w.Code, w.Body)
+		}
+	})
+}

@@ -166,7 +166,7 @@ func handOver(t *testing.T, agents, back int, command ...string) (h handedOver) 
 	})
 	p.tell(s.each("busy", 0, 1)...)
 	p.tell(s.each("back", 0, back)...)
-	if n := r.phases(); n[schemas.SessionReturned] != back || n[schemas.SessionPolling] != agents-back {
+	if n := r.phases(); n[schemas.SessionReturned] != back { // of the others a read may miss those that change meanwhile
 		t.Errorf("the sessions are %v, want %d returned", n, back)
 	}
 	before := s.sim.Truth()

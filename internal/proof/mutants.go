@@ -106,6 +106,7 @@ var mutants = []mutant{
 	{"half_a_file", "internal/rowfile/folder", "TestHalfAFile"},
 	{"attempts_kept", "exporter/ledger", "TestRetry"},
 	{"kept_forgotten", "exporter/calls", "TestTwoLegsOfOneNumber"},
+	{"handed_back_too_early", "poller/handover", "TestReturn"},
 	{"further_members_lost", "poller/session/custody", "TestFurtherMembersAreKept"},
 	{"known_member_twice", "internal/members", "TestFurtherMembers"},
 	{"budget_cut_back", "exporter/ledger", "TestFurtherMembersOfBudgets"},

@@ -107,6 +107,8 @@ var mutants = []mutant{
 	{"attempts_kept", "exporter/ledger", "TestRetry"},
 	{"kept_forgotten", "exporter/calls", "TestTwoLegsOfOneNumber"},
 	{"handed_back_too_early", "poller/handover", "TestReturn"},
+	{"answer_never_again", "poller/proxy", "TestProxyResend"},
+	{"unread_after_restart", "poller/proxy", "TestProxyRestart"},
 	{"further_members_lost", "poller/session/custody", "TestFurtherMembersAreKept"},
 	{"known_member_twice", "internal/members", "TestFurtherMembers"},
 	{"budget_cut_back", "exporter/ledger", "TestFurtherMembersOfBudgets"},

@@ -153,6 +153,7 @@ type Tenant struct {
 	Gateway  *Gateway       `yaml:"gateway"`                                                                   // nil: no live events
 	Files    *Files         `yaml:"files"`                                                                     // nil: no CDRs, recordings, operations
 	Proxy    Proxy          `yaml:"proxy"`                                                                     // of Events: proxy
+	Monitor  *Monitor       `yaml:"monitor"`                                                                   // nil: agents are not looked at
 	Privacy  Privacy        `yaml:"privacy"`
 
 	Push      Push      `yaml:"push"`

@@ -190,7 +190,7 @@ func eachScalar(t reflect.Type, path string, visit func(string, reflect.StructFi
 // the keys that differ for the simulator's sake.
 func TestExampleShowsDefaults(t *testing.T) {
 	forSimulator := []string{"listen.callbacks", "callbacks.public_url", "callbacks.certificate_file", "callbacks.key_file",
-		"tenants.gateway.ca_file", "tenants.files.ca_file", "tenants.gateway.agents.password_file"}
+		"tenants.gateway.ca_file", "tenants.files.ca_file", "tenants.monitor.ca_file", "tenants.gateway.agents.password_file"}
 	example, got := readExample(t), flatten(parseExample(t, nil))
 	eachScalar(reflect.TypeFor[Config](), "", func(path string, field reflect.StructField) {
 		list, _ := ofEmptyList(path, example)

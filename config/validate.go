@@ -114,9 +114,7 @@ func (d *decoder) tenants(c *Config) {
 		d.unique(names, key+".name", t.Name, "give each tenant a name of its own")
 		d.privacy(key+".privacy", &t.Privacy)
 		d.calendar(key, t)
-		if !d.Given[key+".gateway"] && !d.Given[key+".files"] && !d.Bad[key] {
-			d.Report(key, "add gateway for live events, files for CDRs and recordings, or both", "the tenant has neither gateway nor files")
-		}
+		d.sources(key, t)
 		d.clients(key, c, t)
 		if t.Gateway != nil {
 			d.gateway(key+".gateway", t.Gateway, t.Events, agents)
@@ -124,6 +122,9 @@ func (d *decoder) tenants(c *Config) {
 		d.ways(key, c, t)
 		if t.Files != nil {
 			d.files(key+".files", t.Files)
+		}
+		if t.Monitor != nil {
+			d.monitor(key+".monitor", t.Monitor)
 		}
 	}
 	d.accounts(c)

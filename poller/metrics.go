@@ -36,3 +36,6 @@ func (m *Metrics) Seat(tenant, name string) *session.Seat { return m.session.Sea
 func (m *Metrics) Standing(tenant string, lasting time.Duration) session.Standing {
 	return m.session.Standing(tenant, lasting)
 }
+
+// Records are the metrics of messages, for agents whose events come in without a pool.
+func (m *Metrics) Records() *record.Metrics { return m.record }

@@ -70,6 +70,10 @@ const (
 	EventStatus    = "bridge.session.status"     // where the agent stands, as the gateway said when asked: after a gap, and after resuming
 )
 
+// EventSeen is the type of an event that says in which state an agent was seen: of the group
+// state, named as the state.
+func EventSeen(s State) string { return "bridge.state." + string(s) }
+
 // Position numbers the messages of one agent: order is by epoch, then seq. The
 // epoch grows with every owner of the agent, seq counts from 1 within it and has
 // no holes, gaps and session events included.

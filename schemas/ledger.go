@@ -155,5 +155,6 @@ type AgentState struct {
 	State  State     `json:"state"`
 	Since  time.Time `json:"since"`
 	CallID string    `json:"call_id,omitempty"`
+	Via    Way       `json:"via,omitempty"` // of the event that State is known from; empty: an older bridge wrote it
 	Position
 }

@@ -262,6 +262,9 @@ func UnmatchedKey(tenant, responseID string) string {
 // BudgetKey is the key in WINDOWS of an access key's budget: =.budget.<name>. No tenant is named =.
 func BudgetKey(name string) string { return EncodeToken("") + ".budget." + EncodeToken(name) }
 
+// WholePartition is the name of the partition that is all agents of a tenant; others are numbers.
+const WholePartition = "live"
+
 // LeaseKey is the key of one partition's lease in LEASES: <tenant>.<partition>.
 func LeaseKey(tenant, partition string) string {
 	return EncodeToken(tenant) + "." + EncodeToken(partition)

@@ -53,7 +53,7 @@ const (
 //	consumers     nearly as many as the server takes             embedded: a reader is refused   200
 //	lease         nobody has one, and it can't be had            nobody polls or plans           200
 //	agents        some are halted, or fail for long              the others are polled           200
-//	gateway       every agent of a tenant fails for long         tried again                     200
+//	gateway       every agent of a tenant fails, or none is seen tried again                     200
 //	filestore     takes no request, or gives no file             tried again                     200
 //	extracts      failed five times in a row                     asked for every six hours       200
 //	recordings    no audio can be fetched, or kept               rows go on                      200
@@ -113,15 +113,31 @@ func agentChecks(b base, tenants []*tenant) []health.Check {
 			Raised: "agents are not polled; their events wait at the platform, which keeps them for two minutes", Over: "all agents are polled",
 		},
 		{
-			Name: "gateway", Find: each(func(s session.Standing) error {
+			Name: "gateway", Find: both(each(func(s session.Standing) error {
 				if s.Failing == 0 || s.Failing < s.Tried {
 					return nil
 				}
 				return fmt.Errorf("no agent is polled: %w; look at gateway.url, at the way there, and at the gateway", s.Cause)
-			}),
-			Raised: "no agent is polled; events wait at the platform, which keeps them for two minutes", Over: "agents are polled again",
+			}), ofEach(tenants, unseen)),
+			Raised: "no agent is polled, or seen; events wait at the platform, which keeps them for two minutes", Over: "agents are polled, or seen, again",
 		},
 	}
+}
+
+// unseen is why nothing is seen of a tenant's agents.
+func unseen(t *tenant) error {
+	if t.seen == nil {
+		return nil
+	}
+	if err := t.seen.sight.Failing(sightLimit); err != nil {
+		return fmt.Errorf("%w; look at monitor.url, at the way there, at the keys, and at the monitor", err)
+	}
+	return nil
+}
+
+// both finds what either finds.
+func both(a, b func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error { return errors.Join(a(ctx), b(ctx)) }
 }
 
 // someAgents is what is wrong with some agents and not with the gateway.
@@ -133,6 +149,17 @@ func someAgents(s session.Standing) (all error) {
 		all = errors.Join(all, fmt.Errorf("agents without a good poll for a minute and more: %d of %d; the first because: %w; look at their sessions and accounts", s.Failing, s.Tried, s.Cause))
 	}
 	return all
+}
+
+// waiting are the leases of a tenant's agents that this bridge wants and has not.
+func (t *tenant) waiting() map[string]time.Time {
+	switch {
+	case t.agents != nil:
+		return t.agents.Waiting()
+	case t.seen != nil:
+		return t.seen.sole.Waiting()
+	}
+	return nil
 }
 
 // leases is the check of those that this bridge wants. One that another bridge has is in
@@ -156,10 +183,8 @@ func leases(h *hub, tenants []*tenant) health.Check {
 			ctx, cancel := context.WithTimeout(ctx, hubAnswer)
 			defer cancel()
 			return ofEach(tenants, func(t *tenant) (all error) {
-				if t.agents != nil {
-					for partition, since := range t.agents.Waiting() {
-						all = cmp.Or(all, free(ctx, t.cfg.Name, partition, since)) // one is enough to be told of
-					}
+				for partition, since := range t.waiting() {
+					all = cmp.Or(all, free(ctx, t.cfg.Name, partition, since)) // one is enough to be told of
 				}
 				if t.planner != nil {
 					all = errors.Join(all, free(ctx, t.cfg.Name, planningPartition, t.planner.Waiting()))

@@ -30,6 +30,7 @@ import (
 	"aiccbridge/internal/trace"
 	"aiccbridge/poller"
 	"aiccbridge/poller/handover"
+	"aiccbridge/poller/monitor"
 	"aiccbridge/poller/partition"
 	"aiccbridge/poller/proxy"
 	"aiccbridge/poller/push"
@@ -43,6 +44,7 @@ type base struct {
 	metrics   *prometheus.Registry
 	polling   *poller.Metrics    // of all tenants
 	clients   *proxy.Metrics     // of all tenants
+	seeing    *monitor.Metrics   // of all tenants
 	shares    *partition.Metrics // of all tenants
 	handovers *handover.Metrics  // of all tenants
 	pushes    *push.Metrics      // of all tenants
@@ -181,7 +183,7 @@ func newBridge(ctx context.Context, cfg *config.Config, log zerolog.Logger, acce
 
 func newBase(cfg *config.Config, log zerolog.Logger) (b base, err error) {
 	metrics := prometheus.NewRegistry()
-	b = base{cfg: cfg, log: log, metrics: metrics, polling: poller.NewMetrics(metrics), clients: proxy.NewMetrics(metrics), shares: partition.NewMetrics(metrics), handovers: handover.NewMetrics(metrics), pushes: push.NewMetrics(metrics), zones: &worker.Zones{}, heads: &heads.Book{}}
+	b = base{cfg: cfg, log: log, metrics: metrics, polling: poller.NewMetrics(metrics), clients: proxy.NewMetrics(metrics), seeing: monitor.NewMetrics(metrics), shares: partition.NewMetrics(metrics), handovers: handover.NewMetrics(metrics), pushes: push.NewMetrics(metrics), zones: &worker.Zones{}, heads: &heads.Book{}}
 	b.metrics.MustRegister(newBuildMetric(), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if b.names, err = schemas.NewNames(cfg.NATS.SubjectPrefix); err != nil {
 		return b, err

@@ -77,6 +77,8 @@ type setup struct {
 	rotate                time.Duration    // after which the gateway gives another GUID, default a minute
 	events                string           // how live events come; "": as by default
 	push                  string           // keys of the section push
+	monitor               bool             // agents are looked at, and not polled
+	alsoSeen              bool             // another tenant, seen, looks at the same agents
 	proxy                 *proxytest.Proxy // on the way to gateway and file store, with proxyLogin; nil: none
 }
 
@@ -265,6 +267,10 @@ func (s *scene) configText(data, nats, callbacks string) string {
 	if len(o.spaces) == 0 {
 		s.tenantText(p, tenantName, "")
 	}
+	if o.alsoSeen {
+		p("  - name: seen\n    timezone: %s", set.Timezone)
+		s.monitorText(p)
+	}
 	for i, name := range o.spaces {
 		if len(o.ours) == 0 || slices.Contains(o.ours, name) {
 			s.tenantText(p, name, append([]string{set.AccountID}, set.Spaces...)[i])
@@ -293,7 +299,10 @@ func (s *scene) tenantText(p func(string, ...any), name, account string) {
 		p("    events: %s", o.events)
 		p("    push: {%s}", o.push)
 	}
-	if o.agents > 0 {
+	if o.monitor {
+		s.monitorText(p)
+	}
+	if o.agents > 0 && !o.monitor {
 		p("    gateway:")
 		p("      url: %q", set.GatewayURL)
 		p("      ca_file: %q%s", set.CAFile, s.throughProxy())
@@ -342,6 +351,13 @@ func (s *scene) tenantText(p func(string, ...any), name, account string) {
 	for _, k := range o.kinds {
 		p("        %s: {window: %s, settle: %s, sweep_again: [%s], since: %q}", k, o.window, o.settle, sweep, since)
 	}
+}
+
+// monitorText prints what a tenant has whose agents are looked at.
+func (s *scene) monitorText(p func(string, ...any)) {
+	set := s.sim.Settings()
+	p("    events: monitor")
+	p("    monitor: {url: %q, ca_file: %q, access_key: %q, secret_key_file: %q, vdn: 39, interval: 2s}", set.MonitorURL, set.CAFile, set.AccessKey, set.SecretKeyFile)
 }
 
 // until waits for what must become true, and ends the test if it does not.

@@ -34,7 +34,7 @@ func TestF40Alarms(t *testing.T) {
 	var rang atomic.Int64
 	cases := map[string]func(t *testing.T){
 		"forward": forwardRings, "limit": limitRings, "store": storeRings, "consumer": consumerRings, "lease": leaseRings,
-		"agents": agentsRings, "some": someAgentsRing, "gateway": gatewayRings,
+		"agents": agentsRings, "some": someAgentsRing, "gateway": gatewayRings, "unseen": unseenRings,
 		"requests": requestsRing, "downloads": downloadsRing, "extracts": extractsRing, "callbacks": callbacksRings,
 		"certificates": certificatesRing, "calls": callsRing, "recordings": recordingsRing,
 		"hub": hubRings, "spool": spoolRings, "consumers": consumersRing, "windows": windowsRing, "damage": damageRings, "copy": copyRings, "zone": zoneRings,
@@ -209,6 +209,18 @@ func gatewayRings(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.rings("gateway", "no agent is polled")
+	if err := s.sim.SetFaults(); err != nil {
+		t.Fatal(err)
+	}
+	s.silent("gateway")
+	r.end()
+}
+
+// The monitor cuts every look.
+func unseenRings(t *testing.T) {
+	s := newScene(t, setup{agents: 2, monitor: true, long: true, faults: []fault.Rule{{Fault: "look.cut", Share: 1}}})
+	r := s.run()
+	s.rings("gateway", "no agent is seen")
 	if err := s.sim.SetFaults(); err != nil {
 		t.Fatal(err)
 	}

@@ -38,6 +38,7 @@ type tenant struct {
 	follow  func(intake, work context.Context) error // the sessions handed over; nil: none are
 	proxy   *proxy.Proxy                             // nil where they don't
 	way     *way                                     // nil: single agents are polled, or sign in through the bridge
+	seen    *monitoring                              // nil unless its events are what is seen of the agents
 	pulse   *pulse.Pulse                             // of its events; nil without a gateway
 	teams   *teams                                   // of its agents
 	files   *filestore.Store                         // nil without a file store
@@ -70,6 +71,11 @@ func newTenant(b base, h *hub, c config.Tenant, known accounts, open *closers) (
 			t.follow = newWanted(b, c, t.agents).follow(b, h)
 		}
 	}
+	if c.Monitored() {
+		if t.seen, err = newMonitoring(b, h, c, t, open); err != nil {
+			return nil, err
+		}
+	}
 	if c.Files != nil {
 		if t.files, err = newFiles(b, c, known, open); err != nil {
 			return nil, err
@@ -97,6 +103,9 @@ func (t *tenant) parts(p *planning) (all []part) {
 	}
 	if t.follow != nil {
 		all = append(all, part{"handover of " + t.cfg.Name, t.follow})
+	}
+	if t.seen != nil {
+		all = append(all, part{"monitor of " + t.cfg.Name, t.seen.run})
 	}
 	if t.planner != nil {
 		all = append(all, part{"planner of " + t.cfg.Name, p.begin(t.planner)})

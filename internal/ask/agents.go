@@ -106,7 +106,7 @@ func (o Owners) Of(tenant, agent string) string {
 	if o.lease == nil {
 		return ""
 	}
-	return o.held[schemas.LeaseKey(tenant, o.lease(agent))]
+	return cmp.Or(o.held[schemas.LeaseKey(tenant, o.lease(agent))], o.held[schemas.LeaseKey(tenant, schemas.WholePartition)])
 }
 
 // floor is all agents.

@@ -126,7 +126,7 @@ func leaseOf(key string, e schemas.Stored) (l Lease, partition, ok bool) {
 		return l, false, false
 	}
 	_, err := strconv.Atoi(name)
-	return Lease{Tenant: decoded(tenant), By: owner.Instance}, err == nil, true
+	return Lease{Tenant: decoded(tenant), By: owner.Instance}, err == nil || name == schemas.WholePartition, true
 }
 
 // Coverage is what was stated last of each tenant and kind.

@@ -53,6 +53,7 @@ var allowed = map[string][]string{
 	"poller/record":                          {"schemas", "schemas/events", "internal/ccgateway", "internal/foreign", "internal/retry", "internal/sabotage", "poller/internal/insist", "poller/sequence"},
 	"poller/allagents":                       {"schemas", "internal/ccgateway", "internal/retry", "poller", "poller/internal/insist", "poller/record", "poller/session"},
 	"poller/push":                            {"schemas", "internal/ccgateway", "internal/retry", "internal/sabotage", "poller", "poller/internal/insist", "poller/record", "poller/session", "poller/session/custody", "poller/session/entrance"},
+	"poller/monitor":                         {"schemas", "internal/cccms", "internal/ccfs", "internal/retry", "internal/trouble", "poller/record"},
 	"poller/proxy":                           {"schemas", "internal/ccgateway", "internal/foreign", "internal/grace", "internal/members", "internal/retry", "poller/internal/insist", "poller/proxy/later", "poller/proxy/post", "poller/proxy/queue", "poller/proxy/wire", "poller/record", "poller/session"},
 	"poller/proxy/later":                     {"schemas", "poller/internal/insist", "poller/record", "poller/session/custody"},
 	"poller/proxy/post":                      {"internal/dialguard", "internal/foreign"},

@@ -50,7 +50,7 @@ tenants:
 
 // held is what the files hold that plain names.
 func held() map[string]string {
-	return map[string]string{"secrets/291": "p291", "secrets/292": "p292", "secrets/sk": "sk", "secrets/sk2": "sk2"}
+	return map[string]string{"secrets/291": "p291", "secrets/292": "p292", "secrets/sk": "sk", "secrets/sk2": "sk2", "sk": "sk"}
 }
 
 func parsed(t interface{ Fatal(...any) }, text string, files map[string]string) *config.Config {
@@ -186,7 +186,7 @@ func TestEveryKeyIsLiveOrRefused(t *testing.T) {
 
 // full is a configuration that has every section.
 func full(t interface{ Fatal(...any) }) *config.Config {
-	text := strings.Replace(plain, "extracts: {cdr: {window: 1h, settle: 15m}}", "extracts: {cdr: {}, recording: {}, operation: {}, skill: {}}", 1)
+	text := strings.Replace(plain, "extracts: {cdr: {window: 1h, settle: 15m}}", "extracts: {cdr: {}, recording: {}, operation: {}, skill: {}}\n    monitor: {url: 'https://cms.example.com/rest/cmsapp/v1/openapi', vdn: 39, access_key: ak, secret_key_file: sk}", 1)
 	return parsed(t, text, held())
 }
 

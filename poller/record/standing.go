@@ -84,8 +84,8 @@ func (s *Standing) Recall(ctx context.Context) {
 	defer cancel()
 	value, _, err := s.states.Get(side, s.key)
 	var k schemas.AgentState
-	if err == nil && len(value) > 0 && json.Unmarshal(value, &k) == nil && k.State != "" && k.Agent == s.known.Agent {
-		s.known = k
+	if err == nil && len(value) > 0 && json.Unmarshal(value, &k) == nil {
+		s.GoOn(k)
 	}
 }
 

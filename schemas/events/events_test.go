@@ -22,7 +22,8 @@ func TestEventTable(t *testing.T) {
 			types[folded] = true
 		}
 		subject := string(info.Group) + "." + info.Name
-		if other := subjects[subject]; other != "" {
+		seen := strings.HasPrefix(info.Type, schemas.EventSeen("")) // the same state, known in another way
+		if other := subjects[subject]; other != "" && !seen {
 			t.Errorf("%s and %s share %s", info.Type, other, subject)
 		}
 		subjects[subject] = info.Type
@@ -38,7 +39,7 @@ func TestEventTable(t *testing.T) {
 		}
 	}
 	// 96 named identifiers, 78 of them documented.
-	if diff := cmp.Diff(map[string]int{SourceDocumented: 78, SourceClientCode: 18, SourceBridge: 5}, counts); diff != "" {
+	if diff := cmp.Diff(map[string]int{SourceDocumented: 78, SourceClientCode: 18, SourceBridge: 12}, counts); diff != "" {
 		t.Error(diff)
 	}
 }

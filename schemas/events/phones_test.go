@@ -23,7 +23,7 @@ var noPhone = strings.Fields(`
 
 	account_id ack_begin ack_end agent_id agent_type begin_time callIn_out call_begin call_end call_id call_id_num
 	call_type cc_id current_skill_id developer developer_id device_no device_type end_time file_name id location_id
-	logon_sn media_type month_of_year op_cause op_object op_type operate_end_time operate_id operate_sn operate_time
+	logon_sn media_type month_of_year op_cause op_object ctiState was op_type operate_end_time operate_id operate_sn operate_time
 	operate_type original_file_name pre_device_no pre_device_type release_cause renew_flag service_no skillInfo_sn
 	skill_id skill_list sub_cc_no task_result task_status update_time user_wanted_skill_id vdn vdn_id wait_begin
 	wait_end device_in leave_reason pre_device_in sub_media_type`)

@@ -2,6 +2,7 @@ package events
 
 import (
 	"cmp"
+	"time"
 
 	"aiccbridge/schemas"
 )
@@ -17,14 +18,17 @@ var callOver = map[string]bool{
 }
 
 // After is where an agent stands after an event, when it stood at before. A state begins
-// when its event occurred or, where the platform sends no times, when it was received.
+// when its event occurred, or when it was first seen; where nobody says, when the event was
+// received.
 func After(before schemas.AgentState, e schemas.Event) schemas.AgentState {
 	k := before
 	k.Position = e.Position
 	if e.State != "" && e.State != k.State {
-		k.State, k.Since = e.State, e.OccurredAt
-		if k.Since.IsZero() {
-			k.Since = e.ReceivedAt
+		k.State, k.Since, k.Via = e.State, e.ReceivedAt, e.Via
+		for _, at := range []time.Time{e.OccurredBefore, e.OccurredAt} {
+			if !at.IsZero() {
+				k.Since = at
+			}
 		}
 	}
 	switch {

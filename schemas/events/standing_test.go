@@ -24,6 +24,8 @@ func TestAfter(t *testing.T) {
 		e.OccurredAt = at(s)
 		return e
 	}
+	seen := on(schemas.EventSeen(schemas.StateRest), "")
+	seen.Via, seen.OccurredAfter, seen.OccurredBefore = schemas.WayMonitor, at(2), at(6)
 	assistant := on("AgentEvent_Talking", "7-2")
 	assistant.CallRole = "assistant"
 	ready := schemas.AgentState{State: schemas.StateReady, Since: begin}
@@ -34,8 +36,9 @@ func TestAfter(t *testing.T) {
 		e      schemas.Event
 		want   schemas.AgentState // but for the position
 	}{
-		{"a new state, as of when it occurred", ready, occurred(on("AgentState_Busy", ""), 5), schemas.AgentState{State: schemas.StateOnCall, Since: at(5)}},
-		{"a new state of a platform without times", ready, on("AgentState_Busy", ""), schemas.AgentState{State: schemas.StateOnCall, Since: at(9)}},
+		{"a new state, as of when it occurred", ready, occurred(on("AgentState_Busy", ""), 5), schemas.AgentState{State: schemas.StateOnCall, Since: at(5), Via: schemas.WayPoll}},
+		{"a new state of a platform without times", ready, on("AgentState_Busy", ""), schemas.AgentState{State: schemas.StateOnCall, Since: at(9), Via: schemas.WayPoll}},
+		{"a state that was seen, as of the first look", busy, seen, schemas.AgentState{State: schemas.StateRest, Since: at(6), Via: schemas.WayMonitor}},
 		{"the same state once more", ready, occurred(on("AgentState_Ready", ""), 5), ready},
 		{"a call begins", ready, on("AgentEvent_Ringing", "7-1"), schemas.AgentState{State: schemas.StateReady, Since: begin, CallID: "7-1"}},
 		{"an event of a call without its id", busy, on("AgentEvent_Talking", ""), busy},
@@ -44,7 +47,7 @@ func TestAfter(t *testing.T) {
 		{"the call is over", busy, on("AgentEvent_Call_Release", "7-1"), schemas.AgentState{State: schemas.StateOnCall, Since: begin}},
 		{"another call is over", busy, on("AgentEvent_Call_Release", "7-2"), busy},
 		{"no answer", busy, on("AgentEvent_No_Answer", "7-1"), schemas.AgentState{State: schemas.StateOnCall, Since: begin}},
-		{"a state without a call", busy, occurred(on("AgentState_Work", ""), 5), schemas.AgentState{State: schemas.StateWrapup, Since: at(5)}},
+		{"a state without a call", busy, occurred(on("AgentState_Work", ""), 5), schemas.AgentState{State: schemas.StateWrapup, Since: at(5), Via: schemas.WayPoll}},
 		{"what says nothing of the agent", busy, on("AgentOther_PhoneAlerting", "7-5"), busy},
 	} {
 		c.want.Position = c.e.Position

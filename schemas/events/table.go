@@ -49,11 +49,12 @@ var (
 	resultFields    = []string{"result"}
 	superviseFields = []string{"qcType", "qcAgentId"}
 	noteFields      = []string{"sender", "context"}
+	seenFields      = []string{"ctiState", "reason", "was", "cause"}
 )
 
 // eventTable lists every identifier of the platform's event pages (cec_07_1343
 // to cec_07_1429, cec_07_0521, cec_07_0542 and cec_07_0543 of the newer edition), those seen
-// in client code, and the bridge's own session events. Do not alter it.
+// in client code, the bridge's own session events, and the states that it saw by looking. Do not alter it.
 var eventTable = []Info{
 	// State. Busy means taken by a call, not "not ready" (cec_07_1343).
 	{Type: "AgentState_Busy", Group: schemas.GroupState, Name: "on_call", State: schemas.StateOnCall, Source: SourceDocumented},
@@ -172,6 +173,15 @@ var eventTable = []Info{
 	{Type: "AgentOther_PhoneUnknow", Group: schemas.GroupPhone, Name: "unknown", Source: SourceDocumented},
 	{Type: "AgentOther_Note", Group: schemas.GroupOther, Name: "note", Fields: noteFields, Source: SourceDocumented},
 	{Type: "AgentOther_Bulletin", Group: schemas.GroupOther, Name: "bulletin", Fields: noteFields, Source: SourceClientCode},
+
+	// What was seen by looking, not told.
+	{Type: schemas.EventSeen(schemas.StateReady), Group: schemas.GroupState, Name: "ready", State: schemas.StateReady, Fields: seenFields, Source: SourceBridge},
+	{Type: schemas.EventSeen(schemas.StateNotReady), Group: schemas.GroupState, Name: "not_ready", State: schemas.StateNotReady, Fields: seenFields, Source: SourceBridge},
+	{Type: schemas.EventSeen(schemas.StateRest), Group: schemas.GroupState, Name: "rest", State: schemas.StateRest, Fields: seenFields, Source: SourceBridge},
+	{Type: schemas.EventSeen(schemas.StateWrapup), Group: schemas.GroupState, Name: "wrapup", State: schemas.StateWrapup, Fields: seenFields, Source: SourceBridge},
+	{Type: schemas.EventSeen(schemas.StateOnCall), Group: schemas.GroupState, Name: "on_call", State: schemas.StateOnCall, Fields: seenFields, Source: SourceBridge},
+	{Type: schemas.EventSeen(schemas.StateSignedOut), Group: schemas.GroupState, Name: "signed_out", State: schemas.StateSignedOut, Fields: seenFields, Source: SourceBridge},
+	{Type: schemas.EventSeen(schemas.StateUnknown), Group: schemas.GroupState, Name: "unknown", State: schemas.StateUnknown, Fields: seenFields, Source: SourceBridge},
 
 	// The bridge's own. After signing in, and after leaving a session alive, the
 	// state is not known until the next event or status answer.

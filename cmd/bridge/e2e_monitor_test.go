@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"aiccbridge/config"
+	"aiccbridge/internal/ccgateway"
+	"aiccbridge/internal/platformsim/world"
+	"aiccbridge/schemas"
+)
+
+// softphones sign the scene's agents in and poll, as somebody else does. The events that they
+// have got are counted until stop, which leaves the agents signed in.
+func (s *scene) softphones() (got *atomic.Int64, stop func()) {
+	s.t.Helper()
+	set := s.sim.Settings()
+	cfg, err := config.Load(s.path())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	client, err := ccgateway.New(ccgateway.Options{URL: set.GatewayURL, RootCAs: cfg.Tenants[0].Monitor.RootCAs, Hold: time.Second, PollTimeout: 10 * time.Second, Logger: zerolog.Nop()})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	got = new(atomic.Int64)
+	ctx, cancel := context.WithCancel(s.t.Context())
+	var phones sync.WaitGroup
+	for _, a := range set.Agents {
+		phone := client.Agent(a.ID)
+		if _, err := phone.SignIn(s.t.Context(), ccgateway.SignIn{Password: a.Password, Phone: a.Phone}); err != nil {
+			s.t.Fatal(err)
+		}
+		if err := phone.ResetSkills(s.t.Context()); err != nil {
+			s.t.Fatal(err)
+		}
+		phones.Go(func() {
+			for ctx.Err() == nil {
+				got.Add(int64(len(phone.Poll(s.t.Context()).Events)))
+			}
+		})
+	}
+	return got, func() {
+		cancel()
+		phones.Wait()
+		client.Close()
+	}
+}
+
+// TestMonitor: agents sign in elsewhere and work. The bridge, which looks, publishes where they
+// stand, takes no event and signs nobody out.
+func TestMonitor(t *testing.T) {
+	s := newScene(t, setup{agents: 5, monitor: true, slow: 6})
+	r := s.run()
+	c := s.consumer()
+	defer c.Close()
+	got, hangUp := s.softphones()
+	seen := map[string][]schemas.Event{}
+	read := func() (n int) {
+		clear(seen)
+		err := c.Read(t.Context(), schemas.StreamEvents, "", 0, func(m schemas.Stored) error {
+			if m.Get("ce-type") != schemas.TypeEvent {
+				return nil
+			}
+			var e schemas.Event
+			if err := json.Unmarshal(m.Body, &e); err != nil {
+				return err
+			}
+			n++
+			seen[e.Agent] = append(seen[e.Agent], e)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	s.until("many states were seen", func() bool { return read() >= 20 })
+	hangUp()
+	read()
+	truth := s.sim.Truth()
+	live := map[int]schemas.State{
+		world.SignedOut: schemas.StateSignedOut, world.Busy: schemas.StateNotReady, world.Idle: schemas.StateReady,
+		world.WrapUp: schemas.StateWrapup, world.InCall: schemas.StateOnCall, world.Resting: schemas.StateRest,
+	}
+	for agent, all := range seen {
+		for i, e := range all {
+			if e.Via != schemas.WayMonitor || e.Group != schemas.GroupState || i > 0 && e.State == all[i-1].State || e.Seq != uint64(i+1) {
+				t.Errorf("agent %s: %+v", agent, e)
+			}
+			last, ok := world.Move{State: world.SignedOut}, false
+			for _, m := range truth.Moves { // the state that the agent was in at some time of the interval
+				if m.Agent == agent && !m.At.After(e.OccurredBefore.Add(time.Second)) {
+					last = m
+					ok = ok || live[m.State] == e.State && m.At.After(e.OccurredAfter.Add(-2*time.Second))
+				}
+			}
+			if !ok && live[last.State] != e.State {
+				t.Errorf("agent %s was not %s between %v and %v", agent, e.State, e.OccurredAfter, e.OccurredBefore)
+			}
+		}
+	}
+	for _, session := range truth.Sessions {
+		if session.Change != "signed_in" {
+			t.Errorf("%+v", session)
+		}
+	}
+	if int(got.Load()) != len(truth.Events) || len(truth.Events) == 0 {
+		t.Errorf("softphones got %d events of %d", got.Load(), len(truth.Events))
+	}
+	t.Attr("figure", fmt.Sprintf("%d states seen of 5 agents, 0 of %d events taken, 0 sign-outs", read(), len(truth.Events)))
+	r.end()
+}

@@ -1,0 +1,104 @@
+package partition
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+
+	"aiccbridge/internal/grace"
+	"aiccbridge/schemas"
+)
+
+// Whole is the name of the one partition of a tenant whose agents one bridge cares for.
+const Whole = schemas.WholePartition
+
+// SoleOptions configure a Sole. All must be set but Flush, Logger and Metrics.
+type SoleOptions struct {
+	Tenant string
+	// Acquire waits for the lease; its epoch is above the floor.
+	Acquire func(ctx context.Context, floor uint64) (epoch uint64, l Lease, err error)
+	// Lost is what the error of a lease is when another owner may have it: it is waited for again.
+	Lost error
+	// Floor is the highest epoch that the tenant's agents have had, whoever cared for them.
+	Floor func(ctx context.Context) uint64
+	// Flush gets out what was stored before the lease is given back. nil: nothing waits anywhere.
+	Flush func(ctx context.Context)
+	// Grace is how long what is in hand may take.
+	Grace   time.Duration
+	Logger  zerolog.Logger
+	Metrics *Metrics // may be shared. nil: none
+}
+
+// Sole has work for all agents of a tenant done by one bridge at a time, under one lease.
+type Sole struct {
+	o     SoleOptions
+	state state
+}
+
+// NewSole makes a Sole, which does nothing before [Sole.Run].
+func NewSole(o SoleOptions) *Sole {
+	if o.Metrics == nil {
+		o.Metrics = NewMetrics(nil)
+	}
+	return &Sole{o: o, state: state{counts: o.Metrics.of(o.Tenant)}}
+}
+
+// Waiting is as that of a [Share].
+func (s *Sole) Waiting() map[string]time.Time {
+	if since := s.state.waitingSince(); !since.IsZero() {
+		return map[string]time.Time{Whole: since}
+	}
+	return nil
+}
+
+// Run does the work whenever the lease is held, until intake ends; work ends what is in hand,
+// the grace period after a lease was lost or intake ended. do is to return when its intake has
+// ended and all that it has in hand is stored; an error of its own ends the Sole.
+func (s *Sole) Run(intake, work context.Context, do func(intake, work context.Context, epoch uint64) error) error {
+	for intake.Err() == nil {
+		err := s.own(intake, work, do)
+		if err != nil && !errors.Is(err, s.o.Lost) {
+			return err
+		}
+		if err != nil {
+			s.o.Logger.Warn().Err(err).Str("tenant", s.o.Tenant).Msg("the tenant's agents are left alone until the lease is back")
+		}
+	}
+	return nil
+}
+
+// own does the work once, from getting the lease to giving it back.
+func (s *Sole) own(intake, work context.Context, do func(intake, work context.Context, epoch uint64) error) (err error) {
+	s.state.waits()
+	defer s.state.rests()
+	epoch, lease, err := s.o.Acquire(intake, s.o.Floor(intake))
+	switch {
+	case err != nil && intake.Err() != nil:
+		return nil // stopped while another bridge had it
+	case err != nil:
+		return err
+	}
+	s.state.holds()
+	defer func() {
+		kept := context.WithoutCancel(work)
+		if s.o.Flush != nil && !errors.Is(err, s.o.Lost) {
+			s.o.Flush(kept)
+		}
+		err = errors.Join(err, lease.Release(kept))
+	}()
+	group, held := errgroup.WithContext(intake)
+	owned, end := grace.After(held, work, s.o.Grace)
+	defer end()
+	renewing, stop := context.WithCancel(work)
+	defer stop()
+	group.Go(func() error { return lease.Run(renewing) })
+	group.Go(func() error {
+		defer stop()
+		defer s.state.leaves()
+		return do(held, owned, epoch)
+	})
+	return group.Wait()
+}

@@ -14,6 +14,7 @@ import (
 	"aiccbridge/config"
 	"aiccbridge/internal/ccgateway"
 	"aiccbridge/internal/platformsim/world"
+	"aiccbridge/internal/platformsim/world/seat"
 	"aiccbridge/schemas"
 )
 
@@ -95,7 +96,7 @@ func TestMonitor(t *testing.T) {
 			if e.Via != schemas.WayMonitor || e.Group != schemas.GroupState || i > 0 && e.State == all[i-1].State || e.Seq != uint64(i+1) {
 				t.Errorf("agent %s: %+v", agent, e)
 			}
-			last, ok := world.Move{State: world.SignedOut}, false
+			last, ok := seat.Move{State: world.SignedOut}, false
 			for _, m := range truth.Moves { // the state that the agent was in at some time of the interval
 				if m.Agent == agent && !m.At.After(e.OccurredBefore.Add(time.Second)) {
 					last = m

@@ -148,9 +148,9 @@ var allowed = map[string][]string{
 	"internal/platformsim/gateway/request":    {"internal/platformsim/world"},
 	"internal/platformsim/gateway/softphone":  {"internal/platformsim/gateway/request", "internal/platformsim/gateway/wire", "internal/platformsim/world", "internal/platformsim/world/phone"},
 	"internal/platformsim/gateway/wire":       {"internal/platformsim/world"},
-	"internal/platformsim/monitor":            {"internal/platformsim/fault", "internal/platformsim/truth", "internal/platformsim/world"},
+	"internal/platformsim/monitor":            {"internal/platformsim/fault", "internal/platformsim/truth", "internal/platformsim/world", "internal/platformsim/world/seat"},
 	"internal/platformsim/optionfile":         {"internal/platformsim"},
-	"internal/platformsim/truth":              {"internal/platformsim/world"},
+	"internal/platformsim/truth":              {"internal/platformsim/world", "internal/platformsim/world/seat"},
 	"internal/platformsim/world":              {"internal/platformsim/fault", "internal/platformsim/world/..."},
 	"internal/platformsim/world/phone":        {"internal/platformsim/world/content"},
 }

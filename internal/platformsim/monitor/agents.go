@@ -8,6 +8,7 @@ import (
 
 	"aiccbridge/internal/platformsim/fault"
 	"aiccbridge/internal/platformsim/world"
+	"aiccbridge/internal/platformsim/world/seat"
 )
 
 const (
@@ -37,7 +38,7 @@ func (m *Monitor) listed(operation string) (ids []string) {
 }
 
 // rows makes one for each agent.
-func (m *Monitor) rows(ids []string, one func(id string, s world.Seat) row) []row {
+func (m *Monitor) rows(ids []string, one func(id string, s seat.Seat) row) []row {
 	all := make([]row, len(ids))
 	for i, id := range ids {
 		all[i] = m.dressed(one(id, m.o.Floor.Seat(id)))
@@ -60,24 +61,24 @@ func (m *Monitor) dressed(r row) row {
 }
 
 func (m *Monitor) states(q request) answer {
-	return found(m.rows(m.listed(q.operation), func(id string, s world.Seat) row {
+	return found(m.rows(m.listed(q.operation), func(id string, s seat.Seat) row {
 		return row{"agentId": digits(id), "state": ctiState(s.State)}
 	}))
 }
 
 func (m *Monitor) pages(q request) answer {
-	return m.paged(q, false, func(id string, s world.Seat) row {
+	return m.paged(q, false, func(id string, s seat.Seat) row {
 		return row{"agentId": digits(id), "state": ctiState(s.State)}
 	})
 }
 
 func (m *Monitor) spells(q request) answer {
-	return m.paged(q, true, func(id string, s world.Seat) row {
+	return m.paged(q, true, func(id string, s seat.Seat) row {
 		return row{"agentId": digits(id), "currentState": ctiState(s.State), "currentStateTime": m.spell(s), "locationId": 0}
 	})
 }
 
-func (m *Monitor) paged(q request, required bool, one func(id string, s world.Seat) row) answer {
+func (m *Monitor) paged(q request, required bool, one func(id string, s seat.Seat) row) answer {
 	offset, limit, err := q.window(mostRows, required)
 	if err != nil {
 		return refuse(codeParameter, err.Error())
@@ -87,7 +88,7 @@ func (m *Monitor) paged(q request, required bool, one func(id string, s world.Se
 }
 
 // spell is how long an agent has been in a state, in seconds.
-func (m *Monitor) spell(s world.Seat) int64 {
+func (m *Monitor) spell(s seat.Seat) int64 {
 	if s.Since.IsZero() {
 		return wrapped
 	}
@@ -104,7 +105,7 @@ func (m *Monitor) some(q request) answer {
 			ids = append(ids, id)
 		}
 	}
-	return found(m.rows(ids, func(id string, s world.Seat) row {
+	return found(m.rows(ids, func(id string, s seat.Seat) row {
 		r := row{
 			"agentId": digits(id), "currentState": ctiState(s.State), "prevState": ctiState(s.Before),
 			"currentStateTime": m.spell(s), "prevStateTime": int64(s.BeforeFor / time.Second), "currentStateReason": noReason,

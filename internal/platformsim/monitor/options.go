@@ -9,12 +9,13 @@ import (
 	"aiccbridge/internal/platformsim/fault"
 	"aiccbridge/internal/platformsim/truth"
 	"aiccbridge/internal/platformsim/world"
+	"aiccbridge/internal/platformsim/world/seat"
 )
 
 // Floor is what is looked at; *world.World is one.
 type Floor interface {
 	Agents() []world.Agent
-	Seat(id string) world.Seat
+	Seat(id string) seat.Seat
 	Rows(kind world.Kind, from, to, now time.Time) []world.Row
 }
 

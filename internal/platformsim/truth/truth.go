@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"aiccbridge/internal/platformsim/world"
+	"aiccbridge/internal/platformsim/world/seat"
 )
 
 // Event is one agent event taken out of a queue.
@@ -163,7 +164,7 @@ type Snapshot struct {
 
 	Polling map[string]Polling `json:"polling"` // by agent
 
-	Moves []world.Move `json:"moves"` // changes of agents' states
+	Moves []seat.Move `json:"moves"` // changes of agents' states
 }
 
 // Log collects what happened. Its zero value is ready to use, and it is safe
@@ -269,7 +270,7 @@ func (l *Log) Recording(r Recording) {
 }
 
 // Moved records a change of an agent's state.
-func (l *Log) Moved(m world.Move) {
+func (l *Log) Moved(m seat.Move) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.s.Moves = append(l.s.Moves, m)

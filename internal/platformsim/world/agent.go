@@ -51,7 +51,6 @@ type agent struct {
 	calls   int // handles given so far
 	ops     int // operation rows so far
 	state   int
-	seat    Seat
 	spell   spell
 	taken   bool  // by an activity: what is asked for waits
 	pending *Wish // what waits
@@ -118,7 +117,8 @@ func (a *agent) change(s *session, state, op, cause int, events ...Event) {
 
 // move is change for one who holds mu and knows the session.
 func (a *agent) move(state, op, cause int, events ...Event) {
-	a.enter(state, cause)
+	a.state = state
+	a.w.seats.Enter(a.ID, state, cause, a.session.started)
 	a.closeSpell()
 	if op != opNone {
 		a.spell = spell{op: op, cause: cause, begin: a.w.o.Now(), skills: "1"}

@@ -8,6 +8,7 @@ import (
 
 	"aiccbridge/internal/platformsim/fault"
 	"aiccbridge/internal/platformsim/world/phone"
+	"aiccbridge/internal/platformsim/world/seat"
 )
 
 // Options describes the contact centre. The zero value is five agents from
@@ -34,7 +35,7 @@ type Options struct {
 	SyncDelay time.Duration `yaml:"sync_delay"`
 	// Moved is told of each change of an agent's state. It must not block, nor call the world.
 	// nil: nobody is.
-	Moved func(Move) `yaml:"-"`
+	Moved func(seat.Move) `yaml:"-"`
 	// Faults decides what goes wrong; it knows FaultKinds. nil: nothing does.
 	Faults *fault.Book `yaml:"-"`
 	// CallsWithoutSkills routes calls to an agent who has not reset his

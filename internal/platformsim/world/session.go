@@ -8,6 +8,8 @@ import (
 
 	"aiccbridge/internal/platformsim/world/content"
 	"aiccbridge/internal/platformsim/world/phone"
+
+	"aiccbridge/internal/platformsim/world/seat"
 )
 
 // SignIn is what an agent brings along.
@@ -85,7 +87,8 @@ func (a *agent) greet(status int) {
 		op = opRest
 		s.in.Deliver(a.event("AgentState_SetRest_Success", content.Reason{Reason: strconv.Itoa(s.in.RestCause)}))
 	}
-	a.enter(status, s.in.RestCause)
+	a.state = status
+	a.w.seats.Enter(a.ID, status, s.in.RestCause, s.started)
 	a.spell = spell{op: op, begin: s.started, skills: "1"}
 	switch op {
 	case opBusy:
@@ -119,8 +122,8 @@ func (w *World) SignOut(id string, cause int) error {
 		a.closeSpell()
 		a.writeOperation(a.session, spell{op: opSignOut, cause: cause, begin: now, skills: "1"}, -1, now)
 		close(a.session.done)
-		a.session = nil
-		a.enter(SignedOut, cause)
+		a.session, a.state = nil, SignedOut
+		w.seats.Enter(id, SignedOut, cause, time.Time{})
 	})
 }
 
@@ -162,49 +165,5 @@ func (w *World) Status(id string) Status {
 	return st
 }
 
-// Seat is where an agent stands, as a supervisor sees it.
-type Seat struct {
-	State, Before int       // Before: SignedOut for who has never been in
-	Since         time.Time // zero: since ever
-	BeforeFor     time.Duration
-	Cause         int       // of a rest, or of a sign-out
-	SignedIn      time.Time // zero: is not
-}
-
-// Move is that an agent came to a state. One may follow another in the same state.
-type Move struct {
-	At    time.Time `json:"at"`
-	Agent string    `json:"agent"`
-	State int       `json:"state"`
-}
-
-// enter notes that the agent is in a state now. The caller holds mu.
-func (a *agent) enter(state, cause int) {
-	now := a.w.o.Now()
-	last := a.seat
-	a.state, a.seat = state, Seat{State: state, Before: cmp.Or(last.State, SignedOut), Since: now, Cause: cause}
-	if !last.Since.IsZero() {
-		a.seat.BeforeFor = now.Sub(last.Since)
-	}
-	if a.session != nil {
-		a.seat.SignedIn = a.session.started
-	}
-	if a.w.o.Moved != nil {
-		a.w.o.Moved(Move{now, a.ID, state})
-	}
-}
-
-// Seat says where an agent stands; SignedOut for an unknown one.
-func (w *World) Seat(id string) Seat {
-	nowhere := Seat{State: SignedOut, Before: SignedOut}
-	a, ok := w.byID[id]
-	if !ok {
-		return nowhere
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.seat.State == 0 {
-		return nowhere
-	}
-	return a.seat
-}
+// Seat says where an agent stands, as a supervisor sees it; SignedOut for an unknown one.
+func (w *World) Seat(id string) seat.Seat { return w.seats.Of(id) }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"aiccbridge/internal/platformsim/fault"
+	"aiccbridge/internal/platformsim/world/seat"
 )
 
 // skillName is what the one skill is called.
@@ -38,6 +39,7 @@ type World struct {
 	o      Options
 	agents []*agent
 	byID   map[string]*agent
+	seats  *seat.Keeper
 	hush   chan struct{} // closed by Quiesce
 
 	mu       sync.Mutex
@@ -53,7 +55,7 @@ func New(o Options) (*World, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &World{o: o, byID: make(map[string]*agent, o.Agents), hush: make(chan struct{}), rows: make(map[Kind][]Row)}
+	w := &World{o: o, byID: make(map[string]*agent, o.Agents), hush: make(chan struct{}), seats: seat.New(SignedOut, o.Now, o.Moved), rows: make(map[Kind][]Row)}
 	for i := range o.Agents {
 		r := rand.New(rand.NewPCG(o.Seed, uint64(i)+1))
 		a := &agent{

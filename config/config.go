@@ -253,10 +253,11 @@ type Files struct {
 	Overdue            time.Duration  `yaml:"overdue" default:"15m" min:"1s" max:"24h"`
 	Header             string         `yaml:"header" default:"auto" oneof:"auto|present|absent"`
 	Charset            string         `yaml:"charset" default:"auto" oneof:"auto|utf-8|gb18030"`
-	Zone               WrittenZone    `yaml:"zone" default:"tenant"`                           // of the times in the files
-	Edition            string         `yaml:"edition" default:"auto" oneof:"auto|18|21|23|29"` // columns of a CDR without a header line
-	Names              bool           `yaml:"names" default:"true"`                            // rows say what codes mean
-	Calls              bool           `yaml:"calls" default:"true"`                            // made of rows; none without those of cdr
+	Zone               WrittenZone    `yaml:"zone" default:"tenant"`                               // of the times in the files
+	Edition            string         `yaml:"edition" default:"auto" oneof:"auto|18|21|23|29"`     // columns of a CDR without a header line
+	Names              bool           `yaml:"names" default:"true"`                                // rows say what codes mean
+	Calls              bool           `yaml:"calls" default:"true"`                                // made of rows; none without those of cdr
+	Reconcile          time.Duration  `yaml:"reconcile" default:"2s" min:"0s" max:"1m" zero:"off"` // 0: live events are not compared with the rows
 	Extracts           Extracts       `yaml:"extracts"`
 	Recordings         Recordings     `yaml:"recordings"`
 }

@@ -1,10 +1,8 @@
 package schemas
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
-	"fmt"
 	"strconv"
 	"time"
 
@@ -24,7 +22,10 @@ const (
 	TypeCallsComplete  = "aicc.v1.calls_complete" // the marker of a window's calls
 	TypeCoverage       = "aicc.v1.coverage"
 	TypeDrift          = "aicc.v1.drift"
-	TypeAudit          = "aicc.v1.audit" // what somebody did by hand
+	TypeReconcile      = "aicc.v1.reconcile"     // live events against the files of a window
+	TypeReconcileDay   = "aicc.v1.reconcile_day" // the score of a day
+	TypeReconstructed  = "aicc.v1.reconstructed" // a state that a file proves
+	TypeAudit          = "aicc.v1.audit"         // what somebody did by hand
 	TypeDeadLetter     = "aicc.v1.dead_letter"
 	TypeResolved       = "aicc.v1.resolved" // of a dead letter
 )
@@ -268,7 +269,7 @@ func (n Names) HeartbeatMessage(h Heartbeat) (Message, error) {
 	return newMessage(subject, TypeHeartbeat, agentSource(h.Tenant, h.Agent), id, h.At, h)
 }
 
-type validator interface{ Validate() error }
+type validator = envelope.Document
 
 func agentMessage(subject, typ, tenant, agent string, p Position, at time.Time, v validator) (Message, error) {
 	return newMessage(subject, typ, agentSource(tenant, agent), p.id(agent), at, v)
@@ -278,22 +279,10 @@ func agentSource(tenant, agent string) string {
 	return "/aicc/" + EncodeToken(tenant) + "/agent/" + EncodeToken(agent)
 }
 
-// newMessage validates v and encodes it as the body of a deduplicated message.
+// newMessage is the envelope's: it validates v and encodes it as the body of a deduplicated
+// message.
 func newMessage(subject, typ, source, id string, at time.Time, v validator) (Message, error) {
-	if err := v.Validate(); err != nil {
-		return Message{}, err
-	}
-	var body bytes.Buffer
-	enc := json.NewEncoder(&body)
-	enc.SetEscapeHTML(false) // the platform's content stays as it came
-	if err := enc.Encode(v); err != nil {
-		return Message{}, fmt.Errorf("encode %s: %w", typ, err)
-	}
-	m := Message{
-		Subject: subject, ID: id, Type: typ, Source: source, Time: at,
-		Schema: schemaURN(typ), Dedupe: true, Body: bytes.TrimSuffix(body.Bytes(), []byte("\n")),
-	}
-	return m, m.Validate()
+	return envelope.New(subject, typ, source, id, at, v)
 }
 
 // want, wrapInvalid and hashOf are the envelope's, for the rules of every message.

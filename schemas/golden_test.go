@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"aiccbridge/schemas"
+	"aiccbridge/schemas/comparison"
 	"aiccbridge/schemas/events"
 	"aiccbridge/schemas/internal/schematest"
 	"aiccbridge/schemas/rows"
@@ -126,6 +127,24 @@ func testMessages(t testing.TB) map[string]schemas.Message {
 		Member: "20261101001530123456_call.csv", Rows: 3, Columns: []string{"call_id", "call_begin", "mood"},
 		Unknown: []string{"mood"}, Missing: []string{"call_end"}, Cells: 3, Edition: 18, At: schematest.At(17),
 	}))
+	tally := comparison.Tally{Agents: 12, Live: 40, Recorded: 39, Both: 38, OnlyLive: 1, OnlyRecorded: 1, Differ: 1, Explained: 1, Unexplained: 2, Waiting: 1, NotObserved: 3}
+	add(comparison.Statement{
+		Tenant: "acme", Kind: schemas.KindCDR, Window: window, Revision: 2, Tally: tally,
+		Findings: []comparison.Finding{{
+			What: comparison.CallPartly, Agent: "291", CallID: "1456401416-3", At: schematest.At(1), Row: strings.Repeat("ef", 16) + "-1",
+			Missing: []string{"talking"}, By: comparison.ExplainedByGap, Gap: schemas.Position{7, 13},
+		}, {
+			What: comparison.TalkDiffers, Agent: "291", CallID: "1456401416-9", At: schematest.At(4), Row: strings.Repeat("ab", 16) + "-1", Live: 61.2, Rows: 70,
+		}, {What: comparison.CallNoRow, Agent: "292", CallID: "1456401416-11", At: schematest.At(5)}},
+		Sources: []schemas.CallSource{{schemas.KindCDR, window, schematest.ResponseID, schematest.At(17), 0}}, At: schematest.At(18),
+	}.Message(n))
+	add(comparison.Reconstructed{
+		Tenant: "acme", Agent: "291", State: schemas.StateRest, From: schematest.At(2), To: schematest.At(9), Source: schemas.ProofOperation,
+		Row: strings.Repeat("ef", 16) + "-1", Window: window, Gap: schemas.Position{7, 13}, At: schematest.At(18),
+	}.Message(n, strings.Repeat("ef", 16)))
+	add(comparison.Day{
+		Tenant: "acme", Day: "2026-11-01", Revision: 3, Kinds: []comparison.DayTally{{Kind: schemas.KindCDR, Windows: 2, Tally: tally}}, Score: tally.Score(), At: schematest.At(18),
+	}.Message(n))
 	add(n.DeadLetterMessage(schemas.DeadLetter{
 		Tenant: "acme", Reason: schemas.ReasonDamagedZip, Error: "unexpected EOF", Attempts: 2, FirstAt: schematest.At(16), LastAt: schematest.At(17),
 		Object: "AICC_QUARANTINE/20261101_" + schematest.ResponseID, Original: schemas.Quote([]byte("not <JSON>")),

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"aiccbridge/schemas"
+	"aiccbridge/schemas/comparison"
 	"aiccbridge/schemas/events"
 	"aiccbridge/schemas/internal/schematest"
 	"aiccbridge/schemas/rows"
@@ -130,6 +131,8 @@ func shapeOfField(typ reflect.Type) shape {
 		return shape{Type: "string"}
 	case typ.Kind() == reflect.Bool:
 		return shape{Type: "boolean"}
+	case typ.Kind() == reflect.Float64:
+		return shape{Type: "number"}
 	case typ.Kind() == reflect.Struct:
 		return shapeOf(typ)
 	case typ.Kind() == reflect.Pointer:
@@ -162,7 +165,9 @@ func TestSchemasMatchTheTypes(t *testing.T) {
 		schemas.TypeFileReady: reflect.TypeFor[schemas.FileReady](), schemas.TypeWindowComplete: reflect.TypeFor[schemas.WindowComplete](),
 		schemas.TypeCall: reflect.TypeFor[schemas.Call](), schemas.TypeCallsComplete: reflect.TypeFor[schemas.CallsComplete](),
 		schemas.TypeRecording: reflect.TypeFor[schemas.Recording](),
-		schemas.TypeCoverage:  reflect.TypeFor[schemas.Coverage](), schemas.TypeDrift: reflect.TypeFor[schemas.Drift](), schemas.TypeAudit: reflect.TypeFor[schemas.Audit](), schemas.TypeDeadLetter: reflect.TypeFor[schemas.DeadLetter](), schemas.TypeResolved: reflect.TypeFor[schemas.Resolved](),
+		schemas.TypeCoverage:  reflect.TypeFor[schemas.Coverage](), schemas.TypeDrift: reflect.TypeFor[schemas.Drift](), schemas.TypeReconcile: reflect.TypeFor[comparison.Statement](), schemas.TypeReconcileDay: reflect.TypeFor[comparison.Day](),
+		schemas.TypeReconstructed: reflect.TypeFor[comparison.Reconstructed](),
+		schemas.TypeAudit:         reflect.TypeFor[schemas.Audit](), schemas.TypeDeadLetter: reflect.TypeFor[schemas.DeadLetter](), schemas.TypeResolved: reflect.TypeFor[schemas.Resolved](),
 	}
 	for _, messageType := range schemas.MessageTypes() {
 		if kind, isRow := strings.CutPrefix(messageType, schemas.TypeRow); isRow {

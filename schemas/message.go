@@ -59,11 +59,6 @@ type Delivery struct {
 	Progress func()
 }
 
-// schemaURN names the JSON Schema of a message type.
-func schemaURN(messageType string) string {
-	return "urn:aicc:schema:" + strings.ReplaceAll(strings.TrimPrefix(messageType, "aicc."), ".", ":")
-}
-
 // EncodeHeader encodes a value of a header; see [Message.Headers].
 func EncodeHeader(s string) string { return text.EncodeHeader(s) }
 
@@ -84,7 +79,7 @@ func MessageTypes() []string {
 	for _, k := range kinds {
 		types = append(types, TypeRow+string(k))
 	}
-	return append(types, TypeWindowComplete, TypeCall, TypeCallsComplete, TypeCoverage, TypeDrift, TypeAudit, TypeDeadLetter, TypeResolved)
+	return append(types, TypeWindowComplete, TypeCall, TypeCallsComplete, TypeCoverage, TypeDrift, TypeReconcile, TypeReconcileDay, TypeReconstructed, TypeAudit, TypeDeadLetter, TypeResolved)
 }
 
 // JSONSchema returns the JSON Schema (draft 2020-12) of a message type's body;

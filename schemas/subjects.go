@@ -92,6 +92,22 @@ func (n Names) Drift(tenant string, kind Kind) string {
 	return n.subject(EncodeToken(tenant), "drift", EncodeToken(string(kind)))
 }
 
+// Reconcile is the subject of what is said of live events against the files of one kind.
+func (n Names) Reconcile(tenant string, kind Kind) string {
+	return n.subject(EncodeToken(tenant), "reconcile", EncodeToken(string(kind)))
+}
+
+// ReconcileDay is the subject of the daily scores.
+func (n Names) ReconcileDay(tenant string) string {
+	return n.subject(EncodeToken(tenant), "reconcile", "day")
+}
+
+// Reconstructed is the subject of an agent's states that were not seen live and are proved by
+// a file. It is none of the agent's own: those are numbered, and have one writer.
+func (n Names) Reconstructed(tenant, agent string) string {
+	return n.subject(EncodeToken(tenant), "reconstructed", EncodeToken(agent))
+}
+
 // DeadLetter is the subject of what could not be processed.
 func (n Names) DeadLetter(tenant string, reason Reason) string {
 	return n.subject(EncodeToken(tenant), "deadletter", EncodeToken(string(reason)))
@@ -186,7 +202,7 @@ func (n Names) StreamSubjects(s Stream) []string {
 	case StreamCalls:
 		return []string{n.subject("*", "call", "*")}
 	case StreamCoverage:
-		return []string{n.subject("*", "coverage", "*"), n.subject("*", "drift", "*"), n.subject("*", "audit", "*")}
+		return []string{n.subject("*", "coverage", "*"), n.subject("*", "drift", "*"), n.subject("*", "audit", "*"), n.subject("*", "reconcile", "*"), n.subject("*", "reconstructed", "*")}
 	default:
 		return []string{n.subject("*", "deadletter", "*")}
 	}

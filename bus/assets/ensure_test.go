@@ -238,7 +238,7 @@ func TestNarrowerSubjectsAreAdded(t *testing.T) {
 	if err := b.Ensure(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"aicc.v1.*.coverage.*", "more", "aicc.v1.*.drift.*", "aicc.v1.*.audit.*"}
+	want := []string{"aicc.v1.*.coverage.*", "more", "aicc.v1.*.drift.*", "aicc.v1.*.audit.*", "aicc.v1.*.reconcile.*", "aicc.v1.*.reconstructed.*"}
 	if have := config(t, b, coverage).Subjects; !slices.Equal(have, want) {
 		t.Errorf("subjects %q, want %q", have, want)
 	}

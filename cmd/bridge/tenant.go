@@ -13,6 +13,7 @@ import (
 	"aiccbridge/exporter/calls"
 	"aiccbridge/exporter/filestore"
 	"aiccbridge/exporter/planner"
+	"aiccbridge/exporter/reconcile"
 	"aiccbridge/internal/ccgateway"
 	"aiccbridge/internal/freshness/pulse"
 	"aiccbridge/internal/privacy"
@@ -44,6 +45,7 @@ type tenant struct {
 	files   *filestore.Store                         // nil without a file store
 	planner *planner.Planner                         // of the files
 	calls   *calls.Builder                           // nil when none are made
+	compare *reconcile.Reconciler                    // live events with files; nil: there are not both, or it is off
 }
 
 func newTenant(b base, h *hub, c config.Tenant, known accounts, open *closers) (*tenant, error) {
@@ -86,6 +88,9 @@ func newTenant(b base, h *hub, c config.Tenant, known accounts, open *closers) (
 		if t.calls, err = newCalls(b, h, c); err != nil {
 			return nil, err
 		}
+		if t.compare, err = newComparing(b, h, c); err != nil {
+			return nil, err
+		}
 	}
 	return t, nil
 }
@@ -112,6 +117,9 @@ func (t *tenant) parts(p *planning) (all []part) {
 	}
 	if t.calls != nil {
 		all = append(all, part{"calls of " + t.cfg.Name, func(intake, _ context.Context) error { return t.calls.Run(intake) }})
+	}
+	if t.compare != nil {
+		all = append(all, part{"comparison of " + t.cfg.Name, func(intake, _ context.Context) error { return t.compare.Run(intake) }})
 	}
 	return all
 }

@@ -28,7 +28,7 @@ type windowsOptions struct {
 func newWindows() *cobra.Command {
 	o := &windowsOptions{}
 	c := &cobra.Command{
-		Use:   "windows [ls | show KIND WINDOW | watch | retry | accept-empty]",
+		Use:   "windows [ls | show KIND WINDOW | compared | watch | retry | accept-empty]",
 		Short: "Show how far the windows are",
 		Long: "Show which spans of time have been extracted: a calendar with a cell for each window, then\n" +
 			"those that are not complete, and why; and, where later extracts brought rows that the first\n" +
@@ -53,7 +53,7 @@ func newWindows() *cobra.Command {
 		Args: twoArguments("a kind and a window"), RunE: func(c *cobra.Command, args []string) error { return o.show(c, args[0], args[1]) },
 	}, &cobra.Command{
 		Use: "watch", Short: "Show changes as they come, until Ctrl-C", Example: "  bridge windows watch", Args: noArguments, RunE: o.watch,
-	}, newWindowsRetry(o), newAcceptEmpty(o))
+	}, newCompared(o), newWindowsRetry(o), newAcceptEmpty(o))
 	o.completeFlags(c)
 	o.completeFlags(ls)
 	return c

@@ -12,7 +12,7 @@ import (
 // How metrics are named: aicc_<part>_<what>, that is Namespace "aicc", Subsystem one of
 // metricParts, and a Name that ends in the base unit (_seconds, _bytes) where there is
 // one, and in _total if it is a counter. A new part of the program is a new part here.
-var metricParts = []string{"build", "bus", "calls", "certificates", "config", "freshness", "monitor", "witness", "poller", "proxy", "recordings", "spool", "windows", "worker"}
+var metricParts = []string{"build", "bus", "calls", "certificates", "config", "freshness", "monitor", "witness", "poller", "proxy", "reconcile", "recordings", "spool", "windows", "worker"}
 
 // olderMetrics have no part. They keep their names, because dashboards and alarms know
 // them. The list is not to become longer.

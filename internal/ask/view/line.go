@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	"aiccbridge/schemas"
+	"aiccbridge/schemas/comparison"
 )
 
 // said is what a message says, by its type; one that cannot be read is shown by its subject.
@@ -52,6 +54,15 @@ var sentences = map[string]func(Screen, schemas.Stored) (string, error){
 	schemas.TypeDrift: sentence(func(s Screen, d schemas.Drift) string {
 		return words(d.Tenant, string(d.Kind), s.paint(yellow, "drift"), string(d.What), d.File)
 	}),
+	schemas.TypeReconcile: sentence(func(s Screen, r comparison.Statement) string {
+		return words(r.Tenant, string(r.Kind), r.Window.String(), "compared", fmt.Sprintf("%d agree, %d explained,", r.Both-r.Differ, r.Explained), s.unexplained(r.Unexplained))
+	}),
+	schemas.TypeReconcileDay: sentence(func(_ Screen, d comparison.Day) string {
+		return words(d.Tenant, d.Day, fmt.Sprintf("live and record agree on %.1f %%", d.Score))
+	}),
+	schemas.TypeReconstructed: sentence(func(s Screen, r comparison.Reconstructed) string {
+		return words(r.Tenant, r.Agent, string(r.State), "from "+s.local(r.From).Format(time.TimeOnly), "reconstructed by", string(r.Source), r.Row)
+	}),
 	schemas.TypeAudit: sentence(func(s Screen, a schemas.Audit) string {
 		return words(a.Tenant, s.paint(yellow, "audit"), string(a.What), "by "+a.By, named("letter", a.Letter), named("order", a.Order), a.Detail)
 	}),
@@ -61,6 +72,15 @@ var sentences = map[string]func(Screen, schemas.Stored) (string, error){
 	schemas.TypeResolved: sentence(func(_ Screen, r schemas.Resolved) string {
 		return words(r.Tenant, "dead letter resolved", string(r.Reason), r.Letter)
 	}),
+}
+
+// unexplained is how much nothing explains.
+func (s Screen) unexplained(n int) string {
+	text := fmt.Sprintf("%d unexplained", n)
+	if n > 0 {
+		text = s.paint(yellow, text)
+	}
+	return text
 }
 
 // sentence is what f says of the body of a message.

@@ -3,6 +3,7 @@
 package envelope
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
@@ -85,6 +86,32 @@ func (m Message) Validate() error {
 		return fmt.Errorf("message on %s: %w", m.Subject, err)
 	}
 	return nil
+}
+
+// Document is the body of a message: it knows whether it may be published.
+type Document interface{ Validate() error }
+
+// New validates a document and encodes it as the body of a deduplicated message.
+func New(subject, typ, source, id string, at time.Time, doc Document) (Message, error) {
+	if err := doc.Validate(); err != nil {
+		return Message{}, err
+	}
+	var body bytes.Buffer
+	enc := json.NewEncoder(&body)
+	enc.SetEscapeHTML(false) // the platform's content stays as it came
+	if err := enc.Encode(doc); err != nil {
+		return Message{}, fmt.Errorf("encode %s: %w", typ, err)
+	}
+	m := Message{
+		Subject: subject, ID: id, Type: typ, Source: source, Time: at,
+		Schema: schemaURN(typ), Dedupe: true, Body: bytes.TrimSuffix(body.Bytes(), []byte("\n")),
+	}
+	return m, m.Validate()
+}
+
+// schemaURN names the JSON Schema of a message type.
+func schemaURN(messageType string) string {
+	return "urn:aicc:schema:" + strings.ReplaceAll(strings.TrimPrefix(messageType, "aicc."), ".", ":")
 }
 
 // Stored is one message as read back from a stream.

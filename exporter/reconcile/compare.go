@@ -1,0 +1,358 @@
+package reconcile
+
+import (
+	"cmp"
+	"context"
+	"math"
+	"slices"
+	"time"
+
+	"aiccbridge/schemas"
+	"aiccbridge/schemas/comparison"
+)
+
+// matcher compares one window.
+type matcher struct {
+	*Reconciler
+	landscape
+	file
+	live *live
+	// settled: what was over before that had its row in the window's file, if it has one.
+	settled time.Time
+	said    comparison.Statement
+	found   []comparison.Finding
+	closed  []closing
+	others  map[schemas.Window]file // windows around this one that were read
+	taken   map[*gap]bool           // gaps of one event at most that explain something already
+}
+
+// holds reports whether something that was seen live belongs to the window.
+func (c *matcher) holds(at time.Time) bool {
+	return !at.Before(c.said.Window.From) && at.Before(c.said.Window.To)
+}
+
+// unseen counts a row of which nothing was seen live, or not all (differs), between two times.
+// It returns the gap that explains it, if one does.
+func (c *matcher) unseen(f comparison.Finding, at span, whole, differs bool) *gap {
+	seat := c.live.seats[f.Agent]
+	any, all := seat.observed(at)
+	if !any && !differs {
+		c.said.NotObserved++
+		return nil
+	}
+	if by := c.surely(at, whole); all && !seat.heard.After(by) {
+		c.said.Unheard++
+		return nil
+	}
+	if differs {
+		c.said.Differ++
+	} else {
+		c.said.Recorded, c.said.OnlyRecorded = c.said.Recorded+1, c.said.OnlyRecorded+1
+	}
+	g := seat.gapIn(at, whole, c.taken)
+	switch {
+	case g != nil:
+		f.By, f.Gap, f.Reconstructed = comparison.ExplainedByGap, g.Position, f.What == comparison.StateNotSeen && isState(f.Name)
+		c.taken[g] = true
+		c.said.Explained++
+	case !all:
+		f.By = comparison.ExplainedBySignOut
+		c.said.Explained++
+	default:
+		c.said.Unexplained++
+	}
+	c.found = append(c.found, f)
+	return g
+}
+
+// surely is until when an event of the agent is to have come that shows that what happened in a
+// span would have come before it.
+func (c *matcher) surely(at span, whole bool) time.Time {
+	if whole {
+		return at.to.Add(time.Second - c.o.Tolerance)
+	}
+	return at.from.Add(time.Second)
+}
+
+// rowless counts something seen live that has no row: it is missing, or may yet come.
+func (c *matcher) rowless(f comparison.Finding, over time.Time, waits bool) {
+	c.said.Live++
+	if waits || over.IsZero() || over.After(c.settled) {
+		c.said.Waiting++
+		return
+	}
+	c.said.OnlyLive, c.said.Unexplained = c.said.OnlyLive+1, c.said.Unexplained+1
+	c.found = append(c.found, f)
+}
+
+func (c *matcher) both() {
+	c.said.Live, c.said.Recorded, c.said.Both = c.said.Live+1, c.said.Recorded+1, c.said.Both+1
+}
+
+// elsewhere are the rows of the windows around this one that touch a span. waits: one of
+// these windows is not complete, and is to be looked at then.
+func (c *matcher) elsewhere(ctx context.Context, s span) (rows []row, waits bool, err error) {
+	for _, w := range c.around(c.said.Kind, s, c.said.Window) {
+		if w.completed.IsZero() {
+			if waits = true; !slices.Contains(c.said.Pending, w.Window) {
+				c.said.Pending = append(c.said.Pending, w.Window)
+			}
+			continue
+		}
+		f, known := c.others[w.Window]
+		if !known {
+			if f, err = c.read(ctx, c.said.Kind, w.Window); err != nil {
+				return nil, false, err
+			}
+			c.others[w.Window] = f
+			c.said.Sources = append(c.said.Sources, schemas.CallSource{Kind: c.said.Kind, Window: w.Window, CompletedAt: w.completed})
+		}
+		rows = append(rows, f.rows...)
+	}
+	return rows, waits, nil
+}
+
+// part is what rows tell of an agent's part in a call.
+type part struct {
+	place
+	span
+	talk span // zero: there was none
+	row  string
+}
+
+// parts puts rows together by agents and calls, in the order of their begin.
+func parts(rows []row) (all []*part) {
+	by := map[place]*part{}
+	for _, x := range rows {
+		s := x.span()
+		if x.Agent == "" || x.Call == "" || s.from.IsZero() {
+			continue
+		}
+		p := by[place{x.Agent, x.Call}]
+		if p == nil {
+			p = &part{place: place{x.Agent, x.Call}, span: s, row: x.id}
+			by[p.place], all = p, append(all, p)
+		}
+		p.span = p.span.with(s)
+		if !x.CallBegin.IsZero() && !x.CallEnd.IsZero() {
+			p.talk = p.talk.with(span{x.CallBegin, x.CallEnd})
+		}
+	}
+	slices.SortFunc(all, func(a, b *part) int {
+		return cmp.Or(a.from.Compare(b.from), cmp.Compare(a.call, b.call), cmp.Compare(a.agent, b.agent))
+	})
+	return all
+}
+
+// with is the span of both.
+func (s span) with(o span) span {
+	if s.from.IsZero() || o.from.Before(s.from) {
+		s.from = o.from
+	}
+	if o.to.After(s.to) {
+		s.to = o.to
+	}
+	return s
+}
+
+// calls compares call detail records with the calls that were seen.
+func (c *matcher) calls(ctx context.Context) error {
+	known := map[place]bool{}
+	for _, p := range parts(c.rows) {
+		known[p.place] = true
+		f := comparison.Finding{What: comparison.CallNotSeen, Agent: p.agent, CallID: p.call, At: p.from, Row: p.row}
+		if seen := c.live.calls[p.place]; seen != nil {
+			c.both()
+			c.talk(p, seen, f)
+			continue
+		}
+		c.unseen(f, p.span.till(c.o.Tolerance), true, false)
+	}
+	return c.rowlessCalls(ctx, known)
+}
+
+// till is the span with so much more at its end.
+func (s span) till(more time.Duration) span { return span{s.from, s.to.Add(more)} }
+
+// talk compares what was seen of a call with its record.
+func (c *matcher) talk(p *part, seen *liveCall, f comparison.Finding) {
+	answered, at := !p.talk.from.IsZero(), p.span
+	f.What = comparison.CallPartly
+	if answered && seen.talking.IsZero() {
+		f.Missing, at = append(f.Missing, "talking"), span{p.talk.from, p.talk.from}
+	}
+	if seen.over.IsZero() {
+		f.Missing, at = append(f.Missing, "release"), at.with(span{p.to, p.to.Add(c.o.Tolerance)})
+	}
+	if len(f.Missing) == 1 && f.Missing[0] == "release" {
+		at = span{p.to, p.to.Add(c.o.Tolerance)}
+	}
+	if len(f.Missing) > 0 {
+		if _, all := c.live.seats[p.agent].observed(at); all {
+			c.unseen(f, at, false, true)
+		}
+		return
+	}
+	if seen.talking.IsZero() {
+		return
+	}
+	live, rows := seen.over.Sub(seen.talking), p.talk.to.Sub(p.talk.from)
+	if (live - rows).Abs() <= c.o.Tolerance {
+		return
+	}
+	f.What, f.Live, f.Rows = comparison.TalkDiffers, seconds(live), seconds(rows)
+	c.unseen(f, p.span.till(c.o.Tolerance), false, true)
+}
+
+// seconds has one digit behind the point.
+func seconds(d time.Duration) float64 { return math.Round(d.Seconds()*10) / 10 }
+
+// rowlessCalls looks for the rows of calls that were seen to begin in the window, and that its
+// file does not have: they may be in a window beside it.
+func (c *matcher) rowlessCalls(ctx context.Context, known map[place]bool) error {
+	var lone []*liveCall
+	var where span
+	for _, x := range c.live.sortedCalls() {
+		if c.holds(x.from) && !known[x.place] {
+			lone, where = append(lone, x), where.with(x.span).with(span{x.from, c.over(x)})
+		}
+	}
+	if len(lone) == 0 {
+		return nil
+	}
+	others, waits, err := c.elsewhere(ctx, span{where.from.Add(-reach), where.to.Add(c.o.Tolerance)})
+	if err != nil {
+		return err
+	}
+	for _, p := range parts(others) {
+		known[p.place] = true
+	}
+	for _, x := range lone {
+		if known[x.place] {
+			continue
+		}
+		c.rowless(comparison.Finding{What: comparison.CallNoRow, Agent: x.agent, CallID: x.call, At: x.from}, c.over(x), waits && c.mayBeIn(x))
+	}
+	return nil
+}
+
+// over is when a call was over for its agent: at its release, or when the agent did something
+// else; zero: it is not known.
+func (c *matcher) over(x *liveCall) time.Time {
+	if !x.over.IsZero() {
+		return x.over
+	}
+	return c.live.seats[x.agent].next(x.to)
+}
+
+// goesOn reports whether a call that began in the window is not over, as far as was read.
+func (c *matcher) goesOn() bool {
+	for _, x := range c.live.calls {
+		if c.holds(x.from) && c.over(x).IsZero() {
+			return true
+		}
+	}
+	return false
+}
+
+// mayBeIn reports whether a window that is not complete may have a call.
+func (c *matcher) mayBeIn(x *liveCall) bool {
+	return slices.ContainsFunc(c.said.Pending, func(w schemas.Window) bool {
+		return span{w.From, w.To}.overlaps(x.span.wider(c.o.Tolerance))
+	})
+}
+
+// recordings compares the recording index with the recordings that were seen to begin.
+func (c *matcher) recordings(ctx context.Context) error {
+	audio, err := c.audio(ctx)
+	if err != nil {
+		return err
+	}
+	rows := slices.Clone(c.rows)
+	slices.SortFunc(rows, func(a, b row) int { return cmp.Or(a.CallBegin.Compare(b.CallBegin), cmp.Compare(a.id, b.id)) })
+	for _, x := range rows {
+		f := comparison.Finding{What: comparison.RecordingUnseen, Agent: x.Agent, CallID: x.Call, At: x.CallBegin, Row: x.id}
+		switch {
+		case x.Agent == "" || x.CallBegin.IsZero():
+		case c.live.seats[x.Agent].recorded(x.Call):
+			c.both()
+		default:
+			c.unseen(f, span{x.CallBegin, x.CallBegin.Add(c.o.Tolerance)}, false, false)
+		}
+		if why, missing := audio[x.key]; missing {
+			c.said.NoAudio++
+			f.What, f.Name = comparison.NoAudio, why
+			c.found = append(c.found, f)
+		}
+	}
+	return c.rowlessRecordings(ctx)
+}
+
+// recorded takes the first recording of a call that is not taken; false: there is none.
+func (s *seat) recorded(call string) bool {
+	if s == nil {
+		return false
+	}
+	for i := range s.recordings {
+		if r := &s.recordings[i]; r.call == call && !r.used {
+			r.used = true
+			return true
+		}
+	}
+	return false
+}
+
+// rowlessRecordings are those that were seen to begin in the window and are not in the index.
+func (c *matcher) rowlessRecordings(ctx context.Context) error {
+	type lone struct {
+		agent string
+		*liveRecording
+	}
+	var all []lone
+	var where span
+	for agent, s := range c.live.seats {
+		for i := range s.recordings {
+			if r := &s.recordings[i]; c.holds(r.at) && !r.used {
+				all, where = append(all, lone{agent, r}), where.with(span{r.at, r.at})
+			}
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	others, waits, err := c.elsewhere(ctx, where.wider(c.o.Tolerance+hearing))
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(all, func(a, b lone) int { return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.agent, b.agent)) })
+	for _, x := range all {
+		i := slices.IndexFunc(others, func(o row) bool { return o.Agent == x.agent && o.Call == x.call })
+		if i >= 0 {
+			others = slices.Delete(others, i, i+1)
+			continue
+		}
+		over := x.over
+		if over.IsZero() {
+			over = c.live.seats[x.agent].next(x.at)
+		}
+		at := span{x.at, x.at}.wider(c.o.Tolerance + hearing)
+		c.rowless(comparison.Finding{What: comparison.RecordingNoRow, Agent: x.agent, CallID: x.call, At: x.at}, over,
+			waits && slices.ContainsFunc(c.said.Pending, func(w schemas.Window) bool { return at.overlaps(span{w.From, w.To}) }))
+	}
+	return nil
+}
+
+// audio says why audio is missing, by the keys of rows.
+func (c *matcher) audio(ctx context.Context) (map[string]string, error) {
+	missing := map[string]string{}
+	if c.o.Audio == nil || len(c.rows) == 0 {
+		return missing, nil
+	}
+	err := c.o.Audio(ctx, c.said.Window.From, func(r schemas.Recording) {
+		delete(missing, r.Key) // the last that was said counts
+		if r.Status == schemas.RecordingMissing {
+			missing[r.Key] = string(r.Reason)
+		}
+	})
+	return missing, err
+}

@@ -1,18 +1,17 @@
 package world
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"aiccbridge/internal/platformsim/fault"
+	"aiccbridge/internal/platformsim/world/ledger"
 	"aiccbridge/internal/platformsim/world/seat"
 )
 
@@ -41,10 +40,9 @@ type World struct {
 	byID   map[string]*agent
 	seats  *seat.Keeper
 	hush   chan struct{} // closed by Quiesce
+	book   ledger.Book
 
 	mu       sync.Mutex
-	rows     map[Kind][]Row
-	withheld []Row
 	running  int // activities which still send events
 	quiesced bool
 }
@@ -55,7 +53,7 @@ func New(o Options) (*World, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &World{o: o, byID: make(map[string]*agent, o.Agents), hush: make(chan struct{}), seats: seat.New(SignedOut, o.Now, o.Moved), rows: make(map[Kind][]Row)}
+	w := &World{o: o, byID: make(map[string]*agent, o.Agents), hush: make(chan struct{}), seats: seat.New(SignedOut, o.Now, o.Moved)}
 	for i := range o.Agents {
 		r := rand.New(rand.NewPCG(o.Seed, uint64(i)+1))
 		a := &agent{
@@ -158,20 +156,7 @@ func (w *World) end() {
 // Rows returns the rows of kind with from <= At <= to which the file store
 // can see at now, in ascending order of At.
 func (w *World) Rows(kind Kind, from, to, now time.Time) []Row {
-	w.mu.Lock()
-	var out []Row
-	for _, r := range w.rows[kind] {
-		if !r.At.Before(from) && !r.At.After(to) && !r.Known.After(now) {
-			r.Cells = slices.Clone(r.Cells)
-			out = append(out, r)
-		}
-	}
-	w.mu.Unlock()
-	// Agents write concurrently: only a total order is the same in each run.
-	slices.SortStableFunc(out, func(a, b Row) int {
-		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.CallID, b.CallID), cmp.Compare(a.AgentID, b.AgentID))
-	})
-	return out
+	return w.book.Read(kind, from, to, now)
 }
 
 // write stores a finished row. end is when its call or operation ended.
@@ -184,23 +169,16 @@ func (w *World) write(r Row, end time.Time) {
 	if f := w.o.Faults.First(o, syncLate); f != nil {
 		r.Known = r.Known.Add(time.Duration(f.Delay))
 	}
-	never := w.o.Faults.First(o, syncNever) != nil
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if never {
-		w.withheld = append(w.withheld, r)
+	if w.o.Faults.First(o, syncNever) != nil {
+		w.book.Withhold(r)
 		return
 	}
-	w.rows[r.Kind] = append(w.rows[r.Kind], r)
+	w.book.Write(r)
 }
 
 // Withheld are the rows that the file store will never see, in the order in which they were
 // written.
-func (w *World) Withheld() []Row {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return slices.Clone(w.withheld)
-}
+func (w *World) Withheld() []Row { return w.book.Withheld() }
 
 // text prints a time for a cell; the zero time is an empty cell.
 func (w *World) text(t time.Time) string {

@@ -111,8 +111,7 @@ func (o *doctorOptions) run(ctx context.Context, cfg *config.Config, out io.Writ
 
 // looks are all things to look at; end closes what they use.
 func (o *doctorOptions) looks(cfg *config.Config) (all []doctor.Look, end closers, err error) {
-	known := map[string]bool{} // access keys: each sends one request
-	agents := 0
+	agents, files := 0, false
 	for _, t := range cfg.Tenants {
 		now := time.Now()
 		all = append(all, said(doctor.Zone("tenant "+t.Name, t.Timezone, now)))
@@ -121,20 +120,19 @@ func (o *doctorOptions) looks(cfg *config.Config) (all []doctor.Look, end closer
 			all = append(all, o.gateway(t)...)
 			all = append(all, said(doctor.Takeover("gateway of "+t.Name, t.Gateway.PollTimeout, schemas.LeaseTTL)))
 		}
-		if t.Files == nil {
-			continue
+		if t.Files != nil {
+			files = true
+			all = append(all, o.files(t)...)
 		}
-		all = append(all, o.files(t)...)
-		if !known[t.Files.AccessKey] {
-			known[t.Files.AccessKey] = true
-			client, err := storeClient(cfg, t, zerolog.Nop())
-			if err != nil {
-				return nil, end, err
-			}
-			end.add(client.Close)
-			all = append(all, doctor.Store{About: "file store of " + t.Name, Client: client, Signature: signature(t.Files)}.Look)
+		if t.Monitor != nil {
+			all = append(all, o.monitor(t)...)
 		}
 	}
+	asked, err := signed(cfg, &end)
+	if err != nil {
+		return nil, end, err
+	}
+	all = append(all, asked...)
 	if o.agent != "" {
 		look, err := o.signIn(cfg, &end)
 		if err != nil {
@@ -142,7 +140,7 @@ func (o *doctorOptions) looks(cfg *config.Config) (all []doctor.Look, end closer
 		}
 		all = append(all, look)
 	}
-	if len(known) > 0 && cfg.Callbacks.PublicURL != nil {
+	if files && cfg.Callbacks.PublicURL != nil {
 		c := doctor.Callback{URL: cfg.Callbacks.PublicURL, Listen: cfg.Listen.Callbacks, Certificate: cfg.Callbacks.Certificate}
 		if embedded.Locked(cfg.DataDir) {
 			c.Listen = ""
@@ -213,6 +211,14 @@ func (o *doctorOptions) files(t config.Tenant) []doctor.Look {
 		About: "file store of " + t.Name, Key: "files.url", URL: f.URL, TLS: clientTLS(f.URL, f.RootCAs, f.InsecureSkipVerify), AllowLinkLocal: f.AllowLinkLocal, Now: o.now,
 	}
 	return o.through(a, forwardProxy(f.ProxyURL, f.ProxyCredentials, f.ProxyRootCAs))
+}
+
+func (o *doctorOptions) monitor(t config.Tenant) []doctor.Look {
+	m := t.Monitor
+	a := doctor.Address{
+		About: "monitor of " + t.Name, Key: "monitor.url", URL: m.URL, TLS: clientTLS(m.URL, m.RootCAs, m.SkipVerify), AllowLinkLocal: m.AllowLinkLocal, Now: o.now,
+	}
+	return o.through(a, forwardProxy(m.ProxyURL, m.ProxyCredentials, m.ProxyRootCAs))
 }
 
 // through looks at an address by way of a proxy, if there is one, and at that. What a proxy does

@@ -62,6 +62,36 @@ func roomy(string) doctor.Machine {
 	return doctor.Machine{Disk: true, Free: 1 << 40, Files: 1 << 20, Memory: 16 << 30}
 }
 
+// TestDoctorAsksTheMonitor: its address, its clock, and one request; a key that the file store
+// has refused is not tried again at the monitor.
+func TestDoctorAsksTheMonitor(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, setup{agents: 1, kinds: []schemas.Kind{schemas.KindCDR}, alsoSeen: true})
+	found := func(change func(*config.Config)) map[string]doctor.Status {
+		all := map[string]doctor.Status{}
+		for _, l := range s.examined(doctorOptions{}, change) {
+			if strings.HasSuffix(l.About, "of seen") || l.Check == "signature" {
+				all[l.About+" "+l.Check] = l.Status
+			}
+		}
+		return all
+	}
+	healthy := found(nil)
+	for _, check := range []string{"monitor of seen tls", "monitor of seen clock", "monitor of seen signature", "file store of demo signature"} {
+		if healthy[check] != doctor.OK {
+			t.Errorf("healthy: %s is %q", check, healthy[check])
+		}
+	}
+	stranger := found(func(c *config.Config) { c.Tenants[1].Monitor.AccessKey = "stranger" })
+	if stranger["monitor of seen signature"] != doctor.Failure || stranger["file store of demo signature"] != doctor.OK {
+		t.Errorf("another key: %v", stranger)
+	}
+	wrong := found(func(c *config.Config) { c.Tenants[0].Files.SecretKey = c.Tenants[0].Gateway.Agents[0].Password })
+	if _, asked := wrong["monitor of seen signature"]; asked || wrong["file store of demo signature"] == "" || wrong["file store of demo signature"] == doctor.OK {
+		t.Errorf("a key that was refused: %v", wrong)
+	}
+}
+
 // TestDoctor: on a healthy set-up there is no warning; each thing that is wrong is named with
 // its cure, and nothing else is; a key that was refused is not tried again.
 func TestDoctor(t *testing.T) {

@@ -31,6 +31,11 @@ type Monitor struct {
 // Monitored reports whether the tenant's events are what is seen of the agents.
 func (t Tenant) Monitored() bool { return t.Events == "monitor" }
 
+// Confirmed reports whether what polls bring of the tenant's agents is held against the monitor.
+func (t Tenant) Confirmed() bool {
+	return t.Monitor != nil && t.Gateway != nil && (t.Events == "poll" || t.Events == "handover")
+}
+
 // monitor holds a monitor to the rules that concern more than one key.
 func (d *decoder) monitor(key string, m *Monitor) {
 	d.scheme(key, m.URL, m.AllowInsecureHTTP)
@@ -53,4 +58,12 @@ func (d *decoder) sources(key string, t *Tenant) {
 	case !d.Given[key+".gateway"] && !d.Given[key+".files"] && !monitored:
 		d.Report(key, "add gateway for live events, files for CDRs and recordings, or both, or monitor with events: monitor", "the tenant has neither gateway nor files")
 	}
+}
+
+// beside warns of a monitor that nothing is held against.
+func (d *decoder) beside(key string, t *Tenant) {
+	if t.Monitored() || t.Confirmed() || d.Bad[key+".events"] || d.Bad[key+".gateway"] {
+		return
+	}
+	d.Warn(key+".monitor", "remove the section, or have the agents polled: events: poll or handover", "nothing is held against the monitor: the tenant's agents are not polled")
 }

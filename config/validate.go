@@ -125,6 +125,7 @@ func (d *decoder) tenants(c *Config) {
 		}
 		if t.Monitor != nil {
 			d.monitor(key+".monitor", t.Monitor)
+			d.beside(key, t)
 		}
 	}
 	d.accounts(c)

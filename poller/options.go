@@ -76,6 +76,9 @@ type Options struct {
 	Logger  zerolog.Logger // the zero value discards
 	Metrics *Metrics       // nil: none. Pools may share them.
 
+	// Sights take what a monitor shows to the agents who are polled. Nil: there is none.
+	Sights *session.Sights
+
 	// Limits hold for all pools that have them. Nil: the default, for this one.
 	Limits *session.Limits
 }
@@ -118,6 +121,6 @@ func (o Options) session() session.Options {
 		EventGap: o.EventGap, IdleGap: o.IdleGap, ErrorGap: o.ErrorGap,
 		MaxSilence: o.MaxSilence, Heartbeat: o.Heartbeat,
 		ForceSignIn: o.ForceSignIn, SignOutOnShutdown: o.SignOutOnShutdown,
-		Limits: o.Limits, Metrics: o.Metrics.session, Logger: o.Logger,
+		Sights: o.Sights, Limits: o.Limits, Metrics: o.Metrics.session, Logger: o.Logger,
 	}
 }

@@ -78,6 +78,7 @@ type setup struct {
 	events                string           // how live events come; "": as by default
 	push                  string           // keys of the section push
 	monitor               bool             // agents are looked at, and not polled
+	confirmed             bool             // agents are looked at beside the polls
 	alsoSeen              bool             // another tenant, seen, looks at the same agents
 	proxy                 *proxytest.Proxy // on the way to gateway and file store, with proxyLogin; nil: none
 }
@@ -302,6 +303,9 @@ func (s *scene) tenantText(p func(string, ...any), name, account string) {
 	if o.monitor {
 		s.monitorText(p)
 	}
+	if o.confirmed {
+		s.monitorSection(p)
+	}
 	if o.agents > 0 && !o.monitor {
 		p("    gateway:")
 		p("      url: %q", set.GatewayURL)
@@ -355,8 +359,12 @@ func (s *scene) tenantText(p func(string, ...any), name, account string) {
 
 // monitorText prints what a tenant has whose agents are looked at.
 func (s *scene) monitorText(p func(string, ...any)) {
-	set := s.sim.Settings()
 	p("    events: monitor")
+	s.monitorSection(p)
+}
+
+func (s *scene) monitorSection(p func(string, ...any)) {
+	set := s.sim.Settings()
 	p("    monitor: {url: %q, ca_file: %q, access_key: %q, secret_key_file: %q, vdn: 39, interval: 2s}", set.MonitorURL, set.CAFile, set.AccessKey, set.SecretKeyFile)
 }
 

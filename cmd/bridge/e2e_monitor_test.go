@@ -119,3 +119,33 @@ func TestMonitor(t *testing.T) {
 	t.Attr("figure", fmt.Sprintf("%d states seen of 5 agents, 0 of %d events taken, 0 sign-outs", read(), len(truth.Events)))
 	r.end()
 }
+
+// TestLooksBesidePolls: with events: poll and a section monitor the bridge confirms what polls
+// have brought, and publishes nothing that they did not miss.
+func TestLooksBesidePolls(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, setup{agents: 3, confirmed: true, slow: 20})
+	r := s.run()
+	looked := func() (n float64) {
+		families, err := r.metrics.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range families {
+			for _, m := range f.GetMetric() {
+				if f.GetName() == "aicc_poller_looks_total" {
+					n += m.GetCounter().GetValue()
+				}
+			}
+		}
+		return n
+	}
+	s.until("each agent's loop has taken a look", func() bool { return looked() >= 3 })
+	s.sim.Quiesce()
+	s.until("the contact centre is quiet", s.sim.Quiet)
+	r.judge = true
+	r.end()
+	if !r.report.OK {
+		t.Errorf("the streams differ from the truth: %+v", r.report)
+	}
+}

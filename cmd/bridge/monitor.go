@@ -16,6 +16,7 @@ import (
 	"aiccbridge/poller/monitor"
 	"aiccbridge/poller/partition"
 	"aiccbridge/poller/record"
+	"aiccbridge/poller/session"
 	"aiccbridge/schemas"
 )
 
@@ -31,13 +32,10 @@ type monitoring struct {
 
 // newMonitoring looks at the agents of a tenant while this bridge has their lease.
 func newMonitoring(b base, h *hub, c config.Tenant, t *tenant, open *closers) (*monitoring, error) {
-	o := monitorOptions(b.cfg, c, b.log)
-	o.Service.Peer, o.Service.Heads = b.certificates.Peer(c.Name, "monitor"), b.heads.Of("monitor of "+c.Name)
-	client, err := cccms.New(o)
+	client, err := openMonitor(b, c, open)
 	if err != nil {
 		return nil, err
 	}
-	open.add(client.Close)
 	log := b.log.With().Str("tenant", c.Name).Logger()
 	m := &monitoring{sight: &monitor.Sight{}}
 	m.sole = partition.NewSole(partition.SoleOptions{
@@ -64,6 +62,33 @@ func newMonitoring(b base, h *hub, c config.Tenant, t *tenant, open *closers) (*
 		})
 	}
 	return m, nil
+}
+
+// openMonitor is the client of a tenant's monitor that works for the tenant.
+func openMonitor(b base, c config.Tenant, open *closers) (*cccms.Client, error) {
+	o := monitorOptions(b.cfg, c, b.log)
+	o.Service.Peer, o.Service.Heads = b.certificates.Peer(c.Name, "monitor"), b.heads.Of("monitor of "+c.Name)
+	client, err := cccms.New(o)
+	if err == nil {
+		open.add(client.Close)
+	}
+	return client, err
+}
+
+// besidePolls is the least interval of looks that confirm what polls bring: every bridge looks,
+// at the agents whom it polls.
+const besidePolls = 30 * time.Second
+
+// newConfirming looks at the agents of a tenant whom this bridge polls.
+func newConfirming(b base, c config.Tenant, sights *session.Sights, open *closers) (*monitor.Beside, error) {
+	client, err := openMonitor(b, c, open)
+	if err != nil {
+		return nil, err
+	}
+	return &monitor.Beside{
+		Tenant: c.Name, Platform: client, Agents: sights.Agents, Saw: sights.Saw, Interval: max(c.Monitor.Interval, besidePolls),
+		Metrics: b.seeing, Logger: b.log.With().Str("tenant", c.Name).Logger(),
+	}, nil
 }
 
 // monitorOptions are those of a client of a tenant's monitor.

@@ -19,6 +19,7 @@ import (
 	"aiccbridge/internal/privacy"
 	"aiccbridge/internal/viaproxy"
 	"aiccbridge/poller"
+	"aiccbridge/poller/monitor"
 	"aiccbridge/poller/partition"
 	"aiccbridge/poller/proxy"
 	"aiccbridge/poller/record"
@@ -40,6 +41,8 @@ type tenant struct {
 	proxy   *proxy.Proxy                             // nil where they don't
 	way     *way                                     // nil: single agents are polled, or sign in through the bridge
 	seen    *monitoring                              // nil unless its events are what is seen of the agents
+	sights  *session.Sights                          // of those who are polled; nil: nothing is confirmed
+	confirm *monitor.Beside                          // what fills them
 	pulse   *pulse.Pulse                             // of its events; nil without a gateway
 	teams   *teams                                   // of its agents
 	files   *filestore.Store                         // nil without a file store
@@ -95,6 +98,15 @@ func newTenant(b base, h *hub, c config.Tenant, known accounts, open *closers) (
 	return t, nil
 }
 
+// confirms prepares what holds polls against the monitor, if there is one.
+func (t *tenant) confirms(b base, open *closers) (err error) {
+	if t.cfg.Confirmed() {
+		t.sights = session.NewSights()
+		t.confirm, err = newConfirming(b, t.cfg, t.sights, open)
+	}
+	return err
+}
+
 // parts are what runs of a tenant by itself.
 func (t *tenant) parts(p *planning) (all []part) {
 	if t.agents != nil {
@@ -111,6 +123,9 @@ func (t *tenant) parts(p *planning) (all []part) {
 	}
 	if t.seen != nil {
 		all = append(all, part{"monitor of " + t.cfg.Name, t.seen.run})
+	}
+	if t.confirm != nil {
+		all = append(all, part{"monitor of " + t.cfg.Name, func(intake, _ context.Context) error { return t.confirm.Run(intake) }})
 	}
 	if t.planner != nil {
 		all = append(all, part{"planner of " + t.cfg.Name, p.begin(t.planner)})
@@ -191,6 +206,9 @@ func newPolling(b base, h *hub, c config.Tenant, t *tenant, open *closers) (*par
 	if err != nil {
 		return nil, err
 	}
+	if err := t.confirms(b, open); err != nil {
+		return nil, err
+	}
 	sessions := h.Bucket(schemas.BucketSessions)
 	pool := poller.Options{
 		Tenant: c.Name, Names: b.names, Via: schemas.Way(c.Events),
@@ -203,7 +221,7 @@ func newPolling(b base, h *hub, c config.Tenant, t *tenant, open *closers) (*par
 		Heard:  t.pulse.Heard,
 		Logger: b.log, Metrics: b.polling,
 	}
-	pool.Privacy = t.recordPrivacy
+	pool.Privacy, pool.Sights = t.recordPrivacy, t.sights
 	options := partition.Options{
 		Spread: func(agents int) time.Duration { return noneIfZero(min(time.Duration(agents)*startEvery, time.Minute)) },
 		Pool:   pool, Agents: polledAgents(c), Self: b.instance, Flush: func(ctx context.Context) { _ = h.flush(ctx) }, Await: h.awaitSessions, Grace: b.cfg.Shutdown.Grace, Lost: lease.ErrLost,

@@ -144,6 +144,18 @@ func (c *Client) Details(ctx context.Context, ids []string) (all []Agent, err er
 	return all, nil
 }
 
+// Some are some agents with how long they have been in their states: by Details, where the
+// platform has that call, else all as AgentsFor. The error is an *ccfs.Error.
+func (c *Client) Some(ctx context.Context, ids []string) ([]Agent, error) {
+	if !c.lacks(someAgents) {
+		if all, err := c.Details(ctx, ids); !c.lacks(someAgents) {
+			return all, err
+		}
+	}
+	list, err := c.AgentsFor(ctx)
+	return list.Agents, err
+}
+
 // The two forms of the question after one agent.
 const (
 	oneAgent    = "agent/agentbyworkno"      // 0632

@@ -20,5 +20,8 @@
 //   - The next look begins when all that the last one showed is stored.
 //   - One bridge looks: who calls [Monitor.Run] holds the tenant's lease.
 //
+// Beside another way ([Beside]) it only looks, at the agents whose events come live, and gives
+// each look to who has their recorders: what it proves is judged there (record.Confirm).
+//
 // It imports schemas, the monitor's client, poller/record and leaves.
 package monitor

@@ -3,15 +3,12 @@ package monitor
 import (
 	"cmp"
 	"context"
-	"errors"
 	"time"
 
-	"github.com/cenkalti/backoff/v4"
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
 
 	"aiccbridge/internal/cccms"
-	"aiccbridge/internal/ccfs"
 	"aiccbridge/internal/retry"
 	"aiccbridge/internal/trouble"
 	"aiccbridge/poller/record"
@@ -24,14 +21,7 @@ const (
 	defaultHeartbeat = 5 * time.Minute
 )
 
-const (
-	atOnce = 32 // agents of whom something is stored
-
-	// A firewall, or a platform in trouble, is asked less and less often; one that does not
-	// answer at all is asked again sooner.
-	refusedAtFirst, refusedMost = 30 * time.Second, 15 * time.Minute
-	silentMost                  = time.Minute
-)
+const atOnce = 32 // agents of whom something is stored
 
 // Platform is what is asked; *cccms.Client is one.
 type Platform interface {
@@ -69,8 +59,7 @@ type Monitor struct {
 	blind  bool      // all that is known is said to be unknown
 	next   time.Time // look
 	beat   time.Time // next heartbeats
-	silent backoff.BackOff
-	barred backoff.BackOff
+	pauses pauses
 }
 
 // seat is one agent. Only one goroutine at a time has it.
@@ -94,7 +83,7 @@ func New(o Options) *Monitor {
 	}
 	return &Monitor{
 		o: o, record: record.NewTenant(o.Record), seats: map[string]*seat{},
-		silent: retry.NewBackOff(o.Interval, max(silentMost, o.Interval)), barred: retry.NewBackOff(refusedAtFirst, refusedMost),
+		pauses: newPauses(o.Interval),
 	}
 }
 
@@ -223,18 +212,7 @@ func (m *Monitor) look(intake, work context.Context) error {
 func (m *Monitor) failed(err error) {
 	m.o.Metrics.looks.WithLabelValues(m.o.Record.Tenant, "failed").Inc()
 	m.o.Sight.failed(err)
-	pause, cause := m.silent.NextBackOff(), "no answer"
-	if e := (*ccfs.Error)(nil); errors.As(err, &e) {
-		cause = cmp.Or(e.Code, string(e.Class))
-		switch {
-		case e.Local && e.RetryAfter > 0: // calls are stopped
-			pause = e.RetryAfter
-		case e.Status != 0 && e.Code == "":
-			pause = max(m.barred.NextBackOff(), e.RetryAfter)
-		case e.Status != 0:
-			pause = m.barred.NextBackOff()
-		}
-	}
+	pause, cause := m.pauses.after(err)
 	if attempt, changed := m.trouble.Failed(cause, zerolog.WarnLevel); changed {
 		m.o.Logger.Warn().Err(err).Int("attempt", attempt).Stringer("next", pause.Round(time.Second)).Msg("agents are not seen; looking again later")
 	}
@@ -245,8 +223,7 @@ func (m *Monitor) succeeded(took time.Duration, agents int) {
 	m.o.Metrics.looks.WithLabelValues(m.o.Record.Tenant, "seen").Inc()
 	m.o.Metrics.took.WithLabelValues(m.o.Record.Tenant).Observe(took.Seconds())
 	m.o.Sight.failed(nil)
-	m.silent.Reset()
-	m.barred.Reset()
+	m.pauses.reset()
 	if failures, _ := m.trouble.Over(); failures > 0 {
 		m.o.Logger.Info().Int("failures", failures).Int("agents", agents).Msg("agents are seen again")
 	}

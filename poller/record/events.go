@@ -36,6 +36,7 @@ func (r *Recorder) Event(ctx context.Context, e ccgateway.Event, got Receipt) (e
 		return false, r.DeadLetter(ctx, redacted, got, err)
 	}
 	r.tenant.counts.event(string(published.Group))
+	r.sight.heard(published)
 	if heard := r.tenant.options.Heard; heard != nil && !repeated {
 		heard(r.agent, got.At)
 	}

@@ -37,6 +37,7 @@ func (r *Recorder) storeGap(ctx context.Context, g schemas.Gap) error {
 	})
 	if err == nil {
 		r.tenant.counts.gap(string(g.Cause))
+		r.sight.lost(g)
 	}
 	return insist.Forgive(ctx, r.log, err, "gap record can't be stored")
 }

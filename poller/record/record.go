@@ -98,6 +98,7 @@ type Recorder struct {
 	stranger string       // the last other agent that an event named
 	mark     string       // on each message from now on
 	beatAt   time.Time    // when a heartbeat is due; zero: not known yet
+	sight    sight        // what a monitor has shown
 }
 
 // Recorder returns the recorder of an agent whose last message of this epoch had the
@@ -151,6 +152,7 @@ func (r *Recorder) Announce(ctx context.Context, eventType string, content *Sess
 	})
 	if err == nil {
 		r.tenant.counts.event(string(event.Group))
+		r.sight.heard(event)
 		r.Standing.learn(ctx, event)
 	}
 	return insist.Forgive(ctx, r.log, err, "session event can't be stored")

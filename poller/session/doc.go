@@ -29,6 +29,8 @@
 //     gateway is asked where the agent stands, once a poll brings nothing, and the
 //     answer is published (schemas.EventStatus). Asking takes no event; syncagentinfo,
 //     which empties the queue, is never called.
+//   - What a monitor shows of the agent ([Sights]) is held against what is known by the loop
+//     alone, between polls, when the queue was found empty since.
 //   - Who signs the agent in is who signs the agent out: a session that another system handed
 //     over is left alive, whatever ends its polling, and where it stands is in its entry.
 //

@@ -61,6 +61,7 @@ type Loop struct {
 	log     zerolog.Logger
 	polling *insist.Trouble
 	seat    *seat
+	sight   *sight // what a monitor shows
 
 	phase     phase
 	looked    uint64                // up to which revision the agent's entry was looked at, if not written
@@ -87,6 +88,9 @@ func (t *Tenant) Loop(a Agent, p Parts) *Loop {
 // any more; the one in flight ends by itself and what it brings is stored. When work ends
 // everything is cut at once. Both are to end together at the latest.
 func (l *Loop) Run(intake, work context.Context) {
+	sight, end := l.tenant.options.Sights.begin(l.agent.ID)
+	defer end()
+	l.sight = sight
 	for next := phaseStarting; ; {
 		l.enter(next)
 		if next == phaseStopped {

@@ -6,11 +6,14 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"aiccbridge/poller/record"
 )
 
 // Metrics are shared by the loops of all tenants. No label names an agent.
 type Metrics struct {
 	polls   *prometheus.CounterVec
+	looks   *prometheus.CounterVec
 	agents  *prometheus.GaugeVec
 	silence *silencePeaks
 
@@ -26,6 +29,9 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		polls: auto.NewCounterVec(prometheus.CounterOpts{
 			Namespace: "aicc", Subsystem: "poller", Name: "polls_total", Help: "Polls by outcome.",
 		}, []string{"tenant", "outcome"}),
+		looks: auto.NewCounterVec(prometheus.CounterOpts{
+			Namespace: "aicc", Subsystem: "poller", Name: "looks_total", Help: "Looks of the monitor at agents who are polled, by what came of them: confirmed, differed, healed, overtaken or nothing.",
+		}, []string{"tenant", "outcome"}),
 		agents: auto.NewGaugeVec(prometheus.GaugeOpts{
 			Namespace: "aicc", Subsystem: "poller", Name: "agents", Help: "Agents by the phase they are in.",
 		}, []string{"tenant", "state"}),
@@ -40,6 +46,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 // counts are the metrics of one tenant.
 type counts struct {
 	polls   *prometheus.CounterVec
+	looks   *prometheus.CounterVec
 	agents  *prometheus.GaugeVec
 	silence *peak
 	board   *board
@@ -47,10 +54,12 @@ type counts struct {
 
 func (m *Metrics) of(tenant string) counts {
 	t := prometheus.Labels{"tenant": tenant}
-	return counts{polls: m.polls.MustCurryWith(t), agents: m.agents.MustCurryWith(t), silence: m.silence.of(tenant), board: m.board(tenant)}
+	return counts{polls: m.polls.MustCurryWith(t), looks: m.looks.MustCurryWith(t), agents: m.agents.MustCurryWith(t), silence: m.silence.of(tenant), board: m.board(tenant)}
 }
 
 func (c counts) poll(outcome string) { c.polls.WithLabelValues(outcome).Inc() }
+
+func (c counts) look(what record.Confirmed) { c.looks.WithLabelValues(string(what)).Inc() }
 
 func (c counts) moved(from, to phase) {
 	if from != "" {

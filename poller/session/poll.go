@@ -273,6 +273,9 @@ func (l *Loop) catchUp(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := l.confirm(ctx); err != nil {
+		return err
+	}
 	if err := l.custody.Renew(ctx); err != nil {
 		return err
 	}

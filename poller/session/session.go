@@ -100,6 +100,7 @@ type Options struct {
 	SignOutOnShutdown bool // agents are signed out at the end, and not left to be resumed
 
 	Observer Observer // nil: nobody is told
+	Sights   *Sights  // what a monitor shows of the agents; nil: there is none
 	Limits   *Limits  // nil: the default, for these agents only
 	Metrics  *Metrics
 	Logger   zerolog.Logger // the zero value discards

@@ -22,24 +22,30 @@ func othersSignIn(events string) bool { return events == "push" || events == "al
 
 // ways holds a tenant to what the way of its events needs.
 func (d *decoder) ways(key string, c *Config, t *Tenant) {
-	switch {
-	case !othersSignIn(t.Events) || d.Bad[key+".events"] || d.Bad[key+".gateway"]:
+	if d.Bad[key+".events"] || d.Bad[key+".gateway"] {
 		return
-	case t.Gateway == nil:
-		d.Report(key+".events", "add gateway with its url", "there is no gateway")
+	}
+	if t.Gateway == nil {
+		if othersSignIn(t.Events) {
+			d.Report(key+".events", "add gateway with its url", "there is no gateway")
+		}
 		return
 	}
 	for _, a := range t.Gateway.Agents {
-		if a.Events != "" && a.Events != t.Events {
-			d.Report(key+".gateway.agents", "make a tenant of its own for agents whose events come in another way", "the events of agent %s do not come as the tenant's", a.ID)
+		if a.Events != "" && a.Events != t.Events && !(pollsOne(a.Events) && pollsOne(t.Events)) {
+			d.Report(key+".gateway.agents", "make a tenant of its own for agents whose events come in another way: only poll and handover go together", "agent %s has events: %s, the tenant events: %s", a.ID, a.Events, t.Events)
 		}
 	}
-	if t.Events == "push" {
+	switch t.Events {
+	case "push":
 		d.push(key, c, t)
-	} else {
+	case "all_agents":
 		d.allAgents(key, t)
 	}
 }
+
+// pollsOne reports the ways that end in polls of single agents.
+func pollsOne(events string) bool { return events == "poll" || events == "handover" }
 
 func (d *decoder) push(key string, c *Config, t *Tenant) {
 	at := key + ".push.token_files"

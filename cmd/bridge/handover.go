@@ -35,15 +35,15 @@ func newWanted(b base, c config.Tenant, share *partition.Share) *wanted {
 	return w
 }
 
-// polledAgents are those whom the bridge signs in.
-func polledAgents(c config.Tenant) []session.Agent {
-	var polled []config.Agent
+// ownAgents are those whom the bridge signs in: to be polled, or to be pushed.
+func ownAgents(c config.Tenant) []session.Agent {
+	var own []config.Agent
 	for _, a := range c.Gateway.Agents {
-		if wayOf(c, a) == schemas.WayPoll {
-			polled = append(polled, a)
+		if way := wayOf(c, a); way == schemas.WayPoll || way == schemas.WayPush {
+			own = append(own, a)
 		}
 	}
-	return agents(polled)
+	return agents(own)
 }
 
 // wayOf is how the events of an agent come.
@@ -76,7 +76,7 @@ func (w *wanted) agents() []session.Agent {
 	for _, a := range w.configured.Gateway.Agents {
 		ways[a.ID] = wayOf(w.configured, a)
 	}
-	all := polledAgents(w.configured)
+	all := ownAgents(w.configured)
 	for id, revision := range w.entries {
 		way, listed := ways[id]
 		if !listed {

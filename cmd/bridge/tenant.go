@@ -224,7 +224,7 @@ func newPolling(b base, h *hub, c config.Tenant, t *tenant, open *closers) (*par
 	pool.Privacy, pool.Sights = t.recordPrivacy, t.sights
 	options := partition.Options{
 		Spread: func(agents int) time.Duration { return noneIfZero(min(time.Duration(agents)*startEvery, time.Minute)) },
-		Pool:   pool, Agents: polledAgents(c), Self: b.instance, Flush: func(ctx context.Context) { _ = h.flush(ctx) }, Await: h.awaitSessions, Grace: b.cfg.Shutdown.Grace, Lost: lease.ErrLost,
+		Pool:   pool, Agents: ownAgents(c), Self: b.instance, Flush: func(ctx context.Context) { _ = h.flush(ctx) }, Await: h.awaitSessions, Grace: b.cfg.Shutdown.Grace, Lost: lease.ErrLost,
 		Bridges: lease.NewMembers(h.bus.Conn(), lease.Options{Tenant: c.Name}).Run, Metrics: b.shares,
 		Last: func(ctx context.Context) ([]string, error) { return h.heldLast(ctx, c.Name) },
 		Acquire: func(ctx context.Context, partition string, floor uint64) (uint64, partition.Lease, error) {

@@ -152,6 +152,7 @@ type scene struct {
 	epoch uint64
 	stop  func() // ends the desk, as an orderly stop does
 	logs  *strings.Builder
+	log   zerolog.Logger // to logs
 }
 
 func newScene(t testing.TB, change ...func(*Options)) *scene {
@@ -161,9 +162,10 @@ func newScene(t testing.TB, change ...func(*Options)) *scene {
 		t.Fatal(err)
 	}
 	s := &scene{t: t, shelf: newShelf(), logs: &strings.Builder{}}
+	s.log = zerolog.New(zerolog.SyncWriter(s.logs))
 	o := Options{
 		Tenant: "acme", Names: names, Key: []byte("0123456789abcdef0123456789abcdef"), Letters: s.shelf,
-		Secrets: func() []string { return []string{secret} }, Logger: zerolog.New(zerolog.SyncWriter(s.logs)),
+		Secrets: func() []string { return []string{secret} }, Logger: s.log,
 	}
 	for _, c := range change {
 		c(&o)
@@ -179,7 +181,7 @@ func (s *scene) options() poller.Options {
 	s.epoch++
 	return poller.Options{
 		Tenant: "acme", Names: s.inlet.o.Names, Store: s.shelf, Sessions: s.shelf, States: states{s.shelf}, Seal: plain{},
-		Epoch: s.epoch, LastStored: s.shelf.last, Metrics: poller.NewMetrics(nil), Logger: zerolog.New(zerolog.SyncWriter(s.logs)),
+		Epoch: s.epoch, LastStored: s.shelf.last, Metrics: poller.NewMetrics(nil), Logger: s.log,
 	}
 }
 

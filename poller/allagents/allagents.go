@@ -274,8 +274,11 @@ func (d *Desk) letter(ctx context.Context, item json.RawMessage, at time.Time) {
 	}
 }
 
-// leave says of all who are signed in that this owner stops in order.
+// leave says of all who are signed in that this owner stops in order; one who was cut off does not.
 func (d *Desk) leave(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return nil
+	}
 	_ = d.each(ctx, d.seats, func(s *seat) error { // what fails does so because work ended
 		if !s.rec.Standing.SignedIn() {
 			return nil

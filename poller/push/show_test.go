@@ -17,9 +17,11 @@ import (
 	"aiccbridge/internal/platformsim/gateway"
 	platformpush "aiccbridge/internal/platformsim/gateway/push"
 	"aiccbridge/internal/platformsim/gateway/wire"
+	"aiccbridge/internal/platformsim/truth"
 	"aiccbridge/internal/platformsim/world"
 	"aiccbridge/poller"
 	"aiccbridge/poller/session"
+	"aiccbridge/schemas"
 )
 
 // lively is a world in which a call lasts some seconds.
@@ -177,4 +179,31 @@ func TestEveryEventOnce(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestSilentAgent: the platform signs an agent out who sends no heartbeats; the bridge learns it
+// by its next one, says so and signs the agent in again.
+func TestSilentAgent(t *testing.T) {
+	sim := simulator(t, platformsim.Options{
+		Agents: 1, Seed: 7, Pace: lively, Gateway: gateway.Options{Push: platformpush.Options{MaxSilence: 2 * time.Second}},
+	})
+	s := newScene(t)
+	s.listens(t, sim)
+	agent := sim.Settings().Agents[0].ID
+	has := func(kind string) func() bool {
+		return func() bool { return slices.Contains(s.shelf.types(t, agent), kind) }
+	}
+	stop := s.signsIn(t, sim)
+	wait(t, "signed in", has(schemas.EventSignedIn))
+	stop()
+	wait(t, "silent", func() bool {
+		return slices.ContainsFunc(sim.Truth().Sessions, func(c truth.Session) bool { return c.Change == "silent" })
+	})
+	stop = s.signsIn(t, sim)
+	wait(t, "signed out", has(schemas.EventSignedOut))
+	wait(t, "signed in again", func() bool {
+		types := s.shelf.types(t, agent)
+		return slices.Contains(types[slices.Index(types, schemas.EventSignedOut):], schemas.EventSignedIn)
+	})
+	stop()
 }

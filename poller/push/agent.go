@@ -59,6 +59,9 @@ func (d *Desk) Loop(a session.Agent, p session.Parts) session.Runner {
 	d.mu.Lock()
 	s := d.seat(a.ID)
 	d.mu.Unlock()
+	s.mu.Lock()
+	s.cared = a.Password != ""
+	s.mu.Unlock()
 	log := d.log.With().Str("agent", a.ID).Logger()
 	l := &Loop{
 		desk: d, seat: s, agent: a, shown: p.Seat, changes: p.Changes, log: log, beating: insist.New(log),
@@ -112,7 +115,7 @@ func (l *Loop) begin(ctx context.Context) error {
 			l.seat.record.Continue(entry.LastSeq)
 		}
 		l.seat.record.Follow(schemas.Position{Epoch: entry.Epoch, Seq: entry.LastSeq})
-		l.seat.cared = true
+		l.seat.patience = l.desk.inlet.patience(l.desk.inlet.o.PushURL)
 		if err := l.seat.begin(ctx); err != nil {
 			return err
 		}
@@ -132,7 +135,7 @@ func (l *Loop) begin(ctx context.Context) error {
 }
 
 // resume goes on with the session just taken over; the first heartbeat shows whether it is
-// alive. What was pushed meanwhile and not taken comes again.
+// alive. What was pushed meanwhile and not taken comes again, but to a pushUrl.
 func (l *Loop) resume(ctx context.Context) error {
 	l.goLive(time.Time{})
 	if err := l.custody.Save(ctx); err != nil {
@@ -140,12 +143,19 @@ func (l *Loop) resume(ctx context.Context) error {
 	}
 	l.log.Info().Msg("agent's session resumed")
 	l.seat.record.Standing.Doubt()
+	if last := l.seat.last; l.desk.inlet.o.PushURL && last.Epoch > 0 {
+		if err := l.seat.record.Gap(ctx, schemas.GapSession, last.At, time.Now(), "what comes to a pushUrl while nobody takes it is not repeated for long", 0); err != nil {
+			return err
+		}
+	}
 	return l.seat.record.Announce(ctx, schemas.EventResumed, nil)
 }
 
+// goLive begins with a session; the turn is had.
 func (l *Loop) goLive(loginTime time.Time) {
 	now := time.Now()
 	l.since, l.good, l.loginTime = now, now, loginTime
+	l.seat.forgetOver() // of the session before
 	l.custody.Begin()
 	l.shown.Live()
 }
@@ -316,18 +326,20 @@ func causeOf(code *ccgateway.CodeError) record.Cause {
 // between does what is due after a heartbeat: a new GUID is kept, the state asked for where it
 // is in doubt, skills reset that were not.
 func (l *Loop) between(ctx context.Context) error {
-	if err := l.custody.Keep(ctx); err != nil {
-		return err
-	}
-	if l.custody.RefreshDue() {
-		if err := l.custody.Refresh(ctx); err != nil {
-			return err
-		}
-	}
 	if l.entrance.SkillsDue() {
 		l.entrance.ResetSkills(ctx)
 	}
-	return l.seat.with(ctx, func() error { return l.askStatus(ctx) })
+	return l.seat.with(ctx, func() error { // the entry has the number of the last message
+		if err := l.custody.Keep(ctx); err != nil {
+			return err
+		}
+		if l.custody.RefreshDue() {
+			if err := l.custody.Refresh(ctx); err != nil {
+				return err
+			}
+		}
+		return l.askStatus(ctx)
+	})
 }
 
 // askStatus publishes where the agent stands, as the gateway sees it, after a gap or a session
@@ -348,10 +360,8 @@ func (l *Loop) askStatus(ctx context.Context) error {
 // end says that the session is over, and that what the bridge had not taken went with it.
 func (l *Loop) end(ctx context.Context, why record.SessionContent) error {
 	err := l.seat.with(ctx, func() error {
-		if refused := l.seat.refusedSince(); !refused.IsZero() {
-			if err := l.seat.record.Gap(ctx, schemas.GapSession, refused, time.Now(), "the session ended while pushes were not taken", 0); err != nil {
-				return err
-			}
+		if err := l.seat.given(ctx, 0, "the session ended while pushes were not taken"); err != nil {
+			return err
 		}
 		if err := l.seat.record.Announce(ctx, schemas.EventSignedOut, &why); err != nil {
 			return err

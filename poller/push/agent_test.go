@@ -252,6 +252,112 @@ func TestResumed(t *testing.T) {
 	})
 }
 
+// TestPushedBeforeItIsResumed: a push that is faster than the agent's loop makes no gap of a
+// session that goes on.
+func TestPushedBeforeItIsResumed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, p := newScene(t, withURL), &platform{}
+		d, kill := s.own()
+		stop := s.cares(d, p)
+		synctest.Wait()
+		s.takes("AgentState_Ready")
+		time.Sleep(4*time.Minute + 55*time.Second)
+		state, _, _ := states{s.shelf}.Get(t.Context(), schemas.AgentKey("acme", "291"))
+		kill()
+		stop()
+		s.shelf.forget(schemas.EventLeft) // it crashed
+		s.shelf.values["state/"+schemas.AgentKey("acme", "291")] = state
+		d, _ = s.own()
+		loop := d.Loop(session.Agent{ID: "291", Password: "correct-horse"}, session.Parts{Gateway: p, Seat: session.NewMetrics(nil).Seat("acme", "291")})
+		s.takes("B")
+		intake, end := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); loop.Run(intake, t.Context()) }()
+		synctest.Wait()
+		end()
+		<-done
+		s.want("291", schemas.EventSignedIn, "AgentState_Ready", "B", schemas.EventResumed, schemas.EventStatus, schemas.EventLeft)
+		s.stop()
+	})
+}
+
+// TestResumedAtPushURL: what came while nobody had the agents was not repeated for long.
+func TestResumedAtPushURL(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, p := newScene(t, withPushURL), &platform{}
+		d, kill := s.own()
+		stop := s.cares(d, p)
+		time.Sleep(5 * time.Second)
+		stop()
+		kill()
+		time.Sleep(5 * time.Second)
+		d, _ = s.own()
+		stop = s.cares(d, p)
+		synctest.Wait()
+		stop()
+		s.want("291", schemas.EventSignedIn, schemas.EventLeft, "gap session_lost", schemas.EventResumed, schemas.EventStatus, schemas.EventLeft)
+		s.stop()
+	})
+}
+
+// TestEntryInTurn: the session entry says which message was the last, so it is not written
+// while one is being stored.
+func TestEntryInTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, p := newScene(t, withURL), &platform{}
+		d, _ := s.own()
+		stop := s.cares(d, p)
+		synctest.Wait()
+		entry := func() (e schemas.Session) {
+			value, _, _ := s.shelf.Get(t.Context(), schemas.AgentKey("acme", "291"))
+			if err := json.Unmarshal(value, &e); err != nil {
+				t.Fatal(err)
+			}
+			return e
+		}
+		first := entry()
+		release := s.shelf.holdBack()
+		s.push(secret, list("291", "A"))
+		time.Sleep(2 * time.Minute)
+		if e := entry(); !e.UpdatedAt.Equal(first.UpdatedAt) {
+			t.Errorf("written with %d while a message is being stored", e.LastSeq)
+		}
+		release()
+		synctest.Wait()
+		if e := entry(); e.LastSeq != 2 {
+			t.Errorf("the last message is %d, by the entry", e.LastSeq)
+		}
+		stop()
+		s.stop()
+	})
+}
+
+// TestShutdownLate: what ended the session before, heard late, does not end the next one; of
+// several ends the last one counts.
+func TestShutdownLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, p := newScene(t, withURL), &platform{}
+		over := func() {
+			s.push(secret, `{"workNo":"291","eventList":[{"eventType":"AgentOther_ShutdownService","workNo":"291"}]}`)
+		}
+		d, _ := s.own()
+		p.during = func(ccgateway.SignIn) { over() }
+		stop := s.cares(d, p)
+		time.Sleep(time.Minute)
+		s.want("291", "AgentOther_ShutdownService", schemas.EventSignedIn)
+		stop()
+		s.stop()
+	})
+	s := newScene(t)
+	d, _ := s.own()
+	for _, login := range []string{"1", "2"} {
+		s.push(secret, `{"workNo":"291","eventList":[{"eventType":"AgentOther_ShutdownService","workNo":"291","content":{"loginTime":"`+login+`"}}]}`)
+	}
+	if e := <-d.seats["291"].over; !strings.Contains(string(e.event.Content), "2") {
+		t.Errorf("got %s", e.event.Content)
+	}
+}
+
 // TestPolledBefore: the session of an agent who was polled is not one to be pushed.
 func TestPolledBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -76,16 +76,50 @@ func (c chain) known(key []byte, list []ccgateway.Item, now time.Time) int {
 	if c.items == 0 || c.items > len(list) {
 		return 0
 	}
-	timed := true // by the platform
-	var same chain
-	for _, item := range list[:c.items] {
-		same = same.then(key, item, now)
-		timed = timed && !item.Event.GeneratedAt.IsZero()
-	}
+	same, timed := chainOf(key, list[:c.items], now)
 	if same.sum != c.sum || !timed && now.Sub(c.at) > sameFor {
 		return 0
 	}
 	return c.items
+}
+
+// chainOf is the chain of a list, and whether all of it has the platform's time.
+func chainOf(key []byte, list []ccgateway.Item, now time.Time) (c chain, timed bool) {
+	timed = true
+	for _, item := range list {
+		c = c.then(key, item, now)
+		timed = timed && !item.Event.GeneratedAt.IsZero()
+	}
+	return c, timed
+}
+
+// passed is a list that was stored, by its beginnings: the hash over its first item, over its
+// first two, and so on. A body may be slow on its way while the gateway repeats its list,
+// longer by then; what comes last is shorter than what is stored.
+type passed struct {
+	sums [][sumBytes]byte
+	at   time.Time // when the last item was stored
+}
+
+// first is the beginning of so many items. Of those that another owner stored nothing is known.
+func (p passed) first(items int) passed {
+	if items > len(p.sums) {
+		p.sums = make([][sumBytes]byte, items)
+	}
+	return passed{p.sums[:items:items], p.at}
+}
+
+// then is the list with one more item, up to which it has the chain c.
+func (p passed) then(c chain, at time.Time) passed { return passed{append(p.sums, c.sum), at} }
+
+// has reports whether the list was stored as the beginning of this one. Without the platform's
+// time it is another one, unless it began to come in before that was stored.
+func (p passed) has(key []byte, list []ccgateway.Item, asked time.Time) bool {
+	if len(list) == 0 || len(list) > len(p.sums) {
+		return false
+	}
+	c, timed := chainOf(key, list, asked)
+	return c.sum == p.sums[len(list)-1] && (timed || asked.Before(p.at))
 }
 
 // String is the chain as it stands on a message.

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,20 +15,20 @@ import (
 	"aiccbridge/schemas"
 
 	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
 )
 
 const (
 	// givesUpAfter is how long the gateway repeats a push before it signs the agent out
 	// (EVENT_PUSH_FAIL_TOTALTIME), and how long it bears the silence of an agent's heartbeat
 	// (EVENT_PUSH_HANDSHAKE_MAXTIME).
-	givesUpAfter = 120 * time.Second
-	// lookFor is for how long an agent's last message is waited for: well below what the
-	// gateway bears.
-	lookFor          = 45 * time.Second
+	givesUpAfter     = 120 * time.Second
 	defaultErrorGap  = 1100 * time.Millisecond
 	defaultHeartbeat = 5 * time.Minute
 	// sweepEvery is how often what is due of the agents is looked after.
 	sweepEvery = 20 * time.Second
+	// leavesAtOnce is how many agents are left at one time.
+	leavesAtOnce = 64
 )
 
 var (
@@ -71,6 +73,7 @@ func (d *Desk) Run(intake, work context.Context) (err error) {
 		d.work = nil
 		d.mu.Unlock()
 		d.storing.Wait()
+		d.leave(work)
 	}()
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
@@ -88,19 +91,41 @@ func (d *Desk) Run(intake, work context.Context) (err error) {
 
 // sweep does for each agent what is due beside its events.
 func (d *Desk) sweep(intake, work context.Context) {
-	d.mu.Lock()
-	seats := make([]*seat, 0, len(d.seats))
-	for _, s := range d.seats {
-		seats = append(seats, s)
-	}
-	d.mu.Unlock()
-	for _, s := range seats {
+	for _, s := range d.all() {
 		if intake.Err() != nil {
 			return
 		}
 		// What fails does so because work ended.
 		_ = s.with(work, func() error { return s.upkeep(work) })
 	}
+}
+
+// leave shows up to when there was a bridge of the agents whom others sign in, where work has
+// not ended.
+func (d *Desk) leave(work context.Context) {
+	if d.o.Heartbeat < 0 || work.Err() != nil {
+		return
+	}
+	var group errgroup.Group
+	group.SetLimit(leavesAtOnce)
+	for _, s := range d.all() {
+		group.Go(func() error {
+			return s.with(work, func() error {
+				if s.isCared() || !s.begun || !s.record.Standing.SignedIn() {
+					return nil
+				}
+				return s.record.Heartbeat(work)
+			})
+		})
+	}
+	_ = group.Wait() // what fails does so because work ended
+}
+
+// all are the seats of now.
+func (d *Desk) all() []*seat {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Collect(maps.Values(d.seats))
 }
 
 // begin reserves the right to store; the caller must call d.storing.Done.
@@ -125,8 +150,8 @@ func (d *Desk) seat(agent string) *seat {
 }
 
 // take stores a list of an agent, or what is not stored of it yet. When ctx ends first, the
-// storing goes on.
-func (d *Desk) take(ctx context.Context, agent string, list []ccgateway.Item, got record.Receipt) error {
+// storing goes on. patience is how long the gateway surely repeats the list.
+func (d *Desk) take(ctx context.Context, agent string, list []ccgateway.Item, got record.Receipt, patience time.Duration) error {
 	s, work, ok := d.begin(agent)
 	if !ok {
 		return errClosed
@@ -140,6 +165,7 @@ func (d *Desk) take(ctx context.Context, agent string, list []ccgateway.Item, go
 	done := make(chan error, 1)
 	go func() {
 		defer d.storing.Done()
+		s.patience = patience
 		err := s.store(work, list, got)
 		<-s.turn
 		done <- err
@@ -165,10 +191,13 @@ type seat struct {
 	record *record.Recorder
 	begun  bool // the recorder goes on from what is stored
 	last   record.Last
-	cared  bool // a loop keeps the agent signed in
 	chain  chain
+	passed passed // the list that the chain is of
+	// patience is how long the gateway surely repeats what it pushes.
+	patience time.Duration
 
 	mu      sync.Mutex
+	cared   bool      // a loop keeps the agent signed in
 	refused time.Time // since when pushes are not taken; zero: the last one was
 	renewed time.Time // the issue of the token that the gateway was told last
 	oldest  time.Time // of the one before: an older one is refused
@@ -195,8 +224,9 @@ func (d *Desk) accepts(p pass) bool {
 	return !p.at.Before(s.oldest)
 }
 
-// answered notes whether a push of the agent was taken; one that was not is to come again.
-func (d *Desk) answered(agent string, taken bool) {
+// answered notes whether a push of the agent that began to come in then was taken; one that
+// was not is to come again.
+func (d *Desk) answered(agent string, asked time.Time, taken bool) {
 	d.mu.Lock()
 	s := d.seats[agent]
 	d.mu.Unlock()
@@ -209,8 +239,15 @@ func (d *Desk) answered(agent string, taken bool) {
 	case taken:
 		s.refused = time.Time{}
 	case s.refused.IsZero():
-		s.refused = time.Now()
+		s.refused = asked
 	}
+}
+
+// isCared reports whether a loop keeps the agent signed in.
+func (s *seat) isCared() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.cared
 }
 
 // refusedSince is since when pushes are not taken; zero: the last one was.
@@ -218,6 +255,24 @@ func (s *seat) refusedSince() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.refused
+}
+
+// given says what the gateway has dropped, should it have given up pushes that were not taken;
+// the turn is had. Of a session that has ended it has dropped all.
+func (s *seat) given(ctx context.Context, patience time.Duration, detail string) error {
+	refused := s.refusedSince()
+	if refused.IsZero() || time.Since(refused) <= patience {
+		return nil
+	}
+	if err := s.record.Gap(ctx, schemas.GapSession, refused, time.Now(), detail, 0); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.refused.Equal(refused) {
+		s.refused = time.Time{}
+	}
+	return nil
 }
 
 // with calls f when it is the caller's turn.
@@ -239,17 +294,28 @@ func (s *seat) store(ctx context.Context, list []ccgateway.Item, got record.Rece
 	key, i := s.desk.inlet.o.Key, s.desk.inlet
 	known := s.chain.known(key, list, got.At)
 	next := s.chain
-	if known == 0 {
+	switch {
+	case known > 0:
+	case s.passed.has(key, list, got.Asked):
+		known = len(list)
+	default:
 		next = chain{}
 	}
 	i.counts.repeated.Add(float64(known))
+	if known == len(list) {
+		return nil
+	}
+	if err := s.given(ctx, s.patience, "the gateway gave up pushes that were not taken"); err != nil {
+		return err
+	}
+	s.passed = s.passed.first(known)
 	for _, item := range list[known:] {
 		next = next.then(key, item, got.At)
 		s.record.Mark(next.String())
 		if err := s.storeItem(ctx, item, got); err != nil {
 			return err
 		}
-		s.chain = next
+		s.chain, s.passed = next, s.passed.then(next, time.Now())
 	}
 	i.counts.stored.Add(float64(len(list) - known))
 	return nil
@@ -261,12 +327,18 @@ func (s *seat) storeItem(ctx context.Context, item ccgateway.Item, got record.Re
 	}
 	ends, err := s.record.Event(ctx, item.Event, got)
 	if ends && err == nil {
-		select {
-		case s.over <- ended{item.Event}:
-		default: // it is known
-		}
+		s.forgetOver() // the last one counts
+		s.over <- ended{item.Event}
 	}
 	return err
+}
+
+// forgetOver takes back what the loop has not heard; the turn is had, so that nobody adds to it.
+func (s *seat) forgetOver() {
+	select {
+	case <-s.over:
+	default:
+	}
 }
 
 // begin goes on from what is stored of the agent, once.
@@ -295,13 +367,11 @@ func (s *seat) begin(ctx context.Context) error {
 
 // away says what may be lost of an agent who was signed in when no bridge took pushes for
 // longer than the gateway repeats them: it has signed the agent out, and forgotten what
-// waited. Heartbeats show up to when there was a bridge.
+// waited. How long that was is not known but from the agent's last message, which a bridge
+// that stops in order makes a heartbeat: rather a gap too many.
 func (s *seat) away(ctx context.Context, last record.Last) error {
-	if s.cared || s.desk.o.Heartbeat < 0 || last.Epoch == 0 || last.Final() || !s.record.Standing.SignedIn() {
-		return nil
-	}
 	now := time.Now()
-	if now.Sub(last.At) <= s.desk.o.Heartbeat+sweepEvery+givesUpAfter {
+	if s.isCared() || last.Epoch == 0 || last.Final() || !s.record.Standing.SignedIn() || now.Sub(last.At) <= s.patience {
 		return nil
 	}
 	return s.record.Gap(ctx, schemas.GapUnclean, last.At, now, "no bridge took pushes for longer than the gateway repeats them", 0)

@@ -116,6 +116,15 @@ func (i *Inlet) pushTo(agent string, at time.Time) ccgateway.PushTo {
 	return ccgateway.PushTo{PushURL: u.String()}
 }
 
+// patience is how long the gateway surely repeats what is not taken. How often it tries a
+// pushUrl is not documented.
+func (i *Inlet) patience(pushURL bool) time.Duration {
+	if pushURL {
+		return 0
+	}
+	return givesUpAfter
+}
+
 func (i *Inlet) heartbeatEvery() time.Duration {
 	if i.o.PushURL {
 		return pulseEvery
@@ -180,19 +189,22 @@ func (i *Inlet) handle(r *http.Request) answer {
 	case desk == nil:
 		return elsewhere
 	}
+	asked := time.Now()
 	select {
 	case i.inside <- struct{}{}:
 		defer func() { <-i.inside }()
 	default:
+		desk.answered(who.agent, asked, false)
 		return crowded
 	}
-	asked := time.Now()
 	body, err := io.ReadAll(io.LimitReader(r.Body, i.o.MaxBodyBytes+1))
 	switch {
 	case int64(len(body)) > i.o.MaxBodyBytes:
 		i.o.Logger.Error().Str("tenant", i.o.Tenant).Int64("limit", i.o.MaxBodyBytes).Msg("push refused: its body is larger than any list of events")
+		desk.answered(who.agent, asked, false)
 		return tooLarge
 	case err != nil:
+		desk.answered(who.agent, asked, false)
 		return unreadable
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), i.o.AnswerWithin)
@@ -250,8 +262,8 @@ func (i *Inlet) take(ctx context.Context, desk *Desk, who pass, body []byte, r *
 	case len(list) == 0:
 		return taken
 	}
-	err = desk.take(ctx, agent, list, got)
-	desk.answered(agent, err == nil)
+	err = desk.take(ctx, agent, list, got, i.patience(len(r.Header.Values("service_token")) == 0))
+	desk.answered(agent, asked, err == nil)
 	if err != nil {
 		i.o.Logger.Debug().Err(err).Str("tenant", i.o.Tenant).Str("agent", agent).Msg("push is not stored; it is to come again")
 		return unavailable

@@ -3,6 +3,7 @@ package push
 import (
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -375,23 +376,139 @@ func TestOutgrown(t *testing.T) {
 	s.want("291", "A")
 }
 
-// TestAway: who was signed in when nobody took pushes for long may have lost events.
+// TestAway: who was signed in when nobody took pushes for longer than the gateway repeats them
+// may have lost events.
 func TestAway(t *testing.T) {
+	for name, test := range map[string]struct {
+		crash bool
+		away  time.Duration
+		beats time.Duration
+		gap   bool
+	}{
+		"stopped for a minute":        {false, time.Minute, 0, false},
+		"stopped for three":           {false, 3 * time.Minute, 0, true},
+		"crashed for three":           {true, 3 * time.Minute, 0, true},
+		"without heartbeats":          {true, 3 * time.Minute, -1, true},
+		"without, and away for a bit": {false, time.Second, -1, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newScene(t)
+				s.beats = test.beats
+				_, kill := s.own()
+				s.takes("AgentState_Ready")
+				if test.beats == 0 {
+					time.Sleep(9 * time.Minute) // the last heartbeat is minutes ago
+				}
+				if test.crash {
+					kill()
+				}
+				s.stop()
+				time.Sleep(test.away)
+				s.own()
+				s.takes("AgentState_Busy")
+				want := []string{"AgentState_Ready", "AgentState_Busy"}
+				if test.gap {
+					want = slices.Insert(want, 1, "gap unclean_stop")
+				}
+				s.want("291", want...)
+				s.stop()
+			})
+		})
+	}
+}
+
+// TestGivenUp: the gateway drops what waits, and signs the agent out, after 120 s without a push
+// that is taken; with a pushUrl it drops single events much sooner. A gap says so, and only then.
+func TestGivenUp(t *testing.T) {
+	single := func(s *scene, event string) int {
+		w := httptest.NewRecorder()
+		body := `{"message":"","retcode":"0","event":{"eventType":"` + event + `","workNo":"291","content":null}}`
+		s.inlet.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/events/acme?token="+secret, strings.NewReader(body)))
+		return w.Code
+	}
+	lists := func(s *scene, event string) int {
+		code, _ := s.push(secret, list("291", event))
+		return code
+	}
+	for name, test := range map[string]struct {
+		push func(*scene, string) int
+		away time.Duration
+		gap  bool
+	}{
+		"a list":         {lists, time.Minute, false},
+		"a list, longer": {lists, 3 * time.Minute, true},
+		"a pushUrl":      {single, 3 * time.Second, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newScene(t)
+				s.own()
+				s.takes("AgentState_Ready")
+				release, begun := s.shelf.holdBack(), time.Now()
+				for _, event := range []string{"A", "lost", "lost", "lost"} {
+					if code := test.push(s, event); code != http.StatusServiceUnavailable {
+						t.Fatal(code)
+					}
+				}
+				time.Sleep(test.away)
+				release()
+				synctest.Wait()
+				for _, event := range []string{"C", "D"} {
+					if code := test.push(s, event); code != http.StatusOK {
+						t.Fatal(code)
+					}
+				}
+				want := []string{"AgentState_Ready", "A", "C", "D"}
+				if test.gap {
+					want = slices.Insert(want, 2, "gap session_lost")
+				}
+				s.want("291", want...)
+				for _, m := range s.shelf.kept {
+					var g schemas.Gap
+					if m.Type == schemas.TypeGap && (json.Unmarshal(m.Body, &g) != nil || !g.From.Equal(begun) || g.To.Before(begun.Add(test.away))) {
+						t.Errorf("%+v, since %s", g, begun)
+					}
+				}
+				s.stop()
+			})
+		})
+	}
+}
+
+// TestShorterLate: a list whose body was slow on its way, while the gateway repeated it, longer
+// by then, is known; one that begins to come in afterwards is another one.
+func TestShorterLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t)
 		s.own()
-		s.takes("AgentState_Ready")
-		time.Sleep(11 * time.Minute) // heartbeats go on
-		s.stop()
-		time.Sleep(time.Minute)
-		s.own()
-		s.takes("AgentState_Busy")
-		s.want("291", "AgentState_Ready", "AgentState_Busy")
-		s.stop()
-		time.Sleep(10 * time.Minute)
-		s.own()
-		s.takes("AgentState_Ready")
-		s.want("291", "AgentState_Ready", "AgentState_Busy", "gap unclean_stop", "AgentState_Ready")
+		s.takes("X")
+		slow, late := io.Pipe()
+		code := make(chan int)
+		go func() {
+			r := httptest.NewRequest(http.MethodPost, "/events/acme", slow)
+			r.Header["Service_token"] = []string{secret}
+			w := httptest.NewRecorder()
+			s.inlet.ServeHTTP(w, r)
+			code <- w.Code
+		}()
+		synctest.Wait()
+		time.Sleep(10 * time.Second)
+		s.takes("A", "B")
+		if _, err := io.WriteString(late, list("291", "A")); err != nil {
+			t.Fatal(err)
+		}
+		late.Close()
+		if got := <-code; got != http.StatusOK {
+			t.Fatal(got)
+		}
+		s.takes("A", "B", "C")
+		s.want("291", "X", "A", "B", "C")
+		time.Sleep(time.Second)
+		s.takes("A")
+		s.takes("A@1", "B@2")
+		s.takes("A@1")
+		s.want("291", "X", "A", "B", "C", "A", "A", "B")
 		s.stop()
 	})
 }

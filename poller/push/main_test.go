@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -150,7 +151,8 @@ type scene struct {
 	shelf *shelf
 	inlet *Inlet
 	epoch uint64
-	stop  func() // ends the desk, as an orderly stop does
+	beats time.Duration // of the heartbeats of the next ownership
+	stop  func()        // ends the desk, as an orderly stop does
 	logs  *strings.Builder
 	log   zerolog.Logger // to logs
 }
@@ -181,7 +183,7 @@ func (s *scene) options() poller.Options {
 	s.epoch++
 	return poller.Options{
 		Tenant: "acme", Names: s.inlet.o.Names, Store: s.shelf, Sessions: s.shelf, States: states{s.shelf}, Seal: plain{},
-		Epoch: s.epoch, LastStored: s.shelf.last, Metrics: poller.NewMetrics(nil), Logger: s.log,
+		Epoch: s.epoch, Heartbeat: s.beats, LastStored: s.shelf.last, Metrics: poller.NewMetrics(nil), Logger: s.log,
 	}
 }
 
@@ -241,3 +243,10 @@ func list(agent string, events ...string) string {
 }
 
 var _ Gateway = (*ccgateway.Agent)(nil)
+
+// forget takes the events of a type away, as if they had not been stored.
+func (s *shelf) forget(eventType string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.kept = slices.DeleteFunc(s.kept, func(m schemas.Message) bool { return strings.Contains(string(m.Body), eventType) })
+}

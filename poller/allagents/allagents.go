@@ -125,13 +125,14 @@ type node struct {
 	seen    map[string]*seat
 	shown   *session.Seat
 	trouble *insist.Trouble
+	letters *insist.Trouble
 	pauses  backoff.BackOff
 	upkeep  time.Time // when it is due
 }
 
 // poll is the loop of one node. The error of work is none: the next owner says what is missing.
 func (d *Desk) poll(intake, work context.Context, of Node) error {
-	n := &node{Node: of, seen: map[string]*seat{}, shown: d.o.Seat(of.Name), trouble: insist.New(d.pool.Logger),
+	n := &node{Node: of, seen: map[string]*seat{}, shown: d.o.Seat(of.Name), trouble: insist.New(d.pool.Logger), letters: insist.New(d.pool.Logger),
 		pauses: retry.NewBackOff(d.pool.ErrorGap*3/2, maxErrorGap), upkeep: time.Now().Add(upkeepEvery)}
 	defer n.shown.Left()
 	n.shown.Live()
@@ -194,7 +195,9 @@ func (d *Desk) keep(ctx context.Context, n *node, p ccgateway.Poll) error {
 		p.Bad = append(p.Bad, p.Body)
 	}
 	for _, item := range p.Bad {
-		d.letter(ctx, item, got.At)
+		if err := d.letter(ctx, n, item, got.At); err != nil {
+			return err
+		}
 	}
 	here := map[string]*seat{}
 	for agent := range lists {
@@ -256,8 +259,9 @@ func (s *seat) begin(ctx context.Context) error {
 	return err
 }
 
-// letter keeps what is nobody's. One that can't be stored is in the log.
-func (d *Desk) letter(ctx context.Context, item json.RawMessage, at time.Time) {
+// letter keeps what is nobody's, for as long as it takes. One that can't be stored for good is in
+// the log; the error is the context's.
+func (d *Desk) letter(ctx context.Context, n *node, item json.RawMessage, at time.Time) error {
 	kept := []byte(item)
 	if d.o.Text != nil {
 		kept = d.o.Text(kept)
@@ -267,23 +271,27 @@ func (d *Desk) letter(ctx context.Context, item json.RawMessage, at time.Time) {
 	letter.Keep(kept)
 	m, err := d.pool.Names.DeadLetterMessage(letter, "allagents."+hex.EncodeToString(sum[:16]))
 	if err == nil {
-		err = d.pool.Store.Publish(ctx, m)
+		err = n.letters.Insist(ctx, "publish", func(ctx context.Context) error { return d.pool.Store.Publish(ctx, m) })
 	}
-	if err != nil {
-		d.pool.Logger.Error().Err(err).Str("tenant", d.pool.Tenant).Msg("dead letter can't be stored")
-	}
+	return insist.Forgive(ctx, d.pool.Logger, err, "dead letter can't be stored")
 }
 
-// leave says of all who are signed in that this owner stops in order; one who was cut off does not.
+// leave says of all who were heard of that this owner stops in order; one who was cut off does
+// not. Who had signed out stays so.
 func (d *Desk) leave(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return nil
 	}
 	_ = d.each(ctx, d.seats, func(s *seat) error { // what fails does so because work ended
-		if !s.rec.Standing.SignedIn() {
+		if s.rec.Seq() == 0 {
 			return nil
 		}
-		return s.rec.Announce(ctx, schemas.EventLeft, nil)
+		var content *record.SessionContent
+		if s.rec.Standing.SignedOut() {
+			out := record.AgentSignedOut
+			content = &record.SessionContent{AgentState: &out}
+		}
+		return s.rec.Announce(ctx, schemas.EventLeft, content)
 	})
 	return nil
 }

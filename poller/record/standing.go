@@ -103,6 +103,9 @@ func (s *Standing) SignedIn() bool {
 	return s.known.State != schemas.StateSignedOut && s.known.State != schemas.StateUnknown
 }
 
+// SignedOut reports that the agent is known to be signed out.
+func (s *Standing) SignedOut() bool { return s.known.State == schemas.StateSignedOut }
+
 // Doubt says that the agent's events no longer tell where it stands: the gateway is to be
 // asked, behind what waits in the queue. [Recorder.Gap] says so too.
 func (s *Standing) Doubt() { s.asks = askAttempts }
@@ -120,9 +123,12 @@ func (s *Standing) NotTold(err error) {
 	}
 }
 
+// AgentSignedOut is the gateway's agentState of who is signed out.
+const AgentSignedOut = 2
+
 // gatewayStates maps the gateway's agentState (cec_07_1431).
 var gatewayStates = [...]schemas.State{
-	2: schemas.StateSignedOut, 3: schemas.StateNotReady, 4: schemas.StateReady, 5: schemas.StateWrapup,
+	AgentSignedOut: schemas.StateSignedOut, 3: schemas.StateNotReady, 4: schemas.StateReady, 5: schemas.StateWrapup,
 	6: schemas.StateReady, 7: schemas.StateOnCall, 8: schemas.StateRest,
 }
 

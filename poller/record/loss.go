@@ -48,7 +48,7 @@ func (r *Recorder) storeGap(ctx context.Context, g schemas.Gap) error {
 func (r *Recorder) DeadLetter(ctx context.Context, body []byte, got Receipt, cause error) error {
 	o, conceal := r.origin(got.At), r.tenant.conceal()
 	letter := schemas.NewDeadLetter(o.tenant, reasonOf(cause),
-		fmt.Sprintf("poll of agent %s: %s (%d bytes, at most %d kept)", r.agent, conceal.text(cause.Error()), len(body), schemas.MaxOriginalBytes),
+		fmt.Sprintf("%s of agent %s: %s (%d bytes, at most %d kept)", r.brings(), r.agent, conceal.text(cause.Error()), len(body), schemas.MaxOriginalBytes),
 		got.At.UTC())
 	letter.Original = original(conceal.original(body))
 	// It has the number of the gap record that follows, so the two can be matched.
@@ -60,6 +60,14 @@ func (r *Recorder) DeadLetter(ctx context.Context, body []byte, got Receipt, cau
 		r.log.Error().Err(err).Msg("dead letter can't be stored")
 	}
 	return r.Gap(ctx, schemas.GapUndecodable, got.Asked, got.At, cause.Error(), 1)
+}
+
+// brings is what brings the agent's events.
+func (r *Recorder) brings() string {
+	if r.Via == schemas.WayPush {
+		return "push"
+	}
+	return "poll"
 }
 
 // reasonOf is why the store can never take a message as it is.

@@ -29,6 +29,7 @@ import (
 const (
 	defaultMaxBody = 4 << 20
 	defaultInside  = 256
+	maxBytesInside = 64 << 20 // of bodies, at one time
 	// defaultAnswer leaves time to answer within 3 s; how long the gateway waits is not
 	// documented.
 	defaultAnswer = 2500 * time.Millisecond
@@ -73,6 +74,7 @@ type Inlet struct {
 	counts counts
 	desk   atomic.Pointer[Desk] // nil: this bridge does not have the agents
 	inside chan struct{}
+	bytes  atomic.Int64 // of the bodies inside, at most
 
 	refusals sync.Map // by reason: when it was logged last
 }
@@ -194,6 +196,15 @@ func (i *Inlet) handle(r *http.Request) answer {
 	case i.inside <- struct{}{}:
 		defer func() { <-i.inside }()
 	default:
+		desk.answered(who.agent, asked, false)
+		return crowded
+	}
+	room := i.o.MaxBodyBytes
+	if r.ContentLength >= 0 {
+		room = min(room, r.ContentLength)
+	}
+	defer i.bytes.Add(-room)
+	if i.bytes.Add(room) > max(maxBytesInside, i.o.MaxBodyBytes) {
 		desk.answered(who.agent, asked, false)
 		return crowded
 	}

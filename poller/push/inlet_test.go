@@ -353,6 +353,21 @@ func TestLimits(t *testing.T) {
 	})
 }
 
+// TestBytesInside: however many pushes may be in hand, their bodies have a limit together.
+func TestBytesInside(t *testing.T) {
+	s := newScene(t)
+	s.own()
+	s.inlet.bytes.Store(maxBytesInside)
+	if code, body := s.push(secret, list("291", "A")); code != http.StatusServiceUnavailable || !strings.Contains(body, "crowded") {
+		t.Error(code, body)
+	}
+	s.inlet.bytes.Store(0)
+	s.takes("A")
+	if n := s.inlet.bytes.Load(); n != 0 {
+		t.Errorf("%d bytes are inside", n)
+	}
+}
+
 // TestOutgrown: an agent who has messages of a higher epoch ends the ownership.
 func TestOutgrown(t *testing.T) {
 	s := newScene(t)

@@ -7,10 +7,13 @@
 //	   │              decode    lease    known is left out
 //	   └──heartbeat, sign-in── Loop of an agent that the bridge signs in
 //
-// A push is answered after it is stored, so what the gateway pushes comes at least once: it
-// repeats what was not answered with success every 10 s, and signs the agent out when that
-// fails for 120 s (cec_07_1275). Invariants:
+// A push is answered after it is stored, so what the gateway pushes to a callBackUri comes at
+// least once: it repeats what was not answered with success every 10 s, and signs the agent out
+// when that fails for 120 s (cec_07_1275). What comes to a pushUrl it repeats for seconds at
+// most: at most once. Invariants:
 //
+//   - What the gateway may have given up because no push was taken, or no bridge was there, lies
+//     in a gap.
 //   - A list is stored in its order, and answered with success only after all of it is
 //     stored. When that takes longer than the gateway should wait, the answer is 503 and the
 //     storing goes on; it ends with the end of work alone.

@@ -55,7 +55,7 @@ type Monitor struct {
 	trouble trouble.Episode
 
 	began  time.Time // the first look was due
-	good   time.Time // answer of the last look that succeeded; zero: none has
+	good   time.Time // what the last look showed was stored by then; zero: none has succeeded
 	blind  bool      // all that is known is said to be unknown
 	next   time.Time // look
 	beat   time.Time // next heartbeats
@@ -122,7 +122,8 @@ func (m *Monitor) wake() time.Time {
 	return at
 }
 
-// blindAt is when nothing has been seen for two intervals.
+// blindAt is when nothing has been seen for two intervals. How long it took to store what was
+// seen is not the platform's fault, and does not count.
 func (m *Monitor) blindAt() time.Time {
 	last := m.good
 	if last.IsZero() {
@@ -131,16 +132,17 @@ func (m *Monitor) blindAt() time.Time {
 	return last.Add(2 * m.o.Interval)
 }
 
-// turn does what is due. The error is work's.
+// turn does what is due. A look comes first: one that could not be made in time, because the
+// store hung, tells nothing of the platform. The error is work's.
 func (m *Monitor) turn(intake, work context.Context) error {
-	now := time.Now()
-	if !m.blind && !now.Before(m.blindAt()) {
-		if err := m.goBlind(work, now); err != nil {
+	if !time.Now().Before(m.next) {
+		if err := m.look(intake, work); err != nil || intake.Err() != nil {
 			return err
 		}
 	}
-	if !now.Before(m.next) {
-		if err := m.look(intake, work); err != nil {
+	now := time.Now()
+	if !m.blind && !now.Before(m.blindAt()) {
+		if err := m.goBlind(work, now); err != nil {
 			return err
 		}
 	}
@@ -181,11 +183,15 @@ func (m *Monitor) seat(agent string) *seat {
 
 // look looks once, and stores what is new. The error is work's.
 func (m *Monitor) look(intake, work context.Context) error {
+	asked := time.Now()
 	ctx, cancel := intake, context.CancelFunc(func() {})
 	if !m.blind { // what has not answered by then has failed
-		ctx, cancel = context.WithDeadline(intake, m.blindAt())
+		by := m.blindAt()
+		if !asked.Before(by) { // this look is late
+			by = asked.Add(m.o.Interval)
+		}
+		ctx, cancel = context.WithDeadline(intake, by)
 	}
-	asked := time.Now()
 	list, err := m.o.Platform.Agents(ctx)
 	cancel()
 	m.next = asked.Add(m.o.Interval)
@@ -200,10 +206,10 @@ func (m *Monitor) look(intake, work context.Context) error {
 	m.succeeded(now.Sub(asked), len(list.Agents))
 	news := m.compare(list, asked, now)
 	m.refine(intake, news)
-	m.good, m.blind = now, false
 	if err := m.publish(work, news, now); err != nil {
 		return err
 	}
+	m.good, m.blind = time.Now(), false
 	m.count()
 	return nil
 }

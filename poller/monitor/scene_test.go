@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net"
 	"net/http"
 	"slices"
@@ -63,20 +64,25 @@ func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 type shelf struct {
 	mu     sync.Mutex
 	events []schemas.Event
-	beats  int
+	beats  map[string]int
+	hangs  time.Duration // each message for so long
 	states map[string][]byte
 }
 
 func (s *shelf) Publish(_ context.Context, m schemas.Message) error {
 	s.mu.Lock()
+	hangs := s.hangs
+	s.mu.Unlock()
+	time.Sleep(hangs)
+	s.mu.Lock()
 	defer s.mu.Unlock()
-	if m.Type == schemas.TypeHeartbeat {
-		s.beats++
-		return nil
-	}
 	var e schemas.Event
 	if err := json.Unmarshal(m.Body, &e); err != nil {
 		return err
+	}
+	if m.Type == schemas.TypeHeartbeat {
+		s.beats[e.Agent]++
+		return nil
 	}
 	s.events = append(s.events, e)
 	return nil
@@ -144,7 +150,7 @@ type scene struct {
 // newScene is for a bubble of virtual time.
 func newScene(t *testing.T, o world.Options, lacks ...string) *scene {
 	t.Helper()
-	s := &scene{t: t, truth: truth.New(), shelf: &shelf{states: map[string][]byte{}}, sight: &monitor.Sight{}, faults: fault.NewBook(sim.FaultKinds(), 1, time.Now)}
+	s := &scene{t: t, truth: truth.New(), shelf: &shelf{states: map[string][]byte{}, beats: map[string]int{}}, sight: &monitor.Sight{}, faults: fault.NewBook(sim.FaultKinds(), 1, time.Now)}
 	o.Moved = s.truth.Moved
 	var err error
 	if s.floor, err = world.New(o); err != nil {
@@ -288,11 +294,18 @@ func goesOn(spells []spell, used []bool, i int) bool {
 	return false
 }
 
-// pulses is how many heartbeats were stored.
-func (s *shelf) pulses() int {
+// pulses are how many heartbeats were stored of each agent.
+func (s *shelf) pulses() map[string]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.beats
+	return maps.Clone(s.beats)
+}
+
+// hang makes the store take so long for a message.
+func (s *shelf) hang(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hangs = d
 }
 
 func ids(n int) (all []string) {

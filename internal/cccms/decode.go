@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"math"
 	"strconv"
 	"time"
 
@@ -13,7 +14,7 @@ import (
 // State is an agent's state as the CTI has it (cec_07_0697). The gateway's numbers are others.
 type State int
 
-// The states. NotSaid is none of them.
+// The states. NotSaid is none of them. A platform may have more, above these.
 const (
 	NotSaid   State = -1
 	SignedOut State = 0
@@ -116,7 +117,7 @@ func rowOf(raw json.RawMessage) (a Agent, ok bool) {
 		return unset
 	}
 	id, state := number("agentId", "workNo"), number("state", "currentState", "citStatus", "ctiStatus")
-	if id <= 0 || state < int64(SignedOut) || state > int64(Adjusting) {
+	if id <= 0 || state < int64(SignedOut) || state > math.MaxInt32 {
 		return Agent{}, false
 	}
 	a = Agent{ID: strconv.FormatInt(id, 10), State: State(state), For: unset, Reason: unset, Gateway: unset}

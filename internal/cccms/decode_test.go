@@ -48,7 +48,7 @@ func TestAnswers(t *testing.T) {
 			{ID: "101", State: Busy, For: 42 * time.Second, Reason: unset, Gateway: unset, SignedInAt: signedInAt},
 			{ID: "103", State: SignedOut, For: 90 * time.Minute, Reason: 258, Gateway: unset},
 		}},
-		"odd_rows.json": {agents: []Agent{plain("101", Idle)}, bad: 6},
+		"odd_rows.json": {agents: []Agent{plain("101", Idle), plain("104", 11)}, bad: 5},
 	} {
 		got, bad, err := agentsOf(read(t, file))
 		if diff := cmp.Diff(want.agents, got); diff != "" || bad != want.bad || err != nil {
@@ -100,7 +100,7 @@ func FuzzAgents(f *testing.F) {
 			all = append(all, one)
 		}
 		for _, a := range all {
-			if a.ID == "" || a.State < SignedOut || a.State > Adjusting || a.For < -1 || a.Reason < unset || a.Reason >= wrappedShort {
+			if a.ID == "" || a.State < SignedOut || a.State > 1<<31-1 || a.For < -1 || a.Reason < unset || a.Reason >= wrappedShort {
 				t.Errorf("%+v", a)
 			}
 			if a.State == SignedOut && !a.SignedInAt.IsZero() || a.SignedInAt.Year() > 2106 {

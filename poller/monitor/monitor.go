@@ -58,7 +58,8 @@ type Monitor struct {
 	good   time.Time // what the last look showed was stored by then; zero: none has succeeded
 	blind  bool      // all that is known is said to be unknown
 	next   time.Time // look
-	beat   time.Time // next heartbeats
+	keep   time.Time // next upkeep of all agents
+	empty  bool      // the last list had nobody
 	pauses pauses
 }
 
@@ -99,7 +100,7 @@ func (m *Monitor) Run(intake, work context.Context) error {
 		return err
 	}
 	m.began = time.Now()
-	m.next, m.beat = m.began, m.began.Add(m.o.Heartbeat)
+	m.next, m.keep = m.began, m.began
 	for {
 		if retry.Wait(intake, time.Until(m.wake())) != nil {
 			return nil
@@ -116,8 +117,8 @@ func (m *Monitor) wake() time.Time {
 	if due := m.blindAt(); !m.blind && due.Before(at) {
 		at = due
 	}
-	if m.o.Heartbeat > 0 && m.beat.Before(at) {
-		at = m.beat
+	if m.keep.Before(at) {
+		at = m.keep
 	}
 	return at
 }
@@ -146,11 +147,10 @@ func (m *Monitor) turn(intake, work context.Context) error {
 			return err
 		}
 	}
-	if m.o.Heartbeat > 0 && !now.Before(m.beat) {
-		m.beat = now.Add(m.o.Heartbeat)
+	if !now.Before(m.keep) {
+		m.keep = now.Add(m.o.Interval)
 		return m.each(work, m.seats, func(ctx context.Context, s *seat) error {
-			s.record.Standing.Refresh(ctx)
-			return s.record.Heartbeat(ctx)
+			return s.record.Upkeep(ctx, m.o.Heartbeat)
 		})
 	}
 	return nil
@@ -222,7 +222,7 @@ func (m *Monitor) failed(err error) {
 	if attempt, changed := m.trouble.Failed(cause, zerolog.WarnLevel); changed {
 		m.o.Logger.Warn().Err(err).Int("attempt", attempt).Stringer("next", pause.Round(time.Second)).Msg("agents are not seen; looking again later")
 	}
-	m.next = time.Now().Add(max(pause, m.o.Interval))
+	m.next = time.Now().Add(pause)
 }
 
 func (m *Monitor) succeeded(took time.Duration, agents int) {

@@ -1,6 +1,7 @@
 package monitor_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -126,6 +127,65 @@ func TestSlowStore(t *testing.T) {
 	}
 }
 
+// TestGlitch: one failure, or one empty list, is no news of anybody; two empty lists are.
+func TestGlitch(t *testing.T) {
+	for _, tt := range []struct {
+		rule  fault.Rule
+		story string
+	}{
+		{fault.Rule{Fault: "look.refused", Next: 1}, "ready"},
+		{fault.Rule{Fault: "look.cut", Next: 1}, "ready"},
+		{fault.Rule{Fault: "look.absent", Next: 2}, "ready"},
+		{fault.Rule{Fault: "look.absent", Next: 4}, "ready unknown ready"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newScene(t, world.Options{Agents: 2})
+			s.signIn("101", world.Idle)
+			defer s.watch()()
+			time.Sleep(2*interval + time.Second)
+			if err := s.faults.Set([]fault.Rule{tt.rule}); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Minute)
+			if got := s.shelf.story("101"); got != tt.story {
+				t.Errorf("%+v: %s, want %s", tt.rule, got, tt.story)
+			}
+		})
+	}
+}
+
+// lists is a platform that answers the same list each time.
+type lists struct{ list cccms.List }
+
+func (l *lists) Agents(context.Context) (cccms.List, error)               { return l.list, nil }
+func (l *lists) Details(context.Context, []string) ([]cccms.Agent, error) { return nil, nil }
+
+// TestUnreadable: who is in no list for two intervals is unknown, in lists that are not whole
+// as well; a reason is that of a rest or a sign-out.
+func TestUnreadable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t, world.Options{Agents: 2})
+		p := &lists{cccms.List{Whole: true, Agents: []cccms.Agent{{ID: "101", State: cccms.Idle}, {ID: "102", State: cccms.Resting}}}}
+		s.platform = p
+		stop := s.watch()
+		time.Sleep(interval + time.Second)
+		stop()
+		p.list = cccms.List{Agents: p.list.Agents[1:]}
+		defer s.watch()()
+		time.Sleep(interval + time.Second)
+		if got := s.shelf.story("101"); got != "ready" {
+			t.Error(got)
+		}
+		time.Sleep(5 * interval)
+		if e := last(s.shelf.of("101")); s.shelf.story("101") != "ready unknown" || e.Reason != "looks_failed" {
+			t.Errorf("%s: %+v", s.shelf.story("101"), e)
+		}
+		if a, b := s.shelf.of("101")[0], last(s.shelf.of("102")); a.Reason != "" || b.Reason != "0" || s.shelf.story("102") != "rest" {
+			t.Errorf("%+v, %+v", a, b)
+		}
+	})
+}
+
 // TestBackOff: what a firewall or a platform in trouble is asked.
 func TestBackOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -210,7 +270,7 @@ func TestVanished(t *testing.T) {
 			t.Errorf("%v heartbeats", n)
 		}
 		time.Sleep(3 * time.Minute)
-		if n := s.shelf.pulses(); n["101"] != 1 {
+		if n := s.shelf.pulses(); len(n) != 1 || n["101"] != 1 {
 			t.Errorf("%v heartbeats", n)
 		}
 	})

@@ -16,6 +16,7 @@ type news struct {
 	seat  *seat
 	agent cccms.Agent // State NotSaid: not in the list
 	state schemas.State
+	cause record.UnknownCause // of who is not in the list
 	when  span
 	asked time.Time // when the look was asked for that showed it
 }
@@ -24,6 +25,9 @@ type news struct {
 // were seen in their states.
 func (m *Monitor) compare(list cccms.List, asked, answered time.Time) map[string]*news {
 	all, there := map[string]*news{}, make(map[string]bool, len(list.Agents))
+	empty := len(list.Agents) == 0
+	whole := list.Whole && (!empty || m.empty) // an empty list may be a failure: the second one counts
+	m.empty = empty
 	for _, a := range list.Agents {
 		there[a.ID] = true
 		s := m.seat(a.ID)
@@ -39,14 +43,27 @@ func (m *Monitor) compare(list cccms.List, asked, answered time.Time) map[string
 		s.shown, s.before = asked, ""
 	}
 	for id, s := range m.seats {
-		if list.Whole && !there[id] && s.state != schemas.StateUnknown {
+		cause := record.UnknownNotConfigured
+		if !whole {
+			cause = record.UnknownUnseen
+		}
+		if !there[id] && s.state != schemas.StateUnknown && (whole || m.unseen(s, answered)) {
 			all[id] = &news{
 				seat: s, agent: cccms.Agent{ID: id, State: cccms.NotSaid, Reason: -1}, state: schemas.StateUnknown,
-				asked: asked, when: s.changed(schemas.StateUnknown, answered),
+				cause: cause, asked: asked, when: s.changed(schemas.StateUnknown, answered),
 			}
 		}
 	}
 	return all
+}
+
+// unseen reports that no look has shown the agent for two intervals.
+func (m *Monitor) unseen(s *seat, now time.Time) bool {
+	last := s.shown
+	if last.Before(m.began) {
+		last = m.began
+	}
+	return !now.Before(last.Add(2 * m.o.Interval))
 }
 
 // changed is when the agent came to a state in which he was not seen before. Nothing is known to
@@ -99,7 +116,7 @@ func (m *Monitor) publish(work context.Context, all map[string]*news, now time.T
 			s := n.seat
 			content := contentOf(n.agent, s.state)
 			if n.agent.State == cccms.NotSaid {
-				content = record.SeenContent{Was: s.state, Cause: record.UnknownNotConfigured}
+				content = record.SeenContent{Was: s.state, Cause: n.cause}
 			}
 			seen := record.Seen{State: n.state, After: n.when.after, Before: n.when.before, At: now, Content: content}
 			if err := s.record.Saw(work, seen); err != nil {

@@ -137,14 +137,15 @@ func (s *shelf) story(agent string) string {
 
 // scene is a contact centre whose agents sign in elsewhere, and a monitor of it.
 type scene struct {
-	t      *testing.T
-	floor  *world.World
-	truth  *truth.Log
-	faults *fault.Book
-	shelf  *shelf
-	client *cccms.Client
-	sight  *monitor.Sight
-	epoch  uint64
+	t        *testing.T
+	floor    *world.World
+	truth    *truth.Log
+	faults   *fault.Book
+	shelf    *shelf
+	client   *cccms.Client
+	platform monitor.Platform // what is looked at; default client
+	sight    *monitor.Sight
+	epoch    uint64
 }
 
 // newScene is for a bubble of virtual time.
@@ -171,6 +172,7 @@ func newScene(t *testing.T, o world.Options, lacks ...string) *scene {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.platform = s.client
 	t.Cleanup(func() {
 		s.client.Close()
 		_ = server.Close()
@@ -187,7 +189,7 @@ func (s *scene) watch() (stop func()) {
 		s.t.Fatal(err)
 	}
 	m := monitor.New(monitor.Options{
-		Platform: s.client, Interval: interval, Known: s.shelf.known, Sight: s.sight,
+		Platform: s.platform, Interval: interval, Known: s.shelf.known, Sight: s.sight,
 		Record: record.Options{Tenant: "acme", Names: names, Epoch: s.epoch, Store: s.shelf, States: s.shelf, Metrics: record.NewMetrics(nil)},
 	})
 	ctx, cancel := context.WithCancel(s.t.Context())

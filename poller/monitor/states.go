@@ -35,7 +35,7 @@ func StateOf(s cccms.State) schemas.State {
 func contentOf(a cccms.Agent, was schemas.State) record.SeenContent {
 	state := int(a.State)
 	c := record.SeenContent{CTIState: &state, Was: was}
-	if a.Reason >= 0 {
+	if a.Reason >= 0 && (a.State == cccms.Resting || a.State == cccms.SignedOut) { // of others it means nothing (cec_07_0627)
 		c.Reason = strconv.Itoa(a.Reason)
 	}
 	if StateOf(a.State) == schemas.StateUnknown {

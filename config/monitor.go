@@ -2,6 +2,7 @@ package config
 
 import (
 	"crypto/x509"
+	"fmt"
 	"net/url"
 	"time"
 )
@@ -44,6 +45,28 @@ func (d *decoder) monitor(key string, m *Monitor) {
 	m.RootCAs = d.Pool(key+".ca_file", m.CAFile)
 	d.warnSkipVerify(key, m.SkipVerify)
 	m.ProxyRootCAs = d.proxy(key, m.ProxyURL, m.ProxyCredentials, m.ProxyCAFile)
+}
+
+// looks holds the monitors of one access key to what it may ask: each has an equal share, and
+// wants two requests an interval, one to look and one to ask since when.
+func (d *decoder) looks(c *Config) {
+	sharing := map[string]int{}
+	for _, t := range c.Tenants {
+		if t.Monitor != nil {
+			sharing[t.Monitor.AccessKey]++
+		}
+	}
+	for i, t := range c.Tenants {
+		key := fmt.Sprintf("tenants[%d].monitor", i)
+		if t.Monitor == nil || d.Bad[key+".access_key"] || d.Bad[key+".interval"] || d.Bad[key+".requests_per_second"] {
+			continue
+		}
+		tenants, rate := sharing[t.Monitor.AccessKey], t.Monitor.RequestsPerSecond
+		if least := 2 * time.Second * time.Duration(tenants) / time.Duration(max(rate, 1)); t.Monitor.Interval < least {
+			d.Report(key+".interval", fmt.Sprintf("make it %v or longer, or raise requests_per_second if the platform bears it", least),
+				"the interval is too short for two requests: tenants of this access key: %d, requests_per_second: %d", tenants, rate)
+		}
+	}
 }
 
 // sources holds a tenant to having something that brings what it wants.

@@ -129,6 +129,7 @@ func (d *decoder) tenants(c *Config) {
 		}
 	}
 	d.accounts(c)
+	d.looks(c)
 }
 
 // minKeyBytes is the least length of secrets that people choose for machines.

@@ -110,7 +110,7 @@ func monitorOptions(cfg *config.Config, c config.Tenant, log zerolog.Logger) ccc
 
 // budget is a tenant's share of the requests under an access key. One bridge at a time looks for
 // a tenant, and all have the same tenants: so all shares together are what is allowed, whoever
-// looks where.
+// looks where. None is saved up, which all could spend at once.
 func budget(cfg *config.Config, m *config.Monitor) *rate.Limiter {
 	tenants := 0
 	for _, t := range cfg.Tenants {
@@ -118,7 +118,7 @@ func budget(cfg *config.Config, m *config.Monitor) *rate.Limiter {
 			tenants++
 		}
 	}
-	return rate.NewLimiter(rate.Limit(m.RequestsPerSecond)/rate.Limit(max(tenants, 1)), m.RequestsPerSecond)
+	return rate.NewLimiter(rate.Limit(m.RequestsPerSecond)/rate.Limit(max(tenants, 1)), 1)
 }
 
 // knownStates are where the agents of a tenant were known to stand last.

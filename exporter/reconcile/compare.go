@@ -214,7 +214,7 @@ func (c *matcher) rowlessCalls(ctx context.Context, known map[place]bool) error 
 	var where span
 	for _, x := range c.live.sortedCalls() {
 		if c.holds(x.from) && !known[x.place] {
-			lone, where = append(lone, x), where.with(x.span).with(span{x.from, c.over(x)})
+			lone, where = append(lone, x), where.with(c.live.whole(x))
 		}
 	}
 	if len(lone) == 0 {
@@ -231,24 +231,16 @@ func (c *matcher) rowlessCalls(ctx context.Context, known map[place]bool) error 
 		if known[x.place] {
 			continue
 		}
-		c.rowless(comparison.Finding{What: comparison.CallNoRow, Agent: x.agent, CallID: x.call, At: x.from}, c.over(x), waits && c.mayBeIn(x))
+		c.rowless(comparison.Finding{What: comparison.CallNoRow, Agent: x.agent, CallID: x.call, At: x.from}, c.live.whole(x).to, waits && c.mayBeIn(x))
 	}
 	return nil
 }
 
-// over is when a call was over for its agent: at its release, or when the agent did something
-// else; zero: it is not known.
-func (c *matcher) over(x *liveCall) time.Time {
-	if !x.over.IsZero() {
-		return x.over
-	}
-	return c.live.seats[x.agent].next(x.to)
-}
-
-// goesOn reports whether a call that began in the window is not over, as far as was read.
+// goesOn reports whether the end of a call that began in the window was not seen, as far as
+// was read.
 func (c *matcher) goesOn() bool {
 	for _, x := range c.live.calls {
-		if c.holds(x.from) && c.over(x).IsZero() {
+		if c.holds(x.from) && x.over.IsZero() {
 			return true
 		}
 	}
@@ -258,7 +250,7 @@ func (c *matcher) goesOn() bool {
 // mayBeIn reports whether a window that is not complete may have a call.
 func (c *matcher) mayBeIn(x *liveCall) bool {
 	return slices.ContainsFunc(c.said.Pending, func(w schemas.Window) bool {
-		return span{w.From, w.To}.overlaps(x.span.wider(c.o.Tolerance))
+		return span{w.From, w.To}.overlaps(c.live.whole(x).wider(c.o.Tolerance))
 	})
 }
 
@@ -332,8 +324,8 @@ func (c *matcher) rowlessRecordings(ctx context.Context) error {
 			continue
 		}
 		over := x.over
-		if over.IsZero() {
-			over = c.live.seats[x.agent].next(x.at)
+		if of := c.live.calls[place{x.agent, x.call}]; over.IsZero() && of != nil {
+			over = c.live.whole(of).to
 		}
 		at := span{x.at, x.at}.wider(c.o.Tolerance + hearing)
 		c.rowless(comparison.Finding{What: comparison.RecordingNoRow, Agent: x.agent, CallID: x.call, At: x.at}, over,

@@ -164,7 +164,9 @@ func (l *live) hear(typ string, h heard) {
 		s.follow(h.Position, h.ReceivedAt)
 		if h.Type == schemas.EventSignedOut || h.Type == schemas.EventLeft {
 			s.open = false
-			s.moments = append(s.moments, moment{at: h.ReceivedAt, state: schemas.StateSignedOut})
+			if h.Type == schemas.EventSignedOut { // who is only left works on
+				s.moments = append(s.moments, moment{at: h.ReceivedAt, state: schemas.StateSignedOut})
+			}
 			return
 		}
 		if h.Type == schemas.EventStatus && h.ReceivedAt.After(s.heard) { // it is asked for when the queue is empty
@@ -324,6 +326,22 @@ func (l *live) agents(w schemas.Window) (n int) {
 		}
 	}
 	return n
+}
+
+// whole is a call up to when it was over for its agent: at its release. Where none was seen, a
+// later state says nothing, as states change within calls, too: the call goes on until a later
+// one of the agent was over, and for [reach] at most.
+func (l *live) whole(c *liveCall) span {
+	if !c.over.IsZero() {
+		return c.span.with(span{c.from, c.over})
+	}
+	s := c.till(reach)
+	for _, later := range l.calls {
+		if later.agent == c.agent && later.from.After(c.to) && !later.over.IsZero() && later.over.Before(s.to) {
+			s.to = later.over
+		}
+	}
+	return s
 }
 
 // sortedCalls are the calls by their begin.

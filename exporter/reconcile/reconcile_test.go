@@ -259,6 +259,54 @@ func TestACallOverTheEdge(t *testing.T) {
 	}
 }
 
+// TestACallWhoseEndIsNotSeen: what an agent does, and what becomes of the bridge, ends no call:
+// one that was seen to begin waits until its release, or until a later call was over.
+func TestACallWhoseEndIsNotSeen(t *testing.T) {
+	for name, c := range map[string]struct {
+		act  func(s *stage)
+		want string
+	}{
+		"the bridge starts again": {func(s *stage) {
+			s.session("101", schemas.EventLeft, "left")
+			s.until(3430)
+			s.session("101", schemas.EventResumed, "resumed")
+		}, ""},
+		"busy again":             {func(s *stage) { s.says("AgentState_Busy", "") }, ""},
+		"not ready by a manager": {func(s *stage) { s.says("AgentState_Force_SetNotReady", "") }, ""},
+		"a later call is over":   {func(s *stage) { s.call("1-2", 3440, 3500) }, "call_without_row 1-1; call_without_row 1-2;"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			on(t, func(s *stage) {
+				s.ledger.note(exportertest.Planned(s.window(1), schemas.KindCDR))
+				s.until(3000)
+				s.says("AgentEvent_Talking", `{"callid":"1-1"}`)
+				s.says("AgentMediaEvent_Record", `{"taskId":1,"callId":"1-1"}`)
+				s.until(3420)
+				c.act(s)
+				s.until(next)
+				if r := s.one(schemas.KindRecording); c.want == "" && (r.Waiting != 1 || len(r.Findings) > 0) {
+					t.Errorf("of the recording: %s", show(r))
+				}
+				s.one(schemas.KindCDR)
+				s.until(3600 + 2400)
+				s.says("AgentEvent_Call_Release", `"1-1"`)
+				s.until(2*3600 + 900)
+				var rows []world.Row
+				if c.want == "" {
+					rows = append(rows, s.talked("1-1", 3000, 3600+2400))
+				}
+				s.publish(schemas.KindCDR, s.window(1), rows)
+				s.tick()
+				for _, r := range s.said() {
+					if got := brief(r.Findings); r.Kind == schemas.KindCDR && r.Window == s.window(0) && got != c.want {
+						t.Errorf("found %q, want %q", got, c.want)
+					}
+				}
+			})
+		})
+	}
+}
+
 // TestRevisions: a window is compared anew when it is extracted anew, and not otherwise: not by
 // the next start, and not by one after a crash at any message.
 func TestRevisions(t *testing.T) {

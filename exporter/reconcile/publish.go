@@ -3,6 +3,7 @@ package reconcile
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -13,35 +14,34 @@ import (
 	"aiccbridge/schemas/comparison"
 )
 
+// stated is what was said last of a window, but for what it found.
+type stated struct {
+	comparison.Statement
+	sum [sha256.Size]byte // of figures and findings
+}
+
 // load reads what was said before.
 func (r *Reconciler) load(ctx context.Context) error {
-	r.seen, r.stated, r.full = ^uint64(0), map[source]comparison.Statement{}, map[schemas.Kind]time.Time{}
+	r.seen, r.stated, r.full = ^uint64(0), map[source]stated{}, time.Time{}
 	r.days, r.touched, r.last = map[string]comparison.Day{}, map[string]bool{}, lastLook{}
 	for _, k := range kinds {
-		n, first := 0, time.Time{}
-		err := r.o.Statements(ctx, r.o.Names.Reconcile(r.o.Tenant, k), func(m schemas.Stored) error {
+		err := r.loadFrom(ctx, r.o.Names.Reconcile(r.o.Tenant, k), func(body []byte) (at time.Time) {
 			var said comparison.Statement
-			if n++; json.Unmarshal(m.Body, &said) == nil && said.Validate() == nil {
-				if first.IsZero() {
-					first = said.Window.From
-				}
+			if json.Unmarshal(body, &said) == nil && said.Validate() == nil {
 				r.note(said)
 			}
-			return nil
+			return said.At
 		})
 		if err != nil {
 			return fmt.Errorf("read what was said of %s: %w", k, err)
 		}
-		if n >= mostStatements {
-			r.full[k] = first
-		}
 	}
-	err := r.o.Statements(ctx, r.o.Names.ReconcileDay(r.o.Tenant), func(m schemas.Stored) error {
+	err := r.loadFrom(ctx, r.o.Names.ReconcileDay(r.o.Tenant), func(body []byte) (at time.Time) {
 		var said comparison.Day
-		if json.Unmarshal(m.Body, &said) == nil && said.Validate() == nil {
+		if json.Unmarshal(body, &said) == nil && said.Validate() == nil {
 			r.days[said.Day] = said
 		}
-		return nil
+		return said.At
 	})
 	if err != nil {
 		return fmt.Errorf("read what was said of days: %w", err)
@@ -55,17 +55,48 @@ func (r *Reconciler) load(ctx context.Context) error {
 	return nil
 }
 
+// loadFrom reads a subject. read returns when a message was said.
+func (r *Reconciler) loadFrom(ctx context.Context, subject string, read func(body []byte) time.Time) error {
+	n, oldest := 0, time.Time{}
+	err := r.o.Statements(ctx, subject, func(m schemas.Stored) error {
+		at := read(m.Body)
+		if n++; oldest.IsZero() {
+			oldest = at
+		}
+		return nil
+	})
+	if n >= mostStatements && oldest.After(r.full) {
+		r.full = oldest
+	}
+	return err
+}
+
+// forgotten reports whether something that was over at a time may have been spoken of in
+// messages that the stream does not have any more.
+func (r *Reconciler) forgotten(over time.Time) bool { return over.Before(r.full) }
+
 // note remembers a statement, but for what it found.
 func (r *Reconciler) note(said comparison.Statement) {
-	said.Findings = nil
-	r.stated[source{said.Kind, said.Window}] = said
+	now := stated{said, sumOf(said)}
+	now.Findings = nil
+	r.stated[source{said.Kind, said.Window}] = now
+}
+
+// sumOf is that of what a comparison came to, whatever it was made of.
+func sumOf(said comparison.Statement) [sha256.Size]byte {
+	said.Revision, said.Sources, said.Pending, said.At = 0, nil, nil, time.Time{}
+	if len(said.Findings) == 0 {
+		said.Findings = nil
+	}
+	text, _ := json.Marshal(said) // it can be marshalled: it is published so
+	return sha256.Sum256(text)
 }
 
 // day is that of the tenant on which a window begins.
 func (r *Reconciler) day(w schemas.Window) string { return w.From.In(r.o.Zone).Format(time.DateOnly) }
 
 // publish says what the comparison came to: first the states that only a file proves, then the
-// statement.
+// statement, unless that of before says the same.
 func (c *matcher) publish(ctx context.Context) error {
 	for _, x := range c.closed {
 		if !isState(x.what) {
@@ -82,6 +113,11 @@ func (c *matcher) publish(ctx context.Context) error {
 	c.said.Findings = c.found[:min(len(c.found), comparison.MaxFindings)]
 	c.said.LeftOut = len(c.found) - len(c.said.Findings)
 	c.said.At = time.Now().UTC()
+	if before, ok := c.stated[source{c.said.Kind, c.said.Window}]; ok && before.sum == sumOf(c.said) {
+		before.Sources, before.Pending, before.At = c.said.Sources, c.said.Pending, c.said.At
+		c.stated[source{c.said.Kind, c.said.Window}] = before
+		return nil
+	}
 	m, err := c.said.Message(c.o.Names)
 	if err != nil {
 		return err
@@ -95,9 +131,13 @@ func (c *matcher) publish(ctx context.Context) error {
 }
 
 // stateDays says what days come to whose windows were compared, if that is something else
-// than before.
+// than before. A day of which some windows are not known any more stays as it is.
 func (r *Reconciler) stateDays(ctx context.Context) error {
 	for _, day := range slices.Sorted(maps.Keys(r.touched)) {
+		begin, err := time.ParseInLocation(time.DateOnly, day, r.o.Zone)
+		if err != nil || r.forgotten(begin) {
+			continue
+		}
 		d := r.sum(day)
 		before := r.days[day]
 		if slices.Equal(d.Kinds, before.Kinds) {

@@ -70,8 +70,8 @@ type Reconciler struct {
 
 	known   bool // what is below is what the streams say
 	seen    uint64
-	stated  map[source]comparison.Statement // the newest, without findings
-	full    map[schemas.Kind]time.Time      // what ended before has no statement any more
+	stated  map[source]stated
+	full    time.Time // what was said before this is not in the stream any more, or not all
 	days    map[string]comparison.Day
 	touched map[string]bool // days that are to be said anew
 	last    lastLook
@@ -191,7 +191,7 @@ func (r *Reconciler) due(l landscape, now time.Time) (all []source) {
 func (r *Reconciler) outdated(l landscape, s source) bool {
 	said, ok := r.stated[s]
 	if !ok {
-		return !s.window.To.Before(r.full[s.kind])
+		return !r.forgotten(s.window.To) // else its revision would be one that was published
 	}
 	if said.Waiting+said.Unheard > 0 && l.after(s).After(said.At) { // what goes on behind the window is known better
 		return true

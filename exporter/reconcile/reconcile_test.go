@@ -351,6 +351,65 @@ func TestRevisions(t *testing.T) {
 	})
 }
 
+// TestNothingNewIsNotSaid: a window that is extracted again and says the same has no further
+// statement, and is not compared again without end.
+func TestNothingNewIsNotSaid(t *testing.T) {
+	on(t, func(s *stage) {
+		s.call("1-1", 100, 160)
+		s.call("1-2", 200, 260)
+		s.until(next)
+		s.one(schemas.KindCDR, s.talked("1-2", 200, 260))
+		n, handed := len(s.out.Of(schemas.TypeReconcile)), 0
+		for range 3 {
+			time.Sleep(time.Hour)
+			if r := s.one(schemas.KindCDR); r.Revision != 1 || r.OnlyLive != 1 {
+				t.Errorf("%s", show(r))
+			}
+			handed = s.rows.Handed
+			s.ledger.changes++
+			s.tick()
+		}
+		if s.rows.Handed != handed || len(s.out.Of(schemas.TypeReconcile)) != n {
+			t.Errorf("%d rows were read again, %d statements more", s.rows.Handed-handed, len(s.out.Of(schemas.TypeReconcile))-n)
+		}
+		time.Sleep(time.Hour)
+		if r := s.one(schemas.KindCDR, s.talked("1-1", 100, 160)); r.Revision != 2 || r.Both != 2 {
+			t.Errorf("in the end: %s", show(r))
+		}
+	})
+}
+
+// TestAFullStream: the stream keeps so many statements and no more. A window whose statement is
+// not there any more is not compared again, as nobody knows its revision, and its day stays as
+// it was.
+func TestAFullStream(t *testing.T) {
+	on(t, func(s *stage) {
+		s.call("1-1", 100, 160)
+		s.until(next)
+		s.publish(schemas.KindCDR, s.window(0), nil)
+		s.until(2 * 3600)
+		late := comparison.Statement{Tenant: exportertest.Acme, Kind: schemas.KindCDR, Window: s.window(-2), At: time.Now().UTC()}
+		for late.Revision = range mostStatements + 1 {
+			if late.Revision > 0 {
+				m, err := late.Message(s.names)
+				exportertest.Check(t, err)
+				exportertest.Check(t, s.out.Publish(t.Context(), m))
+			}
+		}
+		s.call("1-2", 2*3600+100, 2*3600+160)
+		s.until(2*3600 + next)
+		s.publish(schemas.KindCDR, s.window(2), nil)
+		s.tick()
+		said := s.said()
+		if len(said) != 2 || said[0].Revision != mostStatements || said[1].Window != s.window(2) {
+			t.Errorf("%s", show(said))
+		}
+		if days := s.out.Of(schemas.TypeReconcileDay); len(days) > 0 {
+			t.Errorf("a day is said of some of its windows: %s", days[0].Body)
+		}
+	})
+}
+
 // TestRecordings: one that is not in the index, one of which no event told, and one without
 // audio.
 func TestRecordings(t *testing.T) {

@@ -22,8 +22,8 @@ type matcher struct {
 	said    comparison.Statement
 	found   []comparison.Finding
 	closed  []closing
-	others  map[schemas.Window]file // windows around this one that were read
-	taken   map[*gap]bool           // gaps of one event at most that explain something already
+	others  map[schemas.Window]shelf // windows around this one that were read
+	taken   map[*gap]bool            // gaps of one event at most that explain something already
 }
 
 // holds reports whether something that was seen live belongs to the window.
@@ -89,9 +89,38 @@ func (c *matcher) both() {
 	c.said.Live, c.said.Recorded, c.said.Both = c.said.Live+1, c.said.Recorded+1, c.said.Both+1
 }
 
-// elsewhere are the rows of the windows around this one that touch a span. waits: one of
-// these windows is not complete, and is to be looked at then.
-func (c *matcher) elsewhere(ctx context.Context, s span) (rows []row, waits bool, err error) {
+// shelf is what a window beside the one that is compared has: rows by agents and calls, and
+// operations by agents.
+type shelf struct {
+	calls      map[place]int
+	operations map[string][]operation
+}
+
+// operation is what an agent did at a time.
+type operation struct {
+	what  string
+	begin time.Time
+}
+
+func shelve(rows []row) shelf {
+	s := shelf{map[place]int{}, map[string][]operation{}}
+	for _, x := range rows {
+		if x.Agent == "" {
+			continue
+		}
+		if x.Call != "" {
+			s.calls[place{x.Agent, x.Call}]++
+		}
+		if what := x.what(); what != "" {
+			s.operations[x.Agent] = append(s.operations[x.Agent], operation{what, x.Begin})
+		}
+	}
+	return s
+}
+
+// elsewhere are the windows around this one that touch a span. waits: one of these is not
+// complete, and is to be looked at then.
+func (c *matcher) elsewhere(ctx context.Context, s span) (all []shelf, waits bool, err error) {
 	for _, w := range c.around(c.said.Kind, s, c.said.Window) {
 		if w.completed.IsZero() {
 			if waits = true; !slices.Contains(c.said.Pending, w.Window) {
@@ -99,17 +128,19 @@ func (c *matcher) elsewhere(ctx context.Context, s span) (rows []row, waits bool
 			}
 			continue
 		}
-		f, known := c.others[w.Window]
+		x, known := c.others[w.Window]
 		if !known {
-			if f, err = c.read(ctx, c.said.Kind, w.Window); err != nil {
+			f, err := c.read(ctx, c.said.Kind, w.Window)
+			if err != nil {
 				return nil, false, err
 			}
-			c.others[w.Window] = f
+			x = shelve(f.rows)
+			c.others[w.Window] = x
 			c.said.Sources = append(c.said.Sources, schemas.CallSource{Kind: c.said.Kind, Window: w.Window, CompletedAt: w.completed})
 		}
-		rows = append(rows, f.rows...)
+		all = append(all, x)
 	}
-	return rows, waits, nil
+	return all, waits, nil
 }
 
 // part is what rows tell of an agent's part in a call.
@@ -118,6 +149,7 @@ type part struct {
 	span
 	talk span // zero: there was none
 	row  string
+	odd  bool // its times may be those of another hour
 }
 
 // parts puts rows together by agents and calls, in the order of their begin.
@@ -133,7 +165,7 @@ func parts(rows []row) (all []*part) {
 			p = &part{place: place{x.Agent, x.Call}, span: s, row: x.id}
 			by[p.place], all = p, append(all, p)
 		}
-		p.span = p.span.with(s)
+		p.span, p.odd = p.span.with(s), p.odd || x.vague()
 		if !x.CallBegin.IsZero() && !x.CallEnd.IsZero() {
 			p.talk = p.talk.with(span{x.CallBegin, x.CallEnd})
 		}
@@ -163,7 +195,13 @@ func (c *matcher) calls(ctx context.Context) error {
 		f := comparison.Finding{What: comparison.CallNotSeen, Agent: p.agent, CallID: p.call, At: p.from, Row: p.row}
 		if seen := c.live.calls[p.place]; seen != nil {
 			c.both()
-			c.talk(p, seen, f)
+			if !p.odd {
+				c.talk(p, seen, f)
+			}
+			continue
+		}
+		if p.odd {
+			c.said.NotObserved++
 			continue
 		}
 		c.unseen(f, p.span.till(c.o.Tolerance), true, false)
@@ -224,11 +262,8 @@ func (c *matcher) rowlessCalls(ctx context.Context, known map[place]bool) error 
 	if err != nil {
 		return err
 	}
-	for _, p := range parts(others) {
-		known[p.place] = true
-	}
 	for _, x := range lone {
-		if known[x.place] {
+		if slices.ContainsFunc(others, func(o shelf) bool { return o.calls[x.place] > 0 }) {
 			continue
 		}
 		c.rowless(comparison.Finding{What: comparison.CallNoRow, Agent: x.agent, CallID: x.call, At: x.from}, c.live.whole(x).to, waits && c.mayBeIn(x))
@@ -268,6 +303,8 @@ func (c *matcher) recordings(ctx context.Context) error {
 		case x.Agent == "" || x.CallBegin.IsZero():
 		case c.live.seats[x.Agent].recorded(x.Call):
 			c.both()
+		case x.vague():
+			c.said.NotObserved++
 		default:
 			c.unseen(f, span{x.CallBegin, x.CallBegin.Add(c.o.Tolerance)}, false, false)
 		}
@@ -317,14 +354,18 @@ func (c *matcher) rowlessRecordings(ctx context.Context) error {
 		return err
 	}
 	slices.SortFunc(all, func(a, b lone) int { return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.agent, b.agent)) })
+	taken := map[place]int{} // rows of the windows around
 	for _, x := range all {
-		i := slices.IndexFunc(others, func(o row) bool { return o.Agent == x.agent && o.Call == x.call })
-		if i >= 0 {
-			others = slices.Delete(others, i, i+1)
+		where, rows := place{x.agent, x.call}, 0
+		for _, o := range others {
+			rows += o.calls[where]
+		}
+		if rows > taken[where] {
+			taken[where]++
 			continue
 		}
 		over := x.over
-		if of := c.live.calls[place{x.agent, x.call}]; over.IsZero() && of != nil {
+		if of := c.live.calls[where]; over.IsZero() && of != nil {
 			over = c.live.whole(of).to
 		}
 		at := span{x.at, x.at}.wider(c.o.Tolerance + hearing)

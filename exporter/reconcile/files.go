@@ -21,17 +21,36 @@ type window struct {
 	completed time.Time // of its last complete extract; zero: there was none
 }
 
-// landscape is what the ledger has at one time: the windows of each kind, by their begin.
-type landscape map[schemas.Kind][]window
+// landscape is what the ledger has at one time of windows that may matter yet: those of each
+// kind, by their begin.
+type landscape struct {
+	windows map[schemas.Kind][]window
+	by      map[source]time.Time // when each was complete last
+	behind  map[begin]time.Time  // the same, by their begin
+}
+
+// begin is that of a window of a kind.
+type begin struct {
+	kind schemas.Kind
+	at   time.Time
+}
+
+// remembered is for how long windows are known: longer than they are compared by the hours that a
+// call may reach back, and by the day that they belong to.
+const remembered = horizon + 48*time.Hour
 
 func (r *Reconciler) survey() landscape {
-	l := landscape{}
+	l := landscape{map[schemas.Kind][]window{}, map[source]time.Time{}, map[begin]time.Time{}}
+	oldest := time.Now().Add(-remembered)
 	r.o.Ledger.Each(r.o.Tenant, func(e schemas.WindowEntry) {
-		if !e.Unplanned {
-			l[e.Kind] = append(l[e.Kind], window{schemas.Window{From: e.Window.From.UTC(), To: e.Window.To.UTC()}, e.CompletedAt})
+		if e.Unplanned || e.Window.To.Before(oldest) {
+			return
 		}
+		w := schemas.Window{From: e.Window.From.UTC(), To: e.Window.To.UTC()}
+		l.windows[e.Kind] = append(l.windows[e.Kind], window{w, e.CompletedAt})
+		l.by[source{e.Kind, w}], l.behind[begin{e.Kind, w.From}] = e.CompletedAt, e.CompletedAt
 	})
-	for _, all := range l {
+	for _, all := range l.windows {
 		slices.SortFunc(all, func(a, b window) int { return a.From.Compare(b.From) })
 	}
 	return l
@@ -39,7 +58,7 @@ func (r *Reconciler) survey() landscape {
 
 // around are the windows of a kind that touch a span, but for one.
 func (l landscape) around(k schemas.Kind, s span, but schemas.Window) (all []window) {
-	for _, w := range l[k] {
+	for _, w := range l.windows[k] {
 		if w.Window != but && !w.From.After(s.to) && !w.To.Before(s.from) {
 			all = append(all, w)
 		}
@@ -49,21 +68,11 @@ func (l landscape) around(k schemas.Kind, s span, but schemas.Window) (all []win
 
 // completed is when a window was complete last; zero: never.
 func (l landscape) completed(k schemas.Kind, w schemas.Window) time.Time {
-	i := slices.IndexFunc(l[k], func(x window) bool { return x.Window == w })
-	if i < 0 {
-		return time.Time{}
-	}
-	return l[k][i].completed
+	return l.by[source{k, schemas.Window{From: w.From.UTC(), To: w.To.UTC()}}]
 }
 
 // after is when the window behind another was complete last; zero: never.
-func (l landscape) after(s source) time.Time {
-	i := slices.IndexFunc(l[s.kind], func(w window) bool { return w.From.Equal(s.window.To) })
-	if i < 0 {
-		return time.Time{}
-	}
-	return l[s.kind][i].completed
-}
+func (l landscape) after(s source) time.Time { return l.behind[begin{s.kind, s.window.To.UTC()}] }
 
 // file is what the stream has of a window's rows: of those with one natural key the ones that
 // the last extract brought.
@@ -86,7 +95,11 @@ type row struct {
 	OpType    *int      `json:"op_type"`
 	Begin     time.Time `json:"begin_time"`
 	End       time.Time `json:"end_time"`
+	Odd       []string  `json:"ambiguous"` // columns of a time that occurs twice or never, as clocks changed
 }
+
+// vague reports whether one of the row's times may be that of another hour.
+func (r row) vague() bool { return len(r.Odd) > 0 }
 
 // span is from the first to the last of a row's times.
 func (r row) span() (s span) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -169,15 +170,28 @@ func (r *Reconciler) tick(ctx context.Context) error {
 	if err := r.stateDays(ctx); err != nil {
 		return err
 	}
+	r.forget()
 	r.seen = changes
 	return nil
+}
+
+// forget drops what is said of windows that are not compared any more, and of their days but
+// for the newest, which the metrics show.
+func (r *Reconciler) forget() {
+	oldest := time.Now().Add(-remembered)
+	maps.DeleteFunc(r.stated, func(s source, _ stated) bool { return s.window.To.Before(oldest) })
+	if len(r.days) == 0 {
+		return
+	}
+	keep := min(oldest.In(r.o.Zone).Format(time.DateOnly), slices.Max(slices.Collect(maps.Keys(r.days))))
+	maps.DeleteFunc(r.days, func(day string, _ comparison.Day) bool { return day < keep })
 }
 
 // due are the windows that are complete and whose statement was made of something else, the
 // oldest first.
 func (r *Reconciler) due(l landscape, now time.Time) (all []source) {
 	for _, k := range kinds {
-		for _, w := range l[k] {
+		for _, w := range l.windows[k] {
 			s := source{k, w.Window}
 			if !w.completed.IsZero() && now.Sub(w.To) < horizon && r.outdated(l, s) {
 				all = append(all, s)
@@ -210,7 +224,7 @@ func (r *Reconciler) compare(ctx context.Context, l landscape, s source) error {
 	}
 	c := &matcher{
 		Reconciler: r, landscape: l, file: f, settled: f.asked.Add(-r.o.Settle[s.kind]),
-		others: map[schemas.Window]file{}, taken: map[*gap]bool{},
+		others: map[schemas.Window]shelf{}, taken: map[*gap]bool{},
 		said: comparison.Statement{
 			Tenant: r.o.Tenant, Kind: s.kind, Window: s.window, Revision: r.stated[s].Revision + 1,
 			Sources: []schemas.CallSource{{Kind: s.kind, Window: s.window, CompletedAt: l.completed(s.kind, s.window)}},

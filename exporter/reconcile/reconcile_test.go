@@ -410,6 +410,69 @@ func TestAFullStream(t *testing.T) {
 	})
 }
 
+// TestClocksChange: a row of the hour that occurs twice may be of either. It goes with an event
+// of either, and where there is none it is no loss, and proves no state in a gap.
+func TestClocksChange(t *testing.T) {
+	for hour := range 2 { // 02:00 for the first and for the second time
+		synctest.Test(t, func(t *testing.T) { clocksChange(t, time.Date(2000, 10, 29, hour, 0, 0, 0, time.UTC)) })
+	}
+}
+
+func clocksChange(t *testing.T, start time.Time) {
+	s := newStage(t)
+	s.zone = exportertest.Location(t, "Europe/Berlin")
+	s.start = start
+	time.Sleep(time.Until(s.start))
+	s.session("101", schemas.EventSignedIn, "signed_in")
+	s.until(10)
+	s.says("AgentState_Ready", "")
+	s.call("1-1", 50, 80)
+	s.until(100)
+	s.loses("AgentState_SetRest_Success")
+	s.until(200)
+	s.says("AgentState_SetNotReady_Success", `{"reason":"200"}`)
+	s.until(next)
+	wall := func(second int) string {
+		return s.start.Add(time.Duration(second) * time.Second).In(s.zone).Format(time.DateTime)
+	}
+	did := func(id, op string, begin int) world.Row {
+		return s.cells(world.Operation, "id", id, "agent_id", "101", "op_type", op, "begin_time", wall(begin), "end_time", wall(begin+60))
+	}
+	talked := func(call string, begin int) world.Row {
+		return s.cells(world.Call, "developer", "ak", "agent_id", "101", "call_id", call, "call_id_num", "-1", "call_begin", wall(begin), "call_end", wall(begin+50))
+	}
+	r := s.one(schemas.KindOperation, did("1", "2", 10), did("2", "26", 100), did("3", "3", 200))
+	if got := brief(r.Findings); got != "gap poll_unknown;" || r.Both != 2 || r.NotObserved != 1 || r.Reconstructed != 0 {
+		t.Errorf("of states: %s", show(r))
+	}
+	r = s.one(schemas.KindCDR, talked("1-1", 50), talked("1-2", 120))
+	if len(r.Findings) > 0 || r.Both != 1 || r.NotObserved != 1 {
+		t.Errorf("of calls: %s", show(r))
+	}
+}
+
+// TestForgetting: nothing is known of windows and days that are not compared any more.
+func TestForgetting(t *testing.T) {
+	on(t, func(s *stage) {
+		for day := range 30 {
+			s.until(day*86400 + next)
+			s.publish(schemas.KindCDR, s.window(day*24), nil)
+			s.tick()
+			r := s.reconciler
+			if n := len(r.survey().windows[schemas.KindCDR]); n > 10 || n < min(day+1, 8) || len(r.stated) > 10 || len(r.days) > 10 {
+				t.Fatalf("on day %d, %d windows are surveyed, %d are remembered, of %d days", day, n, len(r.stated), len(r.days))
+			}
+		}
+		days := len(s.out.Of(schemas.TypeReconcileDay))
+		time.Sleep(30 * 24 * time.Hour)
+		s.ledger.changes++
+		s.tick()
+		if r := s.reconciler; len(r.stated) > 0 || len(r.days) != 1 || days != 30 {
+			t.Errorf("in the end, %d windows are remembered, of %d days; %d were told", len(r.stated), len(r.days), days)
+		}
+	})
+}
+
 // TestRecordings: one that is not in the index, one of which no event told, and one without
 // audio.
 func TestRecordings(t *testing.T) {

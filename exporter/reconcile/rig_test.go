@@ -68,8 +68,9 @@ type stage struct {
 	received map[string]time.Time
 	lose     func(agent string, e world.Event) bool // this event is lost
 	lost     []lostEvent
-	noTimes  bool // the platform sends no times
-	away     bool // agent 101 is signed out
+	noTimes  bool           // the platform sends no times
+	away     bool           // agent 101 is signed out
+	zone     *time.Location // of the rows; nil: UTC
 
 	world    *world.World
 	start    time.Time
@@ -267,7 +268,7 @@ func (s *stage) publish(k schemas.Kind, w schemas.Window, all []world.Row) {
 	s.extracts++
 	now, id := time.Now().UTC(), exportertest.ResponseID(s.extracts)
 	f := schemas.FileReady{Tenant: exportertest.Acme, Kind: k, Window: w, ResponseID: id, FileName: "20260101_" + id + ".zip", ReceivedAt: now, Via: schemas.ViaCallback}
-	e := rows.NewEncoder(s.names, f, k, rows.Options{})
+	e := rows.NewEncoder(s.names, f, k, rows.Options{Zone: s.zone})
 	subject := s.names.Row(exportertest.Acme, k, w)
 	if s.have[subject] == nil {
 		s.have[subject] = map[string]bool{}

@@ -79,7 +79,11 @@ func (c *matcher) match(rows []row) (seen []bool) {
 		}
 		for j := range s.moments {
 			m := &s.moments[j]
-			if apart := m.from(x.Begin); m.what == x.what() && apart <= c.o.Tolerance {
+			apart := m.from(x.Begin)
+			if x.vague() {
+				apart = min(apart, m.from(x.Begin.Add(-time.Hour)), m.from(x.Begin.Add(time.Hour)))
+			}
+			if m.what == x.what() && apart <= c.o.Tolerance {
 				pairs = append(pairs, pair{i, m, apart})
 			}
 		}
@@ -103,7 +107,7 @@ func (m moment) from(second time.Time) time.Duration {
 func (c *matcher) stateUnseen(x row) {
 	at := span{x.Begin, x.Begin.Add(c.o.Tolerance)}
 	seat := c.live.seats[x.Agent]
-	if _, all := seat.observed(at); !all {
+	if _, all := seat.observed(at); !all || x.vague() { // clocks changed: nobody knows when it was
 		c.said.NotObserved++
 		return
 	}
@@ -174,9 +178,11 @@ func (c *matcher) beside(ctx context.Context, w span, agent string, m moment) (f
 	if w.holds(near.from) && near.to.Before(w.to) {
 		return false, false, nil
 	}
-	rows, waits, err := c.elsewhere(ctx, near)
-	found = slices.ContainsFunc(rows, func(x row) bool {
-		return x.Agent == agent && x.what() == m.what && near.overlaps(span{x.Begin, x.Begin.Add(time.Second)})
-	})
+	others, waits, err := c.elsewhere(ctx, near)
+	for _, o := range others {
+		found = found || slices.ContainsFunc(o.operations[agent], func(x operation) bool {
+			return x.what == m.what && near.overlaps(span{x.begin, x.begin.Add(time.Second)})
+		})
+	}
 	return found, waits, err
 }

@@ -97,6 +97,9 @@ func (n Names) Reconcile(tenant string, kind Kind) string {
 	return n.subject(EncodeToken(tenant), "reconcile", EncodeToken(string(kind)))
 }
 
+// Reconciled matches what is said of live events against files, of all tenants.
+func (n Names) Reconciled() string { return n.subject("*", "reconcile", "*") }
+
 // ReconcileDay is the subject of the daily scores.
 func (n Names) ReconcileDay(tenant string) string {
 	return n.subject(EncodeToken(tenant), "reconcile", "day")

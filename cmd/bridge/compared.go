@@ -75,7 +75,7 @@ func difference(f comparison.Finding, zone *time.Location) string {
 // statements are the newest of each window that the flags ask for, by time.
 func (o *windowsOptions) statements(ctx context.Context, l looking) ([]comparison.Statement, error) {
 	newest := map[string]comparison.Statement{}
-	err := l.bus.Read(ctx, schemas.StreamCoverage, "", 0, func(m schemas.Stored) error {
+	err := l.bus.Read(ctx, schemas.StreamCoverage, l.Names.Reconciled(), 0, func(m schemas.Stored) error {
 		var s comparison.Statement
 		if m.Get("ce-type") != schemas.TypeReconcile || json.Unmarshal(m.Body, &s) != nil {
 			return nil

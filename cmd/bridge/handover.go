@@ -1,8 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"sync"
 
 	"aiccbridge/bus/kv"
@@ -18,7 +21,9 @@ import (
 // wanted is whom a tenant's gateway polls: those who are configured, and those whose session
 // another system has handed over.
 type wanted struct {
-	share *partition.Share
+	tenant string
+	share  *partition.Share
+	some   chan struct{} // closed once there are some whose session is handed over
 
 	mu         sync.Mutex
 	configured config.Tenant
@@ -27,7 +32,8 @@ type wanted struct {
 
 // newWanted tells the share whom to poll whenever that changes.
 func newWanted(b base, c config.Tenant, share *partition.Share) *wanted {
-	w := &wanted{share: share, configured: c}
+	w := &wanted{tenant: c.Name, share: share, some: make(chan struct{}), configured: c}
+	w.begin()
 	b.handovers.Tenant(c.Name)
 	b.changes.add(func(_, new *config.Config) (func(), error) {
 		return func() { w.configure(tenantIn(new, c.Name)) }, nil
@@ -54,36 +60,35 @@ func wayOf(c config.Tenant, a config.Agent) schemas.Way {
 	return schemas.Way(c.Events)
 }
 
+// waysOf is how the events of each agent come that is listed; those of others come as the
+// tenant's.
+func waysOf(c config.Tenant) map[string]schemas.Way {
+	ways := map[string]schemas.Way{}
+	for _, a := range c.Gateway.Agents {
+		ways[a.ID] = wayOf(c, a)
+	}
+	return ways
+}
+
 // handsOver reports a tenant some of whose agents are signed in by another system.
 func handsOver(c config.Tenant) bool {
 	if c.Gateway == nil {
 		return false
 	}
-	if schemas.Way(c.Events) == schemas.WayHandover {
-		return true
-	}
-	for _, a := range c.Gateway.Agents {
-		if wayOf(c, a) == schemas.WayHandover {
-			return true
-		}
-	}
-	return false
+	return schemas.Way(c.Events) == schemas.WayHandover || slices.ContainsFunc(c.Gateway.Agents, func(a config.Agent) bool {
+		return wayOf(c, a) == schemas.WayHandover
+	})
 }
 
-// agents are all of them. An entry of somebody who comes another way is that way's.
+// agents are all of them, those handed over in the order of their numbers. An entry of somebody
+// who comes another way is that way's.
 func (w *wanted) agents() []session.Agent {
-	ways := map[string]schemas.Way{}
-	for _, a := range w.configured.Gateway.Agents {
-		ways[a.ID] = wayOf(w.configured, a)
-	}
+	ways := waysOf(w.configured)
 	all := ownAgents(w.configured)
-	for id, revision := range w.entries {
-		way, listed := ways[id]
-		if !listed {
-			way = schemas.Way(w.configured.Events)
-		}
+	for _, id := range slices.Sorted(maps.Keys(w.entries)) {
+		way := cmp.Or(ways[id], schemas.Way(w.configured.Events))
 		if way == schemas.WayHandover {
-			all = append(all, session.Agent{ID: id, Entry: revision, Via: way})
+			all = append(all, session.Agent{ID: id, Entry: w.entries[id], Via: way})
 		}
 	}
 	return all
@@ -94,6 +99,7 @@ func (w *wanted) configure(c config.Tenant) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.configured = c
+	w.begin()
 	w.share.Set(w.agents())
 }
 
@@ -105,29 +111,50 @@ func (w *wanted) handed(entries map[string]uint64) {
 	w.share.Set(w.agents())
 }
 
-// follow follows the sessions that are handed over; nil: none are.
-func (w *wanted) follow(b base, h *hub) func(intake, work context.Context) error {
+// begin has the sessions followed from now on, if there may be some. The caller holds mu.
+func (w *wanted) begin() {
 	if !handsOver(w.configured) {
-		return nil
+		return
 	}
+	select {
+	case <-w.some: // already
+	default:
+		close(w.some)
+	}
+}
+
+// follow follows the sessions that are handed over, from when there may be some.
+func (w *wanted) follow(b base, h *hub) func(intake, work context.Context) error {
 	return func(intake, _ context.Context) error {
+		select {
+		case <-w.some:
+		case <-intake.Done():
+			return nil
+		}
 		return handover.Follow(intake, handover.Following{
-			Tenant: w.configured.Name, Entries: h.Bucket(schemas.BucketSessions), Tell: w.handed, Metrics: b.handovers, Logger: b.log,
+			Tenant: w.tenant, Entries: h.Bucket(schemas.BucketSessions), Tell: w.handed, Metrics: b.handovers, Logger: b.log,
 		})
 	}
 }
 
 // newDesk is where sessions are handed over by requests.
 func newDesk(b base, h *hub) *handover.Desk {
-	d := &handover.Desk{
-		Entries: kv.Open(h.bus.Conn(), schemas.BucketSessions), Seal: b.seal, Metrics: b.handovers, Tenants: map[string]handover.Terms{},
+	return &handover.Desk{
+		Entries: kv.Open(h.bus.Conn(), schemas.BucketSessions), Seal: b.seal, Metrics: b.handovers,
+		Terms: func(tenant string) (handover.Terms, bool) { return termsOf(tenantIn(b.changes.config(), tenant)) },
 	}
-	for _, t := range b.cfg.Tenants {
-		if handsOver(t) {
-			d.Tenants[t.Name] = handover.Terms{Plain: !t.Gateway.Handover.Sealed, Nodes: t.Gateway.Handover.Nodes}
-		}
+}
+
+// termsOf are those on which sessions of a tenant are handed over; false: none are.
+func termsOf(c config.Tenant) (handover.Terms, bool) {
+	if !handsOver(c) {
+		return handover.Terms{}, false
 	}
-	return d
+	ways := waysOf(c)
+	return handover.Terms{
+		Plain: !c.Gateway.Handover.Sealed, Nodes: c.Gateway.Handover.Nodes,
+		Handed: func(agent string) bool { return cmp.Or(ways[agent], schemas.Way(c.Events)) == schemas.WayHandover },
+	}, true
 }
 
 // deskEndpoints are the requests that hand sessions over and give them back.

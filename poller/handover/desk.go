@@ -34,14 +34,17 @@ type Terms struct {
 	Plain bool
 	// Nodes are the URLs that an entry may name, besides none.
 	Nodes []string
+	// Handed reports an agent whose session may be handed over. nil: all are.
+	Handed func(agent string) bool
 }
 
 // Desk answers the requests to take a session, and to give it back. Safe for concurrent use.
 type Desk struct {
 	Entries custody.Bucket // AICC_SESSIONS
 	Seal    custody.Sealer
-	Tenants map[string]Terms // those whose agents may be handed over
-	Metrics *Metrics         // nil: none
+	// Terms are those of a tenant as it is configured by now. false: nobody there is handed over.
+	Terms   func(tenant string) (Terms, bool)
+	Metrics *Metrics // nil: none
 }
 
 // Gift is a session that is handed over.
@@ -201,12 +204,14 @@ func (d *Desk) change(ctx context.Context, key string, f func(*schemas.Session) 
 
 // terms are those of the tenant of an agent that may be handed over.
 func (d *Desk) terms(tenant, agent string) (Terms, error) {
-	terms, ok := d.Tenants[tenant]
+	terms, ok := d.Terms(tenant)
 	switch {
 	case !ok:
 		return terms, fmt.Errorf("tenant %q has no agents that are handed over; set its gateway's events: handover: %w", tenant, ErrBad)
 	case !agentForm.MatchString(agent):
 		return terms, fmt.Errorf("agent %.20q: want one to ten digits: %w", agent, ErrBad)
+	case terms.Handed != nil && !terms.Handed(agent):
+		return terms, fmt.Errorf("agent %s is not one that is handed over; set events: handover, for the agent or for all: %w", agent, ErrBad)
 	}
 	return terms, nil
 }

@@ -63,7 +63,7 @@ func TestFollow(t *testing.T) {
 // desk is a desk, and the bucket that it writes.
 func desk(terms Terms) (*Desk, *bucket) {
 	b := newBucket()
-	return &Desk{Entries: b, Seal: sealer{}, Tenants: map[string]Terms{"acme": terms}}, b
+	return &Desk{Entries: b, Seal: sealer{}, Terms: func(tenant string) (Terms, bool) { return terms, tenant == "acme" }}, b
 }
 
 func entry(t *testing.T, b *bucket) (e schemas.Session) {
@@ -114,6 +114,25 @@ func TestGiveRefuses(t *testing.T) {
 		if !errors.Is(err, ErrBad) || !strings.HasPrefix(err.Error(), name) || strings.Contains(err.Error(), "secret") || len(b.values) != 0 {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// The entry of an agent who comes another way is that way's: nothing is given, or given back.
+func TestOnlyThoseHandedOver(t *testing.T) {
+	d, b := desk(Terms{Plain: true, Handed: func(agent string) bool { return agent == "102" }})
+	const polled = `{"guid":"a","polling":true,"epoch":7}`
+	b.put("acme.101", polled)
+	if _, err := d.Give(t.Context(), Gift{Tenant: "acme", Agent: "101", GUID: "new"}); !errors.Is(err, ErrBad) {
+		t.Errorf("given: %v", err)
+	}
+	if _, err := d.Return(t.Context(), Wish{"acme", "101"}); !errors.Is(err, ErrBad) {
+		t.Errorf("given back: %v", err)
+	}
+	if b.values["acme.101"] != polled {
+		t.Errorf("the entry is %s", b.values["acme.101"])
+	}
+	if _, err := d.Give(t.Context(), Gift{Tenant: "acme", Agent: "102", GUID: "new"}); err != nil {
+		t.Error(err)
 	}
 }
 

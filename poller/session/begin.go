@@ -149,7 +149,11 @@ func (l *Loop) await(intake, work context.Context) (phase, error) {
 	if l.agent.Entry > 0 {
 		again = lookAtLeast
 	}
-	if !l.told() && l.rest(intake, time.Now().Add(again)) != nil {
+	look := time.Now().Add(again)
+	if quiet := l.custody.Quiet(); quiet.After(time.Now()) && quiet.Before(look) {
+		look = quiet
+	}
+	if !l.told() && l.rest(intake, look) != nil {
 		return phaseLeaving, nil
 	}
 	l.looked = l.agent.Entry

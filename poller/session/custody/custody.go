@@ -38,6 +38,7 @@ const (
 	refreshAfter = 60 * time.Second  // + one hold of 10 s: the entry is never older than maxAge
 	maxAge       = 70 * time.Second
 	lookAfter    = 20 * time.Second // the same where another system may put a new GUID at any time
+	lastPoll     = 30 * time.Second // of an owner that did not stop, with what it may be late by
 	cookiesAfter = 5 * time.Second  // new cookies alone are not written more often
 )
 
@@ -114,10 +115,11 @@ type Custody struct {
 	past         []string      // GUIDs that the session had before that
 	adopted      bool          // while it was live; see Adopted
 
-	live        bool   // the agent is signed in, as far as we know
-	rotates     bool   // the GUID changed during the session (AUTHMODE 2)
-	doubt       bool   // a new GUID may have been missed
-	doubtedGUID string // the GUID at the time of the poll of unknown outcome
+	quiet       time.Time // from when no poll of the last owner is in flight any more
+	live        bool      // the agent is signed in, as far as we know
+	rotates     bool      // the GUID changed during the session (AUTHMODE 2)
+	doubt       bool      // a new GUID may have been missed
+	doubtedGUID string    // the GUID at the time of the poll of unknown outcome
 
 	keeping, reading *insist.Trouble
 }
@@ -326,6 +328,9 @@ func (c *Custody) TakeOver() bool {
 	}
 	c.entry.Polling = false
 	if c.o.OthersSignIn {
+		if was.Polling {
+			c.quiet = time.Now().Add(lastPoll)
+		}
 		return c.accept()
 	}
 	c.entry.GUID = ""
@@ -344,13 +349,24 @@ func (c *Custody) Decline() {
 	c.entry.Polling, c.entry.GUID = false, ""
 }
 
+// Quiet is when a session that is wanted back can be said to be: an owner that did not stop may
+// have a poll in flight until then. The past: nothing is waited for.
+func (c *Custody) Quiet() time.Time {
+	if !c.Withdrawn() {
+		return time.Time{}
+	}
+	return c.quiet
+}
+
 // accept goes on with the session of the entry just read, if it is another one and may be
 // polled, or notes why not.
 func (c *Custody) accept() bool {
 	switch t, ok := c.handed(c.entry); {
 	case c.Withdrawn():
 		c.forget()
-		c.tell(schemas.SessionReturned, "", "")
+		if !time.Now().Before(c.quiet) {
+			c.tell(schemas.SessionReturned, "", "")
+		}
 		return false
 	case ok && c.adopt(t):
 		return true

@@ -183,6 +183,36 @@ func TestWhatIsTakenOverAtTheStart(t *testing.T) {
 	}
 }
 
+// An owner that did not stop may have a poll in flight: until it has ended the session is not said
+// to be given back.
+func TestGivenBackWhenNobodyPolls(t *testing.T) {
+	for owner, wait := range map[string]time.Duration{`"polling":true`: lastPoll, `"polling":false`: 0} {
+		synctest.Test(t, func(t *testing.T) {
+			k := newKeeping()
+			k.o.OthersSignIn = true
+			k.hand("first")
+			k.bucket.put(strings.Replace(string(k.bucket.value), "{", `{"stop":true,"epoch":6,`+owner+`,`, 1))
+			begun := time.Now()
+			if _, err := k.Load(t.Context()); err != nil || k.TakeOver() {
+				t.Fatalf("taken over, %v", err)
+			}
+			if err := k.Save(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if e, _ := k.inBucket(t); (e.Phase == "") != (wait > 0) || e.Polling {
+				t.Errorf("%s: at once: %+v", owner, e)
+			}
+			time.Sleep(max(0, time.Until(k.Quiet())))
+			if taken, err := k.HandedOver(t.Context()); taken || err != nil {
+				t.Fatalf("taken %t, %v", taken, err)
+			}
+			if e, _ := k.inBucket(t); e.Phase != schemas.SessionReturned || time.Since(begun) != wait {
+				t.Errorf("%s: after %s: %+v", owner, time.Since(begun), e)
+			}
+		})
+	}
+}
+
 func TestSomebodyElseWrote(t *testing.T) {
 	t.Run("a GUID for a session that is polled", func(t *testing.T) {
 		k := newKeeping()

@@ -125,8 +125,14 @@ func leaseOf(key string, e schemas.Stored) (l Lease, partition, ok bool) {
 	if strings.Contains(name, ".") || json.Unmarshal(e.Body, &owner) != nil || owner.Instance == "" {
 		return l, false, false
 	}
+	return Lease{Tenant: decoded(tenant), By: owner.Instance}, ofAgents(name), true
+}
+
+// ofAgents reports a lease under which agents are cared for: a number of some, or one of all, which
+// has the name of the way in which their events come.
+func ofAgents(name string) bool {
 	_, err := strconv.Atoi(name)
-	return Lease{Tenant: decoded(tenant), By: owner.Instance}, err == nil || name == schemas.WholePartition, true
+	return err == nil || name == schemas.WholePartition || slices.Contains(schemas.Ways(), schemas.Way(name))
 }
 
 // Coverage is what was stated last of each tenant and kind.

@@ -81,11 +81,11 @@ func (f *following) heard(key string, value []byte, revision uint64) {
 	defer f.mu.Unlock()
 	text, has := says(value)
 	switch before, had := f.said[agent]; {
+	case !has && !had, has && had && before == text:
+		return // the bridge has written
 	case !has:
 		delete(f.said, agent)
 		delete(f.entries, agent)
-	case had && before == text:
-		return // the bridge has written
 	default:
 		f.said[agent], f.entries[agent] = text, revision
 	}
@@ -98,7 +98,10 @@ func says(value []byte) (text string, has bool) {
 		return "", false
 	}
 	var e schemas.Session
-	_ = json.Unmarshal(value, &e) // the agent's loop says what is wrong with it
+	err := json.Unmarshal(value, &e) // what can't be read the agent's loop complains of
+	if err == nil && e.GUID == "" && e.Phase == "" && e.HandedOverAt.IsZero() {
+		return "", false // left by polls of an agent whom a bridge signed in
+	}
 	return fmt.Sprintf("%s %s %t %t", e.GUID, e.URL, e.Stop, e.Phase == ""), true
 }
 

@@ -45,6 +45,12 @@ func TestFollow(t *testing.T) {
 		expect("wanted back", 3, map[string]uint64{"101": 6, "102": 2})
 		b.put("acme.101", "")
 		expect("removed", 4, map[string]uint64{"102": 2})
+		b.put("acme.103", `{"epoch":7,"last_seq":9,"updated_at":"2026-11-20T08:00:00Z"}`)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if has := told[len(told)-1]; has["103"] != 0 {
+			t.Errorf("what polls of the bridge's own sign-in left counts as handed over: %v", has)
+		}
 		for i := range 1000 {
 			b.put(fmt.Sprint("acme.", 1000+i), `{"guid":"a"}`)
 		}

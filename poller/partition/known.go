@@ -39,7 +39,7 @@ func (s *Share) read(ctx context.Context) known {
 	// An error means that ctx ended, as the caller sees.
 	_ = s.o.Sessions(ctx, func(value []byte) {
 		var at schemas.Session
-		if json.Unmarshal(value, &at) == nil && at.Epoch > 0 { // else another system wrote it last
+		if json.Unmarshal(value, &at) == nil && at.Epoch > 0 && at.Epoch <= mostEpoch { // else another system wrote it last
 			k.epochs[at.Agent] = max(k.epochs[at.Agent], at.Epoch)
 			k.most = max(k.most, at.Epoch)
 		}
@@ -70,7 +70,7 @@ func knownOf(ctx context.Context, pool poller.Options, agents []session.Agent) k
 		group.Go(func() error {
 			value, _, err := pool.Sessions.Get(ctx, schemas.AgentKey(pool.Tenant, a.ID))
 			var at schemas.Session
-			if err == nil && json.Unmarshal(value, &at) == nil {
+			if err == nil && json.Unmarshal(value, &at) == nil && at.Epoch <= mostEpoch {
 				mu.Lock()
 				defer mu.Unlock()
 				k.epochs[a.ID] = at.Epoch
@@ -83,6 +83,9 @@ func knownOf(ctx context.Context, pool poller.Options, agents []session.Agent) k
 }
 
 const (
+	// mostEpoch is above all that leases give. Whoever may write entries could else name one that
+	// no lease reaches, and so stop those polled beside that agent.
+	mostEpoch = 1 << 53
 	// lookLimit is for the look at what is stored; a hub that is away is not waited for.
 	lookLimit = 30 * time.Second
 	// lookWidth is how many agents are asked after at once.

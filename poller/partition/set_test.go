@@ -139,6 +139,36 @@ func TestSetOutgrown(t *testing.T) {
 	})
 }
 
+// TestSetBesideAForeignEpoch: an epoch that no lease can reach, written by whoever hands sessions
+// over, does not stop those beside that agent.
+func TestSetBesideAForeignEpoch(t *testing.T) {
+	ids, _ := neighbours(3)
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		s.o.Sessions = func(_ context.Context, f func([]byte)) error {
+			f(fmt.Appendf(nil, `{"agent":%q,"epoch":4}`, ids[0]))
+			f(fmt.Appendf(nil, `{"agent":%q,"epoch":18446744073709551615}`, ids[1]))
+			return nil
+		}
+		s.o.Pool.Sessions = bucket{first: map[string]string{ids[2]: `{"epoch":18446744073709551615}`}}
+		s.o.Agents = described(ids[0], ids[1])
+		share := New(s.o)
+		var intake context.Context
+		intake, s.stop = context.WithCancel(t.Context())
+		go func() { s.done <- share.Run(intake, t.Context()) }()
+		synctest.Wait()
+		share.Set(described(ids...))
+		synctest.Wait()
+		if !slices.Equal(s.floors, []uint64{4}) || s.lease.released != 0 {
+			t.Errorf("acquired above %v, released %d times", s.floors, s.lease.released)
+		}
+		s.stop()
+		if err := <-s.done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // TestSetWhileTheLeaseIsWaitedFor: who is not wanted any more when the lease comes is not begun.
 func TestSetWhileTheLeaseIsWaitedFor(t *testing.T) {
 	ids, _ := neighbours(2)

@@ -23,6 +23,7 @@ import (
 	"log"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -187,6 +188,7 @@ func (b *backend) ask(ctx context.Context, method, path string, body any, s *ent
 		s.GUID = strings.TrimPrefix(guid, "JSESSIONID=")
 	}
 	for _, c := range answer.Cookies() {
+		s.Cookies = slices.DeleteFunc(s.Cookies, func(old string) bool { return strings.HasPrefix(old, c.Name+"=") })
 		s.Cookies = append(s.Cookies, c.Name+"="+c.Value)
 	}
 	var said struct{ Retcode, Message string }

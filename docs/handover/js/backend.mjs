@@ -68,7 +68,10 @@ async function ask(method, path, session, body) {
   const answer = await fetch(process.env.GATEWAY_URL + path, { method, headers, body: body && JSON.stringify(body) });
   const guid = answer.headers.get("Set-GUID");
   if (guid) session.guid = guid.replace("JSESSIONID=", "");
-  for (const cookie of answer.headers.getSetCookie()) session.cookies = [...(session.cookies ?? []), cookie.split(";")[0]];
+  for (const cookie of answer.headers.getSetCookie()) {
+    const name = cookie.slice(0, cookie.indexOf("=") + 1);
+    session.cookies = [...(session.cookies ?? []).filter((old) => !old.startsWith(name)), cookie.split(";")[0]];
+  }
   const said = await answer.json();
   if (String(said.retcode) !== "0") throw new Error(`${path} answers ${answer.status} ${said.retcode} ${said.message}`);
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"aiccbridge/poller/session"
 )
@@ -32,5 +33,17 @@ func TestSomeAgents(t *testing.T) {
 				t.Errorf("%s: %v, want %q", name, err, text)
 			}
 		}
+	}
+}
+
+// TestProxyWaits: the lease of a tenant whose agents sign in through the bridge is watched as well.
+func TestProxyWaits(t *testing.T) {
+	one, since := &tenant{}, time.Now()
+	if all := one.waiting(); len(all) != 0 {
+		t.Errorf("at first: %v", all)
+	}
+	one.awaited.Store(&since)
+	if all := one.waiting(); !all[proxyPartition].Equal(since) {
+		t.Errorf("while it waits: %v", all)
 	}
 }

@@ -47,6 +47,9 @@ func newProxy(b base, h *hub, c config.Tenant, t *tenant, open *closers) (*proxy
 		},
 		Gateway: gateway, Lost: lease.ErrLost,
 		Acquire: func(ctx context.Context, floor uint64) (uint64, proxy.Lease, error) {
+			now := time.Now()
+			t.awaited.Store(&now)
+			defer t.awaited.Store(nil)
 			return acquire(ctx, h, lease.Options{Tenant: c.Name, Partition: proxyPartition, Floor: floor})
 		},
 		Sessions: entriesOf(sessions, c.Name), Clients: clients, Known: entriesOf(clients, c.Name),

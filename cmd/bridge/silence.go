@@ -58,6 +58,15 @@ func (t *teams) All() (all []string) {
 	return slices.Compact(all)
 }
 
+// heardOf are the teams that events come of: those listed, in order, and then that of agents who are
+// not, where there may be some.
+func heardOf(c config.Tenant, listed []string) []string {
+	if c.Events == string(schemas.WayPoll) || slices.Contains(listed, "") {
+		return listed
+	}
+	return append(listed, "")
+}
+
 // newPulse counts the events of a tenant's teams. While the hub is away what other bridges hear
 // is not known, and while no agent of a team is polled nobody hears it: those are other alarms'.
 func newPulse(b base, h *hub, c config.Tenant) (*pulse.Pulse, *teams, error) {
@@ -129,9 +138,9 @@ func (f *feeds) all(now time.Time) (all []feed) {
 		c := tenantIn(cfg, t.cfg.Name)
 		if t.pulse != nil && c.Gateway != nil {
 			names := t.teams.All()
-			for _, team := range names {
+			for i, team := range heardOf(c, names) {
 				setting := c.Gateway.Silence
-				if setting == "calendar" && len(names) > 1 { // a team may work in a part of the hours
+				if setting == "calendar" && (len(names) > 1 || i > 0) { // a team may work in a part of the hours
 					setting = "learned"
 				}
 				all = append(all, feed{tenant: c.Name, kind: liveEvents, team: team, off: setting == "off", calendar: calendar(c, setting), Feed: t.pulse.Feed(team, now)})

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -65,5 +66,23 @@ func TestTeamsThatArePolled(t *testing.T) {
 	}
 	if got := of.Those([]string{"104"}); len(got) != 1 || got[0] != "" {
 		t.Errorf("of one without a team: %q", got)
+	}
+}
+
+// TestTeamOfThoseNotListed: who need not be listed is heard of all the same.
+func TestTeamOfThoseNotListed(t *testing.T) {
+	for _, c := range []struct {
+		events       string
+		listed, want []string
+	}{
+		{"poll", nil, nil},
+		{"poll", []string{"a"}, []string{"a"}},
+		{"proxy", nil, []string{""}},
+		{"handover", []string{"a"}, []string{"a", ""}},
+		{"push", []string{"", "a"}, []string{"", "a"}},
+	} {
+		if got := heardOf(config.Tenant{Events: c.events}, c.listed); !slices.Equal(got, c.want) {
+			t.Errorf("%s, listed %q: %q, want %q", c.events, c.listed, got, c.want)
+		}
 	}
 }

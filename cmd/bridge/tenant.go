@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -39,6 +40,7 @@ type tenant struct {
 	agents  *partition.Share                         // nil without a gateway, and where agents sign in through the bridge
 	follow  func(intake, work context.Context) error // the sessions handed over; nil: none are
 	proxy   *proxy.Proxy                             // nil where they don't
+	awaited atomic.Pointer[time.Time]                // since when the proxy has waited for its lease; nil: it does not
 	way     *way                                     // nil: single agents are polled, or sign in through the bridge
 	seen    *monitoring                              // nil unless its events are what is seen of the agents
 	sights  *session.Sights                          // of those who are polled; nil: nothing is confirmed

@@ -134,7 +134,7 @@ type AllAgents struct {
 // AllAgents returns the poll of all agents of the gateway node at the client's URL. Of all
 // clients in the world only one may send it.
 func (c *Client) AllAgents() *AllAgents {
-	as := &Agent{id: "allagentevent", client: c, turn: make(chan struct{}, 1), all: true}
+	as := &Agent{id: "allagentevent", home: c, client: c, turn: make(chan struct{}, 1), all: true}
 	as.turn <- struct{}{}
 	return &AllAgents{as: as}
 }

@@ -105,6 +105,6 @@ func (a *Agent) rotate(h http.Header) {
 		return
 	}
 	if a.session.setGUID(guid) {
-		a.client.log.Debug().Str("agent", a.id).Msg("guid rotated")
+		a.home.log.Debug().Str("agent", a.id).Msg("guid rotated")
 	}
 }

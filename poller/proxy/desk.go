@@ -57,6 +57,14 @@ type badge struct {
 	stop    context.CancelFunc // ends the pushes
 }
 
+// session is the one that a client's calls go on with; nil: of nobody who has signed in.
+func (b *badge) session() *ccgateway.Agent {
+	if b == nil {
+		return nil
+	}
+	return b.desk.session.Load()
+}
+
 // shutdownEvent is the platform's event that says that a session is over.
 var shutdownEvent = []byte("AgentOther_ShutdownService")
 
@@ -135,7 +143,7 @@ func (d *desk) begin(s *ccgateway.Agent, ticket string) {
 		if last != nil {
 			<-last.done // it finishes its poll first
 		}
-		if ticket != "" && t.hand(d.agent, ticket) != nil {
+		if ticket != "" && t.hand(d.agent, s) != nil {
 			return // the term has ended
 		}
 		t.mu.Lock()
@@ -149,11 +157,12 @@ func (d *desk) begin(s *ccgateway.Agent, ticket string) {
 	})
 }
 
-// hand puts a session where the agent's loop looks for it, for as long as it takes.
-func (t *term) hand(agent, ticket string) error {
+// hand puts a session where the agent's loop looks for it, for as long as it takes. It is as it is
+// by then: calls are passed on in it meanwhile, and their answers may change the GUID.
+func (t *term) hand(agent string, s *ccgateway.Agent) error {
 	o, key := t.p.o.Session, t.p.key(agent)
 	return insist.New(t.p.log).Insist(t.work, "hand session over", func(ctx context.Context) error {
-		sealed, err := o.Seal.Seal([]byte(ticket), key)
+		sealed, err := o.Seal.Seal([]byte(s.Ticket()), key)
 		if err != nil {
 			return err
 		}
@@ -167,6 +176,7 @@ func (t *term) hand(agent, ticket string) error {
 			if err != nil {
 				e, further = schemas.Session{}, nil // not an entry: it is replaced
 			}
+			e.Handover = schemas.Handover{} // of a session before, which another system may have wanted back
 			e.Tenant, e.Agent, e.GUID, e.UpdatedAt = t.p.o.Record.Tenant, agent, sealed, time.Now().UTC()
 			if value, err = members.Encode(e, further); err != nil {
 				return err

@@ -241,7 +241,7 @@ func TestProxySilence(t *testing.T) {
 		s.until(p, "AgentState_Ready")
 		s.await("the end", func() bool {
 			a, err := p.call(t.Context(), http.MethodPut, "onlineagent/101/nothing", "")
-			time.Sleep(600 * time.Millisecond) // of silence
+			time.Sleep(6 * time.Second) // of silence, in which it is looked for once
 			return err == nil && a.Code == "100-006"
 		})
 		var changes []string

@@ -5,12 +5,14 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"aiccbridge/internal/ccgateway"
+	"aiccbridge/internal/foreign"
 )
 
 // What the gateway says, in its own codes (cec_07_1430).
@@ -77,13 +79,24 @@ func parse(path string) (c call, ok bool) {
 	c.path = path
 	for part := range strings.SplitSeq(strings.TrimSuffix(path, "/"), "/") {
 		plain, err := url.PathUnescape(part)
-		if err != nil || strings.Trim(plain, ".") == "" || strings.ContainsAny(plain, `;/\%`) {
+		if err != nil || strings.Trim(plain, ".") == "" || strings.ContainsAny(plain, `;/\%`) || strings.ContainsFunc(plain, unprintable) {
 			return c, false
 		}
 		c.parts = append(c.parts, strings.ToLower(plain))
 	}
-	return c, true
+	return c, interfaceForm.MatchString(c.parts[0])
 }
+
+// unprintable reports what is no sign of ASCII, or a blank: some servers cut it off, or take it for
+// a letter that looks alike.
+func unprintable(r rune) bool { return r <= ' ' || r > '~' }
+
+// interfaceForm is what each call begins with, agentForm the id of an agent as it may sign in: with
+// zeros before it one agent would have several.
+var (
+	interfaceForm = regexp.MustCompile(`^[a-z]+$`)
+	agentForm     = regexp.MustCompile(`^[1-9][0-9]{0,9}$`)
+)
 
 // is reports a call of onlineagent/{id}/<one of the names>.
 func (c call) is(names ...string) bool {
@@ -120,7 +133,7 @@ func (p *Proxy) ServeCall(w http.ResponseWriter, r *http.Request, path string) {
 	_ = control.SetReadDeadline(time.Now().Add(readWithin)) // without it the call is only less bounded
 	_ = control.SetWriteDeadline(time.Now().Add(max(callWithin, p.o.Hold+writeWithin)))
 	r.Body = http.MaxBytesReader(w, r.Body, maxCallBytes)
-	if r.Method == http.MethodGet || r.ContentLength == 0 {
+	if r.ContentLength == 0 {
 		_ = control.SetReadDeadline(time.Time{}) // a poll is held for longer than a body may take
 	}
 	t.serve(w, r, c)
@@ -152,7 +165,7 @@ func (t *term) serveBadge(w http.ResponseWriter, r *http.Request, c call, b *bad
 	switch {
 	case c.parts[0] == "agentevent":
 		t.poll(w, r, b)
-	case r.Method == http.MethodPut && c.is("updateguid"):
+	case c.is("updateguid"): // whatever the method: its answer has a GUID in it
 		t.p.answer(w, "own", `{"message":"success","retcode":"0","result":{"guid":`+strconv.Quote(b.guid)+`}}`)
 	case r.Method == http.MethodPost && c.is("handshake"):
 		t.renewToken(b, r.Header.Get("service_token"))
@@ -204,15 +217,11 @@ func (p *Proxy) answer(w http.ResponseWriter, what, body string) error {
 	return http.NewResponseController(w).Flush()
 }
 
-// textOf is the text of a member of an answer's result.
+// textOf is the text, or the number, of a member of an answer's result.
 func textOf(result json.RawMessage, name string) string {
-	var all map[string]json.RawMessage
-	var text string
-	if json.Unmarshal(result, &all) != nil {
+	all, err := foreign.ParseObject(result)
+	if err != nil {
 		return ""
 	}
-	if json.Unmarshal(all[name], &text) != nil {
-		text = string(all[name]) // a number
-	}
-	return text
+	return all.Maybe(name).Literal()
 }

@@ -3,6 +3,7 @@ package proxy
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -36,8 +37,8 @@ type passedKey struct{}
 
 // passed is a call that is passed on.
 type passed struct {
-	call  call
-	badge *badge // nil: of nobody who has signed in
+	call    call
+	session *ccgateway.Agent // nil: of nobody who has signed in
 }
 
 func newPassing(gateway *ccgateway.Client, log zerolog.Logger) *passing {
@@ -52,13 +53,21 @@ func newPassing(gateway *ccgateway.Client, log zerolog.Logger) *passing {
 					r.Out.Header[name] = values
 				}
 			}
-			of.badge.sign(r.In, r.Out)
+			for _, name := range []string{"Connection", "Upgrade"} { // a raw pipe would lead round every rule
+				r.Out.Header.Del(name)
+			}
+			sign(of.session, r.In, r.Out)
 		},
 		ModifyResponse: func(r *http.Response) error {
-			if of := r.Request.Context().Value(passedKey{}).(passed); of.badge != nil {
-				of.badge.desk.session.Load().Learn(r.Header)
+			if r.StatusCode == http.StatusSwitchingProtocols {
+				return errors.New("the gateway switches protocols, which nobody has asked for")
 			}
-			r.Header.Del("Set-Guid") // the client's own stays as it is
+			if of := r.Request.Context().Value(passedKey{}).(passed); of.session != nil {
+				of.session.Learn(r.Header)
+			}
+			for _, name := range []string{"Set-Guid", "Guid"} { // the client's own stays as it is
+				r.Header.Del(name)
+			}
 			return nil
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
@@ -84,10 +93,10 @@ func (p *passing) address(r *http.Request, c call, query string) {
 
 // sign puts the session's GUID in the place of the client's, and the session's cookies before the
 // client's: a cookie names a node, and some clients send that of another agent's.
-func (b *badge) sign(in, out *http.Request) {
+func sign(s *ccgateway.Agent, in, out *http.Request) {
 	own, names := "", map[string]bool{cookieName: true}
-	if b != nil {
-		s := b.desk.session.Load()
+	out.Header.Del("Guid")
+	if s != nil {
 		out.Header.Set("Guid", s.GUID())
 		own = s.Cookies()
 	}
@@ -108,14 +117,18 @@ func (b *badge) sign(in, out *http.Request) {
 	}
 }
 
-// passOn passes a call on; answer and body are streamed.
+// passOn passes a call on; answer and body are streamed. All of it is in one session, also if the
+// agent signs in again meanwhile.
 func (t *term) passOn(w http.ResponseWriter, r *http.Request, c call, b *badge) {
-	if b != nil && b.desk.session.Load().GUID() == "" { // just restored
+	s := b.session()
+	if s != nil && s.GUID() == "" { // just restored
 		t.p.refuse(w, http.StatusServiceUnavailable, codeFailed)
 		return
 	}
 	begun := time.Now()
-	t.p.pass.stream.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), passedKey{}, passed{c, b})))
+	ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), passedKey{}, passed{c, s}), callWithin)
+	defer cancel()
+	t.p.pass.stream.ServeHTTP(w, r.WithContext(ctx))
 	t.p.counts.calls.WithLabelValues(t.p.o.Record.Tenant).Observe(time.Since(begun).Seconds())
 }
 
@@ -141,7 +154,7 @@ func (a reply) object() foreign.Object {
 var hopByHop = []string{"Connection", "Proxy-Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Te", "Trailer", "Transfer-Encoding", "Upgrade"}
 
 // exchange passes a call on and reads its answer. It goes on when the client has gone.
-func (p *passing) exchange(r *http.Request, c call, body []byte, b *badge) (a reply, err error) {
+func (p *passing) exchange(r *http.Request, c call, body []byte, s *ccgateway.Agent) (a reply, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), answerWithin)
 	defer cancel()
 	out, err := http.NewRequestWithContext(ctx, r.Method, p.base.String(), bytes.NewReader(body))
@@ -155,12 +168,12 @@ func (p *passing) exchange(r *http.Request, c call, body []byte, b *badge) (a re
 			out.Header.Del(strings.TrimSpace(name))
 		}
 	}
-	for _, name := range append(hopByHop, "Guid") {
+	for _, name := range hopByHop {
 		out.Header.Del(name)
 	}
 	out.Header.Set("Accept-Encoding", "identity")
 	p.address(out, c, r.URL.RawQuery)
-	b.sign(r, out)
+	sign(s, r, out)
 	answer, err := p.transport.RoundTrip(out)
 	if err != nil {
 		return a, hideURL(err)

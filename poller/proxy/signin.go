@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -77,29 +78,39 @@ func (t *term) signIn(w http.ResponseWriter, r *http.Request, c call, b *badge) 
 	}
 	defer t.running.Done()
 	asked, err := t.p.read(r)
+	byAccount := c.parts[1] == "loginbyaccount"
+	if err == nil && !byAccount && !agentForm.MatchString(c.parts[1]) {
+		err = errors.New("the agent's id is not one to ten digits")
+	}
 	if err != nil {
-		t.p.log.Warn().Err(err).Str("agent", c.agent()).Msg("sign-in of a client is refused")
+		t.p.log.Warn().Err(err).Str("agent", fmt.Sprintf("%.20s", c.parts[1])).Msg("sign-in of a client is refused")
 		t.p.say(w, codeParameter)
 		return
 	}
 	var d *desk
-	if c.parts[1] != "loginbyaccount" {
+	if !byAccount {
 		d = t.desk(c.parts[1])
 		d.arrives()
 	}
-	a, err := t.p.pass.exchange(r, c, asked.body, b)
+	a, err := t.p.pass.exchange(r, c, asked.body, b.session())
 	ticket := ""
 	if err == nil && a.code() == "0" {
-		ticket = ccgateway.TicketOf(a.header)
+		if ticket = ccgateway.TicketOf(a.header); ticket == "" {
+			t.p.log.Warn().Str("agent", c.parts[1]).Msg("gateway takes a sign-in and tells no guid; the agent is not polled")
+		}
 	}
-	result, _ := a.object().One("result")
 	if d == nil && ticket != "" {
-		d = t.desk(textOf(result, "workno"))
-		d.arrives()
+		result, _ := a.object().One("result")
+		if agent := textOf(result, "workno"); agentForm.MatchString(agent) {
+			d = t.desk(agent)
+			d.arrives()
+		} else {
+			err = errors.New("the gateway does not say which agent has signed in (workno)")
+		}
 	}
 	switch {
 	case err != nil:
-		t.p.log.Warn().Err(err).Str("agent", c.agent()).Msg("sign-in of a client is not passed on")
+		t.p.log.Warn().Err(err).Str("agent", c.parts[1]).Msg("sign-in of a client fails")
 		t.p.refuse(w, http.StatusBadGateway, codeFailed)
 	case ticket == "":
 		a.copyTo(w)
@@ -144,12 +155,13 @@ func (t *term) signOut(w http.ResponseWriter, r *http.Request, c call, b *badge)
 		t.p.answer(w, "own", idle)
 		return
 	}
-	a, err := t.p.pass.exchange(r, c, nil, b)
+	s := b.session()
+	a, err := t.p.pass.exchange(r, c, nil, s)
 	if err != nil {
 		t.p.refuse(w, http.StatusBadGateway, codeFailed)
 		return
 	}
-	b.desk.session.Load().Learn(a.header)
+	s.Learn(a.header)
 	if code := a.code(); code == "0" || code == codeNotSignedIn {
 		t.mu.Lock()
 		t.drop(b)

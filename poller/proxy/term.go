@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"aiccbridge/internal/ccgateway"
 	"aiccbridge/poller/proxy/later"
 	"aiccbridge/poller/record"
 	"aiccbridge/poller/session"
@@ -145,22 +146,23 @@ func (t *term) lookAt(b *badge) {
 		return
 	}
 	t.drop(b)
-	d := b.desk
+	d, s := b.desk, b.session()
 	last := len(d.badges) == 0 && !d.over
 	t.p.log.Warn().Str("agent", d.agent).Stringer("after", t.p.o.Forget).Bool("last", last).Msg("client is silent and forgotten")
-	if last && !t.p.o.KeepSilent {
-		t.running.Go(func() { t.expel(d) })
+	if last && !t.p.o.KeepSilent && d.signing == 0 {
+		t.running.Go(func() { t.expel(d, s) })
 	}
 }
 
 // expel signs an agent out whose clients have gone: by force, as the gateway does, in a call or
-// not. Its loop hears of it by its next poll.
-func (t *term) expel(d *desk) {
+// not. Its loop hears of it by its next poll. The session is that of the clients which have gone:
+// a later one is somebody's.
+func (t *term) expel(d *desk, s *ccgateway.Agent) {
 	r, err := http.NewRequestWithContext(t.work, http.MethodDelete, "/", nil)
 	if err == nil {
 		var a reply
 		c := call{path: "onlineagent/" + d.agent + "/forcelogout"}
-		if a, err = t.p.pass.exchange(r, c, nil, &badge{desk: d}); err == nil && a.code() != "0" {
+		if a, err = t.p.pass.exchange(r, c, nil, s); err == nil && a.code() != "0" {
 			err = errors.New("the gateway refuses with " + a.code())
 		}
 	}
@@ -168,7 +170,7 @@ func (t *term) expel(d *desk) {
 		t.p.log.Warn().Err(err).Str("agent", d.agent).Msg("agent without clients can't be signed out; it is not polled any more, and the gateway ends its session")
 		t.mu.Lock()
 		defer t.mu.Unlock()
-		if d.loop != nil && len(d.badges) == 0 {
+		if d.loop != nil && len(d.badges) == 0 && d.session.Load() == s {
 			d.loop.stop()
 		}
 		return

@@ -22,6 +22,8 @@ const (
 	cookieSize = 32
 	// maxClients have one GUID; a further one takes the place of who was not heard for longest.
 	maxClients = 8
+	// quietAfter is how long a client that is there says nothing at most between two polls.
+	quietAfter = 15 * time.Second
 )
 
 // client is one reader of an agent's events. What is not said to be otherwise is guarded by the
@@ -42,6 +44,7 @@ type client struct {
 // given is an event in an answer of which nobody has said yet that it arrived.
 type given struct {
 	item queue.Item
+	end  uint64     // of the queue, behind it
 	conn *wire.Conn // nil: nothing is known of it
 	sent bool       // it was written to the end
 }

@@ -39,7 +39,6 @@ type desk struct {
 
 	contact *session.Contact
 	loop    *loop
-	seq     uint64 // of the last message; only the running loop's goroutine touches it
 }
 
 // loop is one stay of the agent with a session.
@@ -53,6 +52,8 @@ type badge struct {
 	desk    *desk
 	guid    string
 	way     *post.Way // nil: the client polls
+	place   string    // who signed in, see who; "": before a restart
+	cookie  bool      // place is by a cookie
 	clients []*client
 	stop    context.CancelFunc // ends the pushes
 }
@@ -151,9 +152,11 @@ func (d *desk) begin(s *ccgateway.Agent, ticket string) {
 			d.fresh, d.aside = false, nil
 		}
 		t.mu.Unlock()
-		recorder := t.records.Recorder(d.agent, d.seq)
+		recorder := t.records.Recorder(d.agent, t.lastSeq(d.agent))
 		t.sessions.Loop(session.Agent{ID: d.agent}, session.Parts{Gateway: s, Record: recorder, Contact: d.contact}).Run(intake, t.work)
-		d.seq = recorder.Seq()
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.seqs[d.agent] = recorder.Seq()
 	})
 }
 
@@ -189,26 +192,59 @@ func (t *term) hand(agent string, s *ccgateway.Agent) error {
 }
 
 // admit gives a badge to who has signed in, and begins with the session.
-func (d *desk) admit(s *ccgateway.Agent, ticket, loginTime, guid string, way *post.Way) *badge {
+func (d *desk) admit(s *ccgateway.Agent, ticket, loginTime string, b *badge) {
 	t := d.term
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	b := &badge{desk: d, guid: guid, way: way}
 	b.clients = []*client{newClient(d.queue.Read())}
 	t.pin(b)
+	t.supersede(b)
+	t.startPushes(b)
 	d.loginTime = loginTime
 	d.signing--
 	d.begin(s, ticket)
-	return b
+}
+
+// supersede takes away badges of a client that has signed in anew: they would keep the agent
+// signed in when it signs out. It is the same one that brings the same cookie, or wants pushes at
+// the same address, or comes from the same place as one of which nothing is heard there any more.
+// There are no more than so many badges in any case. The caller has the mutex.
+func (t *term) supersede(by *badge) {
+	d := by.desk
+	others := slices.DeleteFunc(slices.Clone(d.badges), func(b *badge) bool { return b == by })
+	for _, b := range others {
+		pushed := by.way != nil && b.way != nil && by.way.URI == b.way.URI
+		here := by.place != "" && b.place == by.place || slices.ContainsFunc(b.clients, func(c *client) bool { return c.who == by.place })
+		if pushed || here && (by.cookie || b.quiet()) {
+			t.drop(b)
+		}
+	}
+	for len(d.badges) > maxClients {
+		others = slices.DeleteFunc(slices.Clone(d.badges), func(b *badge) bool { return b == by })
+		t.drop(slices.MinFunc(others, func(x, y *badge) int { return x.heard().Compare(y.heard()) }))
+	}
+}
+
+// heard is when its clients were heard last.
+func (b *badge) heard() (last time.Time) {
+	for _, c := range b.clients {
+		if c.heard.After(last) {
+			last = c.heard
+		}
+	}
+	return last
+}
+
+// quiet reports that nobody polls with it, or has just done so.
+func (b *badge) quiet() bool {
+	polls := slices.ContainsFunc(b.clients, func(c *client) bool { return c.inside > 0 })
+	return b.way == nil && !polls && time.Since(b.heard()) > quietAfter
 }
 
 // pin makes a badge count. The caller has the mutex.
 func (t *term) pin(b *badge) {
 	t.badges[b.guid] = b
 	b.desk.badges, b.desk.changed = append(b.desk.badges, b), true
-	if b.way != nil {
-		t.startPushes(b)
-	}
 }
 
 // drop takes a badge away.

@@ -169,9 +169,9 @@ func (t *term) serveBadge(w http.ResponseWriter, r *http.Request, c call, b *bad
 		t.p.answer(w, "own", `{"message":"success","retcode":"0","result":{"guid":`+strconv.Quote(b.guid)+`}}`)
 	case r.Method == http.MethodPost && c.is("handshake"):
 		t.renewToken(b, r.Header.Get("service_token"))
-		t.beat(w, b, `{"message":"success","retcode":"0"}`)
+		t.beat(w, r, b, `{"message":"success","retcode":"0"}`)
 	case r.Method == http.MethodPut && c.is("heartbeat"):
-		t.beat(w, b, `{"message":"","retcode":"0","result":{"loginTime":`+strconv.Quote(t.loginTime(b))+`}}`)
+		t.beat(w, r, b, `{"message":"","retcode":"0","result":{"loginTime":`+strconv.Quote(t.loginTime(b))+`}}`)
 	case r.Method == http.MethodDelete && c.is("logout", "forcelogout", "forcelogoutwithreason") && c.agent() == b.desk.agent:
 		t.signOut(w, r, c, b)
 	default:
@@ -183,8 +183,8 @@ func (t *term) serveBadge(w http.ResponseWriter, r *http.Request, c call, b *bad
 }
 
 // beat answers a heartbeat: the gateway's own is the poll of the agent's loop.
-func (t *term) beat(w http.ResponseWriter, b *badge, text string) {
-	if t.isOver(b) {
+func (t *term) beat(w http.ResponseWriter, r *http.Request, b *badge, text string) {
+	if t.isOver(b, who(r)) {
 		t.p.say(w, codeNotSignedIn)
 		return
 	}

@@ -160,6 +160,7 @@ func (t *term) restoreDesk(ctx context.Context, e entry) error {
 		for _, c := range b.clients {
 			c.reader.Skip(c.has)
 		}
+		t.startPushes(b)
 	}
 	if len(d.badges) > 0 {
 		d.begin(t.p.o.Gateway.Agent(e.Agent), "")

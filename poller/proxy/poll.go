@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"aiccbridge/poller/proxy/queue"
@@ -20,6 +21,10 @@ func (t *term) poll(w http.ResponseWriter, r *http.Request, b *badge) {
 		return
 	}
 	c, newer, leave := t.enter(b, who(r))
+	if c == nil { // its badge was taken away meanwhile
+		t.p.say(w, codeNotSignedIn)
+		return
+	}
 	defer leave()
 	select {
 	case <-c.turn:
@@ -32,11 +37,11 @@ func (t *term) poll(w http.ResponseWriter, r *http.Request, b *badge) {
 	defer hold.Stop()
 	for {
 		changed := b.desk.queue.Changed()
-		if next := c.reader.Peek(1); len(next) > 0 {
-			t.give(w, r, c, next[0])
+		if next, end := c.reader.Peek(1); len(next) > 0 {
+			t.give(w, r, c, given{item: next[0], end: end})
 			return
 		}
-		if t.isOver(b) {
+		if t.isOver(b, c.who) {
 			t.p.say(w, codeNotSignedIn)
 			return
 		}
@@ -54,10 +59,14 @@ func (t *term) poll(w http.ResponseWriter, r *http.Request, b *badge) {
 	}
 }
 
-// enter notes a poll and makes an earlier one of the client end.
+// enter notes a poll and makes an earlier one of the client end. No client: the badge does not
+// count any more.
 func (t *term) enter(b *badge, who string) (c *client, newer <-chan struct{}, leave func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.badges[b.guid] != b {
+		return nil, nil, nil
+	}
 	c = t.reader(b, who)
 	close(c.newer)
 	c.newer = make(chan struct{})
@@ -84,35 +93,38 @@ func (t *term) settle(ctx context.Context, b *badge, c *client) {
 		t.p.log.Debug().Str("agent", b.desk.agent).Msg("an answer did not arrive; its event is given again")
 		return
 	}
-	t.confirm(b, c, last.item, 1)
+	t.confirm(b, c, last.item, last.end)
 }
 
-// confirm notes that a client has its next n events, the last of which is given.
-func (t *term) confirm(b *badge, c *client, last queue.Item, n int) {
-	c.reader.Confirm(n)
+// confirm notes that a client has all events before a number, the last of which is given.
+func (t *term) confirm(b *badge, c *client, last queue.Item, end uint64) {
+	c.reader.Confirm(end)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	c.confirmed, c.came, b.desk.changed = last.At, last.Came, true
 }
 
 // give answers with an event.
-func (t *term) give(w http.ResponseWriter, r *http.Request, c *client, item queue.Item) {
-	c.given = &given{item: item, conn: wire.Of(r.Context())}
+func (t *term) give(w http.ResponseWriter, r *http.Request, c *client, next given) {
+	next.conn = wire.Of(r.Context())
+	c.given = &next
 	if r.Context().Err() != nil {
 		return
 	}
-	err := t.p.answer(w, "event", `{"message":"","retcode":"0","event":`+string(item.Raw)+`}`)
+	err := t.p.answer(w, "event", `{"message":"","retcode":"0","event":`+string(next.item.Raw)+`}`)
 	c.given.sent = err == nil && r.Context().Err() == nil
 }
 
 // isOver reports that the agent has no session. Who was told so is forgotten.
-func (t *term) isOver(b *badge) bool {
+func (t *term) isOver(b *badge, who string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if over := b.desk.over || t.badges[b.guid] != b; !over {
 		return false
 	}
-	if len(b.clients) <= 1 {
+	if i := slices.IndexFunc(b.clients, func(c *client) bool { return c.who == who }); len(b.clients) > 1 && i >= 0 {
+		t.forget(b, b.clients[i])
+	} else if len(b.clients) <= 1 {
 		t.drop(b)
 	}
 	return true

@@ -16,8 +16,12 @@ const (
 	pushSoonTries = 3
 )
 
-// startPushes pushes to a client until its badge is taken away. The caller has the mutex.
+// startPushes pushes to a client that wants it until its badge is taken away. The caller has the
+// mutex, and what the client has already is confirmed.
 func (t *term) startPushes(b *badge) {
+	if b.way == nil {
+		return
+	}
 	ctx, stop := context.WithCancel(t.intake)
 	b.stop = stop
 	for _, c := range b.clients { // there is one
@@ -30,7 +34,7 @@ func (t *term) push(ctx context.Context, b *badge, c *client) {
 	var failing time.Time
 	for tries := 0; ctx.Err() == nil; {
 		changed := b.desk.queue.Changed()
-		items := c.reader.Peek(b.way.Most())
+		items, end := c.reader.Peek(t.wayOf(b).Most())
 		if len(items) == 0 {
 			select {
 			case <-changed:
@@ -46,7 +50,7 @@ func (t *term) push(ctx context.Context, b *badge, c *client) {
 		err := t.p.o.Poster.Post(t.work, t.wayOf(b), b.guid, b.desk.agent, events)
 		if err == nil {
 			t.p.counts.answers.WithLabelValues(t.p.o.Record.Tenant, "pushed").Add(float64(len(items)))
-			t.confirm(b, c, items[len(items)-1], len(items))
+			t.confirm(b, c, items[len(items)-1], end)
 			t.hear(b, c.who)
 			tries, failing = 0, time.Time{}
 			continue

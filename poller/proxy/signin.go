@@ -133,7 +133,8 @@ func (t *term) welcome(w http.ResponseWriter, r *http.Request, d *desk, asked wi
 		node = at
 	}
 	result, _ := a.object().One("result")
-	mine := d.admit(session, ticket, textOf(result, "loginTime"), uuid.NewString()+"."+node, asked.way)
+	mine := &badge{desk: d, guid: uuid.NewString() + "." + node, way: asked.way, place: who(r), cookie: ownCookie(r) != ""}
+	d.admit(session, ticket, textOf(result, "loginTime"), mine)
 	t.keepDesk(r.Context(), d)
 	t.p.counts.answers.WithLabelValues(t.p.o.Record.Tenant, "signed_in").Inc()
 	t.p.log.Info().Str("agent", d.agent).Bool("pushes", asked.way != nil).Msg("agent signed in through the bridge")
@@ -176,6 +177,7 @@ func (t *term) signOut(w http.ResponseWriter, r *http.Request, c call, b *badge)
 func (t *term) leaveOthers(b *badge) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.supersede(b)
 	if len(b.desk.badges) < 2 || b.desk.over {
 		return false
 	}

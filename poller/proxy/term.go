@@ -32,10 +32,13 @@ type term struct {
 	closed bool
 	desks  map[string]*desk  // by agent
 	badges map[string]*badge // by the client's GUID
+	// seqs are the numbers of the last messages of agents, whose desks may have gone: what the
+	// bucket has may be older.
+	seqs map[string]uint64
 }
 
 func (p *Proxy) newTerm(intake, work context.Context, epoch uint64) (*term, error) {
-	t := &term{p: p, intake: intake, work: work, desks: map[string]*desk{}, badges: map[string]*badge{}}
+	t := &term{p: p, intake: intake, work: work, desks: map[string]*desk{}, badges: map[string]*badge{}, seqs: map[string]uint64{}}
 	r, s := p.o.Record, p.o.Session
 	r.Epoch, r.Via, s.Epoch, s.Observer = epoch, schemas.WayProxy, epoch, t
 	if p.o.PassUnstored {
@@ -98,6 +101,12 @@ func (t *term) badge(guid string) *badge {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.badges[guid]
+}
+
+func (t *term) lastSeq(agent string) uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.seqs[agent]
 }
 
 func (t *term) loginTime(b *badge) string {

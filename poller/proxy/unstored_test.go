@@ -10,6 +10,7 @@ import (
 
 	"aiccbridge/poller/proxy"
 	"aiccbridge/poller/record"
+	"aiccbridge/poller/session/custody"
 	"aiccbridge/schemas"
 )
 
@@ -74,5 +75,45 @@ func TestProxyUnstored(t *testing.T) {
 			stop()
 			<-polled
 		})
+	}
+}
+
+// books is a bucket that may be away for writes.
+type books struct {
+	custody.Bucket
+	away atomic.Bool
+}
+
+func (b *books) Swap(ctx context.Context, key string, value []byte, revision uint64) (uint64, bool, error) {
+	if b.away.Load() {
+		return 0, false, errors.New("no bucket")
+	}
+	return b.Bucket.Swap(ctx, key, value, revision)
+}
+
+// TestProxyForgotten: an agent who signed out while nothing could be written, and was forgotten,
+// is polled when he signs in again: his numbers go on.
+func TestProxyForgotten(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, still(1))
+	s.learn()
+	d := &books{}
+	s.change = func(o *proxy.Options) {
+		d.Bucket = o.Session.Sessions
+		o.Session.Sessions, o.PassUnstored, o.Hold = d, true, time.Second
+	}
+	b := s.start("")
+	p := s.phone("101", b.addr)
+	p.signIn("", "")
+	s.until(p, "AgentState_Ready")
+	d.away.Store(true)
+	p.do(http.MethodDelete, "onlineagent/101/logout", "0")
+	time.Sleep(15 * time.Second) // in which the session's end is said, and the agent forgotten
+	d.away.Store(false)
+	again := s.phone("101", b.addr)
+	again.signIn("", "")
+	s.until(again, "AgentState_Ready")
+	if given := s.given("101"); same(given, s.stored("101")) >= 0 {
+		t.Errorf("given %v, stored %v", given, s.stored("101"))
 	}
 }

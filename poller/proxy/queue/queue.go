@@ -124,19 +124,22 @@ func (r *Reader) left() []Item {
 	return r.q.items[r.next-r.q.first:]
 }
 
-// Peek returns the first of what is not confirmed, at most so many.
-func (r *Reader) Peek(most int) []Item {
+// Peek returns the first of what is not confirmed, at most so many, and the number behind them,
+// for [Reader.Confirm].
+func (r *Reader) Peek(most int) (items []Item, end uint64) {
 	r.q.mu.Lock()
 	defer r.q.mu.Unlock()
 	left := r.left()
-	return slices.Clone(left[:min(most, len(left))])
+	items = slices.Clone(left[:min(most, len(left))])
+	return items, r.next + uint64(len(items))
 }
 
-// Confirm says that the client has the first n of what is not confirmed.
-func (r *Reader) Confirm(n int) {
+// Confirm says that the client has all before a number.
+func (r *Reader) Confirm(end uint64) {
 	r.q.mu.Lock()
 	defer r.q.mu.Unlock()
-	r.next += uint64(min(n, len(r.left())))
+	_ = r.left()
+	r.next = max(r.next, min(end, r.q.first+uint64(len(r.q.items))))
 	r.q.tidy()
 }
 

@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"aiccbridge/internal/dialguard"
 	"aiccbridge/internal/http1"
 )
@@ -43,19 +45,21 @@ func (c *Client) open(o Options) {
 	c.dialRaw = o.Proxy.Use(&route, c.base.Scheme, direct, o.AllowLinkLocal)
 	c.forward = route.Proxy
 	c.wire = http1.New(http1.Options{
-		Dial: c.dial, MaxIdle: cmp.Or(o.MaxConnections, DefaultMaxConnections),
+		Dial:        func(ctx context.Context) (net.Conn, error) { return c.dial(ctx, c.connects) },
+		MaxIdle:     cmp.Or(o.MaxConnections, DefaultMaxConnections),
 		IdleTimeout: idleTimeout, MaxHead: maxHeaderBytes,
 	})
 }
 
 // Transport is another way to the gateway, for requests that are somebody else's: with connections
-// of its own, made as those of the client, idle ones of which are kept for reuse. It follows no
-// environment. The caller closes its idle connections.
+// of its own, made as those of the client and as quickly, twice as many at most as idle ones are
+// kept for reuse. It follows no environment. The caller closes its idle connections.
 func (c *Client) Transport(answerWithin time.Duration, idle int) *http.Transport {
-	dial := func(ctx context.Context, _, _ string) (net.Conn, error) { return c.dial(ctx) }
+	turns := rate.NewLimiter(c.connects.Limit(), c.connects.Burst()) // the polls' own are not used up
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) { return c.dial(ctx, turns) }
 	return &http.Transport{
 		Proxy: c.forward, DialContext: dial, DialTLSContext: dial, DisableCompression: true,
-		MaxIdleConns: idle, MaxIdleConnsPerHost: idle, IdleConnTimeout: idleTimeout,
+		MaxIdleConns: idle, MaxIdleConnsPerHost: idle, MaxConnsPerHost: 2 * idle, IdleConnTimeout: idleTimeout,
 		ResponseHeaderTimeout: answerWithin, MaxResponseHeaderBytes: maxHeaderBytes,
 		TLSNextProto: map[string]func(string, *tls.Conn) http.RoundTripper{}, // HTTP/1.1 only
 	}
@@ -65,8 +69,8 @@ func (c *Client) Transport(answerWithin time.Duration, idle int) *http.Transport
 func (c *Client) URL() *url.URL { u := *c.base; return &u }
 
 // dial makes a connection when its turn has come.
-func (c *Client) dial(ctx context.Context) (net.Conn, error) {
-	if err := c.connects.Wait(ctx); err != nil {
+func (c *Client) dial(ctx context.Context, turns *rate.Limiter) (net.Conn, error) {
+	if err := turns.Wait(ctx); err != nil {
 		return nil, fmt.Errorf("wait for the turn to connect: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)

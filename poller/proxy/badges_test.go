@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"aiccbridge/poller/proxy/post"
+	"aiccbridge/poller/proxy/queue"
 )
 
 // TestSupersede: a sign-in takes away the badges of the same client, no other's, and there are no
@@ -61,5 +62,21 @@ func TestSupersede(t *testing.T) {
 	}
 	if len(d.badges) != maxClients || tm.badges["12"] == nil || tm.badges["11"] != nil {
 		t.Errorf("there are %d badges", len(d.badges))
+	}
+}
+
+// TestFarBehind: a client that confirms nothing is taken away, whatever else it says.
+func TestFarBehind(t *testing.T) {
+	tm := &term{p: &Proxy{o: Options{Forget: time.Hour}}, badges: map[string]*badge{}}
+	d := &desk{term: tm}
+	behind, ahead := newClient(d.queue.Read()), newClient(d.queue.Read())
+	b := &badge{desk: d, guid: "x", clients: []*client{behind, ahead}}
+	behind.inside = 1
+	tm.pin(b)
+	d.queue.Add(make([]queue.Item, maxWaiting+1)...)
+	ahead.reader.Confirm(1)
+	tm.lookAt(b)
+	if !slices.Equal(b.clients, []*client{ahead}) {
+		t.Errorf("%d clients stay", len(b.clients))
 	}
 }

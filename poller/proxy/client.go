@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"aiccbridge/poller/proxy/onward"
 	"aiccbridge/poller/proxy/queue"
 	"aiccbridge/poller/proxy/wire"
 	"aiccbridge/schemas"
@@ -22,6 +23,9 @@ const (
 	cookieSize = 32
 	// maxClients have one GUID; a further one takes the place of who was not heard for longest.
 	maxClients = 8
+	// maxWaiting is how many events a client may leave unconfirmed before it counts as gone. They
+	// are in the stream, and in memory.
+	maxWaiting = 10_000
 	// quietAfter is how long a client that is there says nothing at most between two polls.
 	quietAfter = 15 * time.Second
 )
@@ -82,25 +86,13 @@ func who(r *http.Request) string {
 
 // ownCookie is the cookie that the bridge has set; "": it is not there, or not as it was set.
 func ownCookie(r *http.Request) string {
-	for _, piece := range cookies(r) {
+	for _, piece := range onward.Cookies(r) {
 		name, value, ok := strings.Cut(piece, "=")
 		if ok && name == cookieName && len(value) == cookieSize {
 			return value
 		}
 	}
 	return ""
-}
-
-// cookies are the pieces of the header Cookie, as they came: some clients send ones that are none.
-func cookies(r *http.Request) (pieces []string) {
-	for _, line := range r.Header.Values("Cookie") {
-		for piece := range strings.SplitSeq(line, ";") {
-			if piece = strings.TrimSpace(piece); piece != "" {
-				pieces = append(pieces, piece)
-			}
-		}
-	}
-	return pieces
 }
 
 func newCookie() string {

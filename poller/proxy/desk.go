@@ -36,6 +36,8 @@ type desk struct {
 	fresh   bool         // a session was begun that is not polled yet
 	aside   []queue.Item // that a session is over: it may be the one that a sign-in just replaced
 	ended   bool         // so does the gateway say
+	left    bool         // its last client has gone without a word: it is to be signed out
+	ticket  string       // of a session that is not where the loop looks for it yet
 
 	contact *session.Contact
 	loop    *loop
@@ -133,7 +135,7 @@ func (d *desk) begin(s *ccgateway.Agent, ticket string) {
 	t, last := d.term, d.loop
 	intake, stop := context.WithCancel(t.intake)
 	next := &loop{stop, make(chan struct{})}
-	d.loop, d.over, d.ended, d.fresh = next, false, false, true
+	d.loop, d.over, d.ended, d.fresh, d.left, d.ticket = next, false, false, true, false, ticket
 	d.session.Store(s)
 	if last != nil {
 		last.stop()
@@ -149,7 +151,7 @@ func (d *desk) begin(s *ccgateway.Agent, ticket string) {
 		}
 		t.mu.Lock()
 		if d.loop == next {
-			d.fresh, d.aside = false, nil
+			d.fresh, d.aside, d.ticket, d.changed = false, nil, "", d.changed || ticket != ""
 		}
 		t.mu.Unlock()
 		recorder := t.records.Recorder(d.agent, t.lastSeq(d.agent))

@@ -9,6 +9,7 @@
 //	client ── any other call ──► passed on with the session's GUID ──► gateway
 //
 //	poller/proxy         the calls of clients; who may; what is kept of them
+//	poller/proxy/onward  calls that are passed on to the gateway
 //	poller/proxy/queue   the events that clients have not got yet
 //	poller/proxy/wire    the listener; whether an answer arrived
 //	poller/proxy/later   what waits in memory while nothing can be stored, if that is wished

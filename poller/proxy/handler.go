@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 
 	"aiccbridge/internal/ccgateway"
 	"aiccbridge/internal/foreign"
+	"aiccbridge/poller/proxy/onward"
 )
 
 // What the gateway says, in its own codes (cec_07_1430).
@@ -174,12 +176,48 @@ func (t *term) serveBadge(w http.ResponseWriter, r *http.Request, c call, b *bad
 		t.beat(w, r, b, `{"message":"","retcode":"0","result":{"loginTime":`+strconv.Quote(t.loginTime(b))+`}}`)
 	case r.Method == http.MethodDelete && c.is("logout", "forcelogout", "forcelogoutwithreason") && c.agent() == b.desk.agent:
 		t.signOut(w, r, c, b)
+	case r.Method == http.MethodPost && c.is("syncagentinfo") && c.agent() == b.desk.agent:
+		t.empty(w, r, c, b)
 	default:
-		if c.is("syncagentinfo") {
-			t.p.losses.add(t.p.o.Record.Names.Agent(t.p.o.Record.Tenant, b.desk.agent), time.Now())
-		}
 		t.passOn(w, r, c, b)
 	}
+}
+
+// empty passes on a call that empties the queue at the gateway, and notes what that loses: also if
+// nobody knows whether it was done.
+func (t *term) empty(w http.ResponseWriter, r *http.Request, c call, b *badge) {
+	var a onward.Reply
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody))
+	s := b.session()
+	if err == nil {
+		a, err = t.p.pass.Exchange(r, c.path, body, s)
+	}
+	if err == nil {
+		s.Learn(a.Header)
+	}
+	if err != nil || a.Code() == "0" {
+		t.p.losses.add(t.p.o.Record.Names.Agent(t.p.o.Record.Tenant, b.desk.agent), time.Now())
+	}
+	if err != nil {
+		t.p.refuse(w, http.StatusBadGateway, codeFailed)
+		return
+	}
+	a.CopyTo(w)
+	a.Write(w)
+}
+
+// passOn passes a call on.
+func (t *term) passOn(w http.ResponseWriter, r *http.Request, c call, b *badge) {
+	s := b.session()
+	if s != nil && s.GUID() == "" { // just restored
+		t.p.refuse(w, http.StatusServiceUnavailable, codeFailed)
+		return
+	}
+	begun := time.Now()
+	ctx, cancel := context.WithTimeout(r.Context(), callWithin)
+	defer cancel()
+	t.p.pass.Stream(w, r.WithContext(ctx), c.path, s)
+	t.p.counts.calls.WithLabelValues(t.p.o.Record.Tenant).Observe(time.Since(begun).Seconds())
 }
 
 // beat answers a heartbeat: the gateway's own is the poll of the agent's loop.

@@ -31,6 +31,7 @@ type entry struct {
 	Agent     string       `json:"agent"`
 	LoginTime string       `json:"login_time,omitempty"` // as the gateway wrote it
 	Badges    []badgeEntry `json:"badges"`
+	Ticket    string       `json:"ticket,omitempty"` // sealed; of a session just begun, until it is in the agent's session entry
 	UpdatedAt time.Time    `json:"updated_at"`
 }
 
@@ -55,10 +56,19 @@ type clientEntry struct {
 // sealContext keeps what is sealed here from being opened as anything else.
 func (p *Proxy) sealContext(agent string) string { return "clients of " + p.key(agent) }
 
+func (p *Proxy) ticketContext(agent string) string { return "ticket of " + p.key(agent) }
+
 // describe writes down what is to be kept of a desk. The caller has the mutex.
 func (d *desk) describe() (entry, error) {
 	p := d.term.p
 	e := entry{Tenant: p.o.Record.Tenant, Agent: d.agent, LoginTime: d.loginTime, UpdatedAt: time.Now().UTC()}
+	if d.ticket != "" {
+		sealed, err := p.o.Session.Seal.Seal([]byte(d.ticket), p.ticketContext(d.agent))
+		if err != nil {
+			return e, fmt.Errorf("seal a session: %w", err)
+		}
+		e.Ticket = sealed
+	}
 	for _, b := range d.badges {
 		plain, err := json.Marshal(secret{b.guid, b.way})
 		if err != nil {
@@ -163,9 +173,24 @@ func (t *term) restoreDesk(ctx context.Context, e entry) error {
 		t.startPushes(b)
 	}
 	if len(d.badges) > 0 {
-		d.begin(t.p.o.Gateway.Agent(e.Agent), "")
+		s := t.p.o.Gateway.Agent(e.Agent)
+		s.Resume(t.ticketOf(e))
+		d.begin(s, s.Ticket())
 	}
 	return nil
+}
+
+// ticketOf is that of a session which its last owner had no time to hand to the agent's loop; "":
+// there is none.
+func (t *term) ticketOf(e entry) string {
+	if e.Ticket == "" {
+		return ""
+	}
+	plain, err := t.p.o.Session.Seal.Open(e.Ticket, t.p.ticketContext(e.Agent))
+	if err != nil {
+		t.p.log.Error().Err(err).Str("agent", e.Agent).Msg("session just begun can't be opened; the agent has to sign in again")
+	}
+	return string(plain)
 }
 
 func (t *term) restoreBadge(d *desk, k badgeEntry) error {

@@ -14,6 +14,7 @@ import (
 	"aiccbridge/internal/ccgateway"
 	"aiccbridge/internal/grace"
 	"aiccbridge/poller/internal/insist"
+	"aiccbridge/poller/proxy/onward"
 	"aiccbridge/poller/proxy/post"
 	"aiccbridge/poller/record"
 	"aiccbridge/poller/session"
@@ -83,7 +84,7 @@ type Options struct {
 type Proxy struct {
 	o      Options
 	counts *Metrics
-	pass   *passing
+	pass   *onward.Way
 	losses *emptied
 	log    zerolog.Logger
 	// keeping is the trouble of writing to Clients.
@@ -103,14 +104,14 @@ func New(o Options) (*Proxy, error) {
 	p := &Proxy{o: o, counts: o.Metrics, log: o.Logger.With().Str("tenant", o.Record.Tenant).Logger()}
 	p.losses = newEmptied(o.Record.Losses)
 	p.o.Record.Losses = p.losses
-	p.pass = newPassing(o.Gateway, p.log)
+	p.pass = onward.New(o.Gateway, cookieName, p.log)
 	p.keeping = insist.New(p.log)
 	o.Metrics.Begin(o.Record.Tenant)
 	return p, nil
 }
 
 // Close closes idle connections to the gateway.
-func (p *Proxy) Close() { p.pass.transport.CloseIdleConnections() }
+func (p *Proxy) Close() { p.pass.Close() }
 
 // Run serves whenever the lease is held, until intake ends; work ends what is in hand.
 func (p *Proxy) Run(intake, work context.Context) error {

@@ -13,11 +13,18 @@ import (
 
 	"aiccbridge/internal/ccgateway"
 	"aiccbridge/internal/foreign"
+	"aiccbridge/poller/proxy/onward"
 	"aiccbridge/poller/proxy/post"
 )
 
 // defaultNode ends a GUID when the gateway's own does not say on which node it is.
 const defaultNode = "AgentGateway0"
+
+// byAccount stands in the place of the agent where the gateway finds out who it is.
+const byAccount = "loginbyaccount"
+
+// maxBody is the limit of a sign-in.
+const maxBody = 64 << 10
 
 // pushFields of a sign-in say that the events are to be pushed. The gateway is not told: it is
 // polled.
@@ -69,6 +76,14 @@ func (p *Proxy) read(r *http.Request) (wish, error) {
 	return w, p.o.Poster.Check(*w.way)
 }
 
+// checkAgent reports why nobody can sign in at this path.
+func (c call) checkAgent() error {
+	if c.parts[1] != byAccount && !agentForm.MatchString(c.parts[1]) {
+		return errors.New("the agent's id is not one to ten digits")
+	}
+	return nil
+}
+
 // signIn passes a sign-in on. If it succeeds, the session is learnt and polled from then on, and
 // the client gets a GUID of its own.
 func (t *term) signIn(w http.ResponseWriter, r *http.Request, c call, b *badge) {
@@ -78,29 +93,25 @@ func (t *term) signIn(w http.ResponseWriter, r *http.Request, c call, b *badge) 
 	}
 	defer t.running.Done()
 	asked, err := t.p.read(r)
-	byAccount := c.parts[1] == "loginbyaccount"
-	if err == nil && !byAccount && !agentForm.MatchString(c.parts[1]) {
-		err = errors.New("the agent's id is not one to ten digits")
-	}
-	if err != nil {
+	if err = cmp.Or(err, c.checkAgent()); err != nil {
 		t.p.log.Warn().Err(err).Str("agent", fmt.Sprintf("%.20s", c.parts[1])).Msg("sign-in of a client is refused")
 		t.p.say(w, codeParameter)
 		return
 	}
 	var d *desk
-	if !byAccount {
+	if c.parts[1] != byAccount {
 		d = t.desk(c.parts[1])
 		d.arrives()
 	}
-	a, err := t.p.pass.exchange(r, c, asked.body, b.session())
+	a, err := t.p.pass.Exchange(r, c.path, asked.body, b.session())
 	ticket := ""
-	if err == nil && a.code() == "0" {
-		if ticket = ccgateway.TicketOf(a.header); ticket == "" {
+	if err == nil && a.Code() == "0" {
+		if ticket = ccgateway.TicketOf(a.Header); ticket == "" {
 			t.p.log.Warn().Str("agent", c.parts[1]).Msg("gateway takes a sign-in and tells no guid; the agent is not polled")
 		}
 	}
 	if d == nil && ticket != "" {
-		result, _ := a.object().One("result")
+		result, _ := a.Object().One("result")
 		if agent := textOf(result, "workno"); agentForm.MatchString(agent) {
 			d = t.desk(agent)
 			d.arrives()
@@ -113,8 +124,8 @@ func (t *term) signIn(w http.ResponseWriter, r *http.Request, c call, b *badge) 
 		t.p.log.Warn().Err(err).Str("agent", c.parts[1]).Msg("sign-in of a client fails")
 		t.p.refuse(w, http.StatusBadGateway, codeFailed)
 	case ticket == "":
-		a.copyTo(w)
-		a.write(w)
+		a.CopyTo(w)
+		a.Write(w)
 	default:
 		t.welcome(w, r, d, asked, a, ticket)
 		return
@@ -125,28 +136,28 @@ func (t *term) signIn(w http.ResponseWriter, r *http.Request, c call, b *badge) 
 }
 
 // welcome takes the session over and answers the client.
-func (t *term) welcome(w http.ResponseWriter, r *http.Request, d *desk, asked wish, a reply, ticket string) {
+func (t *term) welcome(w http.ResponseWriter, r *http.Request, d *desk, asked wish, a onward.Reply, ticket string) {
 	session := t.p.o.Gateway.Agent(d.agent)
 	session.Resume(ticket)
 	node := defaultNode
 	if _, at, ok := strings.Cut(session.GUID(), "."); ok && at != "" {
 		node = at
 	}
-	result, _ := a.object().One("result")
+	result, _ := a.Object().One("result")
 	mine := &badge{desk: d, guid: uuid.NewString() + "." + node, way: asked.way, place: who(r), cookie: ownCookie(r) != ""}
 	d.admit(session, ticket, textOf(result, "loginTime"), mine)
 	t.keepDesk(r.Context(), d)
 	t.p.counts.answers.WithLabelValues(t.p.o.Record.Tenant, "signed_in").Inc()
 	t.p.log.Info().Str("agent", d.agent).Bool("pushes", asked.way != nil).Msg("agent signed in through the bridge")
-	a.copyTo(w)
+	a.CopyTo(w)
 	w.Header()["Set-GUID"] = []string{"JSESSIONID=" + mine.guid} // as it is spelt: net/http would write Set-Guid
-	if a.header.Get("Guid") != "" {
+	if a.Header.Get("Guid") != "" {
 		w.Header().Set("Guid", mine.guid)
 	}
 	if ownCookie(r) == "" {
 		http.SetCookie(w, &http.Cookie{Name: cookieName, Value: newCookie(), Path: "/", HttpOnly: true, Secure: r.TLS != nil})
 	}
-	a.write(w)
+	a.Write(w)
 }
 
 // signOut takes a client away. The agent is signed out with the last of them.
@@ -157,20 +168,20 @@ func (t *term) signOut(w http.ResponseWriter, r *http.Request, c call, b *badge)
 		return
 	}
 	s := b.session()
-	a, err := t.p.pass.exchange(r, c, nil, s)
+	a, err := t.p.pass.Exchange(r, c.path, nil, s)
 	if err != nil {
 		t.p.refuse(w, http.StatusBadGateway, codeFailed)
 		return
 	}
-	s.Learn(a.header)
-	if code := a.code(); code == "0" || code == codeNotSignedIn {
+	s.Learn(a.Header)
+	if code := a.Code(); code == "0" || code == codeNotSignedIn {
 		t.mu.Lock()
 		t.drop(b)
 		t.mu.Unlock()
 		t.p.log.Info().Str("agent", b.desk.agent).Msg("agent signed out through the bridge")
 	}
-	a.copyTo(w)
-	a.write(w)
+	a.CopyTo(w)
+	a.Write(w)
 }
 
 // leaveOthers takes a badge away if there are others of the agent.

@@ -14,6 +14,7 @@ import (
 
 	"aiccbridge/internal/ccgateway"
 	"aiccbridge/poller/proxy/later"
+	"aiccbridge/poller/proxy/onward"
 	"aiccbridge/poller/record"
 	"aiccbridge/poller/session"
 	"aiccbridge/schemas"
@@ -71,7 +72,9 @@ func (t *term) end() {
 	if t.store != nil {
 		t.store()
 	}
-	t.keep(context.WithoutCancel(t.work))
+	if !errors.Is(context.Cause(t.intake), t.p.o.Lost) { // else the next owner has written already
+		t.keep(context.WithoutCancel(t.work))
+	}
 }
 
 // stays keeps the term from ending until running is told that it may. false: it ends already.
@@ -124,6 +127,11 @@ func (t *term) look() {
 		for _, b := range slices.Clone(d.badges) {
 			t.lookAt(b)
 		}
+		if d.left && d.signing == 0 { // else it may have a client soon
+			d.left = false
+			s := d.session.Load()
+			t.running.Go(func() { t.expel(d, s) })
+		}
 	}
 	maps.DeleteFunc(t.desks, func(_ string, d *desk) bool {
 		return len(d.badges) == 0 && !d.changed && d.signing == 0 && d.rests()
@@ -147,7 +155,8 @@ func (d *desk) rests() bool {
 // session ends, as it would at the gateway.
 func (t *term) lookAt(b *badge) {
 	for _, c := range slices.Clone(b.clients) {
-		if c.inside == 0 && time.Since(c.heard) > t.p.o.Forget {
+		n, _ := c.reader.Waiting()
+		if n > maxWaiting || c.inside == 0 && time.Since(c.heard) > t.p.o.Forget {
 			t.forget(b, c)
 		}
 	}
@@ -155,12 +164,10 @@ func (t *term) lookAt(b *badge) {
 		return
 	}
 	t.drop(b)
-	d, s := b.desk, b.session()
+	d := b.desk
 	last := len(d.badges) == 0 && !d.over
+	d.left = last && !t.p.o.KeepSilent
 	t.p.log.Warn().Str("agent", d.agent).Stringer("after", t.p.o.Forget).Bool("last", last).Msg("client is silent and forgotten")
-	if last && !t.p.o.KeepSilent && d.signing == 0 {
-		t.running.Go(func() { t.expel(d, s) })
-	}
 }
 
 // expel signs an agent out whose clients have gone: by force, as the gateway does, in a call or
@@ -169,10 +176,10 @@ func (t *term) lookAt(b *badge) {
 func (t *term) expel(d *desk, s *ccgateway.Agent) {
 	r, err := http.NewRequestWithContext(t.work, http.MethodDelete, "/", nil)
 	if err == nil {
-		var a reply
-		c := call{path: "onlineagent/" + d.agent + "/forcelogout"}
-		if a, err = t.p.pass.exchange(r, c, nil, s); err == nil && a.code() != "0" {
-			err = errors.New("the gateway refuses with " + a.code())
+		var a onward.Reply
+		path := "onlineagent/" + d.agent + "/forcelogout"
+		if a, err = t.p.pass.Exchange(r, path, nil, s); err == nil && a.Code() != "0" {
+			err = errors.New("the gateway refuses with " + a.Code())
 		}
 	}
 	if err != nil {

@@ -117,3 +117,23 @@ func TestProxyForgotten(t *testing.T) {
 		t.Errorf("given %v, stored %v", given, s.stored("101"))
 	}
 }
+
+// TestProxyKilledEarly: a bridge that is killed right after a sign-in, before the agent's loop has
+// the session, costs nobody his session.
+func TestProxyKilledEarly(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, still(1))
+	s.learn()
+	d := &books{}
+	s.change = func(o *proxy.Options) { d.Bucket, o.Session.Sessions = o.Session.Sessions, d }
+	b := s.start("")
+	d.away.Store(true)
+	p := s.phone("101", b.addr)
+	p.signIn("", "")
+	b.kill()
+	d.away.Store(false)
+	s.start(b.addr)
+	if got := s.until(p, "AgentState_Ready"); got != "Other_InService State_Ready" {
+		t.Errorf("the client sees %s", got)
+	}
+}

@@ -6,8 +6,8 @@
 // Invariants:
 //
 //   - All readers see the same events in the same order, each from where it began.
-//   - An event stays until every reader has confirmed it; nothing is dropped, and there is no
-//     limit: what is here is in the stream as well.
+//   - An event stays until every reader has confirmed it; nothing is dropped. There is no limit
+//     here: who owns the readers takes away one that confirms nothing.
 //   - A reader gets the same events again until it confirms them.
 //
 // It imports schemas, and does no I/O.

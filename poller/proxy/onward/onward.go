@@ -1,4 +1,13 @@
-package proxy
+// Package onward passes calls of clients on to the gateway, each once, in the session of its agent:
+// streamed, or read here.
+//
+// Invariants:
+//
+//   - The GUID of a call is the session's, or there is none; that of an answer reaches no client.
+//   - No call becomes a raw pipe.
+//
+// It imports ccgateway and leaves.
+package onward
 
 import (
 	"bytes"
@@ -21,12 +30,12 @@ import (
 const (
 	answerWithin = 30 * time.Second // from a call's end to the beginning of its answer
 	maxIdle      = 1024             // connections kept for reuse
-	maxBody      = 64 << 10         // of a sign-in
 	maxAnswer    = 1 << 20          // of a call that is read here
 )
 
-// passing is the way of the clients' calls to the gateway.
-type passing struct {
+// Way is the way of the clients' calls to the gateway.
+type Way struct {
+	own       string // the name of a cookie that is not passed on
 	base      *url.URL
 	transport *http.Transport
 	stream    httputil.ReverseProxy
@@ -37,17 +46,18 @@ type passedKey struct{}
 
 // passed is a call that is passed on.
 type passed struct {
-	call    call
+	path    string
 	session *ccgateway.Agent // nil: of nobody who has signed in
 }
 
-func newPassing(gateway *ccgateway.Client, log zerolog.Logger) *passing {
-	p := &passing{base: gateway.URL(), transport: gateway.Transport(answerWithin, maxIdle)}
+// New makes the way to a gateway, to which the cookie named own is not passed on.
+func New(gateway *ccgateway.Client, own string, log zerolog.Logger) *Way {
+	p := &Way{own: own, base: gateway.URL(), transport: gateway.Transport(answerWithin, maxIdle)}
 	p.stream = httputil.ReverseProxy{
 		Transport: p.transport, FlushInterval: -1,
 		Rewrite: func(r *httputil.ProxyRequest) {
 			of := r.In.Context().Value(passedKey{}).(passed)
-			p.address(r.Out, of.call, r.In.URL.RawQuery)
+			p.address(r.Out, of.path, r.In.URL.RawQuery)
 			for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
 				if values, ok := r.In.Header[name]; ok { // as they came
 					r.Out.Header[name] = values
@@ -56,7 +66,7 @@ func newPassing(gateway *ccgateway.Client, log zerolog.Logger) *passing {
 			for _, name := range []string{"Connection", "Upgrade"} { // a raw pipe would lead round every rule
 				r.Out.Header.Del(name)
 			}
-			sign(of.session, r.In, r.Out)
+			p.sign(of.session, r.In, r.Out)
 		},
 		ModifyResponse: func(r *http.Response) error {
 			if r.StatusCode == http.StatusSwitchingProtocols {
@@ -79,13 +89,13 @@ func newPassing(gateway *ccgateway.Client, log zerolog.Logger) *passing {
 }
 
 // address sends a request to the gateway.
-func (p *passing) address(r *http.Request, c call, query string) {
+func (p *Way) address(r *http.Request, path, query string) {
 	u := *p.base
-	plain, err := url.PathUnescape(c.path)
+	plain, err := url.PathUnescape(path)
 	if err != nil { // parse has seen to it
-		plain = c.path
+		plain = path
 	}
-	u.RawPath = strings.TrimSuffix(u.EscapedPath(), "/") + "/" + c.path
+	u.RawPath = strings.TrimSuffix(u.EscapedPath(), "/") + "/" + path
 	u.Path = strings.TrimSuffix(u.Path, "/") + "/" + plain
 	u.RawQuery = query
 	r.URL, r.Host = &u, u.Host
@@ -93,8 +103,8 @@ func (p *passing) address(r *http.Request, c call, query string) {
 
 // sign puts the session's GUID in the place of the client's, and the session's cookies before the
 // client's: a cookie names a node, and some clients send that of another agent's.
-func sign(s *ccgateway.Agent, in, out *http.Request) {
-	own, names := "", map[string]bool{cookieName: true}
+func (p *Way) sign(s *ccgateway.Agent, in, out *http.Request) {
+	own, names := "", map[string]bool{p.own: true}
 	out.Header.Del("Guid")
 	if s != nil {
 		out.Header.Set("Guid", s.GUID())
@@ -106,7 +116,7 @@ func sign(s *ccgateway.Agent, in, out *http.Request) {
 			names[name], all = true, append(all, piece)
 		}
 	}
-	for _, piece := range cookies(in) {
+	for _, piece := range Cookies(in) {
 		if name, _, _ := strings.Cut(piece, "="); !names[name] {
 			all = append(all, piece)
 		}
@@ -117,34 +127,29 @@ func sign(s *ccgateway.Agent, in, out *http.Request) {
 	}
 }
 
-// passOn passes a call on; answer and body are streamed. All of it is in one session, also if the
-// agent signs in again meanwhile.
-func (t *term) passOn(w http.ResponseWriter, r *http.Request, c call, b *badge) {
-	s := b.session()
-	if s != nil && s.GUID() == "" { // just restored
-		t.p.refuse(w, http.StatusServiceUnavailable, codeFailed)
-		return
-	}
-	begun := time.Now()
-	ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), passedKey{}, passed{c, s}), callWithin)
-	defer cancel()
-	t.p.pass.stream.ServeHTTP(w, r.WithContext(ctx))
-	t.p.counts.calls.WithLabelValues(t.p.o.Record.Tenant).Observe(time.Since(begun).Seconds())
+// Stream passes a call on; answer and body are streamed. All of it is in one session (nil: nobody
+// has signed in), also if the agent signs in again meanwhile.
+func (p *Way) Stream(w http.ResponseWriter, r *http.Request, path string, s *ccgateway.Agent) {
+	p.stream.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), passedKey{}, passed{path, s})))
 }
 
-// reply is an answer of the gateway that was read here.
-type reply struct {
-	status int
-	header http.Header
-	body   []byte
+// Close closes idle connections.
+func (p *Way) Close() { p.transport.CloseIdleConnections() }
+
+// Reply is an answer of the gateway that was read here.
+type Reply struct {
+	Status int
+	Header http.Header
+	Body   []byte
 }
 
-// code is its return code; "": it has none.
-func (a reply) code() string { return a.object().Maybe("retcode").Literal() }
+// Code is its return code; "": it has none.
+func (a Reply) Code() string { return a.Object().Maybe("retcode").Literal() }
 
-func (a reply) object() foreign.Object {
-	o, err := foreign.ParseObject(foreign.Clean(a.body, a.header.Get("Content-Type")))
-	if err != nil || a.status != http.StatusOK {
+// Object is its body; none if it is no success.
+func (a Reply) Object() foreign.Object {
+	o, err := foreign.ParseObject(foreign.Clean(a.Body, a.Header.Get("Content-Type")))
+	if err != nil || a.Status != http.StatusOK {
 		return foreign.Object{}
 	}
 	return o
@@ -153,8 +158,8 @@ func (a reply) object() foreign.Object {
 // hopByHop are headers of a connection, not of a call.
 var hopByHop = []string{"Connection", "Proxy-Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Te", "Trailer", "Transfer-Encoding", "Upgrade"}
 
-// exchange passes a call on and reads its answer. It goes on when the client has gone.
-func (p *passing) exchange(r *http.Request, c call, body []byte, s *ccgateway.Agent) (a reply, err error) {
+// Exchange passes a call on and reads its answer. It goes on when the client has gone.
+func (p *Way) Exchange(r *http.Request, path string, body []byte, s *ccgateway.Agent) (a Reply, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), answerWithin)
 	defer cancel()
 	out, err := http.NewRequestWithContext(ctx, r.Method, p.base.String(), bytes.NewReader(body))
@@ -172,15 +177,15 @@ func (p *passing) exchange(r *http.Request, c call, body []byte, s *ccgateway.Ag
 		out.Header.Del(name)
 	}
 	out.Header.Set("Accept-Encoding", "identity")
-	p.address(out, c, r.URL.RawQuery)
-	sign(s, r, out)
+	p.address(out, path, r.URL.RawQuery)
+	p.sign(s, r, out)
 	answer, err := p.transport.RoundTrip(out)
 	if err != nil {
 		return a, hideURL(err)
 	}
 	defer answer.Body.Close()
-	a = reply{status: answer.StatusCode, header: answer.Header}
-	if a.body, err = io.ReadAll(io.LimitReader(answer.Body, maxAnswer+1)); err == nil && len(a.body) > maxAnswer {
+	a = Reply{Status: answer.StatusCode, Header: answer.Header}
+	if a.Body, err = io.ReadAll(io.LimitReader(answer.Body, maxAnswer+1)); err == nil && len(a.Body) > maxAnswer {
 		err = fmt.Errorf("the gateway's answer exceeds %d bytes", maxAnswer)
 	}
 	return a, err
@@ -194,9 +199,9 @@ func hideURL(err error) error {
 	return err
 }
 
-// copyTo answers with what the gateway answered, but for the session's GUID.
-func (a reply) copyTo(w http.ResponseWriter) {
-	for name, values := range a.header {
+// CopyTo answers with what the gateway answered, but for the session's GUID.
+func (a Reply) CopyTo(w http.ResponseWriter) {
+	for name, values := range a.Header {
 		w.Header()[name] = values
 	}
 	for _, name := range append(hopByHop, "Set-Guid", "Guid", "Content-Length") {
@@ -204,8 +209,20 @@ func (a reply) copyTo(w http.ResponseWriter) {
 	}
 }
 
-// write sends an answer.
-func (a reply) write(w http.ResponseWriter) {
-	w.WriteHeader(a.status)
-	_, _ = w.Write(a.body) // a client that has gone signs in again
+// Write sends an answer.
+func (a Reply) Write(w http.ResponseWriter) {
+	w.WriteHeader(a.Status)
+	_, _ = w.Write(a.Body) // a client that has gone signs in again
+}
+
+// Cookies are the pieces of the header Cookie, as they came: some clients send ones that are none.
+func Cookies(r *http.Request) (pieces []string) {
+	for _, line := range r.Header.Values("Cookie") {
+		for piece := range strings.SplitSeq(line, ";") {
+			if piece = strings.TrimSpace(piece); piece != "" {
+				pieces = append(pieces, piece)
+			}
+		}
+	}
+	return pieces
 }

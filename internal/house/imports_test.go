@@ -56,7 +56,7 @@ var allowed = map[string][]string{
 	"poller/monitor":                         {"schemas", "internal/cccms", "internal/ccfs", "internal/retry", "internal/trouble", "poller/record"},
 	"poller/proxy":                           {"schemas", "internal/ccgateway", "internal/foreign", "internal/grace", "internal/members", "internal/retry", "poller/internal/insist", "poller/proxy/later", "poller/proxy/onward", "poller/proxy/post", "poller/proxy/queue", "poller/proxy/wire", "poller/record", "poller/session"},
 	"poller/proxy/later":                     {"schemas", "poller/internal/insist", "poller/record", "poller/session/custody"},
-	"poller/proxy/onward":                    {"internal/ccgateway", "internal/foreign"},
+	"poller/proxy/onward":                    {"internal/ccgateway", "internal/foreign", "poller/internal/insist"},
 	"poller/proxy/post":                      {"internal/dialguard", "internal/foreign"},
 	"poller/proxy/queue":                     {"schemas"},
 	"poller/proxy/wire":                      {},

@@ -6,7 +6,7 @@
 //   - The GUID of a call is the session's, or there is none; that of an answer reaches no client.
 //   - No call becomes a raw pipe.
 //
-// It imports ccgateway and leaves.
+// It imports ccgateway, insist, and leaves.
 package onward
 
 import (
@@ -25,6 +25,7 @@ import (
 
 	"aiccbridge/internal/ccgateway"
 	"aiccbridge/internal/foreign"
+	"aiccbridge/poller/internal/insist"
 )
 
 const (
@@ -33,11 +34,17 @@ const (
 	maxAnswer    = 1 << 20          // of a call that is read here
 )
 
+const (
+	unreachable = "calls of clients can't be passed on to the gateway"
+	reachable   = "calls of clients are passed on again"
+)
+
 // Way is the way of the clients' calls to the gateway.
 type Way struct {
 	own       string // the name of a cookie that is not passed on
 	base      *url.URL
 	transport *http.Transport
+	trouble   *insist.Trouble // of reaching the gateway
 	stream    httputil.ReverseProxy
 }
 
@@ -52,7 +59,7 @@ type passed struct {
 
 // New makes the way to a gateway, to which the cookie named own is not passed on.
 func New(gateway *ccgateway.Client, own string, log zerolog.Logger) *Way {
-	p := &Way{own: own, base: gateway.URL(), transport: gateway.Transport(answerWithin, maxIdle)}
+	p := &Way{own: own, trouble: insist.New(log), base: gateway.URL(), transport: gateway.Transport(answerWithin, maxIdle)}
 	p.stream = httputil.ReverseProxy{
 		Transport: p.transport, FlushInterval: -1,
 		Rewrite: func(r *httputil.ProxyRequest) {
@@ -72,6 +79,7 @@ func New(gateway *ccgateway.Client, own string, log zerolog.Logger) *Way {
 			if r.StatusCode == http.StatusSwitchingProtocols {
 				return errors.New("the gateway switches protocols, which nobody has asked for")
 			}
+			p.trouble.Over(reachable)
 			if of := r.Request.Context().Value(passedKey{}).(passed); of.session != nil {
 				of.session.Learn(r.Header)
 			}
@@ -82,6 +90,9 @@ func New(gateway *ccgateway.Client, own string, log zerolog.Logger) *Way {
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
 			log.Debug().Err(hideURL(err)).Msg("call of a client is not passed on")
+			if r.Context().Err() == nil { // else the client has gone, or sends too slowly
+				p.trouble.On("call", hideURL(err), unreachable)
+			}
 			w.WriteHeader(http.StatusBadGateway)
 		},
 	}
@@ -181,8 +192,10 @@ func (p *Way) Exchange(r *http.Request, path string, body []byte, s *ccgateway.A
 	p.sign(s, r, out)
 	answer, err := p.transport.RoundTrip(out)
 	if err != nil {
+		p.trouble.On("call", hideURL(err), unreachable)
 		return a, hideURL(err)
 	}
+	p.trouble.Over(reachable)
 	defer answer.Body.Close()
 	a = Reply{Status: answer.StatusCode, Header: answer.Header}
 	if a.Body, err = io.ReadAll(io.LimitReader(answer.Body, maxAnswer+1)); err == nil && len(a.Body) > maxAnswer {

@@ -145,8 +145,8 @@ func buildBackend(t *testing.T) string {
 // handedOver is what came of a scene in which sessions were handed over.
 type handedOver struct {
 	truthcheck.Report
-	rotations, signedOut, overlaps int
-	took                           time.Duration
+	signedOut, overlaps int
+	took                time.Duration
 }
 
 // handOver has a backend hand over the sessions of all agents of a scene, take some back, make

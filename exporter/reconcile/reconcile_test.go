@@ -23,7 +23,7 @@ func on(t *testing.T, f func(s *stage)) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t)
 		s.start = time.Now().Truncate(time.Hour).Add(time.Hour)
-		time.Sleep(s.start.Sub(time.Now()))
+		time.Sleep(time.Until(s.start))
 		s.session("101", schemas.EventSignedIn, "signed_in")
 		f(s)
 	})

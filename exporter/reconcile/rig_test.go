@@ -230,7 +230,7 @@ func (s *stage) works(agents, hours int, seed uint64, rules ...fault.Rule) {
 		}
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		at := time.Now().Sub(s.start)
+		at := time.Since(s.start)
 		for _, after := range []time.Duration{settle, 3 * time.Hour} {
 			if past := at - after; past > 0 && past%time.Hour == 0 {
 				s.extractAll(int(past/time.Hour) - 1)

@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	"golang.org/x/time/rate"
+
+	"aiccbridge/internal/capped"
 )
 
 // caller returns who sent a request: the peer of the connection, or, when that is
@@ -15,13 +17,13 @@ import (
 // What stands further left anybody can have written. An entry that is no address
 // ends the search at the proxy that passed it on. The zero Addr is nobody.
 func (h *Handler) caller(r *http.Request) netip.Addr {
-	address := parseAddress(r.RemoteAddr)
+	address := capped.Address(r.RemoteAddr)
 	if !within(h.o.TrustedProxies, address) {
 		return address
 	}
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for _, hop := range slices.Backward(hops) {
-		next := parseAddress(strings.TrimSpace(hop))
+		next := capped.Address(strings.TrimSpace(hop))
 		if !next.IsValid() {
 			break
 		}
@@ -39,27 +41,6 @@ func (h *Handler) allowed(a netip.Addr) bool {
 
 func within(networks []netip.Prefix, a netip.Addr) bool {
 	return slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Contains(a) })
-}
-
-// parseAddress reads an address with or without a port.
-func parseAddress(s string) netip.Addr {
-	a, err := netip.ParseAddr(strings.Trim(s, "[]"))
-	if err != nil {
-		p, _ := netip.ParseAddrPort(s) // the zero value is nobody
-		a = p.Addr()
-	}
-	return a.Unmap().WithZone("")
-}
-
-// network is what counts as one caller: an IPv4 address, or the /64 that one
-// IPv6 host may choose its addresses from.
-func network(a netip.Addr) netip.Prefix {
-	bits := a.BitLen()
-	if a.Is6() {
-		bits = 64
-	}
-	p, _ := a.Prefix(bits) // the zero Prefix stands for nobody
-	return p
 }
 
 // Limits of one caller; the platform sends a few callbacks a minute.
@@ -92,7 +73,7 @@ func newAdmission() *admission {
 func (a *admission) enter(caller netip.Addr) (leave func(), ok bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	key := network(caller)
+	key := capped.Network(caller)
 	v := a.callers[key]
 	if v == nil {
 		if len(a.callers) >= maxCallers {

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"aiccbridge/internal/capped"
 )
 
 // Limits of the listener. A callback has a few hundred bytes and comes a few
@@ -35,7 +37,7 @@ type Server struct {
 // are the [Handler]'s own. tlsConfig nil means plain HTTP, for a TLS proxy in
 // front; TLS below 1.2 is refused. The server owns the listener.
 func NewServer(listener net.Listener, tlsConfig *tls.Config, handler http.Handler, log zerolog.Logger) *Server {
-	listener = newCappedListener(listener, maxConnections, maxPerCaller)
+	listener = capped.Listen(listener, maxConnections, maxPerCaller)
 	if tlsConfig != nil {
 		tlsConfig = tlsConfig.Clone()
 		tlsConfig.MinVersion = max(tlsConfig.MinVersion, tls.VersionTLS12)

@@ -63,50 +63,6 @@ func TestShutdownWaitsForTheStore(t *testing.T) {
 	}
 }
 
-func TestConnectionCap(t *testing.T) {
-	l := newCappedListener(listen(t), 2, 2)
-	defer l.Close()
-	accepted := make(chan net.Conn, 3)
-	go func() {
-		defer close(accepted)
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			accepted <- c
-		}
-	}()
-	dial := func() net.Conn {
-		c, err := net.Dial("tcp", l.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		return c
-	}
-	a, b := dial(), dial()
-	defer a.Close()
-	defer b.Close()
-	first, second := <-accepted, <-accepted
-	defer second.Close()
-	c := dial()
-	defer c.Close()
-	_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
-	if _, err := c.Read(make([]byte, 1)); err != io.EOF && !strings.Contains(err.Error(), "reset") {
-		t.Errorf("the third connection was not closed: %v", err)
-	}
-	_ = first.Close()
-	_ = first.Close() // twice gives back one place only
-	d := dial()
-	defer d.Close()
-	third := <-accepted
-	_ = third.Close()
-	_ = l.Close()
-	if l.all != 1 {
-		t.Errorf("%d places taken, want 1", l.all)
-	}
-}
-
 func TestRateLimitPerCaller(t *testing.T) {
 	h := newHandler(t, &memory{}, func(o *Options) { o.TrustedProxies = prefixes(t, "198.51.100.9/32") })
 	h.admission.perSecond, h.admission.burst = 1e-9, 2
@@ -163,38 +119,6 @@ func TestAdmissionForgets(t *testing.T) {
 	leave()
 	if _, ok := g.enter(first); !ok {
 		t.Error("who leaves makes no room")
-	}
-}
-
-// TestFullListenerMakesRoom: when all places are taken, whoever holds most gives
-// up its oldest connection for a newcomer, but not for one that holds as much.
-func TestFullListenerMakesRoom(t *testing.T) {
-	l := newCappedListener(nil, 4, 3)
-	conn := func(caller string) *cappedConn {
-		a, b := net.Pipe()
-		t.Cleanup(func() { _ = a.Close() })
-		t.Cleanup(func() { _ = b.Close() })
-		return &cappedConn{Conn: a, listener: l, caller: network(netip.MustParseAddr(caller))}
-	}
-	take := func(c *cappedConn, evicted *cappedConn, taken bool) {
-		t.Helper()
-		if oldest, ok := l.take(c); oldest != evicted || ok != taken {
-			t.Errorf("evicted %v, taken %v", oldest != nil, ok)
-		}
-	}
-	const greedy, other, third, fourth = "192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4"
-	first, second := conn(greedy), conn(greedy)
-	take(first, nil, true)
-	take(second, nil, true)
-	take(conn(greedy), nil, true)
-	take(conn(greedy), nil, false)
-	take(conn(other), nil, true)
-	take(conn(third), first, true)
-	take(conn(fourth), second, true)
-	take(conn("192.0.2.5"), nil, false) // all hold one: nobody is greedy
-	_ = first.Close()                   // a second time
-	if l.all != 4 {
-		t.Errorf("%d places taken, want 4", l.all)
 	}
 }
 

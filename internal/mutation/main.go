@@ -42,7 +42,7 @@ import (
 
 // folders are what is looked at, with all packages below.
 var folders = []string{
-	"internal/c2sign", "internal/ccgateway", "internal/ccfs", "internal/privacy", "internal/retry",
+	"internal/c2sign", "internal/capped", "internal/ccgateway", "internal/ccfs", "internal/privacy", "internal/retry",
 	"schemas", "config", "callbacks",
 }
 

@@ -26,16 +26,13 @@ type Conn struct {
 	net.Conn
 	socket syscall.RawConn // nil: it can't be looked at
 
-	closed func() // called once
-	shut   sync.Once
-
 	once  sync.Once
 	whole bool          // it ended in order, and the peer had got all by then; read behind ended
 	ended chan struct{} // closed at the end
 }
 
-func newConn(c net.Conn, closed func()) *Conn {
-	n := &Conn{Conn: c, closed: closed, ended: make(chan struct{})}
+func newConn(c net.Conn) *Conn {
+	n := &Conn{Conn: c, ended: make(chan struct{})}
 	if s, ok := c.(syscall.Conn); ok {
 		n.socket, _ = s.SyscallConn() // without one nothing is known of what the peer has got
 	}
@@ -74,7 +71,6 @@ func (c *Conn) Close() error {
 		}
 	}
 	c.note(net.ErrClosed)
-	c.shut.Do(c.closed)
 	return c.Conn.Close()
 }
 

@@ -13,7 +13,7 @@
 //   - In doubt an answer has not arrived.
 //
 // "Confirmed" is by the other end of the TCP connection: a further proxy in between confirms what
-// its client may never get. It imports nothing of ours.
+// its client may never get.
 package wire
 
 import (
@@ -25,8 +25,9 @@ import (
 	"log"
 	"net"
 	"net/http"
-	"sync/atomic"
 	"time"
+
+	"aiccbridge/internal/capped"
 )
 
 // Limits of the listener. Each agent has a connection that waits for events, and a few more.
@@ -35,6 +36,7 @@ const (
 	readHeaderTimeout = 10 * time.Second
 	idleTimeout       = 120 * time.Second
 	maxConnections    = 40_000
+	maxPerCaller      = maxConnections / 2 // one backend may have thousands of agents
 )
 
 // Server serves clients on one listener.
@@ -47,7 +49,7 @@ type Server struct {
 // handler's business. secure nil means plain HTTP; TLS below 1.2 is refused. The server owns
 // the listener.
 func NewServer(listener net.Listener, secure *tls.Config, handler http.Handler) *Server {
-	listener = remembering{listener, new(atomic.Int64)}
+	listener = remembering{capped.Listen(listener, maxConnections, maxPerCaller)}
 	if secure != nil {
 		secure = secure.Clone()
 		secure.MinVersion, secure.NextProtos = max(secure.MinVersion, tls.VersionTLS12), []string{"http/1.1"}
@@ -62,25 +64,15 @@ func NewServer(listener net.Listener, secure *tls.Config, handler http.Handler) 
 	}}
 }
 
-// remembering makes the connections of a listener ones that remember. Of those that are too many
-// nothing is read.
-type remembering struct {
-	net.Listener
-	open *atomic.Int64
-}
+// remembering makes the connections of a listener ones that remember.
+type remembering struct{ net.Listener }
 
 func (l remembering) Accept() (net.Conn, error) {
-	for {
-		c, err := l.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		if l.open.Add(1) <= maxConnections {
-			return newConn(c, func() { l.open.Add(-1) }), nil
-		}
-		l.open.Add(-1)
-		_ = c.Close() // nobody was promised anything
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
 	}
+	return newConn(c), nil
 }
 
 // Run serves until intake ends, then lets running requests end under work. It returns nil at the

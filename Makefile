@@ -15,7 +15,7 @@ build: ## the program, as ./bridge
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=auto -o bridge ./cmd/bridge
 
 test: ## every package, with the race detector
-	$(GO) test -race -timeout 15m ./...
+	$(GO) test -race -timeout 30m ./...
 
 upgrade: ## bridges replaced under load by the version before this, and back; needs the history; three minutes
 	$(GO) test -count 1 -tags upgrade -run '^TestRolling$$' -v -timeout 15m ./cmd/bridge

@@ -113,7 +113,7 @@ func keepsTheContract(ctx context.Context, t *testing.T, b *bridge) {
 	}
 	t.Logf("the SDK read %v", types)
 	for _, typ := range schemas.MessageTypes() {
-		if seldom := []string{schemas.TypeAudit, schemas.TypeDeadLetter, schemas.TypeDrift, schemas.TypeGap, schemas.TypeHeartbeat, schemas.TypeResolved}; types[typ] == 0 && !slices.Contains(seldom, typ) {
+		if seldom := []string{schemas.TypeAudit, schemas.TypeDeadLetter, schemas.TypeDrift, schemas.TypeGap, schemas.TypeHeartbeat, schemas.TypeReconstructed, schemas.TypeResolved}; types[typ] == 0 && !slices.Contains(seldom, typ) {
 			t.Errorf("there was no %s", typ)
 		}
 	}

@@ -15,7 +15,8 @@ func pushed(o setup) setup {
 }
 
 // TestPushes: bridges are killed while the gateway pushes, in both dialects, and pushes much
-// twice: every event is in the stream once and in order, and there is nothing to be said of gaps.
+// twice: every event is in the stream once and in order. There is nothing to be said of gaps where
+// the gateway keeps what is not taken; at a pushUrl it may have given it up.
 func TestPushes(t *testing.T) {
 	t.Parallel()
 	for _, dialect := range []string{"callBackUri", "pushUrl"} {
@@ -31,7 +32,7 @@ func TestPushes(t *testing.T) {
 				c.kill()
 			}
 			report := s.run().finish()
-			if e := report.Events; len(e.Lost)+e.Duplicated+e.Misordered+e.Gaps != 0 || e.Popped < 150 {
+			if e := report.Events; len(e.Lost)+e.Duplicated+e.Misordered != 0 || (e.Gaps == 0) != (dialect == "callBackUri") || e.Popped < 150 {
 				t.Errorf("%+v", e)
 			}
 		})

@@ -119,6 +119,14 @@ func (s *scene) reloads(keys ...string) {
 	}
 }
 
+// reloadsLists has the bridge read the lists of agents, which it may have noticed by itself.
+func (s *scene) reloadsLists() {
+	s.t.Helper()
+	if a, printed, exit := s.reload(); exit != exitOK {
+		s.t.Fatalf("exit code %d; %s%s", exit, a.Error, printed)
+	}
+}
+
 // says waits until the log has a text so many times.
 func (s *scene) says(text string, times int) {
 	s.t.Helper()
@@ -168,11 +176,11 @@ func TestReloadOneMoreAgent(t *testing.T) {
 		delete(before, a.ID)
 	}
 	s.lists(n - 2)
-	s.reloads("tenants[demo].gateway.agents")
+	s.reloadsLists()
 	s.sessions("left", 3)
 	s.undisturbed(before, n+1)
 	s.lists(n + 1)
-	s.reloads("tenants[demo].gateway.agents")
+	s.reloadsLists()
 	s.sessions("resumed", 3)
 	s.undisturbed(before, n+1)
 

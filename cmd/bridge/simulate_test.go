@@ -69,7 +69,7 @@ func TestGatewayByFlags(t *testing.T) {
 			t.Errorf("--shape %s: %v", word, err)
 		}
 	}
-	o := simulateOptions{shape: []string{"round"}, gateway: "a:1", files: "a:1", management: "a:1", zone: "UTC"}
+	o := simulateOptions{shape: []string{"round"}, gateway: "a:1", files: "a:1", monitor: "a:1", management: "a:1", zone: "UTC"}
 	if _, err := o.platform(func(string) bool { return true }); err == nil || !strings.Contains(err.Error(), "--shape round: no such form; there are idle-list, ") {
 		t.Errorf("an unknown form: %v", err)
 	}
@@ -105,7 +105,7 @@ func TestProfileUnderFileAndFlags(t *testing.T) {
 	if g := p.Gateway; g.StaticGUID || g.NoRestStatus || g.Heartbeat != "heartbeat" || !g.Shape.NoGenTime || p.Files.Form.Edition != 18 || !p.World.Softphone || p.Agents != 5 {
 		t.Errorf("%+v", p)
 	}
-	o := simulateOptions{profile: "1999", gateway: "a:1", files: "a:1", management: "a:1", zone: "UTC"}
+	o := simulateOptions{profile: "1999", gateway: "a:1", files: "a:1", monitor: "a:1", management: "a:1", zone: "UTC"}
 	if _, err := o.platform(func(string) bool { return true }); err == nil || !strings.Contains(err.Error(), "--profile 1999: no such profile; there are 2018-demo") {
 		t.Errorf("an unknown profile: %v", err)
 	}

@@ -34,9 +34,9 @@ func TestGapOfEachSeen(t *testing.T) {
 		stop, _ := s.own(t, Node{"one", first.poll}, Node{"two", second.poll})
 		time.Sleep(time.Minute)
 		stop()
-		s.want(t, "291", "A", "B", "gap", "C")
-		s.want(t, "292", "A", "gap")
-		s.want(t, "301", "A")
+		s.want(t, "291", "A", "B", "gap", "C", schemas.EventLeft)
+		s.want(t, "292", "A", "gap", schemas.EventLeft)
+		s.want(t, "301", "A", schemas.EventLeft)
 		gap := s.shelf.lines(t, "292")[1]
 		if at := first.times()[1]; gap.Cause != schemas.GapPollUnknown || !gap.From.Equal(at) || !strings.Contains(gap.Detail, "connection reset") {
 			t.Errorf("%+v, the poll was at %s", gap, at)
@@ -73,7 +73,7 @@ func TestPauses(t *testing.T) {
 		if slices.Min(failed) < defaultErrorGap || slices.Max(failed) > maxErrorGap*3/2 || slices.Min(failed[6:]) <= failed[0] {
 			t.Errorf("after failures: %s", failed)
 		}
-		s.want(t, "291", "A", "B")
+		s.want(t, "291", "A", "B", schemas.EventLeft)
 		if n := strings.Count(s.logs.String(), "poll of all agents failed"); n != 1 || !strings.Contains(s.logs.String(), "work again") {
 			t.Errorf("%d lines: %s", n, s.logs)
 		}
@@ -109,7 +109,7 @@ func TestNobodys(t *testing.T) {
 		stop, _ := s.own(t, Node{"one", n.poll})
 		time.Sleep(time.Second)
 		stop()
-		s.want(t, "291", "A", "C")
+		s.want(t, "291", "A", "C", schemas.EventLeft)
 		letters := 0
 		for _, m := range s.shelf.kept {
 			if m.Type == schemas.TypeDeadLetter {

@@ -255,7 +255,11 @@ func (s *scene) configText(data, nats, callbacks string) string {
 		p("nats: {url: %q%s}", s.url, who)
 		nats = ""
 	}
-	p("listen: {callbacks: %q, admin: %q, nats: %q, gateway: %q}", callbacks, s.admin, nats, o.clients)
+	clients := "" // a key that versions before do not know
+	if o.clients != "" {
+		clients = fmt.Sprintf(", gateway: %q", o.clients)
+	}
+	p("listen: {callbacks: %q, admin: %q, nats: %q%s}", callbacks, s.admin, nats, clients)
 	p("callbacks: {public_url: %q, certificate_file: %q, key_file: %q}", "https://"+callbacks+"/ready", set.CallbackCertFile, set.CallbackKeyFile)
 	p("shutdown: {grace: %s}", o.grace)
 	level := "debug"

@@ -136,7 +136,7 @@ type Event struct {
 	OccurredAfter  time.Time `json:"occurred_after,omitzero"`
 	OccurredBefore time.Time `json:"occurred_before,omitzero"`
 	ReceivedAt     time.Time `json:"received_at"`
-	Via            Way       `json:"via"`
+	Via            Way       `json:"via,omitempty"` // always set; events of versions before have none
 	// Reconstructed is what proves an event that did not come live: nil for all that did.
 	Reconstructed *Proof `json:"reconstructed,omitempty"`
 	Position

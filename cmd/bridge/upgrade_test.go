@@ -262,10 +262,28 @@ func (v *rolling) asks(asking version, bridges int) {
 			all == exitOK && bytes.Count(agents, []byte("\n")) == v.setup.agents
 	})
 	for _, args := range [][]string{{"windows"}, {"calls"}, {"schema", "validate"}} {
-		if said, code := v.command(asking, args...); code != exitOK {
+		said, code := v.command(asking, args...)
+		if code == exitFailed && asking == v.before && onlyNew(said) {
+			continue
+		}
+		if code != exitOK {
 			v.t.Errorf("%s: bridge %s ended with %d:\n%s", asking.name, strings.Join(args, " "), code, said)
 		}
 	}
+}
+
+// onlyNew reports that all that a version before finds wrong are a few messages on subjects that
+// came after it.
+func onlyNew(said []byte) bool {
+	for line := range strings.SplitSeq(strings.TrimSpace(string(said)), "\n") {
+		if strings.HasPrefix(line, "  ") && !strings.Contains(line, ".reconcile.") {
+			return false
+		}
+		if strings.Contains(line, " checked, ") && !strings.HasPrefix(line, "AICC_COVERAGE") && !strings.HasSuffix(line, " 0 invalid") {
+			return false
+		}
+	}
+	return true
 }
 
 // command runs one of a version's on the streams.

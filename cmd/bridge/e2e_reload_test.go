@@ -119,12 +119,16 @@ func (s *scene) reloads(keys ...string) {
 	}
 }
 
-// reloadsLists has the bridge read the lists of agents, which it may have noticed by itself.
-func (s *scene) reloadsLists() {
+// reloadsLists has the bridge read the lists of agents, which it may have noticed by itself. It
+// has taken another list so many times then, and nothing else.
+func (s *scene) reloadsLists(times int) {
 	s.t.Helper()
-	if a, printed, exit := s.reload(); exit != exitOK {
-		s.t.Fatalf("exit code %d; %s%s", exit, a.Error, printed)
+	const key = "tenants[demo].gateway.agents"
+	a, printed, exit := s.reload()
+	if exit != exitOK || len(a.Changes) > 1 || len(a.Changes) == 1 && a.Changes[0].Key != key {
+		s.t.Fatalf("exit code %d, changed %v; %s%s", exit, a.Changes, a.Error, printed)
 	}
+	s.says(`"key":"`+key+`"`, times)
 }
 
 // says waits until the log has a text so many times.
@@ -176,11 +180,11 @@ func TestReloadOneMoreAgent(t *testing.T) {
 		delete(before, a.ID)
 	}
 	s.lists(n - 2)
-	s.reloadsLists()
+	s.reloadsLists(2)
 	s.sessions("left", 3)
 	s.undisturbed(before, n+1)
 	s.lists(n + 1)
-	s.reloadsLists()
+	s.reloadsLists(3)
 	s.sessions("resumed", 3)
 	s.undisturbed(before, n+1)
 

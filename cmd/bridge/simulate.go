@@ -48,11 +48,9 @@ func newSimulate() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "simulate",
 		Short: "The platform simulator alone, with fault switches",
-		Long: "Run CC-Gateway, CC-FS and CC-CMS as one seeded contact centre over HTTPS; what a bridge needs is\n" +
-			"written to --dir. All in which platforms differ is set in a file (--settings); faults at\n" +
-			"start (--faults), and while it runs at the management address that it prints.",
-		Example: "  bridge simulate\n" +
-			"  bridge simulate settings > sim.yaml && bridge simulate --settings sim.yaml\n" +
+		Long: "Run CC-Gateway, CC-FS and CC-CMS as one seeded contact centre over HTTPS. What a bridge needs is in --dir,\n" +
+			"what platforms differ in is set by --settings, faults by --faults and the management address.",
+		Example: "  bridge simulate settings > sim.yaml && bridge simulate --settings sim.yaml\n" +
 			"  bridge simulate --faults faults.json\n" +
 			"  curl -X PUT --data '{\"rules\":[{\"fault\":\"download.flipped\",\"next\":1}]}' http://127.0.0.1:18043/faults",
 		Args: noArguments,
@@ -71,7 +69,7 @@ func newSimulate() *cobra.Command {
 func (o *simulateOptions) register(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&o.settings, "settings", "", "file (YAML or JSON) with any settings of the platform; flags outdo it")
-	f.StringVar(&o.profile, "profile", "", "edition of the platform:\n"+profileHelp())
+	f.StringVar(&o.profile, "profile", "", "edition of the platform: "+editions())
 	f.IntVar(&o.agents, "agents", 5, "how many agents, from 101 on")
 	f.Uint64Var(&o.seed, "seed", 1, "seed of every choice")
 	f.StringVar(&o.dir, "dir", "sim", "folder for ca.pem, bridge.crt, bridge.key, secret_key and agents/ID")
@@ -134,14 +132,10 @@ func simulate(ctx context.Context, o simulateOptions, given func(flag string) bo
 	return err
 }
 
-// profileHelp lists the editions, one a line.
-func profileHelp() string {
-	names, about := optionfile.Profiles()
-	lines := make([]string, len(names))
-	for i, name := range names {
-		lines[i] = name + ": " + about[name]
-	}
-	return strings.Join(lines, "\n")
+// editions are the names that --profile takes.
+func editions() string {
+	names, _ := optionfile.Profiles()
+	return strings.Join(names, ", ")
 }
 
 // platform is what the flags say by default, then what the profile says, then the

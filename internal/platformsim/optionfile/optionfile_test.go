@@ -152,7 +152,14 @@ func TestProfiles(t *testing.T) {
 	if want := []string{"2018-demo", "2023", "2025", "2026"}; !cmp.Equal(names, want) {
 		t.Errorf("profiles %q, want %q", names, want)
 	}
+	page, err := os.ReadFile("../../../docs/platform.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, name := range names {
+		if row := "| `" + name + "` | " + about[name] + " |"; about[name] == "" || !strings.Contains(string(page), row) {
+			t.Errorf("docs/platform.md has no row %s", row)
+		}
 		o, err := Profile(name, platformsim.Options{Agents: 3})
 		if err != nil {
 			t.Fatal(err)

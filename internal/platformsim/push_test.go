@@ -69,17 +69,13 @@ func TestPushOverHTTPS(t *testing.T) {
 			t.Fatalf("skills of %s: %s", a.ID, code)
 		}
 	}
-	until := time.Now().Add(time.Minute)
-	for busy := true; busy && time.Now().Before(until); {
+	await(t, "each has 60 events", func() bool {
 		mu.Lock()
-		busy = len(got["101"]) < 60 || len(got["102"]) < 60
-		mu.Unlock()
-		time.Sleep(10 * time.Millisecond) // polling what another process would show
-	}
+		defer mu.Unlock()
+		return len(got["101"]) >= 60 && len(got["102"]) >= 60
+	})
 	s.Quiesce()
-	for !s.Quiet() && time.Now().Before(until) {
-		time.Sleep(10 * time.Millisecond)
-	}
+	await(t, "it is quiet", s.Quiet)
 	want := map[string][]string{}
 	for _, e := range s.Truth().Events {
 		want[e.Agent] = append(want[e.Agent], e.Type)
@@ -92,6 +88,20 @@ func TestPushOverHTTPS(t *testing.T) {
 	for _, agent := range []string{"101", "102"} {
 		if !slices.Equal(got[agent], want[agent]) || len(want[agent]) < 60 {
 			t.Errorf("agent %s: %d events arrived, %d were given out", agent, len(got[agent]), len(want[agent]))
+		}
+	}
+}
+
+// await waits for what another process would have to look for.
+func await(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	over, look := time.After(time.Minute), time.NewTicker(10*time.Millisecond)
+	defer look.Stop()
+	for !done() {
+		select {
+		case <-over:
+			t.Fatalf("waited in vain: %s", what)
+		case <-look.C:
 		}
 	}
 }

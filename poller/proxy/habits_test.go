@@ -212,7 +212,7 @@ func TestProxyResend(t *testing.T) {
 	request := fmt.Sprintf("GET %sagentevent/101 HTTP/1.1\r\nHost: x\r\nUser-Agent: Go-http-client/1.1\r\nguid: %s\r\n\r\n", proxy.Base, p.guid)
 	first := make(chan []string, 1)
 	go func() { first <- raw(t, b.addr, request) }()
-	time.Sleep(50 * time.Millisecond) // so that it is the first; in the other order the test shows less
+	s.await("it is held", func() bool { return b.Standing().Held == 1 })
 	second := make(chan []string, 1)
 	go func() { second <- raw(t, b.addr, request) }()
 	if head := <-first; !strings.Contains(strings.Join(head, "\n"), "Content-Length: 28") {
@@ -239,11 +239,8 @@ func TestProxySilence(t *testing.T) {
 		p := s.phone("101", b.addr)
 		p.signIn("", "")
 		s.until(p, "AgentState_Ready")
-		s.await("the end", func() bool {
-			a, err := p.call(t.Context(), http.MethodPut, "onlineagent/101/nothing", "")
-			time.Sleep(6 * time.Second) // of silence, in which it is looked for once
-			return err == nil && a.Code == "100-006"
-		})
+		s.await("the client is forgotten", func() bool { return b.Standing().Clients == 0 })
+		p.do(http.MethodPut, "onlineagent/101/nothing", "100-006")
 		var changes []string
 		s.await("what the platform sees", func() bool {
 			changes = nil

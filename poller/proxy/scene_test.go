@@ -81,6 +81,7 @@ func newScene(t testing.TB, o platformsim.Options) *scene {
 // bridge is one life of a bridge.
 type bridge struct {
 	addr string
+	*proxy.Proxy
 	stop func() // in order
 	kill func() // nothing in hand is finished
 }
@@ -153,7 +154,7 @@ func (s *scene) start(address string) *bridge {
 			poster.Close()
 		})
 	}
-	b := &bridge{addr: l.Addr().String(), stop: end(func() {}), kill: end(stopWork)}
+	b := &bridge{addr: l.Addr().String(), Proxy: p, stop: end(func() {}), kill: end(stopWork)}
 	s.t.Cleanup(b.stop)
 	deadline := time.Now().Add(30 * time.Second)
 	for !p.Serves() {

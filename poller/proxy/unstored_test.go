@@ -17,11 +17,13 @@ import (
 // disk is a store that may be away.
 type disk struct {
 	record.Store
-	away atomic.Bool
+	away    atomic.Bool
+	refused atomic.Int64
 }
 
 func (d *disk) Publish(ctx context.Context, m schemas.Message) error {
 	if d.away.Load() {
+		d.refused.Add(1)
 		return errors.New("no disk")
 	}
 	return d.Store.Publish(ctx, m)
@@ -58,7 +60,8 @@ func TestProxyUnstored(t *testing.T) {
 			if pass {
 				s.await("they are at the client", func() bool { return len(p.events()) >= 4 })
 			} else {
-				time.Sleep(500 * time.Millisecond) // in which nothing is to come
+				tries := d.refused.Load() + 3
+				s.await("they can't be stored, again and again", func() bool { return d.refused.Load() >= tries })
 				if n := len(p.events()); n != 2 {
 					t.Errorf("the client has %d events", n)
 				}
@@ -108,7 +111,7 @@ func TestProxyForgotten(t *testing.T) {
 	s.until(p, "AgentState_Ready")
 	d.away.Store(true)
 	p.do(http.MethodDelete, "onlineagent/101/logout", "0")
-	time.Sleep(15 * time.Second) // in which the session's end is said, and the agent forgotten
+	s.await("the agent is forgotten", func() bool { return b.Standing().Agents == 0 })
 	d.away.Store(false)
 	again := s.phone("101", b.addr)
 	again.signIn("", "")

@@ -43,7 +43,7 @@ func (p *Proxy) newTerm(intake, work context.Context, epoch uint64) (*term, erro
 	r, s := p.o.Record, p.o.Session
 	r.Epoch, r.Via, s.Epoch, s.Observer = epoch, schemas.WayProxy, epoch, t
 	if p.o.PassUnstored {
-		store := later.New(r.Store, p.log)
+		store := later.New(r.Store, r.Names, p.log)
 		r.Store, s.Sessions = store, later.Bucket{Bucket: s.Sessions}
 		ended := make(chan struct{})
 		go func() {

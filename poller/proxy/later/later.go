@@ -7,6 +7,7 @@
 //     next ones wait behind it.
 //   - What waits is lost if the process ends before it is stored. The agent's last message in the
 //     stream then does not say that its polling ended, so the next owner records a gap.
+//   - One that the store refuses for good is a dead letter, and a gap record has its number.
 //   - No more than so many wait; then whoever has another one waits, as without this package.
 //
 // It imports schemas, the contracts of poller/record and poller/session/custody, and insist.
@@ -15,10 +16,12 @@ package later
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
+	"golang.org/x/sync/semaphore"
 
 	"aiccbridge/poller/internal/insist"
 	"aiccbridge/poller/record"
@@ -28,15 +31,17 @@ import (
 
 const (
 	patience = 2 * time.Second // with the store, before a message waits
-	most     = 10_000          // messages that wait, of some KiB each
+	most     = 10_000          // messages that wait, if they are small
+	small    = 8 << 10         // what one takes up beside its body
 )
 
 // Store takes messages for another store. Make it with [New].
 type Store struct {
-	under   record.Store
-	log     zerolog.Logger
-	waiting chan struct{} // has room for each that may wait
-	more    chan struct{} // room for one word: something waits, or nothing more comes
+	under record.Store
+	names schemas.Names
+	log   zerolog.Logger
+	room  *semaphore.Weighted // bytes that may wait
+	more  chan struct{}       // room for one word: something waits, or nothing more comes
 
 	mu      sync.Mutex
 	backlog []schemas.Message
@@ -44,9 +49,12 @@ type Store struct {
 }
 
 // New returns a store that stores nothing late before [Store.Run].
-func New(under record.Store, log zerolog.Logger) *Store {
-	return &Store{under: under, log: log, waiting: make(chan struct{}, most), more: make(chan struct{}, 1)}
+func New(under record.Store, names schemas.Names, log zerolog.Logger) *Store {
+	return &Store{under: under, names: names, log: log, room: semaphore.NewWeighted(most * small), more: make(chan struct{}, 1)}
 }
+
+// weight is what a message takes up while it waits.
+func weight(m schemas.Message) int64 { return small + int64(len(m.Body)) }
 
 // Publish stores a message, or lets it wait if that takes long.
 func (s *Store) Publish(ctx context.Context, m schemas.Message) error {
@@ -59,10 +67,8 @@ func (s *Store) Publish(ctx context.Context, m schemas.Message) error {
 			return err
 		}
 	}
-	select {
-	case s.waiting <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
+	if err := s.room.Acquire(ctx, weight(m)); err != nil {
+		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -113,12 +119,56 @@ func (s *Store) Run(ctx context.Context) {
 			}
 			continue
 		}
-		err := trouble.Insist(ctx, "publish", func(ctx context.Context) error { return s.under.Publish(ctx, m) })
-		if insist.Forgive(ctx, s.log, err, "message can't be stored") == nil {
+		if s.store(ctx, trouble, m) == nil {
 			s.pop()
 		}
 	}
 }
+
+// store stores a message, for as long as it takes, or what is said in its place. The error is
+// the context's.
+func (s *Store) store(ctx context.Context, trouble *insist.Trouble, m schemas.Message) error {
+	publish := func(m schemas.Message) error {
+		return trouble.Insist(ctx, "publish", func(ctx context.Context) error { return s.under.Publish(ctx, m) })
+	}
+	err := publish(m)
+	var refused *schemas.Permanent
+	if !errors.As(err, &refused) {
+		return insist.Forgive(ctx, s.log, err, "message can't be stored")
+	}
+	for _, build := range []func() (schemas.Message, error){
+		func() (schemas.Message, error) { return s.letter(m, refused) },
+		func() (schemas.Message, error) { return s.gap(m, refused) },
+	} {
+		instead, err := build()
+		if err == nil {
+			err = publish(instead)
+		}
+		if err := insist.Forgive(ctx, s.log, err, "what is said in place of a message can't be stored"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// letter keeps what the store refuses for good.
+func (s *Store) letter(m schemas.Message, refused *schemas.Permanent) (schemas.Message, error) {
+	letter := schemas.NewDeadLetter(schemas.TenantOf(m.Subject), refused.Reason, refused.Err.Error(), m.Time)
+	letter.Keep(m.Body)
+	return s.names.DeadLetterMessage(letter, m.ID)
+}
+
+// gap is the record that takes the number of what the store refuses for good.
+func (s *Store) gap(m schemas.Message, refused *schemas.Permanent) (schemas.Message, error) {
+	as := schemas.Stored{Subject: m.Subject, Header: m.Headers(), Body: m.Body}
+	gap, ok := s.names.GapInstead(as, fmt.Sprintf("the stream refuses it for good (%s); dead letter %s", refused.Reason, m.ID))
+	if !ok {
+		return gap, errNoNumber
+	}
+	return gap, nil
+}
+
+var errNoNumber = errors.New("it has no number of its own")
 
 func (s *Store) first() (m schemas.Message, n int, over bool) {
 	s.mu.Lock()
@@ -132,7 +182,7 @@ func (s *Store) first() (m schemas.Message, n int, over bool) {
 func (s *Store) pop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	<-s.waiting
+	s.room.Release(weight(s.backlog[0]))
 	s.backlog[0] = schemas.Message{}
 	if s.backlog = s.backlog[1:]; len(s.backlog) == 0 {
 		s.backlog = nil

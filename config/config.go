@@ -166,12 +166,13 @@ type Tenant struct {
 
 // Proxy is how clients are served that sign their agents in through the bridge.
 type Proxy struct {
-	Silence       time.Duration  `yaml:"silence" default:"2m" min:"30s" max:"1h"` // after which a client has gone
-	SignOutSilent bool           `yaml:"sign_out_silent" default:"true"`          // the agent whose last client has gone
-	WhenUnstored  string         `yaml:"when_unstored" default:"hold" oneof:"hold|pass"`
-	PushHosts     []string       `yaml:"push_hosts" match:"^[0-9A-Za-z.:\\[\\]-]{1,253}$" say:"a host, or host:port"` // that events may be pushed to
-	PushCAFile    string         `yaml:"push_ca_file"`
-	PushRootCAs   *x509.CertPool `yaml:"-"` // from PushCAFile; nil: the system's roots
+	Silence           time.Duration  `yaml:"silence" default:"2m" min:"30s" max:"1h"` // after which a client has gone
+	SignOutSilent     bool           `yaml:"sign_out_silent" default:"true"`          // the agent whose last client has gone
+	WhenUnstored      string         `yaml:"when_unstored" default:"hold" oneof:"hold|pass"`
+	PushHosts         []string       `yaml:"push_hosts" match:"^[0-9A-Za-z.:\\[\\]-]{1,253}$" say:"a host, or host:port"` // that events may be pushed to
+	PushCAFile        string         `yaml:"push_ca_file"`
+	AllowInsecureHTTP bool           `yaml:"allow_insecure_http" default:"false"` // pushes over plain HTTP to other machines
+	PushRootCAs       *x509.CertPool `yaml:"-"`                                   // from PushCAFile; nil: the system's roots
 }
 
 // Privacy says what becomes of personal data before anything is stored. Actions

@@ -30,7 +30,7 @@ func newProxy(b base, h *hub, c config.Tenant, t *tenant, open *closers) (*proxy
 	if err != nil {
 		return nil, err
 	}
-	poster := post.New(post.Options{Hosts: c.Proxy.PushHosts, RootCAs: c.Proxy.PushRootCAs, AllowLinkLocal: g.AllowLinkLocal})
+	poster := post.New(post.Options{Hosts: c.Proxy.PushHosts, RootCAs: c.Proxy.PushRootCAs, AllowHTTP: c.Proxy.AllowInsecureHTTP, AllowLinkLocal: g.AllowLinkLocal})
 	open.add(poster.Close)
 	// The hub's own bucket: it is not mirrored, and does without the hub for a while.
 	sessions, clients := h.Bucket(schemas.BucketSessions), kv.Open(h.bus.Conn(), schemas.BucketClients)

@@ -23,6 +23,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -48,6 +49,7 @@ var ErrToken = errors.New("serviceToken must have 1 to 50 letters, digits, - or 
 type Options struct {
 	Hosts          []string       // that may be called, as host or host:port; none: nobody
 	RootCAs        *x509.CertPool // nil: the system's
+	AllowHTTP      bool           // plain HTTP to other machines than this one; it carries tokens and numbers
 	AllowLinkLocal bool
 }
 
@@ -64,6 +66,7 @@ func (w Way) Format(f fmt.State, _ rune) { fmt.Fprint(f, "push(***)") }
 // Poster pushes. It is safe for concurrent use.
 type Poster struct {
 	hosts     []string
+	allowHTTP bool
 	client    http.Client
 	transport *http.Transport
 }
@@ -71,7 +74,7 @@ type Poster struct {
 // New does no I/O.
 func New(o Options) *Poster {
 	dial := dialguard.Dialer(net.Dialer{Timeout: answerWithin}, o.AllowLinkLocal)
-	p := &Poster{transport: &http.Transport{
+	p := &Poster{allowHTTP: o.AllowHTTP, transport: &http.Transport{
 		DialContext: dial.DialContext, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: o.RootCAs},
 		IdleConnTimeout: idleTimeout, MaxIdleConnsPerHost: 256,
 		TLSNextProto: map[string]func(string, *tls.Conn) http.RoundTripper{}, // HTTP/1.1 only
@@ -94,10 +97,17 @@ func (p *Poster) Check(w Way) error {
 		return errors.New("the address for pushes is no http or https URL")
 	case !slices.Contains(p.hosts, strings.ToLower(u.Hostname())) && !slices.Contains(p.hosts, strings.ToLower(u.Host)):
 		return fmt.Errorf("host %.64q is not in proxy.push_hosts", u.Host)
+	case u.Scheme == "http" && !p.allowHTTP && !loopback(u.Hostname()):
+		return fmt.Errorf("host %.64q is to be pushed to over plain http, and proxy.allow_insecure_http is not set", u.Host)
 	case !w.Old && !token(w.Token):
 		return ErrToken
 	}
 	return nil
+}
+
+func loopback(host string) bool {
+	a, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && a.Unmap().IsLoopback()
 }
 
 func token(s string) bool {

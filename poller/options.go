@@ -47,6 +47,7 @@ type Options struct {
 	EventGap    time.Duration // from an answer with an event to the next poll; 200 to 500 ms, default 200 ms
 	IdleGap     time.Duration // the same after an empty answer; 200 to 500 ms, default 400 ms
 	ErrorGap    time.Duration // least pause after a bad poll; above 1 s, at most 15 s, default 1.1 s
+	PollTimeout time.Duration // that of the agents' gateway: how long a poll of an owner that is cut off may go on; default 30 s
 	MaxSilence  time.Duration // without a good poll for longer the session is given up; default 240 s
 	Heartbeat   time.Duration // between two heartbeat messages of an agent; default 5 min, negative: none
 	StartSpread time.Duration // first sign-ins are spread over it by a hash of the id; default 10 s, negative: none
@@ -119,7 +120,7 @@ func (o Options) session() session.Options {
 	return session.Options{
 		Tenant: o.Tenant, Epoch: o.Epoch, Copied: o.Copied, Sessions: o.Sessions, Seal: o.Seal, Plain: o.Plain,
 		EventGap: o.EventGap, IdleGap: o.IdleGap, ErrorGap: o.ErrorGap,
-		MaxSilence: o.MaxSilence, Heartbeat: o.Heartbeat,
+		PollTimeout: o.PollTimeout, MaxSilence: o.MaxSilence, Heartbeat: o.Heartbeat,
 		ForceSignIn: o.ForceSignIn, SignOutOnShutdown: o.SignOutOnShutdown,
 		Sights: o.Sights, Limits: o.Limits, Metrics: o.Metrics.session, Logger: o.Logger,
 	}

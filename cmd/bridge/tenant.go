@@ -218,7 +218,7 @@ func newPolling(b base, h *hub, c config.Tenant, t *tenant, open *closers) (*par
 		Store:    h,
 		Sessions: sessions, States: h.Bucket(schemas.BucketState),
 		Seal: b.seal, Plain: !g.Handover.Sealed, LastStored: h.Last, Losses: h.witness, Copied: h.copied(),
-		EventGap: g.EventGap, IdleGap: g.IdleGap, Heartbeat: noneIfZero(g.Heartbeat),
+		PollTimeout: g.PollTimeout, EventGap: g.EventGap, IdleGap: g.IdleGap, Heartbeat: noneIfZero(g.Heartbeat),
 		ForceSignIn: g.ForceSignIn, SignOutOnShutdown: g.SignOutOnShutdown,
 		Heard:  t.pulse.Heard,
 		Logger: b.log, Metrics: b.polling,

@@ -90,11 +90,12 @@ type Options struct {
 	Seal     custody.Sealer
 	Plain    bool // sessions that others hand over stand in the bucket in clear
 
-	EventGap   time.Duration // from an answer with an event to the next poll; 200 to 500 ms, default 200 ms
-	IdleGap    time.Duration // the same after an empty answer; 200 to 500 ms, default 400 ms
-	ErrorGap   time.Duration // least pause after a bad poll; above 1 s, at most 15 s, default 1.1 s
-	MaxSilence time.Duration // without a good poll for longer the session is given up; default 240 s
-	Heartbeat  time.Duration // between two heartbeat messages of an agent; default 5 min, negative: none
+	EventGap    time.Duration // from an answer with an event to the next poll; 200 to 500 ms, default 200 ms
+	IdleGap     time.Duration // the same after an empty answer; 200 to 500 ms, default 400 ms
+	ErrorGap    time.Duration // least pause after a bad poll; above 1 s, at most 15 s, default 1.1 s
+	PollTimeout time.Duration // of the gateway's polls; default 30 s
+	MaxSilence  time.Duration // without a good poll for longer the session is given up; default 240 s
+	Heartbeat   time.Duration // between two heartbeat messages of an agent; default 5 min, negative: none
 
 	ForceSignIn       bool // once per loop whoever else is signed in as the agent is thrown out
 	SignOutOnShutdown bool // agents are signed out at the end, and not left to be resumed
@@ -174,7 +175,7 @@ func (t *Tenant) logger(agent string) zerolog.Logger {
 func (o Options) custody(a Agent, g Gateway, log zerolog.Logger) custody.Options {
 	return custody.Options{
 		Tenant: o.Tenant, Agent: a.ID, Epoch: o.Epoch, Entries: o.Sessions, Seal: o.Seal,
-		OthersSignIn: a.handedOver(), Watched: a.Entry > 0, Plain: o.Plain, Move: g.Move, Logger: log,
+		OthersSignIn: a.handedOver(), Watched: a.Entry > 0, Plain: o.Plain, PollTimeout: o.PollTimeout, Move: g.Move, Logger: log,
 	}
 }
 

@@ -18,6 +18,7 @@
 package custody
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,12 +34,13 @@ import (
 )
 
 const (
+	defaultPollTimeout = 30 * time.Second
+
 	sideLimit    = 5 * time.Second   // of what must not keep a poll waiting
 	resumeWithin = 110 * time.Second // a session not polled for longer was signed out by the gateway (120 s)
 	refreshAfter = 60 * time.Second  // + one hold of 10 s: the entry is never older than maxAge
 	maxAge       = 70 * time.Second
 	lookAfter    = 20 * time.Second // the same where another system may put a new GUID at any time
-	lastPoll     = 30 * time.Second // of an owner that did not stop, with what it may be late by
 	cookiesAfter = 5 * time.Second  // new cookies alone are not written more often
 )
 
@@ -90,6 +92,9 @@ type Options struct {
 	Watched bool
 	// Plain: its sessions stand in the entry in clear. Default: sealed, whatever is not is refused.
 	Plain bool
+	// PollTimeout is how long a poll of an owner that did not stop may go on. Default: 30 s, the
+	// gateway client's own.
+	PollTimeout time.Duration
 	// Move goes to the node of the gateway that an entry names, "" for the gateway's own
 	// address. nil: there are no nodes.
 	Move   func(url string) error
@@ -329,7 +334,7 @@ func (c *Custody) TakeOver() bool {
 	c.entry.Polling = false
 	if c.o.OthersSignIn {
 		if was.Polling {
-			c.quiet = time.Now().Add(lastPoll)
+			c.quiet = time.Now().Add(cmp.Or(c.o.PollTimeout, defaultPollTimeout))
 		}
 		return c.accept()
 	}

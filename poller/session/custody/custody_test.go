@@ -186,10 +186,10 @@ func TestWhatIsTakenOverAtTheStart(t *testing.T) {
 // An owner that did not stop may have a poll in flight: until it has ended the session is not said
 // to be given back.
 func TestGivenBackWhenNobodyPolls(t *testing.T) {
-	for owner, wait := range map[string]time.Duration{`"polling":true`: lastPoll, `"polling":false`: 0} {
+	for owner, wait := range map[string]time.Duration{`"polling":true`: 110 * time.Second, `"polling":false`: 0} {
 		synctest.Test(t, func(t *testing.T) {
 			k := newKeeping()
-			k.o.OthersSignIn = true
+			k.o.OthersSignIn, k.o.PollTimeout = true, 110*time.Second
 			k.hand("first")
 			k.bucket.put(strings.Replace(string(k.bucket.value), "{", `{"stop":true,"epoch":6,`+owner+`,`, 1))
 			begun := time.Now()

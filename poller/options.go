@@ -33,7 +33,8 @@ type Options struct {
 	// Epoch numbers this ownership of the agents: that of the lease. It must be
 	// higher than that of every earlier Pool for the same agents: an agent whose
 	// entry has the same or a higher epoch is not polled.
-	Epoch uint64
+	Epoch       uint64
+	PollTimeout time.Duration // that of the agents' gateway: how long a poll of an owner that is cut off may go on; default 30 s
 	// LastStored returns the last message of a subject filter. It makes the bounds
 	// of a gap between two owners exact, and finds one that the session entry, which
 	// others may write, does not show. Nil: the entry alone counts, and its bounds
@@ -47,7 +48,6 @@ type Options struct {
 	EventGap    time.Duration // from an answer with an event to the next poll; 200 to 500 ms, default 200 ms
 	IdleGap     time.Duration // the same after an empty answer; 200 to 500 ms, default 400 ms
 	ErrorGap    time.Duration // least pause after a bad poll; above 1 s, at most 15 s, default 1.1 s
-	PollTimeout time.Duration // that of the agents' gateway: how long a poll of an owner that is cut off may go on; default 30 s
 	MaxSilence  time.Duration // without a good poll for longer the session is given up; default 240 s
 	Heartbeat   time.Duration // between two heartbeat messages of an agent; default 5 min, negative: none
 	StartSpread time.Duration // first sign-ins are spread over it by a hash of the id; default 10 s, negative: none

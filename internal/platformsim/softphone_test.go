@@ -48,7 +48,7 @@ func TestSoftphone(t *testing.T) {
 	for session, want := range map[string]string{
 		"inbound": "AgentOther_InService AgentState_Ready AgentState_Busy AgentOther_PhoneAlerting AgentOther_PhoneOffhook AgentEvent_Ringing " +
 			"AgentEvent_Customer_Alerting AgentEvent_Talking AgentMediaEvent_Record AgentEvent_Hold AgentEvent_Talking " +
-			"AgentEvent_Hold AgentEvent_Customer_Alerting AgentEvent_Talking AgentMediaEvent_StopRecordDone AgentEvent_Call_Release " +
+			"AgentMediaEvent_StopRecordDone AgentMediaEvent_Record AgentEvent_Hold AgentEvent_Customer_Alerting AgentEvent_Talking AgentMediaEvent_StopRecordDone AgentEvent_Call_Release " +
 			"AgentOther_PhoneRelease AgentState_Work AgentState_SetNotReady_Success",
 		"adviser": "AgentOther_InService AgentState_Ready AgentState_Busy AgentOther_PhoneAlerting AgentOther_PhoneOffhook AgentEvent_Ringing " +
 			"AgentEvent_Customer_Alerting AgentEvent_Talking AgentEvent_Talking AgentEvent_Call_Release " +

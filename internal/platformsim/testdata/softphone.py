@@ -49,6 +49,9 @@ class Softphone:
     def voice(self, code, method, what, body=None):
         return self.want(code, method, "/VoiceCall/%s/%s" % (self.me["id"], what), body)
 
+    def record(self, code, method, what, body=None):
+        return self.want(code, method, "/recordplay/%s/%s" % (self.me["id"], what), body)
+
     def poll(self):
         while True:
             answer = self.call(self.polls, "GET", "/agentevent/" + self.me["id"])
@@ -104,6 +107,9 @@ def inbound(web, me, other):
     a.voice("0", "POST", "endmute")
     a.voice("0", "POST", "hold")
     a.wait("AgentEvent_Hold")
+    a.record("0", "POST", "pauserecord")
+    a.record("500-003", "POST", "pauserecord")
+    a.record("0", "POST", "resumerecord")
     held = a.want("0", "GET", "/calldata/%s/holdlist" % a.me["id"])
     if [c["callid"] for c in held] != [call]:
         a.wrong.append("held are %s" % held)
@@ -112,6 +118,10 @@ def inbound(web, me, other):
     a.wait("AgentEvent_Talking")
     a.want("0", "POST", a.online + "/saybusy?reason=201")  # waits for the end of the call
     a.want("0", "POST", a.online + "/cancelbusy")
+    a.record("0", "DELETE", "stoprecord")
+    a.wait("AgentMediaEvent_StopRecordDone")
+    a.record("0", "PUT", "record", {"mediaType": 5, "fileName": ""})
+    a.wait("AgentMediaEvent_Record")
     a.voice("0", "POST", "transfer", {"devicetype": "2", "address": b.me["id"], "mode": "3"})
     a.wait("AgentEvent_Hold")
     b.wait("AgentEvent_Ringing")

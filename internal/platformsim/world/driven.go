@@ -187,6 +187,8 @@ func (d *driven) Parties() (caller, called string) { return d.parties() }
 func (d *driven) Other() string                    { return d.customer }
 func (d *driven) Answered()                        { d.answered() }
 func (d *driven) Book()                            { d.book() }
+func (d *driven) RecordDue() bool                  { return d.t.rng.IntN(100) < d.t.w.o.Recorded }
+func (d *driven) Record()                          { d.record() }
 func (d *driven) Joined()                          { d.joined = d.t.now() }
 func (d *driven) Move(to phone.Line)               { d.t = to.(line).t }
 
@@ -211,13 +213,6 @@ func (d *driven) Hold(on bool) {
 		d.holdBegin = d.t.now()
 	} else {
 		d.unhold()
-	}
-}
-
-// Record begins a recording where one is due.
-func (d *driven) Record() {
-	if d.t.rng.IntN(100) < d.t.w.o.Recorded {
-		d.record()
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"regexp"
+	"slices"
 
 	"aiccbridge/internal/platformsim/gateway/request"
 	"aiccbridge/internal/platformsim/gateway/wire"
@@ -64,8 +65,13 @@ var codes = map[error]string{
 	errParameter: "000-002", errNoCall: "400-003",
 	phone.ErrCallOut: "200-001", phone.ErrAnswer: "200-002", phone.ErrMute: "200-003", phone.ErrHold: "200-004",
 	phone.ErrUnhold: "200-005", phone.ErrThree: "200-006", phone.ErrTransfer: "200-007", phone.ErrRelease: "200-017",
-	phone.ErrHelp: "200-018", phone.ErrChat: "700-014", phone.ErrPlay: "500-001",
+	phone.ErrHelp: "200-018", phone.ErrChat: "700-014",
 }
+
+// refusal is a retcode that its interface knows.
+type refusal string
+
+func (r refusal) Error() string { return "refused with " + string(r) }
 
 // Do answers a request of a signed-in agent: a retcode and, with success, a result.
 func (c Call) Do(floor Floor, agent string, r *http.Request) (code string, result json.RawMessage) {
@@ -78,10 +84,13 @@ func (c Call) Do(floor Floor, agent string, r *http.Request) (code string, resul
 		return "100-006", nil
 	}
 	result, err := c.do(ask{floor, agent, p, r, body})
-	if err != nil {
+	var known refusal
+	switch {
+	case errors.As(err, &known):
+		return string(known), nil
+	case err != nil:
 		return codes[err], nil
-	}
-	if result == nil {
+	case result == nil:
 		result = json.RawMessage("{}")
 	}
 	return "0", result
@@ -89,7 +98,7 @@ func (c Call) Do(floor Floor, agent string, r *http.Request) (code string, resul
 
 // Calls lists every interface.
 func Calls() (all []Call) {
-	return append(append(append(all, voice()...), chat()...), queries()...)
+	return slices.Concat(voice(), media(), chat(), queries())
 }
 
 const (
@@ -107,7 +116,7 @@ func simple(f func(*phone.Phone) error) func(ask) (json.RawMessage, error) {
 	return plain(func(a ask) error { return f(a.phone) })
 }
 
-// voice are the interfaces of calls, and those of playback.
+// voice are the interfaces of calls.
 func voice() []Call {
 	mute := func(on bool) func(ask) (json.RawMessage, error) {
 		return simple(func(p *phone.Phone) error { return p.Mute(on) })
@@ -120,7 +129,7 @@ func voice() []Call {
 		}
 		return a.phone.SecondDial()
 	})
-	all := []Call{
+	return []Call{
 		{http.MethodPut, voicecall + "callout", "callout", callOut(phone.Outbound)},
 		{http.MethodPut, voicecall + "previewCallout", "previewCallout", callOut(phone.Preview)},
 		{http.MethodPut, voicecall + "callinner", "callinner", callInner},
@@ -143,13 +152,6 @@ func voice() []Call {
 		{http.MethodPut, voicecall + "snatchpickup", "snatchpickup", plain(func(a ask) error { return a.phone.Snatch(a.get("destWorkNo")) })},
 		{http.MethodPut, voicecall + "phonepickup", "phonepickup", simple((*phone.Phone).Answer)},
 	}
-	for _, p := range []struct{ method, path, name string }{
-		{http.MethodPut, "play", "play"}, {http.MethodDelete, "stopplay", "stopplay"}, {http.MethodPost, "pauseplay", "pauseplay"},
-		{http.MethodPost, "resumeplay", "resumeplay"}, {http.MethodPost, "forefast/{time}", "forefast"}, {http.MethodPost, "backfast/{time}", "backfast"},
-	} {
-		all = append(all, Call{p.method, "/recordplay/{agent}/" + p.path, p.name, simple(func(v *phone.Phone) error { return v.Play(p.name) })})
-	}
-	return all
 }
 
 var (
@@ -222,6 +224,12 @@ func chat() []Call {
 				return errParameter
 			}
 			return a.phone.Say(a.get("callId"), a.get("content"))
+		})},
+		{http.MethodPost, textchat + "sendmessagewithoutcall", "sendmessagewithoutcall", plain(func(a ask) error {
+			if a.get("skillId") == "" || a.get("chatId") == "" || a.get("chatReceiver") == "" || a.get("content") == "" {
+				return errParameter
+			}
+			return nil // it leaves the contact centre
 		})},
 		{http.MethodPut, textchat + "internalcall/{called}", "internalcall", callInner},
 		{http.MethodPost, textchat + "transfer", "transferchat", plain(func(a ask) error {

@@ -29,7 +29,7 @@ type client struct {
 func bubble(t *testing.T, play func(*client)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w, err := world.New(world.Options{Agents: 2, Softphone: true, Pace: world.Pace{Talk: time.Hour}})
+		w, err := world.New(world.Options{Agents: 2, Softphone: true, Recorded: -1, SyncDelay: -1, Pace: world.Pace{Talk: time.Hour}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -120,30 +120,85 @@ func TestBodies(t *testing.T) {
 			{"POST", "/voicecall/101/seconddialex", ``, wrong}, {"POST", "/voicecall/101/seconddialex?number=1", ``, "200-001 "},
 			{"PUT", "/textchat/101/chatmessage", `{"callId":"1-1"}`, wrong}, {"PUT", "/textchat/101/chatmessage", `{"callId":"1-1","content":1}`, "700-014 "},
 			{"POST", "/textchat/101/transfer", `{"callid":"1-1","addesstype":1}`, wrong},
+			{"POST", "/textchat/101/sendmessagewithoutcall", `{"skillId":12,"chatId":"7","content":"x"}`, wrong},
+			{"POST", "/textchat/101/sendmessagewithoutcall", `{"skillId":12,"chatId":"7","chatReceiver":"8","content":"x"}`, "0 {}"},
 			{"PUT", "/voicecall/101/PreviewCallout", `{}`, "404 page not found\n"}, // the gateway reads paths in any case
 			{"PUT", "/voicecall/101/previewCallout", `{"Called":5550100,"callControlId":"7","remember":[true]}`, `0 "#"`},
 		})
 	})
 }
 
-// TestPlayback: a recording is heard, paused, wound and stopped, each with its event.
+// media are the agent's events since the sign-in, without the name of their group.
+func (c *client) media() (got []string) {
+	time.Sleep(time.Minute)
+	synctest.Wait()
+	for _, e := range c.events[2:] {
+		got = append(got, strings.TrimPrefix(e, "AgentMediaEvent_"))
+	}
+	return got
+}
+
+// TestPlayback: the phone is called, a recording is heard, paused, wound and stopped, each
+// with its event.
 func TestPlayback(t *testing.T) {
 	bubble(t, func(c *client) {
-		const busy = "500-001 "
 		c.asks([]question{
-			{"DELETE", "/recordplay/101/stopplay", "", busy}, {"POST", "/recordplay/101/pauseplay", "", busy},
-			{"PUT", "/recordplay/101/play", `{"voicepath":"Y:/1.V3"}`, "0 {}"}, {"PUT", "/recordplay/101/play", `{}`, busy},
+			{"DELETE", "/recordplay/101/stopplay", "", "500-009 "}, {"POST", "/recordplay/101/pauseplay", "", "500-002 "},
+			{"PUT", "/recordplay/101/play", `{"voicepath":"Y:/1.V3"}`, "0 {}"}, {"PUT", "/recordplay/101/play", `{}`, "500-004 "},
+			{"PUT", "/voicecall/101/callout", `{"called":"5550100"}`, "200-001 "}, {"POST", "/recordplay/101/resumeplay", "", "500-005 "},
 			{"POST", "/recordplay/101/pauseplay", "", "0 {}"}, {"POST", "/recordplay/101/resumeplay", "", "0 {}"},
 			{"POST", "/recordplay/101/forefast/5", "", "0 {}"}, {"POST", "/recordplay/101/backfast/5", "", "0 {}"}, {"DELETE", "/recordplay/101/stopplay", "", "0 {}"},
+			{"POST", "/recordplay/101/backfast/5", "", "500-001 "},
+		})
+		if got, want := c.media(), []string{
+			"AgentState_Busy", "AgentOther_PhoneAlerting", `AgentOther_PhoneOffhook{"type":"main"}`, "Play_Succ", "Play", "PausePlayDone", "ResumePlayDone",
+			"JumpPlayDone", "JumpPlayDone", `AgentOther_PhoneRelease{"phoneState":3}`, "AgentState_Ready", `StopPlayDone{"cause":1}`,
+		}; !slices.Equal(got, want) {
+			t.Errorf("%q", got)
+		}
+		c.events = c.events[:2]
+		c.asks([]question{{"PUT", "/recordplay/101/play", `{"voicepath":"Y:/1.V3"}`, "0 {}"}})
+		time.Sleep(12 * time.Hour) // to its end
+		if got := c.media(); got[len(got)-1] != `StopPlayDone{"cause":0}` {
+			t.Errorf("%q", got)
+		}
+	})
+}
+
+// TestRecording: a talk is recorded from when the client says so to when it says so, or to its
+// end, with pauses that nobody hears of; each recording has a row.
+func TestRecording(t *testing.T) {
+	bubble(t, func(c *client) {
+		const wrong, start = "000-002 ", `{"mediaType":"5"}`
+		began := time.Now()
+		c.asks([]question{
+			{"PUT", "/recordplay/101/record", start, "500-007 "},
+			{"PUT", "/voicecall/101/callout", `{"called":"5550100"}`, `0 "#"`}, {"PUT", "/recordplay/101/record", start, "500-007 "},
 		})
 		time.Sleep(time.Minute)
-		synctest.Wait()
-		got := c.events[2:]
-		for i := range got {
-			got[i] = strings.TrimPrefix(got[i], "AgentMediaEvent_")
+		c.asks([]question{
+			{"PUT", "/recordplay/101/record", `{}`, wrong}, {"PUT", "/recordplay/101/record", `{"mediaType":2}`, wrong},
+			{"PUT", "/recordplay/101/record", `{"mediaType":5,"fileName":"` + strings.Repeat("x", 101) + `"}`, wrong},
+			{"DELETE", "/recordplay/101/stoprecord", "", "500-008 "}, {"POST", "/recordplay/101/pauserecord", "", "500-003 "},
+			{"PUT", "/recordplay/101/record", start, "0 {}"}, {"PUT", "/recordplay/101/record", start, "500-007 "},
+			{"POST", "/recordplay/101/resumerecord", "", "500-006 "}, {"POST", "/recordplay/101/pauserecord", "", "0 {}"},
+			{"PUT", "/recordplay/101/record", start, "500-007 "}, {"POST", "/recordplay/101/resumerecord", "", "0 {}"},
+			{"POST", "/voicecall/101/hold", "", "0 {}"}, {"DELETE", "/recordplay/101/stoprecord", "", "0 {}"}, {"POST", "/voicecall/101/gethold", "", "0 {}"},
+			{"PUT", "/recordplay/101/record", start, "0 {}"}, {"POST", "/recordplay/101/pauserecord", "", "0 {}"},
+		})
+		time.Sleep(time.Minute)
+		c.asks([]question{{"DELETE", "/voicecall/101/release", "", "0 {}"}})
+		var got []string
+		for _, e := range c.media() {
+			if !strings.Contains(e, "Agent") {
+				got = append(got, strings.SplitN(e, "{", 2)[0])
+			}
 		}
-		if want := []string{"Play", "Play_Succ", "PausePlayDone", "ResumePlayDone", "JumpPlayDone", "JumpPlayDone", `StopPlayDone{"cause":1}`}; !slices.Equal(got, want) {
-			t.Errorf("%q", got)
+		if want := []string{"Record", "StopRecordDone", "Record", "StopRecordDone"}; !slices.Equal(got, want) {
+			t.Errorf("%q, want %q", got, want)
+		}
+		if rows := c.w.Rows(world.Record, began, time.Now(), time.Now()); len(rows) != 2 {
+			t.Errorf("%d rows: %+v", len(rows), rows)
 		}
 	})
 }

@@ -27,6 +27,7 @@ func (g guest) Other() string             { return g.caller }
 func (guest) At(int, string)              {}
 func (guest) Answered()                   {}
 func (guest) Hold(bool)                   {}
+func (guest) RecordDue() bool             { return false }
 func (guest) Record()                     {}
 func (guest) StopRecord()                 {}
 func (guest) Joined()                     {}
@@ -59,7 +60,7 @@ func (p *Phone) visit(l *leg, from string) bool {
 // ring has the phone ring with a call, transferred from somebody or not. The caller
 // holds mu.
 func (p *Phone) ring(l *leg, from string) {
-	p.main, p.phase, p.muted = l, ringing, false
+	p.main, p.phase, p.muted, p.tape = l, ringing, false, unrecorded
 	arrive := step{do: func() {
 		l.At(Agent, p.line.Agent())
 		p.line.Busy()
@@ -103,7 +104,7 @@ func (p *Phone) pickUp() {
 			p.line.Send("AgentChat_Connected", content.ChatParties{CallID: l.ID(), Caller: l.Other(), Called: p.line.Agent(), InnerCall: &inner})
 		} else {
 			p.sayTalking(l, "main")
-			l.Record()
+			p.recordIfDue(l)
 		}
 		if l.far != nil {
 			l.far.farAnswered(l.ID())
@@ -221,7 +222,7 @@ func (p *Phone) dial(kind int, number string, chat bool) (string, error) {
 		return "", ErrCallOut
 	}
 	l := &leg{Call: p.line.Call(kind, number), own: true, chat: chat}
-	p.main, p.phase, p.muted = l, dialing, false
+	p.main, p.phase, p.muted, p.tape = l, dialing, false, unrecorded
 	if chat {
 		p.post(step{do: func() { l.At(Agent, p.line.Agent()); p.line.Busy() }}, p.sending("AgentChat_CallOutCreated", content.ChatParties{CallID: l.ID()}))
 	} else {
@@ -283,7 +284,7 @@ func (p *Phone) connect() {
 			return
 		}
 		p.sayTalking(l, "main")
-		l.Record()
+		p.recordIfDue(l)
 	}})
 	p.talkOn()
 }

@@ -73,7 +73,8 @@ type Call interface {
 	// At moves the call on to a device; Answered begins the talk there.
 	At(device int, number string)
 	Answered()
-	Hold(on bool) // keeps the time of it
+	Hold(on bool)    // keeps the time of it
+	RecordDue() bool // whether this talk is recorded without being asked to
 	Record()
 	StopRecord() // if it is recorded
 	// Joined and Parted keep the time of a talk of three.
@@ -106,6 +107,7 @@ const (
 	consulted  // and talks
 	conference
 	away // suspended to an IVR flow
+	listening // to a recording
 	ending
 )
 
@@ -135,6 +137,7 @@ type Phone struct {
 	consult *leg
 	then    int // what becomes of the consultation: a mode of transfer, or advice
 	muted   bool
+	tape    tape
 	playing playback
 	steps   []step
 	fate    *step // what the other side does when there is no step left

@@ -172,7 +172,7 @@ func callOut(kind int) func(ask) (json.RawMessage, error) {
 		number, caller := a.get("called"), a.get("caller")
 		media, err := a.number("mediaability", 0)
 		if err != nil || !dialled.MatchString(number) || media < 0 || media > 2 || caller != "" && !dialled.MatchString(caller) ||
-			len(a.get("callappdata")) > 16<<10 {
+			len(a.get("callappdata")) > mostData {
 			return nil, errParameter
 		}
 		if kind == phone.Preview {
@@ -180,7 +180,11 @@ func callOut(kind int) func(ask) (json.RawMessage, error) {
 				return nil, errParameter
 			}
 		}
-		return callID(a.phone.CallOut(kind, number))
+		id, err := a.phone.CallOut(kind, number)
+		if err == nil {
+			a.phone.Note(id, a.get("callappdata"))
+		}
+		return callID(id, err)
 	}
 }
 

@@ -1,16 +1,19 @@
 package softphone
 
 import (
+	"cmp"
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"strconv"
 
+	"aiccbridge/internal/platformsim/gateway/request"
 	"aiccbridge/internal/platformsim/gateway/wire"
 	"aiccbridge/internal/platformsim/world"
 	"aiccbridge/internal/platformsim/world/phone"
 )
 
-// queries are the interfaces that change nothing. Members without a documented shape are
+// queries are the interfaces that change nothing, and those of call data. Members without a documented shape are
 // those that clients read.
 func queries() []Call {
 	get := func(path, name string, do func(ask) (json.RawMessage, error)) Call {
@@ -26,14 +29,50 @@ func queries() []Call {
 		get("/agentgroup/{agent}/groupbyagent/{other}", "groupbyagent", device("id", "1", "agents")),
 		get("/calldata/{agent}/callinfo", "callinfo", calls(false)),
 		get("/calldata/{agent}/holdlist", "holdlist", calls(true)),
-		get("/calldata/{agent}/appdata", "appdata", func(ask) (json.RawMessage, error) { return wire.Text(""), nil }),
-		{http.MethodPost, "/calldata/{agent}/appdata", "setappdata", plain(func(a ask) error {
-			if len(a.phone.States()) == 0 {
-				return errNoCall
-			}
-			return nil
-		})},
+		get("/calldata/{agent}/appdata", "appdata", noted),
+		{http.MethodPost, "/calldata/{agent}/appdata", "setappdata", plain(note)},
+		{http.MethodPut, "/calldata/{agent}/setcalldataex", "setcalldataex", plain(note)},
 	}
+}
+
+// mostData is how long call data may be (page cec_07_1263).
+const mostData = 16 << 10
+
+// note keeps call data with a call.
+func note(a ask) error {
+	data := a.get("calldata")
+	if encoded, ok := request.Text(a.get("isDataEncoded")).Is(false); !ok {
+		return errParameter
+	} else if encoded {
+		plain, err := base64.StdEncoding.DecodeString(data)
+		if err != nil {
+			return errParameter
+		}
+		data = string(plain)
+	}
+	switch {
+	case len(data) > mostData:
+		return errParameter
+	case !a.phone.Note(a.get("callid"), data):
+		return errNoCall
+	}
+	return nil
+}
+
+// noted is what is kept with a call; values of isEncodeResult other than true are false (page
+// cec_07_1262).
+func noted(a ask) (json.RawMessage, error) {
+	id := cmp.Or(a.get("callId"), a.get("callid"))
+	for _, s := range a.phone.States() {
+		switch {
+		case id != "" && s.CallID != id:
+		case a.get("isEncodeResult") == "true":
+			return wire.Text(base64.StdEncoding.EncodeToString([]byte(s.Data))), nil
+		default:
+			return wire.Text(s.Data), nil
+		}
+	}
+	return nil, errNoCall
 }
 
 func number(n int) json.RawMessage { return json.RawMessage(strconv.Itoa(n)) }
@@ -105,7 +144,7 @@ func callInfo(a ask, s phone.State) json.RawMessage {
 	return wire.Object(
 		wire.Member("callfeature", number(s.Feature)), wire.Member("callid", wire.Text(s.CallID)),
 		wire.Member("caller", wire.Text(s.Caller)), wire.Member("called", wire.Text(s.Called)),
-		wire.Member("callskill", wire.Text(skill.Name)), wire.Member("callskillid", number(skill.ID)), wire.Member("calldata", wire.Text("")),
+		wire.Member("callskill", wire.Text(skill.Name)), wire.Member("callskillid", number(skill.ID)), wire.Member("calldata", wire.Text(s.Data)),
 		wire.Member("begintime", json.RawMessage(strconv.FormatInt(s.Begun.UnixMilli(), 10))),
 		wire.Member("userPriority", number(0)), wire.Member("trunkNo", number(0)), wire.Member("logontimes", number(0)),
 		wire.Member("mediaType", number(media)), wire.Member("mediaAbility", number(1)), wire.Member("waitTime", number(0)),

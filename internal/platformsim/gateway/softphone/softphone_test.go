@@ -74,7 +74,7 @@ func (c *client) asks(all []question) {
 
 func TestQueries(t *testing.T) {
 	bubble(t, func(c *client) {
-		const info = `{"callfeature":7,"callid":"#","caller":"101","called":"5550100","callskill":"sales","callskillid":12,"calldata":"",` +
+		const info = `{"callfeature":7,"callid":"#","caller":"101","called":"5550100","callskill":"sales","callskillid":12,"calldata":"c0",` +
 			`"begintime":#,"userPriority":0,"trunkNo":0,"logontimes":0,"mediaType":5,"mediaAbility":1,"waitTime":0}`
 		c.asks([]question{
 			{"GET", "/queuedevice/101/agentvdnskill", "", `0 [{"name":"sales","id":12,"mediatype":5,"serviceType":0,"realFlag":0}]`},
@@ -85,15 +85,21 @@ func TestQueries(t *testing.T) {
 			{"GET", "/agentgroup/101/onlineagentonvdn", "", `0 [{"workno":"101","name":"agent 101","status":4,"groupid":1}]`},
 			{"GET", "/agentgroup/101/allagentstatus", "", `0 [{"workno":"101","name":"agent 101","status":4,"groupid":1},{"workno":"102","name":"agent 102","status":2,"groupid":1}]`},
 			{"GET", "/calldata/101/callinfo", "", "400-003 "}, {"GET", "/calldata/101/holdlist", "", "400-003 "},
-			{"GET", "/calldata/101/appdata", "", `0 ""`}, {"POST", "/calldata/101/appdata", `{"calldata":"x"}`, "400-003 "},
+			{"GET", "/calldata/101/appdata", "", "400-003 "}, {"POST", "/calldata/101/appdata", `{"calldata":"x"}`, "400-003 "},
 			{"GET", "/calldata/102/callinfo", "", "100-006 "},
-			{"PUT", "/voicecall/101/callout", `{"called":"5550100"}`, `0 "#"`},
+			{"PUT", "/voicecall/101/callout", `{"called":"5550100","callappdata":"c0"}`, `0 "#"`},
 		})
 		time.Sleep(time.Minute)
 		c.asks([]question{
 			{"GET", "/calldata/101/callinfo?isNoContainLastCall=true", "", "0 " + info}, {"GET", "/calldata/101/holdlist", "", "400-003 "},
 			{"POST", "/voicecall/101/hold", "", "0 {}"}, {"GET", "/calldata/101/holdlist", "", "0 [" + info + "]"},
-			{"POST", "/calldata/101/appdata", `{"calldata":"x"}`, "0 {}"},
+			{"POST", "/calldata/101/appdata", `{"calldata":"x"}`, "0 {}"}, {"GET", "/calldata/101/appdata", "", `0 "x"`},
+			{"PUT", "/calldata/101/setcalldataex", `{"calldata":"eSB5","isDataEncoded":true}`, "0 {}"}, {"GET", "/calldata/101/appdata?isEncodeResult=no", "", `0 "y y"`},
+			{"GET", "/calldata/101/appdata?isEncodeResult=true", "", `0 "eSB5"`}, {"GET", "/calldata/101/appdata?callId=1-1", "", "400-003 "},
+			{"PUT", "/calldata/101/setcalldataex", `{"calldata":"?","isDataEncoded":true}`, "000-002 "},
+			{"PUT", "/calldata/101/setcalldataex", `{"callid":"1-1","calldata":"z"}`, "400-003 "},
+			{"PUT", "/calldata/101/setcalldataex", `{"calldata":"` + strings.Repeat("z", mostData+1) + `"}`, "000-002 "},
+			{"GET", "/calldata/101/holdlist", "", "0 [" + strings.Replace(info, `"calldata":"c0"`, `"calldata":"y y"`, 1) + "]"},
 		})
 	})
 }

@@ -174,6 +174,7 @@ type State struct {
 	Feature                       int
 	Begun                         time.Time
 	Held, Chat                    bool
+	Data                          string // what was noted with it
 }
 
 // States are the calls of now, the main one first.
@@ -184,13 +185,26 @@ func (p *Phone) States() (all []State) {
 		if l != nil && p.phase != ending {
 			caller, called := l.Parties()
 			onHold := l == p.main && slices.Contains([]phase{held, consulting, consulted}, p.phase)
-			all = append(all, State{l.ID(), caller, called, l.Other(), l.Kind(), l.Begun(), onHold, l.chat})
+			all = append(all, State{l.ID(), caller, called, l.Other(), l.Kind(), l.Begun(), onHold, l.chat, l.data})
 		}
 	}
 	return all
 }
 
-// chat runs f if there is a chat of this id in a phase.
+// Note keeps data with a call, with the main one if id is empty; false: there is no such call.
+func (p *Phone) Note(id, data string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, l := range []*leg{p.main, p.consult} {
+		if l != nil && p.phase != ending && (id == "" || l.ID() == id) {
+			l.data = data
+			return true
+		}
+	}
+	return false
+}
+
+// chatting runs f if there is a chat of this id in a phase.
 func (p *Phone) chatting(id string, f func(), phases ...phase) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -106,7 +106,7 @@ const (
 	consulting // the main call is held, somebody else is called
 	consulted  // and talks
 	conference
-	away // suspended to an IVR flow
+	away      // suspended to an IVR flow
 	listening // to a recording
 	ending
 )
@@ -117,6 +117,7 @@ type leg struct {
 	own  bool   // this phone books it; else the far one does
 	chat bool   // a text chat
 	far  *Phone // the agent at the other end, if it is one
+	data string // what agents note with it (page cec_07_1263)
 }
 
 // step is something that happens, some time after what was before.

@@ -348,7 +348,7 @@ func TestAnythingAtAnyTime(t *testing.T) {
 					(*Phone).CancelTransfer, func(p *Phone) error { return p.Join("") }, func(p *Phone) error { return p.Drop(id) },
 					func(p *Phone) error { return p.Disconnect(other) }, func(p *Phone) error { return p.Snatch(other) },
 					func(p *Phone) error { return p.AnswerChat(id) }, func(p *Phone) error { return p.RejectChat(id) }, func(p *Phone) error { return p.DropChat(id) },
-					func(p *Phone) error { return p.Say(id, "x") }, func(p *Phone) error { return p.TransferChat(id, 1, "12") }, 
+					func(p *Phone) error { return p.Say(id, "x") }, func(p *Phone) error { return p.TransferChat(id, 1, "12") },
 					func(p *Phone) error { return p.Play("play") }, stopPlay, stopPlay, func(p *Phone) error { return p.Tape("record") },
 					func(p *Phone) error { return p.Tape("pauserecord") }, func(p *Phone) error { return p.Tape("stoprecord") },
 				}

@@ -118,6 +118,9 @@ func (p *Phone) leave(l *leg, device int, address string) {
 	p.change(func() { p.main = nil }) // it is no longer ours
 }
 
+// elsewhere is a call at the phone to which it goes, with what was noted.
+func (l *leg) elsewhere() *leg { return &leg{Call: l.Call, own: l.own, far: l.far, data: l.data} }
+
 // inherit takes over a call; false: the agent is not free.
 func (p *Phone) inherit(l *leg, from string) bool {
 	p.mu.Lock()
@@ -126,7 +129,7 @@ func (p *Phone) inherit(l *leg, from string) bool {
 		return false
 	}
 	l.Move(p.line)
-	p.ring(&leg{Call: l.Call, own: l.own, far: l.far}, from)
+	p.ring(l.elsewhere(), from)
 	return true
 }
 
@@ -236,7 +239,7 @@ func (p *Phone) succeed(id string, l *leg, from string) bool {
 		return false
 	}
 	l.Move(p.line)
-	next := &leg{Call: l.Call, own: l.own, far: l.far}
+	next := l.elsewhere()
 	p.main = next
 	p.post(p.soon(func() {
 		next.At(Agent, p.line.Agent())

@@ -131,6 +131,7 @@ func (p *Proxy) ServeCall(w http.ResponseWriter, r *http.Request, path string) {
 		p.say(w, codeBadURL)
 		return
 	}
+	p.pass.Admit(w, r, path)
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Now().Add(readWithin)) // without it the call is only less bounded
 	_ = control.SetWriteDeadline(time.Now().Add(max(callWithin, p.o.Hold+writeWithin)))
@@ -146,6 +147,8 @@ func (t *term) serve(w http.ResponseWriter, r *http.Request, c call) {
 	guid := ccgateway.ParseGUID(r.Header.Get("Guid"))
 	b := t.badge(guid)
 	switch {
+	case r.Method == http.MethodOptions: // a browser asks what a page of another origin may do
+		t.passOn(w, r, c, nil)
 	case r.Method == http.MethodPut && c.signsIn():
 		t.signIn(w, r, c, b)
 	case c.parts[0] == "agentevent" && (len(c.parts) != 2 || r.Method != http.MethodGet):

@@ -5,6 +5,7 @@
 //
 //   - The GUID of a call is the session's, or there is none; that of an answer reaches no client.
 //   - No call becomes a raw pipe.
+//   - What the gateway lets pages of other origins read, and nothing else, they may read here.
 //
 // It imports ccgateway, insist, and leaves.
 package onward
@@ -45,6 +46,7 @@ type Way struct {
 	base      *url.URL
 	transport *http.Transport
 	trouble   *insist.Trouble // of reaching the gateway
+	origins   origins
 	stream    httputil.ReverseProxy
 }
 
@@ -141,6 +143,7 @@ func (p *Way) sign(s *ccgateway.Agent, in, out *http.Request) {
 // Stream passes a call on; answer and body are streamed. All of it is in one session (nil: nobody
 // has signed in), also if the agent signs in again meanwhile.
 func (p *Way) Stream(w http.ResponseWriter, r *http.Request, path string, s *ccgateway.Agent) {
+	forget(w)
 	p.stream.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), passedKey{}, passed{path, s})))
 }
 
@@ -214,6 +217,7 @@ func hideURL(err error) error {
 
 // CopyTo answers with what the gateway answered, but for the session's GUID.
 func (a Reply) CopyTo(w http.ResponseWriter) {
+	forget(w)
 	for name, values := range a.Header {
 		w.Header()[name] = values
 	}

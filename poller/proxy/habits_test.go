@@ -327,3 +327,24 @@ func TestProxyPushes(t *testing.T) {
 		p.do(http.MethodDelete, "onlineagent/"+agent+"/logout", "0")
 	}
 }
+
+// TestProxyGeneratedClient: the client that the gateway's framework generates puts two slashes
+// where one is meant, a number that nobody asked for behind each call, and conditions for what a
+// browser has kept.
+func TestProxyGeneratedClient(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, still(1))
+	s.learn()
+	p := s.phone("101", s.start("").addr)
+	p.base = strings.Replace(p.base, proxy.Base, "/"+proxy.Base+"/", 1)
+	p.signIn("", "")
+	for _, want := range []string{"AgentOther_InService", "AgentState_Ready"} {
+		a, err := p.call(t.Context(), http.MethodGet, "agentevent//101?resteasy_jsapi_anti_cache=1796128235867", "",
+			"Content-Type", "text/plain", "If-None-Match", `"0"`, "If-Modified-Since", "Tue, 01 Dec 2026 12:30:35 GMT")
+		if err != nil || a.Code != "0" || a.Event == nil || a.Event.Type != want {
+			t.Errorf("%s, %v, want %s", a.body, err, want)
+		}
+	}
+	p.do(http.MethodGet, "/onlineagent/101//agentstatus?resteasy_jsapi_anti_cache=1796128235867", "0")
+	p.do(http.MethodDelete, "/onlineagent/101/logout", "0")
+}

@@ -53,9 +53,13 @@ const (
 // the only one of its kind at /agentgateway/resource/… as well.
 type Handler struct{ Tenants map[string]*Proxy }
 
+// slashes are several where one is meant: the vendor's own client puts "/agentevent" behind an address
+// that ends with "/", and the gateway takes them for one.
+var slashes = regexp.MustCompile(`//+`)
+
 // ServeHTTP answers one call.
 func (h Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	path := r.URL.EscapedPath()
+	path := slashes.ReplaceAllString(r.URL.EscapedPath(), "/")
 	for name, p := range h.Tenants {
 		rest, ok := strings.CutPrefix(path, "/"+name+Base)
 		if !ok && len(h.Tenants) == 1 {

@@ -111,7 +111,7 @@ func (c call) is(names ...string) bool {
 
 // signsIn reports a path at which an agent signs in, if it is a PUT.
 func (c call) signsIn() bool {
-	return c.parts[0] == "onlineagent" && (len(c.parts) == 2 || len(c.parts) == 3 && c.is("forcelogin", "loginex"))
+	return c.parts[0] == "onlineagent" && (len(c.parts) == 2 || len(c.parts) == 3 && c.is("forcelogin", "loginex", "forceloginex"))
 }
 
 // agent is the one whose call it is; "": it is none of an agent's, as those of config are not.

@@ -9,10 +9,6 @@ import (
 	"slices"
 	"sync/atomic"
 	"testing"
-	"time"
-
-	"aiccbridge/internal/ccgateway"
-	"aiccbridge/poller/proxy"
 )
 
 // A front lets pages of one origin use the gateway behind it, as a server before it would.
@@ -53,12 +49,7 @@ func (s *scene) before(desk string) *front {
 	server := httptest.NewServer(f)
 	s.t.Cleanup(transport.CloseIdleConnections)
 	s.t.Cleanup(server.Close)
-	gateway, err := ccgateway.New(ccgateway.Options{URL: server.URL + to.Path})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	s.t.Cleanup(gateway.Close)
-	s.change = func(o *proxy.Options) { o.Gateway, o.Hold = gateway, 100*time.Millisecond }
+	s.through(server.URL + to.Path)
 	return f
 }
 

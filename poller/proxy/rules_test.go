@@ -48,6 +48,16 @@ func (g *stranger) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// through has a scene's bridges go to a gateway of the test's.
+func (s *scene) through(address string) {
+	gateway, err := ccgateway.New(ccgateway.Options{URL: address})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(gateway.Close)
+	s.change = func(o *proxy.Options) { o.Gateway, o.Hold = gateway, 100*time.Millisecond }
+}
+
 func (g *stranger) asked() string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -64,13 +74,7 @@ func TestProxyRules(t *testing.T) {
 	server := httptest.NewServer(g)
 	defer server.Close()
 	s := newScene(t, still(1))
-	s.change = func(o *proxy.Options) {
-		var err error
-		if o.Gateway, err = ccgateway.New(ccgateway.Options{URL: server.URL}); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(o.Gateway.Close)
-	}
+	s.through(server.URL)
 	b := s.start("")
 	for _, upgrade := range []string{"Connection: Upgrade\r\nUpgrade: websocket\r\n", ""} {
 		head := raw(t, b.addr, "GET "+proxy.Base+"config/pipe HTTP/1.1\r\nHost: x\r\n"+upgrade+"\r\n")
@@ -102,6 +106,26 @@ func TestProxyRules(t *testing.T) {
 		t.Errorf("the gateway was asked %s", asked)
 	}
 	p.do(http.MethodPut, "onlineagent/loginbyaccount", "100-007")
+}
+
+// TestProxySignIns: at whatever path an agent signs in, the bridge learns the session, and the client
+// gets a GUID of its own.
+func TestProxySignIns(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(&stranger{})
+	defer server.Close()
+	s := newScene(t, still(1))
+	s.through(server.URL)
+	b := s.start("")
+	for i, path := range []string{"", "/forcelogin", "/loginex", "/forceloginex", "/ForceLoginEx/"} {
+		p := s.phone(fmt.Sprint(101+i), b.addr)
+		a := p.do(http.MethodPut, "onlineagent/"+p.agent+path, "0")
+		if guid := a.header.Get("Set-Guid"); !strings.HasPrefix(guid, "JSESSIONID=") || strings.Contains(guid, "5ec4e7") {
+			t.Errorf("%s: the client is told %q", path, guid)
+		}
+		p.guid = strings.TrimPrefix(a.header.Get("Set-Guid"), "JSESSIONID=")
+		p.do(http.MethodPost, "onlineagent/"+p.agent+"/handshake", "0")
+	}
 }
 
 // TestProxyTakesOver: the agent of a session that was handed over, and is wanted back, signs in

@@ -97,9 +97,11 @@ func parse(path string) (c call, ok bool) {
 // a letter that looks alike.
 func unprintable(r rune) bool { return r <= ' ' || r > '~' }
 
+// signInForm is an interface of sign-in behind the agent, as clients of all years know them;
 // interfaceForm is what each call begins with, agentForm the id of an agent as it may sign in: with
 // zeros before it one agent would have several.
 var (
+	signInForm    = regexp.MustCompile(`^(force)?login(ex)?(withoutphone)?$`)
 	interfaceForm = regexp.MustCompile(`^[a-z]+$`)
 	agentForm     = regexp.MustCompile(`^[1-9][0-9]{0,9}$`)
 )
@@ -111,7 +113,7 @@ func (c call) is(names ...string) bool {
 
 // signsIn reports a path at which an agent signs in, if it is a PUT.
 func (c call) signsIn() bool {
-	return c.parts[0] == "onlineagent" && (len(c.parts) == 2 || len(c.parts) == 3 && c.is("forcelogin", "loginex", "forceloginex"))
+	return c.parts[0] == "onlineagent" && (len(c.parts) == 2 || len(c.parts) == 3 && signInForm.MatchString(c.parts[2]))
 }
 
 // agent is the one whose call it is; "": it is none of an agent's, as those of config are not.

@@ -117,7 +117,7 @@ func TestProxySignIns(t *testing.T) {
 	s := newScene(t, still(1))
 	s.through(server.URL)
 	b := s.start("")
-	for i, path := range []string{"", "/forcelogin", "/loginex", "/forceloginex", "/ForceLoginEx/"} {
+	for i, path := range []string{"", "/forcelogin", "/loginex", "/forceloginexwithoutphone", "/ForceLoginEx/"} {
 		p := s.phone(fmt.Sprint(101+i), b.addr)
 		a := p.do(http.MethodPut, "onlineagent/"+p.agent+path, "0")
 		if guid := a.header.Get("Set-Guid"); !strings.HasPrefix(guid, "JSESSIONID=") || strings.Contains(guid, "5ec4e7") {

@@ -12,7 +12,8 @@ var medium = []struct{ method, path, name, code string }{
 	{http.MethodPut, "play", "play", "500-004"}, {http.MethodDelete, "stopplay", "stopplay", "500-009"},
 	{http.MethodPost, "pauseplay", "pauseplay", "500-002"}, {http.MethodPost, "resumeplay", "resumeplay", "500-005"},
 	{http.MethodPost, "forefast/{time}", "forefast", "500-001"}, {http.MethodPost, "backfast/{time}", "backfast", "500-001"},
-	{http.MethodPut, "record", "record", "500-007"}, {http.MethodDelete, "stoprecord", "stoprecord", "500-008"},
+	{http.MethodPut, "record", "record", "500-007"}, {http.MethodPut, "recordwithoutfilename", "recordwithoutfilename", "500-007"},
+	{http.MethodDelete, "stoprecord", "stoprecord", "500-008"},
 	{http.MethodPost, "pauserecord", "pauserecord", "500-003"}, {http.MethodPost, "resumerecord", "resumerecord", "500-006"},
 }
 
@@ -20,14 +21,14 @@ var medium = []struct{ method, path, name, code string }{
 func media() (all []Call) {
 	for _, m := range medium {
 		all = append(all, Call{m.method, "/recordplay/{agent}/" + m.path, m.name, plain(func(a ask) error {
-			do := a.phone.Play
-			if strings.HasSuffix(m.name, "record") {
+			do, what := a.phone.Play, strings.TrimSuffix(m.name, "withoutfilename")
+			if strings.HasSuffix(what, "record") {
 				do = a.phone.Tape
 			}
-			if m.name == "record" && !a.recordable() {
+			if what == "record" && !a.recordable() {
 				return errParameter
 			}
-			if do(m.name) != nil {
+			if do(what) != nil {
 				return refusal(m.code)
 			}
 			return nil
@@ -37,8 +38,9 @@ func media() (all []Call) {
 }
 
 // recordable reports whether a request to record makes sense (page cec_07_0402): the medium is
-// common voice, and a name for the file, which the simulator does not use, is short enough.
+// common voice, which older clients do not say, and a name for the file, which the simulator does
+// not use, is short enough.
 func (a ask) recordable() bool {
-	medium, err := a.number("mediaType", 0)
+	medium, err := a.number("mediaType", 5)
 	return err == nil && medium == 5 && len(a.get("fileName")) <= 100
 }

@@ -183,14 +183,15 @@ func TestRecording(t *testing.T) {
 		})
 		time.Sleep(time.Minute)
 		c.asks([]question{
-			{"PUT", "/recordplay/101/record", `{}`, wrong}, {"PUT", "/recordplay/101/record", `{"mediaType":2}`, wrong},
+			{"PUT", "/recordplay/101/record", `{"mediaType":2}`, wrong},
 			{"PUT", "/recordplay/101/record", `{"mediaType":5,"fileName":"` + strings.Repeat("x", 101) + `"}`, wrong},
 			{"DELETE", "/recordplay/101/stoprecord", "", "500-008 "}, {"POST", "/recordplay/101/pauserecord", "", "500-003 "},
 			{"PUT", "/recordplay/101/record", start, "0 {}"}, {"PUT", "/recordplay/101/record", start, "500-007 "},
 			{"POST", "/recordplay/101/resumerecord", "", "500-006 "}, {"POST", "/recordplay/101/pauserecord", "", "0 {}"},
 			{"PUT", "/recordplay/101/record", start, "500-007 "}, {"POST", "/recordplay/101/resumerecord", "", "0 {}"},
 			{"POST", "/voicecall/101/hold", "", "0 {}"}, {"DELETE", "/recordplay/101/stoprecord", "", "0 {}"}, {"POST", "/voicecall/101/gethold", "", "0 {}"},
-			{"PUT", "/recordplay/101/record", start, "0 {}"}, {"POST", "/recordplay/101/pauserecord", "", "0 {}"},
+			{"PUT", "/recordplay/101/record?filename=x", "", "0 {}"}, {"DELETE", "/recordplay/101/stoprecord", "", "0 {}"},
+			{"PUT", "/recordplay/101/recordwithoutfilename", "", "0 {}"}, {"POST", "/recordplay/101/pauserecord", "", "0 {}"},
 		})
 		time.Sleep(time.Minute)
 		c.asks([]question{{"DELETE", "/voicecall/101/release", "", "0 {}"}})
@@ -200,10 +201,10 @@ func TestRecording(t *testing.T) {
 				got = append(got, strings.SplitN(e, "{", 2)[0])
 			}
 		}
-		if want := []string{"Record", "StopRecordDone", "Record", "StopRecordDone"}; !slices.Equal(got, want) {
+		if want := []string{"Record", "StopRecordDone", "Record", "StopRecordDone", "Record", "StopRecordDone"}; !slices.Equal(got, want) {
 			t.Errorf("%q, want %q", got, want)
 		}
-		if rows := c.w.Rows(world.Record, began, time.Now(), time.Now()); len(rows) != 2 {
+		if rows := c.w.Rows(world.Record, began, time.Now(), time.Now()); len(rows) != 3 {
 			t.Errorf("%d rows: %+v", len(rows), rows)
 		}
 	})

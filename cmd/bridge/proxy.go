@@ -70,14 +70,14 @@ func newProxy(b base, h *hub, c config.Tenant, t *tenant, open *closers) (*proxy
 // entriesLimit is how long the entries of a bucket may take to be read.
 const entriesLimit = 30 * time.Second
 
-// entriesOf calls f with the entries of a tenant in a bucket.
-func entriesOf(b *kv.Bucket, tenant string) func(ctx context.Context, f func([]byte)) error {
-	return func(ctx context.Context, f func([]byte)) error {
+// entriesOf calls f with the entries of a tenant in a bucket, and their revisions.
+func entriesOf(b *kv.Bucket, tenant string) func(ctx context.Context, f func([]byte, uint64)) error {
+	return func(ctx context.Context, f func([]byte, uint64)) error {
 		ctx, cancel := context.WithTimeout(ctx, entriesLimit)
 		defer cancel()
 		return b.Each(ctx, schemas.EncodeToken(tenant)+".>", func(_ string, e schemas.Stored) error {
 			if !kv.Deleted(e) {
-				f(e.Body)
+				f(e.Body, e.Sequence)
 			}
 			return nil
 		})

@@ -83,6 +83,7 @@ func TestEntry(t *testing.T) {
 	for bucket, value := range map[schemas.Bucket]any{
 		schemas.BucketState:    schemas.AgentState{Tenant: "acme", Agent: "1", State: schemas.StateUnknown},
 		schemas.BucketSessions: schemas.Session{Tenant: "acme", Agent: "1", GUID: "x"},
+		schemas.BucketClients:  map[string]any{"tenant": "acme", "agent": "1", "badges": []any{map[string]any{"sealed": "v1.x", "clients": nil}}, "updated_at": "2026-11-30T10:00:00Z"},
 	} {
 		body, err := json.Marshal(value)
 		if err == nil {

@@ -12,6 +12,7 @@ import (
 	"aiccbridge/internal/ccgateway"
 	"aiccbridge/internal/members"
 	"aiccbridge/poller/internal/insist"
+	"aiccbridge/poller/proxy/kept"
 	"aiccbridge/poller/proxy/post"
 	"aiccbridge/poller/proxy/queue"
 	"aiccbridge/poller/session"
@@ -30,6 +31,7 @@ type desk struct {
 	badges    []*badge
 	changed   bool       // since it was kept
 	writing   sync.Mutex // one write to the bucket at a time; taken before the term's
+	kept      *kept.Place
 
 	over    bool         // there is no session
 	signing int          // sign-ins that are passed on now

@@ -9,6 +9,7 @@
 //	client ── any other call ──► passed on with the session's GUID ──► gateway
 //
 //	poller/proxy         the calls of clients; who may; what is kept of them
+//	poller/proxy/kept    what is kept of clients in the bucket CLIENTS
 //	poller/proxy/onward  calls that are passed on to the gateway
 //	poller/proxy/queue   the events that clients have not got yet
 //	poller/proxy/wire    the listener; whether an answer arrived
@@ -27,6 +28,8 @@
 //   - What a client confirmed is kept in the bucket CLIENTS, a little later. After a restart it
 //     gets what is stored behind that, so some events may come to it a second time, none is
 //     missing.
+//   - A bridge that finds an entry of a later owner there writes nothing over it, and serves nobody
+//     until it has the lease under a higher epoch.
 //   - Of the bridges that have a tenant one serves its clients: the one with the lease. The others
 //     answer 503.
 //

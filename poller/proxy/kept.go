@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"aiccbridge/internal/ccgateway"
-	"aiccbridge/poller/proxy/post"
+	"aiccbridge/poller/proxy/kept"
 	"aiccbridge/poller/proxy/queue"
 	"aiccbridge/poller/record"
 	"aiccbridge/schemas"
@@ -25,43 +25,15 @@ const (
 	clockSlack = time.Minute
 )
 
-// entry is what is kept of the clients of one agent, so that they can go on after a restart.
-type entry struct {
-	Tenant    string       `json:"tenant"`
-	Agent     string       `json:"agent"`
-	LoginTime string       `json:"login_time,omitempty"` // as the gateway wrote it
-	Badges    []badgeEntry `json:"badges"`
-	Ticket    string       `json:"ticket,omitempty"` // sealed; of a session just begun, until it is in the agent's session entry
-	UpdatedAt time.Time    `json:"updated_at"`
-}
-
-type badgeEntry struct {
-	Sealed  string        `json:"sealed"` // a secret, sealed
-	Clients []clientEntry `json:"clients"`
-}
-
-// secret is what gives rights.
-type secret struct {
-	GUID string    `json:"guid"`
-	Way  *post.Way `json:"way,omitempty"`
-}
-
-type clientEntry struct {
-	Who string `json:"who,omitempty"` // a hash, see who
-	// Of the last event that the client has confirmed, or where it began: nothing before is owed.
-	schemas.Position
-	Came time.Time `json:"came"`
-}
-
 // sealContext keeps what is sealed here from being opened as anything else.
 func (p *Proxy) sealContext(agent string) string { return "clients of " + p.key(agent) }
 
 func (p *Proxy) ticketContext(agent string) string { return "ticket of " + p.key(agent) }
 
 // describe writes down what is to be kept of a desk. The caller has the mutex.
-func (d *desk) describe() (entry, error) {
+func (d *desk) describe() (kept.Entry, error) {
 	p := d.term.p
-	e := entry{Tenant: p.o.Record.Tenant, Agent: d.agent, LoginTime: d.loginTime, UpdatedAt: time.Now().UTC()}
+	e := kept.Entry{Tenant: p.o.Record.Tenant, Agent: d.agent, LoginTime: d.loginTime, UpdatedAt: time.Now().UTC()}
 	if d.ticket != "" {
 		sealed, err := p.o.Session.Seal.Seal([]byte(d.ticket), p.ticketContext(d.agent))
 		if err != nil {
@@ -70,7 +42,7 @@ func (d *desk) describe() (entry, error) {
 		e.Ticket = sealed
 	}
 	for _, b := range d.badges {
-		plain, err := json.Marshal(secret{b.guid, b.way})
+		plain, err := json.Marshal(kept.Secret{GUID: b.guid, Way: b.way})
 		if err != nil {
 			return e, err
 		}
@@ -78,9 +50,9 @@ func (d *desk) describe() (entry, error) {
 		if err != nil {
 			return e, fmt.Errorf("seal what clients have: %w", err)
 		}
-		k := badgeEntry{Sealed: sealed}
+		k := kept.Badge{Sealed: sealed}
 		for _, c := range b.clients {
-			k.Clients = append(k.Clients, clientEntry{Who: c.who, Position: c.confirmed, Came: c.came.UTC()})
+			k.Clients = append(k.Clients, kept.Client{Who: c.who, Position: c.confirmed, Came: c.came.UTC()})
 		}
 		e.Badges = append(e.Badges, k)
 	}
@@ -105,7 +77,8 @@ func (t *term) keep(ctx context.Context) {
 }
 
 // keepDesk writes what is kept of one agent's clients. What fails is tried again later: until then
-// a restart costs a client some events that come a second time, or another sign-in.
+// a restart costs a client some events that come a second time, or another sign-in. Where a later
+// owner has written, this term is over.
 func (t *term) keepDesk(ctx context.Context, d *desk) bool {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepWithin)
 	defer cancel()
@@ -116,17 +89,16 @@ func (t *term) keepDesk(ctx context.Context, d *desk) bool {
 	none := len(d.badges) == 0
 	d.changed = false
 	t.mu.Unlock()
-	key := t.p.key(d.agent)
-	var value []byte
-	if err == nil {
-		value, err = json.Marshal(e)
-	}
 	switch {
 	case err != nil:
 	case none:
-		err = t.p.o.Clients.Delete(ctx, key)
+		err = d.kept.Remove(ctx)
 	default:
-		_, err = t.p.o.Clients.Put(ctx, key, value)
+		err = d.kept.Write(ctx, e)
+	}
+	if outgrown := (*record.Outgrown)(nil); errors.As(err, &outgrown) {
+		t.depose(outgrown)
+		return false
 	}
 	if err != nil {
 		t.p.keeping.On("clients", err, "what clients have confirmed is not kept; trying again")
@@ -140,8 +112,9 @@ func (t *term) keepDesk(ctx context.Context, d *desk) bool {
 }
 
 // restoreDesk goes on with the clients of one agent. The error is the context's.
-func (t *term) restoreDesk(ctx context.Context, e entry) error {
+func (t *term) restoreDesk(ctx context.Context, e kept.Entry, revision uint64) error {
 	d := t.desk(e.Agent)
+	d.kept.Found(revision)
 	since := time.Time{}
 	for _, k := range e.Badges {
 		for _, c := range k.Clients {
@@ -159,7 +132,7 @@ func (t *term) restoreDesk(ctx context.Context, e entry) error {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	d.loginTime = e.LoginTime
+	d.loginTime, d.changed = e.LoginTime, true // an owner before is to see that it is one no more
 	for _, k := range e.Badges {
 		if err := t.restoreBadge(d, k); err != nil {
 			t.p.log.Error().Err(err).Str("agent", e.Agent).Msg("client can't go on and has to sign in again")
@@ -182,7 +155,7 @@ func (t *term) restoreDesk(ctx context.Context, e entry) error {
 
 // ticketOf is that of a session which its last owner had no time to hand to the agent's loop; "":
 // there is none.
-func (t *term) ticketOf(e entry) string {
+func (t *term) ticketOf(e kept.Entry) string {
 	if e.Ticket == "" {
 		return ""
 	}
@@ -193,19 +166,19 @@ func (t *term) ticketOf(e entry) string {
 	return string(plain)
 }
 
-func (t *term) restoreBadge(d *desk, k badgeEntry) error {
+func (t *term) restoreBadge(d *desk, k kept.Badge) error {
 	plain, err := t.p.o.Session.Seal.Open(k.Sealed, t.p.sealContext(d.agent))
 	if err != nil {
 		return fmt.Errorf("open what a client had: %w", err)
 	}
-	var s secret
+	var s kept.Secret
 	if json.Unmarshal(plain, &s) != nil || s.GUID == "" {
 		return errors.New("what a client had is not what was kept")
 	}
 	b := &badge{desk: d, guid: s.GUID, way: s.Way}
-	for _, kept := range k.Clients {
+	for _, was := range k.Clients {
 		c := newClient(d.queue.Read())
-		c.who, c.confirmed, c.came = kept.Who, kept.Position, kept.Came
+		c.who, c.confirmed, c.came = was.Who, was.Position, was.Came
 		b.clients = append(b.clients, c)
 	}
 	t.pin(b)

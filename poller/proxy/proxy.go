@@ -14,6 +14,7 @@ import (
 	"aiccbridge/internal/ccgateway"
 	"aiccbridge/internal/grace"
 	"aiccbridge/poller/internal/insist"
+	"aiccbridge/poller/proxy/kept"
 	"aiccbridge/poller/proxy/onward"
 	"aiccbridge/poller/proxy/post"
 	"aiccbridge/poller/record"
@@ -35,12 +36,6 @@ type Lease interface {
 	Release(ctx context.Context) error
 }
 
-// Clients keeps what is known of the clients of each agent: AICC_CLIENTS, by schemas.AgentKey.
-type Clients interface {
-	Put(ctx context.Context, key string, value []byte) (revision uint64, err error)
-	Delete(ctx context.Context, key string) error
-}
-
 // Options configure a Proxy. Every field is required that is not said to be optional.
 type Options struct {
 	// Record and Session are those of the tenant's agents, but for the epoch.
@@ -53,11 +48,11 @@ type Options struct {
 	Acquire func(ctx context.Context, floor uint64) (epoch uint64, l Lease, err error)
 	// Lost is what the error of a lease is when another owner may have it.
 	Lost error
-	// Sessions calls f with the value of each session of the tenant that is known.
-	Sessions func(ctx context.Context, f func(value []byte)) error
-	Clients  Clients
-	// Known calls f with each value of the tenant in Clients.
-	Known func(ctx context.Context, f func(value []byte)) error
+	// Sessions calls f with the value of each session of the tenant that is known, and its revision.
+	Sessions func(ctx context.Context, f func(value []byte, revision uint64)) error
+	Clients  kept.Bucket
+	// Known calls f with each value of the tenant in Clients, and its revision.
+	Known func(ctx context.Context, f func(value []byte, revision uint64)) error
 	// Stored calls f with the messages of an agent that were stored at a time or later.
 	Stored func(ctx context.Context, filter string, since time.Time, f func(schemas.Stored) error) error
 	// Flush gets out what was stored before the lease is given back. Optional.
@@ -89,6 +84,7 @@ type Proxy struct {
 	log    zerolog.Logger
 	// keeping is the trouble of writing to Clients.
 	keeping *insist.Trouble
+	above   uint64               // what a term was outgrown by
 	now     atomic.Pointer[term] // nil: another bridge serves, or none
 }
 
@@ -117,7 +113,12 @@ func (p *Proxy) Close() { p.pass.Close() }
 func (p *Proxy) Run(intake, work context.Context) error {
 	var err error
 	for err == nil && intake.Err() == nil {
-		if err = p.own(intake, work); errors.Is(err, p.o.Lost) {
+		err = p.own(intake, work)
+		outgrown := (*record.Outgrown)(nil)
+		if errors.As(err, &outgrown) {
+			p.above = max(p.above, outgrown.Epoch)
+		}
+		if outgrown != nil || errors.Is(err, p.o.Lost) {
 			p.log.Warn().Err(err).Msg("clients are not served until the lease is back")
 			err = nil
 		}
@@ -127,7 +128,7 @@ func (p *Proxy) Run(intake, work context.Context) error {
 
 // own serves until intake ends or the lease is lost.
 func (p *Proxy) own(intake, work context.Context) error {
-	epoch, lease, err := p.o.Acquire(intake, p.floor(intake))
+	epoch, lease, err := p.o.Acquire(intake, max(p.above, p.floor(intake)))
 	if err != nil {
 		if intake.Err() != nil {
 			return nil // stopped while another bridge had it
@@ -175,8 +176,8 @@ func (p *Proxy) serve(held, owned context.Context, epoch uint64) error {
 	defer look.Stop()
 	for {
 		select {
-		case <-held.Done():
-			return nil
+		case <-t.intake.Done():
+			return t.deposed()
 		case <-keep.C:
 			t.keep(held)
 		case <-look.C:
@@ -189,7 +190,7 @@ func (p *Proxy) serve(held, owned context.Context, epoch uint64) error {
 // floor is what the epoch must be above: the highest that a session, or the tenant's last event,
 // shows.
 func (p *Proxy) floor(ctx context.Context) (highest uint64) {
-	see := func(value []byte) {
+	see := func(value []byte, _ uint64) {
 		var at schemas.Position
 		if json.Unmarshal(value, &at) == nil {
 			highest = max(highest, at.Epoch)
@@ -201,7 +202,7 @@ func (p *Proxy) floor(ctx context.Context) (highest uint64) {
 	if last := p.o.Record.LastStored; last != nil {
 		m, found, err := last(ctx, p.o.Record.Names.Agents(p.o.Record.Tenant))
 		if err == nil && found {
-			see(m.Body)
+			see(m.Body, 0)
 		}
 	}
 	return highest

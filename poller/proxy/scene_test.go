@@ -94,10 +94,10 @@ func (s *scene) start(address string) *bridge {
 		s.t.Fatal(err)
 	}
 	sessions, clients := kv.Open(s.hub.Conn(), schemas.BucketSessions), kv.Open(s.hub.Conn(), schemas.BucketClients)
-	each := func(b *kv.Bucket) func(context.Context, func([]byte)) error {
-		return func(ctx context.Context, f func([]byte)) error {
+	each := func(b *kv.Bucket) func(context.Context, func([]byte, uint64)) error {
+		return func(ctx context.Context, f func([]byte, uint64)) error {
 			return b.Each(ctx, "acme.>", func(_ string, e schemas.Stored) error {
-				f(e.Body)
+				f(e.Body, e.Sequence)
 				return nil
 			})
 		}

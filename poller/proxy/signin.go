@@ -147,6 +147,10 @@ func (t *term) welcome(w http.ResponseWriter, r *http.Request, d *desk, asked wi
 	mine := &badge{desk: d, guid: uuid.NewString() + "." + node, way: asked.way, place: who(r), cookie: ownCookie(r) != ""}
 	d.admit(session, ticket, textOf(result, "loginTime"), mine)
 	t.keepDesk(r.Context(), d)
+	if t.deposed() != nil { // the next owner finds the session, and is to make the client's GUID
+		t.p.refuse(w, http.StatusServiceUnavailable, codeFailed)
+		return
+	}
 	t.p.counts.answers.WithLabelValues(t.p.o.Record.Tenant, "signed_in").Inc()
 	t.p.log.Info().Str("agent", d.agent).Bool("pushes", asked.way != nil).Msg("agent signed in through the bridge")
 	a.CopyTo(w)

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"maps"
 	"net/http"
@@ -13,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"aiccbridge/internal/ccgateway"
+	"aiccbridge/poller/proxy/kept"
 	"aiccbridge/poller/proxy/later"
 	"aiccbridge/poller/proxy/onward"
 	"aiccbridge/poller/record"
@@ -26,6 +26,8 @@ type term struct {
 	records      *record.Tenant
 	sessions     *session.Tenant
 	intake, work context.Context
+	epoch        uint64
+	depose       context.CancelCauseFunc // a later owner has written
 	running      sync.WaitGroup
 	store        func() // waits until what waits to be stored is; nil: nothing does
 
@@ -39,7 +41,8 @@ type term struct {
 }
 
 func (p *Proxy) newTerm(intake, work context.Context, epoch uint64) (*term, error) {
-	t := &term{p: p, intake: intake, work: work, desks: map[string]*desk{}, badges: map[string]*badge{}, seqs: map[string]uint64{}}
+	t := &term{p: p, work: work, epoch: epoch, desks: map[string]*desk{}, badges: map[string]*badge{}, seqs: map[string]uint64{}}
+	t.intake, t.depose = context.WithCancelCause(intake)
 	r, s := p.o.Record, p.o.Session
 	r.Epoch, r.Via, s.Epoch, s.Observer = epoch, schemas.WayProxy, epoch, t
 	if p.o.PassUnstored {
@@ -72,9 +75,18 @@ func (t *term) end() {
 	if t.store != nil {
 		t.store()
 	}
-	if !errors.Is(context.Cause(t.intake), t.p.o.Lost) { // else the next owner has written already
+	if t.deposed() == nil && !errors.Is(context.Cause(t.intake), t.p.o.Lost) { // else the next owner has written already
 		t.keep(context.WithoutCancel(t.work))
 	}
+	t.depose(nil)
+}
+
+// deposed says by which epoch, if a later owner has written: a *record.Outgrown.
+func (t *term) deposed() error {
+	if outgrown := (*record.Outgrown)(nil); errors.As(context.Cause(t.intake), &outgrown) {
+		return outgrown
+	}
+	return nil
 }
 
 // stays keeps the term from ending until running is told that it may. false: it ends already.
@@ -93,7 +105,7 @@ func (t *term) desk(agent string) *desk {
 	defer t.mu.Unlock()
 	d := t.desks[agent]
 	if d == nil {
-		d = &desk{term: t, agent: agent, contact: t.sessions.Contact(agent)}
+		d = &desk{term: t, agent: agent, contact: t.sessions.Contact(agent), kept: kept.NewPlace(t.p.o.Clients, t.p.key(agent), t.epoch)}
 		t.desks[agent] = d
 	}
 	return d
@@ -227,11 +239,10 @@ const restoreWidth = 16
 // restore goes on with what the last owner's clients had, and their agents' sessions. The error
 // is the context's.
 func (t *term) restore(ctx context.Context) error {
-	var entries []entry
-	err := t.p.o.Known(ctx, func(value []byte) {
-		var e entry
-		if json.Unmarshal(value, &e) == nil && e.Agent != "" && len(e.Badges) > 0 {
-			entries = append(entries, e)
+	entries := map[uint64]kept.Entry{} // by their revisions
+	err := t.p.o.Known(ctx, func(value []byte, revision uint64) {
+		if e, ok := kept.Read(value); ok {
+			entries[revision] = e
 		}
 	})
 	if err != nil && ctx.Err() == nil {
@@ -239,8 +250,8 @@ func (t *term) restore(ctx context.Context) error {
 	}
 	group := errgroup.Group{}
 	group.SetLimit(restoreWidth)
-	for _, e := range entries {
-		group.Go(func() error { return t.restoreDesk(ctx, e) })
+	for revision, e := range entries {
+		group.Go(func() error { return t.restoreDesk(ctx, e, revision) })
 	}
 	return group.Wait()
 }

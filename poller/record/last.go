@@ -130,5 +130,5 @@ func (r *Recorder) Upkeep(ctx context.Context, heartbeat time.Duration) error {
 type Outgrown struct{ Epoch uint64 }
 
 func (o *Outgrown) Error() string {
-	return fmt.Sprintf("an agent has messages of epoch %d, which is higher than this ownership's", o.Epoch)
+	return fmt.Sprintf("an agent was had under epoch %d, which is higher than this ownership's", o.Epoch)
 }

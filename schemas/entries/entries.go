@@ -1,6 +1,6 @@
 // Package entries is the contract of what the buckets hold: a JSON Schema for each kind of
 // entry, and which key holds which. Entries of STATE, WINDOWS and PULSE may be read by everybody;
-// those of SESSIONS and LEASES are the bridges' own. As messages, they only grow.
+// those of SESSIONS, CLIENTS and LEASES are the bridges' own. As messages, they only grow.
 //
 // It imports schemas, and does no I/O.
 package entries
@@ -20,6 +20,7 @@ type Type string
 const (
 	State   Type = "aicc.v1.entry.state"   // STATE <tenant>.<agent>
 	Session Type = "aicc.v1.entry.session" // SESSIONS <tenant>.<agent>
+	Clients Type = "aicc.v1.entry.clients" // CLIENTS <tenant>.<agent>
 	Window  Type = "aicc.v1.entry.window"  // WINDOWS <tenant>.<kind>.<window>
 	Notice  Type = "aicc.v1.entry.notice"  // WINDOWS <tenant>.unmatched.<response id>
 	Budget  Type = "aicc.v1.entry.budget"  // WINDOWS =.budget.<name>
@@ -31,12 +32,12 @@ const (
 
 // Types are all of them.
 func Types() []Type {
-	return []Type{State, Session, Window, Notice, Budget, Lease, Epoch, Member, Pulse}
+	return []Type{State, Session, Clients, Window, Notice, Budget, Lease, Epoch, Member, Pulse}
 }
 
 // Buckets are the buckets whose entries have a type.
 func Buckets() []schemas.Bucket {
-	return []schemas.Bucket{schemas.BucketState, schemas.BucketSessions, schemas.BucketWindows, schemas.BucketLeases, schemas.BucketPulse}
+	return []schemas.Bucket{schemas.BucketState, schemas.BucketSessions, schemas.BucketClients, schemas.BucketWindows, schemas.BucketLeases, schemas.BucketPulse}
 }
 
 // keys are the patterns of keys; the first that covers a key says its type.
@@ -47,6 +48,7 @@ var keys = []struct {
 }{
 	{schemas.BucketState, "*.*", State},
 	{schemas.BucketSessions, "*.*", Session},
+	{schemas.BucketClients, "*.*", Clients},
 	{schemas.BucketLeases, "*.*", Lease},
 	{schemas.BucketLeases, "*.*.epoch", Epoch},
 	{schemas.BucketLeases, "*.bridges.*", Member},

@@ -19,6 +19,7 @@ func TestTypesOfKeys(t *testing.T) {
 	}{
 		{schemas.BucketState, schemas.AgentKey("acme", "101"), entries.State},
 		{schemas.BucketSessions, schemas.AgentKey("acme", "1.0"), entries.Session},
+		{schemas.BucketClients, schemas.AgentKey("acme", "101"), entries.Clients},
 		{schemas.BucketWindows, schemas.WindowKey("acme", schemas.KindCDR, w), entries.Window},
 		{schemas.BucketWindows, schemas.UnmatchedKey("acme", "0123456789abcdef0123456789abcdef"), entries.Notice},
 		{schemas.BucketWindows, schemas.BudgetKey("0123"), entries.Budget},

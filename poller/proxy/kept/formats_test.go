@@ -1,4 +1,4 @@
-package proxy
+package kept
 
 import (
 	"testing"
@@ -7,6 +7,6 @@ import (
 )
 
 func TestFormats(t *testing.T) {
-	formattest.JSON[entry](t, "clients")
-	formattest.JSON[secret](t, "client")
+	formattest.JSON[Entry](t, "clients")
+	formattest.JSON[Secret](t, "client")
 }

@@ -4,10 +4,12 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"fmt"
 	"net/http/httptest"
 	"net/url"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -67,8 +69,7 @@ func (s *scene) listens(t *testing.T, sim *platformsim.Sim) {
 	s.inlet.o.URL = u.JoinPath("events", "acme")
 }
 
-// signsIn has all agents of the platform signed in and kept so by a pool, until stop is called.
-func (s *scene) signsIn(t *testing.T, sim *platformsim.Sim) (stop func()) {
+func gatewayOf(t *testing.T, sim *platformsim.Sim) *ccgateway.Client {
 	t.Helper()
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM([]byte(sim.Settings().CAPEM))
@@ -76,6 +77,13 @@ func (s *scene) signsIn(t *testing.T, sim *platformsim.Sim) (stop func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return client
+}
+
+// signsIn has all agents of the platform signed in and kept so by a pool, until stop is called.
+func (s *scene) signsIn(t *testing.T, sim *platformsim.Sim) (stop func()) {
+	t.Helper()
+	client := gatewayOf(t, sim)
 	o := s.options()
 	o.Agent = func(id string) session.Gateway { return client.Agent(id) }
 	o.StartSpread = -1
@@ -206,4 +214,52 @@ func TestSilentAgent(t *testing.T) {
 		return slices.Contains(types[slices.Index(types, schemas.EventSignedOut):], schemas.EventSignedIn)
 	})
 	stop()
+}
+
+// TestSilentAgentOfOthers: of an agent whom somebody else signed in, and whose heartbeats stop,
+// the platform pushes that it has signed the agent out; the bridge publishes that once, in
+// either dialect, although it comes twice.
+func TestSilentAgentOfOthers(t *testing.T) {
+	const token, shutdown = "secretofthewholetenant0123456789", "AgentOther_ShutdownService"
+	for dialect, to := range map[string]func(address string) ccgateway.PushTo{
+		"callBackUri": func(a string) ccgateway.PushTo { return ccgateway.PushTo{CallBackURI: a, ServiceToken: token} },
+		"pushUrl":     func(a string) ccgateway.PushTo { return ccgateway.PushTo{PushURL: a + "?token=" + token} },
+	} {
+		t.Run(dialect, func(t *testing.T) {
+			sim := simulator(t, platformsim.Options{
+				Agents: 1, Seed: 7, Pace: lively, Faults: []fault.Rule{{Fault: "push.twice", Share: 1}},
+				Gateway: gateway.Options{ShutdownEvent: true, Push: platformpush.Options{MaxSilence: 2 * time.Second}},
+			})
+			s := newScene(t, func(o *Options) { o.Secrets = func() []string { return []string{token} } })
+			s.listens(t, sim)
+			s.own()
+			client, a := gatewayOf(t, sim), sim.Settings().Agents[0]
+			defer client.Close()
+			backend := client.Agent(a.ID)
+			if _, err := backend.SignIn(t.Context(), ccgateway.SignIn{Password: a.Password, Phone: a.Phone, Push: to(s.inlet.o.URL.String())}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := backend.Heartbeat(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			state := func() (st schemas.AgentState) {
+				value, _, _ := states{s.shelf}.Get(t.Context(), schemas.AgentKey("acme", a.ID))
+				_ = json.Unmarshal(value, &st)
+				return st
+			}
+			wait(t, "signed in", func() bool { return slices.Contains(s.shelf.types(t, a.ID), "AgentOther_InService") })
+			if st := state(); st.State == schemas.StateSignedOut {
+				t.Errorf("signed in, and the state is %+v", st)
+			}
+			wait(t, "signed out", func() bool { return state().State == schemas.StateSignedOut })
+			wait(t, "pushed twice", func() bool { // an event is counted after its last push
+				e := sim.Truth().Events
+				return e[len(e)-1].Type == shutdown
+			})
+			types := s.shelf.types(t, a.ID)
+			if strings.Count(strings.Join(types, " "), shutdown) != 1 || types[len(types)-1] != shutdown {
+				t.Errorf("stored: %q", types)
+			}
+		})
+	}
 }

@@ -81,9 +81,8 @@ func interfaces(operation string) (names []string) {
 
 // routes fills the mux. Unknown paths answer 000-002.
 func (g *Gateway) routes() {
-	table := g.table()
-	g.words = vocabulary(table)
-	for _, r := range table {
+	for _, r := range g.table() {
+		g.words.Add(r.pattern)
 		if r.name == map[string]string{"heartbeat": "handshake", "handshake": "heartbeat"}[g.o.Heartbeat] {
 			continue // the edition has the other one
 		}

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"aiccbridge/internal/platformsim/gateway/request"
 	"aiccbridge/internal/platformsim/truth"
 	"aiccbridge/internal/platformsim/world"
 )
@@ -23,7 +24,7 @@ const maxBodyBytes = 64 << 10
 type Gateway struct {
 	o     Options
 	mux   *http.ServeMux
-	words map[string]string // of the paths, see spell
+	words request.Words // of the paths
 	nodes []node
 	turn  atomic.Uint64 // sign-ins that the balancer has shared out
 	posts postRoom
@@ -51,7 +52,7 @@ func New(o Options) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Gateway{o: o, mux: http.NewServeMux(), nodes: o.nodes(), slots: make(map[string]*slot), posts: postRoom{wake: make(chan struct{}, 1)}}
+	g := &Gateway{o: o, mux: http.NewServeMux(), words: request.NewWords(), nodes: o.nodes(), slots: make(map[string]*slot), posts: postRoom{wake: make(chan struct{}, 1)}}
 	g.routes()
 	return g, nil
 }
@@ -65,7 +66,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, maxBodyBytes)
 	}
 	spelt, url := *r, *r.URL
-	url.Path, url.RawPath = g.spell(url.Path), ""
+	url.Path, url.RawPath = g.words.Spell(url.Path), ""
 	spelt.URL = &url
 	if r.Method == http.MethodHead { // net/http would take it for a GET, which pops an event
 		g.nowhere(w, &spelt)
@@ -112,7 +113,7 @@ func (g *Gateway) expire() {
 // expireSlot looks at one slot. The caller holds its mu.
 func (g *Gateway) expireSlot(s *slot) {
 	if s.session != nil && s.session.silent(g.o.Now()) {
-		g.leave(s, departure{change: "silent", cause: 263, code: "100-006"})
+		g.leave(s, departure{change: "silent", cause: 263, code: "100-006", told: true})
 	}
 }
 
@@ -121,13 +122,16 @@ type departure struct {
 	change string // in truth
 	cause  int    // of the sign-out row
 	code   string // retcode for polls of the old session
+	told   bool   // the session may hear of it by an event
 }
 
 // leave ends the slot's session. The caller holds s.mu.
 func (g *Gateway) leave(s *slot, d departure) {
 	old := s.session
 	s.session = nil
-	old.end(d.code)
+	told := d.told && g.o.ShutdownEvent
+	old.end(d.code, told)
+	old.told = told && old.posting != nil // its heartbeats need not say it, too
 	if err := g.o.Floor.SignOut(s.id, d.cause); err != nil && !errors.Is(err, world.ErrSignedOut) {
 		g.o.Logger.Warn().Err(err).Str("agent", s.id).Msg("sign-out refused by the contact centre")
 	}
@@ -149,7 +153,7 @@ func (g *Gateway) Expel(agent string) bool {
 		return false
 	}
 	s.ghost = s.session
-	g.leave(s, departure{change: "forced_out", cause: 257, code: "100-006"})
+	g.leave(s, departure{change: "forced_out", cause: 257, code: "100-006", told: true})
 	return true
 }
 

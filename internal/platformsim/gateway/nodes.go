@@ -64,32 +64,6 @@ func (g *Gateway) reaches(r *http.Request, s *session) bool {
 	return n == s.node
 }
 
-// spell returns a path as the table of interfaces has it: clients differ in capital
-// letters, and in slashes at the end and twice.
-func (g *Gateway) spell(path string) string {
-	var out strings.Builder
-	for part := range strings.SplitSeq(path, "/") {
-		if word, ok := g.words[strings.ToLower(part)]; ok {
-			part = word
-		}
-		if part != "" {
-			out.WriteString("/" + part)
-		}
-	}
-	return out.String()
-}
-
-// vocabulary are the words of the interfaces' paths, by their lower case.
-func vocabulary(routes []route) map[string]string {
-	words := map[string]string{"true": "true", "false": "false"}
-	for _, r := range routes {
-		for part := range strings.SplitSeq(r.pattern, "/") {
-			words[strings.ToLower(part)] = part
-		}
-	}
-	return words
-}
-
 // nowhere answers what is no interface: HTTP 405 where only the method is wrong.
 func (g *Gateway) nowhere(w http.ResponseWriter, r *http.Request) {
 	var allowed []string

@@ -84,8 +84,9 @@ type Options struct {
 	// DisplacedCode answers the GUID of a displaced session: "100-006"
 	// (default) or "000-003".
 	DisplacedCode string `yaml:"displaced_code"`
-	// ShutdownEvent tells a displaced session first with
-	// AgentOther_ShutdownService.
+	// ShutdownEvent tells a session that others ended: one that polls, displaced or signed
+	// out by an inspector, with AgentOther_ShutdownService first; to one whose events are
+	// posted that is posted last, also when it was silent.
 	ShutdownEvent bool `yaml:"shutdown_event"`
 	// SignInTime passes before a sign-in is answered; default none.
 	SignInTime time.Duration `yaml:"sign_in_time"`

@@ -73,10 +73,8 @@ func (g *Gateway) stranger() world.Event {
 // event, if wished, then with the code.
 func (g *Gateway) farewell(w http.ResponseWriter, s *session) {
 	if g.o.ShutdownEvent && g.layGhost(s) {
-		e := world.Event{At: g.o.Now(), Type: "AgentOther_ShutdownService"}
-		e.Content = wire.Object(wire.Member("loginTime", wire.Milliseconds(s.loginTime)))
 		s.mu.Lock()
-		s.queue = append(s.queue, e)
+		s.queue = append(s.queue, s.shutdown())
 		p := s.pop(nil)
 		s.mu.Unlock()
 		if send(w, jsonType, g.o.Shape.Envelope("0", wire.Member("event", g.o.Shape.Event(s.agent, p.Event)))) != nil {

@@ -20,6 +20,7 @@ type posting struct {
 	token  string
 	stop   context.CancelFunc // set while somebody posts
 	flight int                // events, oldest first, that a POST has
+	parts  bool               // has ended, and its receiver is to hear of that
 }
 
 // postRoom is where sessions wait for Run to post their events.
@@ -57,19 +58,24 @@ func (g *Gateway) postFresh(ctx context.Context, poster *push.Poster, all *sync.
 	g.posts.fresh = nil
 	g.posts.mu.Unlock()
 	for _, s := range fresh {
-		life, stop := context.WithCancel(ctx)
-		if !s.claim(stop) {
-			stop()
-			continue
+		all.Go(func() { g.postAll(ctx, poster, s) })
+	}
+}
+
+// postAll posts what comes for a session until it has ended; then that, where it was
+// others who ended it.
+func (g *Gateway) postAll(ctx context.Context, poster *push.Poster, s *session) {
+	life, stop := context.WithCancel(ctx)
+	defer stop()
+	if s.claim(stop) {
+		reached := poster.Run(ctx, life, s.posting.to, s)
+		s.unclaim()
+		if !reached {
+			g.unreachable(s)
 		}
-		all.Go(func() {
-			defer stop()
-			reached := poster.Run(ctx, life, s.posting.to, s)
-			s.unclaim()
-			if !reached {
-				g.unreachable(s)
-			}
-		})
+	}
+	if s.parting() {
+		poster.Run(ctx, ctx, s.posting.to, &parting{session: s})
 	}
 }
 
@@ -121,6 +127,31 @@ func (s *session) unclaim() {
 	if s.ended != "" {
 		s.empty("session")
 	}
+}
+
+// parting reports whether the receiver is to hear that the session has ended.
+func (s *session) parting() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.posting.parts
+}
+
+// parting is the last event of a session, as a push.Source: that it was ended.
+type parting struct {
+	*session
+	gone bool
+}
+
+func (p *parting) Waiting(context.Context, int) []json.RawMessage {
+	if p.gone {
+		return nil
+	}
+	return []json.RawMessage{p.o.Shape.Event(p.agent, p.shutdown())}
+}
+
+func (p *parting) Posted(_ int, taken bool) {
+	p.gone = true
+	p.o.Truth.Popped(p.popped(p.shutdown(), truth.Event{Cut: !taken, Way: "push"}))
 }
 
 // renewToken takes the token that a handshake brings; false: it is none.

@@ -41,12 +41,17 @@ type receiver struct {
 	got    []arrival
 }
 
-// bubble plays with a gateway that runs and posts to a receiver.
+// pushBubble plays with a gateway that runs and posts to a receiver.
 func pushBubble(t *testing.T, o push.Options, answer func(n int) (int, string), play func(*receiver)) {
+	t.Helper()
+	postBubble(t, Options{Push: o, StaticGUID: true}, answer, play) // as older clients need it
+}
+
+func postBubble(t *testing.T, o Options, answer func(n int) (int, string), play func(*receiver)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		v := &receiver{begin: time.Now(), answer: answer}
-		o.Dial = func(context.Context, string, string) (net.Conn, error) {
+		o.Push.Dial = func(context.Context, string, string) (net.Conn, error) {
 			client, server := net.Pipe()
 			v.serving.Go(func() {
 				defer server.Close()
@@ -54,7 +59,7 @@ func pushBubble(t *testing.T, o push.Options, answer func(n int) (int, string), 
 			})
 			return client, nil
 		}
-		v.rig = inBubble(t, Options{Push: o, StaticGUID: true}) // as older clients need it
+		v.rig = inBubble(t, o)
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- v.g.Run(ctx) }()
@@ -256,6 +261,106 @@ func TestSilenceEndsAPush(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestShutdownIsPosted: a session that others end hears of it as the last, if the platform is
+// set so, and its heartbeats are answered with the code; who signs out hears nothing.
+func TestShutdownIsPosted(t *testing.T) {
+	const shutdown = "AgentOther_ShutdownService"
+	for name, test := range map[string]struct {
+		off    bool
+		end    func(v *receiver, c *slotClient)
+		change string
+		told   bool
+	}{
+		"silent":      {false, func(v *receiver, _ *slotClient) { v.comes(121 * time.Second) }, "silent", true},
+		"displaced":   {false, func(v *receiver, c *slotClient) { c.client("101").call("PUT", "/onlineagent/101/forcelogin", goodBody) }, "displaced", true},
+		"thrown out":  {false, func(v *receiver, _ *slotClient) { v.g.Expel("101") }, "forced_out", true},
+		"signed out":  {false, func(v *receiver, c *slotClient) { c.call("DELETE", "/onlineagent/101/logout", "") }, "signed_out", false},
+		"not so told": {true, func(v *receiver, _ *slotClient) { v.comes(121 * time.Second) }, "silent", false},
+	} {
+		for way, extra := range map[string]string{"list": wantsList, "single": wantsSingle} {
+			t.Run(name+", "+way, func(t *testing.T) {
+				postBubble(t, Options{ShutdownEvent: !test.off, StaticGUID: true}, always(200, taken), func(v *receiver) {
+					c := v.signIn(extra)
+					test.end(v, c)
+					v.comes(10 * time.Second)
+					want := []string{"AgentOther_InService"}
+					if test.told {
+						want = append(want, shutdown)
+					}
+					var got []string
+					for _, a := range v.arrivals() {
+						got = append(got, a.events...)
+					}
+					s := v.log.Snapshot()
+					if !slices.Equal(got, want) || len(s.Events) != len(want) || s.Sessions[1].Change != test.change {
+						t.Errorf("%q, truth %+v %+v", got, s.Events, s.Sessions)
+					}
+					if last := v.arrivals()[len(got)-1].body; test.told && !strings.Contains(last, `"content":{"loginTime":"`) {
+						t.Errorf("body %s", last)
+					}
+					if a := c.call("POST", "/onlineagent/101/handshake", ""); a.code() == "0" {
+						t.Error("a heartbeat of what has ended is answered well")
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestShutdownIsRepeated as every event is, and what waited before it is dropped; where the end
+// is that nobody took events, nothing is said of it.
+func TestShutdownIsRepeated(t *testing.T) {
+	answer := func(n int) (int, string) {
+		if n == 1 || n > 4 {
+			return 200, taken
+		}
+		return 503, ""
+	}
+	postBubble(t, Options{ShutdownEvent: true}, answer, func(v *receiver) {
+		v.signIn(wantsList)
+		v.comes(115*time.Second, "AgentState_Ready")
+		v.comes(time.Minute)
+		var got []string
+		for _, a := range v.arrivals() {
+			got = append(got, fmt.Sprint(a.after, " ", strings.Join(a.events, " ")))
+		}
+		want := []string{
+			"0s AgentOther_InService", "1m55s AgentState_Ready", "2m0s AgentOther_ShutdownService",
+			"2m10s AgentOther_ShutdownService", "2m20s AgentOther_ShutdownService",
+		}
+		s := v.log.Snapshot()
+		if !slices.Equal(got, want) || len(s.Events) != 3 || !s.Events[1].Cut || s.Events[2].Cut {
+			t.Errorf("%q, truth %+v", got, s.Events)
+		}
+	})
+	postBubble(t, Options{ShutdownEvent: true}, always(503, ""), func(v *receiver) {
+		c := v.signIn(wantsList)
+		v.comes(100 * time.Second)
+		c.call("POST", "/onlineagent/101/handshake", "")
+		v.comes(time.Minute)
+		if s := v.log.Snapshot(); len(s.Events) != 1 || s.Sessions[1].Change != "unreachable" {
+			t.Errorf("truth %+v %+v", s.Events, s.Sessions)
+		}
+	})
+}
+
+// TestClearedWhilePosting: syncagentinfo leaves what is on its way.
+func TestClearedWhilePosting(t *testing.T) {
+	rule := fault.Rule{Fault: "push.late", Next: 1, Delay: fault.Duration(5 * time.Second)}
+	pushBubble(t, push.Options{}, always(200, taken), func(v *receiver) {
+		v.set(rule)
+		c := v.signIn(wantsList)
+		v.comes(time.Second, "AgentState_Ready")
+		if a := c.call("POST", "/onlineagent/101/syncagentinfo", ""); a.code() != "0" {
+			t.Errorf("syncagentinfo: %s", a.Body)
+		}
+		v.comes(5 * time.Second)
+		if s := v.log.Snapshot(); len(s.Events) != 1 || s.Events[0].Cut || len(s.Drops) != 1 {
+			t.Errorf("%+v %+v", s.Events, s.Drops)
+		}
+	})
 }
 
 // TestSingleEvents: in order, each in the form of a poll's answer, up to three tries a

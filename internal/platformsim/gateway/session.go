@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"aiccbridge/internal/platformsim/fault"
+	"aiccbridge/internal/platformsim/gateway/wire"
 	"aiccbridge/internal/platformsim/pause"
 	"aiccbridge/internal/platformsim/truth"
 	"aiccbridge/internal/platformsim/world"
@@ -39,6 +40,7 @@ type session struct {
 	queue    []world.Event
 	arrived  chan struct{} // closed when something arrives or the session ends
 	ended    string        // retcode for those who still ask; "": not ended
+	over     time.Time     // when it ended
 	lastSeen time.Time
 	polling  int  // polls being held
 	told     bool // knows by event that it was displaced; guarded by slot.mu
@@ -168,11 +170,17 @@ func (s *session) drop(e world.Event, why string) {
 	s.o.Truth.Dropped(truth.Drop{At: s.o.Now(), Agent: s.agent, Session: s.name, Type: e.Type, Content: e.Content, Reason: why})
 }
 
-// clear empties the queue.
+// clear empties the queue, but for what is on its way.
 func (s *session) clear(why string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	var under []world.Event
+	if s.posting != nil {
+		n := s.posting.flight
+		under, s.queue = s.queue[:n:n], s.queue[n:]
+	}
 	s.empty(why)
+	s.queue = under
 }
 
 func (s *session) empty(why string) {
@@ -182,17 +190,27 @@ func (s *session) empty(why string) {
 	s.queue = nil
 }
 
-// end closes the session: held polls and later ones answer code.
-func (s *session) end(code string) {
+// end closes the session: held polls and later ones answer code. Who posts its events posts
+// that as well, if told.
+func (s *session) end(code string, told bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.ended = code
+	s.ended, s.over = code, s.o.Now()
+	if s.posting != nil {
+		s.posting.parts = told
+	}
 	if s.posting != nil && s.posting.stop != nil {
 		s.posting.stop() // who posts empties the queue
 	} else {
 		s.empty("session")
 	}
 	s.ring()
+}
+
+// shutdown is the event that says to a session that it was ended.
+func (s *session) shutdown() world.Event {
+	content := wire.Object(wire.Member("loginTime", wire.Milliseconds(s.loginTime)))
+	return world.Event{At: s.over, Type: "AgentOther_ShutdownService", Content: content}
 }
 
 func (s *session) waiting() int {

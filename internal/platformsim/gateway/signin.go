@@ -84,7 +84,7 @@ func (g *Gateway) admit(r *http.Request, st *slot, password string, force bool) 
 		return "100-002"
 	case st.session != nil:
 		st.ghost = st.session
-		g.leave(st, departure{change: "displaced", cause: 264, code: g.o.DisplacedCode})
+		g.leave(st, departure{change: "displaced", cause: 264, code: g.o.DisplacedCode, told: true})
 	}
 	st.signingIn = true
 	st.mu.Unlock()

@@ -71,13 +71,13 @@ func canonical(raw json.RawMessage) []byte {
 }
 
 // known is how many items of a list are stored already: those of the chain, if the list
-// begins with all of them.
-func (c chain) known(key []byte, list []ccgateway.Item, now time.Time) int {
+// begins with all of them. last says that the list's session had none after those of the chain.
+func (c chain) known(key []byte, list []ccgateway.Item, now time.Time, last bool) int {
 	if c.items == 0 || c.items > len(list) {
 		return 0
 	}
 	same, timed := chainOf(key, list[:c.items], now)
-	if same.sum != c.sum || !timed && now.Sub(c.at) > sameFor {
+	if same.sum != c.sum || !timed && (!last || now.Sub(c.at) > sameFor) {
 		return 0
 	}
 	return c.items

@@ -149,8 +149,8 @@ func (d *Desk) seat(agent string) *seat {
 }
 
 // take stores a list of an agent, or what is not stored of it yet. When ctx ends first, the
-// storing goes on. patience is how long the gateway surely repeats the list.
-func (d *Desk) take(ctx context.Context, agent string, list []ccgateway.Item, got record.Receipt, patience time.Duration) error {
+// storing goes on.
+func (d *Desk) take(ctx context.Context, agent string, p pushed) error {
 	s, work, ok := d.begin(agent)
 	if !ok {
 		return errClosed
@@ -164,8 +164,7 @@ func (d *Desk) take(ctx context.Context, agent string, list []ccgateway.Item, go
 	done := make(chan error, 1)
 	go func() {
 		defer d.storing.Done()
-		s.patience = patience
-		err := s.store(work, list, got)
+		err := s.store(work, p)
 		<-s.turn
 		done <- err
 	}()

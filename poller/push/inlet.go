@@ -255,15 +255,15 @@ var agentForm = regexp.MustCompile(`^[0-9]{1,10}$`)
 // take stores the body of a push that was let in.
 func (i *Inlet) take(ctx context.Context, desk *Desk, who pass, body []byte, r *http.Request, asked time.Time) answer {
 	got := record.Receipt{Asked: asked, At: time.Now()}
-	pushed, err := ccgateway.DecodePush(body, r.Header.Get("Content-Type"))
-	agent := agentOf(pushed, who, r.URL.Query().Get("agent"))
+	decoded, err := ccgateway.DecodePush(body, r.Header.Get("Content-Type"))
+	agent := agentOf(decoded, who, r.URL.Query().Get("agent"))
 	switch {
-	case who.agent != "" && pushed.WorkNo != "" && pushed.WorkNo != who.agent:
+	case who.agent != "" && decoded.WorkNo != "" && decoded.WorkNo != who.agent:
 		return i.forbid("its token is another agent's")
 	case who.agent != "" && !desk.accepts(who):
 		return i.forbid("its token was replaced")
 	}
-	list := pushed.Items
+	list := decoded.Items
 	if err != nil {
 		list = []ccgateway.Item{{Bad: body}}
 	}
@@ -273,7 +273,7 @@ func (i *Inlet) take(ctx context.Context, desk *Desk, who pass, body []byte, r *
 	case len(list) == 0:
 		return taken
 	}
-	err = desk.take(ctx, agent, list, got, i.patience(len(r.Header.Values("service_token")) == 0))
+	err = desk.take(ctx, agent, pushed{list, got, sessionOf(r), i.patience(len(r.Header.Values("service_token")) == 0)})
 	desk.answered(agent, asked, err == nil)
 	if err != nil {
 		i.o.Logger.Debug().Err(err).Str("tenant", i.o.Tenant).Str("agent", agent).Msg("push is not stored; it is to come again")
@@ -281,6 +281,13 @@ func (i *Inlet) take(ctx context.Context, desk *Desk, who pass, body []byte, r *
 	}
 	sabotage.Point("push.stored")
 	return taken
+}
+
+// sessionOf names the session that a push is of, by its GUID or, where it shows none, by its
+// address, in which older gateways have the token. A GUID that is replaced makes another name.
+func sessionOf(r *http.Request) string {
+	sum := sha256.Sum256([]byte(cmp.Or(r.Header.Get("Guid"), r.URL.RawQuery)))
+	return string(sum[:16])
 }
 
 // agentOf is whose a push is: the one whose token it has, else the one that the body names

@@ -103,6 +103,48 @@ func TestListAgain(t *testing.T) {
 	})
 }
 
+// TestSessionsOverlap: while a session ends and the next one begins the gateway pushes of both.
+// What comes again of either is known, although there was a list of the other one between, and
+// what happened twice in one of them is two.
+func TestSessionsOverlap(t *testing.T) {
+	// A step is a session and the events of its list; * marks what has come before.
+	for name, steps := range map[string][]string{
+		"with times":                {"1 A@1", "2 B@2", "*1 A@1", "*2 B@2", "2 B@2 C@3", "*1 A@1", "*2 B@2 C@3"},
+		"without":                   {"1 A", "2 B", "*1 A", "*2 B", "2 B C", "*1 A", "*2 B C", "2 A", "*1 A"},
+		"twice in one of them":      {"1 A", "2 B", "1 C", "1 A", "*1 A"},
+		"the earlier one goes on":   {"1 A", "2 B", "1 A D", "*2 B", "*1 A D", "2 E"},
+		"three of them":             {"1 A", "2 B", "3 C", "*1 A", "*2 B", "*3 C", "3 A"},
+		"shorter than it was, late": {"1 A@1", "1 A@1 B@2", "2 C@3", "*1 A@1", "*2 C@3"},
+	} {
+		for way, of := range map[string]func(r *http.Request, session string){
+			"guid":    func(r *http.Request, session string) { r.Header.Set("Guid", session) },
+			"address": func(r *http.Request, session string) { r.URL.RawQuery = "token=t" + session },
+		} {
+			t.Run(name+", by "+way, func(t *testing.T) {
+				s := newScene(t, func(o *Options) { o.Secrets = func() []string { return []string{secret, "t1", "t2", "t3"} } })
+				s.own()
+				for _, step := range steps {
+					parts := strings.Fields(strings.TrimPrefix(step, "*"))
+					r := httptest.NewRequest(http.MethodPost, "/events/acme", strings.NewReader(list("291", parts[1:]...)))
+					r.Header["Service_token"] = []string{secret}
+					if of(r, parts[0]); r.URL.RawQuery != "" {
+						delete(r.Header, "Service_token")
+					}
+					before, w := s.shelf.types(t, "291"), httptest.NewRecorder()
+					s.inlet.ServeHTTP(w, r)
+					want := append(before, parts[len(parts)-1][:1])
+					if strings.HasPrefix(step, "*") {
+						want = before
+					}
+					if got := s.shelf.types(t, "291"); w.Code != http.StatusOK || !slices.Equal(got, want) {
+						t.Fatalf("%s: %d, stored %q, want %q", step, w.Code, got, want)
+					}
+				}
+			})
+		}
+	}
+}
+
 // TestListAgainMuchLater: without the platform's time an equal list is another one when the
 // gateway can't be repeating itself any more; with it, it never is.
 func TestListAgainMuchLater(t *testing.T) {

@@ -3,6 +3,7 @@ package push
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -21,8 +22,7 @@ type seat struct {
 	record *record.Recorder
 	begun  bool // the recorder goes on from what is stored
 	last   record.Last
-	chain  chain
-	passed passed // the list that the chain is of
+	lists  []stored // newest first; at most maxLists
 	// patience is how long the gateway surely repeats what it pushes.
 	patience time.Duration
 
@@ -31,6 +31,26 @@ type seat struct {
 	refused time.Time // since when pushes are not taken; zero: the last one was
 	renewed time.Time // the issue of the token that the gateway was told last
 	oldest  time.Time // of the one before: an older one is refused
+}
+
+// maxLists is how many lists of an agent are known. Of one session the last would do: the gateway
+// pushes one list of it at a time. But while a session ends and another begins there are two of
+// them, and what is under way of the first may come after what the second begins with.
+const maxLists = 4
+
+// stored is a list that was, or as much of it.
+type stored struct {
+	chain  chain
+	passed passed
+	from   string // the session that it was of, as its push said
+}
+
+// pushed is a list that is to be stored.
+type pushed struct {
+	list     []ccgateway.Item
+	got      record.Receipt
+	from     string        // the session that it is of; "": not known
+	patience time.Duration // how long the gateway surely repeats it
 }
 
 // told notes that the gateway has a token that was issued then, or just after.
@@ -84,38 +104,60 @@ func (s *seat) with(ctx context.Context, f func() error) error {
 }
 
 // store stores a list; the turn is had. The error is that of ctx, or a *record.Outgrown.
-func (s *seat) store(ctx context.Context, list []ccgateway.Item, got record.Receipt) error {
+func (s *seat) store(ctx context.Context, p pushed) error {
+	s.patience = p.patience
 	if err := s.begin(ctx); err != nil {
 		return err
 	}
 	key, i := s.desk.inlet.o.Key, s.desk.inlet
-	known := s.chain.known(key, list, got.At)
-	next := s.chain
-	switch {
-	case known > 0:
-	case s.passed.has(key, list, got.Asked):
-		known = len(list)
-	default:
-		next = chain{}
-	}
+	at, known := s.find(key, p)
 	i.counts.repeated.Add(float64(known))
-	if known == len(list) {
+	if known == len(p.list) {
 		return nil
 	}
 	if err := s.given(ctx, s.patience, "the gateway gave up pushes that were not taken"); err != nil {
 		return err
 	}
-	s.passed = s.passed.first(known)
-	for _, item := range list[known:] {
-		next = next.then(key, item, got.At)
+	now := s.open(at, known, p.from)
+	for _, item := range p.list[known:] {
+		next := now.chain.then(key, item, p.got.At)
 		s.record.Mark(next.String())
-		if err := s.storeItem(ctx, item, got); err != nil {
+		if err := s.storeItem(ctx, item, p.got); err != nil {
 			return err
 		}
-		s.chain, s.passed = next, s.passed.then(next, time.Now())
+		now.chain, now.passed = next, now.passed.then(next, time.Now())
 	}
-	i.counts.stored.Add(float64(len(list) - known))
+	i.counts.stored.Add(float64(len(p.list) - known))
 	return nil
+}
+
+// find looks for the list of which another one is the repetition, and how much of that is known.
+func (s *seat) find(key []byte, p pushed) (at, known int) {
+	last := true // of its session
+	for at, l := range s.lists {
+		known := l.chain.known(key, p.list, p.got.At, at == 0 || last && l.from == p.from)
+		if known == 0 && l.passed.has(key, p.list, p.got.Asked) {
+			known = len(p.list)
+		}
+		if known > 0 {
+			return at, known
+		}
+		last = last && l.from != p.from
+	}
+	return -1, 0
+}
+
+// open makes a list the newest one: one that goes on, or another one (known is 0).
+func (s *seat) open(at, known int, from string) *stored {
+	now := stored{}
+	if known > 0 {
+		now = s.lists[at]
+		s.lists = slices.Delete(s.lists, at, at+1)
+	}
+	now.passed, now.from = now.passed.first(known), from
+	s.lists = slices.Insert(s.lists, 0, now)
+	s.lists = s.lists[:min(len(s.lists), maxLists)]
+	return &s.lists[0]
 }
 
 func (s *seat) storeItem(ctx context.Context, item ccgateway.Item, got record.Receipt) error {
@@ -153,8 +195,8 @@ func (s *seat) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.last, s.chain = last, parseChain(last.Mark)
-	s.record.Mark(s.chain.String())
+	s.last, s.lists = last, []stored{{chain: parseChain(last.Mark)}}
+	s.record.Mark(s.lists[0].chain.String())
 	if err := s.away(ctx, last); err != nil {
 		return err
 	}

@@ -33,6 +33,8 @@ func (g *Gateway) table() []route {
 		{"PUT " + online, "onlineagent", onSignIn, g.signIn(false)},
 		{"PUT " + base + "/onlineagent/loginbyaccount", "loginbyaccount", onSignIn, g.signIn(false)},
 		{"PUT " + online + "/forcelogin", "forcelogin", onSignIn, g.signIn(true)},
+		{"PUT " + online + "/loginex", "loginex", onSignIn, g.signIn(false)},
+		{"PUT " + online + "/forceloginex", "forceloginex", onSignIn, g.signIn(true)},
 		{"GET " + base + "/agentevent/{agent}", agentEvent, onPoll, g.poll},
 		{"GET " + base + "/agentevent/allagentevent", "allagentevent", onPoll, g.pollAll},
 		{"DELETE " + online + "/logout", "logout", onSession, g.signOut(true)},

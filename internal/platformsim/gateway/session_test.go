@@ -294,7 +294,9 @@ func TestSessionInterfaces(t *testing.T) {
 		{"POST", "/sayfree/", "0"},
 		{"POST", "/cancelWork", "0"},
 		{"POST", "/saybusy?reason=250&prolong=TRUE", "0"},
-		{"PUT", "/loginex", "000-002"},
+		{"PUT", "/nosuchlogin", "000-002"},
+		{"PUT", "/loginex", "000-006"},
+		{"PUT", "/forceloginex", "000-006"},
 	} {
 		if a := c.call(tt.method, "/onlineagent/101"+tt.path, ""); a.code() != tt.want {
 			t.Errorf("%s: %s, want %s", tt.path, a.Body, tt.want)

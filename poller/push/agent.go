@@ -153,6 +153,7 @@ func (l *Loop) resume(ctx context.Context) error {
 func (l *Loop) goLive(loginTime time.Time) {
 	now := time.Now()
 	l.since, l.good, l.loginTime = now, now, loginTime
+	l.seat.lives()
 	l.seat.forgetOver() // of the session before
 	l.custody.Begin()
 	l.shown.Live()

@@ -45,6 +45,7 @@ type Desk struct {
 
 	mu       sync.Mutex
 	work     context.Context // of what is stored; nil: nothing is, yet or any more
+	begun    time.Time
 	seats    map[string]*seat
 	storing  sync.WaitGroup
 	outgrown chan error
@@ -63,7 +64,7 @@ func (i *Inlet) Desk(o poller.Options) *Desk {
 // those in hand are stored until work ends. It returns nil, or a *record.Outgrown.
 func (d *Desk) Run(intake, work context.Context) (err error) {
 	d.mu.Lock()
-	d.work = work
+	d.work, d.begun = work, time.Now()
 	d.mu.Unlock()
 	d.inlet.desk.Store(d)
 	defer func() {
@@ -180,17 +181,27 @@ func (d *Desk) take(ctx context.Context, agent string, p pushed) error {
 type ended struct{ event ccgateway.Event }
 
 // accepts reports whether a genuine token is one of the last two that the gateway was told,
-// or a newer one: a push may be faster than the answer that it was told.
+// or a newer one: a push may be faster than the answer that it was told. Its session must be one
+// that may be alive: with no heartbeat the platform ends it. Heartbeats renew the token but for
+// a pushUrl; of that it is not known when the bridge before sent the last one.
 func (d *Desk) accepts(p pass) bool {
 	d.mu.Lock()
-	s := d.seats[p.agent]
-	d.mu.Unlock()
-	if s == nil {
-		return true
+	s, alive := d.seats[p.agent], p.at
+	if p.address && d.begun.After(alive) {
+		alive = d.begun
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return !p.at.Before(s.oldest)
+	d.mu.Unlock()
+	if s != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if p.at.Before(s.oldest) {
+			return false
+		}
+		if s.alive.After(alive) {
+			alive = s.alive
+		}
+	}
+	return time.Since(alive) <= maxSilence
 }
 
 // answered notes whether a push of the agent that began to come in then was taken; one that

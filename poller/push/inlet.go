@@ -235,7 +235,9 @@ func (i *Inlet) admit(r *http.Request) (who pass, ok bool) {
 	if admits(i.o.Secrets(), shown[0]) {
 		return pass{}, true
 	}
-	return i.tokens.check(shown[0])
+	who, ok = i.tokens.check(shown[0])
+	who.address = len(r.Header.Values("service_token")) == 0
+	return who, ok
 }
 
 // forbid answers a push that may not come in, and says so once an hour for each reason:
@@ -261,7 +263,7 @@ func (i *Inlet) take(ctx context.Context, desk *Desk, who pass, body []byte, r *
 	case who.agent != "" && decoded.WorkNo != "" && decoded.WorkNo != who.agent:
 		return i.forbid("its token is another agent's")
 	case who.agent != "" && !desk.accepts(who):
-		return i.forbid("its token was replaced")
+		return i.forbid("its token was replaced, or its session is long over")
 	}
 	list := decoded.Items
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -288,6 +289,72 @@ func TestWrongToken(t *testing.T) {
 		t.Errorf("the token before that: %d", code)
 	}
 	s.want("291", "A", "B")
+}
+
+// TestTokensEnd: a token of the bridge's is good for as long as its session may be alive: while
+// heartbeats are answered, and not for ever where nobody sends any. A tenant's secret does not end.
+func TestTokensEnd(t *testing.T) {
+	push := func(s *scene, token string, address bool) int {
+		r := httptest.NewRequest(http.MethodPost, "/events/acme", strings.NewReader(list("291", "A")))
+		if address {
+			r.URL.RawQuery = "token=" + token
+		} else {
+			r.Header["Service_token"] = []string{token}
+		}
+		w := httptest.NewRecorder()
+		s.inlet.ServeHTTP(w, r)
+		return w.Code
+	}
+	for name, test := range map[string]struct {
+		address bool
+		old     time.Duration // when the bridge begins to have the agents
+		after   time.Duration // since then
+		good    bool
+	}{
+		"a list":                          {false, 0, maxSilence - time.Second, true},
+		"a list, later":                   {false, 0, maxSilence + time.Second, false},
+		"a list, after a restart":         {false, time.Minute, time.Minute, true},
+		"a list, after a late restart":    {false, maxSilence, time.Second, false},
+		"a pushUrl, after a restart":      {true, 8 * time.Hour, maxSilence - time.Second, true},
+		"a pushUrl, long after a restart": {true, 8 * time.Hour, maxSilence + time.Second, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newScene(t)
+				token := s.inlet.tokens.issue("291", time.Now())
+				time.Sleep(test.old)
+				s.own()
+				push(s, token, test.address) // which keeps no session alive
+				time.Sleep(test.after)
+				if code := push(s, token, test.address); (code == http.StatusOK) != test.good {
+					t.Error(code)
+				}
+				if code := push(s, secret, test.address); code != http.StatusOK {
+					t.Errorf("the tenant's secret: %d", code)
+				}
+				s.stop()
+			})
+		})
+	}
+	t.Run("kept signed in", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s, p := newScene(t, withPushURL), &platform{}
+			d, _ := s.own()
+			stop := s.cares(d, p)
+			time.Sleep(8 * time.Hour)
+			u, _ := url.Parse(p.signIns[0].Push.PushURL)
+			token := u.Query().Get("token")
+			if code := push(s, token, true); code != http.StatusOK {
+				t.Errorf("after eight hours of heartbeats: %d", code)
+			}
+			stop()
+			time.Sleep(maxSilence + time.Minute)
+			if code := push(s, token, true); code != http.StatusForbidden {
+				t.Errorf("when nobody has kept the session for long: %d", code)
+			}
+			s.stop()
+		})
+	})
 }
 
 // TestSecretReplaced: several are good while one is replaced.

@@ -74,6 +74,7 @@ func (l *Loop) heartbeat(ctx context.Context) error {
 func (l *Loop) judge(err error) (why record.SessionContent, over bool) {
 	if err == nil {
 		l.good = time.Now()
+		l.seat.lives()
 		l.shown.Good()
 		l.beating.Over("heartbeats are answered again")
 		return why, false

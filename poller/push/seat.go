@@ -31,6 +31,7 @@ type seat struct {
 	refused time.Time // since when pushes are not taken; zero: the last one was
 	renewed time.Time // the issue of the token that the gateway was told last
 	oldest  time.Time // of the one before: an older one is refused
+	alive   time.Time // the last sign-in or heartbeat here that was answered well
 }
 
 // maxLists is how many lists of an agent are known. Of one session the last would do: the gateway
@@ -58,6 +59,13 @@ func (s *seat) told(at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.oldest, s.renewed = s.renewed, at.Truncate(time.Millisecond)
+}
+
+// lives notes that the gateway has just shown that it has the agent's session.
+func (s *seat) lives() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.alive = time.Now()
 }
 
 // isCared reports whether a loop keeps the agent signed in.

@@ -52,8 +52,9 @@ func (t tokens) proof(names []byte) []byte {
 
 // pass is what a genuine token says.
 type pass struct {
-	agent string // "": any of the tenant
-	at    time.Time
+	agent   string // "": any of the tenant
+	at      time.Time
+	address bool // it stood in the address, a pushUrl's
 }
 
 // check returns what a token says, if it is genuine.
@@ -67,7 +68,7 @@ func (t tokens) check(text string) (p pass, ok bool) {
 	}
 	number := func(b []byte) uint64 { return binary.BigEndian.Uint64(append(make([]byte, 8-len(b)), b...)) }
 	agent := fmt.Sprintf("%0*d", b[0], number(b[1:6]))
-	return pass{agent, time.UnixMilli(int64(number(b[6:tokenNames])))}, true
+	return pass{agent: agent, at: time.UnixMilli(int64(number(b[6:tokenNames])))}, true
 }
 
 // admits reports whether a token is one of the tenant's secrets, in a time that does not tell

@@ -27,6 +27,7 @@ const hubAnswer = 5 * time.Second
 const (
 	stillLimit = 30 * time.Second // to store, and to get a lease that nobody has
 	pollLimit  = time.Minute      // to poll an agent
+	reachLimit = time.Minute      // to pass a client's call on
 	filesLimit = time.Minute      // to get anything of a file store
 	callsLimit = time.Minute      // to make calls of rows
 )
@@ -53,7 +54,7 @@ const (
 //	consumers     nearly as many as the server takes             embedded: a reader is refused   200
 //	lease         nobody has one, and it can't be had            nobody polls or plans           200
 //	agents        some are halted, or fail for long              the others are polled           200
-//	gateway       every agent of a tenant fails, or none is seen tried again                     200
+//	gateway       every poll, look or call of a tenant fails     tried again                     200
 //	filestore     takes no request, or gives no file             tried again                     200
 //	extracts      failed five times in a row                     asked for every six hours       200
 //	recordings    no audio can be fetched, or kept               rows go on                      200
@@ -113,13 +114,14 @@ func agentChecks(b base, tenants []*tenant) []health.Check {
 			Raised: "agents are not polled; their events wait at the platform, which keeps them for two minutes", Over: "all agents are polled",
 		},
 		{
-			Name: "gateway", Find: both(each(func(s session.Standing) error {
+			Name: "gateway", Find: anyOf(each(func(s session.Standing) error {
 				if s.Failing == 0 || s.Failing < s.Tried {
 					return nil
 				}
 				return fmt.Errorf("no agent is polled: %w; look at gateway.url, at the way there, and at the gateway", s.Cause)
-			}), ofEach(tenants, unseen)),
-			Raised: "no agent is polled, or seen; events wait at the platform, which keeps them for two minutes", Over: "agents are polled, or seen, again",
+			}), ofEach(tenants, unseen), ofEach(tenants, unreached)),
+			Raised: "no agent is polled, or seen, or no call of a client gets through; events wait at the platform, which keeps them for two minutes",
+			Over:   "agents are polled, or seen, again, and calls get through",
 		},
 	}
 }
@@ -135,9 +137,25 @@ func unseen(t *tenant) error {
 	return nil
 }
 
-// both finds what either finds.
-func both(a, b func(context.Context) error) func(context.Context) error {
-	return func(ctx context.Context) error { return errors.Join(a(ctx), b(ctx)) }
+// unreached is why no call of a tenant's clients gets through.
+func unreached(t *tenant) error {
+	if t.proxy == nil {
+		return nil
+	}
+	if err := t.proxy.Failing(reachLimit); err != nil {
+		return fmt.Errorf("%w; look at gateway.url, at the way there, and at the gateway", err)
+	}
+	return nil
+}
+
+// anyOf finds what any of them finds.
+func anyOf(finds ...func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) (all error) {
+		for _, find := range finds {
+			all = errors.Join(all, find(ctx))
+		}
+		return all
+	}
 }
 
 // someAgents is what is wrong with some agents and not with the gateway.

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -25,6 +26,7 @@ import (
 	"aiccbridge/bus"
 	"aiccbridge/internal/platformsim/fault"
 	"aiccbridge/internal/platformsim/filestore/voice"
+	"aiccbridge/poller/proxy"
 	"aiccbridge/schemas"
 )
 
@@ -34,7 +36,7 @@ func TestF40Alarms(t *testing.T) {
 	var rang atomic.Int64
 	cases := map[string]func(t *testing.T){
 		"forward": forwardRings, "limit": limitRings, "store": storeRings, "consumer": consumerRings, "lease": leaseRings,
-		"agents": agentsRings, "some": someAgentsRing, "gateway": gatewayRings, "unseen": unseenRings,
+		"agents": agentsRings, "some": someAgentsRing, "gateway": gatewayRings, "unseen": unseenRings, "unreached": unreachedRings,
 		"requests": requestsRing, "downloads": downloadsRing, "extracts": extractsRing, "callbacks": callbacksRings,
 		"certificates": certificatesRing, "calls": callsRing, "recordings": recordingsRing,
 		"hub": hubRings, "spool": spoolRings, "consumers": consumersRing, "windows": windowsRing, "damage": damageRings, "copy": copyRings, "zone": zoneRings,
@@ -225,6 +227,30 @@ func unseenRings(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.silent("gateway")
+	r.end()
+}
+
+// What stands before the gateway answers for it when softphones sign in through the bridge.
+func unreachedRings(t *testing.T) {
+	s := newScene(t, setup{agents: 2, clients: freePort(t), long: true, faults: []fault.Rule{{Fault: "signin.status", Share: 1}}})
+	r := s.run()
+	var calling sync.WaitGroup
+	ctx, stop := context.WithCancel(t.Context())
+	defer calling.Wait()
+	defer stop()
+	for _, a := range s.sim.Settings().Agents {
+		p := &softphone{agent: a.ID, password: a.Password, base: "http://" + s.setup.clients + proxy.Base, known: map[string]bool{}}
+		calling.Go(func() { p.signIn(ctx) })
+	}
+	s.rings("gateway", "no call of a client gets through: a call is answered with HTTP status 503")
+	if !s.answers("/metrics", `aicc_proxy_failed_calls_total{tenant="demo",why="status"} `) {
+		t.Error("the calls are not counted")
+	}
+	if err := s.sim.SetFaults(); err != nil {
+		t.Fatal(err)
+	}
+	s.silent("gateway")
+	calling.Wait()
 	r.end()
 }
 

@@ -3,11 +3,13 @@ package proxy
 import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"aiccbridge/poller/proxy/onward"
 )
 
 // Metrics are those of all proxies of a program.
 type Metrics struct {
-	answers, refused                 *prometheus.CounterVec
+	answers, refused, failed         *prometheus.CounterVec
 	calls                            *prometheus.HistogramVec
 	agents, clients, waiting, oldest *prometheus.GaugeVec
 }
@@ -23,6 +25,9 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		refused: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "aicc_proxy_refused_total", Help: "Calls of clients that the bridge refused, by the return code.",
 		}, []string{"tenant", "retcode"}),
+		failed: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "aicc_proxy_failed_calls_total", Help: "Calls of clients that the gateway did not answer: unanswered, or status (502, 503 or 504, of what stands before it).",
+		}, []string{"tenant", "why"}),
 		calls: f.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "aicc_proxy_call_seconds", Help: "How long calls of clients took that were passed on, the gateway's own time included.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
@@ -45,6 +50,9 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 // Begin shows the metrics of a tenant before there is anything to count.
 func (m *Metrics) Begin(tenant string) {
 	m.calls.WithLabelValues(tenant)
+	for _, why := range []string{onward.Unanswered, onward.BadStatus} {
+		m.failed.WithLabelValues(tenant, why)
+	}
 	m.show(tenant, survey{})
 }
 

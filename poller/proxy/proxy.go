@@ -100,7 +100,7 @@ func New(o Options) (*Proxy, error) {
 	p := &Proxy{o: o, counts: o.Metrics, log: o.Logger.With().Str("tenant", o.Record.Tenant).Logger()}
 	p.losses = newEmptied(o.Record.Losses)
 	p.o.Record.Losses = p.losses
-	p.pass = onward.New(o.Gateway, cookieName, p.log)
+	p.pass = onward.New(o.Gateway, cookieName, func(why string) { p.counts.failed.WithLabelValues(o.Record.Tenant, why).Inc() }, p.log)
 	p.keeping = insist.New(p.log)
 	o.Metrics.Begin(o.Record.Tenant)
 	return p, nil
@@ -210,6 +210,15 @@ func (p *Proxy) floor(ctx context.Context) (highest uint64) {
 
 // Serves reports whether this bridge serves the tenant's clients now.
 func (p *Proxy) Serves() bool { return p.now.Load() != nil }
+
+// Failing is why no call of a client has got through to the gateway for so long; nil: one has, or this
+// bridge serves nobody.
+func (p *Proxy) Failing(lasting time.Duration) error {
+	if !p.Serves() {
+		return nil
+	}
+	return p.pass.Failing(lasting)
+}
 
 // key is that of an agent in the buckets.
 func (p *Proxy) key(agent string) string { return schemas.AgentKey(p.o.Record.Tenant, agent) }

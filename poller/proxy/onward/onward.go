@@ -35,17 +35,12 @@ const (
 	maxAnswer    = 1 << 20          // of a call that is read here
 )
 
-const (
-	unreachable = "calls of clients can't be passed on to the gateway"
-	reachable   = "calls of clients are passed on again"
-)
-
 // Way is the way of the clients' calls to the gateway.
 type Way struct {
 	own       string // the name of a cookie that is not passed on
 	base      *url.URL
 	transport *http.Transport
-	trouble   *insist.Trouble // of reaching the gateway
+	reach     reach
 	origins   origins
 	stream    httputil.ReverseProxy
 }
@@ -57,11 +52,13 @@ type passedKey struct{}
 type passed struct {
 	path    string
 	session *ccgateway.Agent // nil: of nobody who has signed in
+	body    *watched
 }
 
-// New makes the way to a gateway, to which the cookie named own is not passed on.
-func New(gateway *ccgateway.Client, own string, log zerolog.Logger) *Way {
-	p := &Way{own: own, trouble: insist.New(log), base: gateway.URL(), transport: gateway.Transport(answerWithin, maxIdle)}
+// New makes the way to a gateway, to which the cookie named own is not passed on. failed is told of each
+// call that the gateway does not answer, and why: [Unanswered] or [BadStatus].
+func New(gateway *ccgateway.Client, own string, failed func(why string), log zerolog.Logger) *Way {
+	p := &Way{own: own, reach: reach{trouble: insist.New(log), failed: failed}, base: gateway.URL(), transport: gateway.Transport(answerWithin, maxIdle)}
 	p.stream = httputil.ReverseProxy{
 		Transport: p.transport, FlushInterval: -1,
 		Rewrite: func(r *httputil.ProxyRequest) {
@@ -81,7 +78,7 @@ func New(gateway *ccgateway.Client, own string, log zerolog.Logger) *Way {
 			if r.StatusCode == http.StatusSwitchingProtocols {
 				return errors.New("the gateway switches protocols, which nobody has asked for")
 			}
-			p.trouble.Over(reachable)
+			p.reach.answered(r.StatusCode)
 			if of := r.Request.Context().Value(passedKey{}).(passed); of.session != nil {
 				of.session.Learn(r.Header)
 			}
@@ -92,8 +89,9 @@ func New(gateway *ccgateway.Client, own string, log zerolog.Logger) *Way {
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
 			log.Debug().Err(hideURL(err)).Msg("call of a client is not passed on")
-			if r.Context().Err() == nil { // else the client has gone, or sends too slowly
-				p.trouble.On("call", hideURL(err), unreachable)
+			body := r.Context().Value(passedKey{}).(passed).body
+			if r.Context().Err() == nil && !body.failed.Load() { // else the client has gone, or sends too slowly, or too much
+				p.reach.lost(Unanswered, hideURL(err))
 			}
 			w.WriteHeader(http.StatusBadGateway)
 		},
@@ -144,8 +142,14 @@ func (p *Way) sign(s *ccgateway.Agent, in, out *http.Request) {
 // has signed in), also if the agent signs in again meanwhile.
 func (p *Way) Stream(w http.ResponseWriter, r *http.Request, path string, s *ccgateway.Agent) {
 	forget(w)
-	p.stream.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), passedKey{}, passed{path, s})))
+	body := &watched{ReadCloser: r.Body}
+	r = r.WithContext(context.WithValue(r.Context(), passedKey{}, passed{path, s, body}))
+	r.Body = body
+	p.stream.ServeHTTP(w, r)
 }
+
+// Failing is why every call has failed for so long; nil: one was answered, or none was made.
+func (p *Way) Failing(lasting time.Duration) error { return p.reach.failing(lasting) }
 
 // Close closes idle connections.
 func (p *Way) Close() { p.transport.CloseIdleConnections() }
@@ -195,10 +199,10 @@ func (p *Way) Exchange(r *http.Request, path string, body []byte, s *ccgateway.A
 	p.sign(s, r, out)
 	answer, err := p.transport.RoundTrip(out)
 	if err != nil {
-		p.trouble.On("call", hideURL(err), unreachable)
+		p.reach.lost(Unanswered, hideURL(err))
 		return a, hideURL(err)
 	}
-	p.trouble.Over(reachable)
+	p.reach.answered(answer.StatusCode)
 	defer answer.Body.Close()
 	a = Reply{Status: answer.StatusCode, Header: answer.Header}
 	if a.Body, err = io.ReadAll(io.LimitReader(answer.Body, maxAnswer+1)); err == nil && len(a.Body) > maxAnswer {

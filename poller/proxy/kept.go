@@ -172,8 +172,13 @@ func (t *term) restoreBadge(d *desk, k kept.Badge) error {
 		return fmt.Errorf("open what a client had: %w", err)
 	}
 	var s kept.Secret
-	if json.Unmarshal(plain, &s) != nil || s.GUID == "" {
+	if json.Unmarshal(plain, &s) != nil || s.GUID == "" || t.badges[s.GUID] != nil {
 		return errors.New("what a client had is not what was kept")
+	}
+	if s.Way != nil { // proxy.push_hosts may have changed
+		if err := t.p.o.Poster.Check(*s.Way); err != nil {
+			return err
+		}
 	}
 	b := &badge{desk: d, guid: s.GUID, way: s.Way}
 	for _, was := range k.Clients {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -30,13 +31,17 @@ const maxBody = 64 << 10
 // polled.
 var pushFields = []string{"callBackUri", "serviceToken", "pushUrl"}
 
+// hints are what one of them may be written with where the gateway reads more than JSON.
+var hints = []string{"callbackuri", "servicetoken", "pushurl", `\u`}
+
 // wish is what a client wants when it signs in.
 type wish struct {
 	body []byte    // without what is not the gateway's business
 	way  *post.Way // nil: it polls
 }
 
-// read reads the body of a sign-in. What is no JSON the gateway is to refuse.
+// read reads the body of a sign-in. What is no JSON the gateway is to refuse, unless it may read a
+// wish for pushes there: they would lead round the stream.
 func (p *Proxy) read(r *http.Request) (wish, error) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
 	if err != nil || len(body) > maxBody {
@@ -44,19 +49,14 @@ func (p *Proxy) read(r *http.Request) (wish, error) {
 	}
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(body, &fields) != nil {
-		return wish{body: body}, nil
-	}
-	asked, found := map[string]string{}, false
-	for name, value := range fields {
-		for _, f := range pushFields {
-			if strings.EqualFold(name, f) {
-				asked[f], found = foreign.Of(value).Literal(), true
-				delete(fields, name)
-			}
+		if text := strings.ToLower(string(foreign.Clean(body, r.Header.Get("Content-Type")))); slices.ContainsFunc(hints, func(h string) bool { return strings.Contains(text, h) }) {
+			return wish{}, errors.New("it is no JSON object, and may ask for pushes")
 		}
-	}
-	if !found {
 		return wish{body: body}, nil
+	}
+	asked, err := takePushFields(fields)
+	if err != nil || len(asked) == 0 {
+		return wish{body: body}, err
 	}
 	if body, err = json.Marshal(fields); err != nil {
 		return wish{}, err
@@ -74,6 +74,24 @@ func (p *Proxy) read(r *http.Request) (wish, error) {
 		return w, nil // one of two is none (cec_07_1202)
 	}
 	return w, p.o.Poster.Check(*w.way)
+}
+
+// takePushFields takes the fields that say how events are to be pushed out of a sign-in.
+func takePushFields(fields map[string]json.RawMessage) (asked map[string]string, err error) {
+	asked = map[string]string{}
+	for name, value := range fields {
+		for _, f := range pushFields {
+			if !strings.EqualFold(name, f) {
+				continue
+			}
+			if _, twice := asked[f]; twice { // the gateway may take the other one
+				err = errors.New("it has " + f + " twice")
+			}
+			asked[f] = foreign.Of(value).Literal()
+			delete(fields, name)
+		}
+	}
+	return asked, err
 }
 
 // checkAgent reports why nobody can sign in at this path.

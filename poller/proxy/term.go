@@ -241,7 +241,7 @@ const restoreWidth = 16
 func (t *term) restore(ctx context.Context) error {
 	entries := map[uint64]kept.Entry{} // by their revisions
 	err := t.p.o.Known(ctx, func(value []byte, revision uint64) {
-		if e, ok := kept.Read(value); ok {
+		if e, ok := kept.Read(value); ok && e.Tenant == t.p.o.Record.Tenant && agentForm.MatchString(e.Agent) {
 			entries[revision] = e
 		}
 	})

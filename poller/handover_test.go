@@ -206,6 +206,26 @@ func TestANewSessionWhileTheOldOneIsPolled(t *testing.T) {
 	})
 }
 
+// The same where the new sign-in ends the old session, as a forced one does: that it is over is
+// written after the new session was put, which is polled at once all the same.
+func TestANewSessionEndsTheOldOne(t *testing.T) {
+	want := []string{"session.resumed", "session.status", "session.signed_out"}
+	handed(t, slices.Concat(want, polledAndLeft), func(t *testing.T, b *backend) {
+		gone := gotCode("100-006")
+		gone.after = 8 * time.Second
+		b.agent("291").script = []answer{gotEmpty(), gone}
+		b.put(`{"guid":"guid-a"}`)
+		pass(3 * time.Second)
+		b.put(`{"guid":"guid-b"}`)
+		pass(7 * time.Second)
+		b.is(schemas.SessionPolling, "guid-b")
+		if b.polledWith() != "guid-b" {
+			t.Errorf("polled with %q", b.polledWith())
+		}
+		pass(11 * time.Second)
+	})
+}
+
 // A session that the gateway ends: the entry says so and why, and another one is polled at once.
 func TestASessionHandedOverIsOver(t *testing.T) {
 	want := []string{"session.resumed", "session.status", "session.signed_out"}

@@ -153,7 +153,7 @@ func (l *Loop) await(intake, work context.Context) (phase, error) {
 	if quiet := l.custody.Quiet(); quiet.After(time.Now()) && quiet.Before(look) {
 		look = quiet
 	}
-	if !l.told() && l.rest(intake, look) != nil {
+	if !l.custody.Offered() && !l.told() && l.rest(intake, look) != nil {
 		return phaseLeaving, nil
 	}
 	l.looked = l.agent.Entry

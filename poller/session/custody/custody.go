@@ -118,6 +118,7 @@ type Custody struct {
 	replaced     ticket        // the one before the last new GUID
 	past         []string      // GUIDs that the session had before that
 	adopted      bool          // while it was live; see Adopted
+	offered      bool          // while it was not; see Offered
 
 	quiet       time.Time // from when no poll of the last owner is in flight any more
 	live        bool      // the agent is signed in, as far as we know
@@ -149,13 +150,6 @@ func (c *Custody) Withdrawn() bool { return c.gone() || c.o.OthersSignIn && c.en
 
 // gone reports that there is no entry, and that it is not ours to make one.
 func (c *Custody) gone() bool { return c.o.OthersSignIn && c.revision == 0 }
-
-// Adopted reports, once, that another session has been put in the place of a live one.
-func (c *Custody) Adopted() bool {
-	was := c.adopted
-	c.adopted = false
-	return was
-}
 
 // Known reports that nobody has written the entry since the revision.
 func (c *Custody) Known(revision uint64) bool { return revision <= c.revision }
@@ -248,6 +242,7 @@ func (c *Custody) meet(other schemas.Session, revision uint64) error {
 	case c.live:
 		c.adopted = c.adopt(t)
 	default: // not ours to overwrite; see HandedOver
+		c.offered = true
 		c.entry.GUID, c.entry.Cookies = other.GUID, other.Cookies
 		c.tell("", "", "")
 	}

@@ -109,6 +109,21 @@ func (c *Custody) Newer(ctx context.Context, used string) (bool, error) {
 	return true, c.Save(ctx)
 }
 
+// Adopted reports, once, that another session has been put in the place of a live one.
+func (c *Custody) Adopted() bool {
+	was := c.adopted
+	c.adopted = false
+	return was
+}
+
+// Offered reports, once, that another session was found in the entry as it was written for the
+// end of the last one: it waits to be taken.
+func (c *Custody) Offered() bool {
+	was := c.offered
+	c.offered = false
+	return was
+}
+
 // Begin is for a session that is polled from now on; nothing is written yet.
 func (c *Custody) Begin() {
 	c.live, c.rotates, c.entry.Polling, c.past = true, false, true, nil

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"aiccbridge/bus/assets"
 	"aiccbridge/bus/service"
 	"aiccbridge/internal/truthcheck"
 	"aiccbridge/poller/handover"
@@ -49,7 +50,11 @@ func (s *scene) startSoftphones(command ...string) *softphones {
 	set := s.sim.Settings()
 	cmd := exec.Command(command[0], append(command[1:], tenantName)...)
 	cmd.Stdin = cmdIn
-	cmd.Env = []string{"NATS_URL=nats://" + s.nats, "GATEWAY_URL=" + set.GatewayURL, "CA_FILE=" + set.CAFile, "NODE_EXTRA_CA_CERTS=" + set.CAFile}
+	who := ""
+	if s.setup.restricted {
+		who = string(assets.RoleBackend) + ":" + password(assets.RoleBackend) + "@"
+	}
+	cmd.Env = []string{"NATS_URL=nats://" + who + s.nats, "GATEWAY_URL=" + set.GatewayURL, "CA_FILE=" + set.CAFile, "NODE_EXTRA_CA_CERTS=" + set.CAFile}
 	p.child = launch(s.t, cmd, out)
 	_ = cmdIn.Close()
 	_ = out.Close() // the child has it
@@ -120,7 +125,7 @@ func (s *scene) each(command string, from, to int) (all []string) {
 func (r *running) phases() map[schemas.SessionPhase]int {
 	r.s.t.Helper()
 	all := map[schemas.SessionPhase]int{}
-	err := r.Bucket(schemas.BucketSessions).Each(r.s.t.Context(), ">", func(_ string, m schemas.Stored) error {
+	err := r.Bucket(schemas.BucketSessions).Each(r.s.t.Context(), tenantName+".>", func(_ string, m schemas.Stored) error {
 		var e schemas.Session
 		err := json.Unmarshal(m.Body, &e)
 		all[e.Phase]++
@@ -149,13 +154,25 @@ type handedOver struct {
 	took                time.Duration
 }
 
-// handOver has a backend hand over the sessions of all agents of a scene, take some back, make
+// handOver is handOverIn a scene with the bridge's own NATS.
+func handOver(t *testing.T, agents, back int, command ...string) handedOver {
+	t.Helper()
+	return handOverIn(newScene(t, handOverSetup(agents, setup{embedded: true})), back, command...)
+}
+
+// handOverSetup is o for handOverIn.
+func handOverSetup(agents int, o setup) setup {
+	o.agents, o.slow, o.handover, o.silent, o.long = agents, 1+agents/20, true, 2*time.Minute, agents > 100
+	o.rotate = max(3*time.Second, time.Duration(agents)*20*time.Millisecond) // fifty a second at most: each is on the disk before the next poll
+	return o
+}
+
+// handOverIn has a backend hand over the sessions of all agents of a scene, take some back, make
 // calls with their GUIDs and sign out those taken back, while GUIDs rotate; and compares.
-func handOver(t *testing.T, agents, back int, command ...string) (h handedOver) {
+func handOverIn(s *scene, back int, command ...string) (h handedOver) {
+	t, agents, rotate := s.t, s.setup.agents, s.setup.rotate
 	t.Helper()
 	begun := time.Now()
-	rotate := max(3*time.Second, time.Duration(agents)*20*time.Millisecond) // fifty a second at most: each is on the disk before the next poll
-	s := newScene(t, setup{agents: agents, slow: 1 + agents/20, embedded: true, handover: true, rotate: rotate, silent: 2 * time.Minute, long: agents > 100})
 	r := s.run()
 	p := s.startSoftphones(command...)
 	p.tell(s.each("in", 0, agents)...)
@@ -207,8 +224,8 @@ func TestHandover(t *testing.T) {
 	handOver(t, 30, 6, buildBackend(t))
 }
 
-// signIn signs an agent in as another system does.
-func (s *scene) signIn(agent string) handover.Gift {
+// signIn signs an agent in as another system does, by another call if one is named.
+func (s *scene) signIn(agent string, call ...string) handover.Gift {
 	s.t.Helper()
 	roots := x509.NewCertPool()
 	set := s.sim.Settings()
@@ -223,7 +240,7 @@ func (s *scene) signIn(agent string) handover.Gift {
 		}
 		words := strings.Fields(s.each("in", i, i+1)[0])
 		body := fmt.Sprintf(`{"password":%q,"phonenum":%q}`, words[3], words[2])
-		r, err := http.NewRequestWithContext(s.t.Context(), http.MethodPut, set.GatewayURL+"/onlineagent/"+agent, strings.NewReader(body))
+		r, err := http.NewRequestWithContext(s.t.Context(), http.MethodPut, set.GatewayURL+"/onlineagent/"+agent+strings.Join(call, ""), strings.NewReader(body))
 		if err != nil {
 			s.t.Fatal(err)
 		}

@@ -46,7 +46,7 @@ func (h *externalHub) writePasswords() {
 	}
 }
 
-// shipped are the options of a server with the shipped configuration, and an
+// shipped are the options of a server with the shipped configuration, and a backend and an
 // administrator beside its users.
 func (h *externalHub) shipped() *server.Options {
 	h.t.Helper()
@@ -60,7 +60,7 @@ func (h *externalHub) shipped() *server.Options {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	o.Users = append(o.Users, &server.User{Username: string(assets.RoleAdmin), Password: password(assets.RoleAdmin), Account: o.Accounts[0]})
+	o.Users = append(o.Users, h.backendUser(o.Accounts[0]), &server.User{Username: string(assets.RoleAdmin), Password: password(assets.RoleAdmin), Account: o.Accounts[0]})
 	return o
 }
 

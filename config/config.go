@@ -123,7 +123,7 @@ type Listen struct {
 type NATSUser struct {
 	Name     string `yaml:"name" required:"give the user a name" match:"^[0-9A-Za-z][0-9A-Za-z._-]{0,31}$" say:"1 to 32 letters, digits, dots, _ or -"`
 	Password Secret `yaml:"password_file" required:"name the file that holds the user's password"`
-	Role     string `yaml:"role" default:"reader" oneof:"reader|admin"` // reader: looks at everything; admin: may do everything
+	Role     string `yaml:"role" default:"reader" oneof:"reader|backend|admin"` // reader: looks at everything; backend: hands sessions over; admin: may do everything
 }
 
 // Callbacks is the endpoint on which the file store says that a file is ready.

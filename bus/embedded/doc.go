@@ -11,7 +11,7 @@
 //   - At most one listener, for clients. WebSocket, MQTT, leaf nodes, routes,
 //     gateways, monitoring and profiling stay off, and nobody is let in as a
 //     user that he did not name. Beyond loopback it takes TLS and sign-in.
-//   - A reader reads, and nothing else; see [Role].
+//   - A reader reads, and nothing else; a backend does what is listed for him. See [Role].
 //   - The streams' limit follows the free space and stays below it, so that a
 //     full disk is a clean, passing refusal (error 10002) and not a write error.
 //   - The server installs no signal handlers and never ends the process.

@@ -26,6 +26,10 @@ const (
 	// days; nor read by way of another reader's, or acknowledge for him. The bucket of the sealed session ids is closed to him. His inboxes are below _INBOX, as every
 	// client has them unless told otherwise.
 	RoleReader Role = "reader"
+	// RoleBackend may do what [User] lists, and nothing else: put sessions, say, and ask for them
+	// back. He is in the account of the streams, where an answer goes to whatever subject a
+	// request names: he has to be trusted.
+	RoleBackend Role = "backend"
 	// RoleAdmin may do everything.
 	RoleAdmin Role = "admin"
 )
@@ -34,6 +38,8 @@ const (
 type User struct {
 	Name, Password string
 	Role           Role
+	// Publish and Subscribe are all subjects that one with [RoleBackend] may use.
+	Publish, Subscribe []string
 }
 
 // checkListener refuses users that can't be meant, and a listener that strangers
@@ -49,8 +55,10 @@ func (o Options) checkListener() error {
 			return fmt.Errorf("user %q of the NATS listener: want a name and a password", u.Name)
 		case names[u.Name]:
 			return fmt.Errorf("user %q of the NATS listener: given twice", u.Name)
-		case u.Role != RoleReader && u.Role != RoleAdmin:
-			return fmt.Errorf("user %q of the NATS listener: role %q, want %s or %s", u.Name, u.Role, RoleReader, RoleAdmin)
+		case u.Role != RoleReader && u.Role != RoleBackend && u.Role != RoleAdmin:
+			return fmt.Errorf("user %q of the NATS listener: role %q, want %s, %s or %s", u.Name, u.Role, RoleReader, RoleBackend, RoleAdmin)
+		case u.Role == RoleBackend && (len(u.Publish) == 0 || len(u.Subscribe) == 0):
+			return fmt.Errorf("user %q of the NATS listener: want what a %s may publish and subscribe to", u.Name, u.Role)
 		}
 		names[u.Name] = true
 	}
@@ -149,9 +157,17 @@ func (d *door) Check(c server.ClientAuthentication) bool {
 		<-d.inner.opened
 		c.RegisterUser(&server.User{Username: u.Name, Account: d.readers[u.Name], Permissions: d.rights})
 	default:
-		c.RegisterUser(&server.User{Username: u.Name, Account: d.account})
+		c.RegisterUser(&server.User{Username: u.Name, Account: d.account, Permissions: u.rights()})
 	}
 	return true
+}
+
+// rights are those of a user in the account of the streams; nil: all.
+func (u User) rights() *server.Permissions {
+	if u.Role != RoleBackend {
+		return nil
+	}
+	return &server.Permissions{Publish: &server.SubjectPermission{Allow: u.Publish}, Subscribe: &server.SubjectPermission{Allow: u.Subscribe}}
 }
 
 // Each reader lives in an account of his own, which has no streams. What he needs

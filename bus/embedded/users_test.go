@@ -43,7 +43,8 @@ func TestListenersThatAreRefused(t *testing.T) {
 		"beyond loopback without users": {Options{Listen: "0.0.0.0:0", TLS: someTLS}, "can be reached from other machines"},
 		"no password":                   {Options{Users: []User{{Name: "a", Role: RoleAdmin}}}, "want a name and a password"},
 		"no name":                       {Options{Users: []User{{Password: "a", Role: RoleAdmin}}}, "want a name and a password"},
-		"unknown role":                  {Options{Users: []User{{Name: "a", Password: "a", Role: "root"}}}, `role "root", want reader or admin`},
+		"unknown role":                  {Options{Users: []User{{Name: "a", Password: "a", Role: "root"}}}, `role "root", want reader, backend or admin`},
+		"a backend without rights":      {Options{Users: []User{{Name: "a", Password: "a", Role: RoleBackend, Publish: []string{"x"}}}}, "want what a backend may publish and subscribe to"},
 		"one name for two":              {Options{Users: []User{reader, reader}}, "given twice"},
 		"bad prefix":                    {Options{Prefix: "a.b"}, "subject prefix"},
 	} {

@@ -133,8 +133,11 @@ func openInProcess(ctx context.Context, b base, w *witnesses, o bus.Options, a a
 	if l.NATSCertificate != nil {
 		s.TLS = serverTLS(*l.NATSCertificate)
 	}
+	backend := assets.Permissions(b.names, assets.RoleBackend)
 	for _, u := range l.NATSUsers {
-		s.Users = append(s.Users, embedded.User{Name: u.Name, Password: u.Password.Reveal(), Role: embedded.Role(u.Role)})
+		s.Users = append(s.Users, embedded.User{
+			Name: u.Name, Password: u.Password.Reveal(), Role: embedded.Role(u.Role), Publish: backend.Publish.Allow, Subscribe: backend.Subscribe.Allow,
+		})
 	}
 	if l.NATS != "" { // the server's own error does not name the key
 		if err := probe(l.NATS); err != nil {

@@ -171,14 +171,11 @@ func someAgents(s session.Standing) (all error) {
 
 // waiting are the leases of a tenant's agents that this bridge wants and has not.
 func (t *tenant) waiting() map[string]time.Time {
-	since := t.awaited.Load()
 	switch {
-	case since != nil:
-		return map[string]time.Time{proxyPartition: *since}
 	case t.agents != nil:
 		return t.agents.Waiting()
-	case t.seen != nil:
-		return t.seen.sole.Waiting()
+	case t.sole != nil:
+		return t.sole.Waiting()
 	}
 	return nil
 }

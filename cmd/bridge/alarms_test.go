@@ -1,11 +1,15 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"aiccbridge/bus/lease"
+	"aiccbridge/poller/partition"
 	"aiccbridge/poller/session"
 )
 
@@ -38,12 +42,29 @@ func TestSomeAgents(t *testing.T) {
 
 // TestProxyWaits: the lease of a tenant whose agents sign in through the bridge is watched as well.
 func TestProxyWaits(t *testing.T) {
-	one, since := &tenant{}, time.Now()
-	if all := one.waiting(); len(all) != 0 {
-		t.Errorf("at first: %v", all)
-	}
-	one.awaited.Store(&since)
-	if all := one.waiting(); !all[proxyPartition].Equal(since) {
-		t.Errorf("while it waits: %v", all)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		one := &tenant{}
+		if all := one.waiting(); len(all) != 0 {
+			t.Errorf("at first: %v", all)
+		}
+		one.sole = partition.NewSole(partition.SoleOptions{
+			Tenant: "acme", Name: proxyPartition, Lost: lease.ErrLost, Floor: func(context.Context) uint64 { return 0 },
+			Acquire: func(ctx context.Context, _ uint64) (uint64, partition.Lease, error) {
+				<-ctx.Done()
+				return 0, nil, ctx.Err()
+			},
+		})
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- one.sole.Run(ctx, ctx, nil) }()
+		begun := time.Now()
+		synctest.Wait()
+		if all := one.waiting(); !all[proxyPartition].Equal(begun) {
+			t.Errorf("while it waits: %v", all)
+		}
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
 }

@@ -25,7 +25,6 @@ const sightLimit = time.Minute
 
 // monitoring is a tenant whose agents are looked at.
 type monitoring struct {
-	sole  *partition.Sole
 	sight *monitor.Sight
 	run   func(intake, work context.Context) error
 }
@@ -38,22 +37,20 @@ func newMonitoring(b base, h *hub, c config.Tenant, t *tenant, open *closers) (*
 	}
 	log := b.log.With().Str("tenant", c.Name).Logger()
 	m := &monitoring{sight: &monitor.Sight{}}
-	m.sole = partition.NewSole(partition.SoleOptions{
-		Tenant: c.Name, Lost: lease.ErrLost, Grace: b.cfg.Shutdown.Grace, Logger: log, Metrics: b.shares,
-		Flush: func(ctx context.Context) { _ = h.flush(ctx) },
-		Floor: func(ctx context.Context) uint64 { return h.highestEpoch(ctx, b.names, c.Name) },
-		Acquire: func(ctx context.Context, floor uint64) (uint64, partition.Lease, error) {
-			l := h.lease(lease.Options{Tenant: c.Name, Partition: partition.Whole, Floor: floor})
-			epoch, err := l.Acquire(ctx)
-			return epoch, l, err
-		},
-	})
+	o := soleOptions(b, h, c)
+	o.Floor = func(ctx context.Context) uint64 { return h.highestEpoch(ctx, b.names, c.Name) }
+	o.Acquire = func(ctx context.Context, floor uint64) (uint64, partition.Lease, error) {
+		l := h.lease(lease.Options{Tenant: c.Name, Partition: partition.Whole, Floor: floor})
+		epoch, err := l.Acquire(ctx)
+		return epoch, l, err
+	}
+	t.sole = partition.NewSole(o)
 	messages := record.Options{
 		Tenant: c.Name, Names: b.names, Store: h, States: h.Bucket(schemas.BucketState), LastStored: h.Last, Losses: h.witness,
 		Privacy: t.recordPrivacy, Metrics: b.polling.Records(), Logger: log,
 	}
 	m.run = func(intake, work context.Context) error {
-		return m.sole.Run(intake, work, func(intake, work context.Context, epoch uint64) error {
+		return t.sole.Run(intake, work, func(intake, work context.Context, epoch uint64) error {
 			messages.Epoch = epoch
 			return monitor.New(monitor.Options{
 				Platform: client, Record: messages, Interval: c.Monitor.Interval, Sight: m.sight, Metrics: b.seeing, Logger: log,
@@ -62,6 +59,14 @@ func newMonitoring(b base, h *hub, c config.Tenant, t *tenant, open *closers) (*
 		})
 	}
 	return m, nil
+}
+
+// soleOptions are those of what one bridge at a time does for a tenant, but for the lease.
+func soleOptions(b base, h *hub, c config.Tenant) partition.SoleOptions {
+	return partition.SoleOptions{
+		Tenant: c.Name, Lost: lease.ErrLost, Grace: b.cfg.Shutdown.Grace, Metrics: b.shares,
+		Flush: func(ctx context.Context) { _ = h.flush(ctx) }, Logger: b.log,
+	}
 }
 
 // openMonitor is the client of a tenant's monitor that works for the tenant.

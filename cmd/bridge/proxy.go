@@ -9,6 +9,7 @@ import (
 	"aiccbridge/bus/kv"
 	"aiccbridge/bus/lease"
 	"aiccbridge/config"
+	"aiccbridge/poller/partition"
 	"aiccbridge/poller/proxy"
 	"aiccbridge/poller/proxy/post"
 	"aiccbridge/poller/proxy/wire"
@@ -23,7 +24,7 @@ const proxyPartition = "proxy"
 // throughBridge reports a tenant whose agents sign in through the bridge.
 func throughBridge(c config.Tenant) bool { return c.Events == string(schemas.WayProxy) }
 
-// newProxy serves the clients of a tenant.
+// newProxy serves the clients of a tenant while this bridge has their lease.
 func newProxy(b base, h *hub, c config.Tenant, t *tenant, open *closers) (*proxy.Proxy, error) {
 	g := c.Gateway
 	gateway, err := openGateway(b, c, open)
@@ -45,26 +46,25 @@ func newProxy(b base, h *hub, c config.Tenant, t *tenant, open *closers) (*proxy
 			EventGap: g.EventGap, IdleGap: g.IdleGap, Heartbeat: noneIfZero(g.Heartbeat),
 			Metrics: b.polling.Session(), Logger: b.log.With().Str("tenant", c.Name).Logger(),
 		},
-		Gateway: gateway, Lost: lease.ErrLost,
-		Acquire: func(ctx context.Context, floor uint64) (uint64, proxy.Lease, error) {
-			now := time.Now()
-			t.awaited.Store(&now)
-			defer t.awaited.Store(nil)
-			return acquire(ctx, h, lease.Options{Tenant: c.Name, Partition: proxyPartition, Floor: floor})
-		},
+		Gateway:  gateway,
 		Sessions: entriesOf(sessions, c.Name), Clients: clients, Known: entriesOf(clients, c.Name),
 		Stored: func(ctx context.Context, filter string, since time.Time, f func(schemas.Stored) error) error {
 			return errors.Join(h.flush(ctx), h.bus.ReadSince(ctx, schemas.StreamEvents, filter, since, f))
 		},
-		Flush:  func(ctx context.Context) { _ = h.flush(ctx) },
 		Poster: poster, Hold: g.Hold, Forget: c.Proxy.Silence, KeepSilent: !c.Proxy.SignOutSilent,
-		PassUnstored: c.Proxy.WhenUnstored == "pass",
-		Grace:        b.cfg.Shutdown.Grace, Metrics: b.clients, Logger: b.log,
+		PassUnstored: c.Proxy.WhenUnstored == "pass", Metrics: b.clients, Logger: b.log,
 	})
-	if err == nil {
-		open.add(p.Close)
+	if err != nil {
+		return nil, err
 	}
-	return p, err
+	open.add(p.Close)
+	o := soleOptions(b, h, c)
+	o.Name, o.Floor = proxyPartition, p.Floor
+	o.Acquire = func(ctx context.Context, floor uint64) (uint64, partition.Lease, error) {
+		return acquire(ctx, h, lease.Options{Tenant: c.Name, Partition: proxyPartition, Floor: floor})
+	}
+	t.sole = partition.NewSole(o)
+	return p, nil
 }
 
 // entriesLimit is how long the entries of a bucket may take to be read.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/x509"
 	"net/url"
-	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -40,7 +39,7 @@ type tenant struct {
 	agents  *partition.Share                         // nil without a gateway, and where agents sign in through the bridge
 	follow  func(intake, work context.Context) error // the sessions handed over; nil: none are
 	proxy   *proxy.Proxy                             // nil where they don't
-	awaited atomic.Pointer[time.Time]                // since when the proxy has waited for its lease; nil: it does not
+	sole    *partition.Sole                          // of what one bridge does for all agents: proxy, seen; nil: neither
 	way     *way                                     // nil: single agents are polled, or sign in through the bridge
 	seen    *monitoring                              // nil unless its events are what is seen of the agents
 	sights  *session.Sights                          // of those who are polled; nil: nothing is confirmed
@@ -115,7 +114,9 @@ func (t *tenant) parts(p *planning) (all []part) {
 		all = append(all, part{"poller of " + t.cfg.Name, t.agents.Run})
 	}
 	if t.proxy != nil {
-		all = append(all, part{"proxy of " + t.cfg.Name, t.proxy.Run})
+		all = append(all, part{"proxy of " + t.cfg.Name, func(intake, work context.Context) error {
+			return t.sole.Run(intake, work, t.proxy.Serve)
+		}})
 	}
 	if t.pulse != nil {
 		all = append(all, part{"pulse of " + t.cfg.Name, func(intake, _ context.Context) error { return t.pulse.Run(intake) }})

@@ -54,7 +54,7 @@ var allowed = map[string][]string{
 	"poller/allagents":                       {"schemas", "internal/ccgateway", "internal/retry", "poller", "poller/internal/insist", "poller/record", "poller/session"},
 	"poller/push":                            {"schemas", "internal/ccgateway", "internal/retry", "internal/sabotage", "poller", "poller/internal/insist", "poller/record", "poller/session", "poller/session/custody", "poller/session/entrance"},
 	"poller/monitor":                         {"schemas", "internal/cccms", "internal/ccfs", "internal/retry", "internal/trouble", "poller/record"},
-	"poller/proxy":                           {"schemas", "internal/ccgateway", "internal/foreign", "internal/grace", "internal/members", "internal/retry", "poller/internal/insist", "poller/proxy/kept", "poller/proxy/later", "poller/proxy/onward", "poller/proxy/post", "poller/proxy/queue", "poller/proxy/wire", "poller/record", "poller/session"},
+	"poller/proxy":                           {"schemas", "internal/ccgateway", "internal/foreign", "internal/members", "internal/retry", "poller/internal/insist", "poller/proxy/kept", "poller/proxy/later", "poller/proxy/onward", "poller/proxy/post", "poller/proxy/queue", "poller/proxy/wire", "poller/record", "poller/session"},
 	"poller/proxy/kept":                      {"schemas", "poller/proxy/post", "poller/record"},
 	"poller/proxy/later":                     {"schemas", "poller/internal/insist", "poller/record", "poller/session/custody"},
 	"poller/proxy/onward":                    {"internal/ccgateway", "internal/foreign", "poller/internal/insist"},

@@ -1,6 +1,7 @@
 package partition
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -9,15 +10,18 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"aiccbridge/internal/grace"
+	"aiccbridge/poller/record"
 	"aiccbridge/schemas"
 )
 
 // Whole is the name of the one partition of a tenant whose agents one bridge cares for.
 const Whole = schemas.WholePartition
 
-// SoleOptions configure a Sole. All must be set but Flush, Logger and Metrics.
+// SoleOptions configure a Sole. All must be set but Name, Flush, Logger and Metrics.
 type SoleOptions struct {
 	Tenant string
+	// Name is that of the lease. Default: [Whole].
+	Name string
 	// Acquire waits for the lease; its epoch is above the floor.
 	Acquire func(ctx context.Context, floor uint64) (epoch uint64, l Lease, err error)
 	// Lost is what the error of a lease is when another owner may have it: it is waited for again.
@@ -35,6 +39,7 @@ type SoleOptions struct {
 // Sole has work for all agents of a tenant done by one bridge at a time, under one lease.
 type Sole struct {
 	o     SoleOptions
+	above uint64 // what an ownership was outgrown by
 	state state
 }
 
@@ -43,27 +48,33 @@ func NewSole(o SoleOptions) *Sole {
 	if o.Metrics == nil {
 		o.Metrics = NewMetrics(nil)
 	}
+	o.Name = cmp.Or(o.Name, Whole)
 	return &Sole{o: o, state: state{counts: o.Metrics.of(o.Tenant)}}
 }
 
 // Waiting is as that of a [Share].
 func (s *Sole) Waiting() map[string]time.Time {
 	if since := s.state.waitingSince(); !since.IsZero() {
-		return map[string]time.Time{Whole: since}
+		return map[string]time.Time{s.o.Name: since}
 	}
 	return nil
 }
 
 // Run does the work whenever the lease is held, until intake ends; work ends what is in hand,
 // the grace period after a lease was lost or intake ended. do is to return when its intake has
-// ended and all that it has in hand is stored; an error of its own ends the Sole.
+// ended and all that it has in hand is stored. A *record.Outgrown of it ends the ownership for
+// another one with a higher epoch; any other error of its own ends the Sole.
 func (s *Sole) Run(intake, work context.Context, do func(intake, work context.Context, epoch uint64) error) error {
 	for intake.Err() == nil {
 		err := s.own(intake, work, do)
-		if err != nil && !errors.Is(err, s.o.Lost) {
+		outgrown := (*record.Outgrown)(nil)
+		switch {
+		case errors.As(err, &outgrown):
+			s.above = max(s.above, outgrown.Epoch)
+			s.o.Logger.Warn().Err(err).Str("tenant", s.o.Tenant).Msg("the tenant's agents are left alone until the lease is had under a higher epoch")
+		case err != nil && !errors.Is(err, s.o.Lost):
 			return err
-		}
-		if err != nil {
+		case err != nil:
 			s.o.Logger.Warn().Err(err).Str("tenant", s.o.Tenant).Msg("the tenant's agents are left alone until the lease is back")
 		}
 	}
@@ -74,7 +85,7 @@ func (s *Sole) Run(intake, work context.Context, do func(intake, work context.Co
 func (s *Sole) own(intake, work context.Context, do func(intake, work context.Context, epoch uint64) error) (err error) {
 	s.state.waits()
 	defer s.state.rests()
-	epoch, lease, err := s.o.Acquire(intake, s.o.Floor(intake))
+	epoch, lease, err := s.o.Acquire(intake, max(s.above, s.o.Floor(intake)))
 	switch {
 	case err != nil && intake.Err() != nil:
 		return nil // stopped while another bridge had it

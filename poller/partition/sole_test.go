@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"aiccbridge/poller/partition"
+	"aiccbridge/poller/record"
 )
 
 var errGone = errors.New("gone")
@@ -86,6 +87,41 @@ func TestSole(t *testing.T) {
 		}
 		if !slices.Equal(story, []string{"begin", "end", "begin", "end"}) || <-released != 8 || <-released != 9 {
 			t.Errorf("%v", story)
+		}
+	})
+}
+
+// TestSoleOutgrown: work that finds a higher epoch than its own is done again above that, under the
+// name of the lease that it was told.
+func TestSoleOutgrown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var floors []uint64
+		released := make(chan uint64, 9)
+		s := partition.NewSole(partition.SoleOptions{
+			Tenant: "acme", Name: "proxy", Lost: errGone, Grace: time.Second, Floor: func(context.Context) uint64 { return 3 },
+			Acquire: func(ctx context.Context, floor uint64) (uint64, partition.Lease, error) {
+				floors = append(floors, floor)
+				if floor > 20 {
+					<-ctx.Done()
+					return 0, nil, ctx.Err()
+				}
+				return floor + 1, &soleLease{nil, released, floor + 1}, nil
+			},
+		})
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() {
+			done <- s.Run(ctx, t.Context(), func(_, _ context.Context, epoch uint64) error {
+				return &record.Outgrown{Epoch: epoch + 10}
+			})
+		}()
+		synctest.Wait()
+		if w := s.Waiting(); len(w) != 1 || w["proxy"].IsZero() {
+			t.Errorf("waiting: %v", w)
+		}
+		stop()
+		if err := <-done; err != nil || !slices.Equal(floors, []uint64{3, 14, 25}) || <-released != 4 || <-released != 15 {
+			t.Errorf("%v, above %v", err, floors)
 		}
 	})
 }

@@ -9,10 +9,8 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
-	"golang.org/x/sync/errgroup"
 
 	"aiccbridge/internal/ccgateway"
-	"aiccbridge/internal/grace"
 	"aiccbridge/poller/internal/insist"
 	"aiccbridge/poller/proxy/kept"
 	"aiccbridge/poller/proxy/onward"
@@ -28,14 +26,6 @@ const (
 	lookEvery     = 5 * time.Second   // for clients that have gone
 )
 
-// Lease is the right to serve a tenant's clients.
-type Lease interface {
-	// Run renews it until ctx ends, and returns an error when it is lost.
-	Run(ctx context.Context) error
-	// Release gives it back.
-	Release(ctx context.Context) error
-}
-
 // Options configure a Proxy. Every field is required that is not said to be optional.
 type Options struct {
 	// Record and Session are those of the tenant's agents, but for the epoch.
@@ -43,11 +33,6 @@ type Options struct {
 	Session session.Options
 	Gateway *ccgateway.Client
 
-	// Acquire waits for the tenant's lease; its epoch is above the floor. An error is that of the
-	// proxy, unless ctx has ended.
-	Acquire func(ctx context.Context, floor uint64) (epoch uint64, l Lease, err error)
-	// Lost is what the error of a lease is when another owner may have it.
-	Lost error
 	// Sessions calls f with the value of each session of the tenant that is known, and its revision.
 	Sessions func(ctx context.Context, f func(value []byte, revision uint64)) error
 	Clients  kept.Bucket
@@ -55,9 +40,6 @@ type Options struct {
 	Known func(ctx context.Context, f func(value []byte, revision uint64)) error
 	// Stored calls f with the messages of an agent that were stored at a time or later.
 	Stored func(ctx context.Context, filter string, since time.Time, f func(schemas.Stored) error) error
-	// Flush gets out what was stored before the lease is given back. Optional.
-	Flush func(ctx context.Context)
-
 	Poster *post.Poster
 	// Hold is how long a poll without events is held. Default [ccgateway.DefaultHold].
 	Hold time.Duration
@@ -68,14 +50,12 @@ type Options struct {
 	// PassUnstored gives events to clients, and goes on polling, while nothing can be stored:
 	// what waits then is in memory, and lost if the bridge ends before it is stored.
 	PassUnstored bool
-	// Grace is how long what is in hand may take.
-	Grace   time.Duration
-	Metrics *Metrics       // optional
-	Logger  zerolog.Logger // the zero value discards
+	Metrics      *Metrics       // optional
+	Logger       zerolog.Logger // the zero value discards
 }
 
-// Proxy serves the clients of one tenant. It is for one [Proxy.Run], and its calls of
-// [Proxy.ServeCall] may come before it and during it.
+// Proxy serves the clients of one tenant. It is for one [Proxy.Serve] at a time, and calls of
+// [Proxy.ServeCall] may come at any time.
 type Proxy struct {
 	o      Options
 	counts *Metrics
@@ -84,13 +64,12 @@ type Proxy struct {
 	log    zerolog.Logger
 	// keeping is the trouble of writing to Clients.
 	keeping *insist.Trouble
-	above   uint64               // what a term was outgrown by
 	now     atomic.Pointer[term] // nil: another bridge serves, or none
 }
 
 // New checks the options. It does no I/O.
 func New(o Options) (*Proxy, error) {
-	if o.Gateway == nil || o.Acquire == nil || o.Sessions == nil || o.Clients == nil || o.Known == nil || o.Stored == nil || o.Poster == nil {
+	if o.Gateway == nil || o.Sessions == nil || o.Clients == nil || o.Known == nil || o.Stored == nil || o.Poster == nil {
 		return nil, errors.New("proxy options: one that is required is not set")
 	}
 	o.Hold, o.Forget = cmp.Or(o.Hold, ccgateway.DefaultHold), cmp.Or(o.Forget, defaultForget)
@@ -109,56 +88,9 @@ func New(o Options) (*Proxy, error) {
 // Close closes idle connections to the gateway.
 func (p *Proxy) Close() { p.pass.Close() }
 
-// Run serves whenever the lease is held, until intake ends; work ends what is in hand.
-func (p *Proxy) Run(intake, work context.Context) error {
-	var err error
-	for err == nil && intake.Err() == nil {
-		err = p.own(intake, work)
-		outgrown := (*record.Outgrown)(nil)
-		if errors.As(err, &outgrown) {
-			p.above = max(p.above, outgrown.Epoch)
-		}
-		if outgrown != nil || errors.Is(err, p.o.Lost) {
-			p.log.Warn().Err(err).Msg("clients are not served until the lease is back")
-			err = nil
-		}
-	}
-	return err
-}
-
-// own serves until intake ends or the lease is lost.
-func (p *Proxy) own(intake, work context.Context) error {
-	epoch, lease, err := p.o.Acquire(intake, max(p.above, p.floor(intake)))
-	if err != nil {
-		if intake.Err() != nil {
-			return nil // stopped while another bridge had it
-		}
-		return err
-	}
-	err = p.hold(intake, work, lease, epoch)
-	last := context.WithoutCancel(work)
-	if !errors.Is(err, p.o.Lost) && p.o.Flush != nil {
-		p.o.Flush(last)
-	}
-	return errors.Join(err, lease.Release(last))
-}
-
-// hold serves for as long as the lease can be renewed.
-func (p *Proxy) hold(intake, work context.Context, lease Lease, epoch uint64) error {
-	renewing, stop := context.WithCancel(work)
-	group, held := errgroup.WithContext(intake)
-	group.Go(func() error { return lease.Run(renewing) })
-	group.Go(func() error {
-		defer stop() // what is in hand is still under the lease
-		owned, end := grace.After(held, work, p.o.Grace)
-		defer end()
-		return p.serve(held, owned, epoch)
-	})
-	return group.Wait()
-}
-
-// serve is one term of office, until held ends.
-func (p *Proxy) serve(held, owned context.Context, epoch uint64) error {
+// Serve is one term of office under an epoch, until held ends; owned ends what is in hand. The error
+// is a *record.Outgrown if a later owner was found.
+func (p *Proxy) Serve(held, owned context.Context, epoch uint64) error {
 	t, err := p.newTerm(held, owned, epoch)
 	if err != nil {
 		return err
@@ -187,9 +119,9 @@ func (p *Proxy) serve(held, owned context.Context, epoch uint64) error {
 	}
 }
 
-// floor is what the epoch must be above: the highest that a session, or the tenant's last event,
+// Floor is what the epoch of a term must be above: the highest that a session, or the tenant's last event,
 // shows.
-func (p *Proxy) floor(ctx context.Context) (highest uint64) {
+func (p *Proxy) Floor(ctx context.Context) (highest uint64) {
 	see := func(value []byte, _ uint64) {
 		var at schemas.Position
 		if json.Unmarshal(value, &at) == nil {

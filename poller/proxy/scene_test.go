@@ -22,6 +22,7 @@ import (
 	"aiccbridge/internal/hubtest"
 	"aiccbridge/internal/platformsim"
 	"aiccbridge/internal/seal"
+	"aiccbridge/poller/partition"
 	"aiccbridge/poller/proxy"
 	"aiccbridge/poller/proxy/post"
 	"aiccbridge/poller/proxy/wire"
@@ -52,6 +53,14 @@ type scene struct {
 	box    *seal.Box
 	epoch  atomic.Uint64
 	change func(*proxy.Options)
+	// acquire is how the next bridge gets the lease; nil: at once.
+	acquire func(ctx context.Context, floor uint64) (uint64, partition.Lease, error)
+}
+
+// next gives the lease under the next epoch.
+func (s *scene) next(_ context.Context, floor uint64) (uint64, partition.Lease, error) {
+	s.epoch.Store(max(s.epoch.Load(), floor) + 1)
+	return s.epoch.Load(), lease{}, nil
 }
 
 func newScene(t testing.TB, o platformsim.Options) *scene {
@@ -109,15 +118,10 @@ func (s *scene) start(address string) *bridge {
 			LastStored: s.hub.Last, Metrics: record.NewMetrics(nil),
 		},
 		Session: session.Options{Tenant: "acme", Sessions: sessions, Seal: s.box, Metrics: session.NewMetrics(nil), Heartbeat: -1},
-		Gateway: gateway, Lost: errLost, Sessions: each(sessions), Clients: clients, Known: each(clients), Poster: poster,
-		Acquire: func(_ context.Context, floor uint64) (uint64, proxy.Lease, error) {
-			s.epoch.Store(max(s.epoch.Load(), floor) + 1)
-			return s.epoch.Load(), lease{}, nil
-		},
+		Gateway: gateway, Sessions: each(sessions), Clients: clients, Known: each(clients), Poster: poster,
 		Stored: func(ctx context.Context, filter string, since time.Time, f func(schemas.Stored) error) error {
 			return s.hub.ReadSince(ctx, schemas.StreamEvents, filter, since, f)
 		},
-		Grace: 20 * time.Second,
 	}
 	if s.change != nil {
 		s.change(&o)
@@ -126,6 +130,11 @@ func (s *scene) start(address string) *bridge {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	acquire := s.acquire
+	if acquire == nil {
+		acquire = s.next
+	}
+	sole := partition.NewSole(partition.SoleOptions{Tenant: "acme", Lost: errLost, Grace: 20 * time.Second, Floor: p.Floor, Acquire: acquire})
 	if address == "" {
 		address = "127.0.0.1:0"
 	}
@@ -138,7 +147,7 @@ func (s *scene) start(address string) *bridge {
 	work, stopWork := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() {
-		if err := p.Run(intake, work); err != nil && work.Err() == nil {
+		if err := sole.Run(intake, work, p.Serve); err != nil && work.Err() == nil {
 			s.t.Error(err)
 		}
 	})

@@ -4,12 +4,11 @@ import (
 	"context"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"testing"
 
 	"aiccbridge/bus/kv"
 	"aiccbridge/internal/conform"
-	"aiccbridge/poller/proxy"
+	"aiccbridge/poller/partition"
 	"aiccbridge/poller/proxy/kept"
 	"aiccbridge/schemas"
 )
@@ -20,20 +19,20 @@ func TestProxyStale(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, still(1))
 	s.learn()
-	s.change = func(o *proxy.Options) {
-		first, floor := o.Acquire, new(atomic.Uint64)
-		o.Acquire = func(ctx context.Context, above uint64) (uint64, proxy.Lease, error) {
-			if floor.Swap(1) > 0 { // the next owner has it
-				if above < 2 {
-					t.Errorf("the lease is asked for above %d", above)
-				}
-				<-ctx.Done()
-				return 0, nil, ctx.Err()
-			}
-			return first(ctx, above)
+	had := false
+	s.acquire = func(ctx context.Context, above uint64) (uint64, partition.Lease, error) {
+		if !had {
+			had = true
+			return s.next(ctx, above)
 		}
+		if above < 2 {
+			t.Errorf("the lease is asked for above %d", above)
+		}
+		<-ctx.Done() // the next owner has it
+		return 0, nil, ctx.Err()
 	}
 	stale := s.start("")
+	s.acquire = nil
 	p := s.phone("101", stale.addr)
 	p.signIn("", "")
 	s.until(p, "AgentState_Ready")

@@ -75,7 +75,7 @@ func (t *term) end() {
 	if t.store != nil {
 		t.store()
 	}
-	if t.deposed() == nil && !errors.Is(context.Cause(t.intake), t.p.o.Lost) { // else the next owner has written already
+	if t.deposed() == nil { // else the next owner has written already
 		t.keep(context.WithoutCancel(t.work))
 	}
 	t.depose(nil)

@@ -42,6 +42,7 @@ func TestMetricsPage(t *testing.T) {
 	s.until("there are rows", func() bool { return len(s.messages(r.bus, schemas.StreamRows)) > 0 })
 	r.end()
 	r.clients.Begin(tenantName)                       // as a tenant with events: proxy has
+	r.pushes.Begin(tenantName)                        // as one with events: push
 	reload.New(reload.Options{Registerer: r.metrics}) // as `bridge run` has
 	page := metricsHead + describeMetrics(t, r.metrics)
 	if *updateMetrics {

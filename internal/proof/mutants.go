@@ -120,6 +120,8 @@ var mutants = []mutant{
 	{"push_token_not_compared", "poller/push", "TestWrongToken"},
 	{"push_token_for_ever", "poller/push", "TestTokensEnd"},
 	{"push_order_within_list", "poller/push", "TestListAgain"},
+	{"push_end_unseen", "poller/push", "TestWhatEndedUnseen"},
+	{"push_refused_unread", "poller/push", "TestRefusedUnread"},
 	{"unread_after_restart", "poller/proxy", "TestProxyRestart"},
 	{"further_members_lost", "poller/session/custody", "TestFurtherMembersAreKept"},
 	{"known_member_twice", "internal/members", "TestFurtherMembers"},

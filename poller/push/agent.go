@@ -136,6 +136,7 @@ func (l *Loop) begin(ctx context.Context) error {
 // alive. What was pushed meanwhile and not taken comes again, but to a pushUrl.
 func (l *Loop) resume(ctx context.Context) error {
 	l.goLive(time.Time{})
+	l.seat.hears(l.seat.last.At.Add(-givesUpAfter)) // what was on its way then is not known
 	if err := l.custody.Save(ctx); err != nil {
 		return err
 	}
@@ -197,6 +198,7 @@ func (l *Loop) signedIn(intake, work context.Context, in ccgateway.SignedIn, for
 	l.entrance.Succeeded(in, forced)
 	err := l.seat.with(work, func() error {
 		l.goLive(in.LoginTime)
+		l.seat.hears(begun)
 		l.seat.told(begun)
 		l.custody.Take()
 		if err := l.custody.Save(work); err != nil {

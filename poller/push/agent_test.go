@@ -157,7 +157,8 @@ func TestKeptSignedIn(t *testing.T) {
 	})
 }
 
-// TestSessionsEnd: what ends a session is said once, and the agent is signed in again.
+// TestSessionsEnd: what ends a session is said once, and the agent is signed in again. Where the
+// gateway does not push it, it may be that no push arrived: what waited is in a gap.
 func TestSessionsEnd(t *testing.T) {
 	for name, end := range map[string]func(s *scene, p *platform){
 		"not signed in": func(_ *scene, p *platform) { p.answers(refusal("100-006")) },
@@ -176,11 +177,60 @@ func TestSessionsEnd(t *testing.T) {
 				end(s, p)
 				time.Sleep(6 * time.Minute)
 				stop()
-				want := []string{schemas.EventSignedIn, schemas.EventSignedOut, schemas.EventSignedIn, schemas.EventLeft}
+				want := []string{schemas.EventSignedIn, "gap session_lost", schemas.EventSignedOut, schemas.EventSignedIn, schemas.EventStatus, schemas.EventLeft}
 				if name == "shut down" {
-					want = slices.Insert(want, 1, "AgentOther_ShutdownService")
+					want = []string{schemas.EventSignedIn, "AgentOther_ShutdownService", schemas.EventSignedOut, schemas.EventSignedIn, schemas.EventLeft}
 				}
 				s.want("291", want...)
+				s.stop()
+			})
+		})
+	}
+}
+
+// TestWhatEndedUnseen: what may have gone with a session is what was pushed since the last push
+// that was taken, but no longer ago than the gateway bears failures, by the last good heartbeat. It
+// is the same after a restart.
+func TestWhatEndedUnseen(t *testing.T) {
+	for name, test := range map[string]struct {
+		quiet   time.Duration // since a push was taken
+		restart bool
+		from    time.Duration // of the gap, before the end is seen
+	}{
+		"pushed just before":   {10 * time.Second, false, 20 * time.Second},
+		"quiet for an hour":    {time.Hour, false, givesUpAfter + giveUpSlack + 30*time.Second},
+		"while it was stopped": {10 * time.Second, true, givesUpAfter + 20*time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, p := newScene(t, withURL), &platform{}
+				d, kill := s.own()
+				stop := s.cares(d, p)
+				time.Sleep(50*time.Second - test.quiet%time.Minute) // the next heartbeat is 30 s later
+				s.takes("A")
+				time.Sleep(test.quiet)
+				if test.restart {
+					stop()
+					kill()
+					time.Sleep(20 * time.Second)
+				}
+				p.answers(refusal("100-006"))
+				if test.restart {
+					d, _ = s.own()
+					stop = s.cares(d, p)
+				}
+				time.Sleep(31 * time.Second)
+				stop()
+				var gaps []schemas.Gap
+				for _, m := range s.shelf.kept {
+					var g schemas.Gap
+					if m.Type == schemas.TypeGap && json.Unmarshal(m.Body, &g) == nil {
+						gaps = append(gaps, g)
+					}
+				}
+				if len(gaps) != 1 || gaps[0].To.Sub(gaps[0].From).Round(time.Second) != test.from {
+					t.Errorf("%+v, want one of %s", gaps, test.from)
+				}
 				s.stop()
 			})
 		})

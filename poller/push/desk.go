@@ -114,6 +114,9 @@ func (d *Desk) leave(work context.Context) {
 				if s.isCared() || !s.begun || !s.record.Standing.SignedIn() {
 					return nil
 				}
+				if err := s.given(work, 0, "the bridge stopped while pushes were not taken"); err != nil {
+					return err
+				}
 				return s.record.Heartbeat(work)
 			})
 		})
@@ -163,8 +166,10 @@ func (d *Desk) take(ctx context.Context, agent string, p pushed) error {
 		return errBusy
 	}
 	done := make(chan error, 1)
+	p.held.share()
 	go func() {
 		defer d.storing.Done()
+		defer p.held.letGo()
 		err := s.store(work, p)
 		<-s.turn
 		done <- err
@@ -204,21 +209,28 @@ func (d *Desk) accepts(p pass) bool {
 	return time.Since(alive) <= maxSilence
 }
 
-// answered notes whether a push of the agent that began to come in then was taken; one that
-// was not is to come again.
-func (d *Desk) answered(agent string, asked time.Time, taken bool) {
+// took notes that a push of the agent that began to come in then was taken.
+func (d *Desk) took(agent string, asked time.Time) {
 	d.mu.Lock()
-	s := d.seats[agent]
+	s := d.seat(agent)
 	d.mu.Unlock()
-	if s == nil {
-		return
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case taken:
-		s.refused = time.Time{}
-	case s.refused.IsZero():
-		s.refused = asked
+	s.refused, s.heard = time.Time{}, asked
+}
+
+// refused notes that one was not, and is to come again. If it is not known whose it was, it may
+// have been that of any agent whom others sign in.
+func (d *Desk) refused(agent string, asked time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if agent != "" {
+		d.seat(agent).refuses(asked)
+		return
+	}
+	for _, s := range d.seats {
+		if !s.isCared() {
+			s.refuses(asked)
+		}
 	}
 }

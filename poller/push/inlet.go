@@ -10,8 +10,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"regexp"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -74,7 +72,7 @@ type Inlet struct {
 	counts counts
 	desk   atomic.Pointer[Desk] // nil: this bridge does not have the agents
 	inside chan struct{}
-	bytes  atomic.Int64 // of the bodies inside, at most
+	bytes  atomic.Int64 // of the bodies inside, at most, and of those behind an answer of 503
 
 	refusals sync.Map // by reason: when it was logged last
 }
@@ -196,31 +194,38 @@ func (i *Inlet) handle(r *http.Request) answer {
 	case i.inside <- struct{}{}:
 		defer func() { <-i.inside }()
 	default:
-		desk.answered(who.agent, asked, false)
-		return crowded
+		return i.refuse(desk, who, r, begin(r.Body), asked, crowded)
 	}
 	room := i.o.MaxBodyBytes
 	if r.ContentLength >= 0 {
 		room = min(room, r.ContentLength)
 	}
-	defer i.bytes.Add(-room)
-	if i.bytes.Add(room) > max(maxBytesInside, i.o.MaxBodyBytes) {
-		desk.answered(who.agent, asked, false)
-		return crowded
+	hold := i.hold(room)
+	defer hold.letGo()
+	if i.bytes.Load() > max(maxBytesInside, i.o.MaxBodyBytes) {
+		return i.refuse(desk, who, r, begin(r.Body), asked, crowded)
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, i.o.MaxBodyBytes+1))
 	switch {
 	case int64(len(body)) > i.o.MaxBodyBytes:
 		i.o.Logger.Error().Str("tenant", i.o.Tenant).Int64("limit", i.o.MaxBodyBytes).Msg("push refused: its body is larger than any list of events")
-		desk.answered(who.agent, asked, false)
-		return tooLarge
+		return i.refuse(desk, who, r, body, asked, tooLarge)
 	case err != nil:
-		desk.answered(who.agent, asked, false)
-		return unreadable
+		return i.refuse(desk, who, r, body, asked, unreadable)
 	}
+	hold.is(int64(len(body)))
 	ctx, cancel := context.WithTimeout(r.Context(), i.o.AnswerWithin)
 	defer cancel()
-	return i.take(ctx, desk, who, body, r, asked)
+	return i.take(ctx, desk, incoming{r, who, body, hold, asked})
+}
+
+// incoming is a push that was let in.
+type incoming struct {
+	*http.Request
+	who   pass
+	body  []byte
+	held  *held
+	asked time.Time // when it began to come in
 }
 
 // admit looks at a push's token, in its header or its query.
@@ -251,55 +256,36 @@ func (i *Inlet) forbid(why string) answer {
 	return forbidden
 }
 
-// agentForm is what an agent's id looks like; any longer one can be no seat.
-var agentForm = regexp.MustCompile(`^[0-9]{1,10}$`)
-
-// take stores the body of a push that was let in.
-func (i *Inlet) take(ctx context.Context, desk *Desk, who pass, body []byte, r *http.Request, asked time.Time) answer {
-	got := record.Receipt{Asked: asked, At: time.Now()}
-	decoded, err := ccgateway.DecodePush(body, r.Header.Get("Content-Type"))
-	agent := agentOf(decoded, who, r.URL.Query().Get("agent"))
+// take stores the body of a push.
+func (i *Inlet) take(ctx context.Context, desk *Desk, in incoming) answer {
+	got := record.Receipt{Asked: in.asked, At: time.Now()}
+	decoded, err := ccgateway.DecodePush(in.body, in.Header.Get("Content-Type"))
+	agent := agentOf(decoded, in.who, in.URL.Query().Get("agent"))
 	switch {
-	case who.agent != "" && decoded.WorkNo != "" && decoded.WorkNo != who.agent:
+	case in.who.agent != "" && decoded.WorkNo != "" && decoded.WorkNo != in.who.agent:
 		return i.forbid("its token is another agent's")
-	case who.agent != "" && !desk.accepts(who):
+	case in.who.agent != "" && !desk.accepts(in.who):
 		return i.forbid("its token was replaced, or its session is long over")
 	}
 	list := decoded.Items
 	if err != nil {
-		list = []ccgateway.Item{{Bad: body}}
+		list = []ccgateway.Item{{Bad: in.body}}
 	}
 	switch {
 	case !agentForm.MatchString(agent):
-		return i.letter(ctx, body, cmp.Or(err, errors.New("it names no agent")))
+		return i.letter(ctx, in.body, cmp.Or(err, errors.New("it names no agent")))
 	case len(list) == 0:
 		return taken
 	}
-	err = desk.take(ctx, agent, pushed{list, got, sessionOf(r), i.patience(len(r.Header.Values("service_token")) == 0)})
-	desk.answered(agent, asked, err == nil)
+	err = desk.take(ctx, agent, pushed{list, got, sessionOf(in.Request), i.patience(len(in.Header.Values("service_token")) == 0), in.held})
 	if err != nil {
+		desk.refused(agent, in.asked)
 		i.o.Logger.Debug().Err(err).Str("tenant", i.o.Tenant).Str("agent", agent).Msg("push is not stored; it is to come again")
 		return unavailable
 	}
+	desk.took(agent, in.asked)
 	sabotage.Point("push.stored")
 	return taken
-}
-
-// sessionOf names the session that a push is of, by its GUID or, where it shows none, by its
-// address, in which older gateways have the token. A GUID that is replaced makes another name.
-func sessionOf(r *http.Request) string {
-	sum := sha256.Sum256([]byte(cmp.Or(r.Header.Get("Guid"), r.URL.RawQuery)))
-	return string(sum[:16])
-}
-
-// agentOf is whose a push is: the one whose token it has, else the one that the body names
-// beside the events, the address, or the first event that names one.
-func agentOf(p ccgateway.Pushed, who pass, hint string) string {
-	agent := cmp.Or(who.agent, p.WorkNo, hint)
-	for _, item := range p.Items {
-		agent = cmp.Or(agent, item.Event.WorkNo)
-	}
-	return strings.TrimSpace(agent)
 }
 
 // letter keeps a body that names no agent.

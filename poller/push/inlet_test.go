@@ -15,6 +15,8 @@ import (
 
 	"aiccbridge/internal/ccgateway"
 	"aiccbridge/schemas"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
 func (s *scene) want(agent string, types ...string) {
@@ -475,6 +477,96 @@ func TestBytesInside(t *testing.T) {
 	if n := s.inlet.bytes.Load(); n != 0 {
 		t.Errorf("%d bytes are inside", n)
 	}
+}
+
+// TestBytesBehindTheAnswer: a list that is still being stored when its push has been answered 503
+// counts until it is.
+func TestBytesBehindTheAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		s.own()
+		release, body := s.shelf.holdBack(), list("291", "A", "B")
+		for range 2 { // the second finds the first one being stored
+			if code, _ := s.push(secret, body); code != http.StatusServiceUnavailable {
+				t.Error(code)
+			}
+			if n, shown := s.inlet.bytes.Load(), testutil.ToFloat64(s.inlet.counts.bytes); n != int64(len(body)) || shown != float64(n) {
+				t.Errorf("%d bytes count, %g are shown, of %d", n, shown, len(body))
+			}
+		}
+		release()
+		synctest.Wait()
+		if n, shown := s.inlet.bytes.Load(), testutil.ToFloat64(s.inlet.counts.bytes); n != 0 || shown != 0 {
+			t.Errorf("%d bytes count, %g are shown", n, shown)
+		}
+		s.stop()
+	})
+}
+
+// TestRefusedUnread: what comes to a pushUrl and finds no room may be lost, and lies in a gap of
+// whose it was, or of all whom others sign in where nothing says that.
+func TestRefusedUnread(t *testing.T) {
+	event := func(agent, kind string) string {
+		return `{"message":"","retcode":"0","event":{"eventType":"` + kind + `","workNo":"` + agent + `","content":{"workNo":"293"}}}`
+	}
+	for name, test := range map[string]struct {
+		query, body string
+		agents      []string // that have a gap
+	}{
+		"named by the body":    {"", event("291", "B"), []string{"291"}},
+		"named by the address": {"&agent=292", `{"message":"","retcode":"0","event":{"eventType":"B"}}`, []string{"292"}},
+		"not named":            {"", `{"message":"","retcode":"0","event":{"eventType":"B"}}`, []string{"291", "292"}},
+		"named too late":       {"", `{"message":"` + strings.Repeat("x", beginBytes) + `","event":{"eventType":"B","workNo":"291"}}`, []string{"291", "292"}},
+		"a list":               {"", list("292", "B"), []string{"292"}},
+		"never heard of":       {"", event("294", "B"), []string{"294"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(t)
+			s.own()
+			post := func(query, body string) int {
+				w := httptest.NewRecorder()
+				s.inlet.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/events/acme?token="+secret+query, strings.NewReader(body)))
+				return w.Code
+			}
+			for _, agent := range []string{"291", "292"} {
+				post("", event(agent, "A"))
+			}
+			s.inlet.bytes.Store(maxBytesInside)
+			if code := post(test.query, test.body); code != http.StatusServiceUnavailable {
+				t.Error(code)
+			}
+			s.inlet.bytes.Store(0)
+			for _, agent := range []string{"291", "292", "293", "294"} {
+				post("", event(agent, "C"))
+				has := slices.Contains(s.shelf.types(t, agent), "gap session_lost")
+				if want := slices.Contains(test.agents, agent); has != want {
+					t.Errorf("agent %s has a gap: %t, want %t", agent, has, want)
+				}
+			}
+		})
+	}
+}
+
+// TestStopsWhileItRefuses: what was refused last is in a gap, though the bridge stops in order and
+// the next one begins soon.
+func TestStopsWhileItRefuses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		s.own()
+		s.takes("AgentState_Ready")
+		s.inlet.bytes.Store(maxBytesInside)
+		if code, _ := s.push(secret, list("291", "A")); code != http.StatusServiceUnavailable {
+			t.Error(code)
+		}
+		s.inlet.bytes.Store(0)
+		time.Sleep(100 * time.Second)
+		s.stop()
+		time.Sleep(30 * time.Second)
+		s.own()
+		s.takes("B")
+		s.want("291", "AgentState_Ready", "gap session_lost", "B")
+		s.stop()
+	})
 }
 
 // TestOutgrown: an agent who has messages of a higher epoch ends the ownership.

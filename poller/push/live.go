@@ -53,6 +53,7 @@ func (l *Loop) live(intake, work context.Context) error {
 const (
 	maxErrorGap = 15 * time.Second  // leaves room for several tries within the 120 s
 	maxSilence  = 240 * time.Second // without a good heartbeat the session is given up
+	giveUpSlack = 30 * time.Second  // a push takes its time, and so does the one after
 )
 
 // heartbeat sends one, and renews the token with it where the dialect can.
@@ -139,10 +140,17 @@ func (l *Loop) askStatus(ctx context.Context) error {
 	return l.seat.record.Announce(ctx, schemas.EventStatus, &record.SessionContent{AgentState: &status.State, Working: &status.Working})
 }
 
-// end says that the session is over, and that what the bridge had not taken went with it.
+// end says that the session is over, and that what the bridge had not taken went with it. A push
+// that says so is the last of those that were on their way; otherwise the gateway may have ended
+// the session because none arrived here, for so long and no longer.
 func (l *Loop) end(ctx context.Context, why record.SessionContent) error {
-	err := l.seat.with(ctx, func() error {
-		if err := l.seat.given(ctx, 0, "the session ended while pushes were not taken"); err != nil {
+	err := l.seat.with(ctx, func() (err error) {
+		if why.Cause == record.CauseShutdownService {
+			err = l.seat.given(ctx, 0, "the session ended while pushes were not taken")
+		} else {
+			err = l.seat.lost(ctx, l.good.Add(-givesUpAfter-giveUpSlack))
+		}
+		if err != nil {
 			return err
 		}
 		if err := l.seat.record.Announce(ctx, schemas.EventSignedOut, &why); err != nil {

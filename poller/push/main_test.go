@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -155,6 +156,8 @@ type scene struct {
 	stop  func()        // ends the desk, as an orderly stop does
 	logs  *strings.Builder
 	log   zerolog.Logger // to logs
+	// cutOff breaks the connections of a platform that pushes, before the inlet.
+	cutOff atomic.Bool
 }
 
 func newScene(t testing.TB, change ...func(*Options)) *scene {

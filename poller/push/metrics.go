@@ -10,6 +10,7 @@ type Metrics struct {
 	pushes   *prometheus.CounterVec
 	stored   *prometheus.CounterVec
 	repeated *prometheus.CounterVec
+	bytes    *prometheus.GaugeVec
 }
 
 // NewMetrics registers the metrics, once for a registerer; with nil they are counted and not
@@ -26,6 +27,9 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		repeated: auto.NewCounterVec(prometheus.CounterOpts{
 			Namespace: "aicc", Subsystem: "poller", Name: "push_repeated_total", Help: "Items of pushed lists that were stored before and left out.",
 		}, []string{"tenant"}),
+		bytes: auto.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: "aicc", Subsystem: "poller", Name: "push_bytes", Help: "Bytes of pushes in hand, with those still being stored that were answered 503. At 64 MiB others are answered 503.",
+		}, []string{"tenant"}),
 	}
 }
 
@@ -33,11 +37,15 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 type counts struct {
 	pushes           *prometheus.CounterVec
 	stored, repeated prometheus.Counter
+	bytes            prometheus.Gauge
 }
+
+// Begin shows the metrics of a tenant before there is anything to count.
+func (m *Metrics) Begin(tenant string) { m.of(tenant) }
 
 func (m *Metrics) of(tenant string) counts {
 	return counts{
 		m.pushes.MustCurryWith(prometheus.Labels{"tenant": tenant}),
-		m.stored.WithLabelValues(tenant), m.repeated.WithLabelValues(tenant),
+		m.stored.WithLabelValues(tenant), m.repeated.WithLabelValues(tenant), m.bytes.WithLabelValues(tenant),
 	}
 }

@@ -29,6 +29,7 @@ type seat struct {
 	mu      sync.Mutex
 	cared   bool      // a loop keeps the agent signed in
 	refused time.Time // since when pushes are not taken; zero: the last one was
+	heard   time.Time // when the last push that was taken began to come in, or the session began
 	renewed time.Time // the issue of the token that the gateway was told last
 	oldest  time.Time // of the one before: an older one is refused
 	alive   time.Time // the last sign-in or heartbeat here that was answered well
@@ -52,6 +53,7 @@ type pushed struct {
 	got      record.Receipt
 	from     string        // the session that it is of; "": not known
 	patience time.Duration // how long the gateway surely repeats it
+	held     *held         // its body
 }
 
 // told notes that the gateway has a token that was issued then, or just after.
@@ -82,6 +84,15 @@ func (s *seat) refusedSince() time.Time {
 	return s.refused
 }
 
+// refuses notes that a push that began to come in then is not taken.
+func (s *seat) refuses(asked time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.refused.IsZero() {
+		s.refused = asked
+	}
+}
+
 // given says what the gateway has dropped, should it have given up pushes that were not taken;
 // the turn is had. Of a session that has ended it has dropped all.
 func (s *seat) given(ctx context.Context, patience time.Duration, detail string) error {
@@ -98,6 +109,29 @@ func (s *seat) given(ctx context.Context, patience time.Duration, detail string)
 		s.refused = time.Time{}
 	}
 	return nil
+}
+
+// lost says what the gateway has dropped with a session that ended unseen: it may have waited
+// since the last push that was taken, but not since before the given time; the turn is had.
+func (s *seat) lost(ctx context.Context, notBefore time.Time) error {
+	s.mu.Lock()
+	from := s.heard
+	if from.Before(notBefore) {
+		from = notBefore
+	}
+	if !s.refused.IsZero() && s.refused.Before(from) {
+		from = s.refused
+	}
+	s.refused = time.Time{}
+	s.mu.Unlock()
+	return s.record.Gap(ctx, schemas.GapSession, from, time.Now(), "the session ended unseen, and what could not be pushed went with it", 0)
+}
+
+// hears notes when the last push that was taken began to come in, or that none could before.
+func (s *seat) hears(at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.heard = at
 }
 
 // with calls f when it is the caller's turn.

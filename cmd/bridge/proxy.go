@@ -42,7 +42,7 @@ func newProxy(b base, h *hub, c config.Tenant, t *tenant, open *closers) (*proxy
 			Metrics: b.polling.Record(), Logger: b.log.With().Str("tenant", c.Name).Logger(),
 		},
 		Session: session.Options{
-			Tenant: c.Name, Copied: h.copied(), Sessions: sessions, Seal: b.seal,
+			Tenant: c.Name, Copied: h.copied(), Sessions: sessions, Seal: b.seal, Alone: true,
 			EventGap: g.EventGap, IdleGap: g.IdleGap, Heartbeat: noneIfZero(g.Heartbeat),
 			Metrics: b.polling.Session(), Logger: b.log.With().Str("tenant", c.Name).Logger(),
 		},

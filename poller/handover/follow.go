@@ -36,7 +36,7 @@ type Following struct {
 	Tenant  string
 	Entries Watcher // AICC_SESSIONS
 	// Tell is called with the agents that have an entry, and with the revision at which another
-	// system has last changed each. It gets a map of its own.
+	// system has last changed each; what bridges write is not told. It gets a map of its own.
 	Tell    func(entries map[string]uint64)
 	Metrics *Metrics       // nil: none
 	Logger  zerolog.Logger // the zero value discards
@@ -45,7 +45,7 @@ type Following struct {
 // Follow tells who has an entry, once all have been read and then soon after each change, until
 // ctx ends.
 func Follow(ctx context.Context, o Following) error {
-	f := following{Following: o, said: map[string]string{}, entries: map[string]uint64{}, changed: make(chan struct{}, 1)}
+	f := following{Following: o, said: map[string]said{}, entries: map[string]uint64{}, changed: make(chan struct{}, 1)}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		return o.Entries.Watch(ctx, schemas.EncodeToken(o.Tenant)+".>", f.heard, f.loaded)
@@ -63,9 +63,23 @@ type following struct {
 	changed chan struct{} // room for one word
 
 	mu      sync.Mutex
-	ready   bool              // all that was there has been read
-	said    map[string]string // by agent: what the other system says in the entry
+	ready   bool            // all that was there has been read
+	said    map[string]said // by agent
 	entries map[string]uint64
+}
+
+// said is what an entry says of what another system may write there.
+type said struct {
+	theirs  string    // what no bridge changes
+	session string    // what bridges change as well
+	written time.Time // by a bridge, last
+}
+
+// byUs reports that a bridge has written what was said before otherwise: only a bridge gives the
+// entry a later time, whoever else changes one leaves that as it is. What was written before it
+// that bridge has met, as each of its writes is behind all others.
+func (s said) byUs(before said) bool {
+	return s.theirs == before.theirs && (s.session == before.session || s.written.After(before.written))
 }
 
 func (f *following) heard(key string, value []byte, revision uint64) {
@@ -79,30 +93,36 @@ func (f *following) heard(key string, value []byte, revision uint64) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	text, has := says(value)
+	now, has := says(value)
 	switch before, had := f.said[agent]; {
-	case !has && !had, has && had && before == text:
-		return // the bridge has written
+	case !has && !had:
+		return
+	case has && had && now.byUs(before):
+		f.said[agent] = now
+		return
 	case !has:
 		delete(f.said, agent)
 		delete(f.entries, agent)
 	default:
-		f.said[agent], f.entries[agent] = text, revision
+		f.said[agent], f.entries[agent] = now, revision
 	}
 	f.wake()
 }
 
-// says is what changes in an entry when another system writes it, and at some writes of ours.
-func says(value []byte) (text string, has bool) {
+// says is what an entry says; has is false when nobody has handed a session over.
+func says(value []byte) (s said, has bool) {
 	if value == nil {
-		return "", false
+		return said{}, false
 	}
 	var e schemas.Session
 	err := json.Unmarshal(value, &e) // what can't be read the agent's loop complains of
 	if err == nil && e.GUID == "" && e.Phase == "" && e.HandedOverAt.IsZero() {
-		return "", false // left by polls of an agent whom a bridge signed in
+		return said{}, false // left by polls of an agent whom a bridge signed in
 	}
-	return fmt.Sprintf("%s %s %t %t", e.GUID, e.URL, e.Stop, e.Phase == ""), true
+	return said{
+		theirs:  fmt.Sprintf("%s %t %d %s", e.URL, e.Stop, e.HandedOverAt.UnixNano(), e.HandedOverBy),
+		session: fmt.Sprintf("%s %t", e.GUID, e.Phase == ""), written: e.UpdatedAt,
+	}, true
 }
 
 func (f *following) loaded() {

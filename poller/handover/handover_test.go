@@ -66,6 +66,68 @@ func TestFollow(t *testing.T) {
 	})
 }
 
+// GUIDs that the bridge got from the gateway and gave back are nobody's news: of a thousand
+// sessions whose GUIDs change three times a minute nothing is told, and of what another system
+// writes in between, all.
+func TestRotationsAreNoNews(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const sessions, rounds = 1000, 3
+		b := newBucket()
+		var told []map[string]uint64
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		for i := range sessions {
+			b.put(fmt.Sprint("acme.", 1000+i), `{"guid":"a"}`)
+		}
+		go func() {
+			done <- Follow(ctx, Following{Tenant: "acme", Entries: b, Tell: func(e map[string]uint64) { told = append(told, e) }})
+		}()
+		own := func(i int, members string) {
+			b.put(fmt.Sprint("acme.", 1000+i), fmt.Sprintf(`{"guid":"%d"%s,"polling":true,"updated_at":%q}`, time.Now().UnixNano(), members, time.Now().Format(time.RFC3339Nano)))
+		}
+		time.Sleep(time.Second)
+		for i := range sessions {
+			own(i, `,"phase":"polling"`)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		before := len(told)
+		for range rounds {
+			for i := range sessions {
+				own(i, `,"phase":"polling"`)
+				time.Sleep(20 * time.Second / sessions)
+			}
+		}
+		synctest.Wait()
+		if n := len(told) - before; n != 0 {
+			t.Errorf("told %d times of %d sessions whose GUIDs the bridge has written", n, sessions)
+		}
+		news := func(what string, write func()) {
+			t.Helper()
+			before := len(told)
+			write()
+			time.Sleep(time.Second)
+			synctest.Wait()
+			if len(told) != before+1 || told[before]["1007"] != b.revs["acme.1007"] {
+				t.Errorf("%s: told %d times", what, len(told)-before)
+			}
+		}
+		news("signed in anew", func() { b.put("acme.1007", `{"guid":"b"}`) })
+		own(7, `,"phase":"polling"`)
+		news("wanted back, by who has read it first", func() { own(7, `,"phase":"polling","stop":true`) })
+		news("given anew by request", func() {
+			b.put("acme.1007", strings.Replace(b.values["acme.1007"], `"stop":true`, `"handed_over_at":"2026-11-20T08:00:00Z"`, 1))
+		})
+		news("a GUID alone, by who has read it first", func() {
+			b.put("acme.1007", strings.Replace(b.values["acme.1007"], `{"guid":"`, `{"guid":"c`, 1))
+		})
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // desk is a desk, and the bucket that it writes.
 func desk(terms Terms) (*Desk, *bucket) {
 	b := newBucket()

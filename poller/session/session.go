@@ -89,6 +89,9 @@ type Options struct {
 	Sessions custody.Bucket // AICC_SESSIONS: schemas.Session by schemas.AgentKey
 	Seal     custody.Sealer
 	Plain    bool // sessions that others hand over stand in the bucket in clear
+	// Alone: nobody else writes the entry of an agent while the loop runs, which need not look for
+	// that. Default: whoever signs the agent in may.
+	Alone bool
 
 	EventGap    time.Duration // from an answer with an event to the next poll; 200 to 500 ms, default 200 ms
 	IdleGap     time.Duration // the same after an empty answer; 200 to 500 ms, default 400 ms
@@ -175,7 +178,7 @@ func (t *Tenant) logger(agent string) zerolog.Logger {
 func (o Options) custody(a Agent, g Gateway, log zerolog.Logger) custody.Options {
 	return custody.Options{
 		Tenant: o.Tenant, Agent: a.ID, Epoch: o.Epoch, Entries: o.Sessions, Seal: o.Seal,
-		OthersSignIn: a.handedOver(), Watched: a.Entry > 0, Plain: o.Plain, PollTimeout: o.PollTimeout, Move: g.Move, Logger: log,
+		OthersSignIn: a.handedOver(), Watched: o.Alone || a.Entry > 0, Plain: o.Plain, PollTimeout: o.PollTimeout, Move: g.Move, Logger: log,
 	}
 }
 

@@ -293,6 +293,28 @@ func TestABucketThatFails(t *testing.T) {
 	})
 }
 
+// An entry that another system may change unheard is looked at three times as often.
+func TestWhenAnEntryIsRefreshed(t *testing.T) {
+	for want, o := range map[time.Duration]Options{lookAfter: {OthersSignIn: true}, refreshAfter: {OthersSignIn: true, Watched: true}} {
+		synctest.Test(t, func(t *testing.T) {
+			k := newKeeping()
+			o.Tenant, o.Agent, o.Epoch, o.Entries, o.Seal = "acme", "291", 7, k.bucket, sealer{}
+			k.bucket.put(`{}`)
+			k.Custody = New(o, k.gateway, k.numbers)
+			if _, err := k.Load(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			k.signedIn(t, "first")
+			time.Sleep(want - 1)
+			early := k.RefreshDue()
+			time.Sleep(1)
+			if early || !k.RefreshDue() {
+				t.Errorf("watched %t: due early %t, after %s %t", o.Watched, early, want, k.RefreshDue())
+			}
+		})
+	}
+}
+
 func TestANewerGUID(t *testing.T) {
 	k := newKeeping()
 	k.signedIn(t, "first")

@@ -166,6 +166,37 @@ func TestASessionThatIsWantedBackIsNotBegun(t *testing.T) {
 	})
 }
 
+// A session that is wanted back while its owner is killed, and whose next owner is killed while it
+// waits for the end of the poll that may be in flight: the one after goes on with that wait, says
+// at its end that the session is given back, and polls nothing.
+func TestKilledInTheWaitToGiveBack(t *testing.T) {
+	bubble(t, func(t *testing.T, s *stage) {
+		s.options.Plain = true
+		b := &backend{stage: s, t: t}
+		b.put(`{"guid":"guid-a"}`)
+		pass(3 * time.Second)
+		b.p.crash()
+		asks := len(s.j.of("ask"))
+		life := func(epoch uint64) {
+			s.options.Epoch, b.p = epoch, nil
+			b.alter(map[string]any{"stop": true})
+			pass(10 * time.Second)
+			if e := b.entry("291"); e.Phase == schemas.SessionReturned || e.Epoch != epoch {
+				t.Errorf("owner %d after 10 s: %+v", epoch, e)
+			}
+		}
+		life(8)
+		b.p.crash()
+		life(9)
+		pass(21 * time.Second) // a poll may take 30 s
+		b.is(schemas.SessionReturned, "guid-a")
+		b.p.end()
+		if n := len(s.j.of("ask")) - asks; n != 0 {
+			t.Errorf("%d polls", n)
+		}
+	})
+}
+
 // When the entry goes the poll in flight is finished, the session left, and no entry made.
 func TestTheEntryGoes(t *testing.T) {
 	want := []string{"session.resumed", "session.status", "state.ready", "session.left"}

@@ -17,9 +17,7 @@ func (c *Custody) TakeOver() bool {
 	}
 	c.entry.Polling = false
 	if c.o.OthersSignIn {
-		if was.Polling {
-			c.quiet = time.Now().Add(cmp.Or(c.o.PollTimeout, defaultPollTimeout))
-		}
+		c.quiet = c.quietAfter(was)
 		return c.accept()
 	}
 	c.entry.GUID = ""
@@ -30,6 +28,20 @@ func (c *Custody) TakeOver() bool {
 	}
 	c.replaced = ticket{sealed: was.GUID}
 	return false
+}
+
+// quietAfter is from when no poll of the last owner is in flight any more. One that was itself
+// waiting for that, and did not come to say that the session is given back, had begun to when it
+// wrote the entry.
+func (c *Custody) quietAfter(was schemas.Session) time.Time {
+	limit := cmp.Or(c.o.PollTimeout, defaultPollTimeout)
+	switch {
+	case was.Polling:
+		return time.Now().Add(limit)
+	case was.Stop && (was.Phase == "" || was.Phase == schemas.SessionPolling):
+		return was.UpdatedAt.Add(limit)
+	}
+	return time.Time{}
 }
 
 // Decline leaves the session of the entry just read: it is not one that can be gone on with.

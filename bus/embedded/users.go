@@ -1,9 +1,11 @@
 package embedded
 
 import (
+	"cmp"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
+	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -50,15 +52,8 @@ func (o Options) checkListener() error {
 	}
 	names := map[string]bool{}
 	for _, u := range o.Users {
-		switch {
-		case u.Name == "" || u.Password == "":
-			return fmt.Errorf("user %q of the NATS listener: want a name and a password", u.Name)
-		case names[u.Name]:
-			return fmt.Errorf("user %q of the NATS listener: given twice", u.Name)
-		case u.Role != RoleReader && u.Role != RoleBackend && u.Role != RoleAdmin:
-			return fmt.Errorf("user %q of the NATS listener: role %q, want %s, %s or %s", u.Name, u.Role, RoleReader, RoleBackend, RoleAdmin)
-		case u.Role == RoleBackend && (len(u.Publish) == 0 || len(u.Subscribe) == 0):
-			return fmt.Errorf("user %q of the NATS listener: want what a %s may publish and subscribe to", u.Name, u.Role)
+		if err := u.check(); err != nil || names[u.Name] {
+			return fmt.Errorf("user %q of the NATS listener: %w", u.Name, cmp.Or(err, errors.New("given twice")))
 		}
 		names[u.Name] = true
 	}
@@ -71,6 +66,18 @@ func (o Options) checkListener() error {
 	}
 	if !isLoopback(host) && (o.TLS == nil || len(o.Users) == 0) {
 		return fmt.Errorf("listen address %q can be reached from other machines: give it a certificate and users, or listen on 127.0.0.1", o.Listen)
+	}
+	return nil
+}
+
+func (u User) check() error {
+	switch {
+	case u.Name == "" || u.Password == "":
+		return errors.New("want a name and a password")
+	case u.Role != RoleReader && u.Role != RoleBackend && u.Role != RoleAdmin:
+		return fmt.Errorf("role %q, want %s, %s or %s", u.Role, RoleReader, RoleBackend, RoleAdmin)
+	case u.Role == RoleBackend && (len(u.Publish) == 0 || len(u.Subscribe) == 0):
+		return fmt.Errorf("want what a %s may publish and subscribe to", u.Role)
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 
+	"aiccbridge/bus/embedded/internal/serverlog"
 	"aiccbridge/schemas"
 )
 
@@ -53,10 +54,10 @@ func (s *Server) start() error {
 	if err != nil {
 		return err
 	}
-	log := &logger{log: s.options.Logger}
+	log := serverlog.New(s.options.Logger)
 	ns.SetLoggerV2(log, false, false, false)
 	ns.Start() // returns once the streams are recovered and the listener is open
-	if err = log.fatal(); err == nil && !ns.ReadyForConnections(s.options.StartTimeout) {
+	if err = log.Fatal(); err == nil && !ns.ReadyForConnections(s.options.StartTimeout) {
 		err = fmt.Errorf("not ready after %s", s.options.StartTimeout)
 	}
 	if err == nil && !ns.JetStreamEnabled() {

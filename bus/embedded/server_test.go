@@ -1,7 +1,6 @@
 package embedded
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net"
@@ -13,7 +12,6 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
 )
 
@@ -177,25 +175,4 @@ func TestFailedStartFreesTheDirectory(t *testing.T) {
 		t.Fatal("started")
 	}
 	start(t, Options{Dir: dir})
-}
-
-func TestLogs(t *testing.T) {
-	var out bytes.Buffer
-	l := &logger{log: zerolog.New(&out)}
-	l.Noticef("a %d", 1)
-	l.Debugf("b")
-	l.Tracef("c")
-	if out.Len() > 0 {
-		t.Errorf("logged %s", out.String())
-	}
-	l.Warnf("disk %d", 7)
-	l.Errorf("gone")
-	l.Fatalf("first %d", 1)
-	l.Fatalf("second")
-	if got := out.String(); !strings.Contains(got, "disk 7") || !strings.Contains(got, "gone") {
-		t.Errorf("logged %s", got)
-	}
-	if err := l.fatal(); err == nil || err.Error() != "first 1" {
-		t.Errorf("fatal %v", err)
-	}
 }

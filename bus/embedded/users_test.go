@@ -20,6 +20,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/rs/zerolog"
 
 	"aiccbridge/schemas"
 )
@@ -278,4 +279,29 @@ func soon(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
+}
+
+// The marks are those of the server in use.
+func TestRefusedClientIsTold(t *testing.T) {
+	for name, refuse := range map[string]func(*Server){
+		"sign-in": func(s *Server) {
+			if nc, err := nats.Connect(s.ClientURL(), nats.UserInfo("ops", "guess")); err == nil {
+				nc.Close()
+			}
+		},
+		"permission": func(s *Server) {
+			nc, _ := signedIn(t, s, reader)
+			if err := nc.Publish("$KV.AICC_SESSIONS.t.7", nil); err != nil || nc.Flush() != nil {
+				t.Error(err)
+			}
+		},
+	} {
+		var log bytes.Buffer
+		s := start(t, Options{Listen: "127.0.0.1:0", Users: []User{reader, admin}, Logger: zerolog.New(&log)})
+		refuse(s)
+		s.Shutdown()
+		if strings.Count(log.String(), "nats client refused") != 1 || strings.Contains(log.String(), "nats server error") {
+			t.Errorf("%s: logged %s", name, log.String())
+		}
+	}
 }

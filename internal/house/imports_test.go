@@ -95,7 +95,7 @@ var allowed = map[string][]string{
 	"bus/service":                            {"bus/internal/wire"},
 	"bus/internal/bustest":                   {"schemas", "bus/embedded"},
 	"bus/internal/hubtest":                   {"schemas", "bus/assets", "bus/internal/bustest", "bus/internal/wire", "internal/faultproxy"},
-	"bus/embedded":                           {"schemas", "internal/trouble"},
+	"bus/embedded":                           {"schemas", "bus/embedded/internal/serverlog", "internal/trouble"},
 	"internal/ccfs":                          {"internal/c2sign", "internal/dialguard", "internal/foreign", "internal/heads", "internal/retry", "internal/tlsadvice", "internal/trouble", "internal/viaproxy"},
 	"internal/cccms":                         {"internal/ccfs", "internal/foreign"},
 	"internal/ccgateway":                     {"internal/dialguard", "internal/foreign", "internal/heads", "internal/http1", "internal/sabotage", "internal/tlsadvice", "internal/viaproxy"},

@@ -1,4 +1,4 @@
-package embedded
+package serverlog
 
 import (
 	"bytes"
@@ -7,13 +7,12 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/rs/zerolog"
 )
 
 func TestRebuiltIndexesAreOneLine(t *testing.T) {
 	var log bytes.Buffer
-	l := &logger{log: zerolog.New(&log)}
+	l := New(zerolog.New(&log))
 	for range 5 {
 		l.Warnf("Filestore [%s] Stream state outdated, last block has additional entries, will rebuild", "A")
 		l.Warnf("Filestore [%s] Recovering stream state from index errored: %v", "A", "prior state file")
@@ -28,7 +27,7 @@ func TestRebuiltIndexesAreOneLine(t *testing.T) {
 func TestRefusedClientsDoNotFloodTheLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		l := &logger{log: zerolog.New(&log)}
+		l := New(zerolog.New(&log))
 		for range 300 {
 			l.Errorf("%s - cid:%d - %s", "127.0.0.1:4711", 7, "authentication error")
 			time.Sleep(time.Second)
@@ -41,27 +40,23 @@ func TestRefusedClientsDoNotFloodTheLog(t *testing.T) {
 	})
 }
 
-// The marks are those of the server in use.
-func TestRefusedClientIsTold(t *testing.T) {
-	for name, refuse := range map[string]func(*Server){
-		"sign-in": func(s *Server) {
-			if nc, err := nats.Connect(s.ClientURL(), nats.UserInfo("ops", "guess")); err == nil {
-				nc.Close()
-			}
-		},
-		"permission": func(s *Server) {
-			nc, _ := signedIn(t, s, reader)
-			if err := nc.Publish("$KV.AICC_SESSIONS.t.7", nil); err != nil || nc.Flush() != nil {
-				t.Error(err)
-			}
-		},
-	} {
-		var log bytes.Buffer
-		s := start(t, Options{Listen: "127.0.0.1:0", Users: []User{reader, admin}, Logger: zerolog.New(&log)})
-		refuse(s)
-		s.Shutdown()
-		if strings.Count(log.String(), "nats client refused") != 1 || strings.Contains(log.String(), "nats server error") {
-			t.Errorf("%s: logged %s", name, log.String())
-		}
+func TestLogs(t *testing.T) {
+	var out bytes.Buffer
+	l := New(zerolog.New(&out))
+	l.Noticef("a %d", 1)
+	l.Debugf("b")
+	l.Tracef("c")
+	if out.Len() > 0 {
+		t.Errorf("logged %s", out.String())
+	}
+	l.Warnf("disk %d", 7)
+	l.Errorf("gone")
+	l.Fatalf("first %d", 1)
+	l.Fatalf("second")
+	if got := out.String(); !strings.Contains(got, "disk 7") || !strings.Contains(got, "gone") {
+		t.Errorf("logged %s", got)
+	}
+	if err := l.Fatal(); err == nil || err.Error() != "first 1" {
+		t.Errorf("fatal %v", err)
 	}
 }

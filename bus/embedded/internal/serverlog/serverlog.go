@@ -1,4 +1,7 @@
-package embedded
+// Package serverlog is the log of a NATS server in the process: what an operator should know of
+// it, in lines of our own, and no line that any client can have written as often as it likes.
+// It imports no other package of ours.
+package serverlog
 
 import (
 	"fmt"
@@ -10,10 +13,10 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// logger passes the server's warnings and errors on and drops the rest. It
+// Log passes the server's warnings and errors on and drops the rest. It
 // keeps the first fatal message instead of ending the process: the server
 // returns from its start after one.
-type logger struct {
+type Log struct {
 	log zerolog.Logger
 
 	mu      sync.Mutex
@@ -23,14 +26,18 @@ type logger struct {
 	more    int       // such lines left out since
 }
 
-func (l *logger) fatal() error {
+// New makes the log of one server.
+func New(log zerolog.Logger) *Log { return &Log{log: log} }
+
+// Fatal is what has kept the server from starting; nil: nothing has.
+func (l *Log) Fatal() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.first
 }
 
 // Fatalf keeps the message for the caller of Start.
-func (l *logger) Fatalf(format string, v ...any) {
+func (l *Log) Fatalf(format string, v ...any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.first == nil {
@@ -45,7 +52,7 @@ var refusals = []string{"authentication error", "Violation - Subject", "TLS hand
 const refusalPause = time.Minute
 
 // Errorf logs an error; of those that clients bring about, one in a while.
-func (l *logger) Errorf(format string, v ...any) {
+func (l *Log) Errorf(format string, v ...any) {
 	detail := fmt.Sprintf(format, v...)
 	if !containsAny(detail, refusals) {
 		l.log.Error().Str("detail", detail).Msg("nats server error")
@@ -71,7 +78,7 @@ func containsAny(s string, marks []string) bool {
 var rebuilding = []string{"Stream state outdated", "Recovering stream state from index errored", "TTL state is outdated"}
 
 // Warnf logs a warning; what is normal after a kill, once and as information.
-func (l *logger) Warnf(format string, v ...any) {
+func (l *Log) Warnf(format string, v ...any) {
 	detail := fmt.Sprintf(format, v...)
 	if !containsAny(detail, rebuilding) {
 		l.log.Warn().Str("detail", detail).Msg("nats server warning")
@@ -86,10 +93,10 @@ func (l *logger) Warnf(format string, v ...any) {
 }
 
 // Noticef drops a notice.
-func (l *logger) Noticef(string, ...any) {}
+func (l *Log) Noticef(string, ...any) {}
 
 // Debugf drops a debug message.
-func (l *logger) Debugf(string, ...any) {}
+func (l *Log) Debugf(string, ...any) {}
 
 // Tracef drops a trace message.
-func (l *logger) Tracef(string, ...any) {}
+func (l *Log) Tracef(string, ...any) {}

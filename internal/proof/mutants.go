@@ -109,6 +109,7 @@ var mutants = []mutant{
 	{"handed_back_too_early", "poller/handover", "TestReturn"},
 	{"answer_never_again", "poller/proxy", "TestProxyResend"},
 	{"proxy_tunnels", "poller/proxy", "TestProxyRules"},
+	{"unfetched_kept", "poller/proxy", "TestNotFetching"},
 	{"clients_written_over", "poller/proxy", "TestProxyStale"},
 	{"clients_written_over", "poller/proxy/kept", "TestPlace"},
 	{"backlog_forgets_refused", "poller/proxy/later", "TestRefusedBehindTheBacklog"},

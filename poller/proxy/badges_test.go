@@ -4,10 +4,14 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"aiccbridge/poller/proxy/post"
 	"aiccbridge/poller/proxy/queue"
+	"aiccbridge/schemas"
 )
 
 // TestSupersede: a sign-in takes away the badges of the same client, no other's, and there are no
@@ -79,4 +83,59 @@ func TestFarBehind(t *testing.T) {
 	if !slices.Equal(b.clients, []*client{ahead}) {
 		t.Errorf("%d clients stay", len(b.clients))
 	}
+}
+
+// TestNotFetching: what a client does not fetch is dropped for it once that takes too long, not for
+// another client, nor for one that polls; it goes on with what is newer, and stays.
+func TestNotFetching(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &Proxy{o: Options{Forget: time.Minute}, counts: NewMetrics(nil)}
+		p.o.Record.Tenant = "acme"
+		tm := &term{p: p, badges: map[string]*badge{}}
+		d := &desk{term: tm}
+		idle, polls, held := newClient(d.queue.Read()), newClient(d.queue.Read()), newClient(d.queue.Read())
+		idle.who, polls.who, held.inside = "idle", "polls", 1
+		b := &badge{desk: d, guid: "x", clients: []*client{idle, polls, held}}
+		tm.pin(b)
+		waiting := func(when string, want ...int) {
+			t.Helper()
+			tm.lookAt(b)
+			var got []int
+			for _, c := range b.clients {
+				n, _ := c.reader.Waiting()
+				got = append(got, n)
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("%s: %v wait, want %v", when, got, want)
+			}
+		}
+		add := func(seq uint64) {
+			d.queue.Add(queue.Item{At: schemas.Position{Epoch: 1, Seq: seq}, Came: time.Now()})
+		}
+		add(1)
+		time.Sleep(45 * time.Second)
+		add(2)
+		tm.hear(b, "idle") // a heartbeat
+		_, _, leave := tm.enter(b, "polls")
+		leave()
+		waiting("in time", 2, 2, 2)
+		time.Sleep(30 * time.Second)
+		tm.hear(b, "idle")
+		d.changed = false
+		waiting("a minute after the first", 1, 2, 2)
+		if idle.confirmed.Seq != 1 || !d.changed || !idle.shed {
+			t.Errorf("confirmed is %v, to be kept: %t", idle.confirmed, d.changed)
+		}
+		if got := testutil.ToFloat64(p.counts.answers.WithLabelValues("acme", "dropped")); got != 1 {
+			t.Errorf("%v are counted", got)
+		}
+		c, _, leave := tm.enter(b, "idle")
+		if next, _ := c.reader.Peek(1); c != idle || c.shed || len(next) != 1 || next[0].At.Seq != 2 {
+			t.Errorf("it goes on with %v", next)
+		}
+		leave()
+		time.Sleep(50 * time.Second)
+		tm.hear(b, "polls")
+		waiting("when the other one has stopped polling", 1, 0, 2)
+	})
 }

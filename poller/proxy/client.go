@@ -38,6 +38,8 @@ type client struct {
 	confirmed schemas.Position // of the last event that arrived; zero: none has
 	came      time.Time        // when that event came, or from when on the client is to get all
 	heard     time.Time
+	fetched   time.Time     // when it polled last, or took a push
+	shed      bool          // it is known that it fetches nothing
 	inside    int           // polls that are held
 	newer     chan struct{} // closed when another poll comes
 
@@ -54,7 +56,7 @@ type given struct {
 }
 
 func newClient(r *queue.Reader) *client {
-	c := &client{reader: r, heard: time.Now(), came: time.Now(), newer: make(chan struct{}), turn: make(chan struct{}, 1)}
+	c := &client{reader: r, heard: time.Now(), fetched: time.Now(), came: time.Now(), newer: make(chan struct{}), turn: make(chan struct{}, 1)}
 	c.turn <- struct{}{}
 	if n, since := r.Waiting(); n > 0 {
 		c.came = since

@@ -22,6 +22,7 @@
 //     that take events from a queue.
 //   - A client sees an event only when it is stored, in the order in which the platform gave it,
 //     and again until its next poll shows that it arrived; see package wire.
+//   - What a client does not fetch takes up no memory for long: it is dropped for that client alone.
 //   - A client's GUID is the bridge's own and never changes; the session's GUID reaches no client.
 //   - A call is passed on once. One that begins or ends a session is finished even if its client
 //     has gone: half a sign-in would leave a session that nobody knows.

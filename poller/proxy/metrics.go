@@ -20,7 +20,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	f, tenant := promauto.With(r), []string{"tenant"}
 	return &Metrics{
 		answers: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "aicc_proxy_answers_total", Help: "What clients of the proxy were answered or sent by the bridge itself: event, again (the answer before did not arrive), idle, own (heartbeats and the like), signed_in, pushed, push_failed.",
+			Name: "aicc_proxy_answers_total", Help: "What clients of the proxy were answered or sent by the bridge itself: event, again (the answer before did not arrive), idle, own (heartbeats and the like), signed_in, pushed, push_failed; and dropped: events that a client which is heard of did not fetch in time.",
 		}, []string{"tenant", "what"}),
 		refused: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "aicc_proxy_refused_total", Help: "Calls of clients that the bridge refused, by the return code.",

@@ -70,13 +70,13 @@ func (t *term) enter(b *badge, who string) (c *client, newer <-chan struct{}, le
 	c = t.reader(b, who)
 	close(c.newer)
 	c.newer = make(chan struct{})
-	c.heard = time.Now()
+	c.heard, c.fetched, c.shed = time.Now(), time.Now(), false
 	c.inside++
 	return c, c.newer, func() {
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		c.inside--
-		c.heard = time.Now()
+		c.heard, c.fetched = time.Now(), time.Now()
 	}
 }
 
@@ -102,6 +102,7 @@ func (t *term) confirm(b *badge, c *client, last queue.Item, end uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	c.confirmed, c.came, b.desk.changed = last.At, last.Came, true
+	c.fetched, c.shed = time.Now(), false
 }
 
 // give answers with an event.

@@ -163,13 +163,15 @@ func (d *desk) rests() bool {
 	}
 }
 
-// lookAt forgets those who use a badge and were not heard of. With the last one of an agent its
-// session ends, as it would at the gateway.
+// lookAt forgets those who use a badge and were not heard of, and sheds what others do not fetch. With
+// the last one of an agent its session ends, as it would at the gateway.
 func (t *term) lookAt(b *badge) {
 	for _, c := range slices.Clone(b.clients) {
 		n, _ := c.reader.Waiting()
 		if n > maxWaiting || c.inside == 0 && time.Since(c.heard) > t.p.o.Forget {
 			t.forget(b, c)
+		} else if c.inside == 0 && time.Since(c.fetched) > t.p.o.Forget {
+			t.shed(b, c)
 		}
 	}
 	if len(b.clients) > 0 {
@@ -180,6 +182,21 @@ func (t *term) lookAt(b *badge) {
 	last := len(d.badges) == 0 && !d.over
 	d.left = last && !t.p.o.KeepSilent
 	t.p.log.Warn().Str("agent", d.agent).Stringer("after", t.p.o.Forget).Bool("last", last).Msg("client is silent and forgotten")
+}
+
+// shed drops what has waited for too long for a client that is heard of, by heartbeats and other calls,
+// and fetches no events: for that client alone, the stream has them.
+func (t *term) shed(b *badge, c *client) {
+	n, last := c.reader.Drop(time.Now().Add(-t.p.o.Forget))
+	if n == 0 {
+		return
+	}
+	c.confirmed, c.came, b.desk.changed = last.At, last.Came, true
+	t.p.counts.answers.WithLabelValues(t.p.o.Record.Tenant, "dropped").Add(float64(n))
+	if !c.shed {
+		c.shed = true
+		t.p.log.Warn().Str("agent", b.desk.agent).Stringer("after", t.p.o.Forget).Msg("client fetches no events; old ones are dropped for it, the stream has them")
+	}
 }
 
 // expel signs an agent out whose clients have gone: by force, as the gateway does, in a call or

@@ -6,8 +6,9 @@
 // Invariants:
 //
 //   - All readers see the same events in the same order, each from where it began.
-//   - An event stays until every reader has confirmed it; nothing is dropped. There is no limit
-//     here: who owns the readers takes away one that confirms nothing.
+//   - An event stays until every reader has confirmed it, or it was dropped for the ones that have
+//     not. There is no limit here: who owns the readers drops what is too old for one, or takes away
+//     one that confirms nothing.
 //   - A reader gets the same events again until it confirms them.
 //
 // It imports schemas, and does no I/O.
@@ -154,6 +155,22 @@ func (r *Reader) Skip(known func(Item) bool) {
 		r.next++
 	}
 	r.q.tidy()
+}
+
+// Drop takes the events that came before a time away from this reader, up to the first that did not,
+// and returns how many, and the last of them.
+func (r *Reader) Drop(before time.Time) (n int, last Item) {
+	r.q.mu.Lock()
+	defer r.q.mu.Unlock()
+	for _, item := range r.left() {
+		if !item.Came.Before(before) {
+			break
+		}
+		n, last = n+1, item
+	}
+	r.next += uint64(n)
+	r.q.tidy()
+	return n, last
 }
 
 // Waiting is how many events are not confirmed, and when the first of them came.

@@ -58,6 +58,16 @@ func TestQueue(t *testing.T) {
 				r.Skip(func(i Item) bool { return i.At.Seq <= uint64(2*to) })
 				r.next = max(r.next, to)
 			},
+			"drop": func(t *rapid.T) {
+				r := pick(t)
+				before := rapid.IntRange(0, added+1).Draw(t, "before")
+				want := max(min(before, added)-r.next, 0)
+				n, last := r.Drop(time.Unix(int64(before), 0))
+				if n != want || n > 0 && string(last.Raw) != fmt.Sprint(r.next+n-1) {
+					t.Fatalf("%d are dropped up to %s, want %d", n, last.Raw, want)
+				}
+				r.next += n
+			},
 			"leave": func(t *rapid.T) {
 				r := pick(t)
 				r.Leave()

@@ -273,6 +273,33 @@ func TestRefusedWhileItEnds(t *testing.T) {
 	})
 }
 
+// TestSignedOutWhileRefusing: what waits when the bridge signs the agent out is dropped, and in a
+// gap; there is none where everything was taken.
+func TestSignedOutWhileRefusing(t *testing.T) {
+	for name, refuses := range map[string]bool{"refused": true, "nothing refused": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, p := newScene(t, withURL), &platform{}
+				d, _ := s.own()
+				d.o.SignOutOnShutdown = true
+				stop := s.cares(d, p)
+				synctest.Wait()
+				want := []string{schemas.EventSignedIn, schemas.EventSignedOut}
+				if refuses {
+					s.inlet.bytes.Store(maxBytesInside)
+					s.push(secret, list("291", "A"))
+					s.inlet.bytes.Store(0)
+					want = slices.Insert(want, 1, "gap session_lost")
+					time.Sleep(time.Second)
+				}
+				stop()
+				s.want("291", want...)
+				s.stop()
+			})
+		})
+	}
+}
+
 // TestResumed: the next owner goes on with the session, whatever token the gateway has, and
 // tells another at once; nothing is lost between them, so no gap is said.
 func TestResumed(t *testing.T) {

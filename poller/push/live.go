@@ -181,6 +181,11 @@ func (l *Loop) leave(ctx context.Context) error {
 		}
 	}
 	return l.seat.with(ctx, func() error {
+		if over {
+			if err := l.seat.given(ctx, 0, "the agent was signed out while pushes were not taken"); err != nil {
+				return err
+			}
+		}
 		if err := l.seat.record.Announce(ctx, event, content); err != nil {
 			return err
 		}

@@ -179,6 +179,9 @@ def chat(web, me, other):
     a.want("0", "PUT", text % a.me["id"] + "chatmessage/", {"callId": call, "content": "good morning"})
     if b.wait("AgentChat_DataRecved")["chatContent"] != "good morning":
         b.wrong.append("heard something else")
+    to = {"skillId": 12, "chatId": "c-7", "chatReceiver": "u-7", "content": "see you", "jauIP": "127.0.0.1", "jauPort": 8080}
+    b.want("0", "POST", text % b.me["id"] + "sendmessagewithoutcall", to)
+    b.want("000-002", "POST", text % b.me["id"] + "sendmessagewithoutcall", dict(to, chatReceiver=""))
     b.want("0", "DELETE", text % b.me["id"] + "drop/" + call)
     for phone in (a, b):
         phone.wait("AgentChat_Disconnected", "AgentState_Ready")

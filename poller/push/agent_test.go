@@ -237,7 +237,8 @@ func TestWhatEndedUnseen(t *testing.T) {
 	}
 }
 
-// TestShutdownOfAnother: the event of an earlier session ends nothing.
+// TestShutdownOfAnother: the event of an earlier session ends nothing, and the gateway is asked
+// where the agent stands.
 func TestShutdownOfAnother(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, p := newScene(t, withURL), &platform{}
@@ -246,8 +247,13 @@ func TestShutdownOfAnother(t *testing.T) {
 		synctest.Wait()
 		s.push(secret, `{"workNo":"291","eventList":[{"eventType":"AgentOther_ShutdownService","workNo":"291","content":{"loginTime":"1471585000000"}}]}`)
 		time.Sleep(time.Minute)
+		var state schemas.AgentState
+		value, _, _ := states{s.shelf}.Get(t.Context(), schemas.AgentKey("acme", "291"))
+		if err := json.Unmarshal(value, &state); err != nil || state.State != schemas.StateReady {
+			t.Errorf("%s, %v", value, err)
+		}
 		stop()
-		s.want("291", schemas.EventSignedIn, "AgentOther_ShutdownService", schemas.EventLeft)
+		s.want("291", schemas.EventSignedIn, "AgentOther_ShutdownService", schemas.EventStatus, schemas.EventLeft)
 		s.stop()
 	})
 }

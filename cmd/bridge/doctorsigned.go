@@ -33,7 +33,7 @@ func signed(cfg *config.Config, end *closers) (all []doctor.Look, err error) {
 			stores[key], byKey[key] = true, append(byKey[key], look)
 		}
 		if t.Monitor != nil {
-			client, err := cccms.New(monitorOptions(cfg, t, zerolog.Nop()))
+			client, err := cccms.New(monitorOptions(t, budget(cfg, t.Monitor), zerolog.Nop()))
 			if err != nil {
 				return nil, err
 			}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -31,7 +32,7 @@ type monitoring struct {
 
 // newMonitoring looks at the agents of a tenant while this bridge has their lease.
 func newMonitoring(b base, h *hub, c config.Tenant, t *tenant, open *closers) (*monitoring, error) {
-	client, err := openMonitor(b, c, open)
+	client, err := openMonitor(b, c, budget(b.cfg, c.Monitor), open)
 	if err != nil {
 		return nil, err
 	}
@@ -70,8 +71,8 @@ func soleOptions(b base, h *hub, c config.Tenant) partition.SoleOptions {
 }
 
 // openMonitor is the client of a tenant's monitor that works for the tenant.
-func openMonitor(b base, c config.Tenant, open *closers) (*cccms.Client, error) {
-	o := monitorOptions(b.cfg, c, b.log)
+func openMonitor(b base, c config.Tenant, most *rate.Limiter, open *closers) (*cccms.Client, error) {
+	o := monitorOptions(c, most, b.log)
 	o.Service.Peer, o.Service.Heads = b.certificates.Peer(c.Name, "monitor"), b.heads.Of("monitor of "+c.Name)
 	client, err := cccms.New(o)
 	if err == nil {
@@ -84,27 +85,28 @@ func openMonitor(b base, c config.Tenant, open *closers) (*cccms.Client, error) 
 // at the agents whom it polls.
 const besidePolls = 30 * time.Second
 
-// newConfirming looks at the agents of a tenant whom this bridge polls.
-func newConfirming(b base, c config.Tenant, sights *session.Sights, open *closers) (*monitor.Beside, error) {
-	client, err := openMonitor(b, c, open)
+// newConfirming looks at the agents of a tenant whom this bridge polls, within its part of the
+// tenant's share of requests.
+func newConfirming(b base, c config.Tenant, sights *session.Sights, its *portion, open *closers) (*monitor.Beside, error) {
+	client, err := openMonitor(b, c, its.most, open)
 	if err != nil {
 		return nil, err
 	}
 	return &monitor.Beside{
-		Tenant: c.Name, Platform: client, Agents: sights.Agents, Saw: sights.Saw, Interval: max(c.Monitor.Interval, besidePolls),
+		Tenant: c.Name, Platform: client, Agents: sights.Agents, Saw: sights.Saw, Interval: max(c.Monitor.Interval, besidePolls), Pace: its.pace,
 		Metrics: b.seeing, Logger: b.log.With().Str("tenant", c.Name).Logger(),
 	}, nil
 }
 
 // monitorOptions are those of a client of a tenant's monitor.
-func monitorOptions(cfg *config.Config, c config.Tenant, log zerolog.Logger) cccms.Options {
+func monitorOptions(c config.Tenant, most *rate.Limiter, log zerolog.Logger) cccms.Options {
 	m := c.Monitor
 	profile := c2sign.Profile{EmptyQueryLine: m.EmptyQueryLine}
 	if m.SignedHeaders == "host" {
 		profile.SignedHeaders = []string{"host"}
 	}
 	return cccms.Options{
-		CC: m.CC, VDN: m.VDN, Budget: budget(cfg, m),
+		CC: m.CC, VDN: m.VDN, Budget: most,
 		Service: ccfs.Options{
 			URL: m.URL.String(), Key: c2sign.NewKey(m.AccessKey, m.SecretKey.Reveal()), Profile: profile, RootCAs: m.RootCAs,
 			InsecureSkipVerify: m.SkipVerify, AllowHTTP: m.AllowInsecureHTTP, AllowLinkLocal: m.AllowLinkLocal,
@@ -113,9 +115,10 @@ func monitorOptions(cfg *config.Config, c config.Tenant, log zerolog.Logger) ccc
 	}
 }
 
-// budget is a tenant's share of the requests under an access key. One bridge at a time looks for
-// a tenant, and all have the same tenants: so all shares together are what is allowed, whoever
-// looks where. None is saved up, which all could spend at once.
+// budget is a tenant's share of the requests under an access key. Of a tenant who is looked at one
+// bridge at a time looks, and all have the same tenants: so all shares together are what is
+// allowed, whoever looks where. None is saved up, which all could spend at once. Beside polls every
+// bridge looks, with a [portion] of it.
 func budget(cfg *config.Config, m *config.Monitor) *rate.Limiter {
 	tenants := 0
 	for _, t := range cfg.Tenants {
@@ -124,6 +127,36 @@ func budget(cfg *config.Config, m *config.Monitor) *rate.Limiter {
 		}
 	}
 	return rate.NewLimiter(rate.Limit(m.RequestsPerSecond)/rate.Limit(max(tenants, 1)), 1)
+}
+
+// portion is what a bridge has of a tenant's share: an equal part, as many as share the agents.
+type portion struct {
+	whole   rate.Limit
+	most    *rate.Limiter
+	bridges atomic.Int64 // as told last; before: 1, while nobody is polled here
+}
+
+func newPortion(share *rate.Limiter) *portion {
+	p := &portion{whole: share.Limit(), most: share}
+	p.bridges.Store(1)
+	return p
+}
+
+// told tells f who shares the agents, and notes how many. While it is not known who does they
+// are as many as before.
+func (p *portion) told(f func(bridges []string)) func(bridges []string) {
+	return func(bridges []string) {
+		if n := len(bridges); n > 0 {
+			p.bridges.Store(int64(n))
+			p.most.SetLimit(p.whole / rate.Limit(n))
+		}
+		f(bridges)
+	}
+}
+
+// pace is the least time between two requests of this bridge.
+func (p *portion) pace() time.Duration {
+	return time.Duration(float64(p.bridges.Load()) / float64(p.whole) * float64(time.Second))
 }
 
 // knownStates are where the agents of a tenant were known to stand last.

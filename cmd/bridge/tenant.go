@@ -44,6 +44,7 @@ type tenant struct {
 	seen    *monitoring                              // nil unless its events are what is seen of the agents
 	sights  *session.Sights                          // of those who are polled; nil: nothing is confirmed
 	confirm *monitor.Beside                          // what fills them
+	looks   *portion                                 // what that may ask for
 	pulse   *pulse.Pulse                             // of its events; nil without a gateway
 	teams   *teams                                   // of its agents
 	files   *filestore.Store                         // nil without a file store
@@ -102,10 +103,18 @@ func newTenant(b base, h *hub, c config.Tenant, known accounts, open *closers) (
 // confirms prepares what holds polls against the monitor, if there is one.
 func (t *tenant) confirms(b base, open *closers) (err error) {
 	if t.cfg.Confirmed() {
-		t.sights = session.NewSights()
-		t.confirm, err = newConfirming(b, t.cfg, t.sights, open)
+		t.sights, t.looks = session.NewSights(), newPortion(budget(b.cfg, t.cfg.Monitor))
+		t.confirm, err = newConfirming(b, t.cfg, t.sights, t.looks, open)
 	}
 	return err
+}
+
+// sharing is who shares the agents, with whom the looks beside polls are shared as well.
+func (t *tenant) sharing(run func(context.Context, func(bridges []string)) error) func(context.Context, func(bridges []string)) error {
+	if t.looks == nil {
+		return run
+	}
+	return func(ctx context.Context, tell func(bridges []string)) error { return run(ctx, t.looks.told(tell)) }
 }
 
 // parts are what runs of a tenant by itself.
@@ -228,7 +237,7 @@ func newPolling(b base, h *hub, c config.Tenant, t *tenant, open *closers) (*par
 	options := partition.Options{
 		Spread: func(agents int) time.Duration { return noneIfZero(min(time.Duration(agents)*startEvery, time.Minute)) },
 		Pool:   pool, Agents: ownAgents(c), Self: b.instance, Flush: func(ctx context.Context) { _ = h.flush(ctx) }, Await: h.awaitSessions, Grace: b.cfg.Shutdown.Grace, Lost: lease.ErrLost,
-		Bridges: lease.NewMembers(h.bus.Conn(), lease.Options{Tenant: c.Name}).Run, Metrics: b.shares,
+		Bridges: t.sharing(lease.NewMembers(h.bus.Conn(), lease.Options{Tenant: c.Name}).Run), Metrics: b.shares,
 		Last: func(ctx context.Context) ([]string, error) { return h.heldLast(ctx, c.Name) },
 		Acquire: func(ctx context.Context, partition string, floor uint64) (uint64, partition.Lease, error) {
 			return acquire(ctx, h, lease.Options{Tenant: c.Name, Partition: partition, Floor: floor})

@@ -30,8 +30,11 @@ type Beside struct {
 	Saw func(agent string, l record.Look)
 
 	Interval time.Duration // between two looks; default 30 s
-	Metrics  *Metrics      // nil: none
-	Logger   zerolog.Logger
+	// Pace is the least time between two requests as the budget has it now, asked before each
+	// look, which is as late as that. nil: there is none.
+	Pace    func() time.Duration
+	Metrics *Metrics // nil: none
+	Logger  zerolog.Logger
 }
 
 // Run looks until ctx ends. The error is nil.
@@ -42,18 +45,18 @@ func (b Beside) Run(ctx context.Context) error {
 	}
 	pauses, failing := newPauses(b.Interval), trouble.Episode{}
 	looks := uint64(0) // that showed something
-	for pause := b.Interval; retry.Wait(ctx, pause) == nil; {
-		pause = b.Interval
+	for pause := b.every(); retry.Wait(ctx, pause) == nil; {
+		pause = b.every()
 		ids := b.Agents()
 		if len(ids) == 0 {
 			continue
 		}
-		err := b.look(ctx, ids, looks+1)
+		err := b.look(ctx, ids, looks+1, pause)
 		switch {
 		case ctx.Err() != nil:
 		case err != nil:
 			wait, cause := pauses.after(err)
-			pause = max(wait, b.Interval)
+			pause = max(wait, pause)
 			b.Metrics.looks.WithLabelValues(b.Tenant, "failed").Inc()
 			if attempt, changed := failing.Failed(cause, zerolog.WarnLevel); changed {
 				b.Logger.Warn().Err(err).Int("attempt", attempt).Stringer("next", pause.Round(time.Second)).Msg("states of agents are not confirmed; looking again later")
@@ -69,9 +72,17 @@ func (b Beside) Run(ctx context.Context) error {
 	return nil
 }
 
-// look looks once, and tells what was seen.
-func (b Beside) look(ctx context.Context, ids []string, nr uint64) error {
-	ctx, cancel := context.WithTimeout(ctx, b.Interval)
+// every is how often the agents are looked at now.
+func (b Beside) every() time.Duration {
+	if b.Pace == nil {
+		return b.Interval
+	}
+	return max(b.Interval, b.Pace())
+}
+
+// look looks once, for as long as limit, and tells what was seen.
+func (b Beside) look(ctx context.Context, ids []string, nr uint64, limit time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	asked := time.Now()
 	agents, err := b.Platform.Some(ctx, ids)

@@ -169,9 +169,9 @@ func (d *Desk) take(ctx context.Context, agent string, p pushed) error {
 	p.held.share()
 	go func() {
 		defer d.storing.Done()
-		defer p.held.letGo()
 		err := s.store(work, p)
 		<-s.turn
+		p.held.letGo()
 		done <- err
 	}()
 	select {

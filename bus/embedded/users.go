@@ -28,9 +28,8 @@ const (
 	// days; nor read by way of another reader's, or acknowledge for him. The bucket of the sealed session ids is closed to him. His inboxes are below _INBOX, as every
 	// client has them unless told otherwise.
 	RoleReader Role = "reader"
-	// RoleBackend may do what [User] lists, and nothing else: put sessions, say, and ask for them
-	// back. He is in the account of the streams, where an answer goes to whatever subject a
-	// request names: he has to be trusted.
+	// RoleBackend may do what [User] lists, in the account of the streams: an answer goes there to
+	// whatever subject a request names, so that he has to be trusted.
 	RoleBackend Role = "backend"
 	// RoleAdmin may do everything.
 	RoleAdmin Role = "admin"
@@ -38,10 +37,9 @@ const (
 
 // User may sign in at the listener.
 type User struct {
-	Name, Password string
-	Role           Role
-	// Publish and Subscribe are all subjects that one with [RoleBackend] may use.
-	Publish, Subscribe []string
+	Name, Password     string
+	Role               Role
+	Publish, Subscribe []string // all that one with [RoleBackend] may
 }
 
 // checkListener refuses users that can't be meant, and a listener that strangers
@@ -163,18 +161,13 @@ func (d *door) Check(c server.ClientAuthentication) bool {
 	case u.Role == RoleReader:
 		<-d.inner.opened
 		c.RegisterUser(&server.User{Username: u.Name, Account: d.readers[u.Name], Permissions: d.rights})
+	case u.Role == RoleBackend:
+		may := &server.Permissions{Publish: &server.SubjectPermission{Allow: u.Publish}, Subscribe: &server.SubjectPermission{Allow: u.Subscribe}}
+		c.RegisterUser(&server.User{Username: u.Name, Account: d.account, Permissions: may})
 	default:
-		c.RegisterUser(&server.User{Username: u.Name, Account: d.account, Permissions: u.rights()})
+		c.RegisterUser(&server.User{Username: u.Name, Account: d.account})
 	}
 	return true
-}
-
-// rights are those of a user in the account of the streams; nil: all.
-func (u User) rights() *server.Permissions {
-	if u.Role != RoleBackend {
-		return nil
-	}
-	return &server.Permissions{Publish: &server.SubjectPermission{Allow: u.Publish}, Subscribe: &server.SubjectPermission{Allow: u.Subscribe}}
 }
 
 // Each reader lives in an account of his own, which has no streams. What he needs

@@ -225,6 +225,33 @@ func TestSomebodyElseWrote(t *testing.T) {
 			t.Errorf("kept %q, polled with %q", ticket, k.gateway.guid)
 		}
 	})
+	t.Run("a GUID at a node that is not ours, for a session that is polled", func(t *testing.T) {
+		k := newKeeping()
+		k.o.OthersSignIn, k.o.Plain = true, true
+		k.o.Move = func(url string) error {
+			if url != "n1" {
+				return errors.New("unknown node")
+			}
+			return nil
+		}
+		k.bucket.put(`{"guid":"first","url":"n1"}`)
+		if _, err := k.Load(t.Context()); err != nil || !k.TakeOver() {
+			t.Fatalf("not taken over, %v", err)
+		}
+		k.Begin()
+		k.gateway.guid = "rotated"
+		if err := k.Keep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		k.bucket.put(`{"guid":"other","url":"n9"}`)
+		if err := k.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var e schemas.Session
+		if err := json.Unmarshal(k.bucket.value, &e); err != nil || e.Phase != schemas.SessionRefused || e.GUID != "rotated" || e.URL != "n1" {
+			t.Errorf("the entry is %+v, %v: who goes on with it finds no node", e, err)
+		}
+	})
 	t.Run("a GUID while there is no session", func(t *testing.T) {
 		k := newKeeping()
 		k.hand("handed")

@@ -55,12 +55,15 @@ func (c *Custody) adopt(t ticket) bool {
 		if err := c.o.Move(t.url); err != nil {
 			c.log.Warn().Err(err).Msg("session that was handed over is not polled")
 			c.tell(schemas.SessionRefused, "url names no node that the bridge may poll", "")
+			if c.live { // at its own node
+				c.entry.URL = c.kept.url
+			}
 			return false
 		}
 	}
 	c.record.Forget()
 	c.session.Resume(t.plain)
-	c.kept, c.past = ticket{guid: c.session.GUID(), plain: c.session.Ticket(), sealed: t.sealed}, nil
+	c.kept, c.past = ticket{guid: c.session.GUID(), plain: c.session.Ticket(), sealed: t.sealed, url: t.url}, nil
 	c.entry.GUID, c.entry.Cookies = t.sealed, nil
 	if c.o.Plain && c.o.OthersSignIn {
 		c.entry.GUID, c.entry.Cookies = c.inClear()
@@ -98,7 +101,7 @@ func (c *Custody) Keep(ctx context.Context) error {
 // Take puts the session as it is now into the entry. Unsealed is not
 // unusable: such a session just can't be resumed.
 func (c *Custody) Take() bool {
-	t, cookies := ticket{guid: c.session.GUID(), plain: c.session.Ticket()}, []string(nil)
+	t, cookies := ticket{guid: c.session.GUID(), plain: c.session.Ticket(), url: c.kept.url}, []string(nil)
 	var err error
 	if c.o.Plain && c.o.OthersSignIn {
 		t.sealed, cookies = c.inClear()

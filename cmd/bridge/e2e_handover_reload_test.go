@@ -18,7 +18,7 @@ import (
 // another beside him; both are polled as soon as they are handed over, and nobody else notices.
 func TestReloadHandover(t *testing.T) {
 	t.Parallel()
-	s := reloadable(t, setup{agents: 4, slow: 20, silent: 2 * patience}, 0)
+	s := reloadable(t, setup{agents: 4, slow: 20, silent: 2 * patience, embedded: true}, 0) // a backend of any name may ask
 	s.alter("level: debug", "level: info")
 	all := s.sim.Settings().Agents
 	good := s.read(s.path())

@@ -6,6 +6,7 @@
 package hubtest
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -180,7 +181,9 @@ func Differ(t testing.TB, c *wire.Conn, stream string, change func(*jetstream.St
 	config := Config(t, c, stream)
 	config.Description = "by somebody else"
 	change(&config)
-	if _, err := Superior(t, c).JetStream().CreateStream(t.Context(), config); err != nil {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // else it is as long as a request of c may take
+	defer cancel()
+	if _, err := Superior(t, c).JetStream().CreateStream(ctx, config); err != nil {
 		t.Fatal(err)
 	}
 	return config

@@ -62,10 +62,9 @@ func (g *Gateway) table() []route {
 
 // softphone are the interfaces of calls and chats.
 func (g *Gateway) softphone() (all []route) {
-	for _, c := range softphone.Calls() {
+	for _, c := range softphone.Calls(&g.files) {
 		all = append(all, route{c.Method + " " + base + c.Path, c.Name, onSession, g.session(func(_ http.ResponseWriter, r *http.Request, s *session) reply {
-			code, result := c.Do(g.o.Floor, s.agent, r)
-			return reply{code, result}
+			return reply(c.Do(g.o.Floor, s.agent, r))
 		})})
 	}
 	return all
@@ -148,10 +147,7 @@ func (g *Gateway) entered(w http.ResponseWriter, r *http.Request, inner wire.Pai
 }
 
 // reply is what a session interface answers.
-type reply struct {
-	code   string
-	result json.RawMessage // nil: none
-}
+type reply softphone.Reply
 
 // session wraps an interface that needs a running session.
 func (g *Gateway) session(call func(http.ResponseWriter, *http.Request, *session) reply) http.HandlerFunc {
@@ -162,10 +158,14 @@ func (g *Gateway) session(call func(http.ResponseWriter, *http.Request, *session
 		}
 		a := call(w, r, s)
 		inner := wire.Pair{}
-		if a.result != nil {
-			inner = wire.Member("result", a.result)
+		switch {
+		case a.File != nil:
+			_ = send(w, "application/octet-stream", a.File) // a client that has gone is told nothing
+			return
+		case a.Result != nil:
+			inner = wire.Member("result", a.Result)
 		}
-		g.answer(w, a.code, inner)
+		g.answer(w, a.Code, inner)
 	}
 }
 
@@ -204,19 +204,19 @@ func (g *Gateway) signOut(polite bool) http.HandlerFunc {
 
 func (g *Gateway) resetSkills(_ http.ResponseWriter, r *http.Request, s *session) reply {
 	if auto := r.PathValue("auto"); (auto != "true" && auto != "false") || len(r.FormValue("skillid")) > 4000 {
-		return reply{code: "000-002"}
+		return reply{Code: "000-002"}
 	}
 	if g.o.Floor.ResetSkills(s.agent) != nil {
-		return reply{code: "100-006"}
+		return reply{Code: "100-006"}
 	}
-	return reply{code: "0"}
+	return reply{Code: "0"}
 }
 
 // skills are those of the agent, or of the other one asked for.
 func (g *Gateway) skills(_ http.ResponseWriter, r *http.Request, s *session) reply {
 	skills := g.o.Floor.Skills(cmp.Or(r.PathValue("other"), s.agent))
 	if skills == nil {
-		return reply{code: "000-002"}
+		return reply{Code: "000-002"}
 	}
 	list := make([][]byte, len(skills))
 	for i, k := range skills {
@@ -227,7 +227,7 @@ func (g *Gateway) skills(_ http.ResponseWriter, r *http.Request, s *session) rep
 		}
 		list[i] = wire.Object(members...)
 	}
-	return reply{"0", wire.Array(list)}
+	return reply{Code: "0", Result: wire.Array(list)}
 }
 
 // flag sets one of the agent's habits.
@@ -235,11 +235,11 @@ func (g *Gateway) flag(set func(f Floor, agent string, on bool) error) func(http
 	return func(_ http.ResponseWriter, r *http.Request, s *session) reply {
 		switch on := r.PathValue("flag"); {
 		case on != "true" && on != "false":
-			return reply{code: "000-002"}
+			return reply{Code: "000-002"}
 		case set(g.o.Floor, s.agent, on == "true") != nil:
-			return reply{code: "100-006"}
+			return reply{Code: "100-006"}
 		}
-		return reply{code: "0"}
+		return reply{Code: "0"}
 	}
 }
 
@@ -249,7 +249,7 @@ func (g *Gateway) agentStatus(_ http.ResponseWriter, _ *http.Request, s *session
 	if st.Pending != 0 {
 		state = 9 // busy or rest was asked for
 	}
-	return reply{"0", wire.Object(
+	return reply{Code: "0", Result: wire.Object(
 		wire.Member("agentState", json.RawMessage(strconv.Itoa(state))),
 		wire.Member("isWorking", json.RawMessage(strconv.FormatBool(st.InCall))),
 	)}
@@ -257,25 +257,25 @@ func (g *Gateway) agentStatus(_ http.ResponseWriter, _ *http.Request, s *session
 
 // updateGUID hands out a new GUID; the old ones are void at once.
 func (g *Gateway) updateGUID(_ http.ResponseWriter, _ *http.Request, s *session) reply {
-	return reply{"0", wire.Object(wire.Member("guid", wire.Text(s.renew())))}
+	return reply{Code: "0", Result: wire.Object(wire.Member("guid", wire.Text(s.renew())))}
 }
 
 // handshake is the heartbeat of push mode, and may bring a new service token; it works
 // for every session.
 func (g *Gateway) handshake(w http.ResponseWriter, r *http.Request, s *session) reply {
 	if !s.renewToken(r) {
-		return reply{code: "100-001"}
+		return reply{Code: "100-001"}
 	}
 	s.seen()
 	s.rotate(w.Header())
-	return reply{code: "0"}
+	return reply{Code: "0"}
 }
 
 // heartbeat is the one of older clients. Without loginTime they ask again at once;
 // they look for a new GUID in no answer to it.
 func (g *Gateway) heartbeat(_ http.ResponseWriter, _ *http.Request, s *session) reply {
 	s.seen()
-	return reply{"0", wire.Object(wire.Member("loginTime", wire.Milliseconds(s.loginTime)))}
+	return reply{Code: "0", Result: wire.Object(wire.Member("loginTime", wire.Milliseconds(s.loginTime)))}
 }
 
 // syncInfo clears the queue, as for a browser that was reloaded.
@@ -294,7 +294,7 @@ func (g *Gateway) syncInfo(_ http.ResponseWriter, _ *http.Request, s *session) r
 	if s.mode != nil {
 		info = append(info, wire.Member("signInMode", s.mode))
 	}
-	return reply{"0", wire.Object(
+	return reply{Code: "0", Result: wire.Object(
 		wire.Member("callinfo", json.RawMessage(`{"callFeature":0,"callData":""}`)),
 		wire.Member("agentStateInfo", wire.Object(info...)),
 	)}
@@ -310,18 +310,18 @@ func (g *Gateway) ask(wish world.Wish) func(http.ResponseWriter, *http.Request, 
 func (g *Gateway) wish(s *session, wish world.Wish) reply {
 	switch err := g.o.Floor.Ask(s.agent, wish); {
 	case errors.Is(err, world.ErrWrongState):
-		return reply{code: "100-009"}
+		return reply{Code: "100-009"}
 	case err != nil:
-		return reply{code: "100-006"}
+		return reply{Code: "100-006"}
 	}
-	return reply{code: "0"}
+	return reply{Code: "0"}
 }
 
 func (g *Gateway) sayBusy(_ http.ResponseWriter, r *http.Request, s *session) reply {
 	prolong, ok := request.Text(r.FormValue("prolong")).Is(false)
 	cause, number := request.Text(r.FormValue("reason")).Number(1)
 	if !ok || !number || r.FormValue("reason") != "" && (cause < 200 || cause > 250) {
-		return reply{code: "000-002"}
+		return reply{Code: "000-002"}
 	}
 	return g.wish(s, world.Wish{State: world.Busy, Cause: cause, Prolong: prolong})
 }
@@ -330,7 +330,7 @@ func (g *Gateway) rest(_ http.ResponseWriter, r *http.Request, s *session) reply
 	length, cause, ok := request.Rest(r.PathValue("seconds"), r.PathValue("cause"))
 	prolong, known := request.Text(r.FormValue("prolong")).Is(false)
 	if !ok || !known || length == 0 {
-		return reply{code: "000-002"}
+		return reply{Code: "000-002"}
 	}
 	return g.wish(s, world.Wish{State: world.Resting, Cause: cause, For: length, Prolong: prolong})
 }

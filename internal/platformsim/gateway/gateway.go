@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"aiccbridge/internal/platformsim/gateway/request"
+	"aiccbridge/internal/platformsim/gateway/softphone"
 	"aiccbridge/internal/platformsim/truth"
 	"aiccbridge/internal/platformsim/world"
 )
@@ -28,6 +29,7 @@ type Gateway struct {
 	nodes []node
 	turn  atomic.Uint64 // sign-ins that the balancer has shared out
 	posts postRoom
+	files softphone.Files
 
 	mu    sync.Mutex
 	slots map[string]*slot
@@ -63,7 +65,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		use.requests.Add(1)
 	}
 	if r.Body != nil {
-		r.Body = http.MaxBytesReader(w, r.Body, maxBodyBytes)
+		r.Body = http.MaxBytesReader(w, r.Body, softphone.MaxBody(r, maxBodyBytes))
 	}
 	spelt, url := *r, *r.URL
 	url.Path, url.RawPath = g.words.Spell(url.Path), ""

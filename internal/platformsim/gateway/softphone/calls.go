@@ -28,6 +28,13 @@ type Call struct {
 	do                 func(ask) (json.RawMessage, error)
 }
 
+// Reply is what a call is answered with.
+type Reply struct {
+	Code   string
+	Result json.RawMessage // with success
+	File   []byte          // instead of an answer with a code; nil: there is none
+}
+
 // ask is what a client wants.
 type ask struct {
 	floor Floor
@@ -35,6 +42,7 @@ type ask struct {
 	phone *phone.Phone
 	r     *http.Request
 	body  request.Fields
+	reply *Reply // for what is not in the result
 }
 
 // get is a field of the path, the query or the body.
@@ -62,7 +70,7 @@ var (
 
 // codes are the retcodes of refusals.
 var codes = map[error]string{
-	errParameter: "000-002", errNoCall: "400-003",
+	errParameter: "000-002", errNoCall: "400-003", errNoFile: "700-015",
 	phone.ErrCallOut: "200-001", phone.ErrAnswer: "200-002", phone.ErrMute: "200-003", phone.ErrHold: "200-004",
 	phone.ErrUnhold: "200-005", phone.ErrThree: "200-006", phone.ErrTransfer: "200-007", phone.ErrRelease: "200-017",
 	phone.ErrHelp: "200-018", phone.ErrChat: "700-014",
@@ -73,32 +81,36 @@ type refusal string
 
 func (r refusal) Error() string { return "refused with " + string(r) }
 
-// Do answers a request of a signed-in agent: a retcode and, with success, a result.
-func (c Call) Do(floor Floor, agent string, r *http.Request) (code string, result json.RawMessage) {
-	body, ok := request.ReadFields(r)
+// Do answers a request of a signed-in agent.
+func (c Call) Do(floor Floor, agent string, r *http.Request) (a Reply) {
+	body, ok := request.Fields{}, true
+	if !isFile(r) {
+		body, ok = request.ReadFields(r)
+	}
 	if !ok {
-		return "000-006", nil
+		return Reply{Code: "000-006"}
 	}
 	p := floor.Phone(agent)
 	if p == nil {
-		return "100-006", nil
+		return Reply{Code: "100-006"}
 	}
-	result, err := c.do(ask{floor, agent, p, r, body})
+	result, err := c.do(ask{floor, agent, p, r, body, &a})
 	var known refusal
 	switch {
 	case errors.As(err, &known):
-		return string(known), nil
+		return Reply{Code: string(known)}
 	case err != nil:
-		return codes[err], nil
+		return Reply{Code: codes[err]}
 	case result == nil:
 		result = json.RawMessage("{}")
 	}
-	return "0", result
+	a.Code, a.Result = "0", result
+	return a
 }
 
-// Calls lists every interface.
-func Calls() (all []Call) {
-	return slices.Concat(voice(), media(), chat(), queries())
+// Calls lists every interface; files is where those of chats are.
+func Calls(files *Files) (all []Call) {
+	return slices.Concat(voice(), media(), chat(files), queries())
 }
 
 const (
@@ -215,7 +227,7 @@ func help(a ask) error {
 }
 
 // chat are the interfaces of text chats.
-func chat() []Call {
+func chat(files *Files) []Call {
 	about := func(f func(p *phone.Phone, id string) error) func(ask) (json.RawMessage, error) {
 		return plain(func(a ask) error { return f(a.phone, a.get("callid")) })
 	}
@@ -236,6 +248,8 @@ func chat() []Call {
 			return nil // it leaves the contact centre
 		})},
 		{http.MethodPut, textchat + "internalcall/{called}", "internalcall", callInner},
+		{http.MethodPost, textchat + "mediafile", "sendmediafile", upload(files)},
+		{http.MethodGet, textchat + "mediafile", "mediafile", plain(download(files))},
 		{http.MethodPost, textchat + "transfer", "transferchat", plain(func(a ask) error {
 			device, err := a.number("addesstype", 0)
 			if err != nil || a.get("destaddr") == "" {

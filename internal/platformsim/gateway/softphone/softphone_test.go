@@ -1,9 +1,14 @@
 package softphone
 
 import (
+	"bytes"
+	"cmp"
 	"context"
+	"io"
+	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -34,10 +39,10 @@ func bubble(t *testing.T, play func(*client)) {
 			t.Fatal(err)
 		}
 		c := &client{t: t, w: w, mux: http.NewServeMux()}
-		for _, call := range Calls() {
+		for _, call := range Calls(new(Files)) {
 			c.mux.HandleFunc(call.Method+" "+call.Path, func(rw http.ResponseWriter, r *http.Request) {
-				code, result := call.Do(w, r.PathValue("agent"), r)
-				_, _ = rw.Write(append([]byte(code+" "), result...))
+				a := call.Do(w, r.PathValue("agent"), r)
+				_, _ = rw.Write(append([]byte(a.Code+" "), cmp.Or(string(a.File), string(a.Result))...))
 			})
 		}
 		ctx, cancel := context.WithCancel(t.Context())
@@ -56,9 +61,14 @@ func bubble(t *testing.T, play func(*client)) {
 
 // ask returns the retcode and the result, in which what differs from run to run is a #.
 func (c *client) ask(method, path, body string) string {
+	return regexp.MustCompile(`\d{9,}(-\d+)?`).ReplaceAllString(c.rawAsk(method, path, body), "#")
+}
+
+// rawAsk returns retcode and result as they are.
+func (c *client) rawAsk(method, path, body string) string {
 	w := httptest.NewRecorder()
 	c.mux.ServeHTTP(w, httptest.NewRequest(method, path, strings.NewReader(body)))
-	return regexp.MustCompile(`\d{9,}(-\d+)?`).ReplaceAllString(w.Body.String(), "#")
+	return w.Body.String()
 }
 
 type question struct{ method, path, body, want string }
@@ -210,17 +220,70 @@ func TestRecording(t *testing.T) {
 	})
 }
 
+// TestFiles: what an agent sends in a chat the other one is told of, and gets.
+func TestFiles(t *testing.T) {
+	bubble(t, func(c *client) {
+		var heard []string
+		if _, err := c.w.SignIn("102", world.SignIn{Deliver: func(e world.Event) { heard = append(heard, e.Type+string(e.Content)) }}); err != nil {
+			t.Fatal(err)
+		}
+		form := func(path, name, content string) string {
+			var body bytes.Buffer
+			w := multipart.NewWriter(&body)
+			_ = w.WriteField("remark", "none")
+			if name != "" {
+				part, _ := w.CreateFormFile("file", name)
+				_, _ = io.WriteString(part, content)
+			}
+			_ = w.Close()
+			r := httptest.NewRequest(http.MethodPost, path, &body)
+			r.Header.Set("Content-Type", w.FormDataContentType())
+			answer := httptest.NewRecorder()
+			c.mux.ServeHTTP(answer, r)
+			return answer.Body.String()
+		}
+		id := strings.Trim(strings.TrimPrefix(c.rawAsk("PUT", "/textchat/101/internalcall/102", ""), "0 "), `"`)
+		if got := form("/textchat/101/mediafile?callId="+id, "a.png", "xyz"); got != "700-014 " {
+			t.Errorf("before the chat: %s", got)
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		c.ask("PUT", "/textchat/102/answer/"+id, "")
+		time.Sleep(time.Minute)
+		got := form("/textchat/101/mediafile?callId="+id+"&isNeedConfirm=false", "../../a b.png", "xyz\x00")
+		at := "/chat/" + id + "/2/a b.png"
+		if want := `0 {"filePath":"` + at + `"}`; got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if got, want := heard[len(heard)-1], `AgentChat_DataRecved{"sender":"101","callId":"`+id+`","chatContent":"{\"filePath\":\"`+at+`\"}"}`; got != want {
+			t.Errorf("heard is %s, want %s", got, want)
+		}
+		if got := c.rawAsk("GET", "/textchat/102/mediafile?filePath="+url.QueryEscape(at), ""); got != "0 xyz\x00" {
+			t.Errorf("the file is %q", got)
+		}
+		c.asks([]question{{"GET", "/textchat/102/mediafile?filePath=/chat/none", "", "700-015 "}, {"POST", "/textchat/101/mediafile?callId=1-1", "{}", "000-002 "}})
+		if got := form("/textchat/101/mediafile?callId="+id, "", ""); got != "000-002 " {
+			t.Errorf("a form without a file: %s", got)
+		}
+		if got := form("/textchat/101/mediafile?callId="+id, "a", strings.Repeat("x", MaxFile+1)); got != "000-002 " {
+			t.Errorf("a file that is too large: %.20s", got)
+		}
+	})
+}
+
 // TestEveryRefusalHasACode, and every interface a name of its own.
 func TestEveryRefusalHasACode(t *testing.T) {
 	seen := map[string]bool{}
-	for _, c := range Calls() {
+	for _, c := range Calls(nil) {
 		if seen[c.Name] {
 			t.Errorf("two interfaces are called %s", c.Name)
 		}
 		seen[c.Name] = true
 	}
 	bubble(t, func(c *client) {
-		for _, call := range Calls() {
+		for _, call := range Calls(nil) {
 			if got := c.ask(call.Method, strings.NewReplacer("{agent}", "101", "{callid}", "1-1", "{called}", "101", "{other}", "101", "{number}", "1", "{time}", "1").Replace(call.Path), "{}"); strings.HasPrefix(got, " ") {
 				t.Errorf("%s: no code", call.Name)
 			}

@@ -22,7 +22,7 @@ func TestPushes(t *testing.T) {
 	for _, dialect := range []string{"callBackUri", "pushUrl"} {
 		t.Run(dialect, func(t *testing.T) {
 			t.Parallel()
-			o := pushed(busy())
+			o := unhurried(pushed(busy()))
 			o.push = "dialect: " + dialect
 			s := newScene(t, o)
 			seen := uint64(0)

@@ -4,8 +4,10 @@ package stopsignal
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -21,7 +23,23 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		program()
 	}
+	if signal.Ignored(syscall.SIGHUP) {
+		os.Exit(heeding())
+	}
 	goleak.VerifyTestMain(m)
+}
+
+// heeding runs the tests again where they are under nohup, in a process that is not: a signal that
+// is caught has its usual effect in a new program.
+func heeding() int {
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+	c := exec.Command(os.Args[0], os.Args[1:]...)
+	c.Stdout, c.Stderr = os.Stdout, os.Stderr
+	if err := c.Run(); err != nil {
+		_, _ = fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
 }
 
 // program gets its first signal before it asks for a context, its second after that ended.

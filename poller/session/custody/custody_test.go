@@ -332,9 +332,9 @@ func TestWhenAnEntryIsRefreshed(t *testing.T) {
 				t.Fatal(err)
 			}
 			k.signedIn(t, "first")
-			time.Sleep(want - 1)
+			time.Sleep(want - time.Nanosecond)
 			early := k.RefreshDue()
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			if early || !k.RefreshDue() {
 				t.Errorf("watched %t: due early %t, after %s %t", o.Watched, early, want, k.RefreshDue())
 			}

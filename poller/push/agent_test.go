@@ -247,10 +247,8 @@ func TestShutdownOfAnother(t *testing.T) {
 		synctest.Wait()
 		s.push(secret, `{"workNo":"291","eventList":[{"eventType":"AgentOther_ShutdownService","workNo":"291","content":{"loginTime":"1471585000000"}}]}`)
 		time.Sleep(time.Minute)
-		var state schemas.AgentState
-		value, _, _ := states{s.shelf}.Get(t.Context(), schemas.AgentKey("acme", "291"))
-		if err := json.Unmarshal(value, &state); err != nil || state.State != schemas.StateReady {
-			t.Errorf("%s, %v", value, err)
+		if state := s.shelf.state(t, "291"); state != schemas.StateReady {
+			t.Errorf("state %q", state)
 		}
 		stop()
 		s.want("291", schemas.EventSignedIn, "AgentOther_ShutdownService", schemas.EventStatus, schemas.EventLeft)

@@ -148,6 +148,37 @@ func TestSessionsOverlap(t *testing.T) {
 	}
 }
 
+// TestLateOfSessionBefore: what comes late of a session that another one has followed is stored,
+// and does not say where the agent stands.
+func TestLateOfSessionBefore(t *testing.T) {
+	s := newScene(t)
+	s.own()
+	for _, step := range []struct {
+		session, event string
+		want           schemas.State
+	}{
+		{"1", "AgentState_Ready", schemas.StateReady},
+		{"2", "AgentState_SetNotReady_Success", schemas.StateNotReady},
+		{"1", "AgentOther_ShutdownService", schemas.StateNotReady},
+		{"2", "AgentState_SetRest_Success", schemas.StateRest},
+		{"3", "AgentState_Ready", schemas.StateReady},
+		{"2", "AgentOther_ShutdownService", schemas.StateReady},
+		{"3", "AgentState_SetNotReady_Success", schemas.StateNotReady},
+		{"3", "AgentOther_ShutdownService", schemas.StateSignedOut},
+	} {
+		r := httptest.NewRequest(http.MethodPost, "/events/acme", strings.NewReader(list("291", step.event)))
+		r.Header["Service_token"], r.Header["Guid"] = []string{secret}, []string{step.session}
+		w := httptest.NewRecorder()
+		s.inlet.ServeHTTP(w, r)
+		if got := s.shelf.state(t, "291"); w.Code != http.StatusOK || got != step.want {
+			t.Errorf("%s of session %s: %d, state %q, want %q", step.event, step.session, w.Code, got, step.want)
+		}
+	}
+	if got := s.shelf.types(t, "291"); len(got) != 8 || got[2] != "AgentOther_ShutdownService" {
+		t.Errorf("stored: %q", got)
+	}
+}
+
 // TestListAgainMuchLater: without the platform's time an equal list is another one when the
 // gateway can't be repeating itself any more; with it, it never is.
 func TestListAgainMuchLater(t *testing.T) {

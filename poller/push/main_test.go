@@ -114,6 +114,17 @@ func (s states) Put(_ context.Context, key string, value []byte) (uint64, error)
 	return 1, nil
 }
 
+// state is where an agent stands, as the bucket has it.
+func (s *shelf) state(t testing.TB, agent string) schemas.State {
+	t.Helper()
+	value, _, _ := states{s}.Get(t.Context(), schemas.AgentKey("acme", agent))
+	var known schemas.AgentState
+	if err := json.Unmarshal(value, &known); err != nil {
+		t.Fatalf("state of %s: %s: %v", agent, value, err)
+	}
+	return known.State
+}
+
 // plain seals nothing.
 type plain struct{}
 

@@ -19,10 +19,11 @@ type seat struct {
 	turn  chan struct{} // who has put something in it has the fields below
 	over  chan ended    // to the loop of the agent, if it has one
 
-	record *record.Recorder
-	begun  bool // the recorder goes on from what is stored
-	last   record.Last
-	lists  []stored // newest first; at most maxLists
+	record   *record.Recorder
+	begun    bool // the recorder goes on from what is stored
+	last     record.Last
+	lists    []stored // newest first; at most maxLists
+	sessions []string // the sessions that pushes were of, newest first; at most maxLists
 	// patience is how long the gateway surely repeats what it pushes.
 	patience time.Duration
 
@@ -157,6 +158,7 @@ func (s *seat) store(ctx context.Context, p pushed) error {
 	if known == len(p.list) {
 		return nil
 	}
+	p.got.Late = s.late(p.from)
 	if err := s.given(ctx, s.patience, "the gateway gave up pushes that were not taken"); err != nil {
 		return err
 	}
@@ -171,6 +173,17 @@ func (s *seat) store(ctx context.Context, p pushed) error {
 	}
 	i.counts.stored.Add(float64(len(p.list) - known))
 	return nil
+}
+
+// late reports whether a session is one that another one has followed. One not known is the
+// newest: a session is the agent's only one, but for what is still under way of those before.
+func (s *seat) late(session string) bool {
+	if slices.Contains(s.sessions, session) {
+		return s.sessions[0] != session
+	}
+	s.sessions = slices.Insert(s.sessions, 0, session)
+	s.sessions = s.sessions[:min(len(s.sessions), maxLists)]
+	return false
 }
 
 // find looks for the list of which another one is the repetition, and how much of that is known.

@@ -12,7 +12,12 @@ import (
 
 // Receipt is when something was received: what the platform may have taken from a
 // queue for us was taken between Asked and At.
-type Receipt struct{ Asked, At time.Time }
+type Receipt struct {
+	Asked, At time.Time
+	// Late says that it is of a session that another one of the agent has followed: it does not
+	// tell where the agent stands, nor in which order events come.
+	Late bool
+}
 
 // Event stores an event of the agent's queue. ends reports that it says that a session
 // of the agent is over; which one, its content may tell. One that no store takes
@@ -43,7 +48,7 @@ func (r *Recorder) Event(ctx context.Context, e ccgateway.Event, got Receipt) (e
 	switch {
 	case r.namesStranger(e):
 		return false, nil
-	case repeated: // it says nothing new
+	case repeated || got.Late: // it says nothing new
 		return ends, nil
 	}
 	r.Standing.learn(ctx, published)

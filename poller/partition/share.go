@@ -3,6 +3,7 @@ package partition
 import (
 	"cmp"
 	"context"
+	"maps"
 	"reflect"
 	"slices"
 	"strconv"
@@ -87,8 +88,8 @@ type Share struct {
 
 // slot is a partition that this bridge has polled, or is to poll.
 type slot struct {
-	state  state
 	roster *roster
+	sole   *Sole         // of the last run; nil: there was none
 	spread time.Duration // of the first sign-ins when it is polled next; 0: as in the pool's options
 
 	stop context.CancelFunc // nil: it is another's
@@ -130,7 +131,7 @@ func (s *Share) divided(agents []session.Agent) map[int][]session.Agent {
 // slot is that of a partition.
 func (s *Share) slot(p int) *slot {
 	if s.slots[p] == nil {
-		s.slots[p] = &slot{state: state{counts: s.counts}, roster: newRoster()}
+		s.slots[p] = &slot{roster: newRoster()}
 	}
 	return s.slots[p]
 }
@@ -171,9 +172,9 @@ func (s *Share) Waiting() map[string]time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all := map[string]time.Time{}
-	for p, slot := range s.slots {
-		if since := slot.state.waitingSince(); !since.IsZero() {
-			all[s.name(p)] = since
+	for _, slot := range s.slots {
+		if slot.sole != nil {
+			maps.Copy(all, slot.sole.Waiting())
 		}
 	}
 	return all
@@ -267,27 +268,31 @@ func (s *Share) begin(intake, work context.Context, group *errgroup.Group, p int
 	intake, stop := context.WithCancel(intake)
 	last, done := at.done, make(chan struct{})
 	at.stop, at.done = stop, done
-	one := partition{
-		pool: s.o.Pool, way: s.o.Way, roster: at.roster, lost: s.o.Lost, grace: s.o.Grace, flush: s.o.Flush, state: &at.state,
-		floor: func(agents []session.Agent) uint64 {
-			k := s.known(all)
-			if s.o.Way != nil { // whoever the platform tells of
-				return max(k.most, k.highest(intake, s.o.Pool, agents))
-			}
-			return k.highest(intake, s.o.Pool, agents)
-		},
-		acquire: func(ctx context.Context, floor uint64) (uint64, Lease, error) {
-			return s.o.Acquire(ctx, s.name(p), floor)
-		},
-	}
+	one := partition{pool: s.o.Pool, way: s.o.Way, roster: at.roster, grace: s.o.Grace}
 	one.pool.StartSpread = cmp.Or(at.spread, one.pool.StartSpread)
 	at.spread = 0
+	at.sole = NewSole(SoleOptions{
+		Tenant: s.o.Pool.Tenant, Name: s.name(p), Lost: s.o.Lost, Flush: s.o.Flush, Grace: s.o.Grace,
+		Logger: s.o.Pool.Logger, Metrics: s.o.Metrics,
+		Acquire: func(ctx context.Context, floor uint64) (uint64, Lease, error) {
+			return s.o.Acquire(ctx, s.name(p), floor)
+		},
+		Floor: func(ctx context.Context) uint64 {
+			one.first = at.roster.now().agents
+			k := s.known(all)
+			if s.o.Way != nil { // whoever the platform tells of
+				return max(k.most, k.highest(ctx, s.o.Pool, one.first))
+			}
+			return k.highest(ctx, s.o.Pool, one.first)
+		},
+	})
+	sole := at.sole
 	group.Go(func() error {
 		defer close(done)
 		defer stop()
 		if last != nil {
 			<-last
 		}
-		return one.run(intake, work)
+		return sole.Run(intake, work, one.own)
 	})
 }

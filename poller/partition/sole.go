@@ -36,7 +36,8 @@ type SoleOptions struct {
 	Metrics *Metrics // may be shared. nil: none
 }
 
-// Sole has work for all agents of a tenant done by one bridge at a time, under one lease.
+// Sole has work for agents of a tenant, of a partition or all, done by one bridge at a time,
+// under one lease.
 type Sole struct {
 	o     SoleOptions
 	above uint64 // what an ownership was outgrown by
@@ -71,11 +72,11 @@ func (s *Sole) Run(intake, work context.Context, do func(intake, work context.Co
 		switch {
 		case errors.As(err, &outgrown):
 			s.above = max(s.above, outgrown.Epoch)
-			s.o.Logger.Warn().Err(err).Str("tenant", s.o.Tenant).Msg("the tenant's agents are left alone until the lease is had under a higher epoch")
+			s.o.Logger.Info().Err(err).Str("tenant", s.o.Tenant).Str("lease", s.o.Name).Msg("agents are had anew, under a higher epoch")
 		case err != nil && !errors.Is(err, s.o.Lost):
 			return err
 		case err != nil:
-			s.o.Logger.Warn().Err(err).Str("tenant", s.o.Tenant).Msg("the tenant's agents are left alone until the lease is back")
+			s.o.Logger.Warn().Err(err).Str("tenant", s.o.Tenant).Str("lease", s.o.Name).Msg("agents are left alone until the lease is back")
 		}
 	}
 	return nil
@@ -101,14 +102,21 @@ func (s *Sole) own(intake, work context.Context, do func(intake, work context.Co
 		err = errors.Join(err, lease.Release(kept))
 	}()
 	group, held := errgroup.WithContext(intake)
+	held, done := context.WithCancel(held)
+	defer done()
 	owned, end := grace.After(held, work, s.o.Grace)
 	defer end()
 	renewing, stop := context.WithCancel(work)
 	defer stop()
 	group.Go(func() error { return lease.Run(renewing) })
 	group.Go(func() error {
+		<-held.Done() // the work goes on until then
+		s.state.leaves()
+		return nil
+	})
+	group.Go(func() error {
 		defer stop()
-		defer s.state.leaves()
+		defer done()
 		return do(held, owned, epoch)
 	})
 	return group.Wait()

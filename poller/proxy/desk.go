@@ -34,6 +34,7 @@ type desk struct {
 	kept      *kept.Place
 
 	over    bool         // there is no session
+	fenced  bool         // another bridge has the agent
 	signing int          // sign-ins that are passed on now
 	fresh   bool         // a session was begun that is not polled yet
 	aside   []queue.Item // that a session is over: it may be the one that a sign-in just replaced
@@ -102,6 +103,18 @@ func (t *term) Ended(agent string) {
 	}
 }
 
+// Fenced is told by the agent's loop; see [session.Observer]. Another bridge serves the agent's
+// clients, or will: they are to ask there, and not to believe that they are signed out. What is kept
+// of them is written once more: if that bridge has done so, this term is over.
+func (t *term) Fenced(agent string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if d := t.desks[agent]; d != nil {
+		d.fenced, d.changed = true, true
+		d.queue.Wake()
+	}
+}
+
 // close says that there is no session any more.
 func (d *desk) close() {
 	d.over = true
@@ -137,7 +150,7 @@ func (d *desk) begin(s *ccgateway.Agent, ticket string) {
 	t, last := d.term, d.loop
 	intake, stop := context.WithCancel(t.intake)
 	next := &loop{stop, make(chan struct{})}
-	d.loop, d.over, d.ended, d.fresh, d.left, d.ticket = next, false, false, true, false, ticket
+	d.loop, d.over, d.fenced, d.ended, d.fresh, d.left, d.ticket = next, false, false, false, true, false, ticket
 	d.session.Store(s)
 	if last != nil {
 		last.stop()

@@ -128,8 +128,7 @@ func (c call) agent() string {
 func (p *Proxy) ServeCall(w http.ResponseWriter, r *http.Request, path string) {
 	t := p.now.Load()
 	if t == nil {
-		w.Header().Set("Retry-After", "1")
-		p.refuse(w, http.StatusServiceUnavailable, codeFailed)
+		p.elsewhere(w)
 		return
 	}
 	c, ok := parse(path)
@@ -174,6 +173,8 @@ func (t *term) serve(w http.ResponseWriter, r *http.Request, c call) {
 func (t *term) serveBadge(w http.ResponseWriter, r *http.Request, c call, b *badge) {
 	t.hear(b, who(r))
 	switch {
+	case t.isFenced(b):
+		t.p.elsewhere(w)
 	case c.parts[0] == "agentevent":
 		t.poll(w, r, b)
 	case c.is("updateguid"): // whatever the method: its answer has a GUID in it
@@ -240,6 +241,12 @@ func (t *term) beat(w http.ResponseWriter, r *http.Request, b *badge, text strin
 
 // say answers with one of the gateway's codes, as the gateway does: with status 200.
 func (p *Proxy) say(w http.ResponseWriter, code string) { p.refuse(w, http.StatusOK, code) }
+
+// elsewhere answers that another bridge serves the client, or will in a moment.
+func (p *Proxy) elsewhere(w http.ResponseWriter) {
+	w.Header().Set("Retry-After", "1")
+	p.refuse(w, http.StatusServiceUnavailable, codeFailed)
+}
 
 func (p *Proxy) refuse(w http.ResponseWriter, status int, code string) {
 	w.Header().Set("Content-Type", jsonType)

@@ -41,6 +41,10 @@ func (t *term) poll(w http.ResponseWriter, r *http.Request, b *badge) {
 			t.give(w, r, c, given{item: next[0], end: end})
 			return
 		}
+		if t.isFenced(b) {
+			t.p.elsewhere(w)
+			return
+		}
 		if t.isOver(b, c.who) {
 			t.p.say(w, codeNotSignedIn)
 			return
@@ -114,6 +118,13 @@ func (t *term) give(w http.ResponseWriter, r *http.Request, c *client, next give
 	}
 	err := t.p.answer(w, "event", `{"message":"","retcode":"0","event":`+string(next.item.Raw)+`}`)
 	c.given.sent = err == nil && r.Context().Err() == nil
+}
+
+// isFenced reports that another bridge has the agent.
+func (t *term) isFenced(b *badge) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return b.desk.fenced
 }
 
 // isOver reports that the agent has no session. Who was told so is forgotten.

@@ -159,7 +159,7 @@ func (l *Loop) cut(err error) phase {
 	l.contact.clear()
 	if errors.Is(err, custody.ErrFenced) {
 		l.seat.failed(err)
-		l.tenant.options.Observer.Ended(l.agent.ID)
+		l.tenant.options.Observer.Fenced(l.agent.ID)
 		l.log.Error().Uint64("epoch", l.tenant.options.Epoch).Err(err).
 			Msg("agent is not polled: its session entry has the same or a higher epoch; it belongs to another bridge, or the epoch did not grow")
 		return phaseFenced

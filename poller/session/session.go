@@ -118,6 +118,9 @@ type Observer interface {
 	Delivered(agent string, raw json.RawMessage, at schemas.Position)
 	// Ended tells that the agent has no session, or none any more.
 	Ended(agent string)
+	// Fenced tells that somebody else has the agent, under an epoch that is the same or higher.
+	// What becomes of the session is not told here any more.
+	Fenced(agent string)
 }
 
 // nobody observes.
@@ -125,6 +128,7 @@ type nobody struct{}
 
 func (nobody) Delivered(string, json.RawMessage, schemas.Position) {}
 func (nobody) Ended(string)                                        {}
+func (nobody) Fenced(string)                                       {}
 
 // Tenant is what the loops of one tenant's agents share. Safe for concurrent use.
 type Tenant struct {

@@ -2,6 +2,7 @@ package bustest
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/url"
 	"strings"
@@ -18,15 +19,9 @@ func Cluster(t testing.TB, size int) (urls string) {
 	var routes []*url.URL
 	var ports []int
 	for range size {
-		l, err := net.Listen("tcp", "127.0.0.1:0") // both ports of a server have to be known before any starts
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		port := l.Addr().(*net.TCPAddr).Port
+		port := freePort(t) // all have to be known before a server starts
 		ports = append(ports, port)
 		routes = append(routes, &url.URL{Scheme: "nats", Host: fmt.Sprint("127.0.0.1:", port)})
-		_ = l.Close()
 	}
 	var all []*natsd.Server
 	for i, port := range ports {
@@ -59,4 +54,19 @@ func Cluster(t testing.TB, size int) (urls string) {
 		return false
 	})
 	return strings.Join(clients, ",")
+}
+
+// freePort is below those that the system gives away by itself: it stays free while the other tests
+// of the machine open ports and connections.
+func freePort(t testing.TB) int {
+	t.Helper()
+	for range 1000 {
+		port := 12_000 + rand.IntN(18_000)
+		if l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", port)); err == nil {
+			_ = l.Close()
+			return port
+		}
+	}
+	t.Fatal("no free port")
+	return 0
 }

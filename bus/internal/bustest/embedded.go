@@ -18,6 +18,9 @@ func Embedded(t testing.TB) *embedded.Server {
 // Listening starts a server with a listener over a directory; port 0 picks one.
 func Listening(t testing.TB, dir string, port int, change ...func(*embedded.Options)) *embedded.Server {
 	t.Helper()
+	if port == 0 {
+		port = freePort(t)
+	}
 	o := embedded.Options{Dir: dir, Listen: net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}
 	for _, f := range change {
 		f(&o)

@@ -53,7 +53,11 @@ func newForwarder(s *Spool, c class) *forwarder {
 // locate notes where the spool's stream stands before anything is added, and begins a
 // line of this process.
 func (f *forwarder) locate(ctx context.Context) error {
-	info, err := f.spool.local.StreamInfo(ctx, f.stream)
+	local, info := f.spool.local, (*jetstream.StreamInfo)(nil)
+	err := local.Ask(ctx, f.stream, func(ctx context.Context) (err error) {
+		info, err = local.StreamInfo(ctx, f.stream)
+		return err
+	})
 	if err != nil {
 		return err
 	}

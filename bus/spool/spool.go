@@ -141,7 +141,7 @@ func open(ctx context.Context, o Options) (*Spool, error) {
 	return s, nil
 }
 
-// prepare waits for the local server, and makes and looks at what is there.
+// prepare waits for the local server, however slow its disk is, and makes and looks at what is there.
 func (s *Spool) prepare(ctx context.Context) error {
 	if err := s.local.Ready(ctx); err != nil {
 		return err
@@ -154,7 +154,7 @@ func (s *Spool) prepare(ctx context.Context) error {
 			return err
 		}
 	}
-	return s.refresh(ctx)
+	return s.local.Ask(ctx, "spool", s.refresh)
 }
 
 // Close ends the connection to the spool's server. Call it after Run has

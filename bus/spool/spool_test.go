@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -262,6 +264,24 @@ func TestFullSpoolWaits(t *testing.T) {
 	flush(t, s)
 	if got := statsAt(t, hub, agents, each); got != (stats{}) {
 		t.Errorf("%+v", got)
+	}
+}
+
+// A disk so slow that not every look at a stream is answered in time opens a spool all the same.
+func TestOpenOnSlowDisk(t *testing.T) {
+	t.Parallel()
+	hub, local := hubtest.Ready(t), bustest.Server(t)
+	spoolOn(t, local, hub).Close() // all is there
+	var looks atomic.Int64
+	slow := &bustest.Link{InProcessConnProvider: local, Write: func(c net.Conn, p []byte) (int, error) {
+		if bytes.Contains(p, []byte("$JS.API.STREAM.INFO.")) && looks.Add(1)%4 == 0 {
+			return len(p), nil // not of the first: with that it may subscribe to the answers
+		}
+		return c.Write(p)
+	}}
+	spoolOn(t, slow, hub)
+	if n := looks.Load(); n < 15 { // of twelve that are needed
+		t.Errorf("there were %d looks", n)
 	}
 }
 

@@ -107,15 +107,14 @@ func (s *Spool) ensure(ctx context.Context) error {
 	}
 	for _, a := range s.buckets() {
 		have, err := s.local.StreamConfig(ctx, a.Name)
-		if err != nil {
+		switch {
+		case err != nil:
 			return fmt.Errorf("read %s: %w", a.Label, err)
-		}
-		if have == nil {
-			err = s.local.MakeStream(ctx, a.StreamConfig, codeNoStorage)
-		} else {
+		case have != nil:
 			weaker = append(weaker, a.Compare(*have)...)
+			continue
 		}
-		if err != nil {
+		if err := s.local.MakeStream(ctx, a.StreamConfig, codeNoStorage); err != nil {
 			return err
 		}
 	}

@@ -51,8 +51,7 @@ func (s *Spool) trim(ctx context.Context) error {
 // refresh asks the local server how much waits.
 func (s *Spool) refresh(ctx context.Context) error {
 	state := State{Why: s.outage.why}
-	connected := s.hub.Connected() == nil
-	fullest := -1.0
+	connected, fullest := s.hub.Connected() == nil, -1.0
 	for _, l := range s.lines {
 		info, err := s.local.StreamInfo(ctx, l.stream)
 		if err != nil {
@@ -64,11 +63,10 @@ func (s *Spool) refresh(ctx context.Context) error {
 			fullest = full
 			state.Bytes, state.MaxBytes = int64(have.Bytes), info.Config.MaxBytes
 		}
-		oldest := time.Time{}
-		if have.Msgs > 0 {
-			oldest = have.FirstTime
-		}
-		if !oldest.IsZero() && (state.Oldest.IsZero() || oldest.Before(state.Oldest)) {
+		oldest := have.FirstTime
+		if have.Msgs == 0 {
+			oldest = time.Time{}
+		} else if state.Oldest.IsZero() || oldest.Before(state.Oldest) {
 			state.Oldest = oldest
 		}
 		if l.head != have.FirstSeq || have.Msgs == 0 || !connected || l.deliver == nil {

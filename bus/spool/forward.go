@@ -53,11 +53,7 @@ func newForwarder(s *Spool, c class) *forwarder {
 // locate notes where the spool's stream stands before anything is added, and begins a
 // line of this process.
 func (f *forwarder) locate(ctx context.Context) error {
-	local, info := f.spool.local, (*jetstream.StreamInfo)(nil)
-	err := local.Ask(ctx, f.stream, func(ctx context.Context) (err error) {
-		info, err = local.StreamInfo(ctx, f.stream)
-		return err
-	})
+	info, err := f.spool.look(ctx, f.stream)
 	if err != nil {
 		return err
 	}
@@ -77,6 +73,15 @@ func (f *forwarder) locate(ctx context.Context) error {
 	return nil
 }
 
+// look asks where a stream stands, until the local server has answered: its disk may be slow.
+func (s *Spool) look(ctx context.Context, stream string) (info *jetstream.StreamInfo, err error) {
+	err = s.local.Ask(ctx, stream, func(ctx context.Context) error {
+		info, err = s.local.StreamInfo(ctx, stream)
+		return err
+	})
+	return info, err
+}
+
 // noteLine writes the stream's lineage to the disk, for as long as that takes: a message
 // whose line nobody knows after the next start would be taken for another's.
 func (f *forwarder) noteLine(ctx context.Context, begun jetstream.StreamConfig) error {
@@ -92,14 +97,11 @@ func (f *forwarder) noteLine(ctx context.Context, begun jetstream.StreamConfig) 
 			f.spool.log.Error().Err(err).Str("stream", f.stream).
 				Msg("the disk takes no file of the spool, which waits for it, and nothing is polled; make room in the folder data_dir, or see who may write there")
 		}
-		if err := retry.Wait(ctx, noteAgain); err != nil {
+		if err := retry.Wait(ctx, time.Second); err != nil {
 			return err
 		}
 	}
 }
-
-// noteAgain is the pause before the disk is tried again.
-const noteAgain = time.Second
 
 // run reads the spool from its first message on and never ahead of what the
 // lanes take. It returns when ctx has ended and the lanes are empty.

@@ -154,7 +154,7 @@ func (s *Spool) prepare(ctx context.Context) error {
 			return err
 		}
 	}
-	return s.local.Ask(ctx, "spool", s.refresh)
+	return s.refresh(ctx)
 }
 
 // Close ends the connection to the spool's server. Call it after Run has

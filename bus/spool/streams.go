@@ -84,12 +84,11 @@ func (s *Spool) maxBytes() int64 {
 // it: it says what was held last.
 func (s *Spool) buckets() []assets.Asset {
 	n := s.local.Names()
-	const unlimited = 0
-	leases := assets.Bucket(n, schemas.BucketLeases, "Leases held last.", unlimited)
+	leases := assets.Bucket(n, schemas.BucketLeases, "Leases held last.", 0)
 	leases.AllowMsgTTL = true
 	return []assets.Asset{
-		assets.Bucket(n, schemas.BucketSessions, "Wanted agents and their sealed session ids.", unlimited),
-		assets.Bucket(n, schemas.BucketState, "Last known state of each agent.", unlimited).Shared(),
+		assets.Bucket(n, schemas.BucketSessions, "Wanted agents and their sealed session ids.", 0),
+		assets.Bucket(n, schemas.BucketState, "Last known state of each agent.", 0).Shared(),
 		leases,
 	}
 }

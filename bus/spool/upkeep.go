@@ -53,7 +53,7 @@ func (s *Spool) refresh(ctx context.Context) error {
 	state := State{Why: s.outage.why}
 	connected, fullest := s.hub.Connected() == nil, -1.0
 	for _, l := range s.lines {
-		info, err := s.local.StreamInfo(ctx, l.stream)
+		info, err := s.look(ctx, l.stream)
 		if err != nil {
 			return err
 		}
@@ -81,8 +81,7 @@ func (s *Spool) refresh(ctx context.Context) error {
 	return nil
 }
 
-// metrics say how much waits, and what went through. All are by the spool's
-// stream.
+// metrics say how much waits, and what went through, by the spool's stream.
 type metrics struct {
 	messages, bytes, oldest *prometheus.GaugeVec
 	forwarded, found        *prometheus.CounterVec

@@ -172,7 +172,7 @@ func (s *scene) asksForCalls(t *testing.T, r *running) {
 func (s *scene) asks(t *testing.T, code int, args ...string) string {
 	t.Helper()
 	var out, errOut bytes.Buffer
-	if got := execute(append(args, "--nats", "nats://"+s.nats), &out, &errOut); got != code {
+	if got := execute(append(args, "--nats", "nats://"+s.nats, "--wait", "1m"), &out, &errOut); got != code {
 		t.Errorf("bridge %s: exit code %d, want %d\n%s%s", strings.Join(args, " "), got, code, out.String(), errOut.String())
 	}
 	return out.String()

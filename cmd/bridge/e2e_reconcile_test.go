@@ -13,6 +13,7 @@ import (
 	"aiccbridge/internal/platformsim/world"
 	"aiccbridge/schemas"
 	"aiccbridge/schemas/comparison"
+	"aiccbridge/schemas/rows"
 )
 
 // compared are the kinds of windows that are compared with live events.
@@ -65,6 +66,15 @@ func TestLiveAgainstRecord(t *testing.T) {
 func (r *running) statements() map[string]comparison.Statement {
 	r.s.t.Helper()
 	newest := map[string]comparison.Statement{}
+	for _, said := range r.allStatements() {
+		newest[schemas.WindowKey(said.Tenant, said.Kind, said.Window)] = said
+	}
+	return newest
+}
+
+// allStatements are those of all comparisons, as they came.
+func (r *running) allStatements() (all []comparison.Statement) {
+	r.s.t.Helper()
 	for _, m := range r.s.messages(r.bus, schemas.StreamCoverage) {
 		var said comparison.Statement
 		if m.Get("ce-type") != schemas.TypeReconcile {
@@ -73,9 +83,9 @@ func (r *running) statements() map[string]comparison.Statement {
 		if err := json.Unmarshal(m.Body, &said); err != nil {
 			r.s.t.Fatal(err)
 		}
-		newest[schemas.WindowKey(said.Tenant, said.Kind, said.Window)] = said
+		all = append(all, said)
 	}
-	return newest
+	return all
 }
 
 // isCompared reports whether every complete window is.
@@ -179,15 +189,17 @@ func (l *losses) event(e truth.Event) {
 	}
 }
 
-// checkReconstructed: every state that a statement says was told again is told once, apart from
-// the agent's own messages.
+// checkReconstructed: every state that is told again is one that a statement said so of, if not
+// the window's last one, and is told apart from the agent's own messages.
 func (r *running) checkReconstructed() {
 	t := r.s.t
 	t.Helper()
 	want := map[string]bool{}
-	for _, f := range r.findings() {
-		if f.Reconstructed {
-			want[f.Row] = true
+	for _, said := range r.allStatements() {
+		for _, f := range said.Findings {
+			if f.Reconstructed {
+				want[rows.BaseID(f.Row)] = true
+			}
 		}
 	}
 	for _, m := range r.s.messages(r.bus, schemas.StreamCoverage) {
@@ -195,10 +207,10 @@ func (r *running) checkReconstructed() {
 			continue
 		}
 		var told comparison.Reconstructed
-		if err := json.Unmarshal(m.Body, &told); err != nil || !want[told.Row] || m.Subject != r.names.Reconstructed(tenantName, told.Agent) {
+		if err := json.Unmarshal(m.Body, &told); err != nil || !want[rows.BaseID(told.Row)] || m.Subject != r.names.Reconstructed(tenantName, told.Agent) {
 			t.Errorf("on %s: %s %v", m.Subject, m.Body, err)
 		}
-		delete(want, told.Row)
+		delete(want, rows.BaseID(told.Row))
 	}
 	if len(want) > 0 {
 		t.Errorf("not told again: the states of %v", want)

@@ -24,7 +24,8 @@
 //     the platform, equal events that happened twice are two. Where they do not, a list that
 //     begins with the whole last list counts as that one come again, for ten minutes.
 //   - Of two sessions of an agent, one that ends and one that begins, lists may come in any
-//     order: the last few lists are known, and whose they were.
+//     order: the last few lists are known, and whose they were. What comes late of the one that
+//     ends does not say where the agent stands.
 //   - What can't be decoded is a dead letter, and is answered with success: refused, it would
 //     come again until the gateway signs the agent out.
 //   - Nothing is read of a request without a good token; tokens are compared in constant time,

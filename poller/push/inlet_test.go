@@ -148,6 +148,18 @@ func TestSessionsOverlap(t *testing.T) {
 	}
 }
 
+// pushOf pushes an event of the agent 291 in one of its sessions, and returns what is known of its state.
+func (s *scene) pushOf(session, event string) schemas.State {
+	s.t.Helper()
+	r := httptest.NewRequest(http.MethodPost, "/events/acme", strings.NewReader(list("291", event)))
+	r.Header["Service_token"], r.Header["Guid"] = []string{secret}, []string{session}
+	w := httptest.NewRecorder()
+	if s.inlet.ServeHTTP(w, r); w.Code != http.StatusOK {
+		s.t.Fatalf("%s of session %s: %d", event, session, w.Code)
+	}
+	return s.shelf.state(s.t, "291")
+}
+
 // TestLateOfSessionBefore: what comes late of a session that another one has followed is stored,
 // and does not say where the agent stands.
 func TestLateOfSessionBefore(t *testing.T) {
@@ -166,17 +178,34 @@ func TestLateOfSessionBefore(t *testing.T) {
 		{"3", "AgentState_SetNotReady_Success", schemas.StateNotReady},
 		{"3", "AgentOther_ShutdownService", schemas.StateSignedOut},
 	} {
-		r := httptest.NewRequest(http.MethodPost, "/events/acme", strings.NewReader(list("291", step.event)))
-		r.Header["Service_token"], r.Header["Guid"] = []string{secret}, []string{step.session}
-		w := httptest.NewRecorder()
-		s.inlet.ServeHTTP(w, r)
-		if got := s.shelf.state(t, "291"); w.Code != http.StatusOK || got != step.want {
-			t.Errorf("%s of session %s: %d, state %q, want %q", step.event, step.session, w.Code, got, step.want)
+		if got := s.pushOf(step.session, step.event); got != step.want {
+			t.Errorf("%s of session %s: state %q, want %q", step.event, step.session, got, step.want)
 		}
 	}
 	if got := s.shelf.types(t, "291"); len(got) != 8 || got[2] != "AgentOther_ShutdownService" {
 		t.Errorf("stored: %q", got)
 	}
+}
+
+// TestSessionThatGoesOn: who takes pushes over does not know which of two sessions is the earlier
+// one, and may guess wrong. What goes on for longer than the gateway repeats is the agent's.
+func TestSessionThatGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		s.own()
+		s.pushOf("2", "AgentState_Ready")
+		if got := s.pushOf("1", "AgentOther_ShutdownService"); got != schemas.StateSignedOut {
+			t.Errorf("a session that nobody knows is the newest: %q", got)
+		}
+		time.Sleep(givesUpAfter + time.Second)
+		if got := s.pushOf("2", "AgentState_SetRest_Success"); got != schemas.StateRest {
+			t.Errorf("it goes on: %q", got)
+		}
+		if got := s.pushOf("1", "AgentState_Ready"); got != schemas.StateRest {
+			t.Errorf("the other one is the late one now: %q", got)
+		}
+		s.stop()
+	})
 }
 
 // TestListAgainMuchLater: without the platform's time an equal list is another one when the

@@ -22,8 +22,9 @@ type seat struct {
 	record   *record.Recorder
 	begun    bool // the recorder goes on from what is stored
 	last     record.Last
-	lists    []stored // newest first; at most maxLists
-	sessions []string // the sessions that pushes were of, newest first; at most maxLists
+	lists    []stored  // newest first; at most maxLists
+	sessions []string  // the sessions that pushes were of, newest first; at most maxLists
+	followed time.Time // when the newest of them came
 	// patience is how long the gateway surely repeats what it pushes.
 	patience time.Duration
 
@@ -176,12 +177,18 @@ func (s *seat) store(ctx context.Context, p pushed) error {
 }
 
 // late reports whether a session is one that another one has followed. One not known is the
-// newest: a session is the agent's only one, but for what is still under way of those before.
+// newest: a session is the agent's only one, but for what is still under way of those before. The
+// gateway repeats that for so long; what goes on for longer is the agent's session after all.
 func (s *seat) late(session string) bool {
-	if slices.Contains(s.sessions, session) {
-		return s.sessions[0] != session
+	switch i := slices.Index(s.sessions, session); {
+	case i == 0:
+		return false
+	case i > 0 && time.Since(s.followed) <= givesUpAfter:
+		return true
+	case i > 0:
+		s.sessions = slices.Delete(s.sessions, i, i+1)
 	}
-	s.sessions = slices.Insert(s.sessions, 0, session)
+	s.sessions, s.followed = slices.Insert(s.sessions, 0, session), time.Now()
 	s.sessions = s.sessions[:min(len(s.sessions), maxLists)]
 	return false
 }

@@ -48,7 +48,7 @@ func (r *Recorder) Event(ctx context.Context, e ccgateway.Event, got Receipt) (e
 	switch {
 	case r.namesStranger(e):
 		return false, nil
-	case repeated || got.Late: // it says nothing new
+	case repeated || got.Late: // it says nothing new, or nothing of now
 		return ends, nil
 	}
 	r.Standing.learn(ctx, published)

@@ -125,10 +125,10 @@ func (r *Recorder) Upkeep(ctx context.Context, heartbeat time.Duration) error {
 	}
 }
 
-// Outgrown says that an agent has messages of a higher epoch than that of this ownership:
-// another one is needed, above it.
+// Outgrown says that an agent was had under the same epoch as that of this ownership, or a higher
+// one: another one is needed, above it.
 type Outgrown struct{ Epoch uint64 }
 
 func (o *Outgrown) Error() string {
-	return fmt.Sprintf("an agent was had under epoch %d, which is higher than this ownership's", o.Epoch)
+	return fmt.Sprintf("an agent was had under epoch %d, which is not below this ownership's", o.Epoch)
 }

@@ -26,7 +26,7 @@ type SoleOptions struct {
 	Acquire func(ctx context.Context, floor uint64) (epoch uint64, l Lease, err error)
 	// Lost is what the error of a lease is when another owner may have it: it is waited for again.
 	Lost error
-	// Floor is the highest epoch that the tenant's agents have had, whoever cared for them.
+	// Floor is the highest epoch that the agents have had, whoever cared for them.
 	Floor func(ctx context.Context) uint64
 	// Flush gets out what was stored before the lease is given back. nil: nothing waits anywhere.
 	Flush func(ctx context.Context)
@@ -72,7 +72,7 @@ func (s *Sole) Run(intake, work context.Context, do func(intake, work context.Co
 		switch {
 		case errors.As(err, &outgrown):
 			s.above = max(s.above, outgrown.Epoch)
-			s.o.Logger.Info().Err(err).Str("tenant", s.o.Tenant).Str("lease", s.o.Name).Msg("agents are had anew, under a higher epoch")
+			s.o.Logger.Info().Err(err).Str("tenant", s.o.Tenant).Str("lease", s.o.Name).Msg("agents are had again once the lease is had under a higher epoch")
 		case err != nil && !errors.Is(err, s.o.Lost):
 			return err
 		case err != nil:
@@ -110,7 +110,7 @@ func (s *Sole) own(intake, work context.Context, do func(intake, work context.Co
 	defer stop()
 	group.Go(func() error { return lease.Run(renewing) })
 	group.Go(func() error {
-		<-held.Done() // the work goes on until then
+		<-held.Done() // of work that ends by itself: when that has ended
 		s.state.leaves()
 		return nil
 	})

@@ -139,3 +139,35 @@ func TestNotFetching(t *testing.T) {
 		waiting("when the other one has stopped polling", 1, 0, 2)
 	})
 }
+
+// TestSomebodyElseHasIt: clients of an agent whom somebody else has are told to ask elsewhere, and not
+// taken for silent meanwhile: its session is not this bridge's to end. After a minute there is no one
+// who could have it, and they are to sign in.
+func TestSomebodyElseHasIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &Proxy{o: Options{Forget: time.Second}, counts: NewMetrics(nil)}
+		stopped := 0
+		d := &desk{agent: "101", loop: &loop{stop: func() { stopped++ }}}
+		tm := &term{p: p, desks: map[string]*desk{"101": d}, badges: map[string]*badge{}}
+		d.term = tm
+		b := &badge{desk: d, guid: "x", clients: []*client{newClient(d.queue.Read())}}
+		tm.pin(b)
+		tm.Fenced("101")
+		tm.Fenced("101")
+		if stopped != 1 || tm.survey().agents != 0 {
+			t.Errorf("the loop was stopped %d times, and %d agents are served", stopped, tm.survey().agents)
+		}
+		time.Sleep(elsewhereFor)
+		if !tm.isFenced(b) || d.over {
+			t.Error("within a minute it is nobody else's")
+		}
+		time.Sleep(time.Second)
+		if tm.isFenced(b) || !d.over {
+			t.Error("after a minute it still is somebody else's")
+		}
+		tm.lookAt(b)
+		if d.left || len(d.badges) != 0 {
+			t.Errorf("%d clients stay; it is to be signed out: %t", len(d.badges), d.left)
+		}
+	})
+}

@@ -34,7 +34,7 @@ type desk struct {
 	kept      *kept.Place
 
 	over    bool         // there is no session
-	fenced  bool         // another bridge has the agent
+	fenced  time.Time    // since when somebody else has the agent; zero: nobody has
 	signing int          // sign-ins that are passed on now
 	fresh   bool         // a session was begun that is not polled yet
 	aside   []queue.Item // that a session is over: it may be the one that a sign-in just replaced
@@ -103,16 +103,29 @@ func (t *term) Ended(agent string) {
 	}
 }
 
+// elsewhereFor is for how long clients of an agent whom somebody else has are told to ask elsewhere.
+// A lease is lost before that; one that is not lost is not what stands against the agent.
+const elsewhereFor = time.Minute
+
 // Fenced is told by the agent's loop; see [session.Observer]. Another bridge serves the agent's
 // clients, or will: they are to ask there, and not to believe that they are signed out. What is kept
 // of them is written once more: if that bridge has done so, this term is over.
 func (t *term) Fenced(agent string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if d := t.desks[agent]; d != nil {
-		d.fenced, d.changed = true, true
+	if d := t.desks[agent]; d != nil && !d.fresh && d.fenced.IsZero() { // fresh: it is the loop before
+		d.fenced, d.changed = time.Now(), true
+		d.loop.stop()
 		d.queue.Wake()
 	}
+}
+
+// isElsewhere reports that somebody else has the agent; after a while there is nobody to ask.
+func (d *desk) isElsewhere() bool {
+	if !d.fenced.IsZero() && !d.over && time.Since(d.fenced) > elsewhereFor {
+		d.close()
+	}
+	return !d.fenced.IsZero() && !d.over
 }
 
 // close says that there is no session any more.
@@ -150,7 +163,7 @@ func (d *desk) begin(s *ccgateway.Agent, ticket string) {
 	t, last := d.term, d.loop
 	intake, stop := context.WithCancel(t.intake)
 	next := &loop{stop, make(chan struct{})}
-	d.loop, d.over, d.fenced, d.ended, d.fresh, d.left, d.ticket = next, false, false, false, true, false, ticket
+	d.loop, d.over, d.fenced, d.ended, d.fresh, d.left, d.ticket = next, false, time.Time{}, false, true, false, ticket
 	d.session.Store(s)
 	if last != nil {
 		last.stop()
@@ -165,11 +178,12 @@ func (d *desk) begin(s *ccgateway.Agent, ticket string) {
 			return // the term has ended
 		}
 		t.mu.Lock()
+		seq := t.seqs[d.agent]
 		if d.loop == next {
 			d.fresh, d.aside, d.ticket, d.changed = false, nil, "", d.changed || ticket != ""
 		}
 		t.mu.Unlock()
-		recorder := t.records.Recorder(d.agent, t.lastSeq(d.agent))
+		recorder := t.records.Recorder(d.agent, seq)
 		t.sessions.Loop(session.Agent{ID: d.agent}, session.Parts{Gateway: s, Record: recorder, Contact: d.contact}).Run(intake, t.work)
 		t.mu.Lock()
 		defer t.mu.Unlock()

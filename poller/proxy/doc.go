@@ -30,7 +30,8 @@
 //     gets what is stored behind that, so some events may come to it a second time, none is
 //     missing.
 //   - A bridge that finds an entry of a later owner there writes nothing over it, and serves nobody
-//     until it has the lease under a higher epoch.
+//     until it has the lease under a higher epoch. Clients of an agent whom somebody else has are
+//     told for a minute to ask elsewhere, and then that the agent is not signed in.
 //   - Of the bridges that have a tenant one serves its clients: the one with the lease. The others
 //     answer 503.
 //

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"encoding/json"
 	"io"
 	"net/http"
 	"net/url"
@@ -13,7 +12,6 @@ import (
 	"time"
 
 	"aiccbridge/internal/ccgateway"
-	"aiccbridge/internal/foreign"
 	"aiccbridge/poller/proxy/onward"
 )
 
@@ -269,13 +267,4 @@ func (p *Proxy) answer(w http.ResponseWriter, what, body string) error {
 		return err
 	}
 	return http.NewResponseController(w).Flush()
-}
-
-// textOf is the text, or the number, of a member of an answer's result.
-func textOf(result json.RawMessage, name string) string {
-	all, err := foreign.ParseObject(result)
-	if err != nil {
-		return ""
-	}
-	return all.Maybe(name).Literal()
 }

@@ -120,11 +120,11 @@ func (t *term) give(w http.ResponseWriter, r *http.Request, c *client, next give
 	c.given.sent = err == nil && r.Context().Err() == nil
 }
 
-// isFenced reports that another bridge has the agent.
+// isFenced reports that somebody else has the agent, and clients are to ask there.
 func (t *term) isFenced(b *badge) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return b.desk.fenced
+	return b.desk.isElsewhere()
 }
 
 // isOver reports that the agent has no session. Who was told so is forgotten.

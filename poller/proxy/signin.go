@@ -130,7 +130,7 @@ func (t *term) signIn(w http.ResponseWriter, r *http.Request, c call, b *badge) 
 	}
 	if d == nil && ticket != "" {
 		result, _ := a.Object().One("result")
-		if agent := textOf(result, "workno"); agentForm.MatchString(agent) {
+		if agent := onward.Text(result, "workno"); agentForm.MatchString(agent) {
 			d = t.desk(agent)
 			d.arrives()
 		} else {
@@ -163,7 +163,7 @@ func (t *term) welcome(w http.ResponseWriter, r *http.Request, d *desk, asked wi
 	}
 	result, _ := a.Object().One("result")
 	mine := &badge{desk: d, guid: uuid.NewString() + "." + node, way: asked.way, place: who(r), cookie: ownCookie(r) != ""}
-	d.admit(session, ticket, textOf(result, "loginTime"), mine)
+	d.admit(session, ticket, onward.Text(result, "loginTime"), mine)
 	t.keepDesk(r.Context(), d)
 	if t.deposed() != nil { // the next owner finds the session, and is to make the client's GUID
 		t.p.refuse(w, http.StatusServiceUnavailable, codeFailed)

@@ -48,14 +48,11 @@ func (p *Proxy) newTerm(intake, work context.Context, epoch uint64) (*term, erro
 	if p.o.PassUnstored {
 		store := later.New(r.Store, r.Names, p.log)
 		r.Store, s.Sessions = store, later.Bucket{Bucket: s.Sessions}
-		ended := make(chan struct{})
-		go func() {
-			defer close(ended)
-			store.Run(work)
-		}()
+		var storing sync.WaitGroup
+		storing.Go(func() { store.Run(work) })
 		t.store = func() {
 			store.Finish()
-			<-ended
+			storing.Wait()
 		}
 	}
 	var err error
@@ -118,12 +115,6 @@ func (t *term) badge(guid string) *badge {
 	return t.badges[guid]
 }
 
-func (t *term) lastSeq(agent string) uint64 {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.seqs[agent]
-}
-
 func (t *term) loginTime(b *badge) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -136,6 +127,9 @@ func (t *term) look() {
 	defer t.mu.Unlock()
 	for _, d := range t.desks {
 		d.contact.Look()
+		if d.isElsewhere() {
+			continue // and so may its clients be
+		}
 		for _, b := range slices.Clone(d.badges) {
 			t.lookAt(b)
 		}
@@ -233,7 +227,7 @@ func (t *term) survey() (s survey) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, d := range t.desks {
-		if len(d.badges) > 0 && !d.over {
+		if len(d.badges) > 0 && !d.over && !d.isElsewhere() {
 			s.agents++
 		}
 		for _, b := range d.badges {

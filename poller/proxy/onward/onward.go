@@ -13,6 +13,7 @@ package onward
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -217,6 +218,15 @@ func hideURL(err error) error {
 		return u.Err
 	}
 	return err
+}
+
+// Text is the text, or the number, of a member of an answer's result.
+func Text(result json.RawMessage, name string) string {
+	all, err := foreign.ParseObject(result)
+	if err != nil {
+		return ""
+	}
+	return all.Maybe(name).Literal()
 }
 
 // CopyTo answers with what the gateway answered, but for the session's GUID.

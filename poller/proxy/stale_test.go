@@ -50,15 +50,13 @@ func TestProxyStale(t *testing.T) {
 	s.await("it is kept", func() bool { return entry().Epoch == 1 })
 	next := s.start("")
 	s.await("the next owner has it", func() bool { return entry().Epoch == 2 })
-	for { // its own loop of the agent has seen the next owner, or will
+	s.await("its own loop of the agent has seen the next owner", func() bool {
 		a, err := p.call(t.Context(), http.MethodGet, "agentevent/101", "")
 		if err != nil || a.Code == "100-006" {
 			t.Fatalf("the stale one says that the agent is signed out: %d %s, %v", a.status, a.Code, err)
 		}
-		if a.status == http.StatusServiceUnavailable {
-			break
-		}
-	}
+		return a.status == http.StatusServiceUnavailable
+	})
 	late := s.phone("101", stale.addr)
 	late.guid, late.cookie = p.guid, "AICCBRIDGE=00112233445566778899aabbccddeeff"
 	brief, end := context.WithCancel(t.Context())

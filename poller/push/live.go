@@ -28,7 +28,7 @@ func (l *Loop) live(intake, work context.Context) error {
 			if record.SameSession(over.event.Content, l.loginTime) {
 				return l.end(work, record.SessionContent{Cause: record.CauseShutdownService})
 			}
-			// Of the session before, late: it was stored, and the state is not the agent's.
+			// Of the session before, late: it was stored, and the state may not be the agent's.
 			if err := l.seat.with(work, func() error { l.seat.record.Standing.Doubt(); return nil }); err != nil {
 				return err
 			}

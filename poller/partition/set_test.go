@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"aiccbridge/poller"
 	"aiccbridge/poller/session"
 )
 
@@ -135,6 +137,57 @@ func TestSetOutgrown(t *testing.T) {
 		s.stop()
 		if err := <-s.done; err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// clinging is a way, and the loops of its agents, with something in hand for as long as they may.
+type clinging struct{}
+
+func (c clinging) Loop(session.Agent, session.Parts) session.Runner { return loop{} }
+
+func (clinging) Run(intake, work context.Context) error {
+	<-intake.Done()
+	<-work.Done()
+	return nil
+}
+
+type loop struct{}
+
+func (loop) Run(intake, work context.Context) { _ = clinging{}.Run(intake, work) }
+
+// TestSetOutgrownInTime: what is in hand when an agent has come who had a higher epoch is given the
+// grace period, and no longer.
+func TestSetOutgrownInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		var grants atomic.Int64
+		acquire := s.o.Acquire
+		s.o.Acquire = func(ctx context.Context, name string, floor uint64) (uint64, Lease, error) {
+			grants.Add(1)
+			return acquire(ctx, name, floor)
+		}
+		s.o.Way, s.o.Name = func(poller.Options) Way { return clinging{} }, "push"
+		s.o.Pool.Sessions = bucket{first: map[string]string{"3": `{"epoch":20}`}}
+		share := New(s.o)
+		var intake context.Context
+		intake, s.stop = context.WithCancel(t.Context())
+		go func() { s.done <- share.Run(intake, t.Context()) }()
+		synctest.Wait()
+		share.Set(described("1", "3"))
+		time.Sleep(s.o.Grace - time.Second)
+		synctest.Wait()
+		if n := grants.Load(); n != 1 {
+			t.Errorf("within the grace period: %d leases", n)
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if n := grants.Load(); n != 2 {
+			t.Errorf("after it: %d leases", n)
+		}
+		s.stop()
+		if err := <-s.done; err != nil || !slices.Equal(s.floors, []uint64{9, 20}) || s.lease.released != 2 {
+			t.Errorf("it ends with %v; acquired above %v, released %d times", err, s.floors, s.lease.released)
 		}
 	})
 }
